@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+const root = join(import.meta.dirname, '..')
+
+interface SourceFile {
+  readonly path: string
+  readonly text: string
+  /** Text without comments and without what stands in strings, to look for words of code in. */
+  readonly code: string
+  readonly imports: readonly { readonly target: string; readonly typeOnly: boolean }[]
+}
+
+const files = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
+  .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
+  .map(readSource)
+const production = files.filter(({ path }) => !path.endsWith('.test.ts') && !path.includes('/testing/'))
+
+function readSource(path: string): SourceFile {
+  const text = readFileSync(join(root, path), 'utf8')
+  const bare = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1')
+  const statements = bare.matchAll(/^(?:import|export)\s+(type\s+)?(?:[^'"]*?\sfrom\s+)?'(\.[^']+)'/gm)
+  const lazy = bare.matchAll(/import\('(\.[^']+)'\)/g)
+  const target = (spec: string) =>
+    relative(root, join(root, dirname(path), spec))
+      .split(sep)
+      .join('/')
+  const imports = [
+    ...[...statements].map(([, type, spec = '']) => ({ target: target(spec), typeOnly: type !== undefined })),
+    ...[...lazy].map(([, spec = '']) => ({ target: target(spec), typeOnly: false })),
+  ]
+  return { path, text, code: bare.replace(/'(?:[^'\\\n]|\\.)*'/g, "''"), imports }
+}
+
+/** The floors of the house, design §3: data comes in at the top and never climbs. */
+function floor(path: string): number {
+  if (path === 'src/main.ts') return 5
+  if (path.startsWith('src/cli/')) return 4
+  if (path.startsWith('src/roles/')) return 3
+  if (path.startsWith('src/kit/')) return 2
+  if (path.startsWith('src/drivers/')) return 1
+  throw new Error(`${path} is on no floor`)
+}
+
+const roleOf = (path: string) => /^src\/roles\/([^/]+)\//.exec(path)?.[1]
+
+describe('architecture', () => {
+  it('reads the sources', () => {
+    expect(production.length).toBeGreaterThan(50)
+    expect(production.flatMap(({ imports }) => imports).length).toBeGreaterThan(100)
+  })
+
+  it('imports only go down', () => {
+    const up = files.flatMap(({ path, imports }) =>
+      imports
+        .filter(({ target }) => target.startsWith('src/') && floor(target) > floor(path))
+        .map(({ target }) => `${path} -> ${target}`),
+    )
+    expect(up).toEqual([])
+  })
+
+  it('reaches a sibling role only through its contract', () => {
+    const across = production.flatMap(({ path, imports }) =>
+      imports
+        .filter(
+          ({ target }) => roleOf(path) !== undefined && roleOf(target) !== undefined && roleOf(path) !== roleOf(target),
+        )
+        .filter(({ target }) => !target.endsWith('/contract.ts'))
+        .map(({ target }) => `${path} -> ${target}`),
+    )
+    expect(across).toEqual([])
+  })
+
+  it('keeps contracts free of runtime imports of their own', () => {
+    const heavy = production
+      .filter(({ path }) => /^src\/roles\/[^/]+\/contract\.ts$/.test(path))
+      .flatMap(({ path, imports }) =>
+        imports.filter(({ typeOnly }) => !typeOnly).map(({ target }) => `${path} -> ${target}`),
+      )
+    expect(heavy).toEqual([])
+  })
+
+  it('has no import cycles', () => {
+    const graph = new Map(
+      production.map(({ path, imports }) => [
+        path,
+        imports.filter(({ typeOnly }) => !typeOnly).map(({ target }) => target),
+      ]),
+    )
+    const done = new Set<string>()
+    const cycles: string[] = []
+    const visit = (path: string, trail: readonly string[]) => {
+      if (trail.includes(path)) cycles.push([...trail.slice(trail.indexOf(path)), path].join(' -> '))
+      if (done.has(path) || trail.includes(path)) return
+      for (const target of graph.get(path) ?? []) visit(target, [...trail, path])
+      done.add(path)
+    }
+    for (const path of graph.keys()) visit(path, [])
+    expect(cycles).toEqual([])
+  })
+
+  it('reads the process in main.ts alone', () => {
+    const readers = production
+      .filter(
+        ({ path, code }) =>
+          path !== 'src/main.ts' && /\bprocess\.(argv|env|on|once|exit|exitCode|stdin|stdout|stderr)\b/.test(code),
+      )
+      .map(({ path }) => path)
+    expect(readers).toEqual([])
+  })
+
+  it('opens drivers in the kit alone', () => {
+    const openers = production
+      .filter(({ path, code }) => /\bopen(Store|Bus|Cache)\(/.test(code) && path.startsWith('src/roles/'))
+      .map(({ path }) => path)
+    expect(openers).toEqual([])
+  })
+
+  it('adds middleware in the kit alone', () => {
+    const adders = production
+      .filter(({ path, code }) => path.startsWith('src/roles/') && /\bapp\.use\(/.test(code))
+      .map(({ path }) => path)
+    expect(adders).toEqual([])
+  })
+
+  it('names files after their idea', () => {
+    const vague = files
+      .map(({ path }) => path)
+      .filter((path) => /(^|\/)(utils?|common|helpers?|shared|misc)(\/|\.tsx?$)/.test(path))
+    expect(vague).toEqual([])
+    const odd = files.map(({ path }) => path).filter((path) => !/^[a-z0-9/.-]+$/.test(path))
+    expect(odd).toEqual([])
+  })
+
+  it('has no barrel but the catalog', () => {
+    const barrels = production
+      .filter(({ path, code }) => path !== 'src/roles/catalog.ts' && /^export\s+(\*|\{[^}]*\})\s+from/m.test(code))
+      .map(({ path }) => path)
+    expect(barrels).toEqual([])
+  })
+
+  it('keeps files small', () => {
+    const lengths = production
+      .map(({ path, text }) => ({ path, lines: text.split('\n').length }))
+      .sort((a, b) => a.lines - b.lines)
+    expect(lengths.filter(({ lines }) => lines > 400)).toEqual([])
+    expect(lengths[Math.floor(lengths.length / 2)]?.lines).toBeLessThanOrEqual(130)
+  })
+
+  it('says nothing twice', () => {
+    const seen = new Map<string, string>()
+    const twins = files.flatMap(({ path, text }) => {
+      const hash = createHash('sha256').update(text).digest('hex')
+      const twin = seen.get(hash)
+      seen.set(hash, path)
+      return twin ? [`${path} = ${twin}`] : []
+    })
+    expect(twins).toEqual([])
+  })
+
+  it('has no any, no non-null assertion, nothing left for later', () => {
+    const smells = production
+      .filter(({ code }) =>
+        /:\s*any\b|\bas any\b|<any>|\bTODO\b|\bFIXME\b|@ts-(ignore|expect-error|nocheck)/.test(code),
+      )
+      .map(({ path }) => path)
+    expect(smells).toEqual([])
+  })
+})

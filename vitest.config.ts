@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    projects: [
+      { extends: true, test: { name: 'unit', include: ['src/**/*.test.ts'] } },
+      { extends: true, test: { name: 'drivers', include: ['test/drivers/**/*.test.ts'] } },
+      { extends: true, test: { name: 'architecture', include: ['test/architecture.test.ts'] } },
+      { extends: true, test: { name: 'e2e', include: ['test/{e2e,seed}/**/*.test.ts'] } },
+      { extends: true, test: { name: 'smoke', include: ['test/smoke/**/*.test.ts'] } },
+    ],
+  },
+})

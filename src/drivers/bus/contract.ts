@@ -1,0 +1,142 @@
+import type { Clock } from '../clock.ts'
+
+/** A message as it is handed in. */
+export interface Publication {
+  /** The publisher's own id: within the last 100 000 messages of a topic a second one with the same id makes no copy. */
+  readonly id: string
+  /** Dot-separated words, already checked. */
+  readonly topic: string
+  /** JSON text, stored and given back to the letter. */
+  readonly payload: string
+  /** CloudEvents context attributes besides id and data (source, type, time, traceparent …). */
+  readonly attributes: Readonly<Record<string, string>>
+}
+
+/** Says that a message is on disk. `duplicate`: an earlier one with the same id is; `offset` is that one's. */
+export interface Receipt {
+  readonly id: string
+  readonly topic: string
+  /** Position in its topic, from 1, without gaps. */
+  readonly offset: number
+  readonly duplicate: boolean
+}
+
+/** A stored message. */
+export interface StoredMessage extends Publication {
+  readonly offset: number
+  /** When it was stored, milliseconds since 1970. */
+  readonly timestamp: number
+}
+
+/** A message on lease to one consumer. */
+export interface Delivery extends StoredMessage {
+  /** 1 for the first time. */
+  readonly delivery: number
+  /** The token that acknowledges this delivery and no other. */
+  readonly ack: string
+}
+
+export interface SubscriptionSpec {
+  /** A topic or a pattern: `*` one word, `>` the rest. */
+  readonly topic: string
+  /** Consumer group: subscribers naming the same topic and group share one subscription, each message going to one of them. */
+  readonly group?: string
+  /** Where the broker posts each message; absent for pull. */
+  readonly push?: { readonly url: string }
+  /** Deliveries before a message becomes a dead letter. Default 5. */
+  readonly maxDeliver?: number
+  /** The lease: milliseconds a consumer has to acknowledge. Default 30 000. */
+  readonly ackWaitMs?: number
+  /** `new` (default): what is published from now on. `first`: all that is kept. A number: messages with that offset or a later one, on each topic. */
+  readonly from?: 'new' | 'first' | number
+}
+
+export interface Subscription extends Required<Omit<SubscriptionSpec, 'push' | 'group' | 'from'>> {
+  readonly id: string
+  readonly group?: string
+  readonly push?: { readonly url: string }
+  /** Messages neither acknowledged nor dead: waiting and on lease. */
+  readonly pending: number
+  /** Of these, on lease now. */
+  readonly leased: number
+}
+
+export interface TopicInfo {
+  readonly topic: string
+  readonly messages: number
+  readonly firstOffset: number
+  readonly lastOffset: number
+}
+
+export interface DeadLetter extends StoredMessage {
+  /** Names this dead letter and no other; `deadLetters({ after: cursor })` reads on behind it. */
+  readonly cursor: string
+  readonly subscription: string
+  readonly deliveries: number
+  /** Why it died, such as the last nack's reason or `lease expired`. */
+  readonly reason: string
+}
+
+/**
+ * Durable topics, at least once. Every driver passes test/drivers/bus-suite.ts. Methods reject with DriverError:
+ * `full` below the free-disk floor, `not-found` for an unknown subscription, `unavailable`, `closed`.
+ */
+export interface Bus {
+  /** Resolves once all are on disk (one fsync may serve many callers), receipts in the order given. */
+  publish(messages: readonly Publication[]): Promise<readonly Receipt[]>
+  /** Makes a subscription, or gives the one that topic and group already have (its spec brought up to date). */
+  subscribe(spec: SubscriptionSpec): Promise<Subscription>
+  /** Removes a subscription with its dead letters; its waiting pulls end empty. False when there was none. */
+  unsubscribe(id: string): Promise<boolean>
+  subscription(id: string): Promise<Subscription | undefined>
+  subscriptions(): Promise<readonly Subscription[]>
+  /**
+   * Leases up to `max` messages; waits up to `waitMs` for the first. Empty when none came, `signal` fired, or the
+   * subscription or the bus ended meanwhile. Pulls that wait are served in the order they came.
+   */
+  pull(id: string, options: { max: number; waitMs: number; signal: AbortSignal }): Promise<readonly Delivery[]>
+  /** Ends these deliveries for good. Returns how many tokens were current: a late one is refused. */
+  ack(id: string, tokens: readonly string[]): Promise<number>
+  /** Gives these deliveries back, to come again after `delayMs` (default: exponential from 100 ms, with jitter). */
+  nack(id: string, tokens: readonly string[], options?: { delayMs?: number; reason?: string }): Promise<number>
+  /**
+   * Messages of every topic that fits `pattern`, without lease, in the order stored: those behind position `after`
+   * (one that `read` or `end` gave, 0 for all that is kept) and, where `from` is given, with that per-topic offset or a later one.
+   */
+  read(
+    pattern: string,
+    options: { after: number; from?: number; limit: number },
+  ): Promise<readonly (StoredMessage & { position: number })[]>
+  /** The newest position (0 when nothing was ever stored): where a reader begins that wants only what comes now. */
+  end(): Promise<number>
+  /** Calls back whenever something was published to a topic that fits; returns how to stop. */
+  watch(pattern: string, notify: () => void): () => void
+  topics(): Promise<readonly TopicInfo[]>
+  /** Dead letters, oldest first; `after` is the `cursor` of the last one seen. */
+  deadLetters(options: { subscription?: string; limit: number; after?: string }): Promise<readonly DeadLetter[]>
+  /**
+   * Puts dead letters back into their subscription with a fresh count; `ids` are message ids, without them all are meant.
+   * Returns how many: a subscription takes no more than it has room for on lease, so call again until it is 0.
+   */
+  redrive(options: { subscription?: string; ids?: readonly string[] }): Promise<number>
+  /** Resolves when the bus can be read; for health. */
+  check(signal: AbortSignal): Promise<void>
+  /** Finishes what was asked for, ends the waiting pulls, refuses what comes (`closed`). May be called twice. */
+  close(): Promise<void>
+}
+
+export interface BusOptions {
+  /** `embedded:`, or a server's URL such as `nats://host:4222`. */
+  readonly url: string
+  readonly folder: string
+  readonly clock: Clock
+  /** Publishing is refused (`full`) while the disk has fewer free bytes. Default 50 MB. */
+  readonly minFreeBytes?: number
+  /** Messages kept per topic after everyone has acknowledged them, for `first` and replay. Default 100 000. */
+  readonly keepMessages?: number
+}
+
+export interface BusDriver {
+  readonly scheme: string
+  open(options: BusOptions): Promise<Bus>
+}

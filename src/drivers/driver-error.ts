@@ -1,0 +1,21 @@
+/**
+ * What went wrong in a driver, in words that hold for every backend. The kit turns a kind into a code and a status.
+ * - `invalid`: the address or the call is wrong; trying again won't help.
+ * - `conflict`: a unique value is taken, or a version is stale.
+ * - `not-found`: the subscription or row named does not exist.
+ * - `unavailable`: the backend can't be reached or failed; trying again may help.
+ * - `full`: no room on the disk; what was acknowledged before is safe.
+ * - `closed`: the driver was closed while or before this was asked.
+ */
+export type DriverErrorKind = 'invalid' | 'conflict' | 'not-found' | 'unavailable' | 'full' | 'closed'
+
+/** The only error that leaves a driver. `cause` keeps the backend's own. */
+export class DriverError extends Error {
+  override readonly name = 'DriverError'
+  readonly kind: DriverErrorKind
+
+  constructor(kind: DriverErrorKind, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.kind = kind
+  }
+}

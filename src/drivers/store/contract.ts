@@ -1,0 +1,42 @@
+import type { Kysely, Transaction } from 'kysely'
+import type { Migration } from 'kysely/migration'
+
+/** What a store needs to open: where, and which tables. */
+export interface StoreOptions {
+  /** `sqlite:` (a file of its own in `folder`), or a server's URL such as `postgres://host:5432/db`. */
+  readonly url: string
+  /** The database's name; each service has its own. Letters, digits, `-`. */
+  readonly name: string
+  /** Where an embedded store keeps its file. Made (0700) when missing. */
+  readonly folder: string
+  /** Migrations by name, run in the order of their names before `open` resolves; each runs once. */
+  readonly migrations: Readonly<Record<string, Migration>>
+}
+
+/**
+ * A service's own relational database. Every driver passes test/drivers/store-suite.ts.
+ * All methods reject with DriverError: `unavailable`, `full`, `closed`; `conflict` for a broken unique constraint.
+ */
+export interface Store<DB> {
+  /**
+   * For reads. Sees what is committed, never waits for a running transaction.
+   * Writing through it is refused by the embedded driver (`invalid`): a write belongs in `transaction`.
+   */
+  readonly db: Kysely<DB>
+  /**
+   * Runs `work` all or nothing. When it resolves, the rows are on disk (fsync done).
+   * Transactions asked for at the same time may share one commit and so one fsync; a `work` that throws undoes only
+   * its own rows. So `work` must wait for nothing but `trx`.
+   */
+  transaction<T>(work: (trx: Transaction<DB>) => Promise<T>): Promise<T>
+  /** Resolves when the store answers; for health. */
+  check(signal: AbortSignal): Promise<void>
+  /** Finishes what runs, refuses what comes, closes. May be called twice. */
+  close(): Promise<void>
+}
+
+/** Opens stores of one URL scheme. */
+export interface StoreDriver {
+  readonly scheme: string
+  open<DB>(options: StoreOptions): Promise<Store<DB>>
+}

@@ -1,0 +1,54 @@
+import type { Migration } from 'kysely'
+import type { Bus } from '../drivers/bus/contract.ts'
+import type { Cache } from '../drivers/cache/contract.ts'
+import type { Clock } from '../drivers/clock.ts'
+import type { Store } from '../drivers/store/contract.ts'
+import type { Authority } from './auth/authority.ts'
+import type { ServiceClient } from './client/service-client.ts'
+import type { RemoteConfig } from './config/remote.ts'
+import type { Directory } from './discovery/directory.ts'
+import type { Messaging } from './messaging/messaging.ts'
+import type { Log } from './telemetry/log.ts'
+import type { Metrics } from './telemetry/metrics.ts'
+import type { Tracing } from './telemetry/tracing.ts'
+
+/** A health check: resolves when the thing works, throws why it doesn't. */
+export type Check = (signal: AbortSignal) => Promise<void>
+
+/** All that a role is given; it opens, reads and listens to nothing by itself. */
+export interface RoleContext<C> {
+  /** CLI word, such as `user`. */
+  readonly role: string
+  /** Name in the registry, in logs, metrics and traces, such as `user-service`. */
+  readonly service: string
+  /** This copy's id. */
+  readonly instance: string
+  readonly version: string
+  /** `development`, `production`, … */
+  readonly environment: string
+  /** The role's own section. */
+  readonly config: C
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly tracing: Tracing
+  readonly authority: Authority
+  readonly directory: Directory
+  readonly remoteConfig: RemoteConfig
+  readonly messaging: Messaging
+  /** Fires when stopping begins: end long waits and streams. */
+  readonly signal: AbortSignal
+  /** This service's own database, opened and migrated; closed and health-checked by the kit. */
+  store<DB>(migrations: Readonly<Record<string, Migration>>): Promise<Store<DB>>
+  /** The bus driver; only the broker role takes it. */
+  bus(): Promise<Bus>
+  cache(): Promise<Cache>
+  /** A 256-bit key of the platform, made on first use and kept in the data folder (0600). Letters, digits, `-`. */
+  secretKey(name: string): Promise<Uint8Array>
+  /** A client for a service, by its registered name. Same name, same client. */
+  client(service: string): ServiceClient
+  /** Adds a check to `/health` and `/readyz`. */
+  check(name: string, check: Check): void
+  /** Registers what stop runs, in reverse order, also after a start that failed half way. */
+  defer(cleanup: () => Promise<void> | void): void
+}

@@ -1,0 +1,110 @@
+import type { IncomingMessage } from 'node:http'
+import type { Context } from 'hono'
+import { AppError } from '../errors.ts'
+import type { AppEnv } from '../role.ts'
+
+/** Largest request body in bytes unless a route says otherwise (1 MiB). */
+export const MAX_BODY_BYTES = 1_048_576
+/** Deepest nesting of a JSON document that is parsed. */
+export const MAX_JSON_DEPTH = 64
+
+/**
+ * Reads a request's whole body, at most `maxBytes`. Throws AppError `BODY_TOO_LARGE` as soon as the limit is passed,
+ * and `INVALID_BODY` when the client goes away before the end.
+ */
+export async function readBody(c: Context<AppEnv>, maxBytes = MAX_BODY_BYTES): Promise<Buffer> {
+  const announced = Number(c.req.header('content-length') ?? 0)
+  if (announced > maxBytes) throw tooLarge(maxBytes)
+  const exchange = c.env?.exchange
+  if (exchange) return readIncoming(exchange.incoming, maxBytes)
+  const body = Buffer.from(await c.req.arrayBuffer())
+  if (body.length > maxBytes) throw tooLarge(maxBytes)
+  return body
+}
+
+/** Reads straight from the socket's stream: a web Request around it would cost several times as much. */
+function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    incoming.on('data', (chunk: Buffer) => {
+      size += chunk.length
+      if (size <= maxBytes) chunks.push(chunk)
+      else reject(tooLarge(maxBytes))
+    })
+    incoming.once('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
+    incoming.once('error', (cause) => reject(new AppError('INVALID_BODY', 'The body was cut off', { cause })))
+    incoming.once('close', () => reject(new AppError('INVALID_BODY', 'The body was cut off')))
+  })
+}
+
+function tooLarge(maxBytes: number): AppError {
+  return new AppError('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes`, {
+    headers: { connection: 'close' },
+  })
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+/**
+ * Parses untrusted bytes as one JSON document. Throws AppError `INVALID_BODY` for invalid UTF-8, malformed JSON, nesting deeper
+ * than MAX_JSON_DEPTH, and lone surrogates (which no database stores faithfully).
+ */
+export function parseJson(bytes: Uint8Array): unknown {
+  let text: string
+  try {
+    text = decoder.decode(bytes)
+  } catch (cause) {
+    throw new AppError('INVALID_BODY', 'The body is not valid UTF-8', { cause })
+  }
+  return parseJsonText(text)
+}
+
+/** The same for text that is already decoded, such as one line of NDJSON. */
+export function parseJsonText(text: string): unknown {
+  if (depthOf(text) > MAX_JSON_DEPTH) {
+    throw new AppError('INVALID_BODY', `The body is nested deeper than ${MAX_JSON_DEPTH} levels`)
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new AppError(
+      'INVALID_BODY',
+      text.trim() === '' ? 'The body is empty; JSON was expected' : 'The body is not valid JSON',
+      { cause },
+    )
+  }
+  // JSON.stringify escapes exactly the surrogates that stand alone
+  if (SURROGATE_ESCAPE.test(text) && LONE_SURROGATE.test(JSON.stringify(value))) {
+    throw new AppError('INVALID_BODY', 'The body holds half of a surrogate pair, which is no character')
+  }
+  return value
+}
+
+const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/
+const LONE_SURROGATE = /(?:^|[^\\])(?:\\\\)*\\ud[89a-f]/
+
+/** Deepest nesting of brackets outside strings; counted before parsing, since JSON.parse recurses. */
+function depthOf(text: string): number {
+  let depth = 0
+  let deepest = 0
+  let inString = false
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at)
+    if (inString) {
+      if (unit === BACKSLASH) at++
+      else if (unit === QUOTE) inString = false
+    } else if (unit === QUOTE) inString = true
+    else if (unit === OPEN_BRACE || unit === OPEN_BRACKET) deepest = Math.max(deepest, ++depth)
+    else if (unit === CLOSE_BRACE || unit === CLOSE_BRACKET) depth--
+  }
+  return deepest
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+const OPEN_BRACKET = 0x5b
+const CLOSE_BRACKET = 0x5d

@@ -1,0 +1,27 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Scope } from '../telemetry/scope.ts'
+
+/** One request and its answer as the outer chain and the gateway see them, on node:http level. */
+export interface Exchange {
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+  readonly method: string
+  /** The request target without its query, as it came. */
+  readonly path: string
+  /** Monotonic milliseconds. */
+  readonly startedAt: number
+  /** The request id given by the first layer. */
+  requestId: string
+  /** Its trace; set by the tracing layer. */
+  scope: Scope
+  /** The route's template, for metrics, spans and logs; never the raw path. `unmatched` until a route took it. */
+  route: string
+  /** Headers that every answer gets, whoever writes it. Lower-case names. */
+  readonly headers: Record<string, string>
+}
+
+/**
+ * One link of the outer chain: looks at a request as it comes in and, when it returns a function, at the finished answer (called once,
+ * after the last byte or when the client went away). A layer that answers by itself returns `false`: nothing behind it runs.
+ */
+export type Layer = (exchange: Exchange) => undefined | false | ((exchange: Exchange) => void)

@@ -1,0 +1,90 @@
+import type { MiddlewareHandler } from 'hono'
+import { type DescribeRouteOptions, resolver, uniqueSymbol } from 'hono-openapi'
+import type * as z from 'zod'
+import { AppError } from '../errors.ts'
+import type { AppEnv } from '../role.ts'
+import { parseJson, readBody } from './body.ts'
+
+type ObjectSchema = z.ZodType<object>
+
+/** What a route takes and gives: checked on each request, and written into /openapi.json. */
+export interface RouteSpec<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchema> {
+  readonly summary: string
+  readonly params?: P
+  readonly query?: Q
+  readonly body?: B
+  /** Largest body in bytes. Default 1 MiB. */
+  readonly maxBytes?: number
+  /** The `error` a caller gets for input that doesn't fit; which field it was stands in `detail`. Default `Invalid request`. */
+  readonly invalid?: string
+  /** Answers by status: a schema of the JSON, or words. */
+  readonly responses?: Readonly<Record<number, z.ZodType | string>>
+}
+
+type Valid<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchema> = {
+  in: { param: z.input<P>; query: z.input<Q>; json: z.input<B> }
+  out: { param: z.output<P>; query: z.output<Q>; json: z.output<B> }
+}
+
+/**
+ * Checks a route's input and documents it. The handler finds the parsed values under `c.req.valid('param' | 'query' | 'json')`.
+ * Throws AppError `INVALID_REQUEST` naming the fields, `INVALID_BODY`, `BODY_TOO_LARGE`.
+ * @example app.post('/api/users', route({ summary: 'Make a user', body: NewUser, responses: { 201: User } }), (c) => …)
+ */
+export function route<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchema>(
+  spec: RouteSpec<P, Q, B>,
+): MiddlewareHandler<AppEnv, string, Valid<P, Q, B>> {
+  const { params, query, body, maxBytes, invalid = 'Invalid request' } = spec
+  const check = (schema: ObjectSchema, value: unknown) => parseInput(schema, value, invalid)
+  async function checkInput(
+    c: Parameters<MiddlewareHandler<AppEnv, string, Valid<P, Q, B>>>[0],
+    next: () => Promise<void>,
+  ) {
+    if (params) c.req.addValidatedData('param', check(params, c.req.param()))
+    if (query) c.req.addValidatedData('query', check(query, c.req.query()))
+    if (body) c.req.addValidatedData('json', check(body, parseJson(await readBody(c, maxBytes))))
+    return next()
+  }
+  return Object.assign(checkInput, { [uniqueSymbol]: { spec: describe(spec) } })
+}
+
+/**
+ * Checks a value against a schema. Throws AppError `INVALID_REQUEST` with `message`, the faulty fields in its `detail`.
+ */
+export function parseInput<S extends z.ZodType>(schema: S, value: unknown, message: string): z.output<S> {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const faults = result.error.issues.slice(0, 5).map((issue) => `${issue.path.join('.') || 'value'}: ${issue.message}`)
+  throw new AppError('INVALID_REQUEST', message, { detail: `${message}: ${faults.join('; ')}` })
+}
+
+function describe<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchema>(
+  spec: RouteSpec<P, Q, B>,
+): DescribeRouteOptions {
+  const parameters = [...parametersOf(spec.params, 'path'), ...parametersOf(spec.query, 'query')]
+  const responses = Object.entries(spec.responses ?? { 200: 'OK' }).map(([status, answer]) => [
+    status,
+    typeof answer === 'string'
+      ? { description: answer }
+      : { description: 'OK', content: { 'application/json': { schema: resolver(answer) } } },
+  ])
+  return {
+    summary: spec.summary,
+    ...(parameters.length > 0 && { parameters }),
+    ...(spec.body && {
+      requestBody: { required: true, content: { 'application/json': { schema: resolver(spec.body) } } },
+    }),
+    responses: Object.fromEntries(responses),
+  }
+}
+
+function parametersOf(schema: z.ZodType | undefined, where: 'path' | 'query') {
+  if (!schema || !('shape' in schema)) return []
+  const fields = Object.entries(schema.shape as Record<string, z.ZodType>)
+  return fields.map(([name, field]) => ({
+    name,
+    in: where,
+    required: where === 'path' || !field.safeParse(undefined).success,
+    schema: { type: 'string' as const },
+  }))
+}

@@ -1,0 +1,39 @@
+import type { Clock } from '../../drivers/clock.ts'
+import type { Exchange, Layer } from '../http/exchange.ts'
+import type { Log } from '../telemetry/log.ts'
+import { runInScope } from '../telemetry/scope.ts'
+import { isProbe } from './health.ts'
+
+export interface AccessLogOptions {
+  readonly log: Log
+  readonly clock: Pick<Clock, 'monotonic'>
+}
+
+/**
+ * Writes one entry a request: INFO for those whose trace is kept, WARNING for a cut answer, ERROR for every 5xx.
+ * Probes of health and metrics are not written.
+ */
+export function accessLog({ log, clock }: AccessLogOptions): Layer {
+  function write(exchange: Exchange) {
+    const { method, path, outgoing, route, startedAt, scope } = exchange
+    const { statusCode: status } = outgoing
+    const cut = !outgoing.writableFinished
+    if (!scope.span.sampled && status < 500) return
+    const message = `${method} ${path.slice(0, MAX_PATH)} ${status}${cut ? ' (cut off)' : ''}`
+    const metadata = {
+      method,
+      route,
+      status,
+      duration_ms: Math.round((clock.monotonic() - startedAt) * 1000) / 1000,
+      request_id: exchange.requestId,
+    }
+    const level = status >= 500 ? 'error' : cut ? 'warning' : 'info'
+    runInScope(scope, () => log[level](message, metadata))
+  }
+
+  return function accessLog(exchange) {
+    return isProbe(exchange.path) ? undefined : write
+  }
+}
+
+const MAX_PATH = 512

@@ -1,0 +1,49 @@
+import type { Context, Hono } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { AppError, type ErrorCode, toAppError, toProblem } from '../errors.ts'
+import { PROBLEM_TYPE } from '../http/problem.ts'
+import type { AppEnv } from '../role.ts'
+import type { Log } from '../telemetry/log.ts'
+import { currentScope } from '../telemetry/scope.ts'
+
+/** Turns whatever a route throws into problem+json (RFC 9457), and logs what wasn't the caller's fault, with its cause. */
+export function errors(app: Hono<AppEnv>, log: Log): void {
+  app.notFound((c) =>
+    answer(c, new AppError('NOT_FOUND', 'Not found', { detail: `No route for ${c.req.method} ${c.req.path}` })),
+  )
+  app.onError((thrown, c) => {
+    const error = thrown instanceof HTTPException ? fromHono(thrown) : toAppError(thrown)
+    if (error.status >= 500)
+      log.error(`${c.req.method} ${c.req.path}: ${error.message}`, { code: error.code, cause: describe(error) })
+    return answer(c, error)
+  })
+}
+
+function answer(c: Context<AppEnv>, error: AppError): Response {
+  const problem = toProblem(error, currentScope()?.span.traceId ?? '')
+  return c.body(JSON.stringify(problem), error.status as ContentfulStatusCode, {
+    'content-type': PROBLEM_TYPE,
+    ...error.headers,
+  })
+}
+
+const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
+  401: 'UNAUTHENTICATED',
+  403: 'FORBIDDEN',
+  404: 'NOT_FOUND',
+  413: 'BODY_TOO_LARGE',
+}
+
+function fromHono(thrown: HTTPException): AppError {
+  const code = BY_STATUS[thrown.status] ?? (thrown.status < 500 ? 'INVALID_REQUEST' : 'INTERNAL')
+  return new AppError(code, thrown.message, { cause: thrown })
+}
+
+/** The chain of causes, each with its stack, for the log alone. */
+function describe(error: unknown): string {
+  const parts: string[] = []
+  for (let at: unknown = error; at instanceof Error && parts.length < 5; at = at.cause)
+    parts.push(at.stack ?? at.message)
+  return parts.join('\ncaused by ')
+}

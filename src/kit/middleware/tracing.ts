@@ -1,0 +1,74 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Clock } from '../../drivers/clock.ts'
+import type { Exchange, Layer } from '../http/exchange.ts'
+import { parseTraceparent, type SpanContext, type Tracing } from '../telemetry/tracing.ts'
+import { isProbe } from './health.ts'
+
+/** How long the caller still waits, in milliseconds, as the service client sends it. */
+export const DEADLINE_HEADER = 'x-deadline-ms'
+
+export interface TracingLayerOptions {
+  readonly tracing: Tracing
+  readonly clock: Pick<Clock, 'monotonic'>
+}
+
+/**
+ * Puts each request into a trace: the caller's (W3C traceparent, else the seed's X-Trace-ID and X-Span-ID, 9.7.9) or a new one. The answer carries
+ * `X-Trace-ID`. Health and metrics probes begin no trace.
+ */
+export function tracing({ tracing, clock }: TracingLayerOptions): Layer {
+  return function tracing_(exchange) {
+    const { headers } = exchange.incoming
+    const parent = callersSpan(headers) ?? null
+    const span = tracing.start(exchange.method, {
+      kind: 'server',
+      parent,
+      ...(isProbe(exchange.path) && { keep: false }),
+    })
+    const remaining = Number(headers[DEADLINE_HEADER])
+    exchange.scope = {
+      span,
+      requestId: exchange.requestId,
+      ...(remaining > 0 && { deadline: clock.monotonic() + remaining }),
+    }
+    exchange.headers['x-trace-id'] = span.traceId
+    return endSpan
+  }
+}
+
+function endSpan({ scope, method, route, outgoing, incoming }: Exchange): void {
+  const { span } = scope
+  const status = outgoing.statusCode
+  const failed = status >= 500
+  if (!span.sampled && !failed) return
+  span.rename(`${method} ${route}`)
+  const cut = !outgoing.writableFinished
+  span.end({
+    failed,
+    attributes: {
+      'http.request.method': method,
+      'http.route': route,
+      'http.response.status_code': status,
+      'url.path': pathOf(incoming.url),
+      ...(cut && { 'http.cut': true }),
+    },
+  })
+}
+
+const pathOf = (url = '/') => {
+  const query = url.indexOf('?')
+  return query < 0 ? url : url.slice(0, query)
+}
+
+const HEX_TRACE = /^[0-9a-f]{32}$/
+const HEX_SPAN = /^[0-9a-f]{16}$/
+
+/** The caller's place in its trace, if it told one. */
+function callersSpan(headers: IncomingHttpHeaders): SpanContext | undefined {
+  const { traceparent } = headers
+  if (typeof traceparent === 'string') return parseTraceparent(traceparent)
+  const traceId = String(headers['x-trace-id'] ?? '').toLowerCase()
+  if (!HEX_TRACE.test(traceId)) return undefined
+  const spanId = String(headers['x-span-id'] ?? '').toLowerCase()
+  return { traceId, spanId: HEX_SPAN.test(spanId) ? spanId : traceId.slice(16), sampled: true }
+}

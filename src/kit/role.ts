@@ -1,0 +1,54 @@
+import type { Hono } from 'hono'
+import type * as z from 'zod'
+import type { RoleContext } from './context.ts'
+import type { Exchange } from './http/exchange.ts'
+
+/** What a Hono handler of any role finds in its context. `c.env.exchange` is absent under `app.request()` in unit tests. */
+export interface AppEnv {
+  Bindings: { exchange?: Exchange }
+}
+
+/** A started role. */
+export interface Running {
+  /** The role's routes; the kit puts the chain around them. */
+  readonly app: Hono<AppEnv>
+  /** Sees each request on node:http level before Hono; true when it took it. Only the gateway needs this. */
+  readonly handle?: (exchange: Exchange) => boolean
+  /** Resolves once the role can do its work; the role counts as ready from then on. Default: at once. */
+  readonly ready?: (signal: AbortSignal) => Promise<void>
+  /** Foreign origins that may call it, besides the platform's `auth.origins`. Default none. */
+  readonly origins?: readonly string[]
+}
+
+/** A role of the platform. Declaring one does nothing; `start` does. */
+export interface Role<S extends z.ZodType = z.ZodType> {
+  /** CLI word and config section. */
+  readonly name: string
+  /** Name in the registry, in logs, metrics and traces. */
+  readonly service: string
+  /** Its line in `--help`. */
+  readonly summary: string
+  /** Default port; 0 takes a free one. */
+  readonly port: number
+  /** Its own section of the config, without `port` and `host`, which every role has. All fields have defaults. */
+  readonly config: S
+  /** CLI words of the roles started before it and stopped after it. */
+  readonly needs: readonly string[]
+  /** Part of `msvc up` unless false. Default true. */
+  readonly inUp?: boolean
+  /** Gets everything through `ctx`; what it opens itself it gives to `ctx.defer`. */
+  start(ctx: RoleContext<z.infer<S>>): Promise<Running>
+}
+
+/** Any role, its config's type forgotten: what the catalog, the supervisor and the CLI handle. */
+export interface AnyRole extends Omit<Role, 'start'> {
+  start(ctx: RoleContext<unknown>): Promise<Running>
+}
+
+/**
+ * Declares a role, checking its config's type against what `start` takes.
+ * @example export const user = defineRole({ name: 'user', service: 'user-service', port: 8001, config: z.strictObject({}), needs: ['registry'], … })
+ */
+export function defineRole<S extends z.ZodType>(role: Role<S>): AnyRole {
+  return { ...role, start: (ctx) => role.start({ ...ctx, config: role.config.parse(ctx.config) }) }
+}

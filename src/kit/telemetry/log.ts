@@ -1,0 +1,27 @@
+/** Severity words of the seed (9.7.8), lowest first. */
+export const LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const
+export type Level = (typeof LEVELS)[number]
+
+/** One log entry as it travels to the log server (design §5). */
+export interface LogEntry {
+  readonly timestamp: string
+  readonly level: Level
+  readonly service: string
+  readonly instance: string
+  readonly message: string
+  readonly trace_id?: string
+  readonly span_id?: string
+  readonly metadata?: Readonly<Record<string, unknown>>
+}
+
+/** Where entries go: the terminal, the log server's shipper. Never throws, never waits. */
+export type LogSink = (entry: LogEntry) => void
+
+/** A role's log. Entries get the current scope's trace and span ids by themselves; secrets in metadata are hidden. */
+export interface Log {
+  debug(message: string, metadata?: Readonly<Record<string, unknown>>): void
+  info(message: string, metadata?: Readonly<Record<string, unknown>>): void
+  warning(message: string, metadata?: Readonly<Record<string, unknown>>): void
+  error(message: string, metadata?: Readonly<Record<string, unknown>>): void
+  critical(message: string, metadata?: Readonly<Record<string, unknown>>): void
+}

@@ -1,0 +1,31 @@
+import {
+  Counter,
+  type CounterConfiguration,
+  Gauge,
+  type GaugeConfiguration,
+  Histogram,
+  type HistogramConfiguration,
+  Registry,
+} from 'prom-client'
+
+/** A role's own Prometheus metrics; each role has its own registry, so that roles in one process don't mix. */
+export interface Metrics {
+  counter<L extends string>(options: Omit<CounterConfiguration<L>, 'registers'>): Counter<L>
+  gauge<L extends string>(options: Omit<GaugeConfiguration<L>, 'registers'>): Gauge<L>
+  histogram<L extends string>(options: Omit<HistogramConfiguration<L>, 'registers'>): Histogram<L>
+  /** Prometheus text format 0.0.4. */
+  text(): Promise<string>
+}
+
+/** Makes a role's metrics. Every series carries the label `service`. */
+export function createMetrics(service: string): Metrics {
+  const registry = new Registry()
+  registry.setDefaultLabels({ service })
+  const registers = [registry]
+  return {
+    counter: (options) => new Counter({ ...options, registers }),
+    gauge: (options) => new Gauge({ ...options, registers }),
+    histogram: (options) => new Histogram({ ...options, registers }),
+    text: () => registry.metrics(),
+  }
+}

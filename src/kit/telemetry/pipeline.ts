@@ -1,0 +1,62 @@
+import type { Clock } from '../../drivers/clock.ts'
+import type { Level, Log, LogEntry, LogSink } from './log.ts'
+import { createLog } from './logger.ts'
+import type { Metrics } from './metrics.ts'
+import { runOutsideScope } from './scope.ts'
+import { createShipper, type Shipper } from './shipper.ts'
+import { createTracing } from './tracer.ts'
+import type { SpanRecord, Tracing } from './tracing.ts'
+
+export interface PipelineOptions {
+  readonly service: string
+  readonly instance: string
+  readonly clock: Clock
+  readonly level: Level
+  readonly tracesPerSecond: number
+  readonly metrics: Metrics
+  /** Where entries go besides the log server, such as the terminal. */
+  readonly sinks: readonly LogSink[]
+  /** Posts a batch to a path of the log server. */
+  readonly post: (path: string, batch: readonly unknown[], signal: AbortSignal) => Promise<void>
+}
+
+/** A role's log and tracing, both on their way to the log server. */
+export interface Pipeline {
+  readonly log: Log
+  readonly tracing: Tracing
+  /** Sends what waits, within a bounded time, and ends. */
+  close(): Promise<void>
+}
+
+/** Joins log and tracing to the log server by two bounded shippers; what they had to drop is counted in `telemetry_dropped_total`. */
+export function createPipeline(options: PipelineOptions): Pipeline {
+  const { service, instance, clock, level, sinks, tracesPerSecond, metrics, post } = options
+  const dropped = metrics.counter({
+    name: 'telemetry_dropped_total',
+    help: 'Log entries and spans dropped because the log server was away too long',
+    labelNames: ['kind'],
+  })
+  const shipper = <T>(kind: string, path: string): Shipper<T> =>
+    createShipper<T>({
+      clock,
+      send: (batch, signal) => runOutsideScope(() => post(path, batch, signal)),
+      onDrop: (count) => dropped.inc({ kind }, count),
+    })
+  const entries = shipper<LogEntry>('log', '/logs')
+  const spans = shipper<SpanRecord>('span', '/traces')
+  const log = createLog({ service, instance, clock, level, sinks: [...sinks, (entry) => entries.add(entry)] })
+  const tracing = createTracing({
+    service,
+    clock,
+    tracesPerSecond,
+    ship: (span) => spans.add(span),
+    flush: () => spans.flush(),
+  })
+  return {
+    log,
+    tracing,
+    async close() {
+      await Promise.all([entries.close(), spans.close()])
+    },
+  }
+}

@@ -1,0 +1,33 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Identity } from '../auth/identity.ts'
+import type { ActiveSpan } from './tracing.ts'
+
+/**
+ * What everything done on behalf of one request or one message shares: its trace, its deadline, who asked.
+ * Logs and the service client read it through `currentScope()`, so nobody has to pass it along.
+ */
+export interface Scope {
+  readonly span: ActiveSpan
+  readonly requestId: string
+  /** Monotonic milliseconds after which nobody waits for the result any more. */
+  readonly deadline?: number
+  /** The verified caller; absent in local mode without a token. */
+  identity?: Identity
+}
+
+const storage = new AsyncLocalStorage<Scope>()
+
+/** The scope of the request or message being handled; undefined outside of one. */
+export function currentScope(): Scope | undefined {
+  return storage.getStore()
+}
+
+/** Runs `work` (and all it awaits) within a scope. */
+export function runInScope<A extends unknown[], R>(scope: Scope, work: (...args: A) => R, ...args: A): R {
+  return storage.run(scope, work, ...args)
+}
+
+/** Runs `work` outside of any scope: for background work that a request merely set off, such as shipping a batch. */
+export function runOutsideScope<R>(work: () => R): R {
+  return storage.exit(work)
+}

@@ -1,0 +1,66 @@
+/** Where a span hangs: ids as in W3C traceparent. */
+export interface SpanContext {
+  readonly traceId: string
+  readonly spanId: string
+  readonly sampled: boolean
+}
+
+/** A span under way. Attribute and end calls on one that isn't kept cost nothing. */
+export interface ActiveSpan extends SpanContext {
+  setAttribute(key: string, value: string | number | boolean): void
+  rename(name: string): void
+  /** Ends it; `failed` marks it as an error, and is kept even where the trace is not. */
+  end(options?: SpanEnd): void
+}
+
+export interface SpanEnd {
+  readonly failed?: boolean
+  readonly message?: string
+  readonly attributes?: Readonly<Record<string, string | number | boolean>>
+}
+
+/** One finished span as it travels to the log server, in the shape of design §5. */
+export interface SpanRecord {
+  readonly trace_id: string
+  readonly span_id: string
+  readonly parent_span_id?: string
+  readonly service: string
+  readonly operation: string
+  readonly kind: 'server' | 'client' | 'producer' | 'consumer' | 'internal'
+  /** RFC 3339 with milliseconds. */
+  readonly start: string
+  readonly duration_ms: number
+  readonly status: 'ok' | 'error'
+  readonly tags: Readonly<Record<string, string | number | boolean>>
+}
+
+export interface StartSpan {
+  readonly kind: SpanRecord['kind']
+  /** Absent: the current scope's span; `null`: a new trace. */
+  readonly parent?: SpanContext | null
+  readonly attributes?: Readonly<Record<string, string | number | boolean>>
+  /** False: a new trace is not kept, whatever the rate. For probes and the platform's own chatter. */
+  readonly keep?: false
+}
+
+/** Makes a role's spans. A parent's decision to keep or drop is obeyed; new traces are kept up to a rate. */
+export interface Tracing {
+  start(name: string, options: StartSpan): ActiveSpan
+  flush(): Promise<void>
+}
+
+const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/
+
+/** Reads a W3C traceparent; undefined when it isn't valid (all-zero ids, version ff, wrong lengths). */
+export function parseTraceparent(header: string | undefined): SpanContext | undefined {
+  const match = header === undefined ? null : TRACEPARENT.exec(header)
+  const [, traceId, spanId, flags] = match ?? []
+  if (traceId === undefined || spanId === undefined || flags === undefined || header?.startsWith('ff')) return undefined
+  if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined
+  return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 }
+}
+
+/** Writes a W3C traceparent (version 00). */
+export function formatTraceparent(span: SpanContext): string {
+  return `00-${span.traceId}-${span.spanId}-${span.sampled ? '01' : '00'}`
+}

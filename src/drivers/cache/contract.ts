@@ -1,3 +1,5 @@
+import type { Clock } from '../clock.ts'
+
 /**
  * Values kept for a while and lost without harm. Every driver passes test/drivers/cache-suite.ts.
  * Values are JSON. Methods reject with DriverError (`unavailable`, `closed`).
@@ -19,6 +21,8 @@ export interface CacheOptions {
   readonly prefix: string
   /** Most entries kept by an embedded cache; the least recently used goes first. Default 10 000. */
   readonly maxEntries?: number
+  /** What an embedded cache tells time by. Default the machine's own. */
+  readonly clock?: Clock
 }
 
 export interface CacheDriver {

@@ -1,0 +1,77 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { DriverError } from '../driver-error.ts'
+import { toDriverError } from './sqlite-errors.ts'
+
+/** Milliseconds a lock held by another process is waited for. */
+export const BUSY_TIMEOUT_MS = 5_000
+
+/**
+ * WAL lets readers read while the writer writes. FULL makes a commit wait for fsync: with NORMAL a power cut loses
+ * commits that were acknowledged. The log is cut back to 64 MiB after something big went through it.
+ */
+const WRITER_PRAGMAS = 'pragma synchronous = full; pragma foreign_keys = on; pragma journal_size_limit = 67108864'
+
+/** A store's database file, and how connections to it are opened. Methods throw DriverError. */
+export class SqliteFile {
+  readonly #path: string
+  readonly #folder: string
+  readonly #store: string
+
+  /**
+   * @param folder made with mode 0700 when missing
+   * @param store the store's name; the file is `<folder>/<store>.db`
+   */
+  constructor(folder: string, store: string) {
+    this.#folder = folder
+    this.#store = store
+    this.#path = join(folder, `${store}.db`)
+  }
+
+  /** Opens the connection that writes, making folder and file when missing. */
+  openWriter(): DatabaseSync {
+    return this.#explained(() => {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
+      this.#create()
+      const database = new DatabaseSync(this.#path, { timeout: BUSY_TIMEOUT_MS })
+      try {
+        const mode = database.prepare('pragma journal_mode = wal').get()?.journal_mode
+        if (mode !== 'wal') {
+          throw new DriverError(
+            'unavailable',
+            `${this.#path}: no write-ahead log on this file system; use a local disk`,
+          )
+        }
+        database.exec(WRITER_PRAGMAS)
+        return database
+      } catch (error) {
+        database.close()
+        throw error
+      }
+    })
+  }
+
+  /** Opens a connection that can only read. The writer must have been opened before. */
+  openReader(): DatabaseSync {
+    return this.#explained(() => new DatabaseSync(this.#path, { timeout: BUSY_TIMEOUT_MS, readOnly: true }))
+  }
+
+  /** SQLite would give the file, and after it the log's files, whatever mode the umask leaves. */
+  #create(): void {
+    try {
+      // Only ever a file of our own making: closing a file SQLite has open would drop its locks (POSIX advisory locking).
+      closeSync(openSync(this.#path, 'wx', 0o600))
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    }
+  }
+
+  #explained(open: () => DatabaseSync): DatabaseSync {
+    try {
+      return open()
+    } catch (error) {
+      throw toDriverError(error, this.#store)
+    }
+  }
+}

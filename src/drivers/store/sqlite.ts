@@ -1,0 +1,97 @@
+import { type Kysely, sql, type Transaction } from 'kysely'
+import { systemClock } from '../clock.ts'
+import { DriverError } from '../driver-error.ts'
+import type { Store, StoreDriver, StoreOptions } from './contract.ts'
+import { GroupCommit, type GroupCommitLimits } from './group-commit.ts'
+import { migrate } from './migrate.ts'
+import { BUSY_TIMEOUT_MS, SqliteFile } from './sqlite-file.ts'
+import { readingKysely, workingTransaction } from './sqlite-kysely.ts'
+import { SqliteReader } from './sqlite-reader.ts'
+import { SqliteWriter, WorkConnection } from './sqlite-writer.ts'
+
+/** `workMs` is below the time other processes wait for the lock: a stuck work fails alone. */
+const LIMITS: GroupCommitLimits = {
+  queued: 4_096,
+  batchWorks: 512,
+  batchMs: 10,
+  workMs: 2_000,
+  lockMs: BUSY_TIMEOUT_MS,
+}
+
+/**
+ * The embedded store: a SQLite file of its own for each name, `<folder>/<name>.db`, through node:sqlite. One connection
+ * writes and one reads, so that `db` never waits for a transaction; transactions share commits (see GroupCommit).
+ * Several processes may have the same file open. Foreign keys are checked at once; don't declare them deferred, or one
+ * that is broken fails everybody in its commit.
+ *
+ * `open` throws DriverError: `invalid` for a wrong URL or name or a broken migration, `unavailable`, `full`.
+ */
+export const sqlite: StoreDriver = {
+  scheme: 'sqlite:',
+  async open<DB>(options: StoreOptions): Promise<Store<DB>> {
+    const { url, name, folder, migrations } = options
+    if (url !== 'sqlite:') {
+      throw new DriverError(
+        'invalid',
+        'store: sqlite: takes nothing behind the colon; its file lies in the data folder',
+      )
+    }
+    if (!/^[A-Za-z0-9-]{1,64}$/.test(name)) {
+      throw new DriverError('invalid', `store name ${JSON.stringify(name)}: want 1 to 64 letters, digits and -`)
+    }
+    const store = SqliteStore.open<DB>(new SqliteFile(folder, name), name)
+    try {
+      await migrate(store, name, migrations)
+      return store
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+  },
+}
+
+class SqliteStore<DB> implements Store<DB> {
+  readonly db: Kysely<DB>
+  readonly #name: string
+  readonly #reader: SqliteReader
+  readonly #writer: SqliteWriter
+  readonly #commits: GroupCommit
+
+  private constructor(name: string, writer: SqliteWriter, reader: SqliteReader) {
+    this.#name = name
+    this.#writer = writer
+    this.#reader = reader
+    this.#commits = new GroupCommit(writer, LIMITS, systemClock)
+    this.db = readingKysely<DB>(reader)
+  }
+
+  static open<DB>(file: SqliteFile, name: string): SqliteStore<DB> {
+    const writer = new SqliteWriter(file, name)
+    try {
+      return new SqliteStore<DB>(name, writer, new SqliteReader(file, name))
+    } catch (error) {
+      writer.close()
+      throw error
+    }
+  }
+
+  transaction<T>(work: (trx: Transaction<DB>) => Promise<T>): Promise<T> {
+    return this.#commits.submit(
+      () => new WorkConnection(this.#writer),
+      (connection) => work(workingTransaction<DB>(connection)),
+    )
+  }
+
+  async check(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) {
+      throw new DriverError('unavailable', `${this.#name} store: no time left to ask it`, { cause: signal.reason })
+    }
+    await sql`select 1 from sqlite_master limit 1`.execute(this.db)
+  }
+
+  async close(): Promise<void> {
+    await this.#commits.close()
+    this.#reader.close()
+    this.#writer.close()
+  }
+}

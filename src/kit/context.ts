@@ -1,4 +1,4 @@
-import type { Migration } from 'kysely'
+import type { Migration } from 'kysely/migration'
 import type { Bus } from '../drivers/bus/contract.ts'
 import type { Cache } from '../drivers/cache/contract.ts'
 import type { Clock } from '../drivers/clock.ts'

@@ -10,9 +10,15 @@ export const MAX_JSON_DEPTH = 64
 
 /**
  * Reads a request's whole body, at most `maxBytes`. Throws AppError `BODY_TOO_LARGE` as soon as the limit is passed,
- * and `INVALID_BODY` when the client goes away before the end.
+ * `INVALID_BODY` when the client goes away before the end, and `UNSUPPORTED_MEDIA_TYPE` for a compressed one: nothing is inflated.
  */
 export async function readBody(c: Context<AppEnv>, maxBytes = MAX_BODY_BYTES): Promise<Buffer> {
+  const encoding = c.req.header('content-encoding')
+  if (encoding !== undefined && encoding !== 'identity') {
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Compressed bodies are not taken', {
+      detail: `Send the body without Content-Encoding: ${encoding}`,
+    })
+  }
   const announced = Number(c.req.header('content-length') ?? 0)
   if (announced > maxBytes) throw tooLarge(maxBytes)
   const exchange = c.env?.exchange

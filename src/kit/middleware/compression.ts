@@ -5,10 +5,22 @@ import type { AppEnv } from '../role.ts'
 /** Smallest answer in bytes that is worth compressing. */
 const THRESHOLD = 1_024
 
-/** Compresses answers from 1 KiB on for callers that ask for it; streams of events pass as they are. */
+/** Compresses JSON and text from 1 KiB on for callers that ask for it; small answers and streams pass as they are. */
 export function compression(): MiddlewareHandler<AppEnv> {
   const compressing = compress({ threshold: THRESHOLD })
   return function compression(c, next) {
-    return c.req.header('accept-encoding') === undefined ? next() : compressing(c, next)
+    if (c.req.header('accept-encoding') === undefined) return next()
+    return compressing(c, async () => {
+      await next()
+      const type = c.res.headers.get('content-type') ?? ''
+      if (!WHOLE.test(type) || c.res.headers.has('content-length')) return
+      // compress() goes by Content-Length alone, and Hono sets none
+      const body = await c.res.arrayBuffer()
+      c.res = new Response(body, c.res)
+      c.res.headers.set('content-length', String(body.byteLength))
+    })
   }
 }
+
+/** Answers that are made in one piece, so that their length can be taken. */
+const WHOLE = /^(?:application\/(?:problem\+)?json|text\/(?:plain|html|css|javascript))/

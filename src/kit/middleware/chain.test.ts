@@ -1,0 +1,253 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { Hono } from 'hono'
+import { afterEach, describe, expect, it } from 'vitest'
+import { systemClock as clock } from '../../drivers/clock.ts'
+import type { Authority } from '../auth/authority.ts'
+import { AppError } from '../errors.ts'
+import { type Listener, listen } from '../http/listener.ts'
+import type { AppEnv } from '../role.ts'
+import type { Log } from '../telemetry/log.ts'
+import { createMetrics } from '../telemetry/metrics.ts'
+import { currentScope } from '../telemetry/scope.ts'
+import { createTracing } from '../telemetry/tracer.ts'
+import type { SpanRecord } from '../telemetry/tracing.ts'
+import { type ChainOptions, innerChain, outerChain } from './chain.ts'
+
+const limits = { header_bytes: 16_384, headers_timeout_ms: 10_000, request_timeout_ms: 30_000, max_connections: 100 }
+const open: Listener[] = []
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((listener) => listener.drain(1_000)))
+})
+
+interface Recorded {
+  readonly spans: SpanRecord[]
+  readonly entries: { level: string; message: string; metadata: unknown }[]
+}
+
+async function boot(overrides: Partial<ChainOptions> & { tracesPerSecond?: number } = {}) {
+  const recorded: Recorded = { spans: [], entries: [] }
+  const write = (level: string) => (message: string, metadata: unknown) =>
+    void recorded.entries.push({ level, message, metadata })
+  const log: Log = {
+    debug: write('DEBUG'),
+    info: write('INFO'),
+    warning: write('WARNING'),
+    error: write('ERROR'),
+    critical: write('CRITICAL'),
+  }
+  const app = new Hono<AppEnv>()
+  app.get('/things/:id', (c) => c.json({ id: c.req.param('id'), subject: currentScope()?.identity?.subject }))
+  app.get('/broken', () => {
+    throw new TypeError('the secret inside')
+  })
+  app.get('/gone', () => {
+    throw new AppError('NOT_FOUND', 'Thing not found')
+  })
+  app.get('/large', (c) => c.json({ text: 'x'.repeat(4_000) }))
+  const authority: Authority = {
+    mode: 'local',
+    issuer: 'msvc',
+    mint: async () => 'token',
+    serviceToken: async () => 'token',
+    verify: async (token, audience) => {
+      if (token !== 'good') throw new AppError('UNAUTHENTICATED', 'Unauthorized')
+      return { subject: `caller-of-${audience}`, scopes: new Set(), service: false }
+    },
+  }
+  const options: ChainOptions = {
+    service: 'thing-service',
+    summary: 'things',
+    version: '1.0.0',
+    clock,
+    log,
+    metrics: createMetrics('thing-service'),
+    tracing: createTracing({
+      service: 'thing-service',
+      clock,
+      tracesPerSecond: overrides.tracesPerSecond ?? 100,
+      ship: (span) => recorded.spans.push(span),
+    }),
+    authority,
+    hosts: [],
+    origins: [],
+    checks: new Map(),
+    isReady: () => true,
+    ...overrides,
+  }
+  const layers = outerChain(options)
+  const listener = await listen({
+    host: '127.0.0.1',
+    port: 0,
+    limits,
+    layers,
+    app: innerChain({ app }, options),
+    clock,
+  })
+  open.push(listener)
+  const get = (path: string, headers: Record<string, string> = {}) =>
+    fetch(`http://127.0.0.1:${listener.port}${path}`, { headers })
+  return { recorded, get, port: listener.port, authority }
+}
+
+async function raw(port: number, request: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  socket.end(request)
+  return text(socket)
+}
+
+describe('the chain', () => {
+  it('gives every answer a request id and a trace id, keeping the caller’s', async () => {
+    const { get } = await boot()
+    const trace = '4bf92f3577b34da6a3ce929d0e0e4736'
+    const answer = await get('/things/1', { 'x-request-id': 'abc-1', traceparent: `00-${trace}-00f067aa0ba902b7-01` })
+    expect(answer.headers.get('x-request-id')).toBe('abc-1')
+    expect(answer.headers.get('x-trace-id')).toBe(trace)
+    const missing = await get('/nowhere', { 'x-request-id': 'bad id' })
+    expect(missing.headers.get('x-request-id')).toMatch(/^[0-9a-f]{32}$/)
+    expect(missing.headers.get('x-trace-id')).toMatch(/^[0-9a-f]{32}$/)
+  })
+
+  it('takes the seed’s trace headers where there is no traceparent', async () => {
+    const { get, recorded } = await boot()
+    await get('/things/1', { 'x-trace-id': 'a'.repeat(32), 'x-span-id': 'b'.repeat(16) })
+    await expect.poll(() => recorded.spans).toHaveLength(1)
+    expect(recorded.spans[0]).toMatchObject({
+      trace_id: 'a'.repeat(32),
+      parent_span_id: 'b'.repeat(16),
+      operation: 'GET /things/:id',
+      status: 'ok',
+    })
+  })
+
+  it('obeys a parent that is not sampled, but leaves the span of a 5xx', async () => {
+    const { get, recorded } = await boot()
+    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-00`
+    await get('/things/1', { traceparent })
+    await get('/broken', { traceparent })
+    await expect.poll(() => recorded.spans).toHaveLength(1)
+    expect(recorded.spans[0]).toMatchObject({
+      operation: 'GET /broken',
+      status: 'error',
+      tags: { 'http.response.status_code': 500 },
+    })
+    expect(recorded.entries.map(({ level }) => level)).toEqual(['ERROR', 'ERROR'])
+  })
+
+  it('tells a caller nothing of an unexpected failure, and the log everything', async () => {
+    const { get, recorded } = await boot()
+    const answer = await get('/broken')
+    expect(answer.status).toBe(500)
+    expect(answer.headers.get('content-type')).toBe('application/problem+json')
+    const body = await answer.text()
+    expect(body).not.toContain('secret inside')
+    expect(JSON.parse(body)).toMatchObject({
+      code: 'INTERNAL',
+      status: 500,
+      trace_id: answer.headers.get('x-trace-id'),
+    })
+    expect(JSON.stringify(recorded.entries)).toContain('the secret inside')
+  })
+
+  it('answers errors as problem+json with the seed’s error', async () => {
+    const { get } = await boot()
+    expect(await (await get('/gone')).json()).toMatchObject({
+      title: 'Not Found',
+      status: 404,
+      error: 'Thing not found',
+    })
+    expect(await (await get('/nowhere')).json()).toMatchObject({ code: 'NOT_FOUND' })
+  })
+
+  it.each([
+    ['a Host that is not ours', 'GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n', 'HOST_REFUSED', 403],
+    [
+      'a Host that only begins like ours',
+      'GET / HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n',
+      'HOST_REFUSED',
+      403,
+    ],
+    ['two Hosts', 'GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n', 'INVALID_REQUEST', 400],
+    ['no Host', 'GET / HTTP/1.1\r\n\r\n', 'INVALID_REQUEST', 400],
+    [
+      'a foreign Origin',
+      'GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\n\r\n',
+      'ORIGIN_REFUSED',
+      403,
+    ],
+    ['the null Origin', 'GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n\r\n', 'ORIGIN_REFUSED', 403],
+  ])('refuses %s', async (_, request, code, status) => {
+    const { port } = await boot()
+    const answer = await raw(port, request)
+    expect(answer).toContain(`HTTP/1.1 ${status}`)
+    expect(answer).toContain(`"code":"${code}"`)
+  })
+
+  it('takes an Origin of this machine and one that is allowed', async () => {
+    const { get } = await boot({ origins: ['https://shop.example'] })
+    expect((await get('/things/1', { origin: 'http://localhost:5173' })).status).toBe(200)
+    expect((await get('/things/1', { origin: 'https://shop.example' })).status).toBe(200)
+  })
+
+  it('counts by route template and status', async () => {
+    const { get } = await boot()
+    await get('/things/1')
+    await get('/things/2')
+    await get('/broken')
+    await expect
+      .poll(async () => (await get('/metrics')).text())
+      .toContain('http_requests_total{method="GET",route="/things/:id",status="200",service="thing-service"} 2')
+    const metrics = await (await get('/metrics')).text()
+    expect(metrics).toContain('http_errors_total{method="GET",route="/broken",status="500",service="thing-service"} 1')
+    expect(metrics).toContain('http_requests_active{service="thing-service"} 1')
+    expect(metrics).not.toContain('/things/1')
+  })
+
+  it('keeps probes out of traces and logs', async () => {
+    const { get, recorded } = await boot()
+    const answer = await get('/health')
+    expect(await answer.json()).toMatchObject({
+      status: 'healthy',
+      service: 'thing-service',
+      version: '1.0.0',
+      checks: {},
+    })
+    await get('/readyz')
+    await get('/things/1')
+    await expect.poll(() => recorded.spans).toHaveLength(1)
+    expect(recorded.entries).toHaveLength(1)
+  })
+
+  it('is unhealthy and not ready when a check fails', async () => {
+    const { get } = await boot({ checks: new Map([['store', () => Promise.reject(new Error('disk gone'))]]) })
+    const answer = await get('/health')
+    expect(answer.status).toBe(503)
+    expect(await answer.json()).toMatchObject({ status: 'unhealthy', checks: { store: 'disk gone' } })
+    expect((await get('/readyz')).status).toBe(503)
+    expect((await get('/livez')).status).toBe(200)
+  })
+
+  it('compresses for those who ask', async () => {
+    const { get } = await boot()
+    expect((await get('/large', { 'accept-encoding': 'gzip' })).headers.get('content-encoding')).toBe('gzip')
+    expect((await get('/things/1', { 'accept-encoding': 'gzip' })).headers.get('content-encoding')).toBeNull()
+  })
+
+  it('wants a token for its own audience in token mode, on everything but the probes', async () => {
+    const { authority } = await boot()
+    const { get } = await boot({ authority: { ...authority, mode: 'token' }, hosts: ['127.0.0.1'] })
+    const refused = await get('/things/1', { 'x-user-id': 'mallory' })
+    expect(refused.status).toBe(401)
+    expect(refused.headers.get('www-authenticate')).toBe('Bearer')
+    expect((await get('/health')).status).toBe(200)
+    const answer = await get('/things/1', { authorization: 'Bearer good', 'x-user-id': 'mallory' })
+    expect(await answer.json()).toEqual({ id: '1', subject: 'caller-of-thing-service' })
+  })
+
+  it('documents its routes', async () => {
+    const { get } = await boot()
+    expect(await (await get('/openapi.json')).json()).toMatchObject({ info: { title: 'thing-service' } })
+  })
+})

@@ -1,0 +1,100 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK } from 'jose'
+import * as z from 'zod'
+import { AppError } from '../errors.ts'
+import { createPrivateFile, readPrivateFile, secureFolder } from './private-files.ts'
+
+/** Signature algorithms that are believed, whatever a token's header says (RFC 8725 §3.1). */
+export const ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
+export type Algorithm = (typeof ALGORITHMS)[number]
+
+/** A key that tokens are checked with. */
+export interface VerifyingKey {
+  readonly kid: string
+  readonly algorithm: Algorithm
+  readonly key: CryptoKey
+}
+
+/** All keys of one data folder. */
+export interface KeyRing {
+  /** Signs every token minted here. */
+  readonly signing: VerifyingKey
+  /** By exact `kid`: the signing key's public half, and those of the folder's other key files. */
+  readonly verifying: ReadonlyMap<string, VerifyingKey>
+}
+
+const SIGNING_FILE = 'signing.json'
+
+const KeyFile = z.looseObject({
+  kty: z.enum(['EC', 'RSA', 'OKP']),
+  alg: z.enum(ALGORITHMS),
+  kid: z.string().min(1).max(128),
+})
+type KeyFile = z.infer<typeof KeyFile>
+
+/**
+ * Loads the keys of a folder, and makes the folder (0700) and an ES256 key pair (`signing.json`, 0600) when there is none.
+ * Processes that start at the same moment agree on one pair. Any other `*.json` in the folder is a JWK (private or public) that signed earlier tokens and is still
+ * believed: to change keys, rename `signing.json` to `2026-01.json`, restart, and remove that file a day later.
+ * Throws AppError `CONFIG_INVALID` for a folder or file that others may read or write, and for one that holds no usable key.
+ */
+export async function loadKeyRing(folder: string): Promise<KeyRing> {
+  await secureFolder(folder)
+  const signingFile = (await readKey(folder, SIGNING_FILE)) ?? (await makeSigningKey(folder))
+  const signing = await toSigningKey(signingFile, join(folder, SIGNING_FILE))
+  const verifying = new Map<string, VerifyingKey>()
+  for (const name of (await readdir(folder)).sort()) {
+    if (!name.endsWith('.json') || name.startsWith('.')) continue
+    const file = name === SIGNING_FILE ? signingFile : await readKey(folder, name)
+    if (file) verifying.set(file.kid, await toVerifyingKey(file, join(folder, name)))
+  }
+  return { signing, verifying }
+}
+
+/** The key in a file; undefined when there is no such file. */
+async function readKey(folder: string, name: string): Promise<KeyFile | undefined> {
+  const path = join(folder, name)
+  const content = await readPrivateFile(path)
+  if (!content) return undefined
+  try {
+    return KeyFile.parse(JSON.parse(content.toString('utf8')))
+  } catch {
+    // Without the cause: a parser's message may quote the key.
+    const wanted = `a JWK with kty, alg (${ALGORITHMS.join(', ')}) and kid`
+    throw new AppError('CONFIG_INVALID', `${path} is not ${wanted}; move it away to have a new key made`)
+  }
+}
+
+/** Makes a key pair, or takes the one that another process was quicker to make. */
+async function makeSigningKey(folder: string): Promise<KeyFile> {
+  const { privateKey } = await generateKeyPair('ES256', { extractable: true })
+  const jwk = await exportJWK(privateKey)
+  const made = KeyFile.parse({ ...jwk, alg: 'ES256', use: 'sig', kid: await calculateJwkThumbprint(jwk) })
+  if (await createPrivateFile(join(folder, SIGNING_FILE), `${JSON.stringify(made, null, 2)}\n`)) return made
+  return (await readKey(folder, SIGNING_FILE)) ?? made
+}
+
+async function toSigningKey(file: KeyFile, path: string): Promise<VerifyingKey> {
+  const signing = await toKey(file, path)
+  if (signing.key.type !== 'private') throw new AppError('CONFIG_INVALID', `${path} holds no private key to sign with`)
+  return signing
+}
+
+/** The public half: checking needs no more. */
+function toVerifyingKey(file: KeyFile, path: string): Promise<VerifyingKey> {
+  const { d, p, q, dp, dq, qi, ...open } = file
+  return toKey(open, path)
+}
+
+async function toKey(file: KeyFile, path: string): Promise<VerifyingKey> {
+  const { kid, alg } = file
+  try {
+    const key = await importJWK(file, alg)
+    if (key instanceof Uint8Array) throw new TypeError('a secret is no key pair')
+    return { kid, algorithm: alg, key }
+  } catch {
+    // Without the cause: it may quote the key.
+    throw new AppError('CONFIG_INVALID', `${path} holds no usable ${alg} key; move it away to have a new key made`)
+  }
+}

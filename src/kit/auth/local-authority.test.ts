@@ -1,0 +1,185 @@
+import { createHmac, createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Authority } from './authority.ts'
+import { createAuthority } from './local-authority.ts'
+
+const NOW = Date.parse('2026-12-01T12:00:00Z')
+const SECONDS = NOW / 1000
+const AUDIENCE = 'api-gateway'
+
+const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+describe('local authority', () => {
+  let folder: string
+  let authority: Authority
+  let wall = NOW
+  let jwk: { kid: string; x: string; y: string; d: string; kty: 'EC'; crv: 'P-256' }
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'msvc-authority-'))
+    authority = createAuthority({
+      mode: 'token',
+      issuer: 'msvc',
+      folder: join(folder, 'keys'),
+      clock: { now: () => wall, monotonic: () => wall },
+    })
+    await authority.mint({ subject: 'first', audience: AUDIENCE, scopes: [] })
+    jwk = JSON.parse(await readFile(join(folder, 'keys', 'signing.json'), 'utf8'))
+  })
+  afterAll(() => rm(folder, { recursive: true, force: true }))
+
+  const goodHeader = () => ({ alg: 'ES256', kid: jwk.kid, typ: 'JWT' })
+  const goodClaims = () => ({ iss: 'msvc', aud: AUDIENCE, sub: 'alice', exp: SECONDS + 600, iat: SECONDS })
+
+  /** A token with our own key's valid signature over whatever stands in it. */
+  function forge(header: object, claims: unknown): string {
+    const input = `${part(header)}.${part(claims)}`
+    const signature = sign('sha256', Buffer.from(input), { key: jwk, format: 'jwk', dsaEncoding: 'ieee-p1363' })
+    return `${input}.${signature.toString('base64url')}`
+  }
+
+  it('verifies what it minted', async () => {
+    const token = await authority.mint({
+      subject: 'alice',
+      audience: AUDIENCE,
+      scopes: ['orders:write', 'users:write'],
+    })
+    const identity = await authority.verify(token, AUDIENCE)
+    expect(identity).toEqual({ subject: 'alice', scopes: new Set(['orders:write', 'users:write']), service: false })
+  })
+
+  it('keeps a verified token until it expires', async () => {
+    const token = await authority.mint({ subject: 'alice', audience: AUDIENCE, scopes: [], ttlSeconds: 60 })
+    expect(authority.recall(token, AUDIENCE)).toBeUndefined()
+    const identity = await authority.verify(token, AUDIENCE)
+    expect(authority.recall(token, AUDIENCE)).toBe(identity)
+    expect(await authority.verify(token, AUDIENCE)).toBe(identity)
+    expect(authority.recall(token, 'order-service')).toBeUndefined()
+    wall = NOW + 91_000
+    try {
+      await expect(authority.verify(token, AUDIENCE)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
+    } finally {
+      wall = NOW
+    }
+  })
+
+  it('allows 30 s of skew', async () => {
+    expect(await authority.verify(forge(goodHeader(), { ...goodClaims(), exp: SECONDS - 29 }), AUDIENCE)).toBeDefined()
+    expect(await authority.verify(forge(goodHeader(), { ...goodClaims(), nbf: SECONDS + 29 }), AUDIENCE)).toBeDefined()
+  })
+
+  it('mints service tokens once, and again ahead of their expiry', async () => {
+    const first = await authority.serviceToken('order-service', 'user-service')
+    expect(await authority.serviceToken('order-service', 'user-service')).toBe(first)
+    expect(await authority.serviceToken('order-service', 'broker')).not.toBe(first)
+    expect(await authority.verify(first, 'user-service')).toMatchObject({ subject: 'order-service', service: true })
+    wall = NOW + 3_000_000
+    try {
+      expect(await authority.serviceToken('order-service', 'user-service')).not.toBe(first)
+    } finally {
+      wall = NOW
+    }
+  })
+
+  it.each([
+    { ttlSeconds: 86_401 },
+    { ttlSeconds: 0 },
+    { ttlSeconds: Number.NaN },
+    { subject: '' },
+    { scopes: ['two words'] },
+  ])('refuses to mint %o', async (wrong) => {
+    const request = { subject: 'alice', audience: AUDIENCE, scopes: [], ...wrong }
+    await expect(authority.mint(request)).rejects.toMatchObject({ code: 'USAGE' })
+  })
+
+  const attacks: Record<string, () => string> = {
+    'alg none, no signature': () => `${part({ ...goodHeader(), alg: 'none' })}.${part(goodClaims())}.`,
+    'alg None, our signature': () => forge({ ...goodHeader(), alg: 'None' }, goodClaims()),
+    'HS256 with the public key as the secret': () => {
+      const input = `${part({ ...goodHeader(), alg: 'HS256' })}.${part(goodClaims())}`
+      const pem = createPublicKey({ key: { ...jwk }, format: 'jwk' }).export({ type: 'spki', format: 'pem' })
+      return `${input}.${createHmac('sha256', pem).update(input).digest('base64url')}`
+    },
+    'an accepted algorithm that is not the key’s': () => forge({ ...goodHeader(), alg: 'RS256' }, goodClaims()),
+    'another key under our kid': () => {
+      const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      const input = `${part(goodHeader())}.${part(goodClaims())}`
+      return `${input}.${sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
+    },
+    'its own key in jwk': () => {
+      const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      const header = { alg: 'ES256', typ: 'JWT', jwk: publicKey.export({ format: 'jwk' }) }
+      const input = `${part(header)}.${part(goodClaims())}`
+      return `${input}.${sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
+    },
+    'an empty signature': () => `${part(goodHeader())}.${part(goodClaims())}.`,
+    'a signature of zeros': () =>
+      `${part(goodHeader())}.${part(goodClaims())}.${Buffer.alloc(64).toString('base64url')}`,
+    'changed claims': () => {
+      const [header, , signature] = forge(goodHeader(), goodClaims()).split('.')
+      return `${header}.${part({ ...goodClaims(), sub: 'root' })}.${signature}`
+    },
+    expired: () => forge(goodHeader(), { ...goodClaims(), exp: SECONDS - 31 }),
+    'not yet valid': () => forge(goodHeader(), { ...goodClaims(), nbf: SECONDS + 31 }),
+    'another issuer': () => forge(goodHeader(), { ...goodClaims(), iss: 'https://evil.example' }),
+    'another audience': () => forge(goodHeader(), { ...goodClaims(), aud: 'order-service' }),
+    'no audience': () => forge(goodHeader(), { ...goodClaims(), aud: undefined }),
+    'no issuer': () => forge(goodHeader(), { ...goodClaims(), iss: undefined }),
+    'no expiry': () => forge(goodHeader(), { ...goodClaims(), exp: undefined }),
+    'no subject': () => forge(goodHeader(), { ...goodClaims(), sub: undefined }),
+    'an expiry in a century': () => forge(goodHeader(), { ...goodClaims(), exp: SECONDS + 3_153_600_000 }),
+    'an expiry of 1e308': () => forge(goodHeader(), { ...goodClaims(), exp: 1e308 }),
+    'an expiry in words': () => forge(goodHeader(), { ...goodClaims(), exp: '9999999999' }),
+    'an empty subject': () => forge(goodHeader(), { ...goodClaims(), sub: '' }),
+    'a subject that is an object': () => forge(goodHeader(), { ...goodClaims(), sub: { $ne: 1 } }),
+    'claims that are an array': () => forge(goodHeader(), [goodClaims()]),
+    'no kid': () => forge({ alg: 'ES256', typ: 'JWT' }, goodClaims()),
+    'a huge kid': () => forge({ ...goodHeader(), kid: 'k'.repeat(100_000) }, goodClaims()),
+    'a long kid': () => forge({ ...goodHeader(), kid: 'k'.repeat(1_000) }, goodClaims()),
+    'a path as kid': () => forge({ ...goodHeader(), kid: '../../../../dev/null' }, goodClaims()),
+    'kid __proto__': () => forge({ ...goodHeader(), kid: '__proto__' }, goodClaims()),
+    'a kid that is an array': () => forge({ ...goodHeader(), kid: [jwk.kid] }, goodClaims()),
+    'an unknown crit': () => forge({ ...goodHeader(), crit: ['x-mfa'], 'x-mfa': true }, goodClaims()),
+    'a known crit': () => forge({ ...goodHeader(), crit: ['b64'], b64: true }, goodClaims()),
+    'more than 4 KB': () => forge(goodHeader(), { ...goodClaims(), pad: 'x'.repeat(4096) }),
+    'two parts': () => `${part(goodHeader())}.${part(goodClaims())}`,
+    'an encrypted token': () => 'a.b.c.d.e',
+    'an empty string': () => '',
+    'a word': () => 'token',
+  }
+
+  it.each(Object.keys(attacks))('refuses %s', async (name) => {
+    const token = attacks[name]?.() ?? ''
+    await expect(authority.verify(token, AUDIENCE)).rejects.toMatchObject({
+      code: 'UNAUTHENTICATED',
+      status: 401,
+      headers: { 'www-authenticate': expect.stringContaining('invalid_token') },
+    })
+    expect(authority.recall(token, AUDIENCE)).toBeUndefined()
+  })
+
+  it('answers 401 to whatever text it is given', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: 'binary', maxLength: 200 }), async (text) => {
+        await expect(authority.verify(text, AUDIENCE)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  it('refuses a token with any character changed', async () => {
+    const token = forge(goodHeader(), goodClaims())
+    await fc.assert(
+      fc.asyncProperty(fc.nat(token.length - 3), fc.constantFrom('A', 'z', '.', '-'), async (at, other) => {
+        fc.pre(token[at] !== other)
+        const changed = token.slice(0, at) + other + token.slice(at + 1)
+        await expect(authority.verify(changed, AUDIENCE)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
+      }),
+      { numRuns: 50 },
+    )
+  })
+})

@@ -1,0 +1,189 @@
+import { errors, type JWTHeaderParameters, type JWTPayload, jwtVerify, SignJWT } from 'jose'
+import * as z from 'zod'
+import type { Clock } from '../../drivers/clock.ts'
+import { AppError } from '../errors.ts'
+import type { AuthMode, Authority, TokenRequest } from './authority.ts'
+import type { Identity } from './identity.ts'
+import { ALGORITHMS, type KeyRing, loadKeyRing } from './key-files.ts'
+import { TokenCache } from './token-cache.ts'
+
+/** Longest token that is looked at, in characters (base64url: one byte each). */
+const MAX_TOKEN_LENGTH = 4096
+/** Seconds by which clocks of two machines may differ. */
+const SKEW_SECONDS = 30
+/** Longest life of a token, minted or accepted: a stolen one is worth a day at most. */
+const MAX_TTL_SECONDS = 86_400
+const DEFAULT_TTL_SECONDS = 3_600
+/** Verified tokens kept per audience. */
+const KEPT_TOKENS = 10_000
+/** Share of its life after which a service token is replaced. */
+const RENEW_AFTER = 0.8
+
+export interface AuthorityOptions {
+  readonly mode: AuthMode
+  /** The `iss` of tokens minted and accepted, such as `msvc`. */
+  readonly issuer: string
+  /** Where the key files are; made on first use. */
+  readonly folder: string
+  readonly clock: Clock
+}
+
+const Claims = z.object({
+  sub: z.string().min(1).max(256),
+  exp: z.number(),
+  /** RFC 8693 §4.2: names separated by single spaces. */
+  scope: z.string().optional(),
+  service: z.boolean().optional(),
+})
+
+interface KeptServiceToken {
+  readonly token: Promise<string>
+  /** Wall-clock milliseconds. */
+  readonly renewAt: number
+}
+
+/**
+ * Mints and checks the platform's JWTs with the keys of its own data folder (RFC 7519, RFC 8725): algorithms pinned by the key and not
+ * by the header, iss, aud, sub and exp required, exp at most a day ahead, 30 s of skew, 4 KB at most, `kid` looked up to the letter,
+ * `jku`, `x5u`, `x5c` and `jwk` ignored, every `crit` refused. Keys are read on first use, so a process that checks no token pays nothing.
+ * @example
+ * const authority = createAuthority({ mode: 'local', issuer: 'msvc', folder: '.msvc/keys', clock: systemClock })
+ * const token = await authority.mint({ subject: 'alice', audience: 'api-gateway', scopes: ['orders:write'] })
+ */
+export function createAuthority({ mode, issuer, folder, clock }: AuthorityOptions): Authority {
+  const verified = new Map<string, TokenCache>()
+  const serviceTokens = new Map<string, KeptServiceToken>()
+  let loading: Promise<KeyRing> | undefined
+
+  function keyRing(): Promise<KeyRing> {
+    loading ??= loadKeyRing(folder).catch((fault: unknown) => {
+      loading = undefined
+      throw fault
+    })
+    return loading
+  }
+
+  function cacheFor(audience: string): TokenCache {
+    let cache = verified.get(audience)
+    if (!cache) {
+      cache = new TokenCache(KEPT_TOKENS)
+      verified.set(audience, cache)
+    }
+    return cache
+  }
+
+  async function mint(request: TokenRequest): Promise<string> {
+    const { subject, audience, scopes, ttlSeconds = DEFAULT_TTL_SECONDS, service = false } = request
+    if (subject === '' || subject.length > 256) throw new AppError('USAGE', 'A subject has 1 to 256 characters')
+    if (!(ttlSeconds > 0 && ttlSeconds <= MAX_TTL_SECONDS)) {
+      throw new AppError('USAGE', `A token lives 1 to ${MAX_TTL_SECONDS} seconds, not ${ttlSeconds}`)
+    }
+    const unfit = scopes.find((scope) => !SCOPE.test(scope))
+    if (unfit !== undefined) {
+      throw new AppError('USAGE', `${JSON.stringify(unfit)} is no scope: it has no spaces, such as orders:write`)
+    }
+    const { signing } = await keyRing()
+    const issuedAt = Math.floor(clock.now() / 1000)
+    return new SignJWT({ ...(scopes.length > 0 && { scope: scopes.join(' ') }), ...(service && { service }) })
+      .setProtectedHeader({ alg: signing.algorithm, kid: signing.kid, typ: 'JWT' })
+      .setIssuer(issuer)
+      .setSubject(subject)
+      .setAudience(audience)
+      .setJti(crypto.randomUUID())
+      .setIssuedAt(issuedAt)
+      .setExpirationTime(issuedAt + Math.ceil(ttlSeconds))
+      .sign(signing.key)
+  }
+
+  async function verifyFresh(token: string, audience: string): Promise<Identity> {
+    const now = clock.now()
+    const { verifying } = await keyRing()
+    const { sub, exp, scope, service } = await readClaims(
+      token,
+      {
+        issuer,
+        audience,
+        algorithms: [...ALGORITHMS],
+        requiredClaims: ['exp', 'sub'],
+        clockTolerance: SKEW_SECONDS,
+        currentDate: new Date(now),
+      },
+      verifying,
+    )
+    if (exp > now / 1000 + MAX_TTL_SECONDS + SKEW_SECONDS) throw refused('it expires more than a day ahead')
+    const scopes = new Set(scope?.split(' ').filter((name) => name !== ''))
+    const identity: Identity = Object.freeze({ subject: sub, scopes, service: service ?? false })
+    cacheFor(audience).set(token, identity, (exp + SKEW_SECONDS) * 1000)
+    return identity
+  }
+
+  function recall(token: string, audience: string): Identity | undefined {
+    return verified.get(audience)?.get(token, clock.now())
+  }
+
+  async function verify(token: string, audience: string): Promise<Identity> {
+    return recall(token, audience) ?? verifyFresh(token, audience)
+  }
+
+  function serviceToken(service: string, audience: string): Promise<string> {
+    const key = `${service} ${audience}`
+    const kept = serviceTokens.get(key)
+    const now = clock.now()
+    if (kept && now < kept.renewAt) return kept.token
+    const token = mint({ subject: service, audience, scopes: [], service: true })
+    serviceTokens.set(key, { token, renewAt: now + DEFAULT_TTL_SECONDS * 1000 * RENEW_AFTER })
+    token.catch(() => serviceTokens.delete(key))
+    return token
+  }
+
+  return { mode, issuer, mint, verify, recall, serviceToken }
+}
+
+/** RFC 6749 §3.3: printable ASCII without space, quote and backslash. */
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/
+
+type VerifyOptions = NonNullable<Parameters<typeof jwtVerify>[2]>
+
+async function readClaims(
+  token: string,
+  options: VerifyOptions,
+  keys: KeyRing['verifying'],
+): Promise<z.infer<typeof Claims>> {
+  if (token.length > MAX_TOKEN_LENGTH) throw refused(`it is longer than ${MAX_TOKEN_LENGTH} bytes`)
+  let payload: JWTPayload
+  try {
+    payload = (await jwtVerify(token, (header) => keyFor(header, keys), options)).payload
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause
+    throw refused(reasonOf(cause), cause)
+  }
+  const claims = Claims.safeParse(payload)
+  if (!claims.success) throw refused('its claims are malformed')
+  return claims.data
+}
+
+/** The key that the header names: it, and the algorithm it was made for, are all that the header may choose. */
+function keyFor(header: JWTHeaderParameters, keys: KeyRing['verifying']): CryptoKey {
+  if (header.crit !== undefined) throw refused('it demands extensions (crit) that are not known here')
+  const known = typeof header.kid === 'string' ? keys.get(header.kid) : undefined
+  if (!known) throw refused('it is signed by a key that is not known here')
+  if (header.alg !== known.algorithm) throw refused('it is signed with an algorithm that is not accepted')
+  return known.key
+}
+
+function reasonOf(cause: unknown): string {
+  if (cause instanceof errors.JWTExpired) return 'it has expired'
+  if (cause instanceof errors.JWTClaimValidationFailed) {
+    if (cause.claim === 'nbf' && cause.reason === 'check_failed') return 'it is not valid yet'
+    return cause.reason === 'missing' ? `it has no ${cause.claim}` : `its ${cause.claim} is not the one expected here`
+  }
+  if (cause instanceof errors.JOSEAlgNotAllowed) return 'it is signed with an algorithm that is not accepted'
+  if (cause instanceof errors.JWSSignatureVerificationFailed) return 'its signature is wrong'
+  return 'it is malformed'
+}
+
+/** @param reason goes on after "The token was refused:" and is told the caller (RFC 6750 §3) */
+function refused(reason: string, cause?: unknown): AppError {
+  const headers = { 'www-authenticate': `Bearer error="invalid_token", error_description="${reason}"` }
+  return new AppError('UNAUTHENTICATED', `The token was refused: ${reason}`, { cause, headers })
+}

@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { type FileHandle, link, mkdir, open, stat, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { AppError } from '../errors.ts'
+
+/** Read, write or enter, for the group or for others. */
+const OTHERS = 0o077
+
+/**
+ * Makes a folder for secrets (0700) when it is missing. Throws AppError `CONFIG_INVALID` for one that other users can get at.
+ */
+export async function secureFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  if (((await stat(folder)).mode & OTHERS) !== 0) {
+    throw new AppError('CONFIG_INVALID', `Other users can get at the keys in ${folder}; run: chmod 700 ${folder}`)
+  }
+}
+
+/**
+ * What a secret file holds; undefined when there is none. Throws AppError `CONFIG_INVALID` for one that other users can read or write,
+ * and for a link.
+ */
+export async function readPrivateFile(path: string): Promise<Buffer | undefined> {
+  const file = await openPrivate(path)
+  if (!file) return undefined
+  try {
+    // Asked of the open file, so that nobody can swap it between the check and the reading.
+    if (((await file.stat()).mode & OTHERS) !== 0) {
+      throw new AppError('CONFIG_INVALID', `Other users can read the key ${path}; run: chmod 600 ${path}`)
+    }
+    return await file.readFile()
+  } finally {
+    await file.close()
+  }
+}
+
+async function openPrivate(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  } catch (cause) {
+    if (isCode(cause, 'ENOENT')) return undefined
+    throw new AppError('CONFIG_INVALID', `The key ${path} can't be opened; it must be a file of this user`, { cause })
+  }
+}
+
+/**
+ * Makes a secret file (0600), on disk as a whole when this resolves. Of processes that try at the same moment one succeeds: each
+ * writes a temporary file and links it into place, which only the first can.
+ * @returns false when the file was there before; it is left as it is then
+ */
+export async function createPrivateFile(path: string, content: string | Uint8Array): Promise<boolean> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}`)
+  try {
+    const file = await open(temporary, 'wx', 0o600)
+    try {
+      await file.writeFile(content)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    try {
+      await link(temporary, path)
+      return true
+    } finally {
+      await unlink(temporary)
+    }
+  } catch (cause) {
+    if (isCode(cause, 'EEXIST')) return false
+    throw new AppError('CONFIG_INVALID', `The key ${path} can't be written; is its folder writable?`, { cause })
+  }
+}
+
+function isCode(thrown: unknown, code: string): boolean {
+  return thrown instanceof Error && 'code' in thrown && thrown.code === code
+}

@@ -1,0 +1,32 @@
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { readSecretKey } from './secret-key.ts'
+
+let folder = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'msvc-key-'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+describe('readSecretKey', () => {
+  it('makes one key, however many ask for it at once', async () => {
+    const keys = await Promise.all(Array.from({ length: 8 }, () => readSecretKey(join(folder, 'keys'), 'config')))
+    expect(new Set(keys.map((key) => Buffer.from(key).toString('hex'))).size).toBe(1)
+    expect(keys[0]).toHaveLength(32)
+    expect(statSync(join(folder, 'keys', 'config.key')).mode & 0o777).toBe(0o600)
+    expect(statSync(join(folder, 'keys')).mode & 0o777).toBe(0o700)
+  })
+
+  it('refuses a key that others can read, and one of another length', async () => {
+    await readSecretKey(folder, 'config')
+    chmodSync(join(folder, 'config.key'), 0o644)
+    await expect(readSecretKey(folder, 'config')).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('chmod 600'),
+    })
+    writeFileSync(join(folder, 'short.key'), 'abc', { mode: 0o600 })
+    await expect(readSecretKey(folder, 'short')).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+  })
+})

@@ -1,0 +1,163 @@
+import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
+import { BlockList, isIP, isIPv6, type LookupFunction } from 'node:net'
+
+/**
+ * Addresses that no instance, health check or push endpoint may have: a caller who names them would make a server of the platform talk to
+ * the machine's cloud metadata service or to a whole network. Loopback and private addresses are where services live, and are fine.
+ */
+const FORBIDDEN: readonly (readonly [why: string, prefix: string, bits: number])[] = [
+  ['unspecified', '0.0.0.0', 8],
+  ['link-local', '169.254.0.0', 16],
+  ['multicast', '224.0.0.0', 4],
+  ['reserved', '240.0.0.0', 4],
+  ['cloud metadata', '100.100.100.200', 32],
+  ['cloud metadata', '168.63.129.16', 32],
+  ['cloud metadata', '192.0.0.192', 32],
+  ['unspecified', '::', 128],
+  ['link-local', 'fe80::', 10],
+  ['site-local', 'fec0::', 10],
+  ['multicast', 'ff00::', 8],
+  ['cloud metadata', 'fd00:ec2::254', 128],
+  // an IPv4 address in IPv6 clothes goes where the IPv4 address goes, past rules that look at the IPv4 form only
+  ['a mapped IPv4 address', '::', 96],
+  ['a mapped IPv4 address', '::ffff:0:0', 96],
+  ['a mapped IPv4 address', '::ffff:0:0:0', 96],
+  ['a mapped IPv4 address', '64:ff9b::', 96],
+  ['a mapped IPv4 address', '64:ff9b:1::', 48],
+  ['a mapped IPv4 address', '2002::', 16],
+  ['a mapped IPv4 address', '2001::', 32],
+]
+
+interface Range {
+  readonly why: string
+  readonly family: 'ipv4' | 'ipv6'
+  readonly list: BlockList
+}
+
+const RANGES: readonly Range[] = FORBIDDEN.map(([why, prefix, bits]) => {
+  const family = isIPv6(prefix) ? 'ipv6' : 'ipv4'
+  const list = new BlockList()
+  list.addSubnet(prefix, bits, family)
+  return { why, family, list }
+})
+
+/** Names that clouds give their metadata service, refused without asking DNS. */
+const METADATA_NAMES: ReadonlySet<string> = new Set([
+  'metadata.google.internal',
+  'metadata.goog',
+  'instance-data.ec2.internal',
+])
+
+/**
+ * Why an IP address may not be connected to, such as `link-local`; undefined when it may.
+ * @param address as Node writes it, without brackets
+ */
+export function refusedAddress(address: string): string | undefined {
+  const number = isIP(address)
+  if (number === 0) return 'not an IP address'
+  if (address.includes('%')) return 'link-local'
+  if (number === 6 && canonicalIpv6(address) === '::1') return undefined
+  const family = number === 6 ? 'ipv6' : 'ipv4'
+  // each range is asked for its own family only: BlockList takes an IPv4 address for the mapped IPv6 one
+  return RANGES.find((range) => range.family === family && range.list.check(address, family))?.why
+}
+
+/**
+ * Why a host, a name or an IP address as a user wrote it, may not be connected to; undefined when it may. A name may still resolve to a
+ * refused address: connect with `guardedLookup`. Refused besides the addresses: every spelling of an IPv4 address but the plain one
+ * (`2130706433`, `0x7f.1`, `127.1`), since programs disagree about what those mean.
+ * @example refusedHost('2130706433') // 'an odd spelling of an IP address'
+ */
+export function refusedHost(host: string): string | undefined {
+  const bracketed = /^\[(.*)\]$/.exec(host)?.[1]
+  if (bracketed !== undefined) return isIPv6(bracketed) ? refusedAddress(bracketed) : 'not a host'
+  if (isIP(host) !== 0) return refusedAddress(host)
+  if (host.length > 253 || !HOST_NAME.test(host)) return 'not a host'
+  const name = host.toLowerCase().replace(/\.$/, '')
+  const last = name.slice(name.lastIndexOf('.') + 1)
+  if (NUMBER.test(last)) return 'an odd spelling of an IP address'
+  return METADATA_NAMES.has(name) ? 'cloud metadata' : undefined
+}
+
+/** Labels of letters, digits, `-` and `_` (container names have them), and one dot at the end. */
+const HOST_NAME = /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i
+/** WHATWG URL §3.5: a host whose last label is a number is an IPv4 address, whatever it looks like. */
+const NUMBER = /^(?:\d+|0x[0-9a-f]*)$/
+
+/**
+ * Why a URL may not be called: not http or https, with a user name in it, or a host that is refused; undefined when it may.
+ * @example refusedUrl('http://[::ffff:a9fe:a9fe]/') // 'a mapped IPv4 address'
+ */
+export function refusedUrl(text: string): string | undefined {
+  const written = /^https?:\/\/([^/?#\\]+)(?:[/?#][^\\]*)?$/i.exec(text)?.[1]
+  if (written === undefined || !URL.canParse(text)) return 'not an http or https URL'
+  const { hostname, username, password } = new URL(text)
+  if (username !== '' || password !== '' || written.includes('@')) return 'a URL with a user name in it'
+  const host = written.replace(/:\d*$/, '').toLowerCase()
+  // the parser has put odd spellings right already: what it made of them decides, and that it had to is told
+  const refused = refusedHost(hostname)
+  if (refused !== undefined) return refused
+  return host === hostname || host.startsWith('[') ? undefined : 'an odd spelling of a host'
+}
+
+/** A host as it is kept and compared: lower case, no brackets, no dot at the end. */
+export function canonicalHost(host: string): string {
+  const bare = host.replace(/^\[(.*)\]$/, '$1')
+  return isIPv6(bare) ? canonicalIpv6(bare) : bare.toLowerCase().replace(/\.$/, '')
+}
+
+/** A host as it stands in a URL: IPv6 in brackets. */
+export function hostInUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function canonicalIpv6(address: string): string {
+  return new URL(`http://[${address}]`).hostname.slice(1, -1)
+}
+
+/** Thrown by `guardedLookup`, as a connection's error. */
+class AddressRefused extends Error {
+  override readonly name = 'AddressRefused'
+  readonly code = 'EADDRREFUSED'
+
+  constructor(host: string, address: string, why: string) {
+    super(`${host} resolves to ${address}, which is ${why}: no connection is made to it`)
+  }
+}
+
+/**
+ * A `lookup` for `net.connect` and `http.request` that refuses the connection when the name resolves to a refused address, so that a name
+ * which was fine when it was registered can't be moved later (DNS rebinding). IP addresses aren't looked up: check those with `refusedHost`.
+ * @example http.get(url, { lookup: guardedLookup })
+ */
+export const guardedLookup: LookupFunction = (host, options, callback) => {
+  lookup(host, { ...options, all: true } satisfies LookupOptions, (error, addresses) => {
+    if (error) return callback(error, '')
+    const fault = refusalAmong(host, addresses)
+    if (fault) return callback(fault, '')
+    const [first] = addresses
+    if (options.all || !first) return callback(null, addresses)
+    callback(null, first.address, first.family)
+  })
+}
+
+function refusalAmong(host: string, addresses: readonly LookupAddress[]): AddressRefused | undefined {
+  for (const { address } of addresses) {
+    const why = refusedAddress(address)
+    if (why !== undefined) return new AddressRefused(host, address, why)
+  }
+  return undefined
+}
+
+/**
+ * Why a host may not be connected to, asking DNS what it means now; undefined when it may, or when DNS does not know it (yet).
+ */
+export function refusedOnceResolved(host: string): Promise<string | undefined> {
+  const refused = refusedHost(host)
+  if (refused !== undefined || isIP(canonicalHost(host)) !== 0) return Promise.resolve(refused)
+  return new Promise((resolve) => {
+    guardedLookup(host, { all: true }, (error) => {
+      resolve(error instanceof AddressRefused ? error.message : undefined)
+    })
+  })
+}

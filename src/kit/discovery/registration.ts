@@ -1,0 +1,147 @@
+import { networkInterfaces } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Log } from '../telemetry/log.ts'
+import { type RegistryCallsOptions, registryCalls } from './registry-calls.ts'
+import type { RegistryDirectory } from './registry-directory.ts'
+
+/** Milliseconds between heartbeats: three fit into a lease (the seed's 30 s). */
+const HEARTBEAT_MS = 10_000
+/** Pause after a failed try, milliseconds: doubled up to the longest. */
+const MIN_PAUSE_MS = 200
+const MAX_PAUSE_MS = 5_000
+const CALL_MS = 2_000
+/** The registry's last word must not hold up a stop, milliseconds. */
+const LEAVE_MS = 1_000
+
+export interface RegistrationOptions extends RegistryCallsOptions {
+  /** Where it listens. A wildcard address is registered as this machine's first outward one. */
+  readonly host: string
+  readonly port: number
+  readonly tags?: readonly string[]
+  /** Should tell this process from its predecessor on the same port, so that callers give it a fresh start. */
+  readonly metadata: Readonly<Record<string, string>>
+  readonly log: Log
+  /** Tells when the registry is back. */
+  readonly directory: Pick<RegistryDirectory, 'onConnect'>
+  /** Milliseconds between heartbeats. Default 10 000. */
+  readonly heartbeatMs?: number
+  /** Uniform in [0, 1). Default `Math.random`. */
+  readonly random?: () => number
+}
+
+/** This process's place in the registry. */
+export interface KeptRegistration {
+  /** Deregisters, waiting at most 1 s. True when the registry had known this instance and took it out. Never throws. */
+  leave(): Promise<boolean>
+}
+
+/** The registry answered, and not as hoped. */
+class Refusal extends Error {}
+
+type State = { readonly at: 'unknown' } | { readonly at: 'registered'; readonly id: string }
+
+/**
+ * Registers an instance and keeps it registered: a heartbeat every 10 s, one at once when the registry is back, a new registration
+ * when the registry does not know it. Returns at once and never throws. A refusal is logged once; that the registry is away, the directory logs.
+ * With an empty `registryUrl` it does nothing.
+ */
+export function register(options: RegistrationOptions): KeptRegistration {
+  const {
+    service,
+    port,
+    tags = [],
+    metadata,
+    log,
+    directory,
+    heartbeatMs = HEARTBEAT_MS,
+    random = Math.random,
+  } = options
+  if (options.registryUrl === '') return { leave: () => Promise.resolve(false) }
+  const call = registryCalls(options)
+  const stop = new AbortController()
+  const body = { service_name: service, host: advertisedHost(options.host), port, tags, metadata }
+  let state: State = { at: 'unknown' }
+  let wake = new AbortController()
+  let refused = false
+
+  async function post(path: string, content: unknown, signal: AbortSignal): Promise<Response> {
+    const headers = { 'content-type': 'application/json' }
+    return call(path, { method: 'POST', headers, body: JSON.stringify(content), signal })
+  }
+
+  /** One step: registers, or renews. Throws when it could not. */
+  async function step(): Promise<void> {
+    const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(CALL_MS)])
+    if (state.at === 'registered') {
+      const answer = await post('/registry/heartbeat', { id: state.id }, signal)
+      await answer.body?.cancel()
+      if (answer.ok) return
+      if (answer.status !== 404) throw new Refusal(`status ${answer.status}`)
+      state = { at: 'unknown' }
+    }
+    const answer = await post('/registry/register', body, signal)
+    const said: unknown = await answer.json()
+    if (answer.status === 201 && hasId(said)) state = { at: 'registered', id: said.id }
+    else throw new Refusal(`status ${answer.status}, ${JSON.stringify(said).slice(0, 300)}`)
+  }
+
+  async function keepRegistered() {
+    let failures = 0
+    while (!stop.signal.aborted) {
+      try {
+        await step()
+        refused = false
+        failures = 0
+      } catch (fault) {
+        if (stop.signal.aborted) return
+        if (fault instanceof Refusal && !refused) log.error(`the registry refuses ${service}: ${fault.message}`)
+        refused ||= fault instanceof Refusal
+        failures++
+      }
+      const pause =
+        failures === 0 ? heartbeatMs : Math.min(MAX_PAUSE_MS, heartbeatMs, MIN_PAUSE_MS * 2 ** Math.min(failures, 10))
+      await sleep(pause * (0.9 + random() * 0.2))
+    }
+  }
+
+  async function sleep(ms: number): Promise<void> {
+    const signal = AbortSignal.any([stop.signal, wake.signal])
+    await delay(ms, undefined, { signal }).catch(() => {})
+    if (wake.signal.aborted) wake = new AbortController()
+  }
+
+  const stopListening = directory.onConnect(() => wake.abort())
+  const keeping = keepRegistered()
+
+  return {
+    async leave() {
+      const { signal } = stop
+      if (signal.aborted) return false
+      stop.abort()
+      stopListening()
+      await keeping
+      try {
+        // by address: the answer with the id may have been on its way
+        const self = { service_name: service, host: body.host, port }
+        const answer = await post('/registry/deregister', self, AbortSignal.timeout(LEAVE_MS))
+        await answer.body?.cancel()
+        return answer.ok
+      } catch {
+        // a registry that is away or stopping too finds out by the lease
+        return false
+      }
+    },
+  }
+}
+
+function hasId(value: unknown): value is { id: string } {
+  return typeof value === 'object' && value !== null && 'id' in value && typeof value.id === 'string'
+}
+
+/** The address others can call: a wildcard stands for all of this machine's. */
+function advertisedHost(host: string): string {
+  if (host !== '0.0.0.0' && host !== '::') return host
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
+  const outward = addresses.find(({ internal, family }) => !internal && family === 'IPv4')
+  return outward?.address ?? '127.0.0.1'
+}

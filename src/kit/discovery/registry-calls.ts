@@ -1,0 +1,52 @@
+import type { Authority } from '../auth/authority.ts'
+import { createIdSource } from '../telemetry/ids.ts'
+import { formatTraceparent } from '../telemetry/tracing.ts'
+
+export interface RegistryCallsOptions {
+  /** One address, or several separated by commas. */
+  readonly registryUrl: string
+  /** Who calls: the name in the token. */
+  readonly service: string
+  readonly authority?: Pick<Authority, 'mode' | 'serviceToken'>
+}
+
+/** The name a token for the registry has to name. */
+const AUDIENCE = 'registry'
+/** Marked as not to be traced: what happens every few seconds would bury what people look for. */
+const HOUSEKEEPING: ReadonlySet<string> = new Set(['/registry/heartbeat', '/registry/watch'])
+
+/**
+ * A way to call the registry, which is found by address and not by discovery. Of several addresses one is used until it fails.
+ * Redirects are refused.
+ * @returns a function like `fetch`, with a path; it rejects as `fetch` does
+ */
+export function registryCalls({ registryUrl, service, authority }: RegistryCallsOptions) {
+  const addresses = splitAddresses(registryUrl)
+  const nextId = createIdSource(16)
+  let current = 0
+
+  return async function callRegistry(path: string, init: RequestInit): Promise<Response> {
+    const headers = new Headers(init.headers)
+    if (HOUSEKEEPING.has(path)) {
+      headers.set('traceparent', formatTraceparent({ traceId: nextId(), spanId: nextId().slice(16), sampled: false }))
+    }
+    if (authority?.mode === 'token')
+      headers.set('authorization', `Bearer ${await authority.serviceToken(service, AUDIENCE)}`)
+    const used = current
+    try {
+      return await fetch(`${addresses[used % addresses.length]}${path}`, { ...init, headers, redirect: 'error' })
+    } catch (fault) {
+      // a stream that ended later is no reason: only who can't be reached at all is left for the next
+      if (current === used) current++
+      throw fault
+    }
+  }
+}
+
+/** The addresses in a list separated by commas, without blanks and slashes at their ends. */
+export function splitAddresses(list: string): readonly string[] {
+  return list
+    .split(',')
+    .map((address) => address.trim().replace(/\/+$/, ''))
+    .filter((address) => address !== '')
+}

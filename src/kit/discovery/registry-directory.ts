@@ -1,0 +1,170 @@
+import type { Clock } from '../../drivers/clock.ts'
+import { AppError } from '../errors.ts'
+import type { ReceivedEvent } from '../http/event-parser.ts'
+import { followEvents } from '../http/event-source.ts'
+import type { Log } from '../telemetry/log.ts'
+import { refusedHost } from './address-rule.ts'
+import type { Directory, Instance } from './directory.ts'
+import { KnownInstances } from './known-instances.ts'
+import { Outage } from './outage.ts'
+import { type RegistryCallsOptions, registryCalls, splitAddresses } from './registry-calls.ts'
+import { Down, Snapshot, Up, WATCH_EVENTS } from './watch-events.ts'
+
+/** How long an instance that a restarted registry does not know (yet) is kept, milliseconds: more than a heartbeat. */
+const GRACE_MS = 15_000
+
+export interface DirectoryOptions extends Omit<RegistryCallsOptions, 'registryUrl'> {
+  /** Addresses by service name, several separated by commas: these win over the registry's. */
+  readonly statics: Readonly<Record<string, string>>
+  /** Where the registry is, several addresses separated by commas. Empty: no connection is made, `statics` are all there is. */
+  readonly registryUrl: string
+  readonly log: Log
+  readonly clock: Clock
+  /** Milliseconds an instance stays that a restarted registry does not know. Default 15 000. */
+  readonly graceMs?: number
+}
+
+/** A directory that also tells when it has reached the registry (again). */
+export interface RegistryDirectory extends Directory {
+  /** Calls back each time the watch stream opens; returns how to stop. */
+  onConnect(notify: () => void): () => void
+}
+
+/**
+ * A directory fed by /registry/watch: no polling, and the last known list while the registry is away.
+ * Starts to connect at once; returns without waiting. Throws AppError `CONFIG_INVALID` for a static address that isn't a URL.
+ */
+export function createDirectory(options: DirectoryOptions): RegistryDirectory {
+  const { registryUrl, log, clock, graceMs = GRACE_MS } = options
+  const fixed = staticInstances({ registry: registryUrl, ...options.statics })
+  const known = new KnownInstances(graceMs)
+  const outage = new Outage('the registry', log, clock)
+  const changeListeners = new Set<(service: string) => void>()
+  const connectListeners = new Set<() => void>()
+  const stop = new AbortController()
+  let dropTimer: NodeJS.Timeout | undefined
+
+  const instances = (service: string) => fixed.get(service) ?? known.instances(service)
+
+  function tell(changed: ReadonlySet<string>) {
+    for (const service of changed) if (!fixed.has(service)) for (const notify of changeListeners) notify(service)
+    planDrop()
+  }
+
+  function planDrop() {
+    clearTimeout(dropTimer)
+    const at = known.nextDrop()
+    if (at === Number.POSITIVE_INFINITY || stop.signal.aborted) return
+    dropTimer = setTimeout(() => tell(known.dropMissing(clock.monotonic())), Math.max(1, at - clock.monotonic()))
+    dropTimer.unref()
+  }
+
+  function isCallable({ service_name, host }: Instance): boolean {
+    const refused = refusedHost(host)
+    if (refused !== undefined)
+      log.error(`the registry names an address of ${service_name} that is refused: ${refused}`, { host })
+    return refused === undefined
+  }
+
+  function take({ event, data }: ReceivedEvent) {
+    if (event === WATCH_EVENTS.snapshot) {
+      const { registry, instances } = Snapshot.parse(JSON.parse(data))
+      tell(known.replace({ registry, instances: instances.filter(isCallable) }, clock.monotonic()))
+    } else if (event === WATCH_EVENTS.up) {
+      const { instance } = Up.parse(JSON.parse(data))
+      tell(isCallable(instance) ? known.up(instance) : known.down(instance.service_name, instance.id))
+    } else if (event === WATCH_EVENTS.down) {
+      const { service_name, id } = Down.parse(JSON.parse(data))
+      tell(known.down(service_name, id))
+    }
+  }
+
+  async function watch() {
+    const call = registryCalls(options)
+    await followEvents({
+      connect: (headers, signal) => call('/registry/watch', { headers, signal }),
+      onOpen() {
+        outage.over()
+        for (const notify of connectListeners) notify()
+      },
+      onEvent: take,
+      onLost(cause) {
+        known.lost()
+        planDrop()
+        outage.failed(cause, 'the last known list is used')
+      },
+      signal: stop.signal,
+    })
+  }
+
+  const watching = registryUrl === '' ? Promise.resolve() : watch()
+
+  return {
+    instances,
+    waitFor(service, signal) {
+      const already = instances(service)
+      if (already.length > 0) return Promise.resolve(already)
+      return new Promise((resolve, reject) => {
+        const look = () => {
+          const found = instances(service)
+          if (found.length === 0) return
+          leave()
+          resolve(found)
+        }
+        const giveUp = () => {
+          leave()
+          reject(new AppError('UNREACHABLE', `No instance of ${service} is known`, { cause: signal.reason }))
+        }
+        const leave = () => {
+          changeListeners.delete(look)
+          signal.removeEventListener('abort', giveUp)
+          stop.signal.removeEventListener('abort', giveUp)
+        }
+        changeListeners.add(look)
+        signal.addEventListener('abort', giveUp)
+        stop.signal.addEventListener('abort', giveUp)
+        if (signal.aborted || stop.signal.aborted) giveUp()
+      })
+    },
+    onChange(notify) {
+      changeListeners.add(notify)
+      return () => changeListeners.delete(notify)
+    },
+    onConnect(notify) {
+      connectListeners.add(notify)
+      return () => connectListeners.delete(notify)
+    },
+    async close() {
+      stop.abort()
+      clearTimeout(dropTimer)
+      await watching
+    },
+  }
+}
+
+function staticInstances(statics: Readonly<Record<string, string>>): ReadonlyMap<string, readonly Instance[]> {
+  const lists = Object.entries(statics).map(([service, list]) => {
+    const instances = splitAddresses(list).map((address) => staticInstance(service, address))
+    return [service, Object.freeze(instances)] as const
+  })
+  return new Map(lists.filter(([, list]) => list.length > 0))
+}
+
+function staticInstance(service: string, address: string): Instance {
+  if (!/^https?:\/\//i.test(address) || !URL.canParse(address)) {
+    throw new AppError(
+      'CONFIG_INVALID',
+      `The address of ${service} is no URL: ${address}; write it as http://host:port`,
+    )
+  }
+  const { hostname, port, protocol, origin, pathname } = new URL(address)
+  return Object.freeze({
+    id: `static:${service}:${address}`,
+    service_name: service,
+    host: hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port),
+    url: `${origin}${pathname === '/' ? '' : pathname}`,
+    tags: [],
+    metadata: {},
+  })
+}

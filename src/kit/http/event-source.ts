@@ -1,0 +1,110 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { AppError, CODES, type ErrorCode } from '../errors.ts'
+import { EventParser, type ReceivedEvent } from './event-parser.ts'
+
+export interface EventSourceOptions {
+  /**
+   * Opens one connection, such as `(headers, signal) => fetch(url, { headers, signal })`.
+   * @param headers `accept`, and `last-event-id` when the server gave an id before
+   * @param signal fires when the connection is given up
+   */
+  readonly connect: (headers: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<Response>
+  /** A throw counts as a lost stream. */
+  readonly onEvent: (event: ReceivedEvent) => void
+  /** The stream is open; called again after each reconnect. */
+  readonly onOpen?: () => void
+  /** The stream was lost, or could not be opened; a new try follows. */
+  readonly onLost?: (cause: unknown) => void
+  /** Ends it all. */
+  readonly signal: AbortSignal
+  /** Milliseconds until the answer's head must be there. Default 5 000. */
+  readonly connectMs?: number
+  /** Milliseconds of silence after which the connection counts as dead: three of the server's heartbeats. Default 45 000. */
+  readonly idleMs?: number
+  /** Pause before the first new try, doubled for each failure in a row. Default 50. */
+  readonly minPauseMs?: number
+  /** Longest pause. Default 2 000. */
+  readonly maxPauseMs?: number
+  /** Most characters of one event. Default 16 Mi. */
+  readonly maxLength?: number
+  /** Uniform in [0, 1), for jitter. Default `Math.random`. */
+  readonly random?: () => number
+}
+
+const MAX_LENGTH = 16 * 1_048_576
+
+/**
+ * Follows a stream of server-sent events, reconnecting with jittered back-off and `Last-Event-ID` whenever it breaks, falls silent or is
+ * refused. Resolves once `signal` has fired and the connection is closed; never rejects.
+ * @example await followEvents({ connect: (headers, signal) => fetch(url, { headers, signal }), onEvent: apply, signal })
+ */
+export async function followEvents(options: EventSourceOptions): Promise<void> {
+  const { signal, onLost, minPauseMs = 50, maxPauseMs = 2_000, random = Math.random } = options
+  const session: Session = { lastId: '', heard: false }
+  let failures = 0
+  while (!signal.aborted) {
+    session.heard = false
+    const cause = await followOnce(options, session)
+    if (signal.aborted) return
+    onLost?.(cause)
+    failures = session.heard ? 0 : failures + 1
+    const pause = Math.min(maxPauseMs, minPauseMs * 2 ** Math.min(failures, 16))
+    await delay(pause * (0.5 + random() / 2), undefined, { signal }).catch(() => {})
+  }
+}
+
+interface Session {
+  lastId: string
+  /** Whether this connection gave anything, so that a server that takes and drops connections is still backed off from. */
+  heard: boolean
+}
+
+/** One connection, from opening to its end. Gives why it ended. */
+async function followOnce(options: EventSourceOptions, session: Session): Promise<unknown> {
+  const { connect, onEvent, onOpen, signal, connectMs = 5_000, idleMs = 45_000, maxLength = MAX_LENGTH } = options
+  const attempt = new AbortController()
+  const stop = () => attempt.abort(signal.reason)
+  signal.addEventListener('abort', stop, { once: true })
+  let watchdog = giveUpAfter(connectMs, 'no answer in time', attempt)
+  try {
+    const headers = { accept: 'text/event-stream', ...(session.lastId !== '' && { 'last-event-id': session.lastId }) }
+    const answer = await connect(headers, attempt.signal)
+    if (!answer.ok || !isEventStream(answer)) throw await refusal(answer)
+    clearTimeout(watchdog)
+    watchdog = giveUpAfter(idleMs, 'the stream fell silent', attempt)
+    onOpen?.()
+    const parser = new EventParser((event) => {
+      onEvent(event)
+      // an event that could not be taken is asked for again, after a pause
+      session.lastId = event.id
+      session.heard = true
+    }, maxLength)
+    const reader = answer.body?.getReader()
+    attempt.signal.addEventListener('abort', () => void reader?.cancel().catch(() => {}), { once: true })
+    for (let chunk = await reader?.read(); chunk?.value; chunk = await reader?.read()) {
+      watchdog.refresh()
+      parser.push(chunk.value)
+    }
+    return attempt.signal.reason ?? new AppError('UNREACHABLE', 'The stream was closed by the server')
+  } catch (cause) {
+    return attempt.signal.aborted ? attempt.signal.reason : cause
+  } finally {
+    clearTimeout(watchdog)
+    signal.removeEventListener('abort', stop)
+    attempt.abort()
+  }
+}
+
+function giveUpAfter(ms: number, why: string, attempt: AbortController): NodeJS.Timeout {
+  return setTimeout(() => attempt.abort(new AppError('UPSTREAM_TIMEOUT', why)), ms)
+}
+
+function isEventStream(answer: Response): boolean {
+  return answer.headers.get('content-type')?.startsWith('text/event-stream') ?? false
+}
+
+async function refusal(answer: Response): Promise<AppError> {
+  await answer.body?.cancel()
+  const code = (Object.keys(CODES) as ErrorCode[]).find((name) => CODES[name] === answer.status) ?? 'UPSTREAM_FAILED'
+  return new AppError(code, `The server answered ${answer.status} instead of a stream`)
+}

@@ -1,0 +1,61 @@
+import type { AnyRole } from '../role.ts'
+import type { Path } from './locate.ts'
+
+/** One value from outside the file, and the name that a fault in it is reported under. */
+export interface Override {
+  readonly path: Path
+  readonly value: unknown
+  /** `PORT`, `--port`. */
+  readonly from: string
+}
+
+/** What the environment says about the configuration. */
+export interface EnvironmentValues {
+  readonly overrides: readonly Override[]
+  /** SERVICE_NAME: what the served role registers as. */
+  readonly service?: string
+  readonly faults: readonly string[]
+}
+
+/**
+ * The variables of the seed's compose file (9.7.10) as configuration values. `PORT` and `SERVICE_NAME` speak of the one role that is served,
+ * and are left alone when there are several. A service's static address is its name in capitals: REGISTRY_URL, CONFIG_SERVER_URL,
+ * LOG_SERVER_URL, BROKER_URL, USER_SERVICE_URL and so on. An empty variable counts as absent.
+ */
+export function readEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+  roles: readonly Pick<AnyRole, 'service'>[],
+  served?: string,
+): EnvironmentValues {
+  const get = (name: string) => environment[name] || undefined
+  const overrides: Override[] = []
+  const faults: string[] = []
+  const take = (name: string, path: Path, value: unknown = get(name)) => {
+    if (value !== undefined) overrides.push({ path, value, from: name })
+  }
+
+  for (const service of new Set(roles.map((role) => role.service)))
+    take(addressVariable(service), ['services', service])
+  const dbHost = get('DB_HOST')
+  if (dbHost) take('DB_HOST', ['store'], `postgres://${dbHost}:${get('DB_PORT') ?? 5432}`)
+  else if (get('DB_PORT')) faults.push('DB_PORT: set without DB_HOST; set both, or DATABASE_URL')
+  take('DATABASE_URL', ['store'])
+  take('REDIS_URL', ['cache'])
+  take('NATS_URL', ['bus'])
+  if (served === undefined) return { overrides, faults }
+
+  const port = get('PORT')
+  take('PORT', [served, 'port'], port !== undefined && /^\d{1,9}$/.test(port) ? Number(port) : port)
+  const service = get('SERVICE_NAME')
+  if (service !== undefined && !SERVICE_NAME.test(service)) {
+    faults.push('SERVICE_NAME: expected letters, digits, dots and dashes, at most 63 of them')
+  }
+  return { overrides, faults, ...(service !== undefined && { service }) }
+}
+
+const SERVICE_NAME = /^[a-z0-9][a-z0-9.-]{0,62}$/i
+
+/** `user-service` → `USER_SERVICE_URL`. */
+function addressVariable(service: string): string {
+  return `${service.toUpperCase().replaceAll('-', '_')}_URL`
+}

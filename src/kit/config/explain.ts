@@ -1,0 +1,80 @@
+import * as z from 'zod'
+import { isRecord, type Path } from './locate.ts'
+import { didYouMean } from './nearest.ts'
+import { isSecretKey, shown } from './secret.ts'
+
+/** What is wrong with one value. */
+export interface Fault {
+  readonly path: Path
+  readonly message: string
+}
+
+/**
+ * Why a value doesn't fit its schema, every fault of it, in words for the person who wrote the file: what was expected (read from the
+ * schema, so it can't go stale) and what stands there instead, secrets hidden. An unknown key gets the nearest known one.
+ * @param alsoKnown keys that are handled elsewhere but may be meant by a typing error at the top
+ * @example explain(Listen, { port: 80000 }) // [{ path: ['port'], message: 'expected a whole number from 0 to 65535, got 80000' }]
+ */
+export function explain(schema: z.ZodType, value: unknown, alsoKnown: readonly string[] = []): readonly Fault[] {
+  const result = schema.safeParse(value)
+  if (result.success) return []
+  const form = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })
+  return result.error.issues.flatMap((issue) => {
+    const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))
+    const here = formAt(form, path)
+    if (issue.code === 'unrecognized_keys') {
+      const known = [...Object.keys(here?.properties ?? {}), ...(path.length === 0 ? alsoKnown : [])]
+      return issue.keys.map((key) => ({ path: [...path, key], message: `unknown key${didYouMean(key, known)}` }))
+    }
+    if (issue.code === 'custom') return [{ path, message: issue.message }]
+    const found = valueAt(value, path)
+    const secret = here?.secret === true || isSecretKey(String(path.at(-1) ?? ''))
+    const got =
+      found === undefined ? 'but it is missing' : secret ? 'got a value that is kept hidden' : `got ${shown(found)}`
+    return [{ path, message: `expected ${here ? expectation(here) : issue.message}, ${got}` }]
+  })
+}
+
+type Form = z.core.JSONSchema.BaseSchema
+
+function formAt(form: Form, path: Path): Form | undefined {
+  let here: Form | undefined = form
+  for (const step of path) {
+    const { properties, additionalProperties, items } = here ?? {}
+    const next: unknown = properties?.[step] ?? (typeof step === 'number' ? items : undefined) ?? additionalProperties
+    here = isRecord(next) ? next : undefined
+  }
+  return here
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  let here = value
+  for (const step of path) here = Array.isArray(here) ? here[Number(step)] : isRecord(here) ? here[step] : undefined
+  return here
+}
+
+function expectation(form: Form): string {
+  if (typeof form.expected === 'string') return form.expected
+  if (form.enum) return `one of ${form.enum.join(', ')}`
+  if (form.const !== undefined) return shown(form.const)
+  const choices = form.anyOf ?? form.oneOf
+  if (choices) return choices.map((choice) => (isRecord(choice) ? expectation(choice) : 'nothing')).join(' or ')
+  if (form.type === 'integer') return `a whole number${range(form)}`
+  if (form.type === 'number') return `a number${range(form)}`
+  if (form.type === 'boolean') return 'true or false'
+  if (form.type === 'array') return 'a list'
+  if (form.type === 'object') return 'a section with keys of its own'
+  if (form.pattern !== undefined) return `text that fits ${form.pattern}`
+  if (form.type === 'string') return form.minLength ? 'text that is not empty' : 'text'
+  return 'another value'
+}
+
+function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Form): string {
+  const low = minimum !== undefined && minimum > Number.MIN_SAFE_INTEGER ? minimum : undefined
+  const high = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER ? maximum : undefined
+  if (low !== undefined && high !== undefined) return ` from ${low} to ${high}`
+  if (low !== undefined) return ` of at least ${low}`
+  if (high !== undefined) return ` of at most ${high}`
+  if (exclusiveMinimum !== undefined) return ` above ${exclusiveMinimum}`
+  return exclusiveMaximum === undefined ? '' : ` below ${exclusiveMaximum}`
+}

@@ -1,0 +1,170 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, describe, expect, it } from 'vitest'
+import * as z from 'zod'
+import { AppError } from '../errors.ts'
+import { type AnyRole, defineRole } from '../role.ts'
+import { type LoadOptions, loadConfiguration } from './load.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'msvc-config-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const role = (name: string, service: string, port: number, config: z.ZodType = z.strictObject({})): AnyRole =>
+  defineRole({
+    name,
+    service,
+    port,
+    config,
+    summary: name,
+    needs: [],
+    start: () => Promise.reject(new Error('not started here')),
+  })
+
+const prices = z.strictObject({
+  prices: z.record(z.string(), z.number().positive()).default({}),
+  api_key: z.string().min(8).default('unset-unset'),
+})
+const roles = [
+  role('registry', 'registry', 8500),
+  role('user', 'user-service', 8001),
+  role('order', 'order-service', 8002, prices),
+  role('gateway', 'api-gateway', 8000),
+]
+const together = roles.map(({ name }) => name)
+
+function load(yaml: string | undefined, options: Partial<LoadOptions> = {}) {
+  if (yaml !== undefined) writeFileSync(join(folder, 'x.yaml'), yaml)
+  const file = yaml === undefined ? {} : { file: 'x.yaml' }
+  return loadConfiguration({ roles, together, environment: {}, folder, ...file, ...options })
+}
+
+/** The lines of the refusal. */
+function faults(yaml: string | undefined, options: Partial<LoadOptions> = {}): string[] {
+  try {
+    load(yaml, options)
+  } catch (thrown) {
+    if (thrown instanceof AppError && thrown.code === 'CONFIG_INVALID') return thrown.message.split('\n')
+    throw thrown
+  }
+  return []
+}
+
+describe('loadConfiguration', () => {
+  it('gives the defaults without a file, the data folder made absolute', () => {
+    const { settings, sections } = load(undefined)
+    expect(settings.auth.mode).toBe('local')
+    expect(settings.data).toBe(join(folder, '.msvc'))
+    expect(sections.order).toEqual({ host: '127.0.0.1', port: 8002, prices: {}, api_key: 'unset-unset' })
+  })
+
+  it('lets flags win over the environment, that over the file, and that over the defaults', () => {
+    const yaml = 'user:\n  port: 1\n'
+    const served = 'user'
+    const flags = [{ path: ['user', 'port'], value: 3, from: '--port' }]
+    expect(load('').sections.user?.port).toBe(8001)
+    expect(load(yaml).sections.user?.port).toBe(1)
+    expect(load(yaml, { served, environment: { PORT: '2' } }).sections.user?.port).toBe(2)
+    expect(load(yaml, { served, environment: { PORT: '2' }, flags }).sections.user?.port).toBe(3)
+  })
+
+  it('reports every fault at once, each with its file, line and name', () => {
+    const yaml = [
+      'enviroment: x', // 1
+      'log:', // 2
+      '  level: LOUD', // 3
+      'gateway:', // 4
+      '  port: 80000', // 5
+      '  prot: 1', // 6
+      'order:', // 7
+      '  prices:', // 8
+      '    Laptop: free', // 9
+      '  api_key: 12', // 10
+      'user: 5', // 11
+    ].join('\n')
+    expect(faults(yaml)).toEqual([
+      'x.yaml:1: enviroment: unknown key; did you mean environment?',
+      'x.yaml:3: log.level: expected one of DEBUG, INFO, WARNING, ERROR, CRITICAL, got "LOUD"',
+      'x.yaml:5: gateway.port: expected a whole number from 0 to 65535, got 80000',
+      'x.yaml:6: gateway.prot: unknown key; did you mean port?',
+      'x.yaml:9: order.prices.Laptop: expected a number above 0, got "free"',
+      'x.yaml:10: order.api_key: expected text that is not empty, got a value that is kept hidden',
+      'x.yaml:11: user: expected a section with keys of its own, such as "port: 8000"',
+    ])
+  })
+
+  it('suggests a role for a section whose name has a typing error', () => {
+    expect(faults('gatway:\n  port: 1\n')).toEqual(['x.yaml:1: gatway: unknown key; did you mean gateway?'])
+    expect(faults('zebra: 1\n')).toEqual(['x.yaml:1: zebra: unknown key'])
+  })
+
+  it('refuses two roles on one port, where the file can be changed', () => {
+    expect(faults('user:\n  port: 8000\n')).toEqual([
+      "x.yaml:2: user.port: 8000 is gateway's port too; give each role its own",
+    ])
+    expect(faults('user:\n  port: 0\norder:\n  port: 0\n')).toEqual([])
+    expect(faults('user:\n  port: 8000\n', { together: ['user'] })).toEqual([])
+  })
+
+  it('refuses an address that others can reach, unless tokens are wanted', () => {
+    expect(faults('gateway:\n  host: 0.0.0.0\n')[0]).toMatch(/^x\.yaml:2: gateway\.host: 0\.0\.0\.0 can be reached/)
+    expect(faults('auth:\n  mode: token\ngateway:\n  host: 0.0.0.0\n')).toEqual([])
+    expect(faults('gateway:\n  host: "::1"\n')).toEqual([])
+  })
+
+  it('refuses a file that is missing, broken, or has a key twice', () => {
+    expect(faults(undefined, { file: 'none.yaml' })[0]).toMatch(/^none\.yaml: no such file; --config/)
+    expect(faults('log:\n  level: [\n')[0]).toMatch(/^x\.yaml:\d: /)
+    expect(faults('log: {}\nuser: {}\nlog: {}\n')).toEqual(['x.yaml:3: the key log stands twice'])
+    expect(faults('- a\n')[0]).toMatch(/^x\.yaml:1: expected keys and values/)
+  })
+
+  it('names the variable or the flag that is wrong', () => {
+    const served = 'gateway'
+    expect(faults('', { served, environment: { PORT: 'http' } })).toEqual([
+      'PORT: gateway.port: expected a whole number from 0 to 65535, got "http"',
+    ])
+    expect(faults('', { flags: [{ path: ['gateway', 'port'], value: 99999, from: '--port' }] })).toEqual([
+      '--port: expected a whole number from 0 to 65535, got 99999',
+    ])
+    expect(faults('', { environment: { DB_PORT: '5432' } })[0]).toMatch(/^DB_PORT: /)
+    expect(faults('', { environment: { USER_SERVICE_URL: 'user' } })[0]).toMatch(
+      /^USER_SERVICE_URL: services\.user-service: /,
+    )
+  })
+
+  it('takes the addresses of the compose file, and leaves PORT alone when several roles run', () => {
+    const environment = {
+      REGISTRY_URL: 'http://registry:8500',
+      USER_SERVICE_URL: 'http://user-service:8001',
+      PORT: '1',
+      SERVICE_NAME: 'x',
+    }
+    const { settings, sections, service } = load('', { environment })
+    expect(settings.services).toEqual({ registry: 'http://registry:8500', 'user-service': 'http://user-service:8001' })
+    expect(sections.user?.port).toBe(8001)
+    expect(service).toBeUndefined()
+    expect(load('', { environment, served: 'user' }).service).toBe('x')
+  })
+
+  it('refuses a backend without a driver and hides its password', () => {
+    const [line] = faults('', { environment: { DATABASE_URL: 'postgres://ann:hunter2@db/x' } })
+    expect(line).toBe('DATABASE_URL: store: this build has no store driver for postgres:; use sqlite:')
+    expect(faults('', { environment: { DB_HOST: 'db' } })[0]).toMatch(/^DB_HOST: store: /)
+    expect(faults('store: "//ann:hunter2@db"\n').join()).not.toContain('hunter2')
+  })
+
+  it('survives any text', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+        for (const line of faults(text)) expect(line).not.toBe('')
+      }),
+    )
+  })
+
+  it('treats __proto__ as the unknown key it is', () => {
+    expect(faults('__proto__:\n  x: 1\n')).toEqual(['x.yaml:1: __proto__: unknown key'])
+    expect(faults('user:\n  __proto__: 1\n')).toEqual(['x.yaml:2: user.__proto__: unknown key'])
+  })
+})

@@ -1,0 +1,135 @@
+import { readFileSync } from 'node:fs'
+import { isAbsolute, resolve } from 'node:path'
+import * as z from 'zod'
+import { AppError } from '../errors.ts'
+import type { AnyRole } from '../role.ts'
+import { type Override, readEnvironment } from './environment.ts'
+import { explain, type Fault } from './explain.ts'
+import { isRecord, type LocatedYaml, locateYaml, type Path } from './locate.ts'
+import { crossFaults } from './rules.ts'
+import { Listen, Platform, type Section, type Settings } from './schema.ts'
+
+export interface LoadOptions {
+  /** Every role that has a section. */
+  readonly roles: readonly AnyRole[]
+  /** CLI words of the roles that will share this machine: their ports must differ. */
+  readonly together: readonly string[]
+  /** The one role that PORT and SERVICE_NAME speak of. */
+  readonly served?: string
+  /** The YAML file; absent: the built-in defaults (configs/msvc.yaml says the same). */
+  readonly file?: string
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Values from the command line, which win over everything. */
+  readonly flags?: readonly Override[]
+  /** What relative paths start from. */
+  readonly folder: string
+}
+
+/** A configuration that holds: every default filled in, every rule checked. */
+export interface Configuration {
+  readonly settings: Settings
+  /** By the role's CLI word. */
+  readonly sections: Readonly<Record<string, Section>>
+  /** SERVICE_NAME, when it was set for the served role. */
+  readonly service?: string
+}
+
+/**
+ * Puts the configuration together: flags over environment over file over defaults.
+ * @throws AppError `CONFIG_INVALID` whose message has one line a fault, all faults at once, each with its place:
+ *   `configs/x.yaml:12: gateway.port: expected a whole number from 0 to 65535, got 80000`
+ */
+export function loadConfiguration(options: LoadOptions): Configuration {
+  const { roles, together, served, file, folder, flags = [] } = options
+  const yaml = file === undefined ? EMPTY : readYaml(file, folder)
+  const environment = readEnvironment(options.environment, roles, served)
+  const overrides = [...environment.overrides, ...flags]
+  const raw = overrides.reduce(withOverride, yaml.value)
+
+  const faults: Fault[] = []
+  const settings = parsePlatform(raw, roles, faults)
+  const sections = new Map(roles.map((role) => [role.name, parseSection(role, raw[role.name], faults)]))
+  const placed = together.flatMap((name) => {
+    const section = sections.get(name)
+    return section ? [{ name, section, portGiven: isGiven(raw, [name, 'port']) }] : []
+  })
+  if (settings) faults.push(...crossFaults(settings, placed))
+
+  const inOrder = faults.toSorted((a, b) => (yaml.lineOf(a.path) ?? 0) - (yaml.lineOf(b.path) ?? 0))
+  const lines = [...environment.faults, ...inOrder.map((fault) => sentence(fault, overrides, yaml, file))]
+  if (!settings || lines.length > 0) throw invalid(lines)
+  return {
+    settings: { ...settings, data: resolve(folder, settings.data) },
+    sections: Object.fromEntries([...sections].flatMap(([name, section]) => (section ? [[name, section]] : []))),
+    ...(environment.service !== undefined && { service: environment.service }),
+  }
+}
+
+const EMPTY: LocatedYaml = { value: {}, lineOf: () => undefined, faults: [] }
+
+function readYaml(file: string, folder: string): LocatedYaml {
+  let text: string
+  try {
+    text = readFileSync(isAbsolute(file) ? file : resolve(folder, file), 'utf8')
+  } catch (cause) {
+    const why = isRecord(cause) && cause.code === 'ENOENT' ? 'no such file' : 'cannot be read'
+    throw invalid([`${file}: ${why}; --config names a YAML file, and without it the built-in defaults hold`], cause)
+  }
+  const yaml = locateYaml(text)
+  if (yaml.faults.length > 0) throw invalid(yaml.faults.map(({ line, message }) => `${file}:${line}: ${message}`))
+  return yaml
+}
+
+function invalid(faults: readonly string[], cause?: unknown): AppError {
+  return new AppError('CONFIG_INVALID', faults.join('\n'), { cause })
+}
+
+/** Sets one value from outside the file; leaves a section that isn't one as it is, for the schema to refuse. */
+function withOverride(raw: Record<string, unknown>, { path, value }: Override): Record<string, unknown> {
+  const [key, ...rest] = path
+  if (key === undefined) return raw
+  if (rest.length === 0) return { ...raw, [key]: value }
+  const inner = raw[key] ?? {}
+  return isRecord(inner) ? { ...raw, [key]: withOverride(inner, { path: rest, value, from: '' }) } : raw
+}
+
+function isGiven(raw: Record<string, unknown>, [key, ...rest]: Path): boolean {
+  const held = key === undefined ? undefined : raw[key]
+  return rest.length === 0 ? held !== undefined : isRecord(held) && isGiven(held, rest)
+}
+
+function parsePlatform(raw: Record<string, unknown>, roles: readonly AnyRole[], faults: Fault[]): Settings | undefined {
+  const names = roles.map((role) => role.name)
+  const own = Object.fromEntries(Object.entries(raw).filter(([key]) => !names.includes(key)))
+  const found = explain(Platform, own, names)
+  faults.push(...found)
+  return found.length === 0 ? Platform.parse(own) : undefined
+}
+
+function parseSection(role: AnyRole, raw: unknown, faults: Fault[]): Section | undefined {
+  const given = raw ?? {}
+  if (!isRecord(given)) {
+    faults.push({ path: [role.name], message: 'expected a section with keys of its own, such as "port: 8000"' })
+    return undefined
+  }
+  const { host = '127.0.0.1', port = role.port, ...own } = given
+  const config = role.config instanceof z.ZodObject ? role.config.strict() : role.config
+  const found = [...explain(Listen, { host, port }), ...explain(config, own, Object.keys(Listen.shape))]
+  faults.push(...found.map(({ path, message }) => ({ path: [role.name, ...path], message })))
+  if (found.length > 0) return undefined
+  const parsed: unknown = config.parse(own)
+  return { ...(isRecord(parsed) ? parsed : {}), ...Listen.parse({ host, port }) }
+}
+
+function sentence({ path, message }: Fault, overrides: readonly Override[], yaml: LocatedYaml, file?: string): string {
+  const override = overrides.findLast(({ path: set }) => startsWith(path, set))
+  const name = path.join('.')
+  if (override?.from.startsWith('-')) return `${override.from}: ${message}`
+  const line = yaml.lineOf(path)
+  const where = override?.from ?? (line === undefined ? file : `${file}:${line}`)
+  return where === undefined ? `${name}: ${message}` : `${where}: ${name}: ${message}`
+}
+
+function startsWith(path: Path, start: Path): boolean {
+  return start.every((step, index) => path[index] === step)
+}

@@ -1,0 +1,71 @@
+import * as z from 'zod'
+
+/** Where a role listens: the part of its section that every role has. Port 0 takes a free one. */
+export const Listen = z.strictObject({
+  host: z.string().min(1),
+  port: z.int().min(0).max(65_535),
+})
+export type Listen = z.infer<typeof Listen>
+
+/** A role's whole section: where it listens, and what its own schema says. */
+export type Section = Listen & Readonly<Record<string, unknown>>
+
+/**
+ * The platform's part of the configuration, the same for every role (design §6, §8; the defaults are security.md's).
+ * A role's section stands beside these keys under the role's CLI word.
+ */
+export const Platform = z.strictObject({
+  environment: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,62}$/)
+    .meta({ expected: 'a name of small letters, digits and dashes' })
+    .default('development'),
+  data: z.string().min(1).default('.msvc'),
+  auth: z
+    .strictObject({
+      mode: z.enum(['local', 'token']).default('local'),
+      issuer: z.string().min(1).default('msvc'),
+      hosts: z.array(z.string().min(1)).default([]),
+      origins: z.array(z.string().min(1)).default([]),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z.enum(['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL']).default('INFO'),
+      format: z.enum(['text', 'json']).default('text'),
+    })
+    .prefault({}),
+  telemetry: z.strictObject({ traces_per_second: z.int().min(0).max(100_000).default(100) }).prefault({}),
+  store: z.string().min(1).default('sqlite:'),
+  bus: z.string().min(1).default('embedded:'),
+  cache: z.string().min(1).default('memory:'),
+  services: z
+    .record(z.string(), z.url({ protocol: /^https?$/ }).meta({ expected: 'an address such as http://127.0.0.1:8500' }))
+    .default({}),
+  client: z
+    .strictObject({
+      timeout_ms: z.int().min(1).max(600_000).default(5_000),
+      attempts: z.int().min(1).max(10).default(3),
+      breaker_failures: z.int().min(1).max(1_000).default(5),
+      breaker_open_ms: z.int().min(1).max(3_600_000).default(60_000),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      header_bytes: z.int().min(1_024).max(1_048_576).default(16_384),
+      headers_timeout_ms: z.int().min(1).max(600_000).default(10_000),
+      request_timeout_ms: z.int().min(1).max(3_600_000).default(30_000),
+      max_connections: z.int().min(1).max(1_000_000).default(10_000),
+    })
+    .prefault({}),
+  drain_seconds: z.int().min(0).max(3_600).default(10),
+})
+
+/** The platform's part after loading: every default filled in, `data` an absolute path. */
+export type Settings = z.infer<typeof Platform>
+
+/** Where a section's role is reached from this machine; a listener on every address is reached on the loopback one. */
+export function addressOf({ host, port }: Listen): string {
+  const reached = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+  return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`
+}

@@ -1,0 +1,40 @@
+import { createBalancer } from '../discovery/balancer.ts'
+import { createServiceClient, type ServiceClientOptions } from './http-service-client.ts'
+import type { ServiceClient } from './service-client.ts'
+import { createTransport } from './transport.ts'
+
+/** A role's clients. */
+export interface Clients {
+  /** The client for a service, by its registered name. Same name, same client. */
+  readonly client: (service: string) => ServiceClient
+  /** Ends what the clients hold open, such as streams. */
+  close(): Promise<void>
+}
+
+/**
+ * Makes a role's clients: one for each service it calls, made when first asked for, all sharing one balancer and one
+ * transport, so that what one call learned of an instance serves the next.
+ */
+export function createClients(
+  options: Omit<ServiceClientOptions, 'service' | 'balancer' | 'transport' | 'closing'>,
+): Clients {
+  const closing = new AbortController()
+  const transport = createTransport()
+  const { breaker_failures: failures, breaker_open_ms: holdMs } = options.settings
+  const balancer = createBalancer({ ...options, limits: { failures, holdMs } })
+  const common = { ...options, balancer, transport, closing: closing.signal }
+  const clients = new Map<string, ServiceClient>()
+  return {
+    client(service) {
+      const known = clients.get(service)
+      if (known) return known
+      const made = createServiceClient({ ...common, service })
+      clients.set(service, made)
+      return made
+    },
+    async close() {
+      closing.abort()
+      transport.close()
+    },
+  }
+}

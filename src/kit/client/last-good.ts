@@ -1,0 +1,39 @@
+import type { Clock } from '../../drivers/clock.ts'
+
+/** Most answers kept by one client. */
+const LIMIT = 1_000
+
+interface Kept {
+  readonly value: unknown
+  /** Monotonic milliseconds. */
+  readonly until: number
+}
+
+/** The last good answers of a service, for when it can't answer. The least recently kept goes first. */
+export class LastGood {
+  readonly #clock: Clock
+  readonly #answers = new Map<string, Kept>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  keep(key: string, value: unknown, forMs: number): void {
+    this.#answers.delete(key)
+    if (this.#answers.size >= LIMIT) {
+      const oldest = this.#answers.keys().next()
+      if (!oldest.done) this.#answers.delete(oldest.value)
+    }
+    this.#answers.set(key, { value, until: this.#clock.monotonic() + forMs })
+  }
+
+  /** The answer in a box, since it may be any value; undefined when there is none or it is too old. */
+  find(key: string): { readonly value: unknown } | undefined {
+    const kept = this.#answers.get(key)
+    if (kept && this.#clock.monotonic() >= kept.until) {
+      this.#answers.delete(key)
+      return undefined
+    }
+    return kept
+  }
+}

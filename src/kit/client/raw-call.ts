@@ -1,0 +1,41 @@
+import { AppError } from '../errors.ts'
+import type { Target } from './targets.ts'
+import { neverSent } from './transport.ts'
+
+export interface StreamRequest extends RequestInit {
+  /** Milliseconds until the answer's headers; the body may take any time. */
+  readonly timeoutMs: number
+  /** The client's own headers; those of `headers` come before them. */
+  readonly own: Readonly<Record<string, string>>
+}
+
+/**
+ * Sends one request and gives the answer with its body unread. Throws AppError `UPSTREAM_FAILED`, `UPSTREAM_TIMEOUT`.
+ */
+export async function openStream(
+  target: Target,
+  path: string,
+  request: StreamRequest,
+  service: string,
+): Promise<Response> {
+  const { timeoutMs, own, signal, ...init } = request
+  const headers = new Headers(own)
+  for (const [name, value] of new Headers(init.headers)) headers.set(name, value)
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), timeoutMs)
+  const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal
+  try {
+    const response = await fetch(target.instance.url + path, { redirect: 'manual', ...init, headers, signal: either })
+    target.done(response.status < 500 ? 'success' : 'failure')
+    return response
+  } catch (cause) {
+    target.done(signal?.aborted ? 'cancelled' : 'failure')
+    const call = `${init.method ?? 'GET'} ${path} of ${service}`
+    if (signal?.aborted) throw new AppError('UPSTREAM_TIMEOUT', `${call} was given up`, { cause })
+    if (late.signal.aborted) throw new AppError('UPSTREAM_TIMEOUT', `${call} took too long`, { cause })
+    const what = neverSent(cause) ? 'found nobody listening' : 'was cut off'
+    throw new AppError('UPSTREAM_FAILED', `${call} ${what}`, { cause })
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,97 @@
+import { DelegateBackoff, handleWhen, type RetryPolicy, retry } from 'cockatiel'
+import type { Clock } from '../../drivers/clock.ts'
+
+/** Milliseconds before the second try, at most; doubled before the third. */
+const FIRST_DELAY_MS = 100
+/** A service that asks for a longer pause than this is left alone. */
+const LONGEST_PAUSE_MS = 2_000
+
+/** An attempt that failed. With `retryInMs` it is made again after that pause; without, `reason` is the call's result. */
+export class AttemptFailed extends Error {
+  override readonly name = 'AttemptFailed'
+  readonly reason: unknown
+  readonly retryInMs: number | undefined
+
+  constructor(reason: unknown, retryInMs?: number) {
+    super('attempt failed')
+    this.reason = reason
+    this.retryInMs = retryInMs
+  }
+}
+
+/**
+ * Runs an attempt again as long as it throws AttemptFailed with a pause.
+ * @param attempts tries in all, the first one included
+ */
+export function createRetryPolicy(attempts: number): RetryPolicy {
+  return retry(
+    handleWhen((thrown) => thrown instanceof AttemptFailed && thrown.retryInMs !== undefined),
+    { maxAttempts: attempts - 1, backoff: new DelegateBackoff(({ result }) => pauseOf(result)) },
+  )
+}
+
+function pauseOf(result: object): number {
+  return 'error' in result && result.error instanceof AttemptFailed ? (result.error.retryInMs ?? 0) : 0
+}
+
+/**
+ * Milliseconds to wait before trying again: exponential, half of it by chance, so that callers who failed together don't come
+ * back together. Not less than the service asked for by Retry-After; undefined when it asked for more than 2 s.
+ * @param attempt how many were made, from 1
+ * @param retryAfter the header's value: seconds, or a date
+ */
+export function backOff(
+  attempt: number,
+  retryAfter: string | undefined,
+  { random, clock }: { random: () => number; clock: Clock },
+): number | undefined {
+  const ceiling = FIRST_DELAY_MS * 2 ** (attempt - 1)
+  const jittered = ceiling / 2 + (random() * ceiling) / 2
+  const asked = retryAfter === undefined ? 0 : parseRetryAfter(retryAfter, clock.now())
+  return asked > LONGEST_PAUSE_MS ? undefined : Math.max(jittered, asked)
+}
+
+/** Milliseconds that a Retry-After header asks for (RFC 9110 §10.2.3); 0 for one that can't be read or lies in the past. */
+export function parseRetryAfter(value: string, now: number): number {
+  if (/^\s*\d{1,9}\s*$/.test(value)) return Number(value) * 1000
+  const date = Date.parse(value)
+  return Number.isNaN(date) ? 0 : Math.max(0, date - now)
+}
+
+/** Retries a client may make per call on the long run. */
+const BUDGET_SHARE = 0.1
+/** Most retries saved up by calls that needed none. */
+const BUDGET_MOST = 100
+/** Retries that a quiet client has at hand, and gets back, one a second. */
+const BUDGET_FLOOR = 10
+
+/**
+ * Keeps retries under 10 % of a client's calls, so that a service in trouble isn't hit three times as hard (Google, "Site Reliability
+ * Engineering", ch. 21). A client with few calls may still make 10, and one more each second.
+ */
+export class RetryBudget {
+  readonly #clock: Clock
+  #balance = BUDGET_FLOOR
+  #refilledAt: number
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#refilledAt = clock.monotonic()
+  }
+
+  /** Counts a call. */
+  deposit(): void {
+    this.#balance = Math.min(BUDGET_MOST, this.#balance + BUDGET_SHARE)
+  }
+
+  /** Takes one retry out; false when there is none. */
+  withdraw(): boolean {
+    const now = this.#clock.monotonic()
+    const refilled = this.#balance + (now - this.#refilledAt) / 1000
+    this.#refilledAt = now
+    if (this.#balance < BUDGET_FLOOR) this.#balance = Math.min(BUDGET_FLOOR, refilled)
+    if (this.#balance < 1) return false
+    this.#balance--
+    return true
+  }
+}

@@ -1,0 +1,36 @@
+/** How one call differs from the client's defaults. */
+export interface CallOptions {
+  readonly query?: Readonly<Record<string, string | number | undefined>>
+  readonly headers?: Readonly<Record<string, string>>
+  /** Milliseconds for each attempt. Default 5 000 (the seed's). */
+  readonly timeoutMs?: number
+  /** Makes a POST or PATCH safe to repeat, and so retried: sent as `Idempotency-Key`. */
+  readonly idempotencyKey?: string
+  /** What to answer when the service can't: given the failure, it returns a value or rethrows. Default: none. */
+  readonly fallback?: (failure: unknown) => unknown
+  /** Keeps the last good answer of this GET this long, and gives it when the service can't answer. Default: not kept. */
+  readonly cacheMs?: number
+  /**
+   * Lets callers who ask for the same GET at the same time, as the same identity, share one request. It starts after all of them
+   * asked, so nobody gets an answer older than his question. Answers must then be left unchanged. Default false.
+   */
+  readonly share?: boolean
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Calls one service by its registered name (seed 9.7.3, 9.7.6). An instance is chosen through discovery; timeout 5 s, 3 attempts with
+ * jittered exponential back-off on idempotent calls, a breaker (5 failures, 60 s) per instance; trace, request id, identity and
+ * deadline headers are passed on from the current scope. Bodies are JSON both ways; an empty answer, such as a 204, gives undefined.
+ * Rejects with AppError: the problem's own code for 4xx answers, `UPSTREAM_FAILED`, `UPSTREAM_TIMEOUT`, `CIRCUIT_OPEN`, `UNREACHABLE`.
+ */
+export interface ServiceClient {
+  readonly service: string
+  get(path: string, options?: CallOptions): Promise<unknown>
+  post(path: string, body?: unknown, options?: CallOptions): Promise<unknown>
+  put(path: string, body?: unknown, options?: CallOptions): Promise<unknown>
+  patch(path: string, body?: unknown, options?: CallOptions): Promise<unknown>
+  delete(path: string, options?: CallOptions): Promise<unknown>
+  /** The answer as it came, body unread, no retry: for streams (SSE) and NDJSON. The caller cancels or drains the body. */
+  raw(path: string, init?: RequestInit & { timeoutMs?: number }): Promise<Response>
+}

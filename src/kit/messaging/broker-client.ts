@@ -1,0 +1,95 @@
+import * as z from 'zod'
+import type { ServiceClient } from '../client/service-client.ts'
+import { AppError, CODES, type ErrorCode } from '../errors.ts'
+
+const SUBSCRIBED = z.object({ id: z.string() })
+
+const PULLED = z.object({
+  messages: z.array(
+    z.object({
+      id: z.string(),
+      topic: z.string(),
+      payload: z.unknown(),
+      timestamp: z.string(),
+      delivery: z.number(),
+      ack: z.string(),
+      attributes: z.record(z.string(), z.string()),
+    }),
+  ),
+})
+
+/** A message on lease, as the broker hands it out. */
+export type PulledMessage = z.infer<typeof PULLED>['messages'][number]
+
+const PROBLEM = z.object({ code: z.string(), detail: z.string() })
+
+/** Milliseconds until a publication counts as failed. */
+const PUBLISH_MS = 10_000
+/** Milliseconds beyond a long poll's own wait before the call counts as failed. */
+const POLL_GRACE_MS = 10_000
+
+/** The broker's HTTP API (design §5) as the kit uses it. All reject with AppError; `NOT_FOUND`: the subscription is gone. */
+export interface BrokerClient {
+  /** Publishes events, one JSON text each; resolves once all are on the broker's disk. */
+  publish(events: readonly string[]): Promise<void>
+  /** Makes a subscription or finds the one that topic and group have; gives its id. */
+  subscribe(spec: { topic: string; group: string; ackWaitMs: number }): Promise<string>
+  /** Leases up to `max` messages, waiting up to `waitSeconds` for the first. */
+  pull(
+    id: string,
+    options: { max: number; waitSeconds: number; signal: AbortSignal },
+  ): Promise<readonly PulledMessage[]>
+  ack(id: string, tokens: readonly string[]): Promise<void>
+  /** Gives messages back. `delaySeconds` absent: the broker's exponential back-off. */
+  nack(id: string, tokens: readonly string[], options: { reason: string; delaySeconds?: number }): Promise<void>
+}
+
+export function createBrokerClient(client: ServiceClient): BrokerClient {
+  const path = (id: string, verb: string) => `/broker/subscriptions/${encodeURIComponent(id)}/${verb}`
+  return {
+    async publish(events) {
+      const response = await client.raw('/broker/publish', {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-ndjson' },
+        body: events.join('\n'),
+        // for the answer's body too: a connection that dies there says nothing, ever
+        signal: AbortSignal.timeout(PUBLISH_MS),
+      })
+      const answer = await response.text()
+      if (!response.ok) throw refusal(response.status, answer)
+    },
+    async subscribe({ topic, group, ackWaitMs }) {
+      // `first`: a service that joins late also gets what was published before it ever subscribed
+      const body = { topic, group, ack_wait: ackWaitMs / 1000, from: 'first' }
+      return SUBSCRIBED.parse(await client.post('/broker/subscriptions', body)).id
+    },
+    async pull(id, { max, waitSeconds, signal }) {
+      const timeoutMs = waitSeconds * 1000 + POLL_GRACE_MS
+      const query = { max, wait: waitSeconds }
+      return PULLED.parse(await client.post(path(id, 'pull'), undefined, { query, signal, timeoutMs })).messages
+    },
+    async ack(id, acks) {
+      await client.post(path(id, 'ack'), { acks })
+    },
+    async nack(id, acks, { reason, delaySeconds: delay }) {
+      await client.post(path(id, 'nack'), { acks, reason, ...(delay !== undefined && { delay }) })
+    },
+  }
+}
+
+function refusal(status: number, text: string): AppError {
+  const problem = PROBLEM.safeParse(parsed(text))
+  if (!problem.success) return new AppError('UPSTREAM_FAILED', `The broker answered ${status}`)
+  const code = isErrorCode(problem.data.code) ? problem.data.code : 'UPSTREAM_FAILED'
+  return new AppError(code, `The broker refused: ${problem.data.detail}`)
+}
+
+const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(CODES, code)
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

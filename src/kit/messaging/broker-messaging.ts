@@ -1,0 +1,46 @@
+import type { Clock } from '../../drivers/clock.ts'
+import type { Store } from '../../drivers/store/contract.ts'
+import type { ServiceClient } from '../client/service-client.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Tracing } from '../telemetry/tracing.ts'
+import { inBackground } from './background.ts'
+import { createBrokerClient } from './broker-client.ts'
+import { runConsumer } from './consumer.ts'
+import type { ConsumeOptions, Messaging, OutboxTable, OutgoingEvent } from './messaging.ts'
+import { createOutbox } from './outbox.ts'
+import { startRelay } from './outbox-relay.ts'
+import { encodeOutgoing } from './outgoing-event.ts'
+
+export interface MessagingOptions {
+  /** The client for the service `broker`. */
+  readonly client: ServiceClient
+  /** This service's registered name: the events' source. */
+  readonly service: string
+  readonly clock: Clock
+  readonly tracing: Tracing
+  readonly log: Log
+  /** Fires when the role stops. */
+  readonly signal: AbortSignal
+  /** Registers what a stop waits for, before it closes the stores: the ends of the loops. */
+  readonly defer: (cleanup: () => Promise<void>) => void
+}
+
+/** Makes a role's way to the broker. Starts nothing until an outbox or a consumer is asked for. */
+export function createMessaging({ client, service, clock, tracing, log, signal, defer }: MessagingOptions): Messaging {
+  const broker = createBrokerClient(client)
+
+  return {
+    async publish(events: readonly OutgoingEvent[]) {
+      if (events.length > 0) await broker.publish(events.map((event) => encodeOutgoing(event, service, clock).text))
+    },
+    outbox<DB extends OutboxTable>(store: Store<DB>) {
+      const relay = inBackground(tracing, 'outbox', () => startRelay({ store, broker, log, signal }))
+      defer(() => relay.stopped)
+      return createOutbox<DB>({ service, clock, onAdd: relay.wake })
+    },
+    consume(options: ConsumeOptions) {
+      const stopped = inBackground(tracing, 'consumer', () => runConsumer({ ...options, broker, tracing, log, signal }))
+      defer(() => stopped)
+    },
+  }
+}

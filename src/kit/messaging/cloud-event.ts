@@ -1,0 +1,139 @@
+import * as z from 'zod'
+import { AppError } from '../errors.ts'
+
+/** Media types of the CloudEvents 1.0 JSON format (structured and batched content mode). */
+export const CLOUD_EVENT_TYPE = 'application/cloudevents+json'
+export const CLOUD_EVENT_BATCH_TYPE = 'application/cloudevents-batch+json'
+
+/** An event's context attributes besides its id, as text: `source`, `type`, and what else it carries (`time`, `traceparent` …). */
+export type EventAttributes = Readonly<Record<string, string>> & { readonly source: string; readonly type: string }
+
+/** A CloudEvent (1.0) with JSON data. */
+export interface CloudEvent {
+  readonly id: string
+  readonly attributes: EventAttributes
+  /** Absent when the event has none. */
+  readonly data?: unknown
+}
+
+const MAX_TEXT = 4_096
+
+const ID = z.string().min(1).max(255)
+const TEXT = z.string().min(1).max(MAX_TEXT)
+const TIME = z.iso.datetime({ offset: true })
+/** Booleans and integers are types of the specification too; a null stands for an absent attribute (JSON format, 2.2). */
+const EXTENSION = z.union([z.string().max(MAX_TEXT), z.boolean(), z.int(), z.null()])
+
+const STRUCTURED = z
+  .object({
+    specversion: z.literal('1.0'),
+    id: ID,
+    source: TEXT,
+    type: TEXT,
+    time: TIME.nullish(),
+    data: z.unknown().optional(),
+    data_base64: z.base64().nullish(),
+  })
+  .catchall(EXTENSION)
+
+const ATTRIBUTE_NAME = /^[a-z0-9]{1,64}$/
+
+/**
+ * Reads an event of the JSON format, its data being JSON too: a `data_base64` must hold JSON text.
+ * Throws AppError `INVALID_REQUEST` naming what is wrong with it.
+ */
+export function fromStructured(value: unknown): CloudEvent {
+  const result = STRUCTURED.safeParse(value)
+  if (!result.success) {
+    const [issue] = result.error.issues
+    throw invalid(`${issue?.path.join('.') || 'event'}: ${issue?.message}`)
+  }
+  const { specversion, id, data, data_base64, ...attributes } = result.data
+  const texts = toTexts(attributes)
+  if (data_base64 != null) return { id, attributes: texts, data: jsonOf(Buffer.from(data_base64, 'base64')) }
+  return data === undefined ? { id, attributes: texts } : { id, attributes: texts, data }
+}
+
+function toTexts(
+  attributes: { source: string; type: string } & Record<string, string | number | boolean | null | undefined>,
+) {
+  const texts: Record<string, string> & { source: string; type: string } = {
+    source: attributes.source,
+    type: attributes.type,
+  }
+  for (const name in attributes) {
+    const value = attributes[name]
+    if (value === null || value === undefined) continue
+    if (!ATTRIBUTE_NAME.test(name)) throw invalid(`${name}: attribute names are lower-case letters and digits`)
+    texts[name] = String(value)
+  }
+  return texts
+}
+
+function jsonOf(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString())
+  } catch (cause) {
+    throw invalid('data_base64: not JSON; only JSON data is kept', cause)
+  }
+}
+
+/** The event in the JSON format, ready for JSON.stringify. */
+export function toStructured({ id, attributes, data }: CloudEvent): Readonly<Record<string, unknown>> {
+  return data === undefined
+    ? { specversion: '1.0', id, ...attributes }
+    : { specversion: '1.0', id, ...attributes, data }
+}
+
+/** What binary content mode keeps in headers; the data is the body. */
+export type EventContext = Omit<CloudEvent, 'data'>
+
+type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
+
+/**
+ * Reads an event's attributes from HTTP headers (binary content mode, CloudEvents HTTP binding 3.1). Undefined when the
+ * request carries no event. Throws AppError `INVALID_REQUEST`.
+ * @param headers lower-case names, as node:http gives them
+ */
+export function fromHeaders(headers: Headers): EventContext | undefined {
+  if (headers['ce-specversion'] === undefined) return undefined
+  const found: Record<string, string> = {}
+  for (const name in headers) {
+    const value = headers[name]
+    if (typeof value === 'string' && name.startsWith('ce-')) found[name.slice(3)] = decodeValue(value)
+  }
+  const mediaType = headers['content-type']
+  if (typeof mediaType === 'string' && JSON_FLAVOUR.test(mediaType)) found.datacontenttype = mediaType
+  const { id, attributes } = fromStructured(found)
+  return { id, attributes }
+}
+
+/** Media types that are JSON and say more than `application/json`. */
+const JSON_FLAVOUR = /^[\w.-]+\/[\w.-]+\+json\b/i
+
+/** An event's attributes as HTTP headers, without `content-type` (binary content mode). */
+export function toHeaders({ id, attributes }: EventContext): Record<string, string> {
+  const headers: Record<string, string> = { 'ce-specversion': '1.0', 'ce-id': encodeValue(id) }
+  for (const name in attributes) {
+    if (name !== 'datacontenttype') headers[`ce-${name}`] = encodeValue(attributes[name] ?? '')
+  }
+  return headers
+}
+
+/** Percent-encodes what may not stand in a header: all but printable ASCII, and space, `"`, `%` (HTTP binding 3.1.3.2). */
+function encodeValue(value: string): string {
+  return PLAIN.test(value) ? value : value.toWellFormed().replace(NOT_PLAIN, (text) => encodeURIComponent(text))
+}
+
+function decodeValue(value: string): string {
+  if (!value.includes('%')) return value
+  return value.replace(ENCODED, (text) => Buffer.from(text.replaceAll('%', ''), 'hex').toString())
+}
+
+const PLAIN = /^[!#$&-~]*$/
+const NOT_PLAIN = /[^!#$&-~]+/gu
+const ENCODED = /(?:%[0-9a-fA-F]{2})+/g
+
+function invalid(detail: string, cause?: unknown): AppError {
+  return new AppError('INVALID_REQUEST', 'Invalid CloudEvent', { detail: `Invalid CloudEvent: ${detail}`, cause })
+}

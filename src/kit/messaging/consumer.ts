@@ -1,0 +1,155 @@
+import { toAppError } from '../errors.ts'
+import type { Log } from '../telemetry/log.ts'
+import { runInScope } from '../telemetry/scope.ts'
+import { parseTraceparent, type Tracing } from '../telemetry/tracing.ts'
+import type { BrokerClient, PulledMessage } from './broker-client.ts'
+import type { ConsumeOptions } from './messaging.ts'
+import { type Settlement, startSettlement } from './settlement.ts'
+import { backOff, createWakeUp, linger, pause } from './wake-up.ts'
+
+/** Length of one long poll, in seconds. */
+const WAIT_SECONDS = 20
+/** Pause before subscribing again, in milliseconds. */
+const RESUBSCRIBE_MS = 100
+/** How long a stop waits for handlers under way, in milliseconds; what they didn't finish comes again. */
+const DRAIN_MS = 5_000
+
+export interface ConsumerOptions extends ConsumeOptions {
+  readonly broker: Pick<BrokerClient, 'subscribe' | 'pull' | 'ack' | 'nack'>
+  readonly tracing: Tracing
+  readonly log: Log
+  readonly signal: AbortSignal
+}
+
+/**
+ * Consumes a topic until `signal` fires: subscribes (again when the broker forgot), pulls the next messages while it handles
+ * some, at most `concurrency` at a time and as many in waiting, and settles them in batches.
+ * @returns a promise that resolves once all has stopped
+ */
+export async function runConsumer(options: ConsumerOptions): Promise<void> {
+  const { broker, topic, group, ackWaitMs = 30_000, signal, log } = options
+  const retry = createRetry(log, `Consuming ${topic} waits for the broker`, signal)
+  while (!signal.aborted) {
+    try {
+      const subscription = await broker.subscribe({ topic, group, ackWaitMs })
+      retry.succeeded()
+      await pullFrom(subscription, options, retry)
+    } catch (fault) {
+      if (!signal.aborted) await retry.failed(fault)
+    }
+  }
+}
+
+type Retry = ReturnType<typeof createRetry>
+
+function createRetry(log: Log, what: string, signal: AbortSignal) {
+  let failures = 0
+  return {
+    succeeded() {
+      failures = 0
+    },
+    async failed(fault: unknown) {
+      failures++
+      const wait = backOff(failures)
+      log.warning(`${what}: ${toAppError(fault).message}`, { failures, retry_in_ms: Math.round(wait) })
+      await pause(wait, signal)
+    },
+  }
+}
+
+/** Pulls and handles until `signal` fires or the subscription is gone. */
+async function pullFrom(subscription: string, options: ConsumerOptions, retry: Retry): Promise<void> {
+  const { broker, concurrency = 64, signal, log } = options
+  const settlement = startSettlement({ subscription, broker, log })
+  const workers = createWorkers(options, settlement)
+  try {
+    while (!signal.aborted) {
+      try {
+        const messages = await broker.pull(subscription, { max: concurrency, waitSeconds: WAIT_SECONDS, signal })
+        retry.succeeded()
+        workers.add(messages)
+        await workers.room()
+        if (messages.length < concurrency) await pause(linger(messages.length), signal)
+      } catch (fault) {
+        if (signal.aborted) break
+        if (toAppError(fault).code === 'NOT_FOUND') {
+          log.info(`The broker doesn't know the subscription to ${options.topic} any more: subscribing again`)
+          await pause(RESUBSCRIBE_MS, signal)
+          break
+        }
+        await retry.failed(fault)
+      }
+    }
+  } finally {
+    await workers.drain()
+    await settlement.close()
+  }
+}
+
+/** Handles messages, `concurrency` at a time, the rest in a queue. */
+function createWorkers(options: ConsumerOptions, settlement: Settlement) {
+  const { concurrency = 64, signal } = options
+  const queue: PulledMessage[] = []
+  const finished = createWakeUp()
+  let running = 0
+
+  async function work(): Promise<void> {
+    running++
+    while (!signal.aborted) {
+      const message = queue.shift()
+      if (!message) break
+      await handle(message, options, settlement)
+      finished.ring()
+    }
+    running--
+    finished.ring()
+  }
+
+  return {
+    add(messages: readonly PulledMessage[]): void {
+      queue.push(...messages)
+      for (let free = Math.min(concurrency - running, messages.length); free > 0; free--) void work()
+    },
+    /** Resolves when another pull's worth of messages may come: at most `concurrency` are in hand. */
+    async room(): Promise<void> {
+      while (running + queue.length > concurrency && !signal.aborted) await finished.sleep(DRAIN_MS, signal)
+    },
+    /** Gives back what hasn't begun and waits for what has. */
+    async drain(): Promise<void> {
+      for (const message of queue.splice(0)) settlement.nack(message.ack, 'the consumer stopped')
+      const patience = AbortSignal.timeout(DRAIN_MS)
+      while (running > 0 && !patience.aborted) await finished.sleep(DRAIN_MS, patience)
+    },
+  }
+}
+
+/** Handles one message in a scope of its own, as part of its publisher's trace. Never rejects. */
+async function handle(message: PulledMessage, options: ConsumerOptions, settlement: Settlement): Promise<void> {
+  const { ack, ...event } = message
+  const span = options.tracing.start(`process ${event.topic}`, {
+    kind: 'consumer',
+    parent: parseTraceparent(event.attributes.traceparent) ?? null,
+    attributes: {
+      'messaging.system': 'msvc',
+      'messaging.operation.type': 'process',
+      'messaging.destination.name': event.topic,
+      'messaging.message.id': event.id,
+      'messaging.consumer.group.name': options.group,
+    },
+  })
+  await runInScope({ span, requestId: event.id }, async () => {
+    try {
+      await options.handle(event)
+      span.end()
+      settlement.ack(ack)
+    } catch (fault) {
+      const reason = fault instanceof Error ? fault.message : String(fault)
+      span.end({ failed: true, message: reason })
+      options.log.warning(`Handling ${event.topic} failed: ${reason}`, {
+        message_id: event.id,
+        delivery: event.delivery,
+      })
+      settlement.nack(ack, reason.slice(0, 500))
+    }
+  })
+}

@@ -1,0 +1,57 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { Store } from '../../drivers/store/contract.ts'
+import { INBOX_MEMORY_MS, once } from './inbox.ts'
+import { openTestStore, type TestTables } from './testing/open-test-store.ts'
+
+const clockAt = (now: number) => ({ now: () => now, monotonic: () => now })
+
+const handle = (store: Store<TestTables>, id: string, now = 0) =>
+  store.transaction((trx) =>
+    once(
+      trx,
+      id,
+      async () => {
+        await trx.insertInto('effects').values({ name: id }).execute()
+      },
+      clockAt(now),
+    ),
+  )
+
+const effects = async (store: Store<TestTables>) =>
+  (await store.db.selectFrom('effects').select('name').execute()).map(({ name }) => name)
+
+describe('the inbox', () => {
+  it('lets each event have one effect, however often and in whatever order it comes', async () => {
+    await using store = await openTestStore()
+    const ids = fc.sample(fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: 40, maxLength: 40 }), 1).flat()
+    await Promise.all(ids.map((id) => handle(store, id)))
+    expect((await effects(store)).toSorted()).toEqual([...new Set(ids)].toSorted())
+  })
+
+  it('says whether the work ran', async () => {
+    await using store = await openTestStore()
+    expect([await handle(store, 'a'), await handle(store, 'a')]).toEqual([true, false])
+  })
+
+  it('forgets an event whose work failed, so that it may come again', async () => {
+    await using store = await openTestStore()
+    const failed = store.transaction((trx) =>
+      once(trx, 'a', async () => {
+        throw new Error('card refused')
+      }),
+    )
+    await expect(failed).rejects.toThrow('card refused')
+    expect(await handle(store, 'a')).toBe(true)
+  })
+
+  it('forgets ids after 7 days, and no sooner', async () => {
+    await using store = await openTestStore()
+    await handle(store, 'old', 0)
+    await handle(store, 'young', 1_000)
+    // one id in 64 makes it look
+    for (let n = 0; n < 200; n++) await handle(store, `later-${n}`, INBOX_MEMORY_MS + 500)
+    const kept = await store.db.selectFrom('inbox').select('id').where('id', 'in', ['old', 'young']).execute()
+    expect(kept).toEqual([{ id: 'young' }])
+  })
+})

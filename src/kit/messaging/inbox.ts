@@ -1,0 +1,62 @@
+import { sql, type Transaction } from 'kysely'
+import type { Migration } from 'kysely/migration'
+import { type Clock, systemClock } from '../../drivers/clock.ts'
+import type { InboxTable } from './messaging.ts'
+
+/** How long a handled event's id is remembered, in milliseconds: 7 days. */
+export const INBOX_MEMORY_MS = 7 * 24 * 3_600_000
+/** Old ids are dropped on one event in this many, at most `PRUNE_ROWS` at a time: faster than they come. */
+const PRUNE_EVERY = 64
+const PRUNE_ROWS = 500
+
+/**
+ * The inbox's table. Add it to the migrations of a store whose database type extends InboxTable.
+ * @example const migrations = { '2026-01-01-payments': payments, '2026-01-02-inbox': inboxMigration }
+ */
+export const inboxMigration: Migration = {
+  async up(db) {
+    await db.schema
+      .createTable('inbox')
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('handled_at', 'text', (column) => column.notNull())
+      .execute()
+    await db.schema.createIndex('inbox_handled_at').on('inbox').column('handled_at').execute()
+  },
+  async down(db) {
+    await db.schema.dropTable('inbox').execute()
+  },
+}
+
+/**
+ * Runs `work` unless the event was handled before, and remembers that it was, in the same transaction: a message
+ * delivered many times has one effect (idempotent consumer; Richardson, Microservices Patterns, 2018). A throw undoes both.
+ * @returns true when `work` ran, false for an event handled before
+ * @example await store.transaction((trx) => once(trx, event.id, async () => { await pay(trx, event) }))
+ */
+export async function once<DB extends InboxTable>(
+  trx: Transaction<DB>,
+  eventId: string,
+  work: () => Promise<void>,
+  clock: Clock = systemClock,
+): Promise<boolean> {
+  const now = clock.now()
+  const { numAffectedRows } = await sql`insert into inbox (id, handled_at)
+    values (${eventId}, ${new Date(now).toISOString()}) on conflict (id) do nothing`.execute(trx)
+  if (numAffectedRows === 0n) return false
+  if (isDrawn(eventId)) await prune(trx, now)
+  await work()
+  return true
+}
+
+async function prune<DB extends InboxTable>(trx: Transaction<DB>, now: number): Promise<void> {
+  const oldest = new Date(now - INBOX_MEMORY_MS).toISOString()
+  await sql`delete from inbox where id in
+    (select id from inbox where handled_at < ${oldest} order by handled_at limit ${PRUNE_ROWS})`.execute(trx)
+}
+
+/** Picks one id in PRUNE_EVERY, always the same ones: no state, no chance. */
+function isDrawn(id: string): boolean {
+  let sum = 0
+  for (let at = 0; at < id.length; at++) sum = (sum * 31 + id.charCodeAt(at)) >>> 0
+  return sum % PRUNE_EVERY === 0
+}

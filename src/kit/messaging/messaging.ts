@@ -1,0 +1,57 @@
+import type { Transaction } from 'kysely'
+import type { Store } from '../../drivers/store/contract.ts'
+
+/** A CloudEvent (1.0) to publish; `type` is its topic. Source, time and traceparent are filled in. */
+export interface OutgoingEvent {
+  /** Default: a fresh UUIDv7. Publishing the same id again makes no copy. */
+  readonly id?: string
+  readonly type: string
+  readonly data: unknown
+}
+
+/** A message as a consumer gets it: the event's data and its context attributes. */
+export interface IncomingEvent {
+  readonly id: string
+  readonly topic: string
+  readonly payload: unknown
+  readonly timestamp: string
+  /** 1 the first time. */
+  readonly delivery: number
+  readonly attributes: Readonly<Record<string, string>>
+}
+
+/** Tables that a store needs for `outbox` and `inbox`; a role's database type extends these. */
+export interface OutboxTable {
+  outbox: { position: number; id: string; topic: string; event: string; created_at: string }
+}
+export interface InboxTable {
+  inbox: { id: string; handled_at: string }
+}
+
+/** Writes events in the caller's own transaction and sends them to the broker after it, also after a crash (seed 9.7.12; transactional outbox). */
+export interface Outbox<DB extends OutboxTable> {
+  /** Call it within `store.transaction`: row and event are written together or not at all. */
+  add(trx: Transaction<DB>, event: OutgoingEvent): Promise<void>
+}
+
+export interface ConsumeOptions {
+  readonly topic: string
+  /** Consumer group; all instances of a service share it. */
+  readonly group: string
+  /** Handles one message; a throw gives it back (nack). Runs within the message's scope: log and client calls join its trace. */
+  readonly handle: (event: IncomingEvent) => Promise<void>
+  /** Messages handled at the same time. Default 64. */
+  readonly concurrency?: number
+  /** Lease in milliseconds. Default 30 000. */
+  readonly ackWaitMs?: number
+}
+
+/** A role's way to the broker. All loops stop when the role stops. */
+export interface Messaging {
+  /** Publishes at once, without outbox; resolves once the broker has it on disk. */
+  publish(events: readonly OutgoingEvent[]): Promise<void>
+  /** The outbox of a store whose migrations include `outboxMigration`; starts its relay. */
+  outbox<DB extends OutboxTable>(store: Store<DB>): Outbox<DB>
+  /** Starts consuming; returns at once and keeps trying while the broker is away. */
+  consume(options: ConsumeOptions): void
+}

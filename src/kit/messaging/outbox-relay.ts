@@ -1,0 +1,112 @@
+import { sql } from 'kysely'
+import type { Store } from '../../drivers/store/contract.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { BrokerClient } from './broker-client.ts'
+import type { OutboxTable } from './messaging.ts'
+import { backOff, createWakeUp, linger, pause } from './wake-up.ts'
+
+/** Most events sent in one request. */
+export const BATCH_EVENTS = 500
+/** A request is closed once it holds this many characters. */
+const BATCH_CHARACTERS = 2_097_152
+/** How often the table is looked at without being told, in milliseconds: the net under a wake-up that came to nothing. */
+const POLL_MS = 1_000
+/** Looks after a wake-up that found nothing: the transaction that rang may not be committed yet. */
+const LOOKS = 7
+/** Milliseconds before the first of these looks, doubled for each one more. */
+const LOOK_MS = 2
+
+export interface RelayOptions<DB extends OutboxTable> {
+  readonly store: Store<DB>
+  readonly broker: Pick<BrokerClient, 'publish'>
+  readonly log: Log
+  readonly signal: AbortSignal
+}
+
+/** The sending half of an outbox. */
+export interface Relay {
+  /** Says that an event was written. */
+  wake(): void
+  /** Resolves once the relay has stopped, after `signal` fired. */
+  readonly stopped: Promise<void>
+}
+
+interface Row {
+  readonly id: string
+  readonly event: string
+}
+
+/**
+ * Sends an outbox's events to the broker in the order they were written, and forgets them once they are on its disk. Killed between
+ * the two, it sends them again under the same ids, and the broker keeps one. Two relays on one table do the same, and
+ * no harm: what they both send is kept once.
+ */
+export function startRelay<DB extends OutboxTable>({ store, broker, log, signal }: RelayOptions<DB>): Relay {
+  const bell = createWakeUp()
+  let looks = LOOKS
+
+  /** Sends and forgets one batch; tells how many events it held, and whether more are waiting. */
+  async function sendBatch(limit: number): Promise<{ count: number; characters: number; more: boolean }> {
+    const { rows } = await sql<Row>`select id, event from outbox order by position limit ${limit}`.execute(store.db)
+    const batch = upTo(BATCH_CHARACTERS, rows)
+    if (batch.length === 0) return { count: 0, characters: 0, more: false }
+    const events = batch.map((row) => row.event)
+    await broker.publish(events)
+    await store.transaction((trx) => forget(batch).execute(trx))
+    const characters = events.reduce((sum, event) => sum + event.length, 0)
+    return { count: batch.length, characters, more: batch.length === limit || batch.length < rows.length }
+  }
+
+  async function run(): Promise<void> {
+    let failures = 0
+    let limit = BATCH_EVENTS
+    while (!signal.aborted) {
+      try {
+        const { count, characters, more } = await sendBatch(limit)
+        failures = 0
+        if (count > 0) {
+          looks = LOOKS
+          limit = Math.max(1, Math.min(BATCH_EVENTS, Math.ceil((BATCH_CHARACTERS * count) / characters)))
+          if (!more) await pause(linger(count), signal)
+        } else if (looks > 0) {
+          await pause(LOOK_MS * 2 ** (LOOKS - looks--), signal)
+        } else {
+          await bell.sleep(POLL_MS, signal)
+        }
+      } catch (fault) {
+        failures++
+        const wait = backOff(failures)
+        const why = fault instanceof Error ? fault.message : String(fault)
+        log.warning(`Events wait in the outbox: ${why}`, { failures, retry_in_ms: Math.round(wait) })
+        await pause(wait, signal)
+      }
+    }
+  }
+
+  return {
+    wake() {
+      looks = LOOKS
+      bell.ring()
+    },
+    stopped: run(),
+  }
+}
+
+function upTo(characters: number, rows: readonly Row[]): readonly Row[] {
+  let total = 0
+  const end = rows.findIndex(({ event }, index) => {
+    total += event.length
+    return index > 0 && total > characters
+  })
+  return end < 0 ? rows : rows.slice(0, end)
+}
+
+const LIST_SIZES = [1, 8, 64, BATCH_EVENTS]
+
+/** Deletes the rows. The list is filled up to one of a few lengths, so that the store keeps few statements prepared. */
+function forget(rows: readonly Row[]) {
+  const ids = rows.map((row) => row.id)
+  const size = LIST_SIZES.find((length) => length >= ids.length) ?? ids.length
+  const filled = ids.concat(Array(size - ids.length).fill(ids[0]))
+  return sql`delete from outbox where id in (${sql.join(filled)})`
+}

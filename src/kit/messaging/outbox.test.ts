@@ -1,0 +1,196 @@
+import { describe, expect, it, vi } from 'vitest'
+import { systemClock as clock } from '../../drivers/clock.ts'
+import type { Store } from '../../drivers/store/contract.ts'
+import { AppError } from '../errors.ts'
+import { runInScope } from '../telemetry/scope.ts'
+import { createTracing } from '../telemetry/tracer.ts'
+import { createOutbox } from './outbox.ts'
+import { BATCH_EVENTS, startRelay } from './outbox-relay.ts'
+import { openTestStore, type TestTables } from './testing/open-test-store.ts'
+import { recordedLog } from './testing/recorded-log.ts'
+
+interface SentEvent {
+  readonly id: string
+  readonly type: string
+  readonly source: string
+  readonly traceparent?: string
+  readonly data: unknown
+}
+
+/** A broker that keeps each id once, and fails while `failure` is set. */
+function fakeBroker() {
+  const kept = new Map<string, SentEvent>()
+  const broker = {
+    kept,
+    batches: [] as SentEvent[][],
+    failure: undefined as Error | undefined,
+    async publish(events: readonly string[]) {
+      if (broker.failure) throw broker.failure
+      const batch = events.map((text): SentEvent => JSON.parse(text))
+      broker.batches.push(batch)
+      for (const event of batch) if (!kept.has(event.id)) kept.set(event.id, event)
+    },
+  }
+  return broker
+}
+
+function relayed(store: Store<TestTables>, broker = fakeBroker()) {
+  const stop = new AbortController()
+  const log = recordedLog()
+  const relay = startRelay({ store, broker, log, signal: stop.signal })
+  const outbox = createOutbox<TestTables>({ service: 'order-service', clock, onAdd: relay.wake })
+  return {
+    broker,
+    log,
+    outbox,
+    add: (type: string, data: unknown, id?: string) =>
+      store.transaction((trx) => outbox.add(trx, { type, data, ...(id !== undefined && { id }) })),
+    async [Symbol.asyncDispose]() {
+      stop.abort()
+      await relay.stopped
+    },
+  }
+}
+
+const rowsLeft = async (store: Store<TestTables>) => (await store.db.selectFrom('outbox').selectAll().execute()).length
+
+describe('the outbox', () => {
+  it('sends what was committed, in order, and forgets it', async () => {
+    await using store = await openTestStore()
+    await using service = relayed(store)
+    for (let n = 0; n < 20; n++) await service.add('order.created', { n })
+    await vi.waitUntil(() => service.broker.kept.size === 20)
+    expect([...service.broker.kept.values()].map(({ data }) => data)).toEqual(
+      Array.from({ length: 20 }, (_, n) => ({ n })),
+    )
+    await vi.waitUntil(async () => (await rowsLeft(store)) === 0)
+  })
+
+  it('writes CloudEvents of its service', async () => {
+    await using store = await openTestStore()
+    await using service = relayed(store)
+    await service.add('order.created', { order_id: 1 }, 'my-id')
+    await vi.waitUntil(() => service.broker.kept.size === 1)
+    expect(service.broker.kept.get('my-id')).toEqual({
+      specversion: '1.0',
+      id: 'my-id',
+      source: '/order-service',
+      type: 'order.created',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      data: { order_id: 1 },
+    })
+  })
+
+  it('sends nothing of a transaction that was undone', async () => {
+    await using store = await openTestStore()
+    await using service = relayed(store)
+    const undone = store.transaction(async (trx) => {
+      await service.outbox.add(trx, { type: 'order.created', data: 'undone' })
+      throw new Error('no stock')
+    })
+    await expect(undone).rejects.toThrow('no stock')
+    await service.add('order.created', 'kept')
+    await vi.waitUntil(() => service.broker.kept.size > 0)
+    expect([...service.broker.kept.values()].map(({ data }) => data)).toEqual(['kept'])
+  })
+
+  it('sends what a crash left behind', async () => {
+    await using store = await openTestStore()
+    const before = createOutbox<TestTables>({ service: 'order-service', clock, onAdd: () => {} })
+    await store.transaction((trx) => before.add(trx, { id: 'left', type: 'order.created', data: 1 }))
+    await using service = relayed(store)
+    await vi.waitUntil(() => service.broker.kept.has('left'))
+  })
+
+  it('sends again under the same ids when it died between sending and forgetting', async () => {
+    await using store = await openTestStore()
+    const broker = fakeBroker()
+    const dying = new Proxy(store, {
+      get: (target, key) =>
+        key === 'transaction' ? () => Promise.reject(new Error('killed')) : Reflect.get(target, key, target),
+    })
+    const quiet = createOutbox<TestTables>({ service: 'order-service', clock, onAdd: () => {} })
+    await store.transaction((trx) => quiet.add(trx, { type: 'order.created', data: 1 }))
+    {
+      await using _ = relayed(dying, broker)
+      await vi.waitUntil(() => broker.batches.length > 0)
+    }
+    expect(await rowsLeft(store)).toBe(1)
+    await using _ = relayed(store, broker)
+    await vi.waitUntil(async () => (await rowsLeft(store)) === 0)
+    expect(broker.batches.length).toBeGreaterThan(1)
+    expect(broker.kept.size).toBe(1)
+  })
+
+  it('waits for a broker that is away, and says so', async () => {
+    await using store = await openTestStore()
+    await using service = relayed(store)
+    service.broker.failure = new AppError('UNREACHABLE', 'no broker')
+    await service.add('order.created', 1)
+    await vi.waitUntil(() => service.log.lines.some((line) => line.includes('Events wait in the outbox: no broker')))
+    service.broker.failure = undefined
+    await vi.waitUntil(() => service.broker.kept.size === 1)
+  })
+
+  it('sends a backlog in full batches', async () => {
+    await using store = await openTestStore()
+    const quiet = createOutbox<TestTables>({ service: 'order-service', clock, onAdd: () => {} })
+    await store.transaction(async (trx) => {
+      for (let n = 0; n < BATCH_EVENTS * 2 + 3; n++) await quiet.add(trx, { type: 'order.created', data: n })
+    })
+    await using service = relayed(store)
+    await vi.waitUntil(async () => (await rowsLeft(store)) === 0)
+    expect(service.broker.batches.map((batch) => batch.length)).toEqual([BATCH_EVENTS, BATCH_EVENTS, 3])
+    expect([...service.broker.kept.values()].map(({ data }) => data)).toEqual(
+      Array.from({ length: BATCH_EVENTS * 2 + 3 }, (_, n) => n),
+    )
+  })
+
+  it('splits a batch of large events', async () => {
+    await using store = await openTestStore()
+    const quiet = createOutbox<TestTables>({ service: 'order-service', clock, onAdd: () => {} })
+    await store.transaction(async (trx) => {
+      for (let n = 0; n < 20; n++) await quiet.add(trx, { type: 'big', data: 'x'.repeat(250_000) })
+    })
+    await using service = relayed(store)
+    await vi.waitUntil(async () => (await rowsLeft(store)) === 0)
+    expect(service.broker.kept.size).toBe(20)
+    for (const batch of service.broker.batches) expect(batch.length).toBeLessThanOrEqual(8)
+  })
+
+  it('keeps one event for an id that is added twice', async () => {
+    await using store = await openTestStore()
+    await using service = relayed(store)
+    await store.transaction(async (trx) => {
+      await service.outbox.add(trx, { id: 'twice', type: 'order.created', data: 1 })
+      await service.outbox.add(trx, { id: 'twice', type: 'order.created', data: 2 })
+    })
+    await vi.waitUntil(() => service.broker.kept.size === 1)
+    expect(service.broker.kept.get('twice')?.data).toBe(1)
+  })
+
+  it('puts each event into the trace of the request that added it', async () => {
+    await using store = await openTestStore()
+    await using service = relayed(store)
+    const tracing = createTracing({ service: 'order-service', clock, ship: () => {} })
+    const spans = Array.from({ length: 8 }, () => tracing.start('POST /api/orders', { kind: 'server', parent: null }))
+    await Promise.all(
+      spans.map((span) =>
+        runInScope({ span, requestId: span.traceId }, () => service.add('order.created', span.traceId)),
+      ),
+    )
+    await vi.waitUntil(() => service.broker.kept.size === spans.length)
+    for (const { traceparent, data } of service.broker.kept.values()) expect(traceparent?.split('-')[1]).toBe(data)
+  })
+
+  it.each([
+    ['a bad topic', { type: 'orders/*', data: 1 }, 'INVALID_REQUEST'],
+    ['half a surrogate pair', { type: 'a', data: '\ud800' }, 'UNPROCESSABLE'],
+    ['an event over 256 KiB', { type: 'a', data: 'x'.repeat(262_144) }, 'UNPROCESSABLE'],
+    ['endless nesting', { type: 'a', data: JSON.parse(`${'['.repeat(70)}${']'.repeat(70)}`) }, 'UNPROCESSABLE'],
+  ])('refuses %s where it is made', async (_, event, code) => {
+    await using store = await openTestStore()
+    await using service = relayed(store)
+    await expect(store.transaction((trx) => service.outbox.add(trx, event))).rejects.toMatchObject({ code })
+  })
+})

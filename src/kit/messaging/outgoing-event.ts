@@ -1,0 +1,48 @@
+import { randomUUIDv7 } from 'node:crypto'
+import type { Clock } from '../../drivers/clock.ts'
+import { AppError } from '../errors.ts'
+import { parseJsonText } from '../http/body.ts'
+import { currentScope } from '../telemetry/scope.ts'
+import { formatTraceparent } from '../telemetry/tracing.ts'
+import type { OutgoingEvent } from './messaging.ts'
+import { checkTopicName } from './topic-name.ts'
+
+/** Largest event in characters: a message tells what happened and carries no files. Amazon SQS and SNS draw the line at the same 256 KiB. */
+const MAX_EVENT_CHARACTERS = 262_144
+
+export interface EncodedEvent {
+  readonly id: string
+  readonly topic: string
+  /** The CloudEvent as JSON text on one line. */
+  readonly text: string
+}
+
+/**
+ * Completes an event (id, source, time, the current scope's traceparent) and encodes it as a structured CloudEvent.
+ * Throws AppError `INVALID_REQUEST` for a bad topic and `UNPROCESSABLE` for data that the broker would refuse: an event that can't be
+ * delivered must fail where it is made, not block those behind it.
+ */
+export function encodeOutgoing(event: OutgoingEvent, service: string, clock: Clock): EncodedEvent {
+  const { id = randomUUIDv7(), type, data } = event
+  const span = currentScope()?.span
+  const text = JSON.stringify({
+    specversion: '1.0',
+    id,
+    source: `/${service}`,
+    type: checkTopicName(type),
+    time: new Date(clock.now()).toISOString(),
+    traceparent: span && formatTraceparent(span),
+    data: data ?? null,
+  })
+  if (text.length > MAX_EVENT_CHARACTERS) {
+    throw new AppError('UNPROCESSABLE', `An event of ${type} is larger than ${MAX_EVENT_CHARACTERS} characters`)
+  }
+  try {
+    parseJsonText(text)
+  } catch (cause) {
+    throw new AppError('UNPROCESSABLE', `An event of ${type} can't be published: ${messageOf(cause)}`, { cause })
+  }
+  return { id, topic: type, text }
+}
+
+const messageOf = (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown))

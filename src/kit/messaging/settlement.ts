@@ -1,0 +1,84 @@
+import { toAppError } from '../errors.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { BrokerClient } from './broker-client.ts'
+import { backOff, createWakeUp, linger, pause } from './wake-up.ts'
+
+/** Tries of one round. What still isn't told then comes again when its lease ends, and the inbox knows it. */
+const ATTEMPTS = 4
+/** How often a sleeping loop looks by itself, in milliseconds. It is rung for all there is to do; this only bounds a mistake. */
+const IDLE_MS = 60_000
+
+/** Tells the broker which messages were handled and which come back, many in one request. */
+export interface Settlement {
+  ack(token: string): void
+  nack(token: string, reason: string): void
+  /** Tells what is left and ends. */
+  close(): Promise<void>
+}
+
+export interface SettlementOptions {
+  /** The subscription's id. */
+  readonly subscription: string
+  readonly broker: Pick<BrokerClient, 'ack' | 'nack'>
+  readonly log: Log
+}
+
+export function startSettlement({ subscription, broker, log }: SettlementOptions): Settlement {
+  const bell = createWakeUp()
+  const closing = new AbortController()
+  let acks: string[] = []
+  let nacks = new Map<string, string[]>()
+
+  async function attempt(what: string, tell: () => Promise<void>): Promise<void> {
+    for (let failures = 1; ; failures++) {
+      try {
+        return await tell()
+      } catch (fault) {
+        const { code, message } = toAppError(fault)
+        if (failures === ATTEMPTS || code === 'NOT_FOUND') {
+          return log.warning(`The broker wasn't told of ${what} messages, they will come again: ${message}`, {
+            subscription,
+          })
+        }
+        await pause(backOff(failures), closing.signal)
+      }
+    }
+  }
+
+  async function run(): Promise<void> {
+    for (;;) {
+      const [done, returned] = [acks, nacks]
+      acks = []
+      nacks = new Map()
+      if (done.length === 0 && returned.size === 0) {
+        if (closing.signal.aborted) return
+        await bell.sleep(IDLE_MS, closing.signal)
+        continue
+      }
+      const calls = Array.from(returned, ([reason, tokens]) =>
+        attempt('failed', () => broker.nack(subscription, tokens, { reason })),
+      )
+      if (done.length > 0) calls.push(attempt('handled', () => broker.ack(subscription, done)))
+      await Promise.all(calls)
+      await pause(linger(done.length + returned.size), closing.signal)
+    }
+  }
+
+  const stopped = run()
+  return {
+    ack(token) {
+      acks.push(token)
+      bell.ring()
+    },
+    nack(token, reason) {
+      const tokens = nacks.get(reason)
+      if (tokens) tokens.push(token)
+      else nacks.set(reason, [token])
+      bell.ring()
+    },
+    async close() {
+      closing.abort()
+      await stopped
+    },
+  }
+}

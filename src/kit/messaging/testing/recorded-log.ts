@@ -1,0 +1,19 @@
+import type { Log } from '../../telemetry/log.ts'
+
+export interface RecordedLog extends Log {
+  readonly lines: string[]
+}
+
+/** A log that keeps its lines, as `LEVEL message`. */
+export function recordedLog(): RecordedLog {
+  const lines: string[] = []
+  const at = (level: string) => (message: string) => void lines.push(`${level} ${message}`)
+  return {
+    lines,
+    debug: at('DEBUG'),
+    info: at('INFO'),
+    warning: at('WARNING'),
+    error: at('ERROR'),
+    critical: at('CRITICAL'),
+  }
+}

@@ -17,7 +17,7 @@ export function accessLog({ log, clock }: AccessLogOptions): Layer {
   function write(exchange: Exchange) {
     const { method, path, outgoing, route, startedAt, scope } = exchange
     const { statusCode: status } = outgoing
-    const cut = !outgoing.writableFinished
+    const cut = !outgoing.writableFinished && !exchange.openEnded
     if (!scope.span.sampled && status < 500) return
     const message = `${method} ${path.slice(0, MAX_PATH)} ${status}${cut ? ' (cut off)' : ''}`
     const metadata = {

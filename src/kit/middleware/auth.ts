@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono'
 import type { Authority } from '../auth/authority.ts'
-import { type Identity, USER_ID_HEADER, USER_SCOPES_HEADER } from '../auth/identity.ts'
+import { type Identity, identityFromHeaders, USER_ID_HEADER, USER_SCOPES_HEADER } from '../auth/identity.ts'
 import { AppError } from '../errors.ts'
 import type { AppEnv } from '../role.ts'
 import { currentScope } from '../telemetry/scope.ts'
@@ -21,7 +21,7 @@ export interface AuthOptions {
 export function auth({ authority, service }: AuthOptions): MiddlewareHandler<AppEnv> {
   if (authority.mode === 'local') {
     return function auth(c, next) {
-      remember(userFrom(c.req.header(USER_ID_HEADER), c.req.header(USER_SCOPES_HEADER)))
+      remember(identityFromHeaders(c.req.header(USER_ID_HEADER), c.req.header(USER_SCOPES_HEADER)))
       return next()
     }
   }
@@ -29,7 +29,7 @@ export function auth({ authority, service }: AuthOptions): MiddlewareHandler<App
     const caller = await authority.verify(bearerToken(c.req.header('authorization')), service)
     const user =
       caller.service && caller.subject === GATEWAY
-        ? userFrom(c.req.header(USER_ID_HEADER), c.req.header(USER_SCOPES_HEADER))
+        ? identityFromHeaders(c.req.header(USER_ID_HEADER), c.req.header(USER_SCOPES_HEADER))
         : undefined
     remember(user ?? caller)
     return next()
@@ -39,10 +39,6 @@ export function auth({ authority, service }: AuthOptions): MiddlewareHandler<App
 function remember(identity: Identity | undefined) {
   const scope = currentScope()
   if (scope && identity) scope.identity = identity
-}
-
-function userFrom(id: string | undefined, scopes = ''): Identity | undefined {
-  return id ? { subject: id, scopes: new Set(scopes.split(' ').filter(Boolean)), service: false } : undefined
 }
 
 /** The token of an `Authorization: Bearer` header (RFC 6750 §2.1). Throws AppError `UNAUTHENTICATED` when there is none. */

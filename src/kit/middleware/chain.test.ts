@@ -51,6 +51,7 @@ async function boot(overrides: Partial<ChainOptions> & { tracesPerSecond?: numbe
     issuer: 'msvc',
     mint: async () => 'token',
     serviceToken: async () => 'token',
+    recall: () => undefined,
     verify: async (token, audience) => {
       if (token !== 'good') throw new AppError('UNAUTHENTICATED', 'Unauthorized')
       return { subject: `caller-of-${audience}`, scopes: new Set(), service: false }

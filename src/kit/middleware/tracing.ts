@@ -1,11 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Clock } from '../../drivers/clock.ts'
+import { DEADLINE_HEADER } from '../client/outgoing-headers.ts'
 import type { Exchange, Layer } from '../http/exchange.ts'
 import { parseTraceparent, type SpanContext, type Tracing } from '../telemetry/tracing.ts'
 import { isProbe } from './health.ts'
-
-/** How long the caller still waits, in milliseconds, as the service client sends it. */
-export const DEADLINE_HEADER = 'x-deadline-ms'
 
 export interface TracingLayerOptions {
   readonly tracing: Tracing
@@ -36,28 +34,24 @@ export function tracing({ tracing, clock }: TracingLayerOptions): Layer {
   }
 }
 
-function endSpan({ scope, method, route, outgoing, incoming }: Exchange): void {
+function endSpan(exchange: Exchange): void {
+  const { scope, method, route, outgoing, path } = exchange
   const { span } = scope
   const status = outgoing.statusCode
   const failed = status >= 500
   if (!span.sampled && !failed) return
   span.rename(`${method} ${route}`)
-  const cut = !outgoing.writableFinished
+  const cut = !outgoing.writableFinished && !exchange.openEnded
   span.end({
     failed,
     attributes: {
       'http.request.method': method,
       'http.route': route,
       'http.response.status_code': status,
-      'url.path': pathOf(incoming.url),
+      'url.path': path,
       ...(cut && { 'http.cut': true }),
     },
   })
-}
-
-const pathOf = (url = '/') => {
-  const query = url.indexOf('?')
-  return query < 0 ? url : url.slice(0, query)
 }
 
 const HEX_TRACE = /^[0-9a-f]{32}$/

@@ -1,0 +1,207 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { openBus } from '../drivers/bus/open.ts'
+import { openCache } from '../drivers/cache/open.ts'
+import type { Clock } from '../drivers/clock.ts'
+import { openStore } from '../drivers/store/open.ts'
+import { createAuthority } from './auth/local-authority.ts'
+import { readSecretKey } from './auth/secret-key.ts'
+import { createClients } from './client/clients.ts'
+import { createRemoteConfig } from './config/remote-config.ts'
+import type { Section, Settings } from './config/schema.ts'
+import type { Check, RoleContext } from './context.ts'
+import { register } from './discovery/registration.ts'
+import { createDirectory } from './discovery/registry-directory.ts'
+import { type Listener, listen } from './http/listener.ts'
+import { createLifecycle } from './lifecycle.ts'
+import { createMessaging } from './messaging/broker-messaging.ts'
+import { innerChain, outerChain } from './middleware/chain.ts'
+import type { AnyRole } from './role.ts'
+import { createIdSource } from './telemetry/ids.ts'
+import type { LogSink } from './telemetry/log.ts'
+import { createMetrics } from './telemetry/metrics.ts'
+import { createPipeline } from './telemetry/pipeline.ts'
+
+/** How long requests sent just before a stop may still arrive after the registry was told, milliseconds. */
+const LAST_CALLS_MS = 100
+
+export interface HostOptions {
+  readonly settings: Settings
+  /** The role's section: where it listens, and its own fields. */
+  readonly section: Section
+  /** Its name in the registry instead of the role's own (SERVICE_NAME). */
+  readonly service?: string
+  /** Where the registry is. */
+  readonly registryUrl: string
+  readonly version: string
+  readonly clock: Clock
+  /** Where log entries go besides the log server. */
+  readonly sinks: readonly LogSink[]
+}
+
+/** A role that takes requests. */
+export interface RunningHost {
+  readonly role: string
+  readonly service: string
+  readonly instance: string
+  readonly url: string
+  readonly port: number
+  /** Leaves the registry, drains, closes everything in reverse order. May be called twice. */
+  stop(): Promise<void>
+}
+
+/**
+ * Runs one role: opens what it asks for, puts the chain around its routes, listens, registers. Resolves when it is ready.
+ * A start that fails closes what it had opened; throws AppError, such as `START_FAILED` for a taken port.
+ */
+export async function runRole(role: AnyRole, options: HostOptions): Promise<RunningHost> {
+  const { settings, section, registryUrl, version, clock, sinks } = options
+  const service = options.service ?? role.service
+  const instance = `${service}-${createIdSource(4)()}`
+  const metrics = createMetrics(service)
+  const checks = new Map<string, Check>()
+  let ready = false
+
+  const life = createLifecycle((fault) => pipeline.log.warning('a part did not stop cleanly', { fault: String(fault) }))
+  const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock })
+  const pipeline = createPipeline({
+    service,
+    instance,
+    clock,
+    metrics,
+    sinks,
+    level: settings.log.level,
+    tracesPerSecond: settings.telemetry.traces_per_second,
+    post: async (path, batch, signal) => {
+      const body = JSON.stringify(batch)
+      const answer = await client('log-server').raw(path, { method: 'POST', body, signal, headers: JSON_TYPE })
+      await answer.body?.cancel()
+      if (!answer.ok) throw new Error(`log-server answered ${answer.status}`)
+    },
+  })
+  const { log, tracing } = pipeline
+  const directory = createDirectory({ statics: settings.services, registryUrl, service, authority, log, clock })
+  const { client, close: closeClients } = createClients({
+    caller: service,
+    directory,
+    clock,
+    log,
+    tracing,
+    authority,
+    settings: settings.client,
+  })
+  life.defer(closeClients)
+  life.defer(() => directory.close())
+  life.defer(() => pipeline.close())
+
+  try {
+    const remoteConfig = createRemoteConfig({
+      client: client('config-server'),
+      service,
+      environment: settings.environment,
+      clock,
+      log,
+      signal: life.signal,
+    })
+    life.defer(() => remoteConfig.close())
+    const ctx: RoleContext<unknown> = {
+      role: role.name,
+      service,
+      instance,
+      version,
+      environment: settings.environment,
+      config: ownFields(section),
+      clock,
+      log,
+      metrics,
+      tracing,
+      authority,
+      directory,
+      remoteConfig,
+      messaging: createMessaging({
+        client: client('broker'),
+        service,
+        clock,
+        tracing,
+        log,
+        signal: life.signal,
+        defer: life.defer,
+      }),
+      signal: life.signal,
+      client,
+      check: (name, check) => void checks.set(name, check),
+      defer: life.defer,
+      secretKey: (name) => readSecretKey(`${settings.data}/keys`, name),
+      store: (migrations) =>
+        opened('store', openStore({ url: settings.store, name: service, folder: settings.data, migrations })),
+      bus: () => opened('bus', openBus({ url: settings.bus, folder: settings.data, clock })),
+      cache: () => opened('cache', openCache({ url: settings.cache, prefix: `${service}:`, clock })),
+    }
+    const running = await role.start(ctx)
+    const chain = {
+      service,
+      summary: role.summary,
+      version,
+      clock,
+      log,
+      metrics,
+      tracing,
+      authority,
+      hosts: settings.auth.hosts,
+      origins: [...settings.auth.origins, ...(running.origins ?? [])],
+      checks,
+      isReady: () => ready && !life.stopping,
+    }
+    const listener = await listen({
+      host: section.host,
+      port: section.port,
+      limits: settings.limits,
+      layers: outerChain(chain),
+      app: innerChain(running, chain),
+      clock,
+      ...(running.handle && { handle: running.handle }),
+    })
+    life.defer(() => listener.drain(settings.drain_seconds * 1000))
+    await running.ready?.(life.signal)
+    const url = `http://${section.host.includes(':') ? `[${section.host}]` : section.host}:${listener.port}`
+    enrol(listener)
+    ready = true
+    log.info(`${role.name} ready at ${url}`)
+    return { role: role.name, service, instance, url, port: listener.port, stop: life.stop }
+  } catch (fault) {
+    await life.stop()
+    throw fault
+  }
+
+  /** Keeps this copy in the registry, and takes it out before the port closes. */
+  function enrol(listener: Listener) {
+    const registration = register({
+      registryUrl,
+      service,
+      host: section.host,
+      port: listener.port,
+      authority,
+      log,
+      directory,
+      metadata: { instance, version, role: role.name },
+    })
+    life.defer(async () => {
+      if (await registration.leave()) await delay(LAST_CALLS_MS)
+    })
+  }
+
+  async function opened<T extends { check: Check; close(): Promise<void> }>(
+    name: string,
+    opening: Promise<T>,
+  ): Promise<T> {
+    const part = await opening
+    life.defer(() => part.close())
+    checks.set(name, (signal) => part.check(signal))
+    return part
+  }
+}
+
+const JSON_TYPE = { 'content-type': 'application/json' }
+
+function ownFields({ host: _host, port: _port, ...own }: Section): Readonly<Record<string, unknown>> {
+  return own
+}

@@ -1,0 +1,67 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { AppError } from '../errors.ts'
+import { lineSplitter } from './lines.ts'
+import type { Job, Launch, Member, Started } from './member.ts'
+import { Report, type StartOrder } from './protocol.ts'
+
+export interface ChildProcessOptions {
+  /** The program that runs one role, and its arguments up to the role's name, such as `['dist/msvc', 'serve']`. */
+  readonly command: readonly [program: string, ...args: string[]]
+  /** Arguments after the role's name, which make it wait for `start`. */
+  readonly suffix: readonly string[]
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Takes each line that a unit writes to stdout or stderr. */
+  readonly onLine: (unit: string, line: string) => void
+}
+
+/** Launches every copy as an operating-system process of its own. It ends when the channel to this process breaks. */
+export function childProcesses({ command, suffix, environment, onLine }: ChildProcessOptions): Launch {
+  const [program, ...args] = command
+  return (role, unit) => {
+    const child = spawn(program, [...args, role, ...suffix], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: environment,
+      windowsHide: true,
+    })
+    for (const stream of [child.stdout, child.stderr]) {
+      const lines = lineSplitter((line) => onLine(unit, line))
+      stream?.on('data', (chunk: Buffer) => lines.push(chunk)).once('end', () => lines.end())
+    }
+    return memberOf(child)
+  }
+}
+
+function memberOf(child: ChildProcess): Member {
+  const exited = new Promise<string>((resolve) => {
+    child.once('error', (fault) => resolve(`could not start: ${fault.message}`))
+    // 'close' comes after the last line of output, 'exit' may come before
+    child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`))
+  })
+  const booted = Promise.withResolvers<void>()
+  const started = Promise.withResolvers<Started>()
+  // A copy that ends before anyone asked it to start is told of by `exited`.
+  started.promise.catch(() => {})
+  child.on('message', (message) => {
+    const report = Report.safeParse(message).data
+    if (report?.type === 'booted') booted.resolve()
+    else if (report?.type === 'ready')
+      started.resolve({ service: report.service, instance: report.instance, url: report.url })
+    else if (report?.type === 'refused') started.reject(new AppError('START_FAILED', report.message))
+  })
+  void exited.then((how) => {
+    booted.resolve()
+    started.reject(new AppError('UNAVAILABLE', `ended with ${how}`))
+  })
+  return {
+    pid: child.pid ?? 0,
+    async start(job: Job) {
+      await booted.promise
+      const order: StartOrder = { type: 'start', job }
+      if (child.connected) child.send(order)
+      return started.promise
+    },
+    stop: () => void child.kill('SIGTERM'),
+    kill: () => void child.kill('SIGKILL'),
+    exited,
+  }
+}

@@ -1,0 +1,38 @@
+import { AppError } from '../errors.ts'
+import type { RunningHost } from '../host.ts'
+import type { Job, Launch, Started } from './member.ts'
+import { reasonOf } from './reason.ts'
+
+/**
+ * Runs every copy inside this process: for small machines, tests and debuggers. A role that breaks the process takes all with it.
+ * @param pid this process's id, for the table of running roles
+ */
+export function inProcess(run: (job: Job) => Promise<RunningHost>, pid: number): Launch {
+  return () => {
+    const ended = Promise.withResolvers<string>()
+    let host: Promise<RunningHost> | undefined
+    return {
+      pid,
+      async start(job): Promise<Started> {
+        host = run(job)
+        const { service, instance, url } = await Promise.race([host, ended.promise.then(refuse)])
+        return { service, instance, url }
+      },
+      stop() {
+        const stopped = host?.then((running) => running.stop())
+        if (stopped)
+          stopped.then(
+            () => ended.resolve('stopped'),
+            (fault) => ended.resolve(reasonOf(fault)),
+          )
+        else ended.resolve('stopped')
+      },
+      kill: () => ended.resolve('left behind'),
+      exited: ended.promise,
+    }
+  }
+}
+
+function refuse(how: string): never {
+  throw new AppError('UNAVAILABLE', how)
+}

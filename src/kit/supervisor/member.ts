@@ -1,0 +1,41 @@
+import type { Section, Settings } from '../config/schema.ts'
+
+/** All that one copy of a role is told to start with. Travels as JSON to a process of its own. */
+export interface Job {
+  /** CLI word. */
+  readonly role: string
+  readonly settings: Settings
+  readonly section: Section
+  readonly registryUrl: string
+  /** Its name in the registry instead of the role's own. */
+  readonly service?: string
+}
+
+/** What a started copy says of itself. */
+export interface Started {
+  readonly service: string
+  readonly instance: string
+  readonly url: string
+}
+
+/** One launched copy of a role, in a process of its own or in this one. */
+export interface Member {
+  readonly pid: number
+  /**
+   * Starts the role; resolves when it is ready. Rejects with an AppError: `START_FAILED` with the role's own words when it
+   * refused (a taken port, a broken store), `UNAVAILABLE` when it ended without a word.
+   */
+  start(job: Job): Promise<Started>
+  /** Asks it to drain and end. `exited` tells when it has. */
+  stop(): void
+  /** Ends it at once, whatever it is doing. */
+  kill(): void
+  /** Resolves, never rejects, with how it ended: `exit code 1`, `SIGKILL`. */
+  readonly exited: Promise<string>
+}
+
+/**
+ * Launches a copy of a role that waits for its `start`: what takes long without needing anyone (booting, loading) happens now.
+ * @param unit the copy's name, such as `user` or `user-2`
+ */
+export type Launch = (role: string, unit: string) => Member

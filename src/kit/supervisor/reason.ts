@@ -1,0 +1,10 @@
+import { DriverError } from '../../drivers/driver-error.ts'
+import { AppError } from '../errors.ts'
+
+/** Why something failed, in one line for the person at the terminal: no stack, and no guess at what an unknown fault means. */
+export function reasonOf(thrown: unknown): string {
+  if (thrown instanceof AppError || thrown instanceof DriverError) return thrown.message
+  if (!(thrown instanceof Error)) return `unexpected fault: ${String(thrown)}`
+  const [first = ''] = thrown.message.split('\n')
+  return `unexpected ${thrown.name}: ${first}`
+}

@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../drivers/clock.ts'
+import { Platform } from '../config/schema.ts'
+import { AppError } from '../errors.ts'
+import type { Launch, Member, Started } from './member.ts'
+import { type SuperviseOptions, supervise, type UnitChange, type UnitPlan } from './supervise.ts'
+
+const settings = Platform.parse({ drain_seconds: 0 })
+
+const plan = (unit: string, needs: readonly string[] = []): UnitPlan => ({
+  unit,
+  needs,
+  job: {
+    role: unit.replace(/-\d+$/, ''),
+    settings,
+    section: { host: '127.0.0.1', port: 0 },
+    registryUrl: 'http://127.0.0.1:1',
+  },
+})
+
+/** A launcher of members that do as the test says, and what happened to them, in order. */
+function theatre(refuse: (role: string, life: number) => AppError | undefined = () => undefined) {
+  const events: string[] = []
+  const lives = new Map<string, number>()
+  const crash = new Map<string, () => void>()
+  const launch: Launch = (role, unit) => {
+    const life = (lives.get(unit) ?? 0) + 1
+    lives.set(unit, life)
+    events.push(`launch ${unit}`)
+    const ended = Promise.withResolvers<string>()
+    crash.set(unit, () => ended.resolve('SIGKILL'))
+    const member: Member = {
+      pid: 1,
+      async start(): Promise<Started> {
+        const fault = refuse(role, life)
+        if (fault) throw fault
+        events.push(`start ${unit}`)
+        return { service: `${role}-service`, instance: `${unit}/${life}`, url: 'http://127.0.0.1:1' }
+      },
+      stop() {
+        events.push(`stop ${unit}`)
+        ended.resolve('exit code 0')
+      },
+      kill: () => ended.resolve('SIGKILL'),
+      exited: ended.promise,
+    }
+    return member
+  }
+  return { events, launch, crash: (unit: string) => crash.get(unit)?.() }
+}
+
+function run(plans: readonly UnitPlan[], launch: Launch, options: Partial<SuperviseOptions> = {}) {
+  const changes: UnitChange[] = []
+  const watchers = new Set<() => void>()
+  const supervision = supervise({
+    plans,
+    launch,
+    clock: systemClock,
+    onLost: async () => {},
+    onChange: (change) => {
+      changes.push(change)
+      for (const watcher of watchers) watcher()
+    },
+    ...options,
+  })
+  const until = (holds: () => boolean) =>
+    new Promise<void>((resolve) => {
+      const look = () => {
+        if (!holds()) return
+        watchers.delete(look)
+        resolve()
+      }
+      watchers.add(look)
+      look()
+    })
+  return { ...supervision, changes, until }
+}
+
+describe('supervise', () => {
+  it('launches all at once, starts in the order of needs, stops in reverse', async () => {
+    const { events, launch } = theatre()
+    const plans = [
+      plan('gateway', ['user']),
+      plan('user', ['registry']),
+      plan('user-2', ['registry']),
+      plan('registry'),
+    ]
+    const { ready, stop, states } = run(plans, launch)
+    await ready
+    expect([...states().values()].map(({ at }) => at)).toEqual(['ready', 'ready', 'ready', 'ready'])
+    await stop()
+    expect(events).toEqual([
+      ...['launch gateway', 'launch user', 'launch user-2', 'launch registry'],
+      ...['start registry', 'start user', 'start user-2', 'start gateway'],
+      ...['stop gateway', 'stop user', 'stop user-2', 'stop registry'],
+    ])
+  })
+
+  it('starts again what ends by itself, after telling that it is lost', async () => {
+    const { launch, crash } = theatre()
+    const lost: string[] = []
+    const onLost = async ({ instance }: Started) => void lost.push(instance)
+    const { ready, stop, states, changes, until } = run([plan('user'), plan('registry')], launch, { onLost })
+    await ready
+    crash('user')
+    await until(
+      () => changes.filter(({ state, plan: { unit } }) => unit === 'user' && state.at === 'ready').length === 2,
+    )
+    expect(lost).toEqual(['user/1'])
+    expect(states().get('user')).toMatchObject({ at: 'ready', instance: 'user/2' })
+    expect(changes.find(({ state }) => state.at === 'backing-off')?.state).toMatchObject({
+      delayMs: 100,
+      why: 'SIGKILL',
+    })
+    await stop()
+  })
+
+  it('keeps trying a role that crashes while starting, and the others stay', async () => {
+    const died = new AppError('UNAVAILABLE', 'ended with SIGSEGV')
+    const { launch, events } = theatre((role, life) => (role === 'user' && life < 3 ? died : undefined))
+    const { ready, stop } = run([plan('user'), plan('registry')], launch)
+    await ready
+    await stop()
+    expect(events.filter((event) => event === 'launch user')).toHaveLength(3)
+    expect(events.filter((event) => event === 'launch registry')).toHaveLength(1)
+  })
+
+  it('stops all when a role refuses to start', async () => {
+    const taken = new AppError('START_FAILED', 'port 8001 is taken')
+    const { launch, events } = theatre((role) => (role === 'user' ? taken : undefined))
+    const { ready, states } = run([plan('gateway', ['user']), plan('user', ['registry']), plan('registry')], launch)
+    await expect(ready).rejects.toMatchObject({ code: 'START_FAILED', message: 'user: port 8001 is taken' })
+    expect(events.filter((event) => event.startsWith('stop'))).toEqual(['stop gateway', 'stop user', 'stop registry'])
+    expect([...states().values()].map(({ at }) => at)).toEqual(['stopped', 'stopped', 'stopped'])
+  })
+
+  it('can be stopped in the middle of starting', async () => {
+    const { launch } = theatre()
+    const hanging: Launch = (role, unit) => {
+      const member = launch(role, unit)
+      const start = () => member.exited.then((how) => Promise.reject(new AppError('UNAVAILABLE', how)))
+      return role === 'registry' ? { ...member, start } : member
+    }
+    const { ready, stop, states, until } = run([plan('user', ['registry']), plan('registry')], hanging)
+    const refused = expect(ready).rejects.toMatchObject({ code: 'STOPPING' })
+    await until(() => states().get('registry')?.at === 'starting')
+    await Promise.all([stop(), refused])
+    expect([...states().values()].map(({ at }) => at)).toEqual(['stopped', 'stopped'])
+  })
+
+  it('refuses roles that need each other', () => {
+    const { launch } = theatre()
+    expect(() => run([plan('a', ['b']), plan('b', ['a'])], launch)).toThrow(/circle: a, b/)
+  })
+})

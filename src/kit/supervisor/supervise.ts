@@ -1,0 +1,184 @@
+import type { Clock } from '../../drivers/clock.ts'
+import { AppError } from '../errors.ts'
+import { failuresAfter, RESTART, restartDelay } from './backoff.ts'
+import type { Job, Launch, Member, Started } from './member.ts'
+import { wavesOf } from './order.ts'
+import { reasonOf } from './reason.ts'
+
+/** One copy of a role that is to run. */
+export interface UnitPlan {
+  /** Its own name: the role's CLI word, with a number from the second copy on (`user-2`). */
+  readonly unit: string
+  /** CLI words of the roles that must be ready first. */
+  readonly needs: readonly string[]
+  readonly job: Job
+}
+
+/** Where a unit is in its life. */
+export type UnitState =
+  | { readonly at: 'waiting' }
+  | { readonly at: 'starting' }
+  | ({ readonly at: 'ready'; readonly pid: number } & Started)
+  | { readonly at: 'backing-off'; readonly failures: number; readonly delayMs: number; readonly why: string }
+  | { readonly at: 'stopped' }
+
+/** A unit that came into another state. */
+export interface UnitChange {
+  readonly plan: UnitPlan
+  readonly state: UnitState
+  /** How often it has been launched; above 1 it is back after an end. */
+  readonly life: number
+}
+
+export interface SuperviseOptions {
+  readonly plans: readonly UnitPlan[]
+  readonly launch: Launch
+  readonly clock: Clock
+  /** Told of every change of state, in order. */
+  readonly onChange: (change: UnitChange) => void
+  /** Told of a copy that ended by itself, before it is started again: the registry must forget it. Waited for up to half a second. */
+  readonly onLost: (lost: Started) => Promise<void>
+}
+
+/** A running platform. */
+export interface Supervision {
+  /** Resolves when every unit has been ready once. Rejects, all stopped again, when one refuses to start or `stop` was called. */
+  readonly ready: Promise<void>
+  states(): ReadonlyMap<string, UnitState>
+  /** Stops everything, in reverse order of starting; what has not ended in time is killed. May be called twice. */
+  stop(): Promise<void>
+}
+
+/** Time beyond the drain after which a unit is killed, milliseconds. */
+const KILL_AFTER_MS = 2_000
+const FORGET_MS = 500
+
+/**
+ * Runs units: launches all at once, starts each when what it needs is ready, starts again what ends by itself (backoff.ts), and
+ * stops in reverse order. A unit that refuses to start before the platform was ready once stops it all: the person who starts it must know.
+ */
+export function supervise(options: SuperviseOptions): Supervision {
+  const { plans, launch, clock, onChange, onLost } = options
+  const waves = wavesOf(rolesOf(plans))
+  const states = new Map<string, UnitState>(plans.map(({ unit }) => [unit, { at: 'waiting' }]))
+  const members = new Map<string, Member>()
+  const firstReady = new Map(plans.map(({ unit }) => [unit, Promise.withResolvers<void>()]))
+  const stopping = new AbortController()
+  const whenStopping = aborted(stopping.signal)
+  const failed = Promise.withResolvers<never>()
+  let wasReady = false
+  let stopped: Promise<void> | undefined
+
+  function change(plan: UnitPlan, life: number, state: UnitState) {
+    states.set(plan.unit, state)
+    onChange({ plan, life, state })
+  }
+
+  /** One life of a unit, from launch to its end. Resolves with why it ended and how long it was ready. */
+  async function live(plan: UnitPlan, life: number): Promise<{ why: string; readyMs: number }> {
+    const member = launch(plan.job.role, plan.unit)
+    members.set(plan.unit, member)
+    await Promise.race([needsOf(plan), member.exited, whenStopping])
+    if (stopping.signal.aborted) return { why: await member.exited, readyMs: 0 }
+    change(plan, life, { at: 'starting' })
+    let started: Started
+    try {
+      started = await member.start(plan.job)
+    } catch (thrown) {
+      const vanished = thrown instanceof AppError && thrown.code === 'UNAVAILABLE'
+      if (!vanished && !wasReady) failed.reject(refusal(plan, thrown))
+      member.kill()
+      const end = await member.exited
+      return { why: vanished ? end : reasonOf(thrown), readyMs: 0 }
+    }
+    const since = clock.monotonic()
+    change(plan, life, { at: 'ready', pid: member.pid, ...started })
+    firstReady.get(plan.unit)?.resolve()
+    const why = await member.exited
+    if (!stopping.signal.aborted)
+      await Promise.race([onLost(started).catch(() => {}), pause(FORGET_MS, stopping.signal)])
+    return { why, readyMs: clock.monotonic() - since }
+  }
+
+  async function keep(plan: UnitPlan): Promise<void> {
+    let failures = 0
+    let life = 0
+    while (!stopping.signal.aborted) {
+      const { why, readyMs } = await live(plan, ++life)
+      if (stopping.signal.aborted) break
+      failures = failuresAfter(failures, readyMs, RESTART)
+      const delayMs = restartDelay(failures)
+      change(plan, life, { at: 'backing-off', failures, delayMs, why })
+      await pause(delayMs, stopping.signal)
+    }
+    change(plan, life, { at: 'stopped' })
+  }
+
+  async function needsOf({ needs }: UnitPlan): Promise<void> {
+    const needed = plans.filter(({ job }) => needs.includes(job.role))
+    await Promise.all(needed.map(({ unit }) => firstReady.get(unit)?.promise))
+  }
+
+  async function stopAll(): Promise<void> {
+    stopping.abort(new AppError('STOPPING', 'The platform is stopping'))
+    const drainMs = Math.max(0, ...plans.map(({ job }) => job.settings.drain_seconds * 1_000))
+    const deadline = setTimeout(() => {
+      for (const member of members.values()) member.kill()
+    }, drainMs + KILL_AFTER_MS)
+    for (const wave of waves.toReversed()) {
+      const units = plans.filter(({ job }) => wave.includes(job.role)).map(({ unit }) => members.get(unit))
+      for (const member of units) member?.stop()
+      await Promise.all(units.map((member) => member?.exited))
+    }
+    clearTimeout(deadline)
+    await Promise.all(lives)
+  }
+
+  const stop = () => (stopped ??= stopAll())
+  const lives = plans.map((plan) => keep(plan))
+  const allReady = Promise.all(plans.map(({ unit }) => firstReady.get(unit)?.promise))
+  const ready = Promise.race([
+    allReady,
+    failed.promise,
+    whenStopping.then(() => Promise.reject(stopping.signal.reason)),
+  ]).then(
+    () => {
+      wasReady = true
+    },
+    async (fault: unknown) => {
+      await stop()
+      throw fault
+    },
+  )
+  return { ready, states: () => states, stop }
+}
+
+function refusal({ unit }: UnitPlan, cause: unknown): AppError {
+  return new AppError('START_FAILED', `${unit}: ${reasonOf(cause)}`, { cause })
+}
+
+function rolesOf(plans: readonly UnitPlan[]) {
+  return [...new Map(plans.map(({ job, needs }) => [job.role, { name: job.role, needs }])).values()]
+}
+
+/** Resolves when a signal fires; at once when it has. */
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+/** Waits; ends early, without an error, when the signal fires. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const finish = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', finish)
+      resolve()
+    }
+    const timer = setTimeout(finish, ms)
+    if (signal.aborted) finish()
+    else signal.addEventListener('abort', finish, { once: true })
+  })
+}

@@ -36,6 +36,7 @@ export interface Delivery extends StoredMessage {
   readonly ack: string
 }
 
+/** What a subscriber asks for. */
 export interface SubscriptionSpec {
   /** A topic or a pattern: `*` one word, `>` the rest. */
   readonly topic: string
@@ -51,6 +52,7 @@ export interface SubscriptionSpec {
   readonly from?: 'new' | 'first' | number
 }
 
+/** A subscription as it stands. */
 export interface Subscription extends Required<Omit<SubscriptionSpec, 'push' | 'group' | 'from'>> {
   readonly id: string
   readonly group?: string
@@ -61,6 +63,7 @@ export interface Subscription extends Required<Omit<SubscriptionSpec, 'push' | '
   readonly leased: number
 }
 
+/** A topic and what of it is kept. `lastOffset` counts on when nothing is. */
 export interface TopicInfo {
   readonly topic: string
   readonly messages: number
@@ -68,6 +71,7 @@ export interface TopicInfo {
   readonly lastOffset: number
 }
 
+/** A message that was delivered in vain too often, with the content it had. */
 export interface DeadLetter extends StoredMessage {
   /** Names this dead letter and no other; `deadLetters({ after: cursor })` reads on behind it. */
   readonly cursor: string
@@ -125,6 +129,7 @@ export interface Bus {
   close(): Promise<void>
 }
 
+/** What a bus needs to open. */
 export interface BusOptions {
   /** `embedded:`, or a server's URL such as `nats://host:4222`. */
   readonly url: string
@@ -136,6 +141,7 @@ export interface BusOptions {
   readonly keepMessages?: number
 }
 
+/** Opens buses of one URL scheme. */
 export interface BusDriver {
   readonly scheme: string
   open(options: BusOptions): Promise<Bus>

@@ -1,0 +1,33 @@
+import { statfsSync } from 'node:fs'
+import type { BusDriver } from './contract.ts'
+import { openDatabase } from './embedded/database.ts'
+import { type Chance, EmbeddedBus } from './embedded/embedded-bus.ts'
+import { toDriverError } from './embedded/sqlite-fault.ts'
+
+/**
+ * The durable bus inside the process: one SQLite file, `<folder>/bus.db`, that belongs to it alone. Concurrent publications,
+ * acknowledgements and leases share transactions, and so fsyncs; the backlog stays on disk.
+ * @param chance what a test decides by itself. Default: `Math.random` and the file system.
+ */
+export function embeddedDriver({ random = Math.random, freeBytes = freeOnDisk }: Partial<Chance> = {}): BusDriver {
+  return {
+    scheme: 'embedded:',
+    async open(options) {
+      const db = await openDatabase(options.folder, options.clock)
+      try {
+        return new EmbeddedBus(db, options, { random, freeBytes })
+      } catch (fault) {
+        db.close()
+        throw toDriverError(fault)
+      }
+    },
+  }
+}
+
+function freeOnDisk(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder)
+  return bavail * bsize
+}
+
+/** The embedded driver on the real disk and with real randomness. */
+export const embedded: BusDriver = embeddedDriver()

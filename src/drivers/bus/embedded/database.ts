@@ -1,0 +1,106 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../../clock.ts'
+import { DriverError } from '../../driver-error.ts'
+import { isBusy, toDriverError } from './sqlite-fault.ts'
+
+const SCHEMA_VERSION = 1
+
+/**
+ * `messages.position` orders all topics, `offset` one topic. The index holds the id too, so that the ids of a topic's
+ * newest messages are read without their payloads. `unsettled` has one row for each message handed out and neither
+ * acknowledged nor dead; `not_before` (wall clock) is null while it is on lease.
+ */
+const SCHEMA = `
+CREATE TABLE topics(
+  key INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
+  first_offset INTEGER NOT NULL DEFAULT 1, last_position INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE messages(
+  position INTEGER PRIMARY KEY, topic INTEGER NOT NULL, offset INTEGER NOT NULL, id TEXT NOT NULL,
+  timestamp INTEGER NOT NULL, payload TEXT NOT NULL, attributes TEXT NOT NULL
+) STRICT;
+CREATE INDEX messages_of_topic ON messages(topic, offset, id);
+CREATE TABLE subscriptions(
+  key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, pattern TEXT NOT NULL, consumer_group TEXT,
+  push_url TEXT, max_deliver INTEGER NOT NULL, ack_wait_ms REAL NOT NULL, start_offset INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX subscriptions_of_group ON subscriptions(pattern, consumer_group) WHERE consumer_group IS NOT NULL;
+CREATE TABLE cursors(
+  subscription INTEGER NOT NULL, topic INTEGER NOT NULL, next_offset INTEGER NOT NULL,
+  PRIMARY KEY(subscription, topic)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE unsettled(
+  subscription INTEGER NOT NULL, position INTEGER NOT NULL, deliveries INTEGER NOT NULL, attempt INTEGER NOT NULL,
+  not_before INTEGER, delay_ms REAL,
+  PRIMARY KEY(subscription, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE dead_letters(
+  key INTEGER PRIMARY KEY AUTOINCREMENT, subscription INTEGER NOT NULL, position INTEGER NOT NULL,
+  topic INTEGER NOT NULL, offset INTEGER NOT NULL, id TEXT NOT NULL, timestamp INTEGER NOT NULL,
+  payload TEXT NOT NULL, attributes TEXT NOT NULL, deliveries INTEGER NOT NULL, attempt INTEGER NOT NULL,
+  reason TEXT NOT NULL
+) STRICT;
+CREATE INDEX dead_letters_of_subscription ON dead_letters(subscription);
+PRAGMA user_version = ${SCHEMA_VERSION};
+`
+
+const PATIENCE_MS = 5000
+
+/**
+ * Opens `<folder>/bus.db` (made when missing, folder 0700, file 0600) for this process alone: what the driver keeps in
+ * memory is only right while nobody else writes. WAL with synchronous FULL, so that a commit is an fsync.
+ * @param patienceMs how long to wait for a predecessor that is just ending. Default 5 s.
+ * @throws DriverError `unavailable` when another process keeps it open, or the file can't be opened; `full`;
+ * `invalid` when a newer version wrote it.
+ */
+export async function openDatabase(
+  folder: string,
+  clock: Clock,
+  patienceMs: number = PATIENCE_MS,
+): Promise<DatabaseSync> {
+  const path = join(folder, 'bus.db')
+  const until = clock.monotonic() + patienceMs
+  for (;;) {
+    try {
+      return openOnce(folder, path)
+    } catch (fault) {
+      if (!isBusy(fault)) throw toDriverError(fault)
+      if (clock.monotonic() >= until) {
+        throw new DriverError('unavailable', `${path} is in use by another process; stop that one first`, {
+          cause: fault,
+        })
+      }
+    }
+    await sleep(50)
+  }
+}
+
+function openOnce(folder: string, path: string): DatabaseSync {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  // SQLite gives its WAL the mode of the database file.
+  closeSync(openSync(path, 'a', 0o600))
+  const db = new DatabaseSync(path)
+  try {
+    db.exec(`
+      PRAGMA locking_mode = EXCLUSIVE;
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA cache_size = -8000;
+      PRAGMA journal_size_limit = 16777216;
+      BEGIN IMMEDIATE;
+    `)
+    const version = Number(db.prepare('PRAGMA user_version').get()?.user_version)
+    if (version > SCHEMA_VERSION) {
+      throw new DriverError('invalid', `${path} was written by a newer version; run that one, or use another folder`)
+    }
+    if (version === 0) db.exec(SCHEMA)
+    db.exec('COMMIT')
+    return db
+  } catch (fault) {
+    db.close()
+    throw fault
+  }
+}

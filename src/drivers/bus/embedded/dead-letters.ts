@@ -1,0 +1,81 @@
+import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
+import type { Unsettled } from './lease-rules.ts'
+import type { MessageRow } from './message-rows.ts'
+
+/** A dead letter as its row has it: the message, and how it died. */
+export interface DeadLetterRow extends MessageRow {
+  readonly key: number
+  /** Key of the subscription in which it died. */
+  readonly subscription: number
+  readonly deliveries: number
+  readonly attempt: number
+  readonly reason: string
+}
+
+/** Which dead letters are meant; all where nothing is said. */
+export interface DeadLetterFilter {
+  readonly subscription?: number
+  /** Id of the message. */
+  readonly id?: string
+  /** Only those behind this key. */
+  readonly after?: number
+  readonly limit: number
+}
+
+/** Longest reason kept, in characters. */
+const MOST_REASON = 1000
+
+/** Messages that were delivered in vain too often. They keep their content: retention may take the original. */
+export class DeadLetters {
+  readonly #add: StatementSync
+  readonly #list: StatementSync
+  readonly #remove: StatementSync
+
+  constructor(db: DatabaseSync) {
+    this.#add = db.prepare(
+      `INSERT INTO dead_letters(subscription, position, topic, offset, id, timestamp, payload, attributes, deliveries,
+         attempt, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    )
+    this.#list = db.prepare(
+      `SELECT * FROM dead_letters WHERE key > :after AND subscription = coalesce(:subscription, subscription)
+         AND id = coalesce(:id, id) ORDER BY key LIMIT :limit`,
+    )
+    this.#remove = db.prepare('DELETE FROM dead_letters WHERE key = ?')
+  }
+
+  /** Adds a message that died in a subscription, with the content it has now. */
+  add(subscription: number, message: MessageRow, { deliveries, attempt }: Unsettled, reason: string): void {
+    const { position, topic, offset, id, timestamp, payload, attributes } = message
+    const why = reason.slice(0, MOST_REASON)
+    this.#add.run(
+      ...[subscription, position, topic, offset, id, timestamp, payload, attributes, deliveries, attempt, why],
+    )
+  }
+
+  /** Those that a filter means, oldest first. */
+  list({ subscription, id, after = 0, limit }: DeadLetterFilter): DeadLetterRow[] {
+    return this.#list.all({ after, subscription: subscription ?? null, id: id ?? null, limit }).map(deadLetter)
+  }
+
+  /** Removes one. */
+  remove(key: number): void {
+    this.#remove.run(key)
+  }
+}
+
+function deadLetter(row: Record<string, SQLOutputValue>): DeadLetterRow {
+  return {
+    key: Number(row.key),
+    subscription: Number(row.subscription),
+    position: Number(row.position),
+    topic: Number(row.topic),
+    offset: Number(row.offset),
+    id: String(row.id),
+    timestamp: Number(row.timestamp),
+    payload: String(row.payload),
+    attributes: String(row.attributes),
+    deliveries: Number(row.deliveries),
+    attempt: Number(row.attempt),
+    reason: String(row.reason),
+  }
+}

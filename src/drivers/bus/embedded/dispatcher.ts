@@ -1,0 +1,129 @@
+import type { Clock } from '../../clock.ts'
+import type { Delivery } from '../contract.ts'
+import { Alarm } from './alarm.ts'
+import type { GroupCommit } from './group-commit.ts'
+import type { MessageLog, Topic } from './message-log.ts'
+import type { Retention } from './retention.ts'
+import { toDriverError } from './sqlite-fault.ts'
+import type { SubscriptionState } from './subscription-state.ts'
+import type { Subscriptions } from './subscriptions.ts'
+import type { Waiter } from './waiters.ts'
+
+/** What the dispatcher works with. */
+export interface DispatcherParts {
+  readonly clock: Clock
+  readonly commit: GroupCommit
+  readonly log: MessageLog
+  readonly subscriptions: Subscriptions
+  readonly retention: Retention
+}
+
+/** Brings messages and waiting pulls together, and does what is due at a time: ends leases, delays and waits. */
+export class Dispatcher {
+  readonly #parts: DispatcherParts
+  readonly #alarm: Alarm
+  /** Those with a serving on its way through the group commit. */
+  readonly #serving = new Set<SubscriptionState>()
+
+  constructor(parts: DispatcherParts) {
+    this.#parts = parts
+    this.#alarm = new Alarm(parts.clock, () => this.tick())
+  }
+
+  /** Leases up to `max` messages, waiting up to `waitMs` for the first. */
+  pull(
+    subscription: SubscriptionState,
+    { max, waitMs, signal }: { max: number; waitMs: number; signal: AbortSignal },
+  ): Promise<readonly Delivery[]> {
+    const now = this.#parts.clock.monotonic()
+    this.#sweep(subscription, now)
+    const hasMessages = subscription.hasMessages()
+    if (max < 1 || signal.aborted || (waitMs <= 0 && !hasMessages)) return Promise.resolve([])
+    const until = now + Math.max(0, waitMs)
+    const waiting = subscription.waiters.wait({ max: Math.floor(max), until, signal })
+    this.wake(subscription)
+    if (!this.#serving.has(subscription)) this.#alarm.set(until)
+    return waiting
+  }
+
+  /** Serves the waiting pulls if there is something for them. Call it when there may be, after a commit. */
+  wake(subscription: SubscriptionState): void {
+    this.#alarm.set(subscription.unsettled.sweepAt)
+    if (subscription.waiters.size === 0 || this.#serving.has(subscription) || !subscription.hasMessages()) return
+    this.#serving.add(subscription)
+    this.#serve(subscription).finally(() => {
+      this.#serving.delete(subscription)
+      this.#alarm.set(subscription.waiters.expire(this.#parts.clock.monotonic()))
+      this.wake(subscription)
+    })
+  }
+
+  /** Does what is due, and sets the alarm for what comes next. */
+  tick(): void {
+    const { clock, subscriptions, retention } = this.#parts
+    const now = clock.monotonic()
+    for (const subscription of subscriptions.all()) {
+      this.#sweep(subscription, now)
+      this.wake(subscription)
+      if (!this.#serving.has(subscription)) this.#alarm.set(subscription.waiters.expire(now))
+    }
+    if (retention.dueAt <= now) this.#trim()
+    else this.#alarm.set(retention.dueAt)
+  }
+
+  /** Has a topic trimmed, soon, if it is too long. */
+  considerTrimming(topic: Topic): void {
+    this.#parts.retention.consider(topic)
+    this.#alarm.set(this.#parts.retention.dueAt)
+  }
+
+  /** Ends all waits, empty, and the timer. */
+  stop(): void {
+    this.#alarm.stop()
+    for (const subscription of this.#parts.subscriptions.all()) subscription.waiters.end()
+  }
+
+  async #serve(subscription: SubscriptionState): Promise<void> {
+    const { commit, log, subscriptions } = this.#parts
+    const { waiters } = subscription
+    const served = new Map<Waiter, readonly Delivery[]>()
+    try {
+      await commit.run((tx) => {
+        if (subscriptions.find(subscription.id) === undefined) return
+        log.writeHeld()
+        for (let waiter = waiters.first(); waiter !== undefined; waiter = waiters.first()) {
+          const taken = waiter
+          const deliveries = subscription.lease(tx, taken.max)
+          if (deliveries.length === 0) return
+          tx.undo(() => {
+            served.delete(taken)
+            waiters.putBack(taken)
+          })
+          waiters.take(taken)
+          served.set(taken, deliveries)
+        }
+      })
+      for (const [waiter, deliveries] of served) waiter.resolve(deliveries)
+    } catch (fault) {
+      waiters.fail(toDriverError(fault))
+    }
+  }
+
+  #sweep(subscription: SubscriptionState, now: number): void {
+    const dying = subscription.unsettled.sweep(now, subscription.terms.maxDeliver)
+    if (dying.length === 0) return
+    const { commit, log, subscriptions } = this.#parts
+    const buried = commit.run((tx) => {
+      if (subscriptions.find(subscription.id) === undefined) return
+      log.writeHeld()
+      subscription.bury(tx, dying)
+    })
+    // A burial that failed is tried again by a later sweep, which `sweepAt` already asks for.
+    buried.catch(() => {}).finally(() => this.wake(subscription))
+  }
+
+  #trim(): void {
+    const { commit, retention } = this.#parts
+    retention.trim((step) => commit.run(step)).finally(() => this.#alarm.set(retention.dueAt))
+  }
+}

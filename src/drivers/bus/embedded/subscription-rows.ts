@@ -1,0 +1,164 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import { BulkStatement, placeholders } from './bulk-statement.ts'
+import type { Unsettled } from './lease-rules.ts'
+
+/** What a subscription asks for, with its defaults filled in. */
+export interface SubscriptionTerms {
+  readonly pushUrl: string | undefined
+  readonly maxDeliver: number
+  readonly ackWaitMs: number
+}
+
+/** A subscription as its row has it. */
+export interface SubscriptionRow extends SubscriptionTerms {
+  readonly key: number
+  readonly id: string
+  readonly pattern: string
+  readonly group: string | undefined
+  /** Where it begins in topics made after it. */
+  readonly startOffset: number
+}
+
+/** An unsettled message as its row has it. `notBefore` (wall clock) is undefined where it was on lease. */
+export interface UnsettledRow {
+  readonly topic: number
+  readonly offset: number
+  readonly position: number
+  readonly deliveries: number
+  readonly attempt: number
+  readonly notBefore: number | undefined
+  readonly delayMs: number
+}
+
+/** The prepared statements over `subscriptions`, `cursors` and `unsettled`; no rules. */
+export class SubscriptionRows {
+  readonly #db: DatabaseSync
+  readonly #insert: StatementSync
+  readonly #update: StatementSync
+  readonly #setCursor: StatementSync
+  readonly #lease: BulkStatement
+  readonly #settle: StatementSync
+  readonly #giveBack: StatementSync
+
+  constructor(db: DatabaseSync) {
+    this.#db = db
+    this.#insert = db.prepare(
+      `INSERT INTO subscriptions(id, pattern, consumer_group, push_url, max_deliver, ack_wait_ms, start_offset)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    )
+    this.#update = db.prepare('UPDATE subscriptions SET push_url = ?, max_deliver = ?, ack_wait_ms = ? WHERE key = ?')
+    this.#setCursor = db.prepare('INSERT OR REPLACE INTO cursors(subscription, topic, next_offset) VALUES (?, ?, ?)')
+    this.#lease = new BulkStatement(
+      db,
+      4,
+      (rows) =>
+        `INSERT OR REPLACE INTO unsettled(subscription, position, deliveries, attempt) VALUES ${placeholders(4, rows)}`,
+    )
+    this.#settle = db.prepare('DELETE FROM unsettled WHERE subscription = ? AND position BETWEEN ? AND ?')
+    this.#giveBack = db.prepare(
+      `INSERT OR REPLACE INTO unsettled(subscription, position, deliveries, attempt, not_before, delay_ms)
+       VALUES (?, ?, ?, ?, ?, ?)`,
+    )
+  }
+
+  /** Every subscription, the oldest first. */
+  all(): SubscriptionRow[] {
+    return this.#db
+      .prepare('SELECT * FROM subscriptions ORDER BY key')
+      .all()
+      .map((row) => ({
+        key: Number(row.key),
+        id: String(row.id),
+        pattern: String(row.pattern),
+        group: optional(row.consumer_group),
+        pushUrl: optional(row.push_url),
+        maxDeliver: Number(row.max_deliver),
+        ackWaitMs: Number(row.ack_wait_ms),
+        startOffset: Number(row.start_offset),
+      }))
+  }
+
+  /** The next offset of a subscription in each topic, where it is not the one it began with. */
+  cursors(subscription: number): { topic: number; next: number }[] {
+    return this.#db
+      .prepare('SELECT topic, next_offset FROM cursors WHERE subscription = ?')
+      .all(subscription)
+      .map((row) => ({ topic: Number(row.topic), next: Number(row.next_offset) }))
+  }
+
+  /** What a subscription has handed out and not settled. */
+  unsettled(subscription: number): UnsettledRow[] {
+    return this.#db
+      .prepare(
+        `SELECT topic, offset, position, deliveries, attempt, not_before, delay_ms
+         FROM unsettled JOIN messages USING(position) WHERE subscription = ? ORDER BY position`,
+      )
+      .all(subscription)
+      .map((row) => ({
+        topic: Number(row.topic),
+        offset: Number(row.offset),
+        position: Number(row.position),
+        deliveries: Number(row.deliveries),
+        attempt: Number(row.attempt),
+        notBefore: row.not_before === null ? undefined : Number(row.not_before),
+        delayMs: Number(row.delay_ms ?? 0),
+      }))
+  }
+
+  /** Makes a subscription; returns its key. */
+  insert({ id, pattern, group, pushUrl, maxDeliver, ackWaitMs, startOffset }: Omit<SubscriptionRow, 'key'>): number {
+    const values = [id, pattern, group ?? null, pushUrl ?? null, maxDeliver, ackWaitMs, startOffset]
+    return Number(this.#insert.run(...values).lastInsertRowid)
+  }
+
+  /** Changes a subscription's terms. */
+  update(key: number, { pushUrl, maxDeliver, ackWaitMs }: SubscriptionTerms): void {
+    this.#update.run(pushUrl ?? null, maxDeliver, ackWaitMs, key)
+  }
+
+  /** Removes a subscription and all that hangs on it. */
+  remove(key: number): void {
+    this.#db.prepare('DELETE FROM subscriptions WHERE key = ?').run(key)
+    for (const table of ['cursors', 'unsettled', 'dead_letters']) {
+      this.#db.prepare(`DELETE FROM ${table} WHERE subscription = ?`).run(key)
+    }
+  }
+
+  /** Writes down the next offset of a subscription in a topic. */
+  setCursor(subscription: number, topic: number, next: number): void {
+    this.#setCursor.run(subscription, topic, next)
+  }
+
+  /** Writes down deliveries before they are made, so that they count even when the process dies of one. */
+  lease(subscription: number, messages: readonly Unsettled[]): void {
+    const values: SQLInputValue[] = []
+    for (const { position, deliveries, attempt } of messages) values.push(subscription, position, deliveries, attempt)
+    this.#lease.run(values)
+  }
+
+  /** Writes down that a message waits. `notBefore` is wall clock, as it must hold over a restart; `delayMs` bounds it. */
+  giveBack(subscription: number, message: Unsettled, notBefore: number, delayMs: number): void {
+    const { position, deliveries, attempt } = message
+    this.#giveBack.run(subscription, position, deliveries, attempt, Math.ceil(notBefore), delayMs)
+  }
+
+  /** Forgets messages that are acknowledged or dead. */
+  settle(subscription: number, positions: readonly number[]): void {
+    for (const { first, last } of unbroken(positions)) this.#settle.run(subscription, first, last)
+  }
+}
+
+/** Positions as ranges without gaps: what is acknowledged together mostly stands together. */
+function unbroken(positions: readonly number[]): { first: number; last: number }[] {
+  const ranges: { first: number; last: number }[] = []
+  for (const position of positions.toSorted((a, b) => a - b)) {
+    const range = ranges.at(-1)
+    if (range !== undefined && position <= range.last + 1) range.last = position
+    else ranges.push({ first: position, last: position })
+  }
+  return ranges
+}
+
+function optional(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}

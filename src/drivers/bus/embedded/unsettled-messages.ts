@@ -1,0 +1,103 @@
+import type { Transaction } from './group-commit.ts'
+import { atTime, type Unsettled } from './lease-rules.ts'
+
+/** When a death that could not be written down is tried again. */
+const RETRY_MS = 1000
+
+/** A subscription's messages that were handed out and are neither acknowledged nor dead, in memory. */
+export class UnsettledMessages {
+  readonly #byPosition = new Map<number, Unsettled>()
+  /** Positions to be handed out again, the one that became ready first in front. */
+  readonly #ready = new Set<number>()
+  /** When `sweep` next has something to do, monotonic milliseconds; never later than that, sometimes earlier. */
+  sweepAt = Number.POSITIVE_INFINITY
+
+  /** How many there are. */
+  get size(): number {
+    return this.#byPosition.size
+  }
+
+  /** How many are to be handed out again. */
+  get readyCount(): number {
+    return this.#ready.size
+  }
+
+  /** How many are on lease; counts them. */
+  leased(): number {
+    let count = 0
+    for (const message of this.#byPosition.values()) if (message.at === 'leased') count++
+    return count
+  }
+
+  /** The one at a position among all topics. */
+  get(position: number): Unsettled | undefined {
+    return this.#byPosition.get(position)
+  }
+
+  /** Those to be handed out again, in order; they may be changed meanwhile. */
+  *ready(): Generator<Unsettled> {
+    for (const position of this.#ready) {
+      const message = this.#byPosition.get(position)
+      if (message !== undefined) yield message
+    }
+  }
+
+  /** Adds a message or puts it into another state, until `tx` fails. */
+  set(tx: Transaction, message: Unsettled): void {
+    const before = this.#byPosition.get(message.position)
+    tx.undo(() => this.#restore(message.position, before))
+    this.load(message)
+  }
+
+  /** Takes a message out, until `tx` fails. */
+  delete(tx: Transaction, message: Unsettled): void {
+    tx.undo(() => this.load(message))
+    this.#restore(message.position, undefined)
+  }
+
+  /** Puts a message in that is on disk already. */
+  load(message: Unsettled): void {
+    this.#byPosition.set(message.position, message)
+    if (message.at === 'ready' || message.at === 'interrupted') {
+      this.#ready.add(message.position)
+      return
+    }
+    this.#ready.delete(message.position)
+    this.sweepAt = Math.min(this.sweepAt, message.until)
+  }
+
+  /** Does what time does: makes ready whose lease or delay is over. Returns those that have had their last delivery. */
+  sweep(now: number, maxDeliver: number): Unsettled[] {
+    const dying: Unsettled[] = []
+    if (now < this.sweepAt) return dying
+    this.sweepAt = Number.POSITIVE_INFINITY
+    for (const message of this.#byPosition.values()) {
+      const then = atTime(message, now, maxDeliver)
+      if (then.at === 'dead') {
+        dying.push(message)
+        this.sweepAt = Math.min(this.sweepAt, now + RETRY_MS)
+      } else if (then !== message || message.at === 'leased' || message.at === 'delayed') {
+        this.load(then)
+      }
+    }
+    return dying
+  }
+
+  /** The lowest offset among those of a topic, or Infinity. */
+  lowestOffset(topic: number): number {
+    let lowest = Number.POSITIVE_INFINITY
+    for (const message of this.#byPosition.values()) {
+      if (message.topic === topic && message.offset < lowest) lowest = message.offset
+    }
+    return lowest
+  }
+
+  #restore(position: number, message: Unsettled | undefined): void {
+    if (message === undefined) {
+      this.#byPosition.delete(position)
+      this.#ready.delete(position)
+    } else {
+      this.load(message)
+    }
+  }
+}

@@ -1,0 +1,190 @@
+import { describe, expect, it } from 'vitest'
+import { type BusFixture, ids } from './bus-fixture.ts'
+
+/** How messages reach consumers and come to an end, as every bus driver must do it. Part of `busSuite`. */
+export function deliverySuite(use: BusFixture): void {
+  describe('pull', () => {
+    it('gives each message of a group to one consumer', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a'), group: 'g' })
+      const all = Array.from({ length: 50 }, (_, i) => `m${i}`)
+      await use.publish('a', ...all)
+      const got = await Promise.all(Array.from({ length: 10 }, () => use.pull(id, 5, 5000)))
+      expect(ids(got.flat()).toSorted()).toEqual(all.toSorted())
+      expect(await use.pull(id)).toEqual([])
+    })
+
+    it('waits for a message', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      const waiting = use.pull(id, 10, 20_000)
+      await use.publish('a', '1')
+      expect(ids(await waiting)).toEqual(['1'])
+    })
+
+    it('ends empty after its time, or when its signal fires', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      expect(await use.pull(id, 1, 30)).toEqual([])
+      const given = new AbortController()
+      const waiting = use.pull(id, 1, 20_000, given.signal)
+      given.abort()
+      expect(await waiting).toEqual([])
+      expect(await use.pull(id, 1, 20_000, given.signal)).toEqual([])
+      await use.publish('a', '1')
+      expect(ids(await use.take(id, 1))).toEqual(['1'])
+    })
+
+    it('serves those that wait in turn', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      const waiting = Array.from({ length: 5 }, () => use.pull(id, 1, 20_000))
+      for (const n of [1, 2, 3, 4, 5]) await use.publish('a', `m${n}`)
+      expect((await Promise.all(waiting)).map(ids)).toEqual([['m1'], ['m2'], ['m3'], ['m4'], ['m5']])
+    })
+  })
+
+  describe('ack', () => {
+    it('ends a delivery for good, once, and only for its own subscription', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a'), group: 'g' })
+      const other = await use.bus.subscribe({ topic: use.topic('a'), group: 'other' })
+      await use.publish('a', '1', '2')
+      const got = await use.take(id, 2)
+      expect(await use.ackAll(other.id, got)).toBe(0)
+      expect(await use.bus.ack(id, ['', 'nonsense', '1-1-1-1'])).toBe(0)
+      expect(await use.ackAll(id, [...got, ...got])).toBe(2)
+      expect(await use.ackAll(id, got)).toBe(0)
+      await use.restart()
+      expect(await use.pull(id)).toEqual([])
+      expect(ids(await use.take(other.id, 2))).toEqual(['1', '2'])
+    })
+
+    it('comes too late once the message was delivered again', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a'), ackWaitMs: 300 })
+      await use.publish('a', '1')
+      const [first] = await use.take(id, 1)
+      const [second] = await use.take(id, 1)
+      expect(second).toMatchObject({ id: '1', delivery: 2 })
+      expect(await use.bus.ack(id, [first?.ack ?? ''])).toBe(0)
+      expect(await use.bus.ack(id, [second?.ack ?? ''])).toBe(1)
+    })
+
+    it('is good over a restart until the message is delivered again', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      await use.publish('a', '1', '2')
+      const before = await use.take(id, 2)
+      await use.restart()
+      expect(await use.bus.ack(id, [before[0]?.ack ?? ''])).toBe(1)
+      const after = await use.take(id, 1)
+      expect(after).toMatchObject([{ id: '2', delivery: 2 }])
+      expect(await use.bus.ack(id, [before[1]?.ack ?? ''])).toBe(0)
+      expect(await use.ackAll(id, after)).toBe(1)
+    })
+  })
+
+  describe('a lease', () => {
+    it('outlives a jump of the wall clock by a day', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      await use.publish('a', '1')
+      const got = await use.take(id, 1)
+      for (const jump of [86_400_000, -86_400_000]) {
+        use.jumpWallClock(jump)
+        expect(await use.pull(id, 1, 20)).toEqual([])
+      }
+      expect(await use.ackAll(id, got)).toBe(1)
+    })
+
+    it('wakes a waiting pull when it ends', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a'), ackWaitMs: 50 })
+      await use.publish('a', '1')
+      await use.take(id, 1)
+      expect(await use.pull(id, 1, 20_000)).toMatchObject([{ id: '1', delivery: 2 }])
+    })
+  })
+
+  describe('nack', () => {
+    it('brings the message again after the delay', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      await use.publish('a', '1')
+      const [first] = await use.take(id, 1)
+      const start = performance.now()
+      expect(await use.bus.nack(id, [first?.ack ?? ''], { delayMs: 300 })).toBe(1)
+      expect(await use.bus.ack(id, [first?.ack ?? ''])).toBe(0)
+      expect(await use.pull(id)).toEqual([])
+      expect(await use.pull(id, 1, 20_000)).toMatchObject([{ id: '1', delivery: 2 }])
+      expect(performance.now() - start).toBeGreaterThanOrEqual(295)
+    })
+
+    it('waits 100 ms or a little more the first time when no delay is given', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      await use.publish('a', '1')
+      const [first] = await use.take(id, 1)
+      const start = performance.now()
+      await use.bus.nack(id, [first?.ack ?? ''])
+      await use.take(id, 1)
+      expect(performance.now() - start).toBeGreaterThanOrEqual(95)
+    })
+  })
+
+  describe('a message that always fails', () => {
+    it('becomes a dead letter with the last reason, and holds up nobody', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a'), maxDeliver: 3 })
+      await use.publish('a', 'poison', 'good')
+      const seen: string[] = []
+      for (let left = 4; left > 0; left--) {
+        const [got] = await use.take(id, 1)
+        seen.push(`${got?.id} ${got?.delivery}`)
+        if (got?.id === 'good') await use.ackAll(id, [got])
+        else await use.bus.nack(id, [got?.ack ?? ''], { delayMs: 0, reason: `no stock ${got?.delivery}` })
+      }
+      expect(seen.toSorted()).toEqual(['good 1', 'poison 1', 'poison 2', 'poison 3'])
+      expect(await use.pull(id)).toEqual([])
+      expect(await use.bus.deadLetters({ subscription: id, limit: 10 })).toMatchObject([
+        {
+          id: 'poison',
+          topic: use.topic('a'),
+          offset: 1,
+          payload: '{"n":"poison"}',
+          subscription: id,
+          deliveries: 3,
+          reason: 'no stock 3',
+        },
+      ])
+      expect(await use.bus.subscription(id)).toMatchObject({ pending: 0, leased: 0 })
+    })
+
+    it('dies of expired leases too, and of a broker that goes down with it', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a'), maxDeliver: 3, ackWaitMs: 50 })
+      await use.publish('a', 'poison')
+      for (const delivery of [1, 2, 3]) {
+        expect(await use.take(id, 1)).toMatchObject([{ id: 'poison', delivery }])
+        if (delivery === 2) await use.restart()
+      }
+      await expect
+        .poll(() => use.bus.deadLetters({ subscription: id, limit: 10 }))
+        .toMatchObject([{ id: 'poison', deliveries: 3, reason: 'lease expired' }])
+      expect(await use.pull(id)).toEqual([])
+    })
+
+    it('comes back with a fresh count when it is redriven', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a'), maxDeliver: 1 })
+      await use.publish('a', '1', '2', '3')
+      const dead = await use.take(id, 3)
+      await use.bus.nack(
+        id,
+        dead.map((d) => d.ack),
+        { reason: 'broken' },
+      )
+      const page = await use.bus.deadLetters({ subscription: id, limit: 2 })
+      expect(ids(page)).toEqual(['1', '2'])
+      const rest = await use.bus.deadLetters({ subscription: id, limit: 2, after: page[1]?.cursor ?? '' })
+      expect(ids(rest)).toEqual(['3'])
+
+      expect(await use.bus.redrive({ subscription: id, ids: ['2', 'unknown'] })).toBe(1)
+      const again = await use.take(id, 1)
+      expect(again).toMatchObject([{ id: '2', delivery: 1 }])
+      expect(await use.ackAll(id, dead)).toBe(0)
+      expect(await use.ackAll(id, again)).toBe(1)
+      expect(await use.bus.redrive({ subscription: id })).toBe(2)
+      expect(await use.bus.deadLetters({ subscription: id, limit: 10 })).toEqual([])
+      await use.restart()
+      expect(ids(await use.take(id, 2)).toSorted()).toEqual(['1', '3'])
+    })
+  })
+}

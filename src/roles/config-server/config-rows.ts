@@ -1,0 +1,145 @@
+import type { Kysely } from 'kysely'
+import type { Migration } from 'kysely/migration'
+import * as z from 'zod'
+import type { ConfigPath } from './contract.ts'
+import { type Document, KeptValue, layersOf, nameOf } from './documents.ts'
+
+/** The config server's database: `configs` holds what is, `versions` what was and is. */
+export interface ConfigTables {
+  configs: { service: string; environment: string; version: number; document: string; changed_at: string }
+  versions: {
+    service: string
+    environment: string
+    version: number
+    document: string
+    action: string
+    keys: string
+    changed_at: string
+    changed_by: string
+  }
+}
+
+export const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '001_configs': {
+    async up(db) {
+      await db.schema
+        .createTable('configs')
+        .addColumn('service', 'text', (column) => column.notNull())
+        .addColumn('environment', 'text', (column) => column.notNull())
+        .addColumn('version', 'integer', (column) => column.notNull())
+        .addColumn('document', 'text', (column) => column.notNull())
+        .addColumn('changed_at', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('configs_pk', ['service', 'environment'])
+        .execute()
+      await db.schema
+        .createTable('versions')
+        .addColumn('service', 'text', (column) => column.notNull())
+        .addColumn('environment', 'text', (column) => column.notNull())
+        .addColumn('version', 'integer', (column) => column.notNull())
+        .addColumn('document', 'text', (column) => column.notNull())
+        .addColumn('action', 'text', (column) => column.notNull())
+        .addColumn('keys', 'text', (column) => column.notNull())
+        .addColumn('changed_at', 'text', (column) => column.notNull())
+        .addColumn('changed_by', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('versions_pk', ['service', 'environment', 'version'])
+        .execute()
+    },
+  },
+}
+
+/** A configuration as it is now. */
+export interface Config extends ConfigPath {
+  readonly version: number
+  readonly document: Document
+}
+
+/** A change to be written. */
+export interface NewVersion extends Config {
+  readonly action: 'put' | 'delete' | 'rollback'
+  readonly keys: readonly string[]
+  /** RFC 3339. */
+  readonly changedAt: string
+  readonly changedBy: string
+}
+
+const DocumentJson = z.record(z.string(), KeptValue)
+const Keys = z.array(z.string())
+
+/** The configurations that have a say in one, the last word last; those that don't exist left out. */
+export async function readLayers(db: Kysely<ConfigTables>, path: ConfigPath): Promise<readonly Config[]> {
+  const layers = layersOf(path)
+  const rows = await db
+    .selectFrom('configs')
+    .select(['service', 'environment', 'version', 'document'])
+    .where('service', 'in', [...new Set(layers.map(({ service }) => service))])
+    .where('environment', 'in', [...new Set(layers.map(({ environment }) => environment))])
+    .execute()
+  const found = new Map(rows.map((row) => [nameOf(row), { ...row, document: readDocument(row.document) }]))
+  return layers.flatMap((layer) => found.get(nameOf(layer)) ?? [])
+}
+
+export async function listConfigs(db: Kysely<ConfigTables>) {
+  return db
+    .selectFrom('configs')
+    .select(['service', 'environment', 'version', 'changed_at'])
+    .orderBy('service')
+    .orderBy('environment')
+    .execute()
+}
+
+/** One of the versions still kept; undefined when it isn't. */
+export async function readVersion(
+  db: Kysely<ConfigTables>,
+  path: ConfigPath,
+  version: number,
+): Promise<Document | undefined> {
+  const row = await db
+    .selectFrom('versions')
+    .select('document')
+    .where('service', '=', path.service)
+    .where('environment', '=', path.environment)
+    .where('version', '=', version)
+    .executeTakeFirst()
+  return row && readDocument(row.document)
+}
+
+/** The last versions, newest first. */
+export async function readHistory(db: Kysely<ConfigTables>, path: ConfigPath, limit: number) {
+  const rows = await db
+    .selectFrom('versions')
+    .select(['version', 'action', 'keys', 'changed_at', 'changed_by'])
+    .where('service', '=', path.service)
+    .where('environment', '=', path.environment)
+    .orderBy('version', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.map((row) => ({ ...row, keys: Keys.parse(JSON.parse(row.keys)) }))
+}
+
+/** Writes a new version and lets go of those older than the last `keep`. */
+export async function writeVersion(trx: Kysely<ConfigTables>, next: NewVersion, keep: number): Promise<void> {
+  const { service, environment, version, action, changedAt: changed_at, changedBy: changed_by } = next
+  const document = JSON.stringify(Object.fromEntries(next.document))
+  await trx
+    .insertInto('configs')
+    .values({ service, environment, version, document, changed_at })
+    .onConflict((conflict) =>
+      conflict.columns(['service', 'environment']).doUpdateSet({ version, document, changed_at }),
+    )
+    .execute()
+  const keys = JSON.stringify(next.keys)
+  await trx
+    .insertInto('versions')
+    .values({ service, environment, version, document, action, keys, changed_at, changed_by })
+    .execute()
+  await trx
+    .deleteFrom('versions')
+    .where('service', '=', service)
+    .where('environment', '=', environment)
+    .where('version', '<=', version - keep)
+    .execute()
+}
+
+function readDocument(json: string): Document {
+  return new Map(Object.entries(DocumentJson.parse(JSON.parse(json))))
+}

@@ -1,0 +1,213 @@
+import type { Kysely } from 'kysely'
+import type { Clock } from '../../drivers/clock.ts'
+import type { Store } from '../../drivers/store/contract.ts'
+import { AppError } from '../../kit/errors.ts'
+import type { Log } from '../../kit/telemetry/log.ts'
+import { type Config, type ConfigTables, readLayers, readVersion, writeVersion } from './config-rows.ts'
+import type { ConfigPath } from './contract.ts'
+import {
+  changedKeys,
+  type Document,
+  etagOf,
+  type KeptValue,
+  MASK,
+  matches,
+  nameOf,
+  type WantedValue,
+} from './documents.ts'
+import type { Sealer } from './sealed-values.ts'
+
+/** Largest document in bytes, as it is kept. */
+const MAX_BYTES = 1_048_576
+
+/** A value with where it comes from. `value` is undefined for a secret that may not be seen, or can't be opened. */
+export interface ShownValue {
+  readonly value: unknown
+  readonly secret: boolean
+  readonly from: string
+}
+
+/** All that holds for one service in one environment, the layers below it merged in. */
+export interface Shown extends ConfigPath {
+  /** Of the configuration itself; 0 when there is none. */
+  readonly version: number
+  readonly values: ReadonlyMap<string, ShownValue>
+}
+
+/** Who changes something, and from which state on. */
+export interface Author {
+  readonly name: string
+  /** The If-Match header: the change is made only when one of these is the current validator. */
+  readonly ifMatch: string | undefined
+}
+
+/** Told after each change is on disk. */
+export interface ConfigChange extends ConfigPath {
+  readonly version: number
+  readonly keys: readonly string[]
+}
+
+export interface ConfigsOptions {
+  readonly store: Store<ConfigTables>
+  readonly sealer: Sealer
+  readonly clock: Clock
+  readonly log: Log
+  /** Versions kept of each configuration. */
+  readonly keepVersions: number
+}
+
+/** Values per service and environment, with versions and secrets (seed 9.7.7). */
+export class Configs {
+  readonly #options: ConfigsOptions
+  readonly #listeners = new Set<(change: ConfigChange) => void>()
+
+  constructor(options: ConfigsOptions) {
+    this.#options = options
+  }
+
+  /** @param withSecrets whether the caller may see the values of secrets */
+  async show(path: ConfigPath, withSecrets: boolean): Promise<Shown> {
+    return this.#merge(path, await readLayers(this.#options.store.db, path), withSecrets)
+  }
+
+  /** Sets one value. A key that is a secret stays one unless told otherwise. */
+  set(path: ConfigPath, key: string, wanted: WantedValue, author: Author): Promise<number> {
+    return this.#change(path, 'put', author, (before) =>
+      new Map(before).set(key, this.#keep(path, key, wanted, before)),
+    )
+  }
+
+  /**
+   * Makes these the values. Secrets that are not named are kept, since whoever read the rest may not have seen them: they are removed one
+   * by one.
+   */
+  replace(path: ConfigPath, wanted: ReadonlyMap<string, WantedValue>, author: Author): Promise<number> {
+    return this.#change(path, 'put', author, (before) => {
+      const secrets = [...before].filter(([key, kept]) => 'sealed' in kept && !wanted.has(key))
+      const values = [...wanted].map(([key, value]) => [key, this.#keep(path, key, value, before)] as const)
+      return new Map([...secrets, ...values])
+    })
+  }
+
+  /** Removes one value. Throws AppError `NOT_FOUND`. */
+  remove(path: ConfigPath, key: string, author: Author): Promise<number> {
+    return this.#change(path, 'delete', author, (before) => {
+      const after = new Map(before)
+      if (!after.delete(key))
+        throw new AppError('NOT_FOUND', 'Key not found', { detail: `${nameOf(path)} has no ${key}` })
+      return after
+    })
+  }
+
+  /** Makes the values of an earlier version hold again, as a new version. Throws AppError `NOT_FOUND`. */
+  rollback(path: ConfigPath, version: number, author: Author): Promise<number> {
+    return this.#change(path, 'rollback', author, async (_, trx) => {
+      const document = await readVersion(trx, path, version)
+      if (document) return document
+      throw new AppError('NOT_FOUND', 'Version not found', {
+        detail: `${nameOf(path)} has no version ${version}; see its history`,
+      })
+    })
+  }
+
+  onChange(listener: (change: ConfigChange) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Writes what `edit` makes of the document as a new version; the same document makes none. Gives the version that holds. */
+  async #change(
+    path: ConfigPath,
+    action: 'put' | 'delete' | 'rollback',
+    { name, ifMatch }: Author,
+    edit: (before: Document, trx: Kysely<ConfigTables>) => Document | Promise<Document>,
+  ): Promise<number> {
+    const { store, clock, keepVersions } = this.#options
+    const change = await store.transaction(async (trx) => {
+      const layers = await readLayers(trx, path)
+      if (ifMatch !== undefined) this.#requireMatch(ifMatch, path, layers)
+      const own = layers.find((layer) => nameOf(layer) === nameOf(path))
+      const before = own?.document ?? new Map<string, KeptValue>()
+      const document = await edit(before, trx)
+      const keys = changedKeys(before, document)
+      const version = (own?.version ?? 0) + (keys.length > 0 ? 1 : 0)
+      if (keys.length === 0) return { ...path, version, keys }
+      if (JSON.stringify([...document]).length > MAX_BYTES) {
+        throw new AppError('BODY_TOO_LARGE', `A configuration has at most ${MAX_BYTES} bytes`)
+      }
+      const changedAt = new Date(clock.now()).toISOString()
+      await writeVersion(trx, { ...path, version, document, action, keys, changedAt, changedBy: name }, keepVersions)
+      return { ...path, version, keys }
+    })
+    if (change.keys.length > 0) for (const listener of this.#listeners) listener(change)
+    return change.version
+  }
+
+  #requireMatch(ifMatch: string, path: ConfigPath, layers: readonly Config[]): void {
+    const etags = [false, true].map((withSecrets) => etagOf(flatJson(this.#merge(path, layers, withSecrets))))
+    if (matches(ifMatch, etags)) return
+    throw new AppError('PRECONDITION_FAILED', 'The configuration has changed', {
+      detail: 'Read it again, and send its new ETag as If-Match',
+    })
+  }
+
+  #merge(path: ConfigPath, layers: readonly Config[], withSecrets: boolean): Shown {
+    const values = new Map<string, ShownValue>()
+    for (const layer of layers) {
+      const from = nameOf(layer)
+      for (const [key, kept] of layer.document) {
+        if ('sealed' in kept)
+          values.set(key, { value: withSecrets ? this.#open(layer, key, kept.sealed) : undefined, secret: true, from })
+        else values.set(key, { value: kept.value, secret: false, from })
+      }
+    }
+    const own = layers.find((layer) => nameOf(layer) === nameOf(path))
+    return { service: path.service, environment: path.environment, version: own?.version ?? 0, values }
+  }
+
+  #keep(path: ConfigPath, key: string, wanted: WantedValue, before: Document): KeptValue {
+    const known = before.get(key)
+    const isSecret = wanted.secret ?? (known !== undefined && 'sealed' in known)
+    const text = JSON.stringify(wanted.value)
+    if (!isSecret) return { value: JSON.parse(text) }
+    // sealing again would look like a change
+    if (known && 'sealed' in known && JSON.stringify(this.#open(path, key, known.sealed)) === text) return known
+    return { sealed: this.#options.sealer.seal(text, placeOf(path, key)) }
+  }
+
+  #open(path: ConfigPath, key: string, sealed: string): unknown {
+    try {
+      return JSON.parse(this.#options.sealer.open(sealed, placeOf(path, key)))
+    } catch (fault) {
+      this.#options.log.error(`the secret ${key} of ${nameOf(path)} can't be opened: was its key file lost?`, {
+        cause: String(fault),
+      })
+      return undefined
+    }
+  }
+}
+
+/** The flat object the seed's client reads: secrets that may not be seen are left out, so that its defaults hold. */
+export function flatJson({ values }: Shown): string {
+  const seen = [...values].filter(([, { value }]) => value !== undefined).sort(byKey)
+  return JSON.stringify(Object.fromEntries(seen.map(([key, { value }]) => [key, value])))
+}
+
+/** The same with where each value comes from; secrets that may not be seen are masked. */
+export function describedJson({ service, environment, version, values }: Shown): string {
+  const described = [...values].sort(byKey).map(([key, shown]) => [key, { ...shown, value: maskOf(shown) }])
+  return JSON.stringify({ service, environment, version, values: Object.fromEntries(described) })
+}
+
+/** What stands for a value that is not there to be shown. */
+export function maskOf({ secret, value }: ShownValue): unknown {
+  return secret && value === undefined ? MASK : value
+}
+
+function byKey([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {
+  return one < other ? -1 : 1
+}
+
+function placeOf(path: ConfigPath, key: string): string {
+  return `${nameOf(path)}/${key}`
+}

@@ -1,0 +1,28 @@
+import * as z from 'zod'
+import { defineRole } from '../../kit/role.ts'
+import { type ConfigTables, MIGRATIONS } from './config-rows.ts'
+import { Configs } from './configs.ts'
+import { refuseDotSegments, routes } from './routes.ts'
+import { createSealer } from './sealed-values.ts'
+
+const Config = z.strictObject({
+  /** Versions of each configuration that a rollback can go back to. */
+  keep_versions: z.int().min(1).max(10_000).default(100),
+})
+
+/** Values per service and environment (seed 9.7.7): versioned, watched, secrets encrypted at rest. */
+export const configServer = defineRole({
+  name: 'config-server',
+  service: 'config-server',
+  summary: 'Keeps values per service and environment, with versions and secrets',
+  port: 8600,
+  config: Config,
+  needs: ['registry'],
+  async start(ctx) {
+    const { clock, log, signal, authority, service, config } = ctx
+    const store = await ctx.store<ConfigTables>(MIGRATIONS)
+    const sealer = createSealer(await ctx.secretKey('config-values'))
+    const configs = new Configs({ store, sealer, clock, log, keepVersions: config.keep_versions })
+    return { app: routes({ configs, store, authority, service, signal }), handle: refuseDotSegments }
+  },
+})

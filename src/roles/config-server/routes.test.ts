@@ -1,0 +1,321 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Hono } from 'hono'
+import { afterEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../../drivers/clock.ts'
+import { openStore } from '../../drivers/store/open.ts'
+import type { AuthMode } from '../../kit/auth/authority.ts'
+import type { Identity } from '../../kit/auth/identity.ts'
+import { createRemoteConfig } from '../../kit/config/remote-config.ts'
+import { AppError, toAppError, toProblem } from '../../kit/errors.ts'
+import { EventParser, type ReceivedEvent } from '../../kit/http/event-parser.ts'
+import { listen } from '../../kit/http/listener.ts'
+import type { AppEnv } from '../../kit/role.ts'
+import type { Log } from '../../kit/telemetry/log.ts'
+import { runInScope, type Scope } from '../../kit/telemetry/scope.ts'
+import { type ConfigTables, MIGRATIONS } from './config-rows.ts'
+import { Configs } from './configs.ts'
+import { refuseDotSegments, routes } from './routes.ts'
+import { createSealer } from './sealed-values.ts'
+
+const closing: (() => unknown)[] = []
+afterEach(async () => {
+  for (let close = closing.pop(); close; close = closing.pop()) await close()
+})
+
+const LOG: Log = { debug() {}, info() {}, warning() {}, error() {}, critical() {} }
+const LIMITS = { header_bytes: 16_384, headers_timeout_ms: 10_000, request_timeout_ms: 30_000, max_connections: 100 }
+
+/** Tokens of these tests are `subject|scope,scope`, a service's with `!` behind. */
+function verify(token: string): Promise<Identity> {
+  const [subject = '', scopes = ''] = token.replace('!', '').split('|')
+  if (subject === 'bad') return Promise.reject(new AppError('UNAUTHENTICATED', 'bad token'))
+  return Promise.resolve({ subject, scopes: new Set(scopes.split(',')), service: token.endsWith('!') })
+}
+
+/** The config server's routes over a store of their own. */
+async function run({ mode = 'local' as AuthMode, keepVersions = 100 } = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'config-'))
+  closing.push(() => rm(folder, { recursive: true }))
+  const store = await openStore<ConfigTables>({ url: 'sqlite:', name: 'config-server', folder, migrations: MIGRATIONS })
+  closing.push(() => store.close())
+  const stopping = new AbortController()
+  closing.push(() => stopping.abort())
+  const clock = { ...systemClock, now: () => 1_700_000_000_000 }
+  const configs = new Configs({ store, sealer: createSealer(randomBytes(32)), clock, log: LOG, keepVersions })
+  const app = new Hono<AppEnv>()
+  app.onError((thrown, c) => {
+    const problem = toProblem(toAppError(thrown), 'trace')
+    return c.json(problem, problem.status as 400)
+  })
+  app.route(
+    '/',
+    routes({ configs, store, authority: { mode, verify }, service: 'config-server', signal: stopping.signal }),
+  )
+  const call = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
+    app.request(path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) })
+  return {
+    app,
+    folder,
+    stop: () => stopping.abort(),
+    get: (path: string, headers?: Record<string, string>) => call('GET', path, undefined, headers),
+    json: async (path: string, headers?: Record<string, string>): Promise<unknown> =>
+      (await call('GET', path, undefined, headers)).json(),
+    put: (path: string, body: unknown, headers?: Record<string, string>) => call('PUT', path, body, headers),
+    post: (path: string, body: unknown) => call('POST', path, body),
+    delete: (path: string, headers?: Record<string, string>) => call('DELETE', path, undefined, headers),
+  }
+}
+
+const DEV = '/config/user-service/development'
+
+describe('config routes', () => {
+  it('keeps values of any shape, one by one or as a document', async () => {
+    const { json, put, get } = await run()
+    expect(await json(DEV)).toEqual({})
+    const first = await put(`${DEV}/max_connections`, 100)
+    expect(first.status).toBe(200)
+    expect(await first.json()).toEqual({ service: 'user-service', environment: 'development', version: 1 })
+    await put(`${DEV}/hosts`, { value: ['a', { b: null }] })
+    expect(await json(DEV)).toEqual({ hosts: ['a', { b: null }], max_connections: 100 })
+    expect(await (await put(DEV, { enable_logging: true })).json()).toMatchObject({ version: 3 })
+    expect(await json(DEV)).toEqual({ enable_logging: true })
+    expect(await json(`${DEV}/enable_logging`)).toEqual({
+      value: true,
+      secret: false,
+      from: 'user-service/development',
+    })
+    expect((await get(`${DEV}/nothing`)).status).toBe(404)
+    expect(await json('/config')).toEqual({
+      configs: [
+        { service: 'user-service', environment: 'development', version: 3, changed_at: '2023-11-14T22:13:20.000Z' },
+      ],
+    })
+  })
+
+  it('makes no version of what changes nothing', async () => {
+    const { put } = await run()
+    await put(DEV, { a: 1, s: { value: 'x', secret: true } })
+    expect(await (await put(DEV, { a: 1, s: 'x' })).json()).toMatchObject({ version: 1 })
+    expect(await (await put(`${DEV}/a`, 2)).json()).toMatchObject({ version: 2 })
+  })
+
+  it('merges in what holds for every service and environment, the nearest winning', async () => {
+    const { json, put } = await run()
+    await put('/config/_default/_default', { a: 1, b: 1, c: 1, d: 1 })
+    await put('/config/_default/development', { b: 2, c: 2, d: 2 })
+    await put('/config/user-service/_default', { c: 3, d: 3 })
+    await put(DEV, { d: 4 })
+    expect(await json(DEV)).toEqual({ a: 1, b: 2, c: 3, d: 4 })
+    expect(await json('/config/order-service/development')).toEqual({ a: 1, b: 2, c: 2, d: 2 })
+    expect(await json('/config/order-service/production')).toEqual({ a: 1, b: 1, c: 1, d: 1 })
+    expect(await json(`${DEV}?describe=true`)).toMatchObject({
+      version: 1,
+      values: { a: { value: 1, secret: false, from: '_default/_default' }, d: { from: 'user-service/development' } },
+    })
+  })
+
+  it('answers 304 for the known validator, and another one after a change', async () => {
+    const { get, put } = await run()
+    await put(DEV, { a: 1 })
+    const etag = (await get(DEV)).headers.get('etag') ?? ''
+    expect((await get(DEV, { 'if-none-match': etag })).status).toBe(304)
+    await put('/config/_default/_default', { b: 1 })
+    const changed = await get(DEV, { 'if-none-match': etag })
+    expect(changed.status).toBe(200)
+    expect(changed.headers.get('etag')).not.toBe(etag)
+  })
+
+  it('changes only what If-Match says it has seen', async () => {
+    const { get, put, json, ...run_ } = await run()
+    await put(DEV, { a: 1, s: { value: 1, secret: true } })
+    const etag = (await get(DEV)).headers.get('etag') ?? ''
+    expect((await put(DEV, { a: 2 }, { 'if-match': etag })).status).toBe(200)
+    expect((await put(DEV, { a: 3 }, { 'if-match': etag })).status).toBe(412)
+    expect((await run_.delete(`${DEV}/a`, { 'if-match': etag })).status).toBe(412)
+    expect((await put(`${DEV}/a`, 4, { 'if-match': '*' })).status).toBe(200)
+    expect(await json(DEV)).toEqual({ a: 4 })
+  })
+
+  it('removes keys, keeps history, and rolls back', async () => {
+    const { json, put, post, ...run_ } = await run({ keepVersions: 4 })
+    await put(DEV, { a: 1, b: 1 })
+    await put(`${DEV}/a`, 2)
+    expect(await (await run_.delete(`${DEV}/b`)).json()).toMatchObject({ version: 3 })
+    expect((await run_.delete(`${DEV}/b`)).status).toBe(404)
+    expect(await (await post(`${DEV}/rollback`, { version: 1 })).json()).toMatchObject({ version: 4 })
+    expect(await json(DEV)).toEqual({ a: 1, b: 1 })
+    const changed = { changed_at: '2023-11-14T22:13:20.000Z', changed_by: 'local' }
+    expect(await json(`${DEV}/history`)).toEqual({
+      versions: [
+        { version: 4, action: 'rollback', keys: ['a', 'b'], ...changed },
+        { version: 3, action: 'delete', keys: ['b'], ...changed },
+        { version: 2, action: 'put', keys: ['a'], ...changed },
+        { version: 1, action: 'put', keys: ['a', 'b'], ...changed },
+      ],
+    })
+    expect(await json(`${DEV}/history?limit=1`)).toMatchObject({ versions: [{ version: 4 }] })
+    await put(`${DEV}/a`, 5)
+    expect((await post(`${DEV}/rollback`, { version: 1 })).status).toBe(404)
+    expect((await post(`${DEV}/rollback`, { version: 2 })).status).toBe(200)
+    expect((await post(`${DEV}/rollback`, { version: 0 })).status).toBe(400)
+  })
+
+  it.each([
+    '/config/..%2f..%2fetc/development',
+    '/config/user-service/..%2fproduction',
+    '/config/%252e%252e/development',
+    '/config/a..b/development',
+    '/config/user-service/-x',
+    '/config/__proto__/development',
+    '/config/a%00/development',
+    '/config/a%0d%0ab/development',
+    `/config/${'a'.repeat(101)}/development`,
+    '/config/user-service/development/..%2fx',
+    '/config/user-service/development/__proto__',
+    '/config/watch?service=..',
+  ])('refuses %s', async (path) => {
+    const { get } = await run()
+    expect((await get(path)).status).toBe(400)
+  })
+
+  it('refuses keys and bodies that are none', async () => {
+    const { put, app } = await run()
+    expect((await put(`${DEV}/history`, 1)).status).toBe(400)
+    expect((await put(DEV, [1])).status).toBe(400)
+    const raw = (body: string) => app.request(DEV, { method: 'PUT', body })
+    expect((await raw('{"__proto__":{"a":1}}')).status).toBe(400)
+    expect((await raw('[')).status).toBe(400)
+    expect((await raw('['.repeat(100_000))).status).toBe(400)
+  })
+
+  it.each([
+    '/config/../development',
+    '/config/%2e%2e/development',
+    '/config/user-service/%2E.',
+    '/config/./x',
+    '/config/..\\x/y',
+  ])('refuses %s as it comes over the wire', async (path) => {
+    const { app } = await run()
+    const listener = await listen({
+      host: '127.0.0.1',
+      port: 0,
+      limits: LIMITS,
+      layers: [],
+      app,
+      handle: refuseDotSegments,
+      clock: systemClock,
+    })
+    closing.push(() => listener.drain(0))
+    const socket = connect({ host: '127.0.0.1', port: listener.port })
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
+    let text = ''
+    for await (const chunk of socket) text += String(chunk)
+    expect(text).toMatch(/^HTTP\/1.1 400 /)
+  })
+})
+
+describe('secrets', () => {
+  it('are encrypted on disk, and shown only to a token with the scope or to their own service', async () => {
+    const { put, json, folder } = await run()
+    await put(`${DEV}/password`, { value: 'correct-horse-battery', secret: true })
+    await put(`${DEV}/plain`, 1)
+    for (const file of await readdir(folder)) {
+      expect((await readFile(join(folder, file))).includes('correct-horse-battery')).toBe(false)
+    }
+    const hidden = { plain: 1 }
+    const open = { password: 'correct-horse-battery', plain: 1 }
+    const as = (token: string) => json(DEV, { authorization: `Bearer ${token}` })
+    expect(await json(DEV)).toEqual(hidden)
+    expect(await json(DEV, { 'x-user-id': 'ann', 'x-user-scopes': 'config:secrets' })).toEqual(hidden)
+    expect(await as('ann|config:read')).toEqual(hidden)
+    expect(await as('user-service|')).toEqual(hidden)
+    expect(await as('order-service|!')).toEqual(hidden)
+    expect(await as('user-service|!')).toEqual(open)
+    expect(await as('ann|config:read,config:secrets')).toEqual(open)
+    expect(await json(DEV, { authorization: 'Bearer bad' })).toMatchObject({ code: 'UNAUTHENTICATED' })
+    expect(await json(`${DEV}/password`)).toEqual({ value: '••••', secret: true, from: 'user-service/development' })
+    expect(await json(`${DEV}?describe=true`)).toMatchObject({ values: { password: { value: '••••', secret: true } } })
+    expect(await json(`${DEV}/history`)).toMatchObject({ versions: [{ keys: ['plain'] }, { keys: ['password'] }] })
+  })
+
+  it('stay secret until told otherwise, survive a document that does not name them, and roll back', async () => {
+    const { put, post, json } = await run()
+    const owner = { authorization: 'Bearer user-service|!' }
+    await put(DEV, { password: { value: 'one', secret: true }, plain: 1 })
+    await put(`${DEV}/password`, 'two')
+    await put(DEV, { plain: 2 })
+    expect(await json(DEV)).toEqual({ plain: 2 })
+    expect(await json(DEV, owner)).toEqual({ password: 'two', plain: 2 })
+    await post(`${DEV}/rollback`, { version: 1 })
+    expect(await json(DEV, owner)).toEqual({ password: 'one', plain: 1 })
+    await put(`${DEV}/password`, { value: 'three', secret: false })
+    expect(await json(DEV)).toEqual({ password: 'three', plain: 1 })
+  })
+
+  it('need config:write to be changed in token mode, like everything else', async () => {
+    const { put } = await run({ mode: 'token' })
+    const as = (scopes: readonly string[]) => {
+      const span = { traceId: '', spanId: '', sampled: false, setAttribute() {}, rename() {}, end() {} }
+      const scope: Scope = {
+        span,
+        requestId: '',
+        identity: { subject: 'ann', service: false, scopes: new Set(scopes) },
+      }
+      return runInScope(scope, async () => (await put(`${DEV}/a`, 1)).status)
+    }
+    expect(await as([])).toBe(403)
+    expect(await as(['config:read'])).toBe(403)
+    expect(await as(['config:write'])).toBe(200)
+    expect((await put(`${DEV}/a`, 1)).status).toBe(403)
+  })
+})
+
+describe('watch', () => {
+  it('tells of the changes that concern a service, without values', async () => {
+    const { get, put, stop } = await run()
+    await put('/config/_default/_default', { a: 1 })
+    await put('/config/order-service/development', { a: 1 })
+    const events: ReceivedEvent[] = []
+    const answer = await get('/config/watch?service=user-service&environment=development')
+    const reading = readEvents(answer, events)
+    await expect.poll(() => events.length).toBe(1)
+    await put('/config/order-service/development', { a: 2 })
+    await put('/config/user-service/production', { a: 2 })
+    await put(DEV, { a: 3 })
+    await put('/config/_default/development', { b: 3 })
+    await expect.poll(() => events.length).toBe(3)
+    stop()
+    await reading
+    expect(events.map(({ event, data }) => [event, JSON.parse(data)])).toEqual([
+      ['snapshot', { configs: [{ service: '_default', environment: '_default', version: 1 }] }],
+      ['change', { service: 'user-service', environment: 'development', version: 1, keys: ['a'] }],
+      ['change', { service: '_default', environment: 'development', version: 1, keys: ['b'] }],
+    ])
+  })
+
+  it('keeps a RemoteConfig up to date', async () => {
+    const { app, put } = await run()
+    await put(DEV, { limit: 1 })
+    const remote = createRemoteConfig({
+      client: { raw: async (path, init) => app.request(path, init) },
+      service: 'user-service',
+      environment: 'development',
+      clock: systemClock,
+      log: LOG,
+      signal: new AbortController().signal,
+    })
+    closing.push(() => remote.close())
+    await expect.poll(() => remote.getInteger('limit', 0)).toBe(1)
+    await put(`${DEV}/limit`, 2)
+    await expect.poll(() => remote.getInteger('limit', 0)).toBe(2)
+  })
+})
+
+async function readEvents(answer: Response, events: ReceivedEvent[]): Promise<void> {
+  const parser = new EventParser((event) => events.push(event), 1_000_000)
+  for await (const chunk of answer.body ?? []) parser.push(chunk)
+}

@@ -1,0 +1,249 @@
+import { type Context, Hono } from 'hono'
+import * as z from 'zod'
+import type { Store } from '../../drivers/store/contract.ts'
+import type { Authority } from '../../kit/auth/authority.ts'
+import { AppError } from '../../kit/errors.ts'
+import { parseJson, readBody } from '../../kit/http/body.ts'
+import { type EventStream, eventStream } from '../../kit/http/event-stream.ts'
+import type { Exchange } from '../../kit/http/exchange.ts'
+import { answerProblem } from '../../kit/http/problem.ts'
+import { route } from '../../kit/http/route.ts'
+import type { AppEnv } from '../../kit/role.ts'
+import { currentScope } from '../../kit/telemetry/scope.ts'
+import { type ConfigTables, listConfigs, readHistory } from './config-rows.ts'
+import { type Author, type ConfigChange, type Configs, describedJson, flatJson, maskOf } from './configs.ts'
+import {
+  Changed,
+  ConfigList,
+  ConfigPath,
+  DescribedValue,
+  Description,
+  History,
+  Rollback,
+  ValuePath,
+  Values,
+  type WatchChange,
+  type WatchSnapshot,
+} from './contract.ts'
+import { etagOf, layersOf, matches, nameOf, wantedDocument, wantedValue } from './documents.ts'
+
+export interface RoutesOptions {
+  readonly configs: Configs
+  readonly store: Store<ConfigTables>
+  readonly authority: Pick<Authority, 'mode' | 'verify'>
+  /** This service's name: the audience of tokens. */
+  readonly service: string
+  readonly signal: AbortSignal
+}
+
+const INVALID = 'Invalid service, environment or key'
+const ShowQuery = z.object({ describe: z.stringbool().optional() })
+const HistoryQuery = z.object({ limit: z.coerce.number().int().min(1).max(1_000).default(100) })
+const WatchQuery = ConfigPath.partial()
+const READ =
+  'Values of a service in an environment, those for all (_default) merged in; secrets only with config:secrets'
+
+/** The config server's HTTP surface (design §5, seed 9.7.7). */
+export function routes({ configs, store, authority, service: audience, signal }: RoutesOptions): Hono<AppEnv> {
+  const app = new Hono<AppEnv>()
+
+  app.get('/config', route({ summary: 'All configurations', responses: { 200: ConfigList } }), async (c) =>
+    c.json({ configs: await listConfigs(store.db) }),
+  )
+  app.get(
+    '/config/watch',
+    route({
+      summary: 'Changes, without values (server-sent events)',
+      query: WatchQuery,
+      invalid: INVALID,
+      responses: { 200: 'text/event-stream' },
+    }),
+    (c) => {
+      const { service, environment } = c.req.valid('query')
+      return eventStream(c, { signal }, (events) => sendChanges(events, service, environment))
+    },
+  )
+  app.get(
+    '/config/:service/:environment',
+    route({
+      summary: READ,
+      params: ConfigPath,
+      query: ShowQuery,
+      invalid: INVALID,
+      responses: { 200: z.union([Values, Description]), 304: 'Not modified' },
+    }),
+    async (c) => {
+      const path = c.req.valid('param')
+      const shown = await configs.show(path, await maySeeSecrets(c, path.service))
+      const body = c.req.valid('query').describe ? describedJson(shown) : flatJson(shown)
+      const headers = { etag: etagOf(body), 'cache-control': 'private, no-cache', vary: 'authorization' }
+      const known = c.req.header('if-none-match')
+      if (known !== undefined && matches(known, [headers.etag])) return c.body(null, 304, headers)
+      return c.body(body, 200, { ...headers, 'content-type': 'application/json' })
+    },
+  )
+  app.put(
+    '/config/:service/:environment',
+    route({
+      summary: 'Set all values; secrets not named are kept',
+      params: ConfigPath,
+      invalid: INVALID,
+      responses: { 200: Changed, 412: 'Changed since' },
+    }),
+    async (c) => {
+      const path = c.req.valid('param')
+      const author = authorOf(c)
+      return answerChange(c, path, await configs.replace(path, wantedDocument(await readJson(c)), author))
+    },
+  )
+  app.get(
+    '/config/:service/:environment/history',
+    route({
+      summary: 'Versions, newest first',
+      params: ConfigPath,
+      query: HistoryQuery,
+      invalid: INVALID,
+      responses: { 200: History },
+    }),
+    async (c) => c.json({ versions: await readHistory(store.db, c.req.valid('param'), c.req.valid('query').limit) }),
+  )
+  app.post(
+    '/config/:service/:environment/rollback',
+    route({
+      summary: 'Make an earlier version hold again',
+      params: ConfigPath,
+      body: Rollback,
+      invalid: 'Invalid rollback',
+      responses: { 200: Changed, 404: 'Not kept' },
+    }),
+    async (c) => {
+      const path = c.req.valid('param')
+      return answerChange(c, path, await configs.rollback(path, c.req.valid('json').version, authorOf(c)))
+    },
+  )
+  app.get(
+    '/config/:service/:environment/:key',
+    route({
+      summary: 'One value',
+      params: ValuePath,
+      invalid: INVALID,
+      responses: { 200: DescribedValue, 404: 'Key not found' },
+    }),
+    async (c) => {
+      const { key, ...path } = c.req.valid('param')
+      const { values } = await configs.show(path, await maySeeSecrets(c, path.service))
+      const shown = values.get(key)
+      if (!shown) throw new AppError('NOT_FOUND', 'Key not found', { detail: `${nameOf(path)} has no ${key}` })
+      return c.body(JSON.stringify({ ...shown, value: maskOf(shown) }), 200, {
+        'content-type': 'application/json',
+        'cache-control': 'private, no-cache',
+        vary: 'authorization',
+      })
+    },
+  )
+  app.put(
+    '/config/:service/:environment/:key',
+    route({
+      summary: 'Set one value: any JSON, or {"value": …, "secret": true}',
+      params: ValuePath,
+      invalid: INVALID,
+      responses: { 200: Changed, 412: 'Changed since' },
+    }),
+    async (c) => {
+      const { key, ...path } = c.req.valid('param')
+      const author = authorOf(c)
+      return answerChange(c, path, await configs.set(path, key, wantedValue(await readJson(c)), author))
+    },
+  )
+  app.delete(
+    '/config/:service/:environment/:key',
+    route({
+      summary: 'Remove one value',
+      params: ValuePath,
+      invalid: INVALID,
+      responses: { 200: Changed, 404: 'Key not found' },
+    }),
+    async (c) => {
+      const { key, ...path } = c.req.valid('param')
+      return answerChange(c, path, await configs.remove(path, key, authorOf(c)))
+    },
+  )
+
+  /**
+   * Secrets are shown to a token with `config:secrets`, and to the service they belong to. In local mode too: there the caller's
+   * word about itself is believed for everything else, but a secret takes a real token.
+   */
+  async function maySeeSecrets(c: Context<AppEnv>, owner: string): Promise<boolean> {
+    const token = /^bearer +([^\s]+) *$/i.exec(c.req.header('authorization') ?? '')?.[1]
+    if (token === undefined) return false
+    const { subject, service, scopes } = await authority.verify(token, audience)
+    return scopes.has('config:secrets') || (service && subject === owner)
+  }
+
+  /** Who makes a change. Throws AppError `FORBIDDEN` when they may not, in token mode. */
+  function authorOf(c: Context<AppEnv>): Author {
+    const identity = currentScope()?.identity
+    if (authority.mode === 'token' && !identity?.scopes.has('config:write')) {
+      throw new AppError('FORBIDDEN', 'This token may not change configurations', {
+        detail: 'It lacks the scope config:write',
+      })
+    }
+    return { name: identity?.subject ?? 'local', ifMatch: c.req.header('if-match') }
+  }
+
+  async function sendChanges(
+    events: EventStream,
+    service: string | undefined,
+    environment: string | undefined,
+  ): Promise<void> {
+    const concerns = concernsOf(service, environment)
+    const send = (event: string, data: z.input<typeof WatchSnapshot> | z.input<typeof WatchChange>) =>
+      events.send({ event, data: JSON.stringify(data) })
+    // listening first: a change while the rows are read is told twice rather than never
+    const waiting: ConfigChange[] = []
+    let tell = (change: ConfigChange) => void waiting.push(change)
+    const stop = configs.onChange((change) => {
+      if (concerns(change)) tell(change)
+    })
+    try {
+      const rows = (await listConfigs(store.db)).filter(concerns)
+      send('snapshot', {
+        configs: rows.map(({ service, environment, version }) => ({ service, environment, version })),
+      })
+      tell = (change) => void send('change', { ...change, keys: [...change.keys] })
+      for (const change of waiting) tell(change)
+      await events.over
+    } finally {
+      stop()
+    }
+  }
+  return app
+}
+
+/** Which configurations have a say in what a watcher asked for. */
+function concernsOf(service: string | undefined, environment: string | undefined): (path: ConfigPath) => boolean {
+  return (path) =>
+    layersOf({ service: service ?? path.service, environment: environment ?? path.environment }).some(
+      (layer) => nameOf(layer) === nameOf(path),
+    )
+}
+
+function readJson(c: Context<AppEnv>): Promise<unknown> {
+  return readBody(c).then(parseJson)
+}
+
+function answerChange(c: Context<AppEnv>, { service, environment }: ConfigPath, version: number) {
+  return c.json({ service, environment, version })
+}
+
+const DOT_SEGMENT = /(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\]|$)/i
+
+/**
+ * Refuses a path with a dot segment, encoded or not, as it came: a URL parser would quietly make another path of it (RFC 3986 §5.2.4).
+ * @returns true when it was answered
+ */
+export function refuseDotSegments(exchange: Exchange): boolean {
+  if (!DOT_SEGMENT.test(exchange.path)) return false
+  answerProblem(exchange, new AppError('INVALID_PATH', INVALID, { detail: 'The path holds a dot segment' }))
+  return true
+}

@@ -1,0 +1,242 @@
+import type { Clock } from '../../drivers/clock.ts'
+import { hostInUrl } from '../../kit/discovery/address-rule.ts'
+import type { Instance } from '../../kit/discovery/directory.ts'
+import { AppError } from '../../kit/errors.ts'
+import type { InstanceRef, Registration } from './contract.ts'
+import { extended, judge, type Lease, type LeaseLimits, renewed, restored } from './lease.ts'
+
+/** What someone said of an instance: `unhealthy` until its next heartbeat, `draining` until it registers anew. */
+export type Mark = 'none' | 'unhealthy' | 'draining'
+
+/** What its health_check_url said last. */
+export type CheckResult =
+  | { readonly at: 'none' }
+  | { readonly at: 'waiting' }
+  | { readonly at: 'passing' }
+  | { readonly at: 'failing'; readonly reason: string }
+
+/** All that is known of one instance. Never changed, only replaced. */
+export interface Entry {
+  readonly instance: Instance
+  readonly healthCheckUrl: string | undefined
+  /** Wall-clock milliseconds. */
+  readonly registeredAt: number
+  readonly lease: Lease
+  readonly mark: Mark
+  readonly check: CheckResult
+}
+
+/** What an earlier run of the registry kept of an instance. */
+export type KeptEntry = Pick<Entry, 'instance' | 'healthCheckUrl' | 'registeredAt' | 'mark'>
+
+/** A change that watchers must know of. */
+export type Change =
+  | { readonly type: 'up'; readonly revision: number; readonly instance: Instance }
+  | { readonly type: 'down'; readonly revision: number; readonly instance: Instance; readonly reason: string }
+
+export interface InstancesOptions {
+  readonly clock: Clock
+  readonly limits: LeaseLimits
+  readonly maxInstances: number
+  readonly newId: () => string
+}
+
+/** Milliseconds an expired instance is still shown, so that people see what died. */
+const SHOW_EXPIRED_MS = 600_000
+
+/**
+ * Why an instance gets no traffic; undefined when it is healthy: its lease runs, nobody marked it, and its check, where it has one, passes.
+ */
+export function whyUnhealthy({ lease, mark, check }: Entry): string | undefined {
+  if (lease.at === 'expired') return 'no heartbeat'
+  if (mark === 'unhealthy') return 'marked unhealthy'
+  if (mark === 'draining') return 'draining'
+  if (check.at === 'waiting') return 'not checked yet'
+  return check.at === 'failing' ? `health check: ${check.reason}` : undefined
+}
+
+/** The table of who is alive where (seed 9.7.5): rules only, in memory; nothing here waits or does I/O. */
+export class Instances {
+  readonly #options: InstancesOptions
+  readonly #entries = new Map<string, Entry>()
+  readonly #ids = new Map<string, string>()
+  readonly #healthy = new Map<string, readonly Instance[]>()
+  readonly #turns = new Map<string, number>()
+  readonly #listeners = new Set<(change: Change) => void>()
+  #revision = 0
+
+  constructor(options: InstancesOptions) {
+    this.#options = options
+  }
+
+  /** Counts the changes; the id of the watch stream's events. */
+  get revision(): number {
+    return this.#revision
+  }
+
+  count(): { healthy: number; unhealthy: number } {
+    let healthy = 0
+    for (const entry of this.#entries.values()) if (whyUnhealthy(entry) === undefined) healthy++
+    return { healthy, unhealthy: this.#entries.size - healthy }
+  }
+
+  /** Takes in what an earlier run kept, each with a fresh lease. */
+  restore(kept: readonly KeptEntry[]): void {
+    const now = this.#options.clock.monotonic()
+    for (const known of kept) {
+      const check: CheckResult = known.healthCheckUrl === undefined ? { at: 'none' } : { at: 'waiting' }
+      this.#put({ ...known, check, lease: restored(now, this.#options.limits) })
+    }
+  }
+
+  /**
+   * Registers an instance, or anew: the same service, host and port is the same instance and keeps its id.
+   * Throws AppError `UNAVAILABLE` when the table is full.
+   */
+  register(given: Registration): Entry {
+    const { clock, limits, maxInstances, newId } = this.#options
+    const known = this.find(given)
+    if (!known && this.#entries.size >= maxInstances) {
+      throw new AppError(
+        'UNAVAILABLE',
+        `The registry is full: it takes ${maxInstances} instances (registry.max_instances)`,
+      )
+    }
+    const { service_name, host, port, tags, metadata, health_check_url: healthCheckUrl } = given
+    const url = `http://${hostInUrl(host)}:${port}`
+    const instance: Instance = { id: known?.instance.id ?? newId(), service_name, host, port, url, tags, metadata }
+    const sameCheck = known !== undefined && known.healthCheckUrl === healthCheckUrl
+    return this.#put({
+      instance: known && isSame(known.instance, instance) ? known.instance : instance,
+      healthCheckUrl,
+      registeredAt: known?.registeredAt ?? clock.now(),
+      lease: renewed(clock.monotonic(), limits),
+      mark: 'none',
+      check: sameCheck ? known.check : { at: healthCheckUrl === undefined ? 'none' : 'waiting' },
+    })
+  }
+
+  /** Renews a lease and takes an `unhealthy` mark away; undefined when the instance is not known and has to register. */
+  heartbeat(ref: InstanceRef): Entry | undefined {
+    const entry = this.find(ref)
+    if (!entry) return undefined
+    const lease = renewed(this.#options.clock.monotonic(), this.#options.limits)
+    return this.#put({ ...entry, lease, mark: entry.mark === 'draining' ? 'draining' : 'none' })
+  }
+
+  /** Takes an instance out of rotation. */
+  mark(ref: InstanceRef, mark: Mark): Entry | undefined {
+    const entry = this.find(ref)
+    return entry && this.#put({ ...entry, mark })
+  }
+
+  /** Forgets an instance; gives what it was. */
+  deregister(ref: InstanceRef): Entry | undefined {
+    const entry = this.find(ref)
+    if (entry) this.#remove(entry, 'deregistered')
+    return entry
+  }
+
+  /** Takes in what a health check said; nothing when the instance has another check by now. */
+  checked(id: string, url: string, check: CheckResult): void {
+    const entry = this.#entries.get(id)
+    if (entry?.healthCheckUrl === url) this.#put({ ...entry, check })
+  }
+
+  /** Expires those whose lease has run out, as far as self-preservation lets it. Gives those that it expired or preserved. */
+  sweep(): readonly Entry[] {
+    const now = this.#options.clock.monotonic()
+    const leases = new Map<string, Lease>()
+    for (const [id, { lease }] of this.#entries) leases.set(id, lease)
+    const judged: Entry[] = []
+    for (const [id, lease] of judge(leases, now, this.#options.limits)) {
+      const entry = this.#entries.get(id)
+      if (entry) judged.push(this.#put({ ...entry, lease }))
+    }
+    for (const entry of this.#entries.values()) {
+      const { lease } = entry
+      if (lease.at === 'expired' && now - lease.since >= SHOW_EXPIRED_MS) this.#remove(entry, 'no heartbeat')
+    }
+    return judged
+  }
+
+  /** Gives everyone `ms` more: the registry itself stood still and heard nobody. */
+  extend(ms: number): void {
+    for (const [id, entry] of this.#entries) this.#entries.set(id, { ...entry, lease: extended(entry.lease, ms) })
+  }
+
+  /** One healthy instance of a service, each in its turn; undefined when there is none. */
+  discover(service: string): Instance | undefined {
+    const healthy = this.healthy(service)
+    const turn = (this.#turns.get(service) ?? 0) % Math.max(healthy.length, 1)
+    const instance = healthy[turn]
+    if (instance) this.#turns.set(service, turn + 1)
+    return instance
+  }
+
+  /** Healthy instances of a service, in the order they registered. */
+  healthy(service: string): readonly Instance[] {
+    return this.#healthy.get(service) ?? []
+  }
+
+  /** Healthy instances of all services. */
+  allHealthy(): readonly Instance[] {
+    return [...this.#healthy.values()].flat()
+  }
+
+  /** Every entry, expired ones too, by service. */
+  byService(): ReadonlyMap<string, readonly Entry[]> {
+    return Map.groupBy(this.#entries.values(), ({ instance }) => instance.service_name)
+  }
+
+  find({ id, service_name, host, port }: InstanceRef): Entry | undefined {
+    const known = id ?? this.#ids.get(`${service_name} ${port} ${host}`)
+    return known === undefined ? undefined : this.#entries.get(known)
+  }
+
+  /** Calls back with each change, in order; returns how to stop. */
+  onChange(listener: (change: Change) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #put(entry: Entry): Entry {
+    const { instance } = entry
+    const before = this.#entries.get(instance.id)
+    this.#entries.set(instance.id, entry)
+    this.#ids.set(keyOf(instance), instance.id)
+    const wasHealthy = before !== undefined && whyUnhealthy(before) === undefined
+    const reason = whyUnhealthy(entry)
+    if (reason === undefined && !(wasHealthy && before.instance === instance)) this.#tell('up', instance, '')
+    else if (reason !== undefined && wasHealthy) this.#tell('down', instance, reason)
+    return entry
+  }
+
+  #remove(entry: Entry, reason: string): void {
+    const { instance } = entry
+    this.#entries.delete(instance.id)
+    this.#ids.delete(keyOf(instance))
+    if (whyUnhealthy(entry) === undefined) this.#tell('down', instance, reason)
+  }
+
+  #tell(type: Change['type'], instance: Instance, reason: string): void {
+    const others = this.healthy(instance.service_name).filter(({ id }) => id !== instance.id)
+    const now = type === 'up' ? [...others, instance].sort((a, b) => (a.id < b.id ? -1 : 1)) : others
+    if (now.length > 0) this.#healthy.set(instance.service_name, now)
+    else {
+      this.#healthy.delete(instance.service_name)
+      this.#turns.delete(instance.service_name)
+    }
+    const revision = ++this.#revision
+    const change: Change = type === 'up' ? { type, revision, instance } : { type, revision, instance, reason }
+    for (const listener of this.#listeners) listener(change)
+  }
+}
+
+function keyOf({ service_name, host, port }: Instance): string {
+  return `${service_name} ${port} ${host}`
+}
+
+function isSame(one: Instance, other: Instance): boolean {
+  return JSON.stringify(one) === JSON.stringify(other)
+}

@@ -1,0 +1,88 @@
+/** How long an instance may go on without a word. Times are monotonic milliseconds. */
+export type Lease =
+  /** Known from before the registry's restart, not heard from since. */
+  | { readonly at: 'restored'; readonly until: number }
+  | { readonly at: 'held'; readonly heartbeat: number; readonly until: number }
+  /** Run out, and kept all the same, since too many ran out with it. */
+  | { readonly at: 'preserved'; readonly heartbeat: number; readonly since: number }
+  | { readonly at: 'expired'; readonly heartbeat: number | undefined; readonly since: number }
+
+export interface LeaseLimits {
+  /** Milliseconds a heartbeat is good for. Default 30 000 (the seed's). */
+  readonly leaseMs: number
+  /** Share of the instances that may vanish within one lease before nobody is expired any more. Default 0.15 (Eureka's). */
+  readonly maxVanished: number
+  /** Milliseconds after which even a preserved instance expires: whoever is silent that long is gone. Default 300 000. */
+  readonly preserveMs: number
+}
+
+export const LEASE_LIMITS: LeaseLimits = { leaseMs: 30_000, maxVanished: 0.15, preserveMs: 300_000 }
+
+/** With fewer instances a share says nothing: three of four may well have died. */
+const FEWEST_FOR_SHARE = 5
+
+/** A lease renewed by a registration or a heartbeat now. */
+export function renewed(now: number, { leaseMs }: LeaseLimits): Lease {
+  return { at: 'held', heartbeat: now, until: now + leaseMs }
+}
+
+/** A fresh lease for an instance that an earlier run of the registry knew. */
+export function restored(now: number, { leaseMs }: LeaseLimits): Lease {
+  return { at: 'restored', until: now + leaseMs }
+}
+
+/** The same lease after the registry itself stood still for `ms`, when nobody's heartbeat could be heard. */
+export function extended(lease: Lease, ms: number): Lease {
+  return lease.at === 'held' || lease.at === 'restored' ? { ...lease, until: lease.until + ms } : lease
+}
+
+/** When the last heartbeat came, monotonic milliseconds; undefined when none did since the registry started. */
+export function lastHeartbeat(lease: Lease): number | undefined {
+  return lease.at === 'restored' ? undefined : lease.heartbeat
+}
+
+/**
+ * How many instances may vanish at once out of `total`: 15 % (Eureka's self-preservation), but always one, and any number out of
+ * fewer than five. More than that at once is more likely the registry's own network.
+ */
+export function mayVanish(total: number, { maxVanished }: LeaseLimits): number {
+  return total < FEWEST_FOR_SHARE ? total : Math.max(1, Math.floor(total * maxVanished))
+}
+
+/**
+ * Judges all leases at one moment. Gives those that change.
+ * @param leases by instance id
+ * @param now monotonic milliseconds
+ */
+export function judge(
+  leases: ReadonlyMap<string, Lease>,
+  now: number,
+  limits: LeaseLimits,
+): ReadonlyMap<string, Lease> {
+  const silent: [string, Lease & { at: 'held' | 'preserved' }][] = []
+  const changes = new Map<string, Lease>()
+  let total = 0
+  let vanished = 0
+  for (const [id, lease] of leases) {
+    if (lease.at === 'restored') {
+      if (lease.until <= now) changes.set(id, { at: 'expired', heartbeat: undefined, since: now })
+    } else if (lease.at === 'expired') {
+      if (lease.heartbeat === undefined || now - lease.since >= limits.leaseMs) continue
+      total++
+      vanished++
+    } else {
+      total++
+      if (lease.at === 'held' && lease.until > now) continue
+      vanished++
+      silent.push([id, lease])
+    }
+  }
+  const preserve = vanished > mayVanish(total, limits)
+  for (const [id, lease] of silent) {
+    const { heartbeat } = lease
+    const since = lease.at === 'preserved' ? lease.since : now
+    if (!preserve || now - since >= limits.preserveMs) changes.set(id, { at: 'expired', heartbeat, since: now })
+    else if (lease.at === 'held') changes.set(id, { at: 'preserved', heartbeat, since })
+  }
+  return changes
+}

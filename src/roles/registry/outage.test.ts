@@ -1,0 +1,115 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../../drivers/clock.ts'
+import { openStore } from '../../drivers/store/open.ts'
+import { register } from '../../kit/discovery/registration.ts'
+import { createDirectory } from '../../kit/discovery/registry-directory.ts'
+import { toAppError } from '../../kit/errors.ts'
+import { listen } from '../../kit/http/listener.ts'
+import type { Log } from '../../kit/telemetry/log.ts'
+import { InstanceRows, MIGRATIONS, type RegistryTables } from './instance-rows.ts'
+import { LEASE_LIMITS } from './lease.ts'
+import { Registry } from './registry.ts'
+import { routes } from './routes.ts'
+
+const closing: (() => unknown)[] = []
+afterEach(async () => {
+  for (let close = closing.pop(); close; close = closing.pop()) await close()
+})
+
+const LOG: Log = { debug() {}, info() {}, warning() {}, error() {}, critical() {} }
+const LIMITS = { header_bytes: 16_384, headers_timeout_ms: 10_000, request_timeout_ms: 30_000, max_connections: 100 }
+
+async function newFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'registry-'))
+  closing.push(() => rm(folder, { recursive: true }))
+  return folder
+}
+
+/** Runs a registry on a port; `kill` cuts every connection without a word, as kill -9 does. */
+async function run(folder: string, port = 0) {
+  const store = await openStore<RegistryTables>({ url: 'sqlite:', name: 'registry', folder, migrations: MIGRATIONS })
+  const stopping = new AbortController()
+  const { signal } = stopping
+  const registry = new Registry({
+    rows: new InstanceRows(store, LOG),
+    log: LOG,
+    checkIntervalMs: 10_000,
+    signal,
+    clock: systemClock,
+    limits: LEASE_LIMITS,
+    maxInstances: 100,
+    newId: () => crypto.randomUUID(),
+  })
+  await registry.open()
+  const app = routes({ registry, run: crypto.randomUUID(), authority: { mode: 'local' }, clock: systemClock, signal })
+  app.onError((thrown, c) => c.json({}, toAppError(thrown).status as 400))
+  const listener = await listen({ host: '127.0.0.1', port, limits: LIMITS, layers: [], app, clock: systemClock })
+  let killed = false
+  async function kill() {
+    if (killed) return
+    killed = true
+    await listener.drain(0)
+    stopping.abort()
+    registry.close()
+    await store.close()
+  }
+  closing.push(kill)
+  return { registry, kill, port: listener.port, url: `http://127.0.0.1:${listener.port}` }
+}
+
+function enrol(registryUrl: string, service: string, port: number, instance: string) {
+  const directory = createDirectory({ statics: {}, registryUrl, service, log: LOG, clock: systemClock })
+  closing.push(() => directory.close())
+  const metadata = { instance }
+  const registration = register({ registryUrl, service, host: '127.0.0.1', port, metadata, log: LOG, directory })
+  closing.push(() => registration.leave())
+  return { directory, registration }
+}
+
+const never = new AbortController().signal
+
+describe('a registry that is killed', () => {
+  it.each([
+    ['comes back knowing everyone', true],
+    ['comes back with nothing, and everyone registers again', false],
+  ])('%s; nobody loses sight of anybody', async (_, keepsDisk) => {
+    const folder = await newFolder()
+    const first = await run(folder)
+    const user = enrol(first.url, 'user-service', 8001, 'a')
+    const order = enrol(first.url, 'order-service', 8002, 'b')
+    const [before] = await order.directory.waitFor('user-service', never)
+    await user.directory.waitFor('order-service', never)
+    let gaps = 0
+    order.directory.onChange((service) => {
+      if (order.directory.instances(service).length === 0) gaps++
+    })
+
+    await first.kill()
+    expect(order.directory.instances('user-service')).toEqual([before])
+    const second = await run(keepsDisk ? folder : await newFolder(), first.port)
+    await expect.poll(() => second.registry.instances.count(), { timeout: 5_000 }).toEqual({ healthy: 2, unhealthy: 0 })
+    const entries = [...second.registry.instances.byService().values()].flat()
+    await expect
+      .poll(() => entries.every(({ instance }) => second.registry.find({ id: instance.id }).lease.at === 'held'))
+      .toBe(true)
+    expect(order.directory.instances('user-service')).toHaveLength(1)
+    expect(gaps).toBe(0)
+
+    await user.registration.leave()
+    await expect.poll(() => order.directory.instances('user-service')).toEqual([])
+  })
+
+  it('gives a process that was restarted on its port to watchers as a new one', async () => {
+    const { url } = await run(await newFolder())
+    const { directory } = enrol(url, 'gateway', 8000, 'g')
+    enrol(url, 'user-service', 8001, 'a')
+    const [before] = await directory.waitFor('user-service', never)
+    enrol(url, 'user-service', 8001, 'b')
+    await expect.poll(() => directory.instances('user-service')[0]?.metadata).toEqual({ instance: 'b' })
+    expect(directory.instances('user-service')).toHaveLength(1)
+    expect(directory.instances('user-service')[0]?.id).toBe(before?.id)
+  })
+})

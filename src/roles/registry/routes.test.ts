@@ -1,0 +1,309 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Hono } from 'hono'
+import { afterEach, describe, expect, it } from 'vitest'
+import { type Clock, systemClock } from '../../drivers/clock.ts'
+import { openStore } from '../../drivers/store/open.ts'
+import type { AuthMode } from '../../kit/auth/authority.ts'
+import { toAppError, toProblem } from '../../kit/errors.ts'
+import { EventParser, type ReceivedEvent } from '../../kit/http/event-parser.ts'
+import type { AppEnv } from '../../kit/role.ts'
+import type { Log } from '../../kit/telemetry/log.ts'
+import { runInScope, type Scope } from '../../kit/telemetry/scope.ts'
+import { InstanceRows, MIGRATIONS, type RegistryTables } from './instance-rows.ts'
+import { LEASE_LIMITS } from './lease.ts'
+import { Registry } from './registry.ts'
+import { routes } from './routes.ts'
+
+const closing: (() => unknown)[] = []
+afterEach(async () => {
+  for (let close = closing.pop(); close; close = closing.pop()) await close()
+})
+
+const LOG: Log = { debug() {}, info() {}, warning() {}, error() {}, critical() {} }
+
+async function newFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'registry-'))
+  closing.push(() => rm(folder, { recursive: true }))
+  return folder
+}
+
+interface RunOptions {
+  readonly folder?: string
+  readonly clock?: Clock
+  readonly mode?: AuthMode
+}
+
+/** A registry's routes over a store of their own. */
+async function run({ folder, clock = systemClock, mode = 'local' }: RunOptions = {}) {
+  const store = await openStore<RegistryTables>({
+    url: 'sqlite:',
+    name: 'registry',
+    folder: folder ?? (await newFolder()),
+    migrations: MIGRATIONS,
+  })
+  const stopping = new AbortController()
+  let ids = 0
+  const registry = new Registry({
+    rows: new InstanceRows(store, LOG),
+    log: LOG,
+    checkIntervalMs: 20,
+    signal: stopping.signal,
+    clock,
+    limits: LEASE_LIMITS,
+    maxInstances: 100,
+    newId: () => `id-${++ids}`,
+  })
+  await registry.open()
+  const app = new Hono<AppEnv>()
+  app.onError((thrown, c) => {
+    const problem = toProblem(toAppError(thrown), 'trace')
+    return c.json(problem, problem.status as 400)
+  })
+  app.route('/', routes({ registry, run: 'run-1', authority: { mode }, clock, signal: stopping.signal }))
+  let closed = false
+  async function stop() {
+    if (closed) return
+    closed = true
+    stopping.abort()
+    registry.close()
+    await store.close()
+  }
+  closing.push(stop)
+  return {
+    registry,
+    stop,
+    get: (path: string) => app.request(path),
+    post: (path: string, body: unknown) => app.request(path, { method: 'POST', body: JSON.stringify(body) }),
+  }
+}
+
+async function serveHealth(answer: RequestListener): Promise<string> {
+  const server = createServer(answer)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  closing.push(() => new Promise((resolve) => server.close(resolve)))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/health`
+}
+
+const USER = { service_name: 'user-service', host: '127.0.0.1', port: 8001 }
+
+describe('registry routes', () => {
+  it('registers, discovers, and takes heartbeats, as the seed does', async () => {
+    const { get, post } = await run()
+    const registered = await post('/registry/register', USER)
+    expect(registered.status).toBe(201)
+    expect(await registered.json()).toEqual({ status: 'registered', id: 'id-1' })
+    const found = await get('/registry/discover/user-service')
+    expect(await found.json()).toEqual({ ...USER, url: 'http://127.0.0.1:8001' })
+    expect(await (await post('/registry/heartbeat', USER)).json()).toEqual({ status: 'ok' })
+    expect(await (await post('/registry/heartbeat', { id: 'id-1' })).json()).toEqual({ status: 'ok' })
+  })
+
+  it.each([
+    ['no body', undefined],
+    ['no name', { host: 'h', port: 1 }],
+    ['an empty name', { ...USER, service_name: '' }],
+    ['a name with markup', { ...USER, service_name: '<img onerror>' }],
+    ['__proto__ as name', { ...USER, service_name: '__proto__' }],
+    ['no host', { service_name: 'a', port: 1 }],
+    ['port 0', { ...USER, port: 0 }],
+    ['port 65536', { ...USER, port: 65_536 }],
+    ['half a port', { ...USER, port: 1.5 }],
+    ['a port in words', { ...USER, port: '8001' }],
+    ['a metadata address', { ...USER, host: '169.254.169.254' }],
+    ['a mapped address', { ...USER, host: '[::ffff:a9fe:a9fe]' }],
+    ['a number for a host', { ...USER, host: '2130706433' }],
+    ['a path for a host', { ...USER, host: 'a/b' }],
+    ['a metadata address to check', { ...USER, health_check_url: 'http://169.254.169.254/latest' }],
+    ['a file to check', { ...USER, health_check_url: 'file:///etc/passwd' }],
+    ['a number in tags', { ...USER, tags: [1] }],
+    ['an object in metadata', { ...USER, metadata: { a: {} } }],
+  ])('refuses a registration with %s', async (_, body) => {
+    const { post, registry } = await run()
+    const answer = await post('/registry/register', body)
+    expect(answer.status).toBe(400)
+    expect(await answer.json()).toMatchObject({
+      error: body === undefined ? expect.any(String) : 'Invalid registration data',
+    })
+    expect(registry.instances.count()).toEqual({ healthy: 0, unhealthy: 0 })
+  })
+
+  it('answers 404 for what it does not know', async () => {
+    const { get, post } = await run()
+    for (const path of ['/registry/discover/nobody', '/registry/discover/%2e%2e%2fx', '/registry/services/nobody']) {
+      const answer = await get(path)
+      expect(answer.status).toBe(404)
+      expect(await answer.json()).toMatchObject({ error: 'Service not found' })
+    }
+    for (const path of ['heartbeat', 'unhealthy', 'drain', 'deregister']) {
+      expect((await post(`/registry/${path}`, USER)).status).toBe(404)
+      expect((await post(`/registry/${path}`, { port: 1 })).status).toBe(400)
+    }
+  })
+
+  it('keeps the same host in any spelling for the same instance', async () => {
+    const { post } = await run()
+    const ids = []
+    for (const host of ['LOCALHOST', 'localhost.', 'localhost']) {
+      ids.push((await (await post('/registry/register', { ...USER, host })).json()) as unknown)
+    }
+    expect(new Set(ids.map((id) => JSON.stringify(id))).size).toBe(1)
+    expect((await post('/registry/heartbeat', { ...USER, host: 'Localhost.' })).status).toBe(200)
+  })
+
+  it('shows services with health and age, and takes marks', async () => {
+    let now = 0
+    const clock = { now: () => 1_700_000_000_000, monotonic: () => now }
+    const { get, post } = await run({ clock })
+    await post('/registry/register', { ...USER, tags: ['v1'], metadata: { zone: 'a' } })
+    await post('/registry/register', { ...USER, port: 8002 })
+    await post('/registry/unhealthy', { ...USER, port: 8002 })
+    now = 1_234
+    const expected = {
+      service_name: 'user-service',
+      healthy: 1,
+      total: 2,
+      instances: [
+        {
+          id: 'id-1',
+          ...USER,
+          url: 'http://127.0.0.1:8001',
+          tags: ['v1'],
+          metadata: { zone: 'a' },
+          health: 'healthy',
+          registered_at: '2023-11-14T22:13:20.000Z',
+          heartbeat_seconds: 1.2,
+        },
+        expect.objectContaining({ id: 'id-2', health: 'unhealthy', reason: 'marked unhealthy' }),
+      ],
+    }
+    expect(await (await get('/registry/services/user-service')).json()).toEqual(expected)
+    expect(await (await get('/registry/services')).json()).toEqual({ services: [expected] })
+    await post('/registry/deregister', { id: 'id-1' })
+    expect((await get('/registry/discover/user-service')).status).toBe(404)
+    await post('/registry/heartbeat', { id: 'id-2' })
+    expect((await get('/registry/discover/user-service')).status).toBe(200)
+  })
+
+  it('finds an instance with a passing check at once, one with a redirecting or failing check never', async () => {
+    let asked = 0
+    const good = await serveHealth((_, answer) => answer.end('ok'))
+    const redirecting = await serveHealth((_, answer) => {
+      asked++
+      answer.writeHead(302, { location: good }).end()
+    })
+    const { get, post, registry } = await run()
+    await post('/registry/register', { ...USER, health_check_url: good })
+    expect((await get('/registry/discover/user-service')).status).toBe(200)
+    await post('/registry/register', { ...USER, service_name: 'other', health_check_url: redirecting })
+    expect((await get('/registry/discover/other')).status).toBe(404)
+    await expect.poll(() => asked).toBeGreaterThan(2)
+    const [other] = registry.instances.byService().get('other') ?? []
+    expect(other?.check).toEqual({ at: 'failing', reason: 'status 302' })
+  })
+
+  it('notices a check that begins to fail, and stops asking after a deregistration', async () => {
+    let status = 200
+    const url = await serveHealth((_, answer) => answer.writeHead(status).end())
+    const { get, post } = await run()
+    await post('/registry/register', { ...USER, health_check_url: url })
+    status = 500
+    await expect.poll(async () => (await get('/registry/discover/user-service')).status).toBe(404)
+    status = 200
+    await expect.poll(async () => (await get('/registry/discover/user-service')).status).toBe(200)
+    expect((await post('/registry/deregister', USER)).status).toBe(200)
+  })
+
+  it('knows after a restart what was registered, and forgets what was not', async () => {
+    const folder = await newFolder()
+    const before = await run({ folder })
+    await before.post('/registry/register', { ...USER, metadata: { zone: 'a' } })
+    await before.post('/registry/register', { ...USER, port: 8002 })
+    await before.post('/registry/register', { ...USER, port: 8003 })
+    await before.post('/registry/drain', { ...USER, port: 8003 })
+    await before.post('/registry/deregister', { ...USER, port: 8002 })
+    await before.stop()
+    const { post, registry } = await run({ folder })
+    expect(registry.instances.healthy('user-service')).toMatchObject([{ ...USER, id: 'id-1', metadata: { zone: 'a' } }])
+    expect(registry.instances.count()).toEqual({ healthy: 1, unhealthy: 1 })
+    expect((await post('/registry/heartbeat', USER)).status).toBe(200)
+  })
+
+  it('keeps an expired instance off the disk, and on it again after a heartbeat', async () => {
+    let now = 0
+    const clock = { now: () => 0, monotonic: () => now }
+    const folder = await newFolder()
+    const before = await run({ folder, clock })
+    await before.post('/registry/register', USER)
+    now = 2_000
+    await before.post('/registry/register', { ...USER, port: 8002 })
+    for (now of [5_000, 10_000, 15_000, 20_000, 25_000, 30_000]) before.registry.sweep()
+    await before.stop()
+    const between = await run({ folder, clock })
+    expect(between.registry.instances.healthy('user-service').map(({ port }) => port)).toEqual([8002])
+    for (now of [35_000, 40_000, 45_000, 50_000, 55_000, 60_000]) between.registry.sweep()
+    expect(between.registry.instances.count()).toEqual({ healthy: 0, unhealthy: 1 })
+    await between.post('/registry/heartbeat', { ...USER, port: 8002 })
+    await between.stop()
+    const after = await run({ folder, clock })
+    expect(after.registry.instances.count()).toEqual({ healthy: 1, unhealthy: 0 })
+  })
+
+  it('extends all leases when it stood still itself', async () => {
+    let now = 0
+    const { post, registry } = await run({ clock: { now: () => 0, monotonic: () => now } })
+    await post('/registry/register', USER)
+    now = 60_000
+    registry.sweep()
+    registry.sweep()
+    expect(registry.instances.count()).toEqual({ healthy: 1, unhealthy: 0 })
+  })
+
+  it('streams a snapshot, then changes, of one service or all', async () => {
+    const { get, post, stop } = await run()
+    await post('/registry/register', USER)
+    const events: ReceivedEvent[] = []
+    const all = readEvents(await get('/registry/watch'), events)
+    const others: ReceivedEvent[] = []
+    const some = readEvents(await get('/registry/watch?service=order-service'), others)
+    await post('/registry/register', { ...USER, service_name: 'order-service' })
+    await post('/registry/unhealthy', USER)
+    await expect.poll(() => events.length).toBe(3)
+    await stop()
+    await all
+    await some
+    const user = { id: 'id-1', ...USER, url: 'http://127.0.0.1:8001', tags: [], metadata: {} }
+    const order = { ...user, id: 'id-2', service_name: 'order-service' }
+    expect(events.map(({ event, id, data }) => [event, id, JSON.parse(data)])).toEqual([
+      ['snapshot', 'run-1.1', { registry: 'run-1', revision: 1, instances: [user] }],
+      ['up', 'run-1.2', { revision: 2, instance: order }],
+      ['down', 'run-1.3', { revision: 3, id: 'id-1', service_name: 'user-service', reason: 'marked unhealthy' }],
+    ])
+    expect(others.map(({ event }) => event)).toEqual(['snapshot', 'up'])
+  })
+
+  it('lets a service speak only for itself in token mode', async () => {
+    const { post } = await run({ mode: 'token' })
+    const as = (subject: string, service: boolean, scopes: readonly string[], path: string) => {
+      const span = { traceId: '', spanId: '', sampled: false, setAttribute() {}, rename() {}, end() {} }
+      const scope: Scope = { span, requestId: '', identity: { subject, service, scopes: new Set(scopes) } }
+      return runInScope(scope, async () => (await post(`/registry/${path}`, USER)).status)
+    }
+    expect(await as('order-service', true, [], 'register')).toBe(403)
+    expect(await as('user-service', false, [], 'register')).toBe(403)
+    expect((await post('/registry/register', USER)).status).toBe(403)
+    expect(await as('user-service', true, [], 'register')).toBe(201)
+    for (const path of ['heartbeat', 'unhealthy', 'drain', 'deregister'])
+      expect(await as('order-service', true, [], path)).toBe(403)
+    expect(await as('user-service', true, [], 'heartbeat')).toBe(200)
+    expect(await as('ann', false, ['registry:admin'], 'deregister')).toBe(200)
+  })
+})
+
+async function readEvents(answer: Response, events: ReceivedEvent[]): Promise<void> {
+  const parser = new EventParser((event) => events.push(event), 1_000_000)
+  for await (const chunk of answer.body ?? []) parser.push(chunk)
+}

@@ -1,0 +1,197 @@
+import { Hono } from 'hono'
+import * as z from 'zod'
+import type { Clock } from '../../drivers/clock.ts'
+import type { Authority } from '../../kit/auth/authority.ts'
+import type { Instance } from '../../kit/discovery/directory.ts'
+import { type Down, type Snapshot, type Up, WATCH_EVENTS } from '../../kit/discovery/watch-events.ts'
+import { AppError } from '../../kit/errors.ts'
+import { type EventStream, eventStream } from '../../kit/http/event-stream.ts'
+import { route } from '../../kit/http/route.ts'
+import type { AppEnv } from '../../kit/role.ts'
+import { currentScope } from '../../kit/telemetry/scope.ts'
+import {
+  Discovered,
+  Done,
+  InstanceRef,
+  type InstanceStatus,
+  Registered,
+  Registration,
+  ServiceList,
+  ServiceName,
+  ServiceStatus,
+} from './contract.ts'
+import { type Change, type Entry, whyUnhealthy } from './instances.ts'
+import { lastHeartbeat } from './lease.ts'
+import type { Registry } from './registry.ts'
+
+export interface RoutesOptions {
+  readonly registry: Registry
+  /** Names this run of the registry in the watch stream. */
+  readonly run: string
+  readonly authority: Pick<Authority, 'mode'>
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+const Named = z.object({ name: z.string() })
+const Watched = z.object({ service: ServiceName.optional() })
+const INVALID = 'Invalid registration data'
+const NOT_FOUND = 'Service not found'
+
+/** The registry's HTTP surface (design §5, seed 9.7.5). */
+export function routes({ registry, run, authority, clock, signal }: RoutesOptions): Hono<AppEnv> {
+  const { instances } = registry
+  const app = new Hono<AppEnv>()
+  const refRoute = (summary: string) =>
+    route({ summary, body: InstanceRef, invalid: INVALID, responses: { 200: Done, 404: 'Unknown' } })
+  const allow = (service: string) => allowService(authority, service)
+
+  app.post(
+    '/registry/register',
+    route({ summary: 'Register an instance', body: Registration, invalid: INVALID, responses: { 201: Registered } }),
+    async (c) => {
+      const given = c.req.valid('json')
+      allow(given.service_name)
+      const { instance } = await registry.register(given)
+      return c.json({ status: 'registered' as const, id: instance.id }, 201)
+    },
+  )
+  app.post('/registry/heartbeat', refRoute('Renew the lease of an instance'), (c) => {
+    const ref = c.req.valid('json')
+    allow(registry.find(ref).instance.service_name)
+    registry.heartbeat(ref)
+    return c.json({ status: 'ok' as const })
+  })
+  app.post('/registry/unhealthy', refRoute('Take an instance out of rotation until its next heartbeat'), (c) => {
+    const ref = c.req.valid('json')
+    allow(registry.find(ref).instance.service_name)
+    registry.markUnhealthy(ref)
+    return c.json({ status: 'unhealthy' as const })
+  })
+  app.post('/registry/drain', refRoute('Take an instance out of rotation until it registers again'), async (c) => {
+    const ref = c.req.valid('json')
+    allow(registry.find(ref).instance.service_name)
+    await registry.drain(ref)
+    return c.json({ status: 'draining' as const })
+  })
+  app.post('/registry/deregister', refRoute('Forget an instance'), async (c) => {
+    const ref = c.req.valid('json')
+    allow(registry.find(ref).instance.service_name)
+    await registry.deregister(ref)
+    return c.json({ status: 'deregistered' as const })
+  })
+
+  app.get(
+    '/registry/discover/:name',
+    route({
+      summary: 'One healthy instance of a service',
+      params: Named,
+      responses: { 200: Discovered, 404: NOT_FOUND },
+    }),
+    (c) => {
+      const found = instances.discover(c.req.valid('param').name)
+      if (!found) throw new AppError('NOT_FOUND', NOT_FOUND)
+      const { service_name, host, port, url } = found
+      return c.json({ service_name, host, port, url })
+    },
+  )
+  app.get(
+    '/registry/services',
+    route({ summary: 'All services and their instances', responses: { 200: ServiceList } }),
+    (c) => {
+      const services = [...instances.byService()].sort(([a], [b]) => (a < b ? -1 : 1))
+      return c.json({ services: services.map(([name, entries]) => describeService(name, entries, clock)) })
+    },
+  )
+  app.get(
+    '/registry/services/:name',
+    route({
+      summary: 'The instances of one service',
+      params: Named,
+      responses: { 200: ServiceStatus, 404: NOT_FOUND },
+    }),
+    (c) => {
+      const { name } = c.req.valid('param')
+      const entries = instances.byService().get(name)
+      if (!entries) throw new AppError('NOT_FOUND', NOT_FOUND)
+      return c.json(describeService(name, entries, clock))
+    },
+  )
+  app.get(
+    '/registry/watch',
+    route({
+      summary: 'All healthy instances, then each change (server-sent events)',
+      query: Watched,
+      responses: { 200: 'text/event-stream' },
+    }),
+    (c) => {
+      const { service } = c.req.valid('query')
+      return eventStream(c, { signal }, (events) => sendChanges(events, service))
+    },
+  )
+
+  async function sendChanges(events: EventStream, service: string | undefined): Promise<void> {
+    const concerns = (instance: Instance) => service === undefined || instance.service_name === service
+    const healthy = service === undefined ? instances.allHealthy() : instances.healthy(service)
+    const { revision } = instances
+    const snapshot: Jsonable<typeof Snapshot> = { registry: run, revision, instances: healthy }
+    events.send({ event: WATCH_EVENTS.snapshot, id: `${run}.${revision}`, data: JSON.stringify(snapshot) })
+    const stop = instances.onChange((change) => {
+      if (!concerns(change.instance)) return
+      events.send({
+        event: WATCH_EVENTS[change.type],
+        id: `${run}.${change.revision}`,
+        data: JSON.stringify(wireOf(change)),
+      })
+    })
+    await events.over
+    stop()
+  }
+  return app
+}
+
+/** A schema's input as we write it: readonly parts are as good as any. */
+type Jsonable<S extends z.ZodType> = DeepReadonly<z.input<S>>
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T
+
+function wireOf(change: Change): Jsonable<typeof Up> | Jsonable<typeof Down> {
+  const { revision, instance } = change
+  if (change.type === 'up') return { revision, instance }
+  return { revision, id: instance.id, service_name: instance.service_name, reason: change.reason }
+}
+
+/** In token mode a service speaks for itself only; `registry:admin` speaks for all. */
+function allowService({ mode }: Pick<Authority, 'mode'>, service: string): void {
+  if (mode === 'local') return
+  const identity = currentScope()?.identity
+  if (identity?.service && identity.subject === service) return
+  if (identity?.scopes.has('registry:admin')) return
+  throw new AppError('FORBIDDEN', 'A service speaks only for itself', {
+    detail: `This token is not ${service}'s, and lacks the scope registry:admin`,
+  })
+}
+
+function describeService(
+  name: string,
+  entries: readonly Entry[],
+  clock: Clock,
+): DeepReadonly<z.input<typeof ServiceStatus>> {
+  const instances = entries.map((entry) => describeInstance(entry, clock))
+  const healthy = instances.filter(({ health }) => health === 'healthy').length
+  return { service_name: name, healthy, total: instances.length, instances }
+}
+
+function describeInstance(entry: Entry, clock: Clock): DeepReadonly<InstanceStatus> {
+  const { instance, healthCheckUrl, registeredAt, lease } = entry
+  const why = whyUnhealthy(entry)
+  const reason = why ?? (lease.at === 'preserved' ? 'kept although silent: too many fell silent at once' : undefined)
+  const heartbeat = lastHeartbeat(lease)
+  return {
+    ...instance,
+    ...(healthCheckUrl !== undefined && { health_check_url: healthCheckUrl }),
+    health: why === undefined ? 'healthy' : 'unhealthy',
+    ...(reason !== undefined && { reason }),
+    registered_at: new Date(registeredAt).toISOString(),
+    ...(heartbeat !== undefined && { heartbeat_seconds: Math.round((clock.monotonic() - heartbeat) / 100) / 10 }),
+  }
+}

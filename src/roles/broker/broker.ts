@@ -1,0 +1,48 @@
+import { Hono } from 'hono'
+import type { Bus, Publication } from '../../drivers/bus/contract.ts'
+import type { RoleContext } from '../../kit/context.ts'
+import type { AppEnv } from '../../kit/role.ts'
+import { createBrokerMetrics } from './broker-metrics.ts'
+import { deadLetterRoutes } from './dead-letter-routes.ts'
+import { deliveryRoutes } from './delivery-routes.ts'
+import { publishRoutes } from './publish-routes.ts'
+import { createPublisher, type Publisher } from './publisher.ts'
+import { createPushDelivery } from './push-delivery.ts'
+import { streamRoutes } from './stream-routes.ts'
+import { subscriptionRoutes } from './subscription-routes.ts'
+
+/** What a broker needs of its role's context. */
+export type BrokerContext = Pick<RoleContext<unknown>, 'bus' | 'metrics' | 'tracing' | 'log' | 'signal' | 'defer'>
+
+/** Told of what happens, after it did. */
+export interface BrokerEvents {
+  readonly onPublished?: (message: Publication) => void
+  readonly onSubscribed?: (topic: string) => void
+  readonly onUnsubscribed?: (id: string) => void
+}
+
+export interface Broker {
+  readonly app: Hono<AppEnv>
+  readonly bus: Bus
+  readonly publisher: Publisher
+}
+
+/** Puts a broker together on its role's bus and takes the push deliveries up again that were under way before. */
+export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {}): Promise<Broker> {
+  const { tracing, log, signal } = ctx
+  const bus = await ctx.bus()
+  const metrics = createBrokerMetrics(ctx.metrics, bus)
+  const { onPublished, onSubscribed, onUnsubscribed } = events
+  const publisher = createPublisher({ bus, tracing, metrics, ...(onPublished && { onPublished }) })
+  const push = createPushDelivery({ bus, metrics, tracing, log, signal })
+  ctx.defer(() => push.stopped())
+  for (const subscription of await bus.subscriptions()) push.update(subscription)
+
+  const app = new Hono<AppEnv>()
+  publishRoutes(app, publisher)
+  subscriptionRoutes(app, { bus, push, onSubscribed, onUnsubscribed })
+  deliveryRoutes(app, { bus, metrics, signal })
+  streamRoutes(app, { bus, metrics, log, signal })
+  deadLetterRoutes(app, bus)
+  return { app, bus, publisher }
+}

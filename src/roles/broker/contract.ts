@@ -1,0 +1,91 @@
+import * as z from 'zod'
+
+/** What is told of a message on disk. */
+export const Receipt = z.object({
+  id: z.string(),
+  topic: z.string(),
+  /** Position in its topic, from 1. */
+  offset: z.int(),
+  /** Present when a message with this id was there already; `offset` is that one's. */
+  duplicate: z.literal(true).optional(),
+})
+
+const SECONDS = z.number().max(43_200)
+
+/** A subscription to make. */
+export const NewSubscription = z.object({
+  /** A topic or a pattern: `*` one word, `>` the rest. */
+  topic: z.string(),
+  /** Subscribers naming the same topic and group share the messages. */
+  group: z
+    .string()
+    .max(255)
+    .regex(/^[\p{L}\p{M}\p{N}_.:-]+$/u, 'letters, digits, ".", "_", "-" and ":" only')
+    .optional(),
+  /** Where each message is posted as a CloudEvent; absent for pull. */
+  push: z.object({ url: z.url({ protocol: /^https?$/ }).max(2_048) }).optional(),
+  /** Deliveries before a message becomes a dead letter. Default 5. */
+  max_deliver: z.int().min(1).max(1_000).optional(),
+  /** Seconds a consumer has to acknowledge a message before it goes to the next. Default 30. */
+  ack_wait: SECONDS.min(0.1).optional(),
+  /** `new` (default): what comes from now on; `first`: all that is kept; a number: from that offset on. */
+  from: z.union([z.enum(['new', 'first']), z.int().min(1)]).optional(),
+})
+
+/** A subscription as it stands. */
+export const SubscriptionState = z.object({
+  id: z.string(),
+  topic: z.string(),
+  group: z.string().optional(),
+  push: z.object({ url: z.string() }).optional(),
+  max_deliver: z.int(),
+  ack_wait: z.number(),
+  /** Messages neither acknowledged nor dead. */
+  pending: z.int(),
+  /** Of these, with a consumer now. */
+  leased: z.int(),
+})
+
+/** A message as subscribers and streams get it. */
+export const Message = z.object({
+  id: z.string(),
+  topic: z.string(),
+  payload: z.unknown(),
+  timestamp: z.iso.datetime(),
+  offset: z.int(),
+  attributes: z.record(z.string(), z.string()),
+})
+
+/** A message on lease: `ack` names this delivery in `…/ack` and `…/nack`. */
+export const Delivery = Message.extend({ delivery: z.int(), ack: z.string() })
+
+const TOKENS = z.array(z.string().min(1).max(255)).min(1).max(10_000)
+
+/** Deliveries that are done. */
+export const Acknowledgement = z.object({ acks: TOKENS })
+
+/** Deliveries to come again. */
+export const Return = z.object({
+  acks: TOKENS,
+  /** Seconds before they do. Default: exponential from 0.1, with jitter. */
+  delay: SECONDS.min(0).optional(),
+  /** Why; a dead letter tells the last one. */
+  reason: z.string().max(500).optional(),
+})
+
+/** A topic and what it holds. */
+export const TopicState = z.object({
+  topic: z.string(),
+  messages: z.int(),
+  first_offset: z.int(),
+  last_offset: z.int(),
+})
+
+/** A message that failed too often. */
+export const DeadLetter = Message.extend({ subscription: z.string(), deliveries: z.int(), reason: z.string() })
+
+/** Which dead letters to give another chance; all of them when empty. */
+export const Redrive = z.object({
+  subscription: z.string().optional(),
+  ids: z.array(z.string().min(1)).min(1).max(10_000).optional(),
+})

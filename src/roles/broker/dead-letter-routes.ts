@@ -1,0 +1,115 @@
+import type { Hono } from 'hono'
+import * as z from 'zod'
+import type { Bus, DeadLetter } from '../../drivers/bus/contract.ts'
+import { DriverError } from '../../drivers/driver-error.ts'
+import { AppError } from '../../kit/errors.ts'
+import { parseJson, readBody } from '../../kit/http/body.ts'
+import { parseInput, route } from '../../kit/http/route.ts'
+import type { AppEnv } from '../../kit/role.ts'
+import { DeadLetter as DeadLetterSchema, Redrive, TopicState } from './contract.ts'
+import { eventId } from './event-identity.ts'
+import { deadLetterJson } from './message-json.ts'
+
+const JSON_HEADERS = { 'content-type': 'application/json' }
+
+/** Dead letters read at a time when looking for some by id. */
+const PAGE = 500
+
+const LettersQuery = z.object({
+  subscription: z.string().min(1).max(255).optional(),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+  after: z.string().min(1).max(255).optional(),
+})
+
+/** The routes that show what the broker holds: its topics, and the messages that failed too often. */
+export function deadLetterRoutes(app: Hono<AppEnv>, bus: Bus): void {
+  app.get(
+    '/broker/topics',
+    route({ summary: 'All topics', responses: { 200: z.object({ topics: z.array(TopicState) }) } }),
+    async (c) => {
+      const topics = await bus.topics()
+      return c.json({
+        topics: topics.map(({ topic, messages, firstOffset, lastOffset }) => {
+          return { topic, messages, first_offset: firstOffset, last_offset: lastOffset }
+        }),
+      })
+    },
+  )
+
+  app.get(
+    '/broker/dead-letters',
+    route({
+      summary: 'Messages that failed too often, oldest first',
+      query: LettersQuery,
+      invalid: 'Invalid query',
+      responses: { 200: z.object({ dead_letters: z.array(DeadLetterSchema), next: z.string().nullable() }) },
+    }),
+    async (c) => {
+      const { subscription, limit, after } = c.req.valid('query')
+      const letters = await page(bus, { ...scopeOf(subscription), limit, ...(after !== undefined && { after }) })
+      const next = letters.length < limit ? null : (letters.at(-1)?.cursor ?? null)
+      return c.body(
+        `{"dead_letters":[${letters.map(deadLetterJson).join(',')}],"next":${JSON.stringify(next)}}`,
+        200,
+        JSON_HEADERS,
+      )
+    },
+  )
+
+  app.post(
+    '/broker/dead-letters/redrive',
+    route({
+      summary: 'Give dead letters another chance: those named, or all',
+      responses: { 200: z.object({ redriven: z.int() }) },
+    }),
+    async (c) => {
+      const body = await readBody(c)
+      const { subscription, ids } = parseInput(Redrive, body.length === 0 ? {} : parseJson(body), 'Invalid redrive')
+      const scope = scopeOf(subscription)
+      const chosen = ids && (await busIds(bus, scope, ids))
+      return c.json({ redriven: chosen?.length === 0 ? 0 : await redriveAll(bus, scope, chosen) })
+    },
+  )
+}
+
+type PageOptions = Parameters<Bus['deadLetters']>[0]
+
+/** Reads dead letters. A cursor that the bus doesn't know is the caller's mistake: AppError `INVALID_REQUEST`. */
+async function page(bus: Bus, options: PageOptions): Promise<readonly DeadLetter[]> {
+  try {
+    return await bus.deadLetters(options)
+  } catch (fault) {
+    if (!(fault instanceof DriverError) || fault.kind !== 'invalid') throw fault
+    throw new AppError('INVALID_REQUEST', 'Invalid query', { detail: `after: ${fault.message}`, cause: fault })
+  }
+}
+
+interface Scope {
+  readonly subscription?: string
+}
+
+const scopeOf = (subscription: string | undefined): Scope => (subscription === undefined ? {} : { subscription })
+
+/** Redrives until there is nothing left to, or no room for more. */
+async function redriveAll(bus: Bus, scope: Scope, ids: readonly string[] | undefined): Promise<number> {
+  let redriven = 0
+  for (;;) {
+    const count = await bus.redrive({ ...scope, ...(ids && { ids }) })
+    if (count === 0) return redriven
+    redriven += count
+  }
+}
+
+/** The bus's own ids of dead letters that their publishers gave these ids. */
+async function busIds(bus: Bus, scope: Scope, ids: readonly string[]): Promise<readonly string[]> {
+  const wanted = new Set(ids)
+  const found = new Set<string>()
+  let letters: readonly DeadLetter[] = []
+  let after: string | undefined
+  do {
+    letters = await bus.deadLetters({ ...scope, limit: PAGE, ...(after !== undefined && { after }) })
+    for (const letter of letters) if (wanted.has(eventId(letter))) found.add(letter.id)
+    after = letters.at(-1)?.cursor
+  } while (letters.length === PAGE)
+  return [...found]
+}

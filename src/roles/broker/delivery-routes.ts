@@ -1,0 +1,144 @@
+import type { Hono } from 'hono'
+import * as z from 'zod'
+import type { Bus, Delivery } from '../../drivers/bus/contract.ts'
+import { AppError } from '../../kit/errors.ts'
+import { route } from '../../kit/http/route.ts'
+import type { AppEnv } from '../../kit/role.ts'
+import type { BrokerMetrics } from './broker-metrics.ts'
+import { Acknowledgement, Delivery as DeliverySchema, Return } from './contract.ts'
+import { deliveryJson } from './message-json.ts'
+import { type RequestSignal, requestSignal } from './request-signal.ts'
+
+const JSON_HEADERS = { 'content-type': 'application/json' }
+
+/** Most messages in one pull. */
+const MAX_PULL = 1_000
+/** Longest wait of one pull, in seconds. */
+const MAX_WAIT = 60
+
+const ById = z.object({ id: z.string().min(1).max(255) })
+const PullQuery = z.object({
+  max: z.coerce.number().int().min(1).max(MAX_PULL).default(1),
+  wait: z.coerce.number().min(0).max(MAX_WAIT).default(0),
+})
+
+export interface DeliveryRoutesOptions {
+  readonly bus: Bus
+  readonly metrics: BrokerMetrics
+  /** Fires when the role stops: waiting pulls end empty. */
+  readonly signal: AbortSignal
+}
+
+/** The routes by which consumers take messages and settle them. */
+export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, signal }: DeliveryRoutesOptions): void {
+  app.post(
+    '/broker/subscriptions/:id/pull',
+    route({
+      summary: 'Lease messages, waiting for the first if need be',
+      params: ById,
+      query: PullQuery,
+      invalid: 'Invalid pull',
+      responses: { 200: z.object({ messages: z.array(DeliverySchema) }), 404: 'Unknown subscription' },
+    }),
+    async (c) => {
+      const { id } = c.req.valid('param')
+      const { max, wait } = c.req.valid('query')
+      const caller = requestSignal(c, signal)
+      try {
+        const deliveries = await bus.pull(id, { max, waitMs: wait * 1000, signal: caller.signal })
+        await giveBackUnread(id, deliveries, caller)
+        countDelivered(deliveries, metrics)
+        return c.body(`{"messages":[${deliveries.map(deliveryJson).join(',')}]}`, 200, JSON_HEADERS)
+      } finally {
+        caller.release()
+      }
+    },
+  )
+
+  /** A caller who went away before his answer won't acknowledge: the next one needn't wait for the lease to end. */
+  async function giveBackUnread(id: string, deliveries: readonly Delivery[], caller: RequestSignal): Promise<void> {
+    if (deliveries.length === 0 || !caller.gone()) return
+    const tokens = deliveries.map((delivery) => delivery.ack)
+    await bus.nack(id, tokens, { delayMs: 0, reason: 'the consumer went away' })
+  }
+
+  app.post(
+    '/broker/subscriptions/:id/ack',
+    route({
+      summary: 'Deliveries that are done',
+      params: ById,
+      body: Acknowledgement,
+      invalid: 'Invalid acknowledgement',
+      responses: {
+        200: z.object({ acked: z.int(), refused: z.int() }),
+        404: 'Unknown subscription',
+        409: 'No lease holds any more',
+      },
+    }),
+    async (c) => {
+      const { id } = c.req.valid('param')
+      const { acks } = c.req.valid('json')
+      const acked = held(await bus.ack(id, acks))
+      metrics.acked(await topicOf(id), acked)
+      return c.json({ acked, refused: acks.length - acked })
+    },
+  )
+
+  app.post(
+    '/broker/subscriptions/:id/nack',
+    route({
+      summary: 'Deliveries to come again',
+      params: ById,
+      body: Return,
+      invalid: 'Invalid nack',
+      responses: {
+        200: z.object({ nacked: z.int(), refused: z.int() }),
+        404: 'Unknown subscription',
+        409: 'No lease holds any more',
+      },
+    }),
+    async (c) => {
+      const { id } = c.req.valid('param')
+      const { acks, delay, reason } = c.req.valid('json')
+      const options = { ...(delay !== undefined && { delayMs: delay * 1000 }), ...(reason !== undefined && { reason }) }
+      const nacked = held(await bus.nack(id, acks, options))
+      metrics.nacked(await topicOf(id), nacked)
+      return c.json({ nacked, refused: acks.length - nacked })
+    },
+  )
+
+  const topicOf = createTopicOf(bus)
+}
+
+/** A settlement that came too late for every one of its leases is refused, so that a consumer who slept notices. */
+function held(count: number): number {
+  if (count > 0) return count
+  throw new AppError('CONFLICT', 'No lease holds any more', {
+    detail: 'The leases ended or the deliveries were settled before; the messages come again or came again already',
+  })
+}
+
+/** Subscriptions whose topic is remembered. */
+const KNOWN = 1_000
+
+function createTopicOf(bus: Pick<Bus, 'subscription'>): (id: string) => Promise<string> {
+  const topics = new Map<string, string>()
+  return async (id) => {
+    const known = topics.get(id)
+    if (known !== undefined) return known
+    const topic = (await bus.subscription(id))?.topic ?? ''
+    if (topics.size >= KNOWN) topics.clear()
+    topics.set(id, topic)
+    return topic
+  }
+}
+
+/** Counts neighbours of one topic together: a pull mostly has one. */
+function countDelivered(deliveries: readonly Delivery[], metrics: Pick<BrokerMetrics, 'delivered'>): void {
+  for (let at = 0; at < deliveries.length; ) {
+    const topic = deliveries[at]?.topic ?? ''
+    const from = at
+    while (deliveries[at]?.topic === topic) at++
+    metrics.delivered(topic, at - from)
+  }
+}

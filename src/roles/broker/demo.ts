@@ -1,0 +1,112 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import * as z from 'zod'
+import type { Bus, Delivery, Publication } from '../../drivers/bus/contract.ts'
+import type { RoleContext } from '../../kit/context.ts'
+import { inBackground } from '../../kit/messaging/background.ts'
+import { backOff, pause } from '../../kit/messaging/wake-up.ts'
+import { defineRole } from '../../kit/role.ts'
+import { startBroker } from './broker.ts'
+import type { Publisher } from './publisher.ts'
+
+const ORDERS = 'order.created'
+const PAYMENTS = 'payment.processed'
+
+/** What the seed's PaymentService answers every order with. */
+const PAYMENT = '{"status": "success", "order_id": "123"}'
+
+const Config = z.strictObject({
+  /** Seconds the demo's PaymentService takes for an order (the seed's Sleep(1000)). */
+  payment_delay: z.number().min(0).max(60).default(1),
+})
+
+type DemoContext = RoleContext<z.infer<typeof Config>>
+
+/**
+ * The broker with the two subscribers of the seed's example (9.7.12) in one process, saying what the seed's program prints, in its words.
+ * @example msvc publish order.created '{"user_id":1,"product":"Laptop"}'
+ */
+export const brokerDemo = defineRole({
+  name: 'broker-demo',
+  service: 'broker',
+  summary: "the broker with the seed's two demo subscribers in one process",
+  port: 8300,
+  config: Config,
+  needs: ['registry'],
+  inUp: false,
+  async start(ctx) {
+    ctx.log.info('Démarrage des services asynchrones...')
+    const { app, bus, publisher } = await startBroker(ctx, narrator(ctx))
+    await subscribe(ctx, bus, PAYMENTS, 'demo-order-service', async ({ payload }) => {
+      ctx.log.info(`[OrderService] Paiement traité: ${payload}`)
+    })
+    await subscribe(ctx, bus, ORDERS, 'demo-payment-service', (order) => pay(ctx, publisher, order))
+    return { app }
+  },
+})
+
+const Order = z.object({ user_id: z.union([z.number(), z.string()]), product: z.string() })
+
+/** Says what the seed's broker says, and its OrderService when an order comes: here orders come from outside. */
+function narrator({ log }: DemoContext) {
+  return {
+    onPublished({ topic, payload }: Publication) {
+      const order = topic === ORDERS ? Order.safeParse(JSON.parse(payload)) : undefined
+      if (order?.success) {
+        log.info(`[OrderService] Création commande: User=${order.data.user_id}, Product=${order.data.product}`)
+      }
+      log.info(`[Broker] Message publié sur ${topic}`)
+    },
+    onSubscribed: (topic: string) => log.info(`[Broker] Abonnement créé pour ${topic}`),
+    onUnsubscribed: (id: string) => log.info(`[Broker] Désabonnement effectué: ${id}`),
+  }
+}
+
+/** The seed's PaymentService: takes its time, then publishes that the payment is done, once for each order. */
+async function pay({ log, config, signal }: DemoContext, publisher: Publisher, order: Delivery): Promise<void> {
+  log.info(`[PaymentService] Traitement paiement pour: ${order.payload}`)
+  await delay(config.payment_delay * 1000, undefined, { signal })
+  const { traceparent } = order.attributes
+  const attributes = traceparent === undefined ? {} : { traceparent }
+  await publisher.publish([{ id: `${order.id} paid`, topic: PAYMENTS, payload: PAYMENT, attributes }])
+}
+
+/** Hands a topic's messages to `handle`, one after the other as the seed's ProcessMessages does, until the role stops. */
+async function subscribe(
+  ctx: DemoContext,
+  bus: Bus,
+  topic: string,
+  group: string,
+  handle: (message: Delivery) => Promise<void>,
+): Promise<void> {
+  const { log, signal, tracing } = ctx
+  const { id } = await bus.subscribe({ topic, group, from: 'first' })
+  log.info(`[Broker] Abonnement créé pour ${topic}`)
+
+  async function run(): Promise<void> {
+    let failures = 0
+    while (!signal.aborted) {
+      try {
+        const messages = await bus.pull(id, { max: 1, waitMs: 30_000, signal })
+        failures = 0
+        for (const message of messages) await settle(message)
+      } catch (fault) {
+        log.warning(`The demo's subscriber of ${topic} waits for the bus: ${fault}`)
+        await pause(backOff(++failures), signal)
+      }
+    }
+  }
+
+  async function settle(message: Delivery): Promise<void> {
+    try {
+      await handle(message)
+      await bus.ack(id, [message.ack])
+    } catch (fault) {
+      const reason = fault instanceof Error ? fault.message : String(fault)
+      if (!signal.aborted) log.error(`[Broker] Erreur dans le handler: ${reason}`)
+      await bus.nack(id, [message.ack], { reason, ...(signal.aborted && { delayMs: 0 }) })
+    }
+  }
+
+  const running = inBackground(tracing, 'demo', run)
+  ctx.defer(() => running)
+}

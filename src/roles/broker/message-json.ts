@@ -1,0 +1,26 @@
+import type { DeadLetter, Delivery, StoredMessage } from '../../drivers/bus/contract.ts'
+import { eventId } from './event-identity.ts'
+
+// Payloads are JSON text already: putting them in place as they are keeps them to the letter and saves parsing them.
+
+/** A message as JSON text (contract.ts, Message). */
+export function messageJson(message: StoredMessage): string {
+  return `{${members(message)}}`
+}
+
+/** A delivery as JSON text (contract.ts, Delivery). */
+export function deliveryJson(delivery: Delivery): string {
+  return `{${members(delivery)},"delivery":${delivery.delivery},"ack":${JSON.stringify(delivery.ack)}}`
+}
+
+/** A dead letter as JSON text (contract.ts, DeadLetter). */
+export function deadLetterJson(letter: DeadLetter): string {
+  const { subscription, deliveries, reason } = letter
+  return `{${members(letter)},${JSON.stringify({ subscription, deliveries, reason }).slice(1)}`
+}
+
+function members(message: StoredMessage): string {
+  const { topic, payload, timestamp, offset, attributes } = message
+  const time = new Date(timestamp).toISOString()
+  return `"id":${JSON.stringify(eventId(message))},"topic":${JSON.stringify(topic)},"payload":${payload},"timestamp":"${time}","offset":${offset},"attributes":${JSON.stringify(attributes)}`
+}

@@ -1,0 +1,106 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { AppError } from '../../kit/errors.ts'
+import { eventId } from './event-identity.ts'
+import { readBatch, readMessage } from './publish-request.ts'
+
+const bytes = (text: string) => Buffer.from(text)
+const event = { specversion: '1.0', id: '7', source: '/shop', type: 'order.created', data: { a: 1 } }
+const structured = { 'content-type': 'application/cloudevents+json; charset=utf-8' }
+const batched = { 'content-type': 'application/cloudevents-batch+json' }
+const binary = { 'ce-specversion': '1.0', 'ce-id': '7', 'ce-source': '/shop', 'ce-type': 'order.created' }
+
+describe('readMessage', () => {
+  it('keeps any JSON to the letter', () => {
+    fc.assert(
+      fc.property(fc.json(), fc.constantFrom('', ' ', '\n\t'), (json, space) => {
+        const text = `${space}${json}${space}`
+        expect(readMessage('a.b', {}, bytes(text))).toMatchObject({ topic: 'a.b', payload: text, attributes: {} })
+      }),
+    )
+  })
+
+  it('keeps numbers that no double holds', () => {
+    expect(readMessage('a', {}, bytes('{"n":12345678901234567890}')).payload).toBe('{"n":12345678901234567890}')
+  })
+
+  it('gives each message an id, or takes it from Idempotency-Key', () => {
+    expect(readMessage('a', {}, bytes('1')).id).not.toBe(readMessage('a', {}, bytes('1')).id)
+    expect(readMessage('a', { 'idempotency-key': 'mine' }, bytes('1')).id).toBe('mine')
+    expect(() => readMessage('a', { 'idempotency-key': 'x'.repeat(256) }, bytes('1'))).toThrow(AppError)
+  })
+
+  it('reads a structured event: the topic is the one asked for', () => {
+    const message = readMessage('orders', structured, bytes(JSON.stringify(event)))
+    expect(message).toMatchObject({
+      topic: 'orders',
+      payload: '{"a":1}',
+      attributes: { source: '/shop', type: 'order.created' },
+    })
+    expect(eventId(message)).toBe('7')
+  })
+
+  it('reads a binary event', () => {
+    const message = readMessage('orders', binary, bytes('{ "a": 1 }'))
+    expect(message).toMatchObject({ payload: '{ "a": 1 }', attributes: { source: '/shop', type: 'order.created' } })
+    expect(eventId(message)).toBe('7')
+  })
+
+  it('reads an event without data as null', () => {
+    expect(readMessage('a', binary, bytes('')).payload).toBe('null')
+    expect(readMessage('a', structured, bytes(JSON.stringify({ ...event, data: undefined }))).payload).toBe('null')
+  })
+
+  it.each([
+    ['nothing', {}, ''],
+    ['half a document', {}, '{"a":'],
+    ['two documents', {}, '1 2'],
+    ['endless nesting', {}, '['.repeat(100_000)],
+    ['half a surrogate pair', {}, '"\\ud800"'],
+    ['a structured event that is none', structured, '{"a":1}'],
+    ['a structured event that is no JSON', structured, 'x'],
+    ['a binary event without id', { ...binary, 'ce-id': '' }, '1'],
+    ['a binary event whose data is no JSON', binary, 'x'],
+  ])('refuses %s', (_, headers, text) => {
+    expect(() => readMessage('a', headers, bytes(text))).toThrow(AppError)
+  })
+
+  it('refuses invalid UTF-8', () => {
+    expect(() => readMessage('a', {}, Buffer.from([0x22, 0xff, 0x22]))).toThrow(AppError)
+  })
+})
+
+describe('readBatch', () => {
+  it('reads lines of events and of plain messages', () => {
+    const lines = [event, { topic: 'a.b', payload: [1], id: 'x' }, { topic: 'a.b', payload: null }]
+    const messages = readBatch({}, bytes(`${lines.map((line) => JSON.stringify(line)).join('\n')}\r\n\n`))
+    expect(messages.map(({ topic, payload }) => [topic, payload])).toEqual([
+      ['order.created', '{"a":1}'],
+      ['a.b', '[1]'],
+      ['a.b', 'null'],
+    ])
+    expect(messages[1]?.id).toBe('x')
+  })
+
+  it('reads a batch of events', () => {
+    const messages = readBatch(batched, bytes(JSON.stringify([event, { ...event, id: '8' }])))
+    expect(messages.map(eventId)).toEqual(['7', '8'])
+    expect(readBatch(batched, bytes('[]'))).toEqual([])
+  })
+
+  it.each([
+    ['nothing', {}, '', 'empty'],
+    ['a line that is no JSON', {}, '{"topic":"a","payload":1}\n{', 'Message 2'],
+    ['a line that is no message', {}, '{"payload":1}', 'Message 1'],
+    ['a line without payload', {}, '{"topic":"a"}', 'Message 1'],
+    ['a wildcard topic', {}, '{"topic":"a.*","payload":1}', 'Message 1'],
+    ['a type that is no topic', {}, JSON.stringify({ ...event, type: 'a/b' }), 'Message 1'],
+    ['a batch that is no array', batched, '{}', 'array'],
+    ['an event in a batch that is none', batched, '[{"specversion":"1.0"}]', 'Message 1'],
+    ['too many', {}, '{"topic":"a","payload":1}\n'.repeat(10_001), 'at most'],
+  ])('refuses %s', (_, headers, text, detail) => {
+    expect(() => readBatch(headers, bytes(text))).toThrow(
+      expect.objectContaining({ name: 'AppError', status: 400, detail: expect.stringContaining(detail) }),
+    )
+  })
+})

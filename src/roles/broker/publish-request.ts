@@ -1,0 +1,115 @@
+import { isUtf8 } from 'node:buffer'
+import { randomUUIDv7 } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import * as z from 'zod'
+import type { Publication } from '../../drivers/bus/contract.ts'
+import { AppError } from '../../kit/errors.ts'
+import { parseJsonText } from '../../kit/http/body.ts'
+import { parseInput } from '../../kit/http/route.ts'
+import {
+  CLOUD_EVENT_BATCH_TYPE,
+  CLOUD_EVENT_TYPE,
+  type CloudEvent,
+  type EventContext,
+  fromHeaders,
+  fromStructured,
+} from '../../kit/messaging/cloud-event.ts'
+import { checkTopicName } from '../../kit/messaging/topic-name.ts'
+import { busId } from './event-identity.ts'
+
+/** Most messages in one request. */
+const MAX_BATCH = 10_000
+
+/** A line of a batch that is no CloudEvent. */
+const PLAIN_LINE = z.object({ topic: z.string(), payload: z.unknown(), id: z.string().min(1).max(255).optional() })
+
+const MESSAGE_ID = z.string().min(1).max(255)
+
+/**
+ * Reads one message from a request: a CloudEvent in structured or binary content mode, or any JSON. The topic is the path's;
+ * an event's `type` stays one of its attributes. Any JSON may bring its id in `Idempotency-Key`. Throws AppError
+ * (`INVALID_REQUEST`, `INVALID_BODY`).
+ */
+export function readMessage(topic: string, headers: IncomingHttpHeaders, body: Buffer): Publication {
+  checkTopicName(topic)
+  const text = textOf(body)
+  if (mediaType(headers) === CLOUD_EVENT_TYPE) return fromEvent(topic, fromStructured(parseJsonText(text)))
+  const event = fromHeaders(headers)
+  if (event && text === '') return fromContext(topic, event, 'null')
+  parseJsonText(text)
+  if (event) return fromContext(topic, event, text)
+  const key = headers['idempotency-key']
+  const id = key === undefined ? randomUUIDv7() : parseInput(MESSAGE_ID, key, 'Invalid Idempotency-Key')
+  return { id, topic, payload: text, attributes: {} }
+}
+
+/**
+ * Reads many messages from a request: a batch of CloudEvents, or NDJSON whose lines are CloudEvents or
+ * `{"topic","payload","id"}`. An event's topic is its `type`. All or nothing: throws AppError naming the faulty line.
+ */
+export function readBatch(headers: IncomingHttpHeaders, body: Buffer): readonly Publication[] {
+  const text = textOf(body)
+  if (mediaType(headers) === CLOUD_EVENT_BATCH_TYPE) return bounded(arrayOf(text)).map(numbered(readItem))
+  return bounded(linesOf(text)).map(numbered((line) => readItem(parseJsonText(line))))
+}
+
+function bounded<T>(items: readonly T[]): readonly T[] {
+  if (items.length <= MAX_BATCH) return items
+  throw new AppError('INVALID_REQUEST', `A batch holds at most ${MAX_BATCH} messages`)
+}
+
+/** Reads an item, telling its number when it is faulty. */
+function numbered<T>(read: (item: T) => Publication): (item: T, index: number) => Publication {
+  return (item, index) => {
+    try {
+      return read(item)
+    } catch (fault) {
+      if (!(fault instanceof AppError)) throw fault
+      throw new AppError(fault.code, fault.message, { detail: `Message ${index + 1}: ${fault.detail}`, cause: fault })
+    }
+  }
+}
+
+function readItem(value: unknown): Publication {
+  if (typeof value === 'object' && value !== null && 'specversion' in value) {
+    const event = fromStructured(value)
+    return fromEvent(checkTopicName(event.attributes.type), event)
+  }
+  const { topic, payload, id } = parseInput(PLAIN_LINE, value, 'Neither a CloudEvent nor {"topic","payload"}')
+  return {
+    id: id ?? randomUUIDv7(),
+    topic: checkTopicName(topic),
+    payload: JSON.stringify(payload),
+    attributes: {},
+  }
+}
+
+function fromEvent(topic: string, { data, ...event }: CloudEvent): Publication {
+  return fromContext(topic, event, JSON.stringify(data ?? null))
+}
+
+function fromContext(topic: string, { id, attributes }: EventContext, payload: string): Publication {
+  return { id: busId(id, attributes.source), topic, payload, attributes }
+}
+
+function arrayOf(text: string): readonly unknown[] {
+  const value = parseJsonText(text)
+  if (Array.isArray(value)) return value
+  throw new AppError('INVALID_BODY', 'A batch of CloudEvents is a JSON array')
+}
+
+function linesOf(text: string): readonly string[] {
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  if (lines.length > 0) return lines
+  throw new AppError('INVALID_BODY', 'The body is empty; one JSON document a line was expected')
+}
+
+function textOf(body: Buffer): string {
+  if (isUtf8(body)) return body.toString()
+  throw new AppError('INVALID_BODY', 'The body is not valid UTF-8')
+}
+
+function mediaType(headers: IncomingHttpHeaders): string {
+  const [type = ''] = (headers['content-type'] ?? '').split(';', 1)
+  return type.trim().toLowerCase()
+}

@@ -1,0 +1,51 @@
+import type { Context, Hono } from 'hono'
+import * as z from 'zod'
+import type { Receipt } from '../../drivers/bus/contract.ts'
+import { readBody } from '../../kit/http/body.ts'
+import { route } from '../../kit/http/route.ts'
+import type { AppEnv } from '../../kit/role.ts'
+import { Receipt as ReceiptSchema } from './contract.ts'
+import { eventId } from './event-identity.ts'
+import { readBatch, readMessage } from './publish-request.ts'
+import type { Publisher } from './publisher.ts'
+
+/** Largest body of a batch, in bytes (8 MiB). */
+const MAX_BATCH_BYTES = 8_388_608
+
+const JSON_HEADERS = { 'content-type': 'application/json' }
+
+/** The routes by which messages come in. */
+export function publishRoutes(app: Hono<AppEnv>, publisher: Publisher): void {
+  app.post(
+    // `.+`: a name with a slash in it is a wrong name, not an unknown route
+    '/broker/publish/:topic{.+}',
+    route({ summary: 'Publish a message: any JSON, or a CloudEvent', responses: { 202: ReceiptSchema } }),
+    async (c) => {
+      const message = readMessage(c.req.param('topic'), headersOf(c), await readBody(c))
+      const [receipt] = await publisher.publish([message])
+      return c.body(receiptJson(receipt, eventId(message)), 202, JSON_HEADERS)
+    },
+  )
+  app.post(
+    '/broker/publish',
+    route({
+      summary: 'Publish many messages: NDJSON, or a batch of CloudEvents',
+      responses: { 202: z.object({ accepted: z.int() }) },
+    }),
+    async (c) => {
+      const messages = readBatch(headersOf(c), await readBody(c, MAX_BATCH_BYTES))
+      await publisher.publish(messages)
+      return c.body(`{"accepted":${messages.length}}`, 202, JSON_HEADERS)
+    },
+  )
+}
+
+/** The request's headers without making a web Headers of them, which costs more than reading the message. */
+function headersOf(c: Context<AppEnv>) {
+  return c.env?.exchange?.incoming.headers ?? c.req.header()
+}
+
+function receiptJson(receipt: Receipt | undefined, id: string): string {
+  const { topic, offset, duplicate } = receipt ?? { topic: '', offset: 0, duplicate: false }
+  return `{"id":${JSON.stringify(id)},"topic":${JSON.stringify(topic)},"offset":${offset}${duplicate ? ',"duplicate":true' : ''}}`
+}

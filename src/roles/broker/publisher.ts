@@ -1,0 +1,90 @@
+import type { Bus, Publication, Receipt } from '../../drivers/bus/contract.ts'
+import { currentScope } from '../../kit/telemetry/scope.ts'
+import {
+  type ActiveSpan,
+  formatTraceparent,
+  parseTraceparent,
+  type SpanContext,
+  type Tracing,
+} from '../../kit/telemetry/tracing.ts'
+import type { BrokerMetrics } from './broker-metrics.ts'
+
+/** Puts messages on disk, as part of their publishers' traces. */
+export interface Publisher {
+  /** Resolves once all are on disk, receipts in the order given. Rejects with DriverError: `full`, `unavailable`, `closed`. */
+  publish(messages: readonly Publication[]): Promise<readonly Receipt[]>
+}
+
+export interface PublisherOptions {
+  readonly bus: Pick<Bus, 'publish'>
+  readonly tracing: Tracing
+  readonly metrics: Pick<BrokerMetrics, 'published'>
+  /** Told of each message on disk. Default: nobody. */
+  readonly onPublished?: (message: Publication) => void
+}
+
+export function createPublisher({ bus, tracing, metrics, onPublished }: PublisherOptions): Publisher {
+  /**
+   * Gives a message the trace it belongs to: its own traceparent, else the request's. Where the trace is kept, the message gets a span
+   * of its own, which its consumers' spans hang under.
+   */
+  function traced(message: Publication, request: SpanContext | undefined, spans: ActiveSpan[]): Publication {
+    const own = parseTraceparent(message.attributes.traceparent)
+    const parent = own ?? request
+    if (!parent?.sampled) {
+      if (!parent || own) return message
+      return withTraceparent(message, parent)
+    }
+    const span = tracing.start(`publish ${message.topic}`, {
+      kind: 'producer',
+      parent,
+      attributes: {
+        'messaging.system': 'msvc',
+        'messaging.operation.type': 'send',
+        'messaging.destination.name': message.topic,
+        'messaging.message.id': message.id,
+      },
+    })
+    spans.push(span)
+    return withTraceparent(message, span)
+  }
+
+  return {
+    async publish(messages) {
+      const request = currentScope()?.span
+      const spans: ActiveSpan[] = []
+      const prepared = messages.map((message) => traced(message, request, spans))
+      try {
+        const receipts = await bus.publish(prepared)
+        for (const span of spans) span.end()
+        count(receipts, metrics)
+        if (onPublished) for (const message of messages) onPublished(message)
+        return receipts
+      } catch (fault) {
+        const message = fault instanceof Error ? fault.message : String(fault)
+        for (const span of spans) span.end({ failed: true, message })
+        throw fault
+      }
+    },
+  }
+}
+
+function withTraceparent(message: Publication, span: SpanContext): Publication {
+  const { id, topic, payload, attributes } = message
+  return { id, topic, payload, attributes: { ...attributes, traceparent: formatTraceparent(span) } }
+}
+
+/** Counts neighbours of one topic together: a batch mostly has one. */
+function count(receipts: readonly Receipt[], metrics: Pick<BrokerMetrics, 'published'>): void {
+  let topic: string | undefined
+  let same = 0
+  for (const receipt of receipts) {
+    if (receipt.topic !== topic && topic !== undefined) {
+      metrics.published(topic, same)
+      same = 0
+    }
+    topic = receipt.topic
+    if (!receipt.duplicate) same++
+  }
+  if (topic !== undefined) metrics.published(topic, same)
+}

@@ -1,0 +1,147 @@
+import type { Bus, Delivery, Subscription } from '../../drivers/bus/contract.ts'
+import { inBackground } from '../../kit/messaging/background.ts'
+import { backOff, createWakeUp, pause } from '../../kit/messaging/wake-up.ts'
+import type { Log } from '../../kit/telemetry/log.ts'
+import { formatTraceparent, parseTraceparent, type Tracing } from '../../kit/telemetry/tracing.ts'
+import type { BrokerMetrics } from './broker-metrics.ts'
+import { type PushOutcome, pushPost } from './push-post.ts'
+
+/** Posts under way at the same time, for each subscription. */
+const CONCURRENCY = 16
+/** Length of one wait for messages, in milliseconds. */
+const WAIT_MS = 30_000
+
+export interface PushDeliveryOptions {
+  readonly bus: Bus
+  readonly metrics: BrokerMetrics
+  readonly tracing: Tracing
+  readonly log: Log
+  /** Fires when the role stops: posts under way are cut and their messages given back. */
+  readonly signal: AbortSignal
+}
+
+/** Carries messages to the endpoints of push subscriptions. */
+export interface PushDelivery {
+  /** Brings a subscription's delivery up to date: starts it, points it to another URL, or ends it. */
+  update(subscription: Subscription): void
+  /** Ends a subscription's delivery; resolves when nothing of it is under way any more. */
+  stop(id: string): Promise<void>
+  /** Resolves when all has ended, after `signal` fired. */
+  stopped(): Promise<void>
+}
+
+interface Worker {
+  readonly spec: string
+  readonly controller: AbortController
+  readonly done: Promise<void>
+}
+
+/** Makes the push delivery; it starts with `update`. */
+export function createPushDelivery(options: PushDeliveryOptions): PushDelivery {
+  const workers = new Map<string, Worker>()
+  return {
+    update({ id, push, ackWaitMs, maxDeliver }) {
+      const spec = JSON.stringify([push?.url, ackWaitMs, maxDeliver])
+      const running = workers.get(id)
+      if (running?.spec === spec) return
+      running?.controller.abort()
+      workers.delete(id)
+      if (!push || options.signal.aborted) return
+      const controller = new AbortController()
+      const signal = AbortSignal.any([controller.signal, options.signal])
+      const start = async () => {
+        await running?.done
+        await deliver({ ...options, signal, id, url: push.url, ackWaitMs, maxDeliver })
+      }
+      workers.set(id, { spec, controller, done: inBackground(options.tracing, 'push', start) })
+    },
+    async stop(id) {
+      const worker = workers.get(id)
+      workers.delete(id)
+      worker?.controller.abort()
+      await worker?.done
+    },
+    async stopped() {
+      await Promise.all(Array.from(workers.values(), (worker) => worker.done))
+    },
+  }
+}
+
+interface DeliverOptions extends PushDeliveryOptions {
+  readonly id: string
+  readonly url: string
+  readonly ackWaitMs: number
+  readonly maxDeliver: number
+}
+
+/** Pulls messages and posts them, at most CONCURRENCY at a time, until `signal` fires. */
+async function deliver(options: DeliverOptions): Promise<void> {
+  const { bus, log, signal, id, url } = options
+  const finished = createWakeUp()
+  let posting = 0
+  let failures = 0
+
+  async function post(delivery: Delivery): Promise<void> {
+    posting++
+    try {
+      await postOne(delivery, options)
+    } catch (fault) {
+      log.warning(`A push to ${url} could not be settled, it will be repeated: ${fault}`, { subscription: id })
+    } finally {
+      posting--
+      finished.ring()
+    }
+  }
+
+  while (!signal.aborted) {
+    try {
+      const deliveries = await bus.pull(id, { max: CONCURRENCY - posting, waitMs: WAIT_MS, signal })
+      failures = 0
+      for (const delivery of deliveries) void post(delivery)
+      while (posting >= CONCURRENCY && !signal.aborted) await finished.sleep(WAIT_MS, signal)
+    } catch (fault) {
+      if (signal.aborted) break
+      failures++
+      log.warning(`Pushing to ${url} waits for the bus: ${fault}`, { subscription: id, failures })
+      await pause(backOff(failures), signal)
+    }
+  }
+  const patience = new AbortController().signal
+  while (posting > 0) await finished.sleep(WAIT_MS, patience)
+}
+
+/** Posts one message and settles it: 2xx acknowledges, anything else gives it back with the bus's back-off. */
+async function postOne(delivery: Delivery, options: DeliverOptions): Promise<void> {
+  const { bus, metrics, tracing, log, signal, id, url, ackWaitMs, maxDeliver } = options
+  const { topic, ack } = delivery
+  metrics.delivered(topic, 1)
+  const span = tracing.start(`push ${topic}`, {
+    kind: 'client',
+    parent: parseTraceparent(delivery.attributes.traceparent) ?? null,
+    attributes: { 'url.full': url, 'messaging.destination.name': topic, 'messaging.message.id': delivery.id },
+  })
+  const traceparent = formatTraceparent(span)
+  const outcome = await pushPost({ url, message: delivery, traceparent, timeoutMs: ackWaitMs, signal })
+  if (outcome.taken) {
+    span.end()
+    await bus.ack(id, [ack])
+    metrics.acked(topic, 1)
+    return
+  }
+  const { reason } = outcome
+  span.end({ failed: true, message: reason })
+  const last = delivery.delivery >= maxDeliver
+  log[last ? 'warning' : 'debug'](`A push to ${url} failed${last ? ' for the last time' : ''}: ${reason}`, {
+    subscription: id,
+    message_id: delivery.id,
+    delivery: delivery.delivery,
+  })
+  await bus.nack(id, [ack], giveBack(outcome, signal.aborted))
+  metrics.nacked(topic, 1)
+}
+
+function giveBack(outcome: PushOutcome & { taken: false }, stopping: boolean) {
+  const { reason, retryAfterMs } = outcome
+  if (stopping) return { delayMs: 0, reason: 'the broker stopped' }
+  return retryAfterMs === undefined ? { reason } : { delayMs: retryAfterMs, reason }
+}

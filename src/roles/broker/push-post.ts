@@ -1,0 +1,80 @@
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import type { StoredMessage } from '../../drivers/bus/contract.ts'
+import { guardedLookup, refusedUrl } from '../../kit/discovery/address-rule.ts'
+import { type EventAttributes, toHeaders } from '../../kit/messaging/cloud-event.ts'
+import { eventId } from './event-identity.ts'
+
+/** How a push endpoint took a message. */
+export type PushOutcome =
+  | { readonly taken: true }
+  | { readonly taken: false; readonly reason: string; readonly retryAfterMs?: number }
+
+export interface PushOptions {
+  readonly url: string
+  readonly message: StoredMessage
+  /** W3C traceparent to send along. */
+  readonly traceparent: string
+  /** Milliseconds until the answer's head must be there. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}
+
+/** Longest wait an endpoint may ask for by Retry-After, in milliseconds (1 h). */
+const MAX_RETRY_AFTER_MS = 3_600_000
+
+/**
+ * Posts a message to a push endpoint as a CloudEvent in binary content mode. Taken is what is answered with 2xx; a redirect is
+ * not followed, and the address rule holds for what the name resolves to now. Never rejects.
+ */
+export function pushPost({ url, message, traceparent, timeoutMs, signal }: PushOptions): Promise<PushOutcome> {
+  const refused = refusedUrl(url)
+  if (refused !== undefined) return Promise.resolve({ taken: false, reason: `the push URL is refused: ${refused}` })
+  const target = new URL(url)
+  const body = Buffer.from(message.payload)
+  const send = target.protocol === 'https:' ? httpsRequest : httpRequest
+  return new Promise((resolve) => {
+    // a connection of its own for each message: on a shared one, a surplus answer could be taken for the next message's
+    const request: ClientRequest = send(target, {
+      method: 'POST',
+      agent: false,
+      lookup: guardedLookup,
+      signal,
+      headers: { ...headersOf(message, traceparent), 'content-length': body.length },
+    })
+    const timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
+    request.once('response', (response) => {
+      resolve(outcomeOf(response))
+      response.destroy()
+    })
+    request.once('error', (fault) => resolve({ taken: false, reason: fault.message }))
+    request.once('close', () => clearTimeout(timer))
+    request.end(body)
+  })
+}
+
+/** CloudEvents HTTP binding 3.1. A message that came as plain JSON becomes an event of the broker's. */
+function headersOf(message: StoredMessage, traceparent: string): Record<string, string> {
+  const { topic, timestamp, attributes } = message
+  const event: EventAttributes = {
+    source: '/broker',
+    type: topic,
+    time: new Date(timestamp).toISOString(),
+    ...attributes,
+    traceparent,
+  }
+  return {
+    ...toHeaders({ id: eventId(message), attributes: event }),
+    'content-type': attributes.datacontenttype ?? 'application/json',
+    'user-agent': 'msvc-broker',
+    traceparent,
+  }
+}
+
+function outcomeOf({ statusCode = 0, headers }: IncomingMessage): PushOutcome {
+  if (statusCode >= 200 && statusCode < 300) return { taken: true }
+  const reason = `the endpoint answered ${statusCode}`
+  const asked = Number(headers['retry-after'])
+  if (!(asked > 0)) return { taken: false, reason }
+  return { taken: false, reason, retryAfterMs: Math.min(asked * 1000, MAX_RETRY_AFTER_MS) }
+}

@@ -1,0 +1,149 @@
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { describe, expect, it, vi } from 'vitest'
+import { runBroker } from './testing/running-broker.ts'
+
+interface Received {
+  readonly path: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+type Reply = { readonly status: number; readonly headers?: Record<string, string> } | 'silence'
+
+/** An endpoint that takes messages, answering as `reply` says. */
+async function endpoint(reply: (received: Received, count: number) => Reply = () => ({ status: 204 })) {
+  const received: Received[] = []
+  const server = createServer(async (incoming, outgoing) => {
+    const message = { path: incoming.url ?? '', headers: incoming.headers, body: await text(incoming) }
+    received.push(message)
+    const answer = reply(message, received.length)
+    if (answer !== 'silence') outgoing.writeHead(answer.status, answer.headers).end()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    received,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+describe('push delivery', () => {
+  it('posts each message as a CloudEvent and takes 2xx for an acknowledgement', async () => {
+    await using broker = await runBroker()
+    await using hook = await endpoint()
+    const { body } = await broker.call('POST', '/broker/subscriptions', { topic: 'a.>', push: { url: hook.url } })
+    expect(body.push).toEqual({ url: hook.url })
+    const event = { 'ce-specversion': '1.0', 'ce-id': 'né', 'ce-source': '/s', 'ce-type': 'T', 'ce-subject': 'x' }
+    const encoded = { ...event, 'ce-id': 'n%C3%A9' }
+    await broker.call('POST', '/broker/publish/a.b', '{"n": 1}', encoded)
+    await broker.call('POST', '/broker/publish/a.c', '2')
+    await vi.waitUntil(() => hook.received.length === 2)
+    const [one, two] = hook.received.toSorted((a, b) => b.body.length - a.body.length)
+    expect(one?.body).toBe('{"n": 1}')
+    expect(one?.headers).toMatchObject({ ...encoded, 'content-type': 'application/json' })
+    expect(two?.headers).toMatchObject({ 'ce-source': '/broker', 'ce-type': 'a.c', 'ce-time': expect.any(String) })
+    await vi.waitUntil(async () => (await broker.call('GET', `/broker/subscriptions/${body.id}`)).body.pending === 0)
+  })
+
+  it('posts again what was not taken, then buries it, without holding up the rest', async () => {
+    await using broker = await runBroker()
+    await using hook = await endpoint(({ body }) => ({ status: body === '"poison"' ? 500 : 200 }))
+    const push = { url: hook.url }
+    const { body } = await broker.call('POST', '/broker/subscriptions', { topic: 'a', push, max_deliver: 2 })
+    await broker.call('POST', '/broker/publish', '{"topic":"a","payload":"poison"}\n{"topic":"a","payload":1}')
+    await vi.waitUntil(async () => (await broker.call('GET', `/broker/subscriptions/${body.id}`)).body.pending === 0)
+    expect(hook.received.map((message) => message.body).toSorted()).toEqual(['"poison"', '"poison"', '1'])
+    const letters = await broker.call('GET', '/broker/dead-letters')
+    expect(letters.body.dead_letters).toMatchObject([{ payload: 'poison', reason: 'the endpoint answered 500' }])
+  })
+
+  it('follows no redirect', async () => {
+    await using broker = await runBroker()
+    await using hook = await endpoint(() => ({ status: 307, headers: { location: '/elsewhere' } }))
+    const push = { url: hook.url }
+    await broker.call('POST', '/broker/subscriptions', { topic: 'a', push, max_deliver: 1 })
+    await broker.call('POST', '/broker/publish/a', '1')
+    await vi.waitUntil(async () => (await broker.call('GET', '/broker/dead-letters')).body.dead_letters.length === 1)
+    expect(hook.received.map(({ path }) => path)).toEqual(['/hook'])
+  })
+
+  it('gives up on an endpoint that is silent for as long as the lease', async () => {
+    await using broker = await runBroker()
+    await using hook = await endpoint((_, count) => (count === 1 ? 'silence' : { status: 200 }))
+    const push = { url: hook.url }
+    const { body } = await broker.call('POST', '/broker/subscriptions', { topic: 'a', push, ack_wait: 0.2 })
+    await broker.call('POST', '/broker/publish/a', '1')
+    await vi.waitUntil(async () => (await broker.call('GET', `/broker/subscriptions/${body.id}`)).body.pending === 0, {
+      timeout: 5_000,
+    })
+    expect(hook.received).toHaveLength(2)
+  })
+
+  it('waits as long as the endpoint asks for', async () => {
+    await using broker = await runBroker()
+    await using hook = await endpoint(() => ({ status: 429, headers: { 'retry-after': '60' } }))
+    const nacks = vi.spyOn(broker.bus, 'nack')
+    await broker.call('POST', '/broker/subscriptions', { topic: 'a', push: { url: hook.url } })
+    await broker.call('POST', '/broker/publish/a', '1')
+    await vi.waitUntil(() => nacks.mock.calls.length === 1)
+    expect(nacks.mock.calls[0]?.[2]).toEqual({ delayMs: 60_000, reason: 'the endpoint answered 429' })
+  })
+
+  it('posts to a new URL from then on, and to none after unsubscribing', async () => {
+    await using broker = await runBroker()
+    await using before = await endpoint()
+    await using after = await endpoint()
+    const subscribe = (url: string) =>
+      broker.call('POST', '/broker/subscriptions', { topic: 'a', group: 'g', push: { url } })
+    await subscribe(before.url)
+    await broker.call('POST', '/broker/publish/a', '1')
+    await vi.waitUntil(() => before.received.length === 1)
+    const { body } = await subscribe(after.url)
+    await broker.call('POST', '/broker/publish/a', '2')
+    await vi.waitUntil(() => after.received.length === 1)
+    await broker.call('DELETE', `/broker/subscriptions/${body.id}`)
+    await broker.call('POST', '/broker/publish/a', '3')
+    expect([before.received.length, after.received.length]).toEqual([1, 1])
+  })
+
+  it('goes on after a restart', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'msvc-broker-'))
+    await using hook = await endpoint((_, count) => (count === 1 ? 'silence' : { status: 200 }))
+    const before = await runBroker({ folder })
+    await before.call('POST', '/broker/subscriptions', { topic: 'a', push: { url: hook.url } })
+    await before.call('POST', '/broker/publish/a', '1')
+    await vi.waitUntil(() => hook.received.length === 1)
+    await before.stop()
+    {
+      await using _ = await runBroker({ folder })
+      await vi.waitUntil(() => hook.received.length === 2, { timeout: 5_000 })
+    }
+    await rm(folder, { recursive: true })
+  })
+
+  it("is part of the message's trace", async () => {
+    await using broker = await runBroker()
+    await using hook = await endpoint()
+    await broker.call('POST', '/broker/subscriptions', { topic: 'a', push: { url: hook.url } })
+    const traceId = '0af7651916cd43dd8448eb211c80319c'
+    await broker.call('POST', '/broker/publish/a', '1', { traceparent: `00-${traceId}-b7ad6b7169203331-01` })
+    await vi.waitUntil(() => broker.spans.some(({ operation }) => operation === 'push a'))
+    const span = broker.spans.find(({ operation }) => operation === 'push a')
+    expect(span).toMatchObject({ trace_id: traceId, kind: 'client', status: 'ok' })
+    expect(hook.received[0]?.headers).toMatchObject({
+      traceparent: `00-${traceId}-${span?.span_id}-01`,
+      'ce-traceparent': `00-${traceId}-${span?.span_id}-01`,
+    })
+  })
+})

@@ -1,0 +1,122 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Bus } from '../../../drivers/bus/contract.ts'
+import { embeddedDriver } from '../../../drivers/bus/embedded.ts'
+import { systemClock as clock } from '../../../drivers/clock.ts'
+import type { Authority } from '../../../kit/auth/authority.ts'
+import { AppError } from '../../../kit/errors.ts'
+import { listen } from '../../../kit/http/listener.ts'
+import { createLifecycle } from '../../../kit/lifecycle.ts'
+import { innerChain, outerChain } from '../../../kit/middleware/chain.ts'
+import type { Running } from '../../../kit/role.ts'
+import type { Log } from '../../../kit/telemetry/log.ts'
+import { createMetrics } from '../../../kit/telemetry/metrics.ts'
+import { createTracing } from '../../../kit/telemetry/tracer.ts'
+import type { SpanRecord } from '../../../kit/telemetry/tracing.ts'
+import { type BrokerContext, startBroker } from '../broker.ts'
+
+const LIMITS = { header_bytes: 16_384, headers_timeout_ms: 10_000, request_timeout_ms: 30_000, max_connections: 200 }
+
+const AUTHORITY: Authority = {
+  mode: 'local',
+  issuer: 'msvc',
+  mint: async () => 'token',
+  recall: () => undefined,
+  serviceToken: async () => 'token',
+  verify: async () => {
+    throw new AppError('UNAUTHENTICATED', 'Unauthorized')
+  },
+}
+
+/** What a subscription, a pull and so on answer; the tests look into it freely. */
+// biome-ignore lint/suspicious/noExplicitAny: JSON of many shapes, checked by what the tests expect of it
+type Json = any
+
+interface Answer {
+  readonly status: number
+  readonly body: Json
+}
+
+/** A broker behind a real port, with the whole chain around it. */
+export interface RunningBroker extends AsyncDisposable {
+  readonly url: string
+  readonly bus: Bus
+  /** What the role itself logged. */
+  readonly lines: readonly string[]
+  readonly spans: readonly SpanRecord[]
+  /** Calls it; a body that is no text is sent as JSON. */
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+  /** Stops it and leaves its folder, to be started again on it. */
+  stop(): Promise<void>
+}
+
+export interface RunOptions {
+  /** Default: a new one, removed at the end. */
+  readonly folder?: string
+  /** Free bytes of the disk, as the bus sees them. */
+  readonly freeBytes?: () => number
+  readonly start?: (ctx: BrokerContext & { readonly log: Log }) => Promise<Pick<Running, 'app'>>
+}
+
+export async function runBroker({
+  folder: given,
+  freeBytes,
+  start = startBroker,
+}: RunOptions = {}): Promise<RunningBroker> {
+  const folder = given ?? (await mkdtemp(join(tmpdir(), 'msvc-broker-')))
+  const life = createLifecycle(() => {})
+  const lines: string[] = []
+  const spans: SpanRecord[] = []
+  const write = (message: string) => void lines.push(message)
+  const log: Log = { debug: write, info: write, warning: write, error: write, critical: write }
+  const tracing = createTracing({ service: 'broker', clock, ship: (span) => spans.push(span) })
+  const metrics = createMetrics('broker')
+  const bus = await embeddedDriver(freeBytes && { freeBytes }).open({ url: 'embedded:', folder, clock })
+  life.defer(() => bus.close())
+  const context = { bus: async () => bus, metrics, tracing, log, signal: life.signal, defer: life.defer }
+  const { app } = await start(context)
+  const silence = () => {}
+  const chain = {
+    service: 'broker',
+    summary: 'broker',
+    version: '0.0.0',
+    clock,
+    log: { debug: silence, info: silence, warning: silence, error: silence, critical: silence },
+    metrics,
+    tracing,
+    authority: AUTHORITY,
+    hosts: [],
+    origins: [],
+    checks: new Map(),
+    isReady: () => true,
+  }
+  const listener = await listen({
+    host: '127.0.0.1',
+    port: 0,
+    limits: LIMITS,
+    layers: outerChain(chain),
+    app: innerChain({ app }, chain),
+    clock,
+  })
+  life.defer(() => listener.drain(1_000))
+  const url = `http://127.0.0.1:${listener.port}`
+  return {
+    url,
+    bus,
+    lines,
+    spans,
+    stop: () => life.stop(),
+    async call(method, path, body, headers = {}) {
+      const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
+      const answer = await fetch(url + path, { method, headers, ...(text !== undefined && { body: text }) })
+      const answered = await answer.text()
+      const isJson = answer.headers.get('content-type')?.includes('json')
+      return { status: answer.status, body: isJson ? JSON.parse(answered) : answered }
+    },
+    async [Symbol.asyncDispose]() {
+      await life.stop()
+      if (given === undefined) await rm(folder, { recursive: true, force: true })
+    },
+  }
+}

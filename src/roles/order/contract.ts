@@ -1,0 +1,45 @@
+import * as z from 'zod'
+
+/** Published once for each order made. */
+export const ORDER_CREATED = 'order.created'
+
+/** Most pieces in an order. */
+const MAX_QUANTITY = 1_000_000
+
+export const OrderStatus = z.enum(['pending', 'paid', 'payment_failed', 'cancelled'])
+export type OrderStatus = z.infer<typeof OrderStatus>
+
+/** What an order is made from. */
+export const NewOrder = z.object({
+  user_id: z.int().min(1),
+  product_name: z
+    .string()
+    .trim()
+    .min(1, 'it is missing')
+    .max(200)
+    .regex(/^\P{Cc}*$/u, 'no control characters'),
+  quantity: z.int().min(1).max(MAX_QUANTITY),
+})
+export type NewOrder = z.infer<typeof NewOrder>
+
+/** An order as the API shows it (design §5). */
+export const Order = z.object({
+  id: z.int(),
+  user_id: z.int(),
+  product_name: z.string(),
+  quantity: z.int(),
+  total_price: z.number().describe('at most two decimals'),
+  status: OrderStatus,
+  created_at: z.string().describe('RFC 3339'),
+})
+export type Order = z.infer<typeof Order>
+
+/** The data of `order.created` (design §5). */
+export const OrderCreated = z.object({
+  order_id: z.int().min(1),
+  user_id: z.int().min(1),
+  product_name: z.string(),
+  quantity: z.int().min(1),
+  total_price: z.number().min(0).max(1e12),
+})
+export type OrderCreated = z.infer<typeof OrderCreated>

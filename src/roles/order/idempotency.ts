@@ -1,0 +1,79 @@
+import type { Kysely, Transaction } from 'kysely'
+import { bind } from '../../kit/bound-query.ts'
+import { AppError } from '../../kit/errors.ts'
+import type { OrderDatabase } from './order-tables.ts'
+
+/** Milliseconds a key is remembered: a day. */
+const KEPT_MS = 24 * 3_600_000
+/** Old keys dropped with each new one: more than come. */
+const PRUNED_AT_ONCE = 10
+
+/** Visible ASCII, so that it can stand in logs and headers. */
+const KEY = /^[\x21-\x7e]{1,255}$/
+
+/** The `Idempotency-Key` header of a request, checked. Throws AppError `INVALID_REQUEST`. */
+export function parseIdempotencyKey(header: string | undefined): string | undefined {
+  if (header === undefined || KEY.test(header)) return header
+  throw new AppError('INVALID_REQUEST', 'Invalid Idempotency-Key', {
+    detail: 'An Idempotency-Key has 1 to 255 visible ASCII characters',
+  })
+}
+
+/** A key belongs to who used it: another caller's same key is another key. */
+export interface OwnedKey {
+  /** Empty for a caller without a token. */
+  readonly owner: string
+  readonly key: string
+}
+
+/** Which order a key has made. */
+export interface IdempotencyKeys {
+  /** The order that the key made within the 24 h before `now`; asked of the store's `db`, or within a transaction. */
+  find(db: Kysely<OrderDatabase>, key: OwnedKey, now: number): Promise<number | undefined>
+  /** Remembers what a key made, and forgets some old ones. Throws AppError `CONFLICT` when it has made an order meanwhile. */
+  remember(trx: Transaction<OrderDatabase>, key: OwnedKey, orderId: number, now: number): Promise<void>
+}
+
+export function createIdempotencyKeys(db: Kysely<OrderDatabase>): IdempotencyKeys {
+  const select = db
+    .selectFrom('idempotency_keys')
+    .select('order_id')
+    .where('owner', '=', '')
+    .where('key', '=', '')
+    .where('created_at', '>', '')
+    .compile()
+  const old = db
+    .selectFrom('idempotency_keys')
+    .select('order_id')
+    .where('created_at', '<=', '')
+    .orderBy('created_at')
+    .limit(PRUNED_AT_ONCE)
+  const prune = db.deleteFrom('idempotency_keys').where('created_at', '<=', '').where('order_id', 'in', old).compile()
+  const insert = db
+    .insertInto('idempotency_keys')
+    .values({ owner: '', key: '', order_id: 0, created_at: '' })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['owner', 'key'])
+        .doUpdateSet((row) => ({ order_id: row.ref('excluded.order_id'), created_at: row.ref('excluded.created_at') }))
+        .where('idempotency_keys.created_at', '<=', ''),
+    )
+    .compile()
+
+  return {
+    async find(from, { owner, key }, now) {
+      return (await from.executeQuery(bind(select, [owner, key, expiry(now)]))).rows[0]?.order_id
+    },
+    async remember(trx, { owner, key }, orderId, now) {
+      const expired = expiry(now)
+      await trx.executeQuery(bind(prune, [expired, expired, PRUNED_AT_ONCE]))
+      const parameters = [owner, key, orderId, new Date(now).toISOString(), expired]
+      const { numAffectedRows } = await trx.executeQuery(bind(insert, parameters))
+      if (numAffectedRows === 0n) throw new AppError('CONFLICT', 'This Idempotency-Key is being used; try again')
+    },
+  }
+}
+
+function expiry(now: number): string {
+  return new Date(now - KEPT_MS).toISOString()
+}

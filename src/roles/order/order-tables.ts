@@ -1,0 +1,68 @@
+import type { Generated } from 'kysely'
+import type { Migration } from 'kysely/migration'
+import { inboxMigration } from '../../kit/messaging/inbox.ts'
+import type { InboxTable, OutboxTable } from '../../kit/messaging/messaging.ts'
+import { outboxMigration } from '../../kit/messaging/outbox.ts'
+import { serialId } from '../../kit/serial-id.ts'
+import type { OrderStatus } from './contract.ts'
+
+export interface OrderDatabase extends OutboxTable, InboxTable {
+  orders: {
+    id: Generated<number>
+    /** The subject of the token it was made with; null when it was made without one. */
+    owner: string | null
+    user_id: number
+    product_name: string
+    quantity: number
+    total_cents: number
+    status: OrderStatus
+    created_at: string
+  }
+  idempotency_keys: {
+    /** Empty for orders made without a token. */
+    owner: string
+    key: string
+    order_id: number
+    created_at: string
+  }
+}
+
+const orders: Migration = {
+  async up(db) {
+    await db.schema
+      .createTable('orders')
+      .addColumn('id', 'integer', serialId(db))
+      .addColumn('owner', 'text')
+      .addColumn('user_id', 'bigint', (column) => column.notNull())
+      .addColumn('product_name', 'text', (column) => column.notNull())
+      .addColumn('quantity', 'integer', (column) => column.notNull())
+      .addColumn('total_cents', 'bigint', (column) => column.notNull())
+      .addColumn('status', 'text', (column) => column.notNull())
+      .addColumn('created_at', 'text', (column) => column.notNull())
+      .execute()
+    await db.schema.createIndex('orders_user').on('orders').columns(['user_id', 'id']).execute()
+    await db.schema.createIndex('orders_owner').on('orders').columns(['owner', 'id']).execute()
+  },
+}
+
+const idempotencyKeys: Migration = {
+  async up(db) {
+    await db.schema
+      .createTable('idempotency_keys')
+      .addColumn('owner', 'text', (column) => column.notNull())
+      .addColumn('key', 'text', (column) => column.notNull())
+      .addColumn('order_id', 'bigint', (column) => column.notNull())
+      .addColumn('created_at', 'text', (column) => column.notNull())
+      .addPrimaryKeyConstraint('idempotency_keys_pk', ['owner', 'key'])
+      .execute()
+    await db.schema.createIndex('idempotency_keys_age').on('idempotency_keys').column('created_at').execute()
+  },
+}
+
+/** The order service's tables. */
+export const orderMigrations: Readonly<Record<string, Migration>> = {
+  '2026-01-01-orders': orders,
+  '2026-01-02-idempotency-keys': idempotencyKeys,
+  '2026-01-03-outbox': outboxMigration,
+  '2026-01-04-inbox': inboxMigration,
+}

@@ -1,0 +1,68 @@
+import type { Clock } from '../../drivers/clock.ts'
+import type { Store } from '../../drivers/store/contract.ts'
+import { bind } from '../../kit/bound-query.ts'
+import { AppError } from '../../kit/errors.ts'
+import { once } from '../../kit/messaging/inbox.ts'
+import type { IncomingEvent } from '../../kit/messaging/messaging.ts'
+import type { Log } from '../../kit/telemetry/log.ts'
+import { PaymentProcessed } from '../payment/contract.ts'
+import { afterPayment } from './order-status.ts'
+import type { OrderDatabase } from './order-tables.ts'
+
+export interface PaymentResultsOptions {
+  readonly store: Store<OrderDatabase>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/**
+ * Handles `payment.processed`: the order becomes paid or payment_failed, once, however often the event comes. A message that isn't a payment's,
+ * such as one published by hand, and one for an order that isn't here are logged and done with: coming again wouldn't change them.
+ */
+export function createPaymentResults({
+  store,
+  clock,
+  log,
+}: PaymentResultsOptions): (event: IncomingEvent) => Promise<void> {
+  const { db } = store
+  const select = db.selectFrom('orders').select('status').where('id', '=', 0).compile()
+  const update = db
+    .updateTable('orders')
+    .set({ status: 'paid' })
+    .where('id', '=', 0)
+    .where('status', '=', 'pending')
+    .compile()
+
+  return async function paymentProcessed(event) {
+    const result = PaymentProcessed.safeParse(event.payload)
+    if (!result.success) {
+      const faults = result.error.issues.map(({ path, message }) => `${path.join('.') || 'payload'}: ${message}`)
+      log.warning(`A message on ${event.topic} is not a payment's; it is passed over`, { message_id: event.id, faults })
+      return
+    }
+    const { order_id, payment_id, status: payment } = result.data
+    await store.transaction((trx) =>
+      once(
+        trx,
+        event.id,
+        async () => {
+          const order = (await trx.executeQuery(bind(select, [order_id]))).rows[0]
+          if (!order) {
+            log.warning(`Payment of order ${order_id}, which is not here`, { payment_id })
+            return
+          }
+          const transition = afterPayment(order.status, payment)
+          if (transition.outcome === 'refund') {
+            log.error(`Order ${order_id} was cancelled while it was being paid: refund it`, { order_id, payment_id })
+          } else if (transition.outcome === 'becomes') {
+            const changed = await trx.executeQuery(bind(update, [transition.status, order_id, order.status]))
+            if (changed.numAffectedRows === 0n) {
+              throw new AppError('CONFLICT', `Order ${order_id} changed while its payment was noted`)
+            }
+          }
+        },
+        clock,
+      ),
+    )
+  }
+}

@@ -1,0 +1,33 @@
+import * as z from 'zod'
+import type { RemoteConfig } from '../../kit/config/remote.ts'
+import { Amount, toCents } from '../../kit/money.ts'
+
+/** A price of one piece: at most a million, so that a million pieces stay far inside the integers counted exactly. */
+const Price = Amount.refine((price) => price <= 1_000_000, 'at most 1 000 000')
+
+/** What products cost. */
+export const PriceList = z.object({
+  default_price: Price.default(29.99).describe('price of a product that has none of its own (the seed’s, 9.7.3)'),
+  prices: z.record(z.string().min(1), Price).default({}).describe('prices by product name'),
+})
+export type PriceList = z.infer<typeof PriceList>
+
+/**
+ * Gives a product's price in cents. The config server's `prices` and `default_price` come before the configured ones, and take effect
+ * while running; a value there that isn't a price is passed over.
+ */
+export function createPrices(list: PriceList, remote: Pick<RemoteConfig, 'get'>): (product: string) => number {
+  return (product) => {
+    const price = priceIn(remote.get('prices'), product) ?? priceIn(list.prices, product)
+    return toCents(price ?? asPrice(remote.get('default_price')) ?? list.default_price)
+  }
+}
+
+function priceIn(prices: unknown, product: string): number | undefined {
+  if (typeof prices !== 'object' || prices === null || !Object.hasOwn(prices, product)) return undefined
+  return asPrice(Reflect.get(prices, product))
+}
+
+function asPrice(value: unknown): number | undefined {
+  return value === undefined ? undefined : Price.safeParse(value).data
+}

@@ -1,0 +1,237 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Identity } from '../../kit/auth/identity.ts'
+import { AppError } from '../../kit/errors.ts'
+import { OrderService } from './testing/order-service.ts'
+
+const person = (subject: string, ...scopes: string[]): Identity => ({
+  subject,
+  scopes: new Set(scopes),
+  service: false,
+})
+const alice = person('alice')
+const bob = person('bob')
+
+const PAYMENT = '0193a5b2-0000-7000-8000-000000000001'
+const paid = (order_id: number, status = 'success') => ({ order_id, payment_id: PAYMENT, status, amount: 29.99 })
+
+describe('order service', () => {
+  let service: OrderService
+  beforeEach(async () => {
+    service = await OrderService.open()
+  })
+  afterEach(() => service[Symbol.asyncDispose]())
+
+  it('places an order and tells of it, in one transaction', async () => {
+    const body = { user_id: 1, product_name: 'Mouse', quantity: 3, total_price: 0.01, status: 'paid', owner: 'root' }
+    const answer = await service.call('POST', '/api/orders', { body })
+    expect(answer.status).toBe(201)
+    expect(answer.headers.get('location')).toBe('/api/orders/1')
+    const order = { user_id: 1, product_name: 'Mouse', quantity: 3, total_price: 89.97 }
+    expect(answer.body).toEqual({ id: 1, ...order, status: 'pending', created_at: '2026-12-01T12:00:00.000Z' })
+    expect((await service.call('GET', '/api/orders/1')).body).toEqual(answer.body)
+    expect(await service.events()).toMatchObject([{ type: 'order.created', data: { order_id: 1, ...order } }])
+  })
+
+  it('prices by config, and by the config server before it', async () => {
+    expect((await service.place({ product_name: 'Laptop', quantity: 2 })).total_price).toBe(1999.8)
+    expect((await service.place({ product_name: '__proto__' })).total_price).toBe(29.99)
+    expect((await service.place({ product_name: 'constructor' })).total_price).toBe(29.99)
+    service.remote = { default_price: 5, prices: { Laptop: 1.5, Desk: 'free', Lamp: -1 } }
+    expect((await service.place({ product_name: 'Laptop' })).total_price).toBe(1.5)
+    expect((await service.place({ product_name: 'Desk' })).total_price).toBe(5)
+    expect((await service.place({ product_name: 'Lamp' })).total_price).toBe(5)
+    service.remote = { default_price: 1_000_000 }
+    expect((await service.place({ quantity: 1_000_000 })).total_price).toBe(1_000_000_000_000)
+  })
+
+  it.each([
+    '{}',
+    '{"user_id":0,"product_name":"x","quantity":1}',
+    '{"user_id":1,"product_name":"","quantity":1}',
+    '{"user_id":1,"product_name":"x","quantity":0}',
+    '{"user_id":1,"product_name":"x","quantity":-1}',
+    '{"user_id":1,"product_name":"x","quantity":1.5}',
+    '{"user_id":1,"product_name":"x","quantity":1e9}',
+    '{"user_id":"1","product_name":"x","quantity":1}',
+    '{"user_id":9007199254740993,"product_name":"x","quantity":1}',
+    '{"user_id":1,"product_name":"a\\r\\nb","quantity":1}',
+    `{"user_id":1,"product_name":"${'x'.repeat(201)}","quantity":1}`,
+    '[1]',
+    'null',
+  ])('refuses %s', async (body) => {
+    expect(await service.call('POST', '/api/orders', { body })).toMatchObject({
+      status: 400,
+      body: { error: 'Invalid order data' },
+    })
+    expect(service.asked).toBe(0)
+  })
+
+  it('asks user-service who orders', async () => {
+    const order = { product_name: 'x', quantity: 1 }
+    expect(await service.call('POST', '/api/orders', { body: { user_id: 10, ...order } })).toMatchObject({
+      status: 404,
+      body: { error: 'User not found' },
+    })
+    service.users = () => Promise.reject(new AppError('UNREACHABLE', 'No user-service is known'))
+    expect((await service.call('POST', '/api/orders', { body: { user_id: 1, ...order } })).status).toBe(503)
+    service.users = () => Promise.reject(new AppError('UNAUTHENTICATED', 'who are you?'))
+    expect((await service.call('POST', '/api/orders', { body: { user_id: 1, ...order } })).status).toBe(502)
+    expect(await service.events()).toEqual([])
+  })
+
+  it('shows a person only his own orders, and an admin all', async () => {
+    const his = await service.place({}, { identity: alice })
+    await service.place({}, { identity: bob })
+    const nobodys = await service.place()
+    const ids = async (identity?: Identity) =>
+      (await service.call('GET', '/api/orders', identity && { identity })).body.map(({ id }: { id: number }) => id)
+    expect(await ids(alice)).toEqual([1])
+    expect(await ids(bob)).toEqual([2])
+    expect(await ids(person('carol'))).toEqual([])
+    expect(await ids(person('root', 'admin'))).toEqual([1, 2, 3])
+    expect(await ids()).toEqual([1, 2, 3])
+    expect(await ids({ ...person('api-gateway'), service: true })).toEqual([1, 2, 3])
+
+    const problem = { status: 404, body: { error: 'Order not found' } }
+    expect(await service.call('GET', `/api/orders/${his.id}`, { identity: bob })).toMatchObject(problem)
+    expect(await service.call('DELETE', `/api/orders/${his.id}`, { identity: bob })).toMatchObject(problem)
+    expect(await service.call('GET', `/api/orders/${nobodys.id}`, { identity: bob })).toMatchObject(problem)
+    expect(await service.call('GET', `/api/orders/${his.id}`, { identity: alice })).toMatchObject({ status: 200 })
+    expect(JSON.stringify(his)).not.toContain('alice')
+  })
+
+  it('filters and pages', async () => {
+    for (const user_id of [1, 2, 1, 1]) await service.place({ user_id })
+    await service.call('DELETE', '/api/orders/3')
+    const list = async (query: string) => (await service.call('GET', `/api/orders?${query}`)).body
+    expect(await list('user_id=1')).toMatchObject([{ id: 1 }, { id: 3 }, { id: 4 }])
+    expect(await list('user_id=1&status=pending')).toMatchObject([{ id: 1 }, { id: 4 }])
+    expect(await list('user_id=9')).toEqual([])
+    const first = await service.call('GET', '/api/orders?user_id=1&limit=2')
+    expect(first.headers.get('link')).toBe('</api/orders?user_id=1&limit=2&after=3>; rel="next"')
+    expect(await list('user_id=1&limit=2&after=3')).toMatchObject([{ id: 4 }])
+    for (const query of ['user_id=x', 'status=done', 'limit=0', 'after=-1']) {
+      expect((await service.call('GET', `/api/orders?${query}`)).status).toBe(400)
+    }
+  })
+
+  it('cancels what is pending, once or twice', async () => {
+    for (let id = 1; id <= 3; id++) await service.place()
+    await service.deliver('event-1', paid(2))
+    await service.deliver('event-2', paid(3, 'failed'))
+    expect((await service.call('DELETE', '/api/orders/1')).status).toBe(204)
+    expect((await service.call('DELETE', '/api/orders/1')).status).toBe(204)
+    expect((await service.call('GET', '/api/orders/1')).body.status).toBe('cancelled')
+    expect(await service.call('DELETE', '/api/orders/2')).toMatchObject({ status: 409, body: { code: 'CONFLICT' } })
+    expect((await service.call('DELETE', '/api/orders/3')).status).toBe(409)
+    expect((await service.call('DELETE', '/api/orders/99')).status).toBe(404)
+    expect((await service.call('DELETE', '/api/orders/x')).body.error).toBe('Invalid order ID')
+  })
+
+  it('notes a payment once, however often its event comes', async () => {
+    await service.place()
+    for (let delivery = 0; delivery < 3; delivery++) await service.deliver('event-1', paid(1))
+    await service.deliver('event-2', paid(1, 'failed'))
+    expect((await service.call('GET', '/api/orders/1')).body.status).toBe('paid')
+  })
+
+  it('cries for a refund when a cancelled order was charged', async () => {
+    await service.place()
+    await service.call('DELETE', '/api/orders/1')
+    await service.deliver('event-1', paid(1))
+    expect((await service.call('GET', '/api/orders/1')).body.status).toBe('cancelled')
+    expect(service.logged).toEqual([expect.stringContaining('refund')])
+  })
+
+  it.each([{ status: 'success', order_id: '123' }, 'text', null, paid(77)])(
+    'is done with the message %j',
+    async (payload) => {
+      await service.deliver('event-1', payload)
+      expect(service.logged).toHaveLength(1)
+    },
+  )
+
+  describe('with an Idempotency-Key', () => {
+    it('gives the first answer again, whatever became of the order', async () => {
+      const body = { user_id: 1, product_name: 'Mouse', quantity: 1 }
+      const first = await service.call('POST', '/api/orders', { body, key: 'k1' })
+      await service.deliver('event-1', paid(1))
+      service.remote = { default_price: 1 }
+      const second = await service.call('POST', '/api/orders', { body, key: 'k1' })
+      expect([second.status, second.body]).toEqual([201, first.body])
+      expect(second.headers.get('location')).toBe('/api/orders/1')
+      expect([first.headers, second.headers].map((headers) => headers.get('idempotency-replayed'))).toEqual([
+        null,
+        'true',
+      ])
+      expect(await service.events()).toHaveLength(1)
+    })
+
+    it('refuses another order under it, and tells callers apart', async () => {
+      await service.place({}, { key: 'k1', identity: alice })
+      const body = { user_id: 1, product_name: 'Mouse', quantity: 2 }
+      expect(await service.call('POST', '/api/orders', { body, key: 'k1', identity: alice })).toMatchObject({
+        status: 422,
+      })
+      expect((await service.place({}, { key: 'k1', identity: bob })).id).toBe(2)
+      expect((await service.place({}, { key: 'k1' })).id).toBe(3)
+    })
+
+    it('makes one order of many at once', async () => {
+      const orders = await Promise.all(Array.from({ length: 20 }, () => service.place({}, { key: 'k1' })))
+      expect(new Set(orders.map(({ id }) => id)).size).toBe(1)
+      expect(await service.events()).toHaveLength(1)
+    })
+
+    it('forgets it after 24 h', async () => {
+      for (let at = 0; at < 25; at++) await service.place({}, { key: `k${at}` })
+      service.now += 24 * 3_600_000
+      expect((await service.place({}, { key: 'k24' })).id).toBe(26)
+      for (let at = 0; at < 3; at++) await service.place({}, { key: `new${at}` })
+      const kept = await service.store.db.selectFrom('idempotency_keys').select('key').execute()
+      expect(kept.map(({ key }) => key).sort()).toEqual(['k24', 'new0', 'new1', 'new2'])
+    })
+
+    it('keeps no key of an order that failed', async () => {
+      const body = { user_id: 10, product_name: 'Mouse', quantity: 1 }
+      expect((await service.call('POST', '/api/orders', { body, key: 'k1' })).status).toBe(404)
+      service.users = async (id) => ({ id })
+      expect((await service.call('POST', '/api/orders', { body, key: 'k1' })).status).toBe(201)
+    })
+
+    it.each(['', 'a b', 'ä', 'x'.repeat(256)])('refuses the key %j', async (key) => {
+      const body = { user_id: 1, product_name: 'Mouse', quantity: 1 }
+      expect((await service.call('POST', '/api/orders', { body, key })).body.error).toBe('Invalid Idempotency-Key')
+    })
+
+    it('makes as many orders as there are keys, each answered alike every time', async () => {
+      const use = fc.record({
+        key: fc.constantFrom('a', 'b', 'c'),
+        quantity: fc.constantFrom(1, 2),
+        who: fc.constantFrom(alice, bob),
+      })
+      await fc.assert(
+        fc.asyncProperty(fc.array(use, { minLength: 1, maxLength: 12 }), async (uses) => {
+          await using other = await OrderService.open()
+          const answers = await Promise.all(
+            uses.map(async ({ key, quantity, who }) => {
+              const body = { user_id: 1, product_name: 'Mouse', quantity }
+              const answer = await other.call('POST', '/api/orders', { body, key, identity: who })
+              return { key: `${who.subject} ${key}`, quantity, ...answer }
+            }),
+          )
+          const keys = new Set(answers.map(({ key }) => key))
+          expect(await other.events()).toHaveLength(keys.size)
+          for (const key of keys) {
+            const made = answers.filter((answer) => answer.key === key && answer.status === 201)
+            expect(new Set(made.map(({ body }) => JSON.stringify(body))).size).toBe(1)
+            const refused = answers.filter((answer) => answer.key === key && answer.status === 422)
+            expect(refused.every(({ quantity }) => quantity !== made[0]?.quantity)).toBe(true)
+          }
+        }),
+        { numRuns: 15 },
+      )
+    })
+  })
+})

@@ -1,0 +1,117 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Hono } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { Store } from '../../../drivers/store/contract.ts'
+import { sqlite } from '../../../drivers/store/sqlite.ts'
+import type { Identity } from '../../../kit/auth/identity.ts'
+import type { ServiceClient } from '../../../kit/client/service-client.ts'
+import { AppError, toAppError, toProblem } from '../../../kit/errors.ts'
+import type { IncomingEvent } from '../../../kit/messaging/messaging.ts'
+import { createOutbox } from '../../../kit/messaging/outbox.ts'
+import type { AppEnv } from '../../../kit/role.ts'
+import type { Log } from '../../../kit/telemetry/log.ts'
+import { runInScope } from '../../../kit/telemetry/scope.ts'
+import type { Order } from '../contract.ts'
+import { type OrderDatabase, orderMigrations } from '../order-tables.ts'
+import { createOrders } from '../orders.ts'
+import { createPaymentResults } from '../payment-results.ts'
+import { createPlacing } from '../placing.ts'
+import { createPrices, PriceList } from '../prices.ts'
+import { orderRoutes } from '../routes.ts'
+
+/** A whole order service on a temporary database; user-service is answered by `users`. */
+export class OrderService implements AsyncDisposable {
+  readonly store: Store<OrderDatabase>
+  readonly logged: string[] = []
+  /** What the config server says. */
+  remote: Record<string, unknown> = {}
+  now = Date.parse('2026-12-01T12:00:00Z')
+  /** Times user-service was asked. */
+  asked = 0
+  /** Users 1 to 9 exist. */
+  users = async (id: number): Promise<unknown> => {
+    if (id > 9) throw new AppError('NOT_FOUND', 'User not found')
+    return { id }
+  }
+  readonly #app: Hono<AppEnv>
+  readonly #handle: (event: IncomingEvent) => Promise<void>
+  readonly #folder: string
+
+  static async open(): Promise<OrderService> {
+    const folder = await mkdtemp(join(tmpdir(), 'msvc-order-'))
+    const migrations = orderMigrations
+    const store = await sqlite.open<OrderDatabase>({ url: 'sqlite:', name: 'order-service', folder, migrations })
+    return new OrderService(store, folder)
+  }
+
+  private constructor(store: Store<OrderDatabase>, folder: string) {
+    this.store = store
+    this.#folder = folder
+    const clock = { now: () => this.now, monotonic: () => 0 }
+    const note = (message: string) => void this.logged.push(message)
+    const log: Log = { debug: note, info: note, warning: note, error: note, critical: note }
+    const nobody = () => Promise.reject(new Error('not expected'))
+    const users: ServiceClient = {
+      service: 'user-service',
+      get: (path) => {
+        this.asked++
+        return this.users(Number(path.split('/').at(-1)))
+      },
+      post: nobody,
+      put: nobody,
+      patch: nobody,
+      delete: nobody,
+      raw: nobody,
+    }
+    const outbox = createOutbox<OrderDatabase>({ service: 'order-service', clock, onAdd: () => {} })
+    const priceOf = createPrices(PriceList.parse({ prices: { Laptop: 999.9 } }), { get: (key) => this.remote[key] })
+    this.#app = orderRoutes(createOrders(store), createPlacing({ store, outbox, users, clock, priceOf }))
+    this.#app.onError((thrown, c) => {
+      const problem = toProblem(toAppError(thrown), 'trace')
+      return c.json(problem, problem.status as ContentfulStatusCode)
+    })
+    this.#handle = createPaymentResults({ store, clock, log })
+  }
+
+  /** Sends a request as `identity`; absent for a local caller without token. */
+  async call(
+    method: string,
+    path: string,
+    { body, identity, key }: { body?: unknown; identity?: Identity; key?: string } = {},
+  ) {
+    const init: RequestInit = { method, headers: key === undefined ? {} : { 'idempotency-key': key } }
+    if (body !== undefined) init.body = typeof body === 'string' ? body : JSON.stringify(body)
+    const send = () => this.#app.request(path, init)
+    const answer = await (identity ? runInScope({ ...SCOPE, identity }, send) : send())
+    const text = await answer.text()
+    return { status: answer.status, headers: answer.headers, body: text === '' ? undefined : JSON.parse(text) }
+  }
+
+  /** Places an order for user 1 and gives its answer's body. */
+  async place(order: Partial<Order> = {}, who: { identity?: Identity; key?: string } = {}): Promise<Order> {
+    const body = { user_id: 1, product_name: 'Mouse', quantity: 1, ...order }
+    return (await this.call('POST', '/api/orders', { body, ...who })).body
+  }
+
+  /** Delivers a `payment.processed`. */
+  async deliver(id: string, payload: unknown): Promise<void> {
+    const timestamp = new Date(this.now).toISOString()
+    await this.#handle({ id, topic: 'payment.processed', payload, timestamp, delivery: 1, attributes: {} })
+  }
+
+  /** Data of the events that wait in the outbox. */
+  async events(): Promise<{ type: string; data: unknown }[]> {
+    const rows = await this.store.db.selectFrom('outbox').select('event').orderBy('position').execute()
+    return rows.map(({ event }) => JSON.parse(event))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.store.close()
+    await rm(this.#folder, { recursive: true })
+  }
+}
+
+const span = { traceId: '', spanId: '', sampled: false, setAttribute() {}, rename() {}, end() {} }
+const SCOPE = { span, requestId: 'request' }

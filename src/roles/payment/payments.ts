@@ -1,0 +1,92 @@
+import { randomUUIDv7 } from 'node:crypto'
+import type { Clock } from '../../drivers/clock.ts'
+import type { Store } from '../../drivers/store/contract.ts'
+import { bind } from '../../kit/bound-query.ts'
+import { AppError } from '../../kit/errors.ts'
+import { once } from '../../kit/messaging/inbox.ts'
+import type { IncomingEvent, Outbox } from '../../kit/messaging/messaging.ts'
+import { fromCents, toCents } from '../../kit/money.ts'
+import type { Log } from '../../kit/telemetry/log.ts'
+import { OrderCreated } from '../order/contract.ts'
+import { PAYMENT_PROCESSED, type Payment, type PaymentProcessed } from './contract.ts'
+import type { PaymentDatabase } from './payment-tables.ts'
+
+export interface PaymentsOptions {
+  readonly store: Store<PaymentDatabase>
+  readonly outbox: Outbox<PaymentDatabase>
+  readonly clock: Clock
+  readonly log: Log
+  /** The largest amount that is charged, in cents; more fails. Asked each time, since it may change while running. */
+  readonly limitCents: () => number
+}
+
+/** Payments: one for each order, ever. */
+export interface Payments {
+  /**
+   * Charges the order that an `order.created` tells of, and writes `payment.processed` to the outbox in the same transaction. An event that
+   * came before, or an order that was charged before, changes nothing. A message that isn't an order's, such as one published by hand, is
+   * logged and done with: coming again wouldn't make it one.
+   */
+  orderCreated(event: IncomingEvent): Promise<void>
+  /** In the order in which they were made, to the millisecond. */
+  list(options: {
+    limit: number
+    after?: string | undefined
+    orderId?: number | undefined
+  }): Promise<readonly Payment[]>
+  /** Throws AppError `NOT_FOUND`. */
+  find(id: string): Promise<Payment>
+}
+
+export function createPayments({ store, outbox, clock, log, limitCents }: PaymentsOptions): Payments {
+  const { db } = store
+  const rows = db.selectFrom('payments').selectAll()
+  const byId = rows.where('id', '=', '').compile()
+  const insert = db
+    .insertInto('payments')
+    .values({ id: '', order_id: 0, user_id: 0, amount_cents: 0, status: 'success', created_at: '' })
+    .onConflict((conflict) => conflict.column('order_id').doNothing())
+    .compile()
+
+  return {
+    async orderCreated(event) {
+      const order = OrderCreated.safeParse(event.payload)
+      if (!order.success) {
+        const faults = order.error.issues.map(({ path, message }) => `${path.join('.') || 'payload'}: ${message}`)
+        log.warning(`A message on ${event.topic} is not an order; nothing is charged`, { message_id: event.id, faults })
+        return
+      }
+      const { order_id, user_id, total_price } = order.data
+      const cents = toCents(total_price)
+      const status = cents <= limitCents() ? 'success' : 'failed'
+      await store.transaction((trx) =>
+        once(
+          trx,
+          event.id,
+          async () => {
+            const payment_id = randomUUIDv7()
+            const at = new Date(clock.now()).toISOString()
+            const charged = await trx.executeQuery(bind(insert, [payment_id, order_id, user_id, cents, status, at]))
+            if (charged.numAffectedRows === 0n) return
+            const data: PaymentProcessed = { order_id, payment_id, status, amount: fromCents(cents) }
+            await outbox.add(trx, { type: PAYMENT_PROCESSED, data })
+          },
+          clock,
+        ),
+      )
+    },
+    async list({ limit, after = '', orderId }) {
+      const wanted = orderId === undefined ? rows : rows.where('order_id', '=', orderId)
+      return (await wanted.where('id', '>', after).orderBy('id').limit(limit).execute()).map(toPayment)
+    },
+    async find(id) {
+      const found = (await db.executeQuery(bind(byId, [id]))).rows[0]
+      if (!found) throw new AppError('NOT_FOUND', 'Payment not found')
+      return toPayment(found)
+    },
+  }
+}
+
+function toPayment({ id, order_id, user_id, amount_cents, status, created_at }: PaymentDatabase['payments']): Payment {
+  return { id, order_id, user_id, amount: fromCents(amount_cents), status, created_at }
+}

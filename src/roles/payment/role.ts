@@ -1,0 +1,31 @@
+import * as z from 'zod'
+import { Amount, toCents } from '../../kit/money.ts'
+import { defineRole } from '../../kit/role.ts'
+import { ORDER_CREATED } from '../order/contract.ts'
+import { type PaymentDatabase, paymentMigrations } from './payment-tables.ts'
+import { createPayments } from './payments.ts'
+import { paymentRoutes } from './routes.ts'
+
+/** Charges orders: takes `order.created`, publishes `payment.processed` (seed 9.7.12). */
+export const payment = defineRole({
+  name: 'payment',
+  service: 'payment-service',
+  summary: 'charges each order once: takes order.created, publishes payment.processed',
+  port: 8003,
+  config: z.strictObject({
+    limit: Amount.default(10_000).describe('largest amount that is charged; the payment of a dearer order fails'),
+  }),
+  needs: ['registry', 'broker'],
+  async start({ config, service, clock, log, messaging, remoteConfig, store: open }) {
+    const store = await open<PaymentDatabase>(paymentMigrations)
+    const payments = createPayments({
+      store,
+      outbox: messaging.outbox(store),
+      clock,
+      log,
+      limitCents: () => toCents(remoteConfig.getNumber('limit', config.limit)),
+    })
+    messaging.consume({ topic: ORDER_CREATED, group: service, handle: payments.orderCreated })
+    return { app: paymentRoutes(payments) }
+  },
+})

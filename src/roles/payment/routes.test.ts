@@ -1,0 +1,132 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Hono } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Store } from '../../drivers/store/contract.ts'
+import { sqlite } from '../../drivers/store/sqlite.ts'
+import { toAppError, toProblem } from '../../kit/errors.ts'
+import { createOutbox } from '../../kit/messaging/outbox.ts'
+import type { AppEnv } from '../../kit/role.ts'
+import type { Log } from '../../kit/telemetry/log.ts'
+import { type PaymentDatabase, paymentMigrations } from './payment-tables.ts'
+import { createPayments, type Payments } from './payments.ts'
+import { paymentRoutes } from './routes.ts'
+
+const clock = { now: () => Date.parse('2026-12-01T12:00:00Z'), monotonic: () => 0 }
+
+describe('payment service', () => {
+  let folder: string
+  let store: Store<PaymentDatabase>
+  let payments: Payments
+  let app: Hono<AppEnv>
+  let warnings: string[]
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'msvc-payment-'))
+    const migrations = paymentMigrations
+    store = await sqlite.open<PaymentDatabase>({ url: 'sqlite:', name: 'payment-service', folder, migrations })
+    warnings = []
+    const log: Log = { debug() {}, info() {}, warning: (message) => warnings.push(message), error() {}, critical() {} }
+    const outbox = createOutbox<PaymentDatabase>({ service: 'payment-service', clock, onAdd: () => {} })
+    payments = createPayments({ store, outbox, clock, log, limitCents: () => 1_000_000 })
+    app = paymentRoutes(payments)
+    app.onError((thrown, c) => {
+      const problem = toProblem(toAppError(thrown), 'trace')
+      return c.json(problem, problem.status as ContentfulStatusCode)
+    })
+  })
+  afterEach(async () => {
+    await store.close()
+    await rm(folder, { recursive: true })
+  })
+
+  const deliver = (id: string, payload: unknown) =>
+    payments.orderCreated({ id, topic: 'order.created', payload, timestamp: '', delivery: 1, attributes: {} })
+
+  const order = (order_id: number, total_price = 29.99) => ({
+    order_id,
+    user_id: 1,
+    product_name: 'Laptop',
+    quantity: 1,
+    total_price,
+  })
+
+  async function get(path: string) {
+    const answer = await app.request(path)
+    return { status: answer.status, headers: answer.headers, body: JSON.parse(await answer.text()) }
+  }
+
+  async function events() {
+    const rows = await store.db.selectFrom('outbox').select('event').orderBy('position').execute()
+    return rows.map(({ event }) => JSON.parse(event))
+  }
+
+  it('charges an order and tells of it', async () => {
+    await deliver('event-1', order(7))
+    const [payment] = (await get('/api/payments')).body
+    expect(payment).toEqual({
+      id: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7/),
+      order_id: 7,
+      user_id: 1,
+      amount: 29.99,
+      status: 'success',
+      created_at: '2026-12-01T12:00:00.000Z',
+    })
+    expect((await get(`/api/payments/${payment.id}`)).body).toEqual(payment)
+    const data = { order_id: 7, payment_id: payment.id, status: 'success', amount: 29.99 }
+    expect(await events()).toMatchObject([{ type: 'payment.processed', data }])
+  })
+
+  it('fails what is dearer than the limit', async () => {
+    await deliver('event-1', order(1, 10_000))
+    await deliver('event-2', order(2, 10_000.01))
+    expect((await get('/api/payments')).body).toMatchObject([
+      { status: 'success' },
+      { status: 'failed', amount: 10_000.01 },
+    ])
+    expect((await events()).map(({ data }) => data.status)).toEqual(['success', 'failed'])
+  })
+
+  it('charges once, however often the event comes, and under whatever id', async () => {
+    await Promise.all([deliver('event-1', order(7)), deliver('event-1', order(7)), deliver('event-2', order(7, 5))])
+    await deliver('event-1', order(7))
+    expect((await get('/api/payments')).body).toHaveLength(1)
+    expect(await events()).toHaveLength(1)
+  })
+
+  it.each([
+    { user_id: 1, product: 'Laptop' },
+    'order',
+    null,
+    { ...order(1), order_id: '1' },
+    { ...order(1), total_price: -1 },
+    { ...order(1), total_price: 1e300 },
+  ])('is done with the message %j, which is no order', async (payload) => {
+    await deliver('event-1', payload)
+    expect(warnings).toEqual([expect.stringContaining('not an order')])
+    expect((await get('/api/payments')).body).toEqual([])
+    expect(await events()).toEqual([])
+  })
+
+  it('finds by order, and pages', async () => {
+    for (let id = 1; id <= 5; id++) await deliver(`event-${id}`, order(id))
+    expect((await get('/api/payments?order_id=3')).body).toMatchObject([{ order_id: 3 }])
+    expect((await get('/api/payments?order_id=9')).body).toEqual([])
+    const first = await get('/api/payments?limit=3')
+    const next = /^<([^>]+)>; rel="next"$/.exec(first.headers.get('link') ?? '')?.[1] ?? ''
+    const second = await get(next)
+    const shown: number[] = [...first.body, ...second.body].map(({ order_id }) => order_id)
+    expect(shown.sort()).toEqual([1, 2, 3, 4, 5])
+    expect(second.headers.get('link')).toBeNull()
+  })
+
+  it('refuses ids that are none, and knows what it does not have', async () => {
+    expect(await get('/api/payments/1')).toMatchObject({ status: 400, body: { error: 'Invalid payment ID' } })
+    const unknown = await get('/api/payments/0193a5b2-0000-7000-8000-000000000001')
+    expect(unknown).toMatchObject({ status: 404, body: { error: 'Payment not found' } })
+    for (const query of ['order_id=0', 'limit=x', 'after=1'])
+      expect((await get(`/api/payments?${query}`)).status).toBe(400)
+  })
+})

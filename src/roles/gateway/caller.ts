@@ -1,0 +1,37 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Authority } from '../../kit/auth/authority.ts'
+import type { Identity } from '../../kit/auth/identity.ts'
+import { AppError } from '../../kit/errors.ts'
+import { bearerToken } from '../../kit/middleware/auth.ts'
+import type { Access } from './route-table.ts'
+
+/**
+ * Finds out who sends a request and whether they may. A public method needs no token, but a token that comes along is
+ * checked, and one that is bad is refused rather than overlooked.
+ * @param service the audience a token must be meant for
+ * @returns at once what can be known at once: undefined for nobody, the identity of a token seen lately; else a promise of it
+ * @throws AppError `UNAUTHENTICATED` for a missing or bad token, `FORBIDDEN` when a scope is missing; a returned promise rejects with these
+ */
+export function identify(
+  { authorization }: Pick<IncomingHttpHeaders, 'authorization'>,
+  access: Access,
+  authority: Authority,
+  service: string,
+): Identity | undefined | Promise<Identity> {
+  if (access === 'public' && !BEARER.test(authorization ?? '')) return undefined
+  const token = bearerToken(authorization)
+  const known = authority.recall(token, service)
+  if (known) return withScopes(known, access)
+  return authority.verify(token, service).then((identity) => withScopes(identity, access))
+}
+
+const BEARER = /^bearer /i
+
+function withScopes(identity: Identity, access: Access): Identity {
+  if (typeof access === 'string' || access.every((scope) => identity.scopes.has(scope))) return identity
+  const needed = access.join(' ')
+  throw new AppError('FORBIDDEN', 'Forbidden', {
+    detail: `The token lacks a scope; needed: ${needed}`,
+    headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${needed}"` },
+  })
+}

@@ -1,0 +1,116 @@
+import * as z from 'zod'
+import { parseRequestTarget } from './request-path.ts'
+import { METHODS, type Route } from './route-table.ts'
+
+/** Limits of security.md's table. */
+const DEADLINE_MS = 15_000
+/** The seed's (9.7.3). */
+const UPSTREAM_TIMEOUT_MS = 5_000
+const BODY_LIMIT = 1_048_576
+
+/** Whole segments from the root, such as `/gateway/api/users`: what the path check lets through, without a query or a slash at the end. */
+const Prefix = z.string().refine((text) => {
+  const target = parseRequestTarget(text)
+  return !('refused' in target) && target.query === '' && !text.endsWith('/')
+}, 'expected whole path segments such as /gateway/api/users')
+
+const Access = z.union([z.literal('public'), z.literal('token'), z.array(z.string().min(1)).min(1)]).meta({
+  expected: 'public, token, or a list of scopes',
+})
+
+/** A token bucket: how many requests at once, and how many a second in the long run. */
+const Limit = z.strictObject({
+  per_second: z.number().min(0.001).max(1_000_000),
+  burst: z.int().min(1).max(1_000_000),
+})
+
+const Milliseconds = z.int().min(1).max(3_600_000)
+const BodyLimit = z.int().min(0).max(1_099_511_627_776)
+
+const RouteConfig = z.strictObject({
+  prefix: Prefix,
+  upstream: z.string().min(1),
+  strip_prefix: z.union([z.literal(''), Prefix]).default(''),
+  methods: z.partialRecord(z.enum(METHODS), Access),
+  deadline_ms: Milliseconds.optional(),
+  upstream_timeout_ms: Milliseconds.optional(),
+  body_limit: BodyLimit.optional(),
+  write_limit: Limit.nullable().optional(),
+  read_limit: Limit.nullable().optional(),
+})
+
+const Origin = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && new URL(text).origin === text,
+    'expected an origin such as https://shop.example',
+  )
+
+const Cors = z.strictObject({
+  origins: z.array(Origin).default([]),
+  credentials: z.boolean().default(false),
+  request_headers: z
+    .array(z.string().regex(/^[\w-]+$/))
+    .default(['authorization', 'content-type', 'idempotency-key', 'if-match', 'if-none-match', 'traceparent']),
+  exposed_headers: z
+    .array(z.string().regex(/^[\w-]+$/))
+    .default(['etag', 'link', 'location', 'retry-after', 'x-request-id', 'x-trace-id']),
+  max_age_seconds: z.int().min(0).max(86_400).default(600),
+})
+/** Which pages of other origins may call, and what of the answers they may read (Fetch standard §3.2). */
+export type CorsConfig = z.infer<typeof Cors>
+
+/** The two services of the seed's gateway (9.7.4): users may be read by anybody, everything else wants a token. */
+const SEED_ROUTES: readonly z.input<typeof RouteConfig>[] = [
+  {
+    prefix: '/gateway/api/users',
+    upstream: 'user-service',
+    strip_prefix: '/gateway',
+    methods: { GET: 'public', HEAD: 'public', POST: 'token', PUT: 'token', PATCH: 'token', DELETE: 'token' },
+  },
+  {
+    prefix: '/gateway/api/orders',
+    upstream: 'order-service',
+    strip_prefix: '/gateway',
+    methods: { GET: 'token', HEAD: 'token', POST: 'token', PUT: 'token', PATCH: 'token', DELETE: 'token' },
+  },
+]
+
+/** The gateway's section. What a route doesn't say itself, it takes from the values beside `routes`. */
+export const GatewayConfig = z.strictObject({
+  routes: z
+    .array(RouteConfig)
+    .refine(
+      (routes) => new Set(routes.map(({ prefix }) => prefix)).size === routes.length,
+      'two routes with one prefix',
+    )
+    .refine((routes) => routes.every(isStrippable), 'strip_prefix is not the beginning of prefix')
+    .prefault([...SEED_ROUTES]),
+  deadline_ms: Milliseconds.default(DEADLINE_MS),
+  upstream_timeout_ms: Milliseconds.default(UPSTREAM_TIMEOUT_MS),
+  body_limit: BodyLimit.default(BODY_LIMIT),
+  write_limit: Limit.nullable().default({ per_second: 5_000, burst: 10_000 }),
+  read_limit: Limit.nullable().default(null),
+  cors: Cors.prefault({}),
+})
+export type GatewayConfig = z.infer<typeof GatewayConfig>
+
+function isStrippable({ prefix, strip_prefix }: { prefix: string; strip_prefix: string }): boolean {
+  return strip_prefix === '' || prefix === strip_prefix || prefix.startsWith(`${strip_prefix}/`)
+}
+
+/** The configured routes, each with all of its values. */
+export function routesOf(config: GatewayConfig): readonly Route[] {
+  const { routes, deadline_ms, upstream_timeout_ms, body_limit, write_limit, read_limit } = config
+  return routes.map((route) => ({
+    prefix: route.prefix,
+    upstream: route.upstream,
+    strip_prefix: route.strip_prefix,
+    methods: route.methods,
+    deadline_ms: route.deadline_ms ?? deadline_ms,
+    upstream_timeout_ms: route.upstream_timeout_ms ?? upstream_timeout_ms,
+    body_limit: route.body_limit ?? body_limit,
+    write_limit: (route.write_limit === undefined ? write_limit : route.write_limit) ?? undefined,
+    read_limit: (route.read_limit === undefined ? read_limit : route.read_limit) ?? undefined,
+  }))
+}

@@ -1,0 +1,236 @@
+import { createServer } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
+import { always, portOf, statusesIn, until } from './testing/sockets.ts'
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+const THINGS = {
+  routes: [
+    {
+      prefix: '/things',
+      upstream: 'thing-service',
+      methods: { GET: 'public', HEAD: 'public', POST: 'public', PUT: 'public' } as const,
+    },
+  ],
+  deadline_ms: 2_000,
+  upstream_timeout_ms: 200,
+}
+
+let gateway: GatewayUnderTest
+beforeEach(async () => {
+  gateway = await startGateway(THINGS)
+})
+afterEach(() => gateway[Symbol.asyncDispose]())
+
+const get = (path = '/things') => gateway.fetch(path)
+const post = (init: RequestInit = {}) => gateway.fetch('/things', { method: 'POST', body: '{}', ...init })
+
+/** A port on which nobody listens. */
+async function deadPort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = portOf(server)
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+describe('without an answer', () => {
+  it('says 503 when no instance is known', async () => {
+    const answer = await get()
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1'])
+    expect(await answer.json()).toMatchObject({ code: 'UNREACHABLE', error: 'Service unavailable' })
+  })
+
+  it('says 502 when nobody listens, and why in the log', async () => {
+    gateway.list('thing-service', await deadPort())
+    const answer = await get()
+    expect(answer.status).toBe(502)
+    expect(await answer.json()).toMatchObject({ code: 'UPSTREAM_FAILED', title: 'Bad Gateway' })
+    expect(gateway.logged.join()).toContain('ECONNREFUSED')
+    expect(await gateway.metrics()).toContain(
+      'gateway_upstream_failures_total{upstream="thing-service",service="api-gateway"} 1',
+    )
+  })
+
+  it('says 504 when the upstream is silent, and hangs up on it', async () => {
+    const silent = await gateway.serveRaw('thing-service', () => false)
+    const answer = await get()
+    expect(answer.status).toBe(504)
+    expect(await answer.json()).toMatchObject({ code: 'UPSTREAM_TIMEOUT' })
+    await until(() => silent.open.size === 0)
+  })
+
+  it.each([
+    ['no HTTP', 'SSH-2.0-OpenSSH\r\n\r\n'],
+    ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
+    ['a length and chunks', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+    ['a split header', 'HTTP/1.1 200 OK\r\nA: b\nSet-Cookie: c=d\r\nContent-Length: 0\r\n\r\n'],
+    ['an upgrade', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'],
+  ])('says 502 to %s', async (_, bytes) => {
+    await gateway.serveRaw('thing-service', always(bytes))
+    expect((await get()).status).toBe(502)
+  })
+
+  it('passes errors of the upstream on as they are', async () => {
+    await gateway.serve('thing-service', (_, answer) => answer.writeHead(503, { 'retry-after': '7' }).end('theirs'))
+    const answer = await get()
+    expect([answer.status, answer.headers.get('retry-after'), await answer.text()]).toEqual([503, '7', 'theirs'])
+  })
+})
+
+describe('another try', () => {
+  it('goes to another instance when nothing could be sent, also with a POST', async () => {
+    const alive = await gateway.serveRaw('thing-service', (socket, text) => {
+      if (!text.endsWith('{}')) return false
+      return socket.write(OK)
+    })
+    gateway.list('thing-service', await deadPort(), alive.port)
+    const statuses = await Promise.all(Array.from({ length: 8 }, async () => (await post()).status))
+    expect(statuses).toEqual(Array(8).fill(200))
+    expect(alive.received.join('').match(/POST \/things/g)).toHaveLength(8)
+  })
+
+  it('is made for a GET whose connection broke', async () => {
+    const broken = await gateway.serveRaw('thing-service', (socket) => {
+      socket.destroy()
+      return true
+    })
+    await gateway.serveRaw('thing-service', always(OK))
+    const statuses = await Promise.all(Array.from({ length: 8 }, async () => (await get()).status))
+    expect(statuses).toEqual(Array(8).fill(200))
+    await until(() => broken.received.length > 0)
+    expect(await gateway.metrics()).toMatch(/gateway_retries_total\{.*\} [1-9]/)
+  })
+
+  it('is never made for a POST that an instance may have seen', async () => {
+    const upstream = await gateway.serveRaw('thing-service', (socket) => {
+      socket.destroy()
+      return true
+    })
+    const other = await gateway.serveRaw('thing-service', (socket) => {
+      socket.destroy()
+      return true
+    })
+    expect((await post()).status).toBe(502)
+    expect((upstream.received.join('') + other.received.join('')).match(/POST/g)).toHaveLength(1)
+  })
+
+  it('is never made for a POST on a kept-alive connection that was just closing', async () => {
+    const upstream = await gateway.serveRaw('thing-service', (socket, text) => {
+      if (text.startsWith('GET')) return socket.write(OK)
+      socket.destroy()
+      return true
+    })
+    await get()
+    expect((await post()).status).toBe(502)
+    expect(upstream.received.join('').match(/POST/g)).toHaveLength(1)
+  })
+
+  it('is made for a POST with an Idempotency-Key', async () => {
+    let posts = 0
+    const answer = (socket: { write(text: string): boolean; destroy(): unknown }, text: string) => {
+      if (!text.endsWith('{}')) return false
+      if (posts++ > 0) return socket.write(OK)
+      socket.destroy()
+      return true
+    }
+    await gateway.serveRaw('thing-service', answer)
+    await gateway.serveRaw('thing-service', answer)
+    expect((await post({ headers: { 'idempotency-key': 'k1' } })).status).toBe(200)
+    expect(posts).toBe(2)
+  })
+
+  it('is made on a fresh connection when an idle one was just being closed', async () => {
+    const upstream = await gateway.serveRaw('thing-service', (socket, _, connection) => {
+      if (connection === 0 && socket.bytesWritten > 0) {
+        socket.destroy()
+        return true
+      }
+      return socket.write(OK)
+    })
+    expect((await get()).status).toBe(200)
+    expect((await get()).status).toBe(200)
+    expect(upstream.received.length).toBe(2)
+  })
+})
+
+describe('a failing instance', () => {
+  it('is ejected after five failures in a row, and the others go on', async () => {
+    let failures = 0
+    await gateway.serve('thing-service', (_, answer) => {
+      failures++
+      answer.writeHead(500).end()
+    })
+    await gateway.serve('thing-service', (_, answer) => answer.end('ok'))
+    for (let at = 0; at < 60; at++) await get()
+    expect(failures).toBe(5)
+  })
+
+  it('is kept when it is the only one', async () => {
+    let asked = 0
+    await gateway.serve('thing-service', (_, answer) => {
+      asked++
+      answer.writeHead(500).end()
+    })
+    for (let at = 0; at < 8; at++) await get()
+    expect(asked).toBe(8)
+  })
+
+  it('is not blamed for clients that go away', async () => {
+    const upstream = await gateway.serveRaw('thing-service', () => false)
+    const leave = new AbortController()
+    const asking = gateway.fetch('/things', { signal: leave.signal }).catch(() => 'gone')
+    await until(() => upstream.received.length === 1 && upstream.received[0] !== '')
+    leave.abort()
+    expect(await asking).toBe('gone')
+    await until(() => upstream.open.size === 0, 'the upstream connection to be closed')
+    expect(gateway.logged.join()).not.toContain('failed')
+  })
+})
+
+describe('in token mode', () => {
+  it("sends the gateway's own token for the upstream", async () => {
+    await using strict = await startGateway(THINGS, { mode: 'token' })
+    let authorization: string | undefined
+    await strict.serve('thing-service', (request, answer) => {
+      authorization = request.headers.authorization
+      answer.end()
+    })
+    expect((await strict.fetch('/things')).status).toBe(200)
+    const token = authorization?.replace('Bearer ', '') ?? ''
+    expect(await strict.authority.verify(token, 'thing-service')).toMatchObject({
+      subject: 'api-gateway',
+      service: true,
+    })
+  })
+})
+
+describe('an instance that vanished from the directory', () => {
+  it('gets no more requests and its idle connections are closed', async () => {
+    const old = await gateway.serveRaw('thing-service', always(OK))
+    await get()
+    expect(old.open.size).toBe(1)
+    gateway.list('thing-service')
+    await until(() => old.open.size === 0)
+    expect((await get()).status).toBe(503)
+  })
+})
+
+describe('a deadline', () => {
+  it('counts from the beginning, over all attempts', async () => {
+    await using hurried = await startGateway({ ...THINGS, deadline_ms: 300, upstream_timeout_ms: 5_000 })
+    await hurried.serveRaw('thing-service', () => false)
+    await hurried.serveRaw('thing-service', () => false)
+    const began = performance.now()
+    expect((await hurried.fetch('/things')).status).toBe(504)
+    expect(performance.now() - began).toBeLessThan(1_000)
+  })
+
+  it('also holds for a body that does not come', async () => {
+    await using hurried = await startGateway({ ...THINGS, deadline_ms: 200 })
+    const upstream = await hurried.serveRaw('thing-service', always(OK))
+    const text = await hurried.send('POST /things HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc')
+    expect(statusesIn(text)).toEqual([400])
+    expect(upstream.received).toEqual([])
+  })
+})

@@ -1,0 +1,263 @@
+import type { Clock } from '../../drivers/clock.ts'
+import type { Authority } from '../../kit/auth/authority.ts'
+import type { RetryBudget } from '../../kit/client/retry.ts'
+import type { Balancer, Pick } from '../../kit/discovery/balancer.ts'
+import type { Directory, Instance } from '../../kit/discovery/directory.ts'
+import { AppError, toAppError } from '../../kit/errors.ts'
+import type { Exchange } from '../../kit/http/exchange.ts'
+import type { Log } from '../../kit/telemetry/log.ts'
+import { runInScope } from '../../kit/telemetry/scope.ts'
+import type { HeaderFilter } from './forwarded-headers.ts'
+import type { GatewayMetrics } from './gateway-metrics.ts'
+import { publishReferences } from './public-references.ts'
+import { refuse } from './refusal.ts'
+import { awaitBody, type BodyVerdict, framingLine, type RequestBody } from './request-body.ts'
+import { mayRetry } from './retry-policy.ts'
+import type { Route } from './route-table.ts'
+import { forward, type Outcome } from './upstream/forward.ts'
+import type { ResponseHead } from './upstream/response-parser.ts'
+import type { Upstreams } from './upstream/upstreams.ts'
+import type { Watchdog, Watched } from './upstream/watchdog.ts'
+
+/** What all requests on their way to an upstream share. */
+export interface DispatchTools {
+  /** The gateway's own registered name. */
+  readonly service: string
+  readonly authority: Authority
+  readonly directory: Directory
+  readonly balancer: Balancer
+  readonly budget: RetryBudget
+  readonly upstreams: Upstreams
+  readonly watchdog: Watchdog
+  readonly headers: HeaderFilter
+  readonly metrics: GatewayMetrics
+  readonly log: Log
+  readonly clock: Clock
+}
+
+/** An admitted request. */
+export interface Dispatched {
+  readonly exchange: Exchange
+  readonly route: Route
+  /** What to ask the upstream for: path and query. */
+  readonly target: string
+}
+
+/**
+ * Has an admitted request answered: waits for its body, sends it to an instance, to another one where that is allowed, and
+ * answers with a problem when none did. The caller is the one in the exchange's scope.
+ */
+export function dispatch(tools: DispatchTools, request: Dispatched): void {
+  new Dispatch(tools, request).start()
+}
+
+/** A class, since it is made for every request: one object instead of a closure for each step. */
+class Dispatch implements Watched {
+  readonly #tools: DispatchTools
+  readonly #request: Dispatched
+  readonly dueAt: number
+  #body: RequestBody = { kind: 'none' }
+  #serviceToken: string | undefined
+  #attempts = 0
+  #pick: Pick | undefined
+  /** Instances it failed on. */
+  #failed: Set<Instance> | undefined
+
+  constructor(tools: DispatchTools, request: Dispatched) {
+    this.#tools = tools
+    this.#request = request
+    const { exchange, route } = request
+    this.dueAt = Math.min(exchange.startedAt + route.deadline_ms, exchange.scope.deadline ?? Number.POSITIVE_INFINITY)
+  }
+
+  start(): void {
+    const { exchange, route } = this.#request
+    this.#tools.budget.deposit()
+    this.#tools.watchdog.watch(this)
+    awaitBody(exchange.incoming, route.body_limit, (verdict) => this.#onBody(verdict))
+  }
+
+  /** The deadline passed while the body was awaited. */
+  onDue(): void {
+    this.#tools.watchdog.unwatch(this)
+    this.#fail({ kind: 'client-slow' })
+  }
+
+  #onBody(verdict: BodyVerdict): void {
+    const { watchdog, authority, service } = this.#tools
+    const { exchange, route } = this.#request
+    watchdog.unwatch(this)
+    if (verdict.kind === 'gone' || exchange.outgoing.destroyed || exchange.outgoing.headersSent) return
+    if (verdict.kind === 'too-large') {
+      this.#fail({ kind: 'body-too-large' })
+      return
+    }
+    this.#body = verdict
+    if (authority.mode === 'local') {
+      this.#attempt()
+      return
+    }
+    authority.serviceToken(service, route.upstream).then(
+      (token) => {
+        this.#serviceToken = token
+        this.#attempt()
+      },
+      (fault) => refuse(exchange, toAppError(fault)),
+    )
+  }
+
+  #attempt(): void {
+    const { balancer, directory, upstreams, clock, watchdog } = this.#tools
+    const { exchange, route } = this.#request
+    if (exchange.outgoing.destroyed) return
+    const pick = balancer.pick(directory.instances(route.upstream), this.#failed)
+    const pool = pick && upstreams.poolOf(pick.instance)
+    if (!pick || !pool) {
+      pick?.done('failure')
+      refuse(exchange, nobody(route.upstream))
+      return
+    }
+    this.#attempts++
+    this.#pick = pick
+    forward({
+      pool,
+      outgoing: exchange.outgoing,
+      method: exchange.method,
+      head: this.#head(pool.authority),
+      body: this.#body,
+      bodyLimit: route.body_limit,
+      deadlineAt: this.dueAt,
+      silenceMs: route.upstream_timeout_ms,
+      headers: this.#responseHeaders,
+      clock,
+      watchdog,
+      done: this.#onDone,
+    })
+  }
+
+  #head(authority: string): string {
+    const { headers, clock } = this.#tools
+    const { exchange, target } = this.#request
+    const { incoming, method, requestId, scope } = exchange
+    const lines = headers.request(incoming.rawHeaders, authority, {
+      address: incoming.socket.remoteAddress ?? '',
+      proto: 'http',
+      host: incoming.headers.host,
+      requestId,
+      span: scope.span,
+      identity: scope.identity,
+      serviceToken: this.#serviceToken,
+      waitMs: Math.max(1, Math.floor(this.dueAt - clock.monotonic())),
+    })
+    return `${method} ${target} HTTP/1.1\r\n${lines}${framingLine(this.#body, method)}\r\n`
+  }
+
+  readonly #responseHeaders = (head: ResponseHead): string[] => {
+    const { exchange, route } = this.#request
+    return publishReferences(this.#tools.headers.response(head.rawHeaders, exchange.headers), route.strip_prefix)
+  }
+
+  readonly #onDone = (outcome: Outcome): void => {
+    const pick = this.#pick
+    pick?.done(blame(outcome))
+    if (outcome.kind === 'answered' || outcome.kind === 'client-gone') return
+    if (outcome.kind === 'cut') this.#report(outcome.cause.message, pick)
+    else if (pick && this.#retries(outcome, pick)) this.#attempt()
+    else this.#fail(outcome)
+  }
+
+  #retries(outcome: Outcome, pick: Pick): boolean {
+    const { directory, budget, metrics } = this.#tools
+    const { exchange, route } = this.#request
+    this.#failed ??= new Set()
+    this.#failed.add(pick.instance)
+    const failed = this.#failed
+    const allowed = mayRetry({
+      outcome,
+      method: exchange.method,
+      body: this.#body.kind,
+      idempotencyKey: exchange.incoming.headers['idempotency-key'] !== undefined,
+      attempts: this.#attempts,
+      otherInstance: directory.instances(route.upstream).some((instance) => !failed.has(instance)),
+    })
+    if (!allowed || !budget.withdraw()) return false
+    metrics.retried(route.upstream)
+    return true
+  }
+
+  #fail(outcome: Failure): void {
+    const { exchange, route } = this.#request
+    const error = errorOf(outcome, route)
+    if (error.status >= 500)
+      this.#report(error.cause instanceof Error ? error.cause.message : error.message, this.#pick)
+    refuse(exchange, error)
+  }
+
+  /** Tells the log and the metrics what the client is not told. */
+  #report(cause: string, pick: Pick | undefined): void {
+    const { log, metrics } = this.#tools
+    const { exchange, route } = this.#request
+    metrics.failed(route.upstream)
+    runInScope(exchange.scope, () => {
+      log.warning(`${route.upstream} failed: ${cause}`, {
+        url: pick?.instance.url,
+        route: route.prefix,
+        attempts: this.#attempts,
+      })
+    })
+  }
+}
+
+/** Outcomes after which the client still waits for an answer. */
+type Failure = Exclude<Outcome, { kind: 'answered' | 'client-gone' | 'cut' }>
+
+/** What an outcome says about the instance. */
+function blame(outcome: Outcome): Parameters<Pick['done']>[0] {
+  switch (outcome.kind) {
+    case 'answered':
+      return outcome.status < 500 ? 'success' : 'failure'
+    case 'cut':
+    case 'timeout':
+      return 'failure'
+    case 'broken':
+      return outcome.stale ? 'cancelled' : 'failure'
+    case 'refused':
+      return outcome.refusal.why === 'connect' ? 'failure' : 'cancelled'
+    default:
+      return 'cancelled'
+  }
+}
+
+function errorOf(outcome: Failure, { upstream, body_limit, deadline_ms }: Route): AppError {
+  switch (outcome.kind) {
+    case 'body-too-large':
+      return new AppError('BODY_TOO_LARGE', `The body is larger than ${body_limit} bytes`)
+    case 'client-slow':
+      return new AppError('INVALID_BODY', `The body did not arrive within ${deadline_ms} ms`)
+    case 'timeout':
+      return new AppError('UPSTREAM_TIMEOUT', 'Gateway timeout', { detail: `${upstream} did not answer in time` })
+    case 'broken':
+      return unavailable('UPSTREAM_FAILED', 'Bad gateway', `${upstream} broke off before it answered`, outcome.cause)
+    case 'refused': {
+      const { refusal } = outcome
+      if (refusal.why === 'connect') {
+        return unavailable('UPSTREAM_FAILED', 'Bad gateway', `${upstream} could not be reached`, refusal.cause)
+      }
+      return unavailable('UNAVAILABLE', 'Service unavailable', `${upstream} has too much to do at the moment`)
+    }
+  }
+}
+
+function nobody(upstream: string): AppError {
+  return unavailable('UNREACHABLE', 'Service unavailable', `No ${upstream} is running at the moment`)
+}
+
+function unavailable(
+  code: 'UPSTREAM_FAILED' | 'UNAVAILABLE' | 'UNREACHABLE',
+  message: string,
+  detail: string,
+  cause?: Error,
+) {
+  const headers = code === 'UPSTREAM_FAILED' ? undefined : { 'retry-after': '1' }
+  return new AppError(code, message, { detail, ...(cause && { cause }), ...(headers && { headers }) })
+}

@@ -1,0 +1,185 @@
+import { type Identity, identityHeaders } from '../../kit/auth/identity.ts'
+import { DEADLINE_HEADER } from '../../kit/client/outgoing-headers.ts'
+import { formatTraceparent, type SpanContext } from '../../kit/telemetry/tracing.ts'
+
+/** What the gateway says of itself and of the caller to the upstream, in place of whatever the client claimed. */
+export interface ForwardedFor {
+  /** Address of the client's end of the connection. */
+  readonly address: string
+  readonly proto: 'http' | 'https'
+  /** The client's Host; absent only with HTTP/1.0. */
+  readonly host: string | undefined
+  readonly requestId: string
+  readonly span: SpanContext
+  /** The verified caller; absent on public routes without a token. */
+  readonly identity: Identity | undefined
+  /** The gateway's own token for the upstream, in `auth.mode: token`. */
+  readonly serviceToken: string | undefined
+  /** Whole milliseconds the client still waits. */
+  readonly waitMs: number
+}
+
+/** Decides which headers go through the gateway, in both directions. */
+export interface HeaderFilter {
+  /**
+   * The header lines for the upstream, each ending in CRLF, without the blank line. Left out: hop-by-hop headers and those that
+   * Connection names (RFC 9110 §7.6.1), the client's Host, Content-Length and Authorization, and every header by which a client could pose as somebody
+   * else or as a proxy, in any spelling that some server reads as the same name (`X-User-Id`, `x_user_id`, `x.user.id`).
+   * @param rawHeaders names and values by turns, as node:http gives them
+   * @param authority the upstream's `host:port`
+   */
+  request(rawHeaders: readonly string[], authority: string, forwarded: ForwardedFor): string
+  /**
+   * The response's headers for the client, as they came, less the hop-by-hop ones and those that the gateway sets itself.
+   * @param own headers that whoever writes the answer adds, by lower-case name
+   */
+  response(rawHeaders: readonly string[], own: Readonly<Record<string, string>>): string[]
+}
+
+/**
+ * Makes a header filter. It remembers how each header name is to be treated, since a gateway sees the same few names all day; the
+ * memory is bounded, so that made-up names can't fill it.
+ */
+export function headerFilter(): HeaderFilter {
+  const rules = new Map<string, NameRule>()
+  /** A token seen again is the same Identity object again, so its lines are written once. */
+  const claims = new WeakMap<Identity, string>()
+
+  function linesOf(identity: Identity): string {
+    const known = claims.get(identity)
+    if (known !== undefined) return known
+    const headers = Object.entries(identityHeaders(identity))
+    const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+    claims.set(identity, lines)
+    return lines
+  }
+
+  function ruleOf(name: string): NameRule {
+    const known = rules.get(name)
+    if (known) return known
+    const rule = nameRule(name)
+    if (rules.size < REMEMBERED_NAMES && name.length <= REMEMBERED_LENGTH) rules.set(name, rule)
+    return rule
+  }
+
+  function namedByConnection(rawHeaders: readonly string[]): ReadonlySet<string> | undefined {
+    let named: Set<string> | undefined
+    for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+      if (ruleOf(rawHeaders[at] ?? '').lower !== 'connection') continue
+      const value = (rawHeaders[at + 1] ?? '').toLowerCase()
+      if (value === 'keep-alive' || value === 'close') continue
+      named ??= new Set()
+      for (const token of value.split(',')) named.add(token.trim())
+    }
+    return named
+  }
+
+  return {
+    request(rawHeaders, authority, forwarded) {
+      const named = namedByConnection(rawHeaders)
+      let lines = `host: ${authority}\r\n`
+      for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+        const name = rawHeaders[at] ?? ''
+        const rule = ruleOf(name)
+        if (!rule.toUpstream || named?.has(rule.lower)) continue
+        lines += `${name}: ${rawHeaders[at + 1]}\r\n`
+      }
+      return lines + ownLines(forwarded, forwarded.identity === undefined ? '' : linesOf(forwarded.identity))
+    },
+
+    response(rawHeaders, own) {
+      const named = namedByConnection(rawHeaders)
+      const headers: string[] = []
+      for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+        const name = rawHeaders[at] ?? ''
+        const rule = ruleOf(name)
+        if (!rule.toClient || named?.has(rule.lower)) continue
+        if (own[rule.lower] !== undefined && !ADDED_UP.has(rule.lower)) continue
+        headers.push(name, rawHeaders[at + 1] ?? '')
+      }
+      return headers
+    },
+  }
+}
+
+function ownLines({ address, proto, host, requestId, span, serviceToken, waitMs }: ForwardedFor, who: string): string {
+  let lines = `x-forwarded-for: ${address}\r\nx-forwarded-proto: ${proto}\r\n`
+  if (host !== undefined) lines += `x-forwarded-host: ${host}\r\n`
+  lines += `x-request-id: ${requestId}\r\ntraceparent: ${formatTraceparent(span)}\r\nx-trace-id: ${span.traceId}\r\nx-span-id: ${span.spanId}\r\n`
+  lines += `${DEADLINE_HEADER}: ${waitMs}\r\n`
+  lines += who
+  return serviceToken === undefined ? lines : `${lines}authorization: Bearer ${serviceToken}\r\n`
+}
+
+interface NameRule {
+  readonly lower: string
+  readonly toUpstream: boolean
+  readonly toClient: boolean
+}
+
+function nameRule(name: string): NameRule {
+  const lower = name.toLowerCase()
+  const canonical = lower.replace(/[^a-z0-9]/g, '-')
+  const guarded = GUARDED.has(canonical) || GUARDED_PREFIXES.some((prefix) => canonical.startsWith(prefix))
+  // content_length and its like are nothing to this gateway, but may be the real thing to a server behind the upstream's door
+  return { lower, toUpstream: !guarded && !HOP_BY_HOP.has(canonical), toClient: !HOP_BY_HOP.has(lower) }
+}
+
+/** How many header names a filter remembers, and the longest of them. */
+const REMEMBERED_NAMES = 512
+const REMEMBERED_LENGTH = 64
+
+/** Response headers whose values add up instead of replacing each other. */
+const ADDED_UP = new Set(['vary', 'set-cookie', 'link', 'via'])
+
+/** RFC 9110 §7.6.1, and what its predecessors listed. Trailers are not passed on, so `trailer` goes with them. */
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-authentication-info',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+])
+
+/** Canonical names that only the gateway may set: the message's framing, who asks, and what steers servers past the path it checked. */
+const GUARDED = new Set([
+  'host',
+  'content-length',
+  DEADLINE_HEADER,
+  'authorization',
+  'expect',
+  'forwarded',
+  'proxy',
+  'traceparent',
+  'x-trace-id',
+  'x-span-id',
+  'x-request-id',
+  'x-user',
+  'x-real-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'x-remote-addr',
+  'x-remote-ip',
+  'x-remote-user',
+  'x-originating-ip',
+  'true-client-ip',
+  'client-ip',
+  'cf-connecting-ip',
+  'fastly-client-ip',
+  'x-host',
+  'x-original-url',
+  'x-original-host',
+  'x-original-uri',
+  'x-rewrite-url',
+  'x-http-method-override',
+  'x-http-method',
+  'x-method-override',
+])
+
+const GUARDED_PREFIXES = ['x-forwarded', 'x-user-', 'x-auth-request-', 'x-authenticated-', 'x-envoy-', 'proxy-']

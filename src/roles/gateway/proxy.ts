@@ -1,0 +1,131 @@
+import type { Socket } from 'node:net'
+import type { Identity } from '../../kit/auth/identity.ts'
+import { AppError, toAppError } from '../../kit/errors.ts'
+import type { Exchange } from '../../kit/http/exchange.ts'
+import { identify } from './caller.ts'
+import { type CorsPolicy, isPreflight } from './cors.ts'
+import { type Dispatched, type DispatchTools, dispatch } from './dispatch.ts'
+import { type FramingFault, framingFault } from './framing.ts'
+import { isSafe, rateLimits } from './rate-limits.ts'
+import { refuse } from './refusal.ts'
+import { parseRequestTarget } from './request-path.ts'
+import { type Access, type Route, routeTable, upstreamTarget } from './route-table.ts'
+import { bucketKey } from './token-bucket.ts'
+
+export interface ProxyOptions extends DispatchTools {
+  readonly routes: readonly Route[]
+  readonly cors: CorsPolicy
+  /** Methods of a path that the gateway answers itself though it lies within a route, as in an Allow header; undefined for all others. */
+  readonly ownMethods: (path: string) => string | undefined
+}
+
+/**
+ * Makes the gateway's door. A request passes, in this order: framing, path, route, CORS, method, token, limit; then it is dispatched to an
+ * upstream. Whatever no route names is left to the gateway's own paths, which answer 404.
+ * @returns a function that is true when it took the request
+ */
+export function createProxy(options: ProxyOptions): (exchange: Exchange) => boolean {
+  const { cors, ownMethods } = options
+  const table = routeTable(options.routes)
+  const admit = admission(options)
+  /** Connections on which a badly framed request came: what node still reads from them may be part of its body. */
+  const doomed = new WeakSet<Socket>()
+
+  return function proxy(exchange) {
+    const { incoming, method } = exchange
+    if (doomed.has(incoming.socket)) return true
+    const fault = framingFault(incoming)
+    if (fault) {
+      doomed.add(incoming.socket)
+      return answer(exchange, badFraming(fault))
+    }
+    const target = parseRequestTarget(incoming.url ?? '')
+    if ('refused' in target) return answer(exchange, badPath(target.refused))
+
+    const own = ownMethods(target.path)
+    const match = own === undefined ? table.match(method, target.path) : OWN
+    const allow = own ?? ('allow' in match ? match.allow : undefined)
+    if (allow === undefined) return method === 'TRACE' && answer(exchange, wrongMethod(''))
+
+    if ('template' in match) exchange.route = match.template
+    const crossOrigin = cors.answer(incoming.headers.origin)
+    if (crossOrigin) Object.assign(exchange.headers, crossOrigin)
+    if (isPreflight(method, incoming.headers) && crossOrigin?.['access-control-allow-origin'] !== undefined) {
+      return answerPreflight(exchange, cors.preflight(allow))
+    }
+    if (match.at === 'no-route') return !allow.split(', ').includes(method) && answer(exchange, wrongMethod(allow))
+
+    if (match.at === 'wrong-method') return answer(exchange, wrongMethod(allow))
+    if (incoming.headers.upgrade?.toLowerCase() === 'websocket') return answer(exchange, noWebSockets())
+    const { route, access } = match
+    return admit(access, { exchange, route, target: upstreamTarget(route, target.path, target.query) })
+  }
+}
+
+/** The last two checks, which need to know who asks: token, then limit. */
+function admission(options: ProxyOptions): (access: Access, request: Dispatched) => true {
+  const { routes, authority, service, clock, metrics } = options
+  const limits = rateLimits(routes)
+
+  function overLimit({ exchange, route }: Dispatched, identity: Identity | undefined): AppError | undefined {
+    const held = limits.get(route)
+    const buckets = isSafe(exchange.method) ? held?.reads : held?.writes
+    if (!buckets) return undefined
+    const address = exchange.incoming.socket.remoteAddress ?? ''
+    const verdict = buckets.take(bucketKey(identity?.subject, address), clock.monotonic())
+    if (verdict.allowed) return undefined
+    metrics.limited(route.prefix)
+    const headers = { 'retry-after': String(verdict.retryAfterSeconds) }
+    return new AppError('RATE_LIMITED', 'Too many requests', { headers })
+  }
+
+  function proceed(request: Dispatched, identity: Identity | undefined): void {
+    const { exchange } = request
+    if (identity) exchange.scope.identity = identity
+    const error = overLimit(request, identity)
+    if (error) refuse(exchange, error)
+    else dispatch(options, request)
+  }
+
+  return function admit(access, request) {
+    const { exchange } = request
+    const deny = (fault: unknown) => refuse(exchange, toAppError(fault))
+    try {
+      const caller = identify(exchange.incoming.headers, access, authority, service)
+      if (caller instanceof Promise) caller.then((identity) => proceed(request, identity), deny)
+      else proceed(request, caller)
+    } catch (fault) {
+      deny(fault)
+    }
+    return true
+  }
+}
+
+function answer(exchange: Exchange, error: AppError): true {
+  refuse(exchange, error)
+  return true
+}
+
+function answerPreflight({ outgoing }: Exchange, headers: Readonly<Record<string, string>>): true {
+  outgoing.writeHead(204, { ...headers }).end()
+  return true
+}
+
+function badFraming({ status, reason }: FramingFault): AppError {
+  const code = status === 501 ? 'NOT_IMPLEMENTED' : 'INVALID_REQUEST'
+  return new AppError(code, reason, { headers: { connection: 'close' } })
+}
+
+function badPath(reason: string): AppError {
+  return new AppError('INVALID_PATH', 'Invalid path', { detail: `The path has ${reason}` })
+}
+
+function wrongMethod(allow: string): AppError {
+  return new AppError('METHOD_NOT_ALLOWED', 'Method not allowed', { headers: { allow } })
+}
+
+function noWebSockets(): AppError {
+  return new AppError('NOT_IMPLEMENTED', 'WebSockets are not passed on')
+}
+
+const OWN = { at: 'no-route' } as const

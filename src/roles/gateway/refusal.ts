@@ -1,0 +1,42 @@
+import { type AppError, toProblem } from '../../kit/errors.ts'
+import type { Exchange } from '../../kit/http/exchange.ts'
+import { PROBLEM_TYPE } from '../../kit/http/problem.ts'
+import { announcedLength } from './request-body.ts'
+
+/** Milliseconds in which the rest of a refused body is read and thrown away. */
+const LINGER_MS = 1_000
+
+/**
+ * Answers with a problem document. When the request's body is still on its way, the connection is closed after the answer, but
+ * not at once: closing on bytes that arrive makes TCP reset the connection, and the client may never see what it was told. So the rest
+ * is read and dropped for up to a second first (RFC 9112 §9.6).
+ */
+export function refuse(exchange: Exchange, error: AppError): void {
+  const { incoming, outgoing, method } = exchange
+  if (outgoing.headersSent) {
+    outgoing.destroy()
+    return
+  }
+  const unread = !incoming.complete && !incoming.destroyed && announcedLength(incoming) !== 0
+  const text = JSON.stringify(toProblem(error, exchange.scope.span.traceId))
+  outgoing.writeHead(error.status, {
+    'content-type': PROBLEM_TYPE,
+    'content-length': Buffer.byteLength(text),
+    ...error.headers,
+    ...(unread && { connection: 'close' }),
+  })
+  const body = method === 'HEAD' ? '' : text
+  if (unread) endAfterReading(exchange, body)
+  else outgoing.end(body)
+}
+
+function endAfterReading({ incoming, outgoing }: Exchange, body: string): void {
+  const end = () => {
+    clearTimeout(timer)
+    outgoing.end()
+  }
+  const timer = setTimeout(end, LINGER_MS)
+  outgoing.write(body)
+  outgoing.flushHeaders()
+  incoming.once('end', end).once('close', end).resume()
+}

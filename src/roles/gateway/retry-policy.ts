@@ -1,0 +1,40 @@
+import type { RequestBody } from './request-body.ts'
+import type { Outcome } from './upstream/forward.ts'
+
+/** What decides whether a request may be sent once more. */
+export interface RetrySituation {
+  readonly outcome: Outcome
+  readonly method: string
+  readonly body: RequestBody['kind']
+  /** Whether the client marked it as safe to repeat (draft-ietf-httpapi-idempotency-key-header). */
+  readonly idempotencyKey: boolean
+  /** Attempts made so far. */
+  readonly attempts: number
+  /** Whether an instance is left that it wasn't sent to. */
+  readonly otherInstance: boolean
+}
+
+/** Attempts in all, the first included (the seed's, 9.7.6). */
+const MAX_ATTEMPTS = 3
+
+/**
+ * Whether an attempt that brought no answer may be followed by another one. Where no connection came about nothing was sent, so any request
+ * may go to another instance. Where the request was on its way it may have been carried out, so only one whose repetition changes
+ * nothing (RFC 9110 §9.2.2), or that says so by an Idempotency-Key, goes out again, and only with its body at hand.
+ */
+export function mayRetry({ outcome, method, body, idempotencyKey, attempts, otherInstance }: RetrySituation): boolean {
+  if (attempts >= MAX_ATTEMPTS) return false
+  const repeatable = (IDEMPOTENT.has(method) || idempotencyKey) && body !== 'stream'
+  switch (outcome.kind) {
+    case 'refused':
+      return otherInstance && outcome.refusal.why !== 'overloaded'
+    case 'broken':
+      return repeatable && (outcome.stale || otherInstance)
+    case 'timeout':
+      return repeatable && otherInstance
+    default:
+      return false
+  }
+}
+
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])

@@ -1,0 +1,104 @@
+/** Methods a route can list. TRACE and CONNECT are not among them: no route can open them. */
+export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+type Method = (typeof METHODS)[number]
+
+/** Who may use a method: anybody, anybody with a valid token, or a token that holds all of these scopes. */
+export type Access = 'public' | 'token' | readonly string[]
+
+/** A token bucket's size (RFC 2697's committed burst) and how fast it refills. */
+export interface RateLimit {
+  readonly per_second: number
+  readonly burst: number
+}
+
+/** One entrance of the gateway and the service behind it. */
+export interface Route {
+  /** Whole leading segments of the path, such as `/gateway/api/users`; case-sensitive. The longest one that fits wins. */
+  readonly prefix: string
+  /** Registered name of the service behind it. */
+  readonly upstream: string
+  /** Leading part of `prefix` that the upstream doesn't see. Empty: the path goes on as it came. */
+  readonly strip_prefix: string
+  /** Who may use which method; a method that isn't listed is answered 405. */
+  readonly methods: Readonly<Partial<Record<Method, Access>>>
+  /** Milliseconds until the head of the response must be there; then 504. */
+  readonly deadline_ms: number
+  /** Milliseconds the upstream may stay silent: until its response's first byte, and inside a body. */
+  readonly upstream_timeout_ms: number
+  /** Largest request body in bytes; beyond it 413. */
+  readonly body_limit: number
+  /** Limit on methods that change something, per caller. Absent: none. */
+  readonly write_limit?: RateLimit | undefined
+  /** Limit on methods that only read, per caller. Absent: none. */
+  readonly read_limit?: RateLimit | undefined
+}
+
+interface Found {
+  readonly route: Route
+  /** The methods that the route lists, as in an Allow header. */
+  readonly allow: string
+  /** Names the route in metrics, spans and logs: `/gateway/api/users/*`. */
+  readonly template: string
+}
+
+/** What the table says about a request. */
+type RouteMatch =
+  | (Found & { readonly at: 'route'; readonly access: Access })
+  | (Found & { readonly at: 'wrong-method' })
+  | { readonly at: 'no-route' }
+
+/** Finds the route of a request. */
+export interface RouteTable {
+  match(method: string, path: string): RouteMatch
+}
+
+/**
+ * Compiles routes for matching: one map lookup for each prefix length that ends on a segment boundary of the path, longest first,
+ * however many routes there are. What no route names is `no-route`: the gateway is closed by default.
+ * @param routes unique prefixes; the config schema checks them
+ * @example routeTable(routes).match('GET', '/gateway/api/users/1') // { at: 'route', route: …, access: 'public' }
+ */
+export function routeTable(routes: readonly Route[]): RouteTable {
+  const byPrefix = new Map(routes.map((route) => [route.prefix, compile(route)]))
+  const lengths = [...new Set(routes.map((route) => route.prefix.length))].sort((a, b) => b - a)
+
+  function lookUp(path: string): CompiledRoute | undefined {
+    for (const length of lengths) {
+      if (path.length !== length && path.charCodeAt(length) !== SLASH) continue
+      const found = byPrefix.get(path.length === length ? path : path.slice(0, length))
+      if (found) return found
+    }
+    return undefined
+  }
+
+  return {
+    match(method, path) {
+      const found = lookUp(path)
+      return found ? (found.byMethod.get(method) ?? found.wrongMethod) : NO_ROUTE
+    },
+  }
+}
+
+/** The target to ask the upstream for: the path without the stripped prefix, the query as it came. */
+export function upstreamTarget(route: Route, path: string, query: string): string {
+  const rest = path.slice(route.strip_prefix.length)
+  return rest === '' ? `/${query}` : rest + query
+}
+
+interface CompiledRoute {
+  readonly byMethod: ReadonlyMap<string, RouteMatch>
+  readonly wrongMethod: RouteMatch
+}
+
+function compile(route: Route): CompiledRoute {
+  const listed = METHODS.filter((method) => route.methods[method] !== undefined)
+  const found: Found = { route, allow: listed.join(', '), template: `${route.prefix}/*` }
+  const byMethod = listed.map((method) => {
+    const access = route.methods[method] ?? 'token'
+    return [method, { ...found, at: 'route', access }] as const
+  })
+  return { byMethod: new Map(byMethod), wrongMethod: { ...found, at: 'wrong-method' } }
+}
+
+const NO_ROUTE: RouteMatch = { at: 'no-route' }
+const SLASH = 0x2f

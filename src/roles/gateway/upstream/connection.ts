@@ -1,0 +1,249 @@
+import { connect, type Socket } from 'node:net'
+import type { Clock } from '../../../drivers/clock.ts'
+import { guardedLookup } from '../../../kit/discovery/address-rule.ts'
+import { type ResponseHandler, type ResponseHead, ResponseParser } from './response-parser.ts'
+
+/** Gets what becomes of one request; nothing more after `onWhole`, `onEnd` or `onLost`. */
+export interface RequestHandler extends ResponseHandler {
+  /** The request's body may go on being written. */
+  onDrain(): void
+  /** The connection broke before the response was complete, or the response broke HTTP. */
+  onLost(cause: Error): void
+}
+
+/** What the pool needs to know of its connections. */
+export interface ConnectionOwner {
+  /** Connected, or done with a response: ready for the next request. */
+  onIdle(connection: UpstreamConnection): void
+  /** Closed, for whatever reason. `cause` tells why it never connected. */
+  onClosed(connection: UpstreamConnection, cause: Error | undefined): void
+}
+
+/** Where and how to connect. */
+export interface ConnectionOptions {
+  readonly host: string
+  readonly port: number
+  /** Milliseconds until a connection attempt counts as failed. */
+  readonly connectTimeoutMs: number
+  /** Longest idle time in milliseconds; shorter where the upstream's Keep-Alive header asks for it. */
+  readonly idleMs: number
+  readonly clock: Clock
+}
+
+type State =
+  | { readonly at: 'connecting' }
+  | { readonly at: 'idle'; readonly until: number }
+  | { readonly at: 'busy'; readonly handler: RequestHandler }
+  | { readonly at: 'closed' }
+
+/**
+ * One HTTP/1.1 connection to an upstream: one request at a time, never pipelined. What an upstream sends that nobody asked for closes the
+ * connection and is given to nobody, so one client can't get what was meant for another.
+ */
+export class UpstreamConnection implements ResponseHandler {
+  readonly #socket: Socket
+  readonly #parser = new ResponseParser()
+  readonly #owner: ConnectionOwner
+  readonly #options: ConnectionOptions
+  readonly #connectTimer: NodeJS.Timeout
+  #state: State = { at: 'connecting' }
+  #head: ResponseHead | undefined
+  #requestSent = true
+  #served = 0
+  #cause: Error | undefined
+
+  constructor(options: ConnectionOptions, owner: ConnectionOwner) {
+    this.#options = options
+    this.#owner = owner
+    const { host, port, connectTimeoutMs } = options
+    // reading into one buffer of its own spares an allocation and the stream machinery at every read
+    const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+    const socket = connect({
+      host,
+      port,
+      noDelay: true,
+      lookup: guardedLookup,
+      onread: {
+        buffer,
+        callback: (size) => {
+          this.#read(size === buffer.length ? buffer : buffer.subarray(0, size))
+          return true
+        },
+      },
+    })
+    socket.on('connect', () => this.#connected())
+    socket.on('drain', () => {
+      if (this.#state.at === 'busy') this.#state.handler.onDrain()
+    })
+    socket.on('error', (cause) => {
+      this.#cause ??= cause
+    })
+    socket.on('end', () => this.#ended())
+    socket.on('close', () => this.#closed())
+    this.#socket = socket
+    this.#connectTimer = setTimeout(
+      () => this.close(new Error(`no connection within ${connectTimeoutMs} ms`)),
+      connectTimeoutMs,
+    )
+  }
+
+  /** True when an earlier request was answered on it: then the upstream may be closing it this very moment. */
+  get reused(): boolean {
+    return this.#served > 1
+  }
+
+  /** True when no byte of the response came yet. */
+  get unanswered(): boolean {
+    return !this.#parser.begun
+  }
+
+  /** True when it is idle and not past its time. */
+  isFresh(now: number): boolean {
+    return this.#state.at === 'idle' && now < this.#state.until
+  }
+
+  /**
+   * Sends a request's head, and its body where it is at hand.
+   * @param head request line and header lines with the blank line, latin1
+   * @param body all of the body, or undefined when `write` and `endRequest` follow or there is none
+   * @param complete false when `write` and `endRequest` follow
+   */
+  send(method: string, head: string, body: Buffer | undefined, complete: boolean, handler: RequestHandler): void {
+    if (this.#state.at !== 'idle') throw new Error(`a request was sent on a connection that is ${this.#state.at}`)
+    this.#state = { at: 'busy', handler }
+    this.#head = undefined
+    this.#requestSent = complete
+    this.#served++
+    this.#parser.expect(method, this)
+    if (body === undefined) this.#socket.write(head, 'latin1')
+    else if (body.length <= JOINED_BYTES) this.#socket.write(head + body.toString('latin1'), 'latin1')
+    else {
+      this.#socket.cork()
+      this.#socket.write(head, 'latin1')
+      this.#socket.write(body)
+      this.#socket.uncork()
+    }
+  }
+
+  /** Sends a part of the body; false when the upstream doesn't keep up: wait for `onDrain`. */
+  write(bytes: Buffer): boolean {
+    return this.#socket.write(bytes)
+  }
+
+  /** Sends a part of the body as one chunk of the chunked coding. */
+  writeChunk(bytes: Buffer): boolean {
+    this.#socket.cork()
+    this.#socket.write(`${bytes.length.toString(16)}\r\n`, 'latin1')
+    this.#socket.write(bytes)
+    const more = this.#socket.write('\r\n', 'latin1')
+    this.#socket.uncork()
+    return more
+  }
+
+  /** The request is complete. @param chunked true to send the last chunk */
+  endRequest(chunked: boolean): void {
+    if (chunked) this.#socket.write('0\r\n\r\n', 'latin1')
+    this.#requestSent = true
+  }
+
+  /** Stops reading, so that the upstream feels a slow client. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  /** Closes at once; a request under way is lost, and its handler isn't told: it is the one who calls this. */
+  close(cause?: Error): void {
+    if (this.#state.at === 'busy') this.#state = { at: 'closed' }
+    this.#cause ??= cause
+    this.#socket.destroy()
+  }
+
+  onWhole(head: ResponseHead, body: string): void {
+    this.#head = head
+    if (this.#state.at === 'busy') this.#state.handler.onWhole(head, body)
+  }
+
+  onHead(head: ResponseHead): void {
+    this.#head = head
+    if (this.#state.at === 'busy') this.#state.handler.onHead(head)
+  }
+
+  onBody(bytes: Buffer): void {
+    if (this.#state.at === 'busy') this.#state.handler.onBody(bytes)
+  }
+
+  onEnd(): void {
+    if (this.#state.at === 'busy') this.#state.handler.onEnd()
+  }
+
+  #connected(): void {
+    clearTimeout(this.#connectTimer)
+    this.#becomeIdle(this.#options.idleMs)
+  }
+
+  #becomeIdle(idleMs: number): void {
+    this.#state = { at: 'idle', until: this.#options.clock.monotonic() + idleMs }
+    this.#owner.onIdle(this)
+  }
+
+  #read(bytes: Buffer): void {
+    if (this.#state.at !== 'busy') {
+      this.#socket.destroy()
+      return
+    }
+    let used: number
+    try {
+      used = this.#parser.execute(bytes)
+    } catch (thrown) {
+      this.#lose(thrown instanceof Error ? thrown : new Error(String(thrown)))
+      return
+    }
+    // only now may the next request go out: what follows the response must never be read as its answer
+    if (!this.#parser.busy) this.#afterResponse(used < bytes.length)
+  }
+
+  #afterResponse(surplus: boolean): void {
+    const head = this.#head
+    if (surplus || !head?.keepAlive || !this.#requestSent || this.#state.at !== 'busy') {
+      this.#state = { at: 'closed' }
+      this.#socket.destroy()
+      return
+    }
+    this.#socket.resume()
+    const { idleMs } = this.#options
+    this.#becomeIdle(
+      head.keepAliveMs === undefined ? idleMs : Math.min(idleMs, head.keepAliveMs - KEEP_ALIVE_MARGIN_MS),
+    )
+  }
+
+  #ended(): void {
+    if (this.#state.at === 'busy' && this.#parser.finish()) this.#afterResponse(true)
+    else this.#lose(new Error('the upstream closed the connection before its response was complete'))
+  }
+
+  #lose(cause: Error): void {
+    this.#cause ??= cause
+    const state = this.#state
+    this.#state = { at: 'closed' }
+    this.#socket.destroy()
+    if (state.at === 'busy') state.handler.onLost(this.#cause)
+  }
+
+  #closed(): void {
+    clearTimeout(this.#connectTimer)
+    const neverConnected = this.#state.at === 'connecting'
+    this.#lose(new Error('the connection to the upstream was closed'))
+    this.#owner.onClosed(this, neverConnected ? this.#cause : undefined)
+  }
+}
+
+/** Bytes read at once, and so the most that one slow client makes the gateway hold beside its own send buffer. */
+const READ_BYTES = 32_768
+/** A body up to this size travels in one string with its head. */
+const JOINED_BYTES = 4_096
+/** How much earlier than the upstream an idle connection is given up, so that no request meets its closing. */
+const KEEP_ALIVE_MARGIN_MS = 1_000

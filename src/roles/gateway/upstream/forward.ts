@@ -1,0 +1,211 @@
+import type { ServerResponse } from 'node:http'
+import type { Clock } from '../../../drivers/clock.ts'
+import type { RequestBody } from '../request-body.ts'
+import type { RequestHandler, UpstreamConnection } from './connection.ts'
+import type { InstancePool, PoolRefusal, Waiter } from './pool.ts'
+import type { ResponseHead } from './response-parser.ts'
+import { UploadPump } from './upload-pump.ts'
+import type { Watchdog, Watched } from './watchdog.ts'
+
+/** One attempt to have a request answered by one instance. */
+export interface Attempt {
+  readonly pool: InstancePool
+  readonly outgoing: ServerResponse
+  readonly method: string
+  /** Request line and header lines with the blank line, latin1. */
+  readonly head: string
+  readonly body: RequestBody
+  /** Largest request body in bytes. */
+  readonly bodyLimit: number
+  /** Monotonic milliseconds by which the response's head must be there. */
+  readonly deadlineAt: number
+  /** Milliseconds the upstream may stay silent when it is its turn. */
+  readonly silenceMs: number
+  /** The headers the client gets for the upstream's. */
+  readonly headers: (head: ResponseHead) => string[]
+  readonly clock: Clock
+  readonly watchdog: Watchdog
+  /** Told once how it ended. Unless the outcome says so, nothing was answered to the client. */
+  readonly done: (outcome: Outcome) => void
+}
+
+/** How an attempt ended. */
+export type Outcome =
+  /** The client has the whole response. */
+  | { readonly kind: 'answered'; readonly status: number }
+  /** The response broke off half way, and the client's connection with it, so that the client sees it as cut. */
+  | { readonly kind: 'cut'; readonly status: number; readonly cause: Error }
+  /** The client went away, or stopped reading; the upstream's connection was closed. */
+  | { readonly kind: 'client-gone' }
+  /** The client hadn't sent all of its body by the deadline. */
+  | { readonly kind: 'client-slow' }
+  | { readonly kind: 'body-too-large' }
+  /** No connection: the instance never saw the request. */
+  | { readonly kind: 'refused'; readonly refusal: PoolRefusal }
+  /** The connection broke, or what came on it wasn't HTTP. `stale`: an idle one was just being closed; nothing came on it. */
+  | { readonly kind: 'broken'; readonly stale: boolean; readonly cause: Error }
+  /** The instance was silent for too long, or the deadline passed. */
+  | { readonly kind: 'timeout' }
+
+type State =
+  | { readonly at: 'waiting' }
+  | { readonly at: 'asking'; readonly connection: UpstreamConnection }
+  | { readonly at: 'answering'; readonly connection: UpstreamConnection; readonly status: number }
+  | { readonly at: 'done' }
+
+/** Milliseconds after which a client that reads nothing of a response is given up. */
+const CLIENT_STALL_MS = 60_000
+/** Bytes waiting for a slow client beyond which the upstream isn't read; with one read more that makes 64 KB. */
+const HIGH_WATER_BYTES = 32_768
+
+/** Sends a request to one instance and its answer to the client, streaming both, and says how it went. Begins at once. */
+export function forward(attempt: Attempt): void {
+  new Forward(attempt).start()
+}
+
+class Forward implements Waiter, RequestHandler, Watched {
+  readonly #attempt: Attempt
+  #state: State = { at: 'waiting' }
+  #upload: UploadPump | undefined
+  #paused = false
+  dueAt: number
+
+  constructor(attempt: Attempt) {
+    this.#attempt = attempt
+    this.dueAt = attempt.deadlineAt
+  }
+
+  start(): void {
+    const { outgoing, watchdog, pool } = this.#attempt
+    outgoing.on('close', this.#onClientClose)
+    watchdog.watch(this)
+    pool.acquire(this)
+  }
+
+  onConnection(connection: UpstreamConnection): void {
+    const { method, head, body } = this.#attempt
+    this.#state = { at: 'asking', connection }
+    if (body.kind === 'stream') {
+      connection.send(method, head, undefined, false, this)
+      this.#upload = new UploadPump(body, this.#attempt.bodyLimit, connection, (verdict) => this.#onUpload(verdict))
+      this.#upload.start()
+    } else connection.send(method, head, body.kind === 'held' ? body.bytes : undefined, true, this)
+    this.#expectUpstream()
+  }
+
+  onRefused(refusal: PoolRefusal): void {
+    this.#finish({ kind: 'refused', refusal })
+  }
+
+  onDrain(): void {
+    this.#upload?.resume()
+    this.#expectUpstream()
+  }
+
+  onWhole(head: ResponseHead, body: string): void {
+    const { outgoing, headers } = this.#attempt
+    outgoing.writeHead(head.status, headers(head))
+    outgoing.end(body, 'latin1')
+    this.#finish({ kind: 'answered', status: head.status })
+  }
+
+  onHead(head: ResponseHead): void {
+    if (this.#state.at !== 'asking') return
+    const { outgoing, headers } = this.#attempt
+    this.#state = { at: 'answering', connection: this.#state.connection, status: head.status }
+    outgoing.writeHead(head.status, headers(head))
+    this.#expectUpstream()
+    // a head that no body follows at once, as an event stream's, must not wait for one; else they travel together
+    process.nextTick(flushHead, outgoing)
+  }
+
+  onBody(bytes: Buffer): void {
+    const { outgoing } = this.#attempt
+    outgoing.write(Buffer.from(bytes), this.#onFlushed)
+    if (outgoing.writableLength > HIGH_WATER_BYTES) this.#pause()
+    else this.#expectUpstream()
+  }
+
+  onEnd(): void {
+    const state = this.#state
+    if (state.at !== 'answering') return
+    this.#attempt.outgoing.end()
+    this.#finish({ kind: 'answered', status: state.status })
+  }
+
+  onLost(cause: Error): void {
+    const state = this.#state
+    if (state.at === 'asking') {
+      const { reused, unanswered } = state.connection
+      this.#finish({ kind: 'broken', stale: reused && unanswered, cause })
+    } else if (state.at === 'answering') this.#cut(state.status, cause)
+  }
+
+  onDue(): void {
+    const state = this.#state
+    if (state.at === 'answering') {
+      if (this.#paused) this.#attempt.outgoing.destroy()
+      else
+        this.#cut(
+          state.status,
+          new Error(`the upstream sent nothing for ${this.#attempt.silenceMs} ms in the middle of its response`),
+        )
+    } else if (this.#upload?.waitsForClient) this.#finish({ kind: 'client-slow' })
+    else this.#finish({ kind: 'timeout' })
+  }
+
+  /** Bound once: listeners are compared by identity. */
+  readonly #onClientClose = () => this.#finish({ kind: 'client-gone' })
+
+  readonly #onFlushed = () => {
+    if (!this.#paused || this.#state.at !== 'answering') return
+    if (this.#attempt.outgoing.writableLength > HIGH_WATER_BYTES) return
+    this.#paused = false
+    this.#state.connection.resume()
+    this.#expectUpstream()
+  }
+
+  #pause(): void {
+    if (this.#paused || this.#state.at !== 'answering') return
+    this.#paused = true
+    this.#state.connection.pause()
+    this.dueAt = this.#attempt.clock.monotonic() + CLIENT_STALL_MS
+  }
+
+  #onUpload(verdict: 'progress' | 'sent' | 'too-large'): void {
+    if (verdict === 'too-large') this.#finish({ kind: 'body-too-large' })
+    else this.#expectUpstream()
+  }
+
+  /** From now on it is the upstream's turn, unless the client still owes a part of its body: only then may silence be held against it. */
+  #expectUpstream(): void {
+    const { clock, silenceMs, deadlineAt } = this.#attempt
+    if (this.#state.at === 'answering') this.dueAt = clock.monotonic() + silenceMs
+    else this.dueAt = this.#upload?.waitsForClient ? deadlineAt : Math.min(deadlineAt, clock.monotonic() + silenceMs)
+  }
+
+  #cut(status: number, cause: Error): void {
+    const { outgoing } = this.#attempt
+    // without chunks or a length, as in HTTP/1.0, only a reset tells the client that this is not the end
+    if (outgoing.req.httpVersion === '1.0') outgoing.socket?.resetAndDestroy()
+    else outgoing.destroy()
+    this.#finish({ kind: 'cut', status, cause })
+  }
+
+  #finish(outcome: Outcome): void {
+    const state = this.#state
+    if (state.at === 'done') return
+    this.#state = { at: 'done' }
+    const { outgoing, watchdog, pool, done } = this.#attempt
+    outgoing.off('close', this.#onClientClose)
+    watchdog.unwatch(this)
+    this.#upload?.stop()
+    if (state.at === 'waiting') pool.cancel(this)
+    else if (outcome.kind !== 'answered') state.connection.close()
+    done(outcome)
+  }
+}
+
+function flushHead(outgoing: ServerResponse): void {
+  if (!outgoing.destroyed) outgoing.flushHeaders()
+}

@@ -1,0 +1,175 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { always, type RawUpstream, rawUpstream, until } from '../testing/sockets.ts'
+import type { RequestHandler, UpstreamConnection } from './connection.ts'
+import { InstancePool, type PoolLimits, type PoolRefusal, type Waiter } from './pool.ts'
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+
+let now = 0
+const clock = { now: () => 0, monotonic: () => now }
+let upstream: RawUpstream
+const pools: InstancePool[] = []
+
+beforeEach(async () => {
+  now = 0
+  upstream = await rawUpstream(always(OK))
+})
+afterEach(async () => {
+  for (const pool of pools.splice(0)) pool.destroy()
+  await upstream.close()
+})
+
+function poolWith(limits: Partial<PoolLimits> = {}, { port = upstream.port, connectTimeoutMs = 1_000 } = {}) {
+  const pool = new InstancePool({ host: '127.0.0.1', port, connectTimeoutMs, idleMs: 1_000, clock }, 'a:1', {
+    maxConnections: 10,
+    maxIdle: 10,
+    maxWaiting: 10,
+    ...limits,
+  })
+  pools.push(pool)
+  return pool
+}
+
+type Got = UpstreamConnection | PoolRefusal
+
+/** Asks for a connection; resolves with it or why there is none. */
+function take(pool: InstancePool): Promise<Got> & { waiter: Waiter } {
+  let waiter: Waiter | undefined
+  const got = new Promise<Got>((resolve) => {
+    waiter = { onConnection: resolve, onRefused: resolve }
+  })
+  if (!waiter) throw new Error('unreachable')
+  pool.acquire(waiter)
+  return Object.assign(got, { waiter })
+}
+
+async function connected(pool: InstancePool): Promise<UpstreamConnection> {
+  const got = await take(pool)
+  if ('why' in got) throw new Error(`refused: ${got.why}`)
+  return got
+}
+
+/** Sends a GET; resolves with the body, or rejects with why the connection was lost. */
+function ask(connection: UpstreamConnection): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const handler: RequestHandler = {
+      onWhole: (_, body) => resolve(body),
+      onHead: () => {},
+      onBody: () => {},
+      onEnd: () => resolve(''),
+      onDrain: () => {},
+      onLost: reject,
+    }
+    connection.send('GET', 'GET / HTTP/1.1\r\nhost: a\r\n\r\n', undefined, true, handler)
+  })
+}
+
+describe('InstancePool', () => {
+  it('uses a connection again once its answer is in', async () => {
+    const pool = poolWith()
+    const first = await connected(pool)
+    expect(await ask(first)).toBe('ok')
+    expect(await connected(pool)).toBe(first)
+    expect(upstream.open.size).toBe(1)
+  })
+
+  it('hands out the connection used last, so that the others can age', async () => {
+    const pool = poolWith()
+    const [one, two] = [await connected(pool), await connected(pool)]
+    await ask(one)
+    await ask(two)
+    expect(await connected(pool)).toBe(two)
+  })
+
+  it('counts what is waited for and under way', async () => {
+    const pool = poolWith()
+    expect(pool.pending).toBe(0)
+    const taking = take(pool)
+    expect(pool.pending).toBe(1)
+    const connection = await taking
+    if ('why' in connection) throw new Error(connection.why)
+    const asking = ask(connection)
+    expect(pool.pending).toBe(1)
+    await asking
+    expect(pool.pending).toBe(0)
+  })
+
+  it('lets requests wait for a connection beyond the limit, first come, first served', async () => {
+    const pool = poolWith({ maxConnections: 1 })
+    const first = await connected(pool)
+    const order: number[] = []
+    const waiting = [1, 2].map(async (number) => {
+      const connection = await connected(pool)
+      order.push(number)
+      return ask(connection)
+    })
+    expect(pool.pending).toBe(3)
+    await ask(first)
+    expect(await Promise.all(waiting)).toEqual(['ok', 'ok'])
+    expect(order).toEqual([1, 2])
+    expect(upstream.received).toHaveLength(1)
+  })
+
+  it('refuses at once when too many wait', async () => {
+    const pool = poolWith({ maxConnections: 1, maxWaiting: 1 })
+    await connected(pool)
+    const waiting = take(pool)
+    expect(await take(pool)).toEqual({ why: 'overloaded' })
+    pool.cancel(waiting.waiter)
+    expect(pool.pending).toBe(1)
+  })
+
+  it('says why it could not connect, to each that waits', async () => {
+    const { port } = upstream
+    await upstream.close()
+    const pool = poolWith({}, { port })
+    const refusals = await Promise.all([take(pool), take(pool)])
+    expect(refusals).toMatchObject(Array(2).fill({ why: 'connect', cause: { code: 'ECONNREFUSED' } }))
+    upstream = await rawUpstream(always(OK))
+  })
+
+  it('drops idle connections that are too old, or that the upstream closes', async () => {
+    const pool = poolWith()
+    const first = await connected(pool)
+    await ask(first)
+    now = 1_000
+    const second = await connected(pool)
+    expect(second).not.toBe(first)
+    await ask(second)
+    now = 2_000
+    pool.sweep(now)
+    await until(() => upstream.open.size === 0)
+    const third = await connected(pool)
+    await ask(third)
+    for (const socket of upstream.open) socket.destroy()
+    await until(() => !third.isFresh(now))
+    expect(await connected(pool)).not.toBe(third)
+  })
+
+  it('gives an idle connection up a second before the upstream does', async () => {
+    await upstream.close()
+    upstream = await rawUpstream(always('HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 2\r\n\r\nok'))
+    const pool = poolWith()
+    const first = await connected(pool)
+    await ask(first)
+    expect(await connected(pool)).not.toBe(first)
+  })
+
+  it('keeps no connection after "Connection: close"', async () => {
+    await upstream.close()
+    upstream = await rawUpstream(always('HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok'))
+    await ask(await connected(poolWith()))
+    await until(() => upstream.open.size === 0)
+  })
+
+  it('closes: waiting requests are refused, those under way end', async () => {
+    const pool = poolWith({ maxConnections: 1 })
+    const connection = await connected(pool)
+    const waiting = take(pool)
+    pool.close()
+    expect(await waiting).toEqual({ why: 'closed' })
+    expect(await take(pool)).toEqual({ why: 'closed' })
+    expect(await ask(connection)).toBe('ok')
+    await until(() => upstream.open.size === 0)
+  })
+})

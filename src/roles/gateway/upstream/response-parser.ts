@@ -1,0 +1,271 @@
+import { ChunkedDecoder } from './chunked-decoder.ts'
+import { ResponseSyntaxError } from './response-syntax-error.ts'
+
+/** How the end of a response's body is known (RFC 9112 §6.3). */
+type BodyFraming =
+  | { readonly by: 'nothing' }
+  | { readonly by: 'length'; readonly length: number }
+  | { readonly by: 'chunks' }
+  | { readonly by: 'close' }
+
+/** The head of a final response, as the upstream sent it. */
+export interface ResponseHead {
+  readonly status: number
+  /** Names and values by turns, spelling and order kept. Values are latin1. */
+  readonly rawHeaders: readonly string[]
+  readonly framing: BodyFraming
+  /** False when the upstream closes after this response. */
+  readonly keepAlive: boolean
+  /** Milliseconds the upstream keeps the connection open when idle, where its Keep-Alive header says so. */
+  readonly keepAliveMs: number | undefined
+}
+
+/** Gets what the parser finds, in order: one `onWhole`, or `onHead`, any number of `onBody`, `onEnd`. */
+export interface ResponseHandler {
+  /** A response that came in one piece, its body as latin1 text: most answers of an API, and the cheapest way to pass them on. */
+  onWhole(head: ResponseHead, body: string): void
+  onHead(head: ResponseHead): void
+  /** Part of the body, unchunked. The bytes are only lent: copy what outlives the call. */
+  onBody(bytes: Buffer): void
+  onEnd(): void
+}
+
+type State =
+  | { readonly at: 'idle' }
+  /** `text` is what came so far of a head that arrives in pieces; `interim` counts 1xx heads. */
+  | { readonly at: 'head'; readonly text: string; readonly interim: number }
+  | { readonly at: 'length'; readonly left: number }
+  | { readonly at: 'chunks'; readonly decoder: ChunkedDecoder }
+  | { readonly at: 'close' }
+
+/**
+ * Incremental parser for the responses of one HTTP/1.1 connection (RFC 9112), one at a time. It is strict: what two servers could read
+ * differently (two lengths, a length beside chunks, folded lines, bare CR or LF, odd codings) is a ResponseSyntaxError, so a poisoned
+ * upstream can't slip a second response in.
+ */
+export class ResponseParser {
+  #state: State = { at: 'idle' }
+  #handler: ResponseHandler | undefined
+  #bodiless = false
+
+  /**
+   * Begins to wait for the response to a request.
+   * @param method decides whether there is a body: HEAD has none
+   */
+  expect(method: string, handler: ResponseHandler): void {
+    this.#state = START
+    this.#handler = handler
+    this.#bodiless = method === 'HEAD'
+  }
+
+  /** True while a response is awaited or under way. */
+  get busy(): boolean {
+    return this.#state.at !== 'idle'
+  }
+
+  /** True once the first byte of a response came. */
+  get begun(): boolean {
+    return this.#state !== START
+  }
+
+  /**
+   * Takes the bytes read. Throws ResponseSyntaxError.
+   * @returns how many bytes belonged to the response; fewer than `bytes.length` means that the upstream sent more than it was asked for
+   */
+  execute(bytes: Buffer): number {
+    let used = 0
+    while (used < bytes.length && this.#state.at !== 'idle') {
+      used += this.#step(this.#state, used === 0 ? bytes : bytes.subarray(used))
+    }
+    return used
+  }
+
+  /**
+   * The upstream has closed. Ends a body that lasts until the close.
+   * @returns false when that cut a response off, or came before one
+   */
+  finish(): boolean {
+    if (this.#state.at !== 'close') return this.#state.at === 'idle'
+    this.#end()
+    return true
+  }
+
+  #step(state: Exclude<State, { at: 'idle' }>, bytes: Buffer): number {
+    switch (state.at) {
+      case 'head':
+        return this.#takeHead(state, bytes)
+      case 'length':
+        return this.#takeLength(state.left, bytes)
+      case 'chunks': {
+        const used = state.decoder.execute(bytes, this.#handler ?? NOBODY)
+        if (state.decoder.done) this.#end()
+        return used
+      }
+      case 'close':
+        this.#handler?.onBody(bytes)
+        return bytes.length
+    }
+  }
+
+  #takeHead(state: { readonly text: string; readonly interim: number }, bytes: Buffer): number {
+    const before = state.text.length
+    const text = state.text + bytes.toString('latin1', 0, Math.min(bytes.length, MAX_HEAD_BYTES + 4))
+    const end = text.indexOf('\r\n\r\n', Math.max(0, before - 3))
+    if (end === -1 || end > MAX_HEAD_BYTES) {
+      if (text.length > MAX_HEAD_BYTES) throw new ResponseSyntaxError(`the head is larger than ${MAX_HEAD_BYTES} bytes`)
+      this.#state = { at: 'head', text, interim: state.interim }
+      return bytes.length
+    }
+    const bodyAt = end + 4
+    const head = parseHead(text, end + 2, this.#bodiless)
+    if (head.status < 200) return this.#skipInterim(head, state.interim, bodyAt - before)
+    const { framing } = head
+    const length = framing.by === 'length' ? framing.length : framing.by === 'nothing' ? 0 : -1
+    if (length >= 0 && text.length - bodyAt >= length && length <= MAX_WHOLE_BYTES) {
+      this.#state = IDLE
+      this.#handler?.onWhole(head, length === 0 ? '' : text.slice(bodyAt, bodyAt + length))
+      return bodyAt + length - before
+    }
+    this.#beginBody(head)
+    return bodyAt - before
+  }
+
+  /** 1xx answers are for the hop that asked for them, and this gateway asks for none (RFC 9110 §15.2); it only bounds how many come. */
+  #skipInterim(head: ResponseHead, interim: number, used: number): number {
+    if (head.status === 101) throw new ResponseSyntaxError('the upstream switched protocols unasked')
+    if (interim >= MAX_INTERIM) throw new ResponseSyntaxError(`more than ${MAX_INTERIM} interim responses`)
+    this.#state = { at: 'head', text: '', interim: interim + 1 }
+    return used
+  }
+
+  #beginBody(head: ResponseHead): void {
+    const { framing } = head
+    if (framing.by === 'length') this.#state = { at: 'length', left: framing.length }
+    else if (framing.by === 'chunks') this.#state = { at: 'chunks', decoder: new ChunkedDecoder() }
+    else this.#state = { at: 'close' }
+    this.#handler?.onHead(head)
+  }
+
+  #takeLength(left: number, bytes: Buffer): number {
+    const used = Math.min(left, bytes.length)
+    this.#state = { at: 'length', left: left - used }
+    this.#handler?.onBody(used === bytes.length ? bytes : bytes.subarray(0, used))
+    if (used === left) this.#end()
+    return used
+  }
+
+  #end(): void {
+    this.#state = IDLE
+    this.#handler?.onEnd()
+  }
+}
+
+const IDLE: State = { at: 'idle' }
+const START: State = { at: 'head', text: '', interim: 0 }
+const NOBODY = { onBody: () => {} }
+
+/** Largest head taken from an upstream; the clients' limit is 16 KB, services may set many cookies. */
+const MAX_HEAD_BYTES = 32_768
+/** Largest body handed over as text with its head. */
+const MAX_WHOLE_BYTES = 16_384
+const MAX_INTERIM = 8
+
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?\r\n/
+/** RFC 9110 §5.1 and §5.5: a token, a colon, then anything but control characters. */
+const FIELD_LINES = /(?:[!#-'*+.0-9A-Z^-z|~-]+:[\t\x20-\x7e\x80-\xff]*\r\n)*/y
+
+/** `end` is where the last header line's CRLF ends. */
+function parseHead(text: string, end: number, bodiless: boolean): ResponseHead {
+  const line = STATUS_LINE.exec(text)
+  if (!line) throw new ResponseSyntaxError('the status line is malformed')
+  const fieldsAt = line[0].length
+  FIELD_LINES.lastIndex = fieldsAt
+  FIELD_LINES.test(text)
+  if (FIELD_LINES.lastIndex !== end) throw new ResponseSyntaxError('a header line is malformed')
+
+  const status = Number(line[2])
+  const found = new FramingHeaders(line[1] === '1')
+  const rawHeaders: string[] = []
+  for (let at = fieldsAt; at < end; ) {
+    const lineEnd = text.indexOf('\r\n', at)
+    const colon = text.indexOf(':', at)
+    const name = text.slice(at, colon)
+    const value = trimmed(text, colon + 1, lineEnd)
+    rawHeaders.push(name, value)
+    found.see(name, value)
+    at = lineEnd + 2
+  }
+  const noBody = bodiless || status < 200 || status === 204 || status === 304
+  const framing = found.framing(noBody)
+  return {
+    status,
+    rawHeaders,
+    framing,
+    keepAlive: found.keepAlive && framing.by !== 'close',
+    keepAliveMs: found.keepAliveMs,
+  }
+}
+
+/** Optional white space around a value is not part of it (RFC 9110 §5.5). */
+function trimmed(text: string, from: number, to: number): string {
+  let start = from
+  let end = to
+  while (start < end && isBlank(text.charCodeAt(start))) start++
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+const isBlank = (unit: number) => unit === 0x20 || unit === 0x09
+
+/** Picks out of a head what decides where the message and the connection end. */
+class FramingHeaders {
+  #length: number | undefined
+  #chunked = false
+  readonly #http11: boolean
+  keepAlive: boolean
+  keepAliveMs: number | undefined
+
+  constructor(http11: boolean) {
+    this.#http11 = http11
+    this.keepAlive = http11
+  }
+
+  /** Looks at names of the right length only: four names of interest among a dozen. */
+  see(name: string, value: string): void {
+    if (name.length === 14 && name.toLowerCase() === 'content-length') this.#seeLength(value)
+    else if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') this.#seeCoding(value)
+    else if (name.length === 10) this.#seeConnection(name.toLowerCase(), value.toLowerCase())
+  }
+
+  #seeLength(value: string): void {
+    if (this.#length !== undefined) throw new ResponseSyntaxError('two Content-Lengths')
+    if (!/^\d{1,15}$/.test(value)) throw new ResponseSyntaxError('a malformed Content-Length')
+    this.#length = Number(value)
+  }
+
+  #seeCoding(value: string): void {
+    if (this.#chunked || !this.#http11 || value.toLowerCase() !== 'chunked') {
+      throw new ResponseSyntaxError('a Transfer-Encoding other than chunked')
+    }
+    this.#chunked = true
+  }
+
+  #seeConnection(name: string, value: string): void {
+    if (name === 'connection') {
+      const tokens = value.split(',').map((token) => token.trim())
+      if (tokens.includes('close')) this.keepAlive = false
+      else if (tokens.includes('keep-alive') && !this.#http11) this.keepAlive = true
+    } else if (name === 'keep-alive') {
+      const seconds = /(?:^|[,\s])timeout=(\d{1,6})/.exec(value)?.[1]
+      if (seconds !== undefined) this.keepAliveMs = Number(seconds) * 1000
+    }
+  }
+
+  framing(noBody: boolean): BodyFraming {
+    if (this.#chunked && this.#length !== undefined)
+      throw new ResponseSyntaxError('a Content-Length beside Transfer-Encoding')
+    if (noBody) return { by: 'nothing' }
+    if (this.#chunked) return { by: 'chunks' }
+    return this.#length === undefined ? { by: 'close' } : { by: 'length', length: this.#length }
+  }
+}

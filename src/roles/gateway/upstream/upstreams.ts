@@ -1,0 +1,70 @@
+import type { Clock } from '../../../drivers/clock.ts'
+import { hostInUrl, refusedHost } from '../../../kit/discovery/address-rule.ts'
+import type { Directory, Instance } from '../../../kit/discovery/directory.ts'
+import { InstancePool } from './pool.ts'
+
+/** Milliseconds for connecting. */
+const CONNECT_TIMEOUT_MS = 2_000
+/** Milliseconds an idle connection is kept: less than servers usually keep theirs (Node 5 s, Apache 5 s, nginx 75 s). */
+const IDLE_MS = 4_000
+const SWEEP_MS = 1_000
+const LIMITS = { maxConnections: 1_024, maxIdle: 128, maxWaiting: 1_024 }
+
+/** The connection pools of all instances the gateway talks to. */
+export interface Upstreams {
+  /** The pool of an instance; undefined when its address is one that no service may have. */
+  poolOf(instance: Instance): InstancePool | undefined
+  /** Closes everything; requests under way break off. */
+  close(): void
+}
+
+/**
+ * Makes the pools as instances are first asked for. Pools of instances that the directory no longer lists close as their requests end.
+ * Idle connections are swept once a second; the timer keeps no process alive.
+ */
+export function createUpstreams({ directory, clock }: { directory: Directory; clock: Clock }): Upstreams {
+  const pools = new Map<string, { readonly pool: InstancePool; readonly service: string }>()
+
+  const sweep = setInterval(() => {
+    const now = clock.monotonic()
+    for (const { pool } of pools.values()) pool.sweep(now)
+  }, SWEEP_MS)
+  sweep.unref()
+
+  const unsubscribe = directory.onChange((service) => {
+    const listed = new Set(directory.instances(service).map(keyOf))
+    for (const [key, held] of pools) {
+      if (held.service !== service || listed.has(key)) continue
+      pools.delete(key)
+      held.pool.close()
+    }
+  })
+
+  function open(key: string, { host, port, service_name }: Instance): InstancePool | undefined {
+    if (refusedHost(host) !== undefined) return undefined
+    const authority = `${hostInUrl(host)}:${port}`
+    const pool = new InstancePool(
+      { host, port, connectTimeoutMs: CONNECT_TIMEOUT_MS, idleMs: IDLE_MS, clock },
+      authority,
+      LIMITS,
+    )
+    pools.set(key, { pool, service: service_name })
+    return pool
+  }
+
+  return {
+    poolOf(instance) {
+      const key = keyOf(instance)
+      return pools.get(key)?.pool ?? open(key, instance)
+    },
+    close() {
+      clearInterval(sweep)
+      unsubscribe()
+      for (const { pool } of pools.values()) pool.destroy()
+      pools.clear()
+    },
+  }
+}
+
+/** Instances of one service at one address share their connections, also when the address registered anew. */
+const keyOf = ({ url }: Instance) => url

@@ -1,0 +1,121 @@
+// Makes dist/msvc: src/main.ts and all it imports as one CommonJS bundle, inside one executable that needs no Node.
+import { execFile } from 'node:child_process'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { build } from 'esbuild'
+
+const root = fileURLToPath(new URL('.', import.meta.url))
+const dist = join(root, 'dist')
+// Two builds may run at the same time: each works in a folder of its own, and the last rename wins.
+const work = join(dist, `build-${process.pid}`)
+const executable = process.platform === 'win32' ? 'msvc.exe' : 'msvc'
+
+/** Packages that others ask for but can do without: they get the error they know how to handle. */
+const OPTIONAL = /^(?:pg-native|supports-color|bufferutil|utf-8-validate|effect|sury|zod-to-json-schema|@valibot\/.*)$/
+
+/** @type {import('esbuild').Plugin} */
+const resolutions = {
+  name: 'resolutions',
+  setup({ onResolve, onLoad }) {
+    // The node entry carries a second HTTP client; Node has had fetch for years.
+    onResolve({ filter: /^ofetch$/ }, () => ({ path: join(root, 'node_modules/ofetch/dist/index.mjs') }))
+    // hono-openapi imports the core at run time for this one function, and would bring every locale (600 KB).
+    onResolve({ filter: /^zod\/v4\/core$/ }, ({ resolveDir, kind }) =>
+      kind === 'dynamic-import' ? { path: 'zod-core', namespace: 'narrow', pluginData: resolveDir } : undefined,
+    )
+    onLoad({ filter: /.*/, namespace: 'narrow' }, ({ pluginData }) => ({
+      contents: `export { toJSONSchema } from 'zod'`,
+      resolveDir: pluginData,
+    }))
+    onResolve({ filter: OPTIONAL }, ({ path }) => ({ path, namespace: 'optional' }))
+    onLoad({ filter: /.*/, namespace: 'optional' }, ({ path }) => ({
+      contents: `throw Object.assign(new Error('Cannot find module ${path}'), { code: 'MODULE_NOT_FOUND' })`,
+    }))
+  },
+}
+
+/** Bundles the program; gives the files that went in. */
+async function bundle(outfile) {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ['src/main.ts'],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node26',
+    format: 'cjs',
+    define: { 'import.meta.main': 'true', 'import.meta.filename': '""' },
+    // Names stay: a stack trace from a user's machine must be readable.
+    minifySyntax: true,
+    minifyWhitespace: true,
+    lineLimit: 200,
+    legalComments: 'none',
+    metafile: true,
+    logLevel: 'warning',
+    plugins: [resolutions],
+  })
+  return Object.keys(metafile.inputs)
+}
+
+/** Puts the bundle, with its compiled code, into a copy of the Node that runs this script. */
+async function embed(main, output) {
+  const config = join(work, 'sea-config.json')
+  const settings = {
+    main,
+    output,
+    mainFormat: 'commonjs',
+    disableExperimentalSEAWarning: true,
+    useCodeCache: true,
+    useSnapshot: false,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  }
+  await writeFile(config, JSON.stringify(settings))
+  await promisify(execFile)(process.execPath, ['--build-sea', config])
+}
+
+/**
+ * Copies the executable in small writes. Linux caches a file in blocks as large as it was written, and maps them whole: written at one go,
+ * each process holds 25 MB more of it in memory.
+ */
+async function rewrite(from, to) {
+  await pipeline(createReadStream(from, { highWaterMark: 65_536 }), createWriteStream(to, { mode: 0o755 }))
+}
+
+/** The licences of the packages inside, which ask to travel with every copy. */
+async function notices(inputs) {
+  const folders = new Set(inputs.flatMap((path) => /^node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []))
+  const texts = await Promise.all([...folders].sort().map(noticeOf))
+  return ['Node.js: https://github.com/nodejs/node/blob/main/LICENSE', ...texts].join(`\n\n${'-'.repeat(80)}\n\n`)
+}
+
+async function noticeOf(folder) {
+  const { name, version, license } = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8'))
+  const file = (await readdir(join(root, folder))).find((entry) => /^licen[cs]e/i.test(entry))
+  const text = file ? await readFile(join(root, folder, file), 'utf8') : ''
+  return `${name} ${version} (${license})\n\n${text.trim()}`
+}
+
+async function run() {
+  await mkdir(work, { recursive: true })
+  const inputs = await bundle(join(work, 'msvc.cjs'))
+  await embed(join(work, 'msvc.cjs'), join(work, 'embedded'))
+  await rewrite(join(work, 'embedded'), join(work, executable))
+  await writeFile(join(dist, 'THIRD-PARTY-NOTICES.txt'), `${await notices(inputs)}\n`)
+  await rename(join(work, executable), join(dist, executable))
+  const { size } = await stat(join(dist, executable))
+  console.error(`msvc: dist/${executable} is ready (${Math.round(size / 1e6)} MB)`)
+}
+
+try {
+  await run()
+} catch (fault) {
+  // esbuild has printed its own errors, with the lines they are about
+  if (!fault.errors) console.error(fault)
+  process.exitCode = 1
+} finally {
+  await rm(work, { recursive: true, force: true })
+}

@@ -1,0 +1,92 @@
+import { type FetchOptions, ofetch } from 'ofetch'
+import { systemClock } from '../drivers/clock.ts'
+import { createAuthority } from '../kit/auth/local-authority.ts'
+import { isRecord } from '../kit/config/locate.ts'
+import { addressOf } from '../kit/config/schema.ts'
+import { AppError } from '../kit/errors.ts'
+import { type Configured, configure } from './configuration.ts'
+import { readRunState } from './run-state.ts'
+import type { Session } from './session.ts'
+
+/** Longest wait for an answer, milliseconds. */
+const TIMEOUT_MS = 10_000
+/** What a command may do with a role: all that the person who holds the data folder's keys could mint anyway. */
+const SCOPES = ['registry:admin', 'config:read', 'config:write', 'config:secrets', 'logs:read', 'broker:admin']
+
+/** One role over HTTP. */
+export interface Api {
+  readonly url: string
+  /** Sends one request, and gives the JSON of the answer (undefined for 204). Throws AppError `UNREACHABLE`, `UPSTREAM_FAILED`. */
+  call(path: string, options?: FetchOptions<'json'>): Promise<unknown>
+  /** Opens a stream of server-sent events. */
+  open(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Response>
+}
+
+/** Where a role is: a static address (BROKER_URL), the running platform's, or the configuration's. */
+export async function locate(session: Session, name: string, configured: Configured): Promise<string> {
+  const { settings, sections, roles } = configured
+  const role = roles.find((candidate) => candidate.name === name)
+  const service = role?.service ?? name
+  const section = sections[name]
+  const running = await readRunState(settings.data, session.io.isAlive)
+  const found = settings.services[service] ?? running?.roles.find((unit) => unit.service === service)?.url
+  return found ?? (section ? addressOf(section) : 'http://127.0.0.1')
+}
+
+/**
+ * Connects to a role by its CLI word. Nothing is sent yet. In token mode every request carries a token of its own making.
+ * @param options `withToken`: also in local mode, for what takes a token there too
+ */
+export async function connect(session: Session, name: string, { withToken = false } = {}): Promise<Api> {
+  const configured = await configure(session)
+  const { settings, roles } = configured
+  const url = await locate(session, name, configured)
+  const service = roles.find((role) => role.name === name)?.service ?? name
+  const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
+  const authorization = async (): Promise<Record<string, string>> => {
+    if (authority.mode === 'local' && !withToken) return {}
+    const token = await authority.mint({ subject: 'msvc-cli', audience: service, scopes: SCOPES, service: true })
+    return { authorization: `Bearer ${token}` }
+  }
+  return {
+    url,
+    async call(path, options = {}) {
+      const headers = { ...(await authorization()), ...Object.fromEntries(new Headers(options.headers)) }
+      try {
+        return await ofetch(path, {
+          timeout: TIMEOUT_MS,
+          retry: 0,
+          ...options,
+          baseURL: url,
+          headers,
+          signal: session.io.signal,
+        })
+      } catch (fault) {
+        throw explain(fault, name, url)
+      }
+    },
+    async open(path, headers, signal) {
+      return fetch(`${url}${path}`, { headers: { ...(await authorization()), ...headers }, signal, redirect: 'manual' })
+    },
+  }
+}
+
+/** A failed call in a sentence that says what to do. */
+export function explain(fault: unknown, name: string, url: string): AppError {
+  if (fault instanceof AppError) return fault
+  const { status, data } = isRecord(fault) ? fault : {}
+  if (typeof status === 'number')
+    return new AppError('UPSTREAM_FAILED', `${name}: ${problemText(status, data)}`, { cause: fault })
+  const timedOut = fault instanceof Error && /timeout/i.test(`${fault.name} ${fault.message}`)
+  if (timedOut)
+    return new AppError('UNREACHABLE', `${name} at ${url} gave no answer in ${TIMEOUT_MS / 1_000} s`, { cause: fault })
+  return new AppError('UNREACHABLE', `${name} isn't running at ${url}; start it with msvc up, or msvc serve ${name}`, {
+    cause: fault,
+  })
+}
+
+function problemText(status: number, data: unknown): string {
+  const { error, detail } = isRecord(data) ? data : {}
+  if (typeof detail === 'string' && detail !== '') return detail
+  return typeof error === 'string' ? error : `answered ${status}`
+}

@@ -1,0 +1,50 @@
+import type { Override } from '../kit/config/environment.ts'
+import type { Configuration } from '../kit/config/load.ts'
+import { addressOf } from '../kit/config/schema.ts'
+import type { AnyRole } from '../kit/role.ts'
+import type { Session } from './session.ts'
+
+/** What a command works with: every role, and the configuration. */
+export interface Configured extends Configuration {
+  readonly roles: readonly AnyRole[]
+}
+
+export interface ConfigureOptions {
+  /** The one role that PORT and SERVICE_NAME speak of. */
+  readonly served?: string
+  /** CLI words of the roles to run on this machine; default: those of `msvc up`. */
+  readonly together?: readonly string[]
+  readonly flags?: readonly Override[]
+}
+
+/** Loads all roles and the configuration, `--data` and `--config` heeded. Throws AppError `CONFIG_INVALID` with every fault. */
+export async function configure({ io, options }: Session, wanted: ConfigureOptions = {}): Promise<Configured> {
+  const [{ loadRoles }, { loadConfiguration }] = await Promise.all([
+    import('../roles/catalog.ts'),
+    import('../kit/config/load.ts'),
+  ])
+  const roles = await loadRoles()
+  const data = options.data === undefined ? [] : [{ path: ['data'], value: options.data, from: '--data' }]
+  const together = wanted.together ?? roles.filter((role) => role.inUp !== false).map((role) => role.name)
+  const configuration = loadConfiguration({
+    roles,
+    together,
+    environment: io.environment,
+    folder: io.folder,
+    flags: [...data, ...(wanted.flags ?? [])],
+    ...(options.config !== undefined && { file: options.config }),
+    ...(wanted.served !== undefined && { served: wanted.served }),
+  })
+  return { roles, ...configuration }
+}
+
+/** Where the registry is: a static address (REGISTRY_URL), or its section's. */
+export function registryUrl({ settings, sections }: Configuration): string {
+  const { registry } = sections
+  return settings.services.registry ?? (registry ? addressOf(registry) : 'http://127.0.0.1:8500')
+}
+
+/** A number given as a flag; what is none stays text, for the schema to refuse. */
+export function numeric(text: string): number | string {
+  return /^\d{1,9}$/.test(text) ? Number(text) : text
+}

@@ -1,0 +1,51 @@
+import { AppError } from '../kit/errors.ts'
+import { followEvents } from '../kit/http/event-source.ts'
+import { type Api, explain } from './api.ts'
+import type { Session } from './session.ts'
+
+export interface FollowOptions {
+  /** The role's CLI word, for messages. */
+  readonly role: string
+  readonly path: string
+  readonly onData: (data: string) => void
+  /** The id of the last event that is known already; those after it come first. */
+  readonly after?: string
+  /** Ends following besides the program's own signal, such as when enough came. */
+  readonly enough?: AbortSignal
+}
+
+/**
+ * Prints from a role's event stream until Ctrl-C: a stream that breaks is taken up again where it broke. Throws AppError when it can't be
+ * opened the first time.
+ */
+export async function follow({ io, messages }: Session, api: Api, options: FollowOptions): Promise<void> {
+  const { role, path, onData, after, enough } = options
+  const giveUp = new AbortController()
+  let wasOpen = false
+  let lost: unknown
+  await followEvents({
+    connect: (headers, signal) => api.open(path, { ...(after !== undefined && { 'last-event-id': after }), ...headers }, signal),
+    onEvent: ({ data }) => onData(data),
+    signal: AbortSignal.any([io.signal, giveUp.signal, ...(enough ? [enough] : [])]),
+    onOpen() {
+      if (lost) messages.info(`${role} is back`)
+      wasOpen = true
+      lost = undefined
+    },
+    onLost(cause) {
+      if (!wasOpen) giveUp.abort()
+      else if (!lost) messages.warn(`${role} at ${api.url} is gone; waiting for it to come back`)
+      lost = cause ?? true
+    },
+  })
+  if (!wasOpen && giveUp.signal.aborted) throw explain(lost, role, api.url)
+}
+
+/** The JSON of an event, or a fault that names the role: a stream of ours holds nothing else. */
+export function parseEvent(data: string, role: string): unknown {
+  try {
+    return JSON.parse(data)
+  } catch (cause) {
+    throw new AppError('UPSTREAM_FAILED', `${role} sent something that is not JSON`, { cause })
+  }
+}

@@ -1,0 +1,34 @@
+import type { ParentChannel } from '../kit/supervisor/protocol.ts'
+
+/** One of the two output streams. */
+export interface Terminal {
+  write(text: string): void
+  /** Whether a person looks at it: spinners and progress only then. */
+  readonly isTTY: boolean
+  /** Whether colour is wanted: a terminal, and NO_COLOR unset (https://no-color.org). */
+  readonly colour: boolean
+  /** Width in characters; 80 when unknown. */
+  readonly columns: number
+}
+
+/** All that the command line knows of the process it runs in; main.ts makes it, tests make their own. */
+export interface Io {
+  readonly out: Terminal
+  readonly err: Terminal
+  /** All of stdin as text. Throws AppError `INVALID_BODY` past `maxBytes`. */
+  readInput(maxBytes: number): Promise<string>
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** The current folder. */
+  readonly folder: string
+  readonly pid: number
+  /** How to start this program again: an executable, and the arguments before the command's own. */
+  readonly self: readonly [program: string, ...args: string[]]
+  /** Fires on SIGINT, SIGTERM, SIGHUP, and when the process that holds this one is gone. */
+  readonly signal: AbortSignal
+  /** The process that started this one, when it left a channel. */
+  readonly parent?: ParentChannel
+  /** From now on Ctrl-C is the parent's business: it reaches every process of the terminal, and the parent stops in order. */
+  leaveInterruptsToParent(): void
+  /** Whether a process with this id exists. */
+  isAlive(pid: number): boolean
+}

@@ -1,0 +1,74 @@
+import { AppError } from '../kit/errors.ts'
+import { type Entry, EntryPage, Entry as EntrySchema } from '../roles/log-server/contract.ts'
+import { parseMoment } from '../roles/log-server/timestamps.ts'
+import { connect } from './api.ts'
+import { follow, parseEvent } from './follow.ts'
+import { formatLogLine } from './log-output.ts'
+import type { LogsFlags } from './logs.ts'
+import type { Session } from './session.ts'
+
+/** Most entries asked for in one run. */
+const MAX_LIMIT = 10_000
+/** The log server gives at most so many at once. */
+const PAGE = 1_000
+
+/** What `msvc logs` does: prints what is there, oldest first, and then, when asked to follow, what comes. */
+export async function printLogs(session: Session, flags: LogsFlags): Promise<void> {
+  const limit = readLimit(flags.limit)
+  const filter = {
+    ...(flags.service !== undefined && { service: flags.service }),
+    ...(flags.level !== undefined && { level: flags.level }),
+    ...(flags.trace !== undefined && { trace_id: flags.trace }),
+    ...(flags.grep !== undefined && { q: flags.grep }),
+  }
+  const span = { ...moment('since', flags.since), ...moment('until', flags.until) }
+  const { colour } = session.io.out
+  const show = (entry: Entry) => {
+    session.print(formatLogLine(present(entry), { colour }))
+    session.printJson(entry)
+  }
+
+  const api = await connect(session, 'log-server')
+  const newestFirst: Entry[] = []
+  let after: string | null = null
+  do {
+    const query = { ...filter, ...span, limit: Math.min(PAGE, limit - newestFirst.length), ...(after && { after }) }
+    const page = EntryPage.parse(await api.call('/logs', { query }))
+    newestFirst.push(...page.entries)
+    after = page.next
+  } while (after !== null && newestFirst.length < limit)
+  for (const entry of newestFirst.toReversed()) show(entry)
+  if (!flags.follow) return
+  const last = newestFirst[0]?.id
+  await follow(session, api, {
+    role: 'log-server',
+    path: `/logs/tail?${new URLSearchParams(filter)}`,
+    onData: (data) => show(EntrySchema.parse(parseEvent(data, 'log-server'))),
+    ...(last !== undefined && { after: last }),
+  })
+}
+
+function readLimit(text: string): number {
+  const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0
+  if (limit >= 1 && limit <= MAX_LIMIT) return limit
+  throw new AppError('USAGE', `--limit wants a whole number from 1 to ${MAX_LIMIT}, not ${text}`)
+}
+
+function moment(name: 'since' | 'until', text: string | undefined): Readonly<Record<string, string>> {
+  if (text === undefined) return {}
+  if (parseMoment(text, 0) !== undefined) return { [name]: text }
+  throw new AppError(
+    'USAGE',
+    `--${name} wants a time such as 2026-01-31T12:00:00Z, or an age such as 10m, 2h or 1d, not ${text}`,
+  )
+}
+
+/** An entry without the members that are absent. */
+function present({ trace_id, span_id, metadata, ...rest }: Entry) {
+  return {
+    ...rest,
+    ...(trace_id !== undefined && { trace_id }),
+    ...(span_id !== undefined && { span_id }),
+    ...(metadata !== undefined && { metadata }),
+  }
+}

@@ -1,0 +1,50 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import type { OpenSession } from './session.ts'
+
+/** Flags of `msvc logs` as commander gives them. */
+export interface LogsFlags {
+  readonly follow?: boolean
+  readonly service?: string
+  readonly level?: string
+  readonly trace?: string
+  readonly grep?: string
+  readonly since?: string
+  readonly until?: string
+  readonly limit: string
+}
+
+const EXAMPLES = `
+Examples:
+  $ msvc logs --service order-service --since 10m
+  $ msvc logs --follow --level warning
+  $ msvc logs --trace 4bf92f3577b34da6a3ce929d0e0e4736
+  $ msvc logs --grep 'payment failed' --json | jq -r .message`
+
+/** `msvc logs`: entries of every service from the log server. */
+export function addLogs(program: Command, open: OpenSession): void {
+  program
+    .command('logs')
+    .summary('read log entries of every service')
+    .description(
+      'Prints log entries that the log server holds, oldest first; with --follow also those to come, until Ctrl-C.',
+    )
+    .option('-f, --follow', 'go on with new entries as they come')
+    .option('--service <name>', 'of this service only')
+    .option('--level <level>', 'of at least this level: debug, info, warning, error, critical', upperCase)
+    .option('--trace <id>', 'of this trace (a request and all it caused)')
+    .option('--grep <text>', 'with these words')
+    .option('--since <when>', 'from then on: a time such as 2026-01-31T12:00:00Z, or an age such as 10m, 2h, 1d')
+    .option('--until <when>', 'up to then')
+    .option('--limit <number>', 'the newest so many', '100')
+    .addHelpText('after', EXAMPLES)
+    .action(async (flags: LogsFlags, command: Command) => {
+      const { printLogs } = await import('./log-query.ts')
+      await printLogs(open(command), flags)
+    })
+}
+
+function upperCase(level: string): string {
+  const word = level.toUpperCase()
+  if (['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'].includes(word)) return word
+  throw new InvalidArgumentError('Levels are debug, info, warning, error, critical.')
+}

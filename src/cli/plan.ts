@@ -1,0 +1,100 @@
+import { didYouMean } from '../kit/config/nearest.ts'
+import type { Section } from '../kit/config/schema.ts'
+import { AppError } from '../kit/errors.ts'
+import type { AnyRole } from '../kit/role.ts'
+import { checkNeeds } from '../kit/supervisor/order.ts'
+import type { UnitPlan } from '../kit/supervisor/supervise.ts'
+import { type Configured, registryUrl } from './configuration.ts'
+
+/** Most copies of a role on one machine. */
+const MAX_COPIES = 64
+
+/** What the flags of `msvc up` ask for. */
+export interface Wish {
+  /** CLI words; absent: every role that is part of `msvc up`. */
+  readonly only?: readonly string[]
+  /** Copies by CLI word; 1 where it says nothing. */
+  readonly scale: ReadonlyMap<string, number>
+  readonly portOffset: number
+}
+
+/**
+ * Reads `--only a,b`. Throws AppError `USAGE` for a role that there isn't.
+ */
+export function parseOnly(text: string, names: readonly string[]): readonly string[] {
+  const wanted = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter(Boolean)
+  for (const name of wanted) known(name, names, '--only')
+  if (wanted.length === 0) throw new AppError('USAGE', '--only wants roles, such as --only registry,user')
+  return [...new Set(wanted)]
+}
+
+/** Reads `--scale user=2,order=3`. Throws AppError `USAGE`. */
+export function parseScale(texts: readonly string[], names: readonly string[]): ReadonlyMap<string, number> {
+  const pairs = texts
+    .flatMap((text) => text.split(','))
+    .map((pair): [string, number] => {
+      const [, name = '', count] = /^\s*([\w-]+)=(\d{1,3})\s*$/.exec(pair) ?? []
+      const copies = Number(count)
+      if (!(copies >= 1 && copies <= MAX_COPIES)) {
+        throw new AppError(
+          'USAGE',
+          `--scale wants role=copies with 1 to ${MAX_COPIES} copies, such as user=2, not ${pair}`,
+        )
+      }
+      known(name, names, '--scale')
+      return [name, copies]
+    })
+  return new Map(pairs)
+}
+
+/** Reads `--port-offset N`. Throws AppError `USAGE`. */
+export function parseOffset(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text)
+  throw new AppError('USAGE', `--port-offset wants a whole number from 0 to 65535, not ${text}`)
+}
+
+function known(name: string, names: readonly string[], flag: string) {
+  if (names.includes(name)) return
+  throw new AppError(
+    'USAGE',
+    `${flag}: there is no role ${name}${didYouMean(name, names)} (roles: ${names.join(', ')})`,
+  )
+}
+
+/** CLI words of the roles a wish runs. */
+export function chosenRoles(roles: readonly AnyRole[], only: readonly string[] | undefined): readonly AnyRole[] {
+  return roles.filter((role) => (only ? only.includes(role.name) : role.inUp !== false))
+}
+
+/**
+ * The units to run, one or more a role. The first copy of a role takes its port (plus the offset), further ones take free ports.
+ * Throws AppError `USAGE` when the offset leads past the last port, `CONFIG_INVALID` when a role needs one that there isn't.
+ */
+export function planUnits(configured: Configured, { only, scale, portOffset }: Wish): readonly UnitPlan[] {
+  const { roles, settings, sections } = configured
+  checkNeeds(roles)
+  const shifted = new Map(roles.map((role) => [role.name, shift(role.name, sections[role.name], portOffset)]))
+  const registry = shifted.get('registry')
+  const url = registryUrl({ settings, sections: registry ? { registry } : {} })
+  return chosenRoles(roles, only).flatMap(({ name, needs, port }) => {
+    const section = shifted.get(name) ?? { host: '127.0.0.1', port }
+    return Array.from(
+      { length: scale.get(name) ?? 1 },
+      (_, copy): UnitPlan => ({
+        unit: copy === 0 ? name : `${name}-${copy + 1}`,
+        needs,
+        job: { role: name, settings, section: copy === 0 ? section : { ...section, port: 0 }, registryUrl: url },
+      }),
+    )
+  })
+}
+
+function shift(name: string, section: Section | undefined, offset: number): Section | undefined {
+  if (!section || section.port === 0) return section
+  const port = section.port + offset
+  if (port <= 65_535) return { ...section, port }
+  throw new AppError('USAGE', `--port-offset ${offset} puts ${name} on port ${port}, and the last one is 65535`)
+}

@@ -1,0 +1,105 @@
+import { Command, CommanderError } from 'commander'
+import { AppError } from '../kit/errors.ts'
+import { reasonOf } from '../kit/supervisor/reason.ts'
+import { addCheck } from './check.ts'
+import { addCompletion } from './completion.ts'
+import { addConfig } from './config.ts'
+import { addHealth } from './health.ts'
+import type { Io } from './io.ts'
+import { addLogs } from './logs.ts'
+import { createMessages } from './messages.ts'
+import { addPublish } from './publish.ts'
+import { addRegistry } from './registry.ts'
+import { addServe } from './serve.ts'
+import { type OpenSession, sessions } from './session.ts'
+import { addSubscribe } from './subscribe.ts'
+import { addToken } from './token.ts'
+import { addTrace } from './trace.ts'
+import { addUp } from './up.ts'
+import { VERSION } from './version.ts'
+
+/** Exit codes (design §7). */
+const DONE = 0
+const FAILED = 1
+const USAGE = 2
+
+/** Adds one command to the program. */
+type AddCommand = (program: Command, open: OpenSession) => void
+
+const COMMANDS: readonly AddCommand[] = [
+  addUp,
+  addServe,
+  addCheck,
+  addHealth,
+  addRegistry,
+  addConfig,
+  addPublish,
+  addSubscribe,
+  addLogs,
+  addTrace,
+  addToken,
+  addCompletion,
+]
+
+/**
+ * Runs one command line.
+ * @param args without the program's name
+ * @returns the exit code: 0 done, 1 failed, 2 wrong usage or configuration
+ */
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  const program = createProgram(io)
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return DONE
+  } catch (thrown) {
+    return explain(thrown, io)
+  }
+}
+
+/** The commander program with every command. */
+export function createProgram(io: Io): Command {
+  const program = new Command('msvc')
+    .description('Runs any role of a microservices platform, or all of them.')
+    .version(VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .option('--config <file>', 'YAML file with settings (default: built in, see configs/msvc.yaml)')
+    .option('--data <folder>', 'folder for databases, messages and keys (default: .msvc)')
+    .option('--json', 'one JSON document, or one a line, on stdout and nothing else')
+    .option('--quiet', 'only errors on stderr')
+    .addHelpText('after', EXAMPLES)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.out.write(text),
+      writeErr: (text) => io.err.write(text),
+      getOutHelpWidth: () => io.out.columns,
+      getErrHelpWidth: () => io.err.columns,
+      getOutHasColors: () => io.out.colour,
+      getErrHasColors: () => io.err.colour,
+    })
+  const open = sessions(io)
+  for (const add of COMMANDS) add(program, open)
+  for (const command of program.commands) inherit(program, command)
+  return program
+}
+
+function inherit(program: Command, command: Command) {
+  command.copyInheritedSettings(program)
+  for (const inner of command.commands) inherit(command, inner)
+}
+
+const EXAMPLES = `
+Examples:
+  $ msvc up                                  every role, on this machine
+  $ msvc serve user --port 8001              one role
+  $ msvc token --subject alice --scope orders:write,users:write
+  $ msvc logs --follow --level warning
+  $ msvc trace 4bf92f3577b34da6a3ce929d0e0e4736`
+
+/** Says what went wrong on stderr, and gives the exit code. */
+function explain(thrown: unknown, io: Io): number {
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? DONE : USAGE
+  const messages = createMessages(io.err, false)
+  for (const line of reasonOf(thrown).split('\n')) messages.error(line)
+  return thrown instanceof AppError && (thrown.code === 'USAGE' || thrown.code === 'CONFIG_INVALID') ? USAGE : FAILED
+}

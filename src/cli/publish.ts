@@ -1,0 +1,51 @@
+import type { Command } from 'commander'
+import type { OpenSession, Session } from './session.ts'
+
+/** Largest payload read from stdin, in bytes: the broker's own limit. */
+const MAX_BYTES = 1_048_576
+
+const EXAMPLES = `
+Examples:
+  $ msvc publish order.created '{"user_id":1,"product":"Laptop"}'
+  $ echo '{"n":1}' | msvc publish counts.changed`
+
+/** `msvc publish <topic> [json]`: one message, on disk when the command ends. */
+export function addPublish(program: Command, open: OpenSession): void {
+  program
+    .command('publish')
+    .summary('publish a message')
+    .description('Publishes one message to a topic. Done means that the broker has it on disk.')
+    .argument('<topic>', 'dot-separated words, such as order.created')
+    .argument('[json]', 'the payload, any JSON; without it, or with -, it is read from stdin')
+    .addHelpText('after', EXAMPLES)
+    .action(async (topic: string, json: string | undefined, _flags: object, command: Command) => {
+      const session = open(command)
+      const [{ connect }, { Receipt }] = await Promise.all([import('./api.ts'), import('../roles/broker/contract.ts')])
+      const body = await readPayload(session, json)
+      const api = await connect(session, 'broker')
+      const receipt = Receipt.parse(
+        await api.call(`/broker/publish/${encodeURIComponent(topic)}`, {
+          method: 'POST',
+          body,
+          headers: { 'content-type': 'application/json' },
+        }),
+      )
+      session.print(`published ${receipt.topic} ${receipt.offset} as ${receipt.id}`)
+      session.printJson(receipt)
+    })
+}
+
+/** The payload's own text, once it is known to be JSON: parsing and writing it again could change a number. */
+async function readPayload({ io }: Session, json: string | undefined): Promise<string> {
+  const text = json === undefined || json === '-' ? await io.readInput(MAX_BYTES) : json
+  const { AppError } = await import('../kit/errors.ts')
+  try {
+    JSON.parse(text)
+    return text
+  } catch (cause) {
+    const why = text.trim() === '' ? 'there is none' : `${JSON.stringify(text.slice(0, 40))} is not JSON`
+    throw new AppError('USAGE', `publish wants a JSON payload, and ${why}; for text, quote it twice: '"hello"'`, {
+      cause,
+    })
+  }
+}

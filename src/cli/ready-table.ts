@@ -1,0 +1,43 @@
+import type { RunState } from './run-state.ts'
+
+/** Rows as aligned columns, two spaces between them; the first row is the heading. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+export interface ReadyOptions {
+  readonly state: RunState
+  /** A token for the gateway; absent when there is no gateway. */
+  readonly token?: string
+  /** Part of the name of the user that the first request makes, so that it can be made on a used data folder too. */
+  readonly seed: string
+}
+
+/**
+ * What `msvc up` prints once everything is ready: who runs where, and a first request. The lines to copy start at the margin
+ * and are no wider than 80 columns but for the token's, which a terminal wraps by itself without breaking it.
+ */
+export function readyText({ state, token, seed }: ReadyOptions): string {
+  const rows = state.roles.map(({ unit, service, url, pid }) => [unit, service, url, String(pid)])
+  const table = columns([['ROLE', 'SERVICE', 'ADDRESS', 'PID'], ...rows])
+  const gateway = state.roles.find(({ service }) => service === 'api-gateway')
+  if (!gateway || token === undefined) return `\n${table}\n`
+  return `
+${table}
+
+A token for an hour, and a first request:
+
+TOKEN=${token}
+curl -i ${gateway.url}/gateway/api/users \\
+-H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
+-d '{"username":"ann-${seed}","email":"ann-${seed}@example.com"}'
+`
+}

@@ -1,0 +1,79 @@
+import { type Command, Option } from 'commander'
+import type { Configured } from './configuration.ts'
+import type { OpenSession, Session } from './session.ts'
+
+interface ServeFlags {
+  readonly port?: string
+  readonly host?: string
+  readonly supervised?: boolean
+}
+
+const EXAMPLES = `
+Examples:
+  $ msvc serve registry
+  $ msvc serve user --port 8101 --data /var/lib/msvc
+  $ REGISTRY_URL=http://10.0.0.5:8500 msvc serve order --config production.yaml`
+
+/** `msvc serve <role>`: one role in this process, until it is stopped. */
+export function addServe(program: Command, open: OpenSession): void {
+  program
+    .command('serve')
+    .summary('run one role')
+    .description('Runs one role in this process until it is stopped (Ctrl-C, SIGTERM). Log entries go to stderr.')
+    .argument('<role>', 'which role; msvc help roles lists them')
+    .option('--port <number>', 'where it listens instead of its own port; 0 takes a free one')
+    .option('--host <address>', 'the address it listens on (default: 127.0.0.1)')
+    .addOption(new Option('--supervised', 'wait for the parent process to say start').hideHelp())
+    .addHelpText('after', EXAMPLES)
+    .action(async (name: string, flags: ServeFlags, command: Command) => {
+      const session = open(command)
+      await (flags.supervised ? serveSupervised(session, name) : serve(session, name, flags))
+    })
+}
+
+async function serve(session: Session, name: string, flags: ServeFlags): Promise<void> {
+  const { io } = session
+  const [{ configure, numeric, registryUrl }, { hostRunner }, { findRole }] = await Promise.all([
+    import('./configuration.ts'),
+    import('./host-runner.ts'),
+    import('./roles.ts'),
+  ])
+  const role = await findRole(name)
+  const configured: Configured = await configure(session, {
+    served: name,
+    together: [name],
+    flags: [
+      ...(flags.port === undefined ? [] : [{ path: [name, 'port'], value: numeric(flags.port), from: '--port' }]),
+      ...(flags.host === undefined ? [] : [{ path: [name, 'host'], value: flags.host, from: '--host' }]),
+    ],
+  })
+  const { settings, sections, service } = configured
+  const section = sections[name] ?? { host: '127.0.0.1', port: role.port }
+  const run = hostRunner(session, settings.log.format)
+  const host = await run({
+    role: name,
+    settings,
+    section,
+    registryUrl: registryUrl(configured),
+    ...(service !== undefined && { service }),
+  })
+  session.printJson({ role: name, service: host.service, url: host.url, pid: io.pid })
+  if (!io.signal.aborted) await new Promise((resolve) => io.signal.addEventListener('abort', resolve, { once: true }))
+  await host.stop()
+}
+
+/** One role under `msvc up`, which says what to run and when, and takes its log as JSON lines. */
+async function serveSupervised(session: Session, name: string): Promise<void> {
+  const { io } = session
+  const { AppError } = await import('../kit/errors.ts')
+  if (!io.parent) throw new AppError('USAGE', '--supervised is for processes that msvc up starts')
+  io.leaveInterruptsToParent()
+  const [{ hostRunner }, { runSupervised }, { findRole }] = await Promise.all([
+    import('./host-runner.ts'),
+    import('../kit/supervisor/supervised.ts'),
+    import('./roles.ts'),
+  ])
+  await findRole(name)
+  const started = await runSupervised(io.parent, hostRunner(session, 'json'), io.signal)
+  if (!started) throw new AppError('START_FAILED', `${name} did not start`)
+}

@@ -1,0 +1,41 @@
+import type { Command } from 'commander'
+import type { Io } from './io.ts'
+import { createMessages, type Messages } from './messages.ts'
+
+/** The options every command takes (design §7). */
+export interface GlobalOptions {
+  readonly config?: string
+  readonly data?: string
+  readonly json?: boolean
+  readonly quiet?: boolean
+}
+
+/** One run of one command: the process, the global options, and the ways to say something. */
+export interface Session {
+  readonly io: Io
+  readonly options: GlobalOptions
+  /** To the person, on stderr. */
+  readonly messages: Messages
+  /** The command's result for people, on stdout; nothing under `--json`. */
+  print(text: string): void
+  /** The command's result for programs, one JSON document a line on stdout; nothing without `--json`. */
+  printJson(value: unknown): void
+}
+
+/** Opens a command's session from its options and the program's. */
+export type OpenSession = (command: Command) => Session
+
+/** Makes the function by which commands open their session. */
+export function sessions(io: Io): OpenSession {
+  return (command) => {
+    const options: GlobalOptions = command.optsWithGlobals()
+    const json = options.json ?? false
+    return {
+      io,
+      options,
+      messages: createMessages(io.err, options.quiet ?? false),
+      print: (text) => json || io.out.write(`${text}\n`),
+      printJson: (value) => json && io.out.write(`${JSON.stringify(value)}\n`),
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import type { Supervision, UnitChange, UnitState } from '../kit/supervisor/supervise.ts'
+import type { Messages } from './messages.ts'
+import type { Progress } from './progress.ts'
+import type { RunState } from './run-state.ts'
+
+/** Who is ready now, in the order of the plan, as other commands are told. */
+export function runStateOf(pid: number, states: ReturnType<Supervision['states']>): RunState {
+  const roles = [...states].flatMap(([unit, state]) =>
+    state.at === 'ready'
+      ? [{ unit, role: unit.replace(/-\d+$/, ''), service: state.service, url: state.url, pid: state.pid }]
+      : [],
+  )
+  return { pid, roles }
+}
+
+/** Tells the person what happens to the units: progress while the platform starts, a line for each end and return afterwards. */
+export function tellChange(
+  { plan: { unit }, state, life }: UnitChange,
+  states: ReadonlyMap<string, UnitState>,
+  messages: Messages,
+  progress: Progress,
+): void {
+  if (state.at === 'backing-off') {
+    messages.warn(`${unit} ended (${state.why}); it starts again in ${state.delayMs / 1_000} s`)
+  }
+  if (state.at === 'ready' && life > 1) {
+    messages.success(`${unit} is ready again at ${state.url} (process ${state.pid})`)
+  }
+  const waiting = [...states].filter(([, { at }]) => at !== 'ready' && at !== 'stopped').map(([name]) => name)
+  if (waiting.length > 0)
+    progress.show(`${states.size - waiting.length} of ${states.size} ready, waiting for ${waiting.join(', ')}`)
+}

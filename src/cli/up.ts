@@ -1,0 +1,36 @@
+import type { Command } from 'commander'
+import type { OpenSession } from './session.ts'
+
+/** Flags of `msvc up` as commander gives them. */
+export interface UpFlags {
+  readonly scale?: readonly string[]
+  readonly only?: string
+  readonly portOffset?: string
+  readonly inProcess?: boolean
+}
+
+const EXAMPLES = `
+Examples:
+  $ msvc up
+  $ msvc up --scale user=2,order=3
+  $ msvc up --only registry,user --port-offset 1000
+  $ msvc up --in-process --data /tmp/try`
+
+/** `msvc up`: the whole platform on this machine. */
+export function addUp(program: Command, open: OpenSession): void {
+  program
+    .command('up')
+    .summary('run every role')
+    .description(
+      'Runs every role on this machine, one process each, and starts again what ends by itself. Stops on Ctrl-C or SIGTERM, in order, requests under way finished.',
+    )
+    .option('--scale <role=copies...>', 'more copies of a role; they take free ports')
+    .option('--only <roles>', 'these roles only, separated by commas')
+    .option('--port-offset <number>', 'added to every port, so that a second platform fits beside the first')
+    .option('--in-process', 'all roles in this one process: less memory, no restarts')
+    .addHelpText('after', EXAMPLES)
+    .action(async (flags: UpFlags, command: Command) => {
+      const { runPlatform } = await import('./platform.ts')
+      await runPlatform(open(command), flags)
+    })
+}

@@ -1,0 +1,59 @@
+import * as z from 'zod'
+import type { Level } from '../../kit/telemetry/log.ts'
+
+const LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const satisfies readonly Level[]
+
+/** The answer to a batch that was stored. */
+export const Accepted = z.object({ accepted: z.int() })
+
+/** A stored entry. Ids grow with time. */
+export const Entry = z.object({
+  id: z.string(),
+  timestamp: z.string(),
+  level: z.enum(LEVELS),
+  service: z.string(),
+  instance: z.string(),
+  message: z.string(),
+  trace_id: z.string().optional(),
+  span_id: z.string().optional(),
+  metadata: z.record(z.string(), z.unknown()).optional(),
+})
+export type Entry = z.output<typeof Entry>
+
+/** Entries, and what to give as `after` for the ones before them; null when there are none. */
+export const EntryPage = z.object({ entries: z.array(Entry), next: z.string().nullable() })
+export type EntryPage = z.output<typeof EntryPage>
+
+/** One trace in a list: its root (or what is nearest to one), from its first start to its last end. */
+export const TraceSummary = z.object({
+  trace_id: z.string(),
+  service: z.string(),
+  operation: z.string(),
+  start: z.string(),
+  duration_ms: z.number(),
+  spans: z.int(),
+  services: z.array(z.string()),
+  status: z.enum(['ok', 'error']),
+})
+export type TraceSummary = z.output<typeof TraceSummary>
+
+export const TracePage = z.object({ traces: z.array(TraceSummary), next: z.string().nullable() })
+export type TracePage = z.output<typeof TracePage>
+
+/** One span of a trace. */
+export const TraceSpan = z.object({
+  span_id: z.string(),
+  parent_span_id: z.string().nullable(),
+  service: z.string(),
+  operation: z.string(),
+  kind: z.string(),
+  start: z.string(),
+  duration_ms: z.number(),
+  status: z.enum(['ok', 'error']),
+  tags: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+})
+export type TraceSpan = z.output<typeof TraceSpan>
+
+/** A whole trace, its spans by start. */
+export const Trace = z.object({ trace_id: z.string(), spans: z.array(TraceSpan) })
+export type Trace = z.output<typeof Trace>

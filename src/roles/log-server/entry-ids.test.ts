@@ -1,0 +1,42 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { EntryIds, filingTime, firstIdAt } from './entry-ids.ts'
+
+const DAY_MS = 86_400_000
+
+describe('EntryIds', () => {
+  it('gives growing ids that tell the time', () => {
+    const times = fc.array(fc.integer({ min: 0, max: 4_000_000_000_000 }), { minLength: 1, maxLength: 50 })
+    const property = fc.property(times, (unsorted) => {
+      const sorted = unsorted.toSorted((a, b) => a - b)
+      const given = new EntryIds().next(sorted)
+      expect(given).toEqual([...new Set(given)].sort((a, b) => a - b))
+      given.forEach((id, i) => {
+        expect(Number.isSafeInteger(id)).toBe(true)
+        expect(id).toBeGreaterThanOrEqual(firstIdAt(sorted[i] ?? 0))
+        expect(id).toBeLessThan(firstIdAt((sorted[i] ?? 0) + 2))
+      })
+    })
+    fc.assert(property)
+  })
+
+  it('goes on into the next milliseconds when there are too many of one', () => {
+    const given = new EntryIds(() => 0.99).next(Array(10_000).fill(1_000))
+    expect(new Set(given).size).toBe(10_000)
+    expect(given.at(-1)).toBeLessThan(firstIdAt(1_007))
+  })
+
+  it('steps aside further with each attempt', () => {
+    const ids = new EntryIds(() => 0.5)
+    const moved = [0, 1, 5].map((attempt) => Math.floor((ids.next([1_000], attempt)[0] ?? 0) / 2_048) - 1_000)
+    expect(moved).toEqual([0, 2, 512])
+  })
+})
+
+describe('filingTime', () => {
+  it('is the time itself, unless that lies far ahead', () => {
+    expect(filingTime(5, DAY_MS)).toBe(5)
+    expect(filingTime(2 * DAY_MS, DAY_MS)).toBe(2 * DAY_MS)
+    expect(filingTime(2 * DAY_MS + 1, DAY_MS)).toBe(DAY_MS)
+  })
+})

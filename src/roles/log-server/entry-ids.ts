@@ -1,0 +1,47 @@
+/** Ids per millisecond. 2^53 / 2 048 ms reaches into the year 2109. */
+const IDS_A_MS = 2_048
+const DAY_MS = 86_400_000
+
+/** The first id an entry of this moment can have, in milliseconds since 1970. */
+export function firstIdAt(ms: number): number {
+  return Math.max(0, Math.floor(ms)) * IDS_A_MS
+}
+
+/**
+ * The time an entry is filed under: its own, unless that lies more than a day ahead. Then its sender's clock is wrong, and it
+ * would stay on top of every list for as long as that.
+ */
+export function filingTime(ms: number, now: number): number {
+  return ms > now + DAY_MS ? now : ms
+}
+
+/**
+ * Gives log entries ids that grow with their time, so that one key serves as primary key, order, cursor and time range, for the table and
+ * for the full-text index alike. Entries of the same millisecond keep the order they came in.
+ */
+export class EntryIds {
+  readonly #random: () => number
+  #counter: number
+
+  /** @param random from 0 up to 1: several servers writing to one store start apart */
+  constructor(random: () => number = Math.random) {
+    this.#random = random
+    this.#counter = Math.floor(random() * IDS_A_MS)
+  }
+
+  /**
+   * Ids for a batch, in its order.
+   * @param times milliseconds since 1970, growing
+   * @param attempt how often these entries have met ids that were taken already; each time they step aside further, by at most
+   *   4^attempt milliseconds
+   */
+  next(times: readonly number[], attempt = 0): readonly number[] {
+    const aside = attempt === 0 ? 0 : Math.ceil(this.#random() * 4 ** attempt)
+    let last = -1
+    return times.map((time) => {
+      this.#counter = (this.#counter + 1) % IDS_A_MS
+      last = Math.max(last + 1, firstIdAt(time + aside) + this.#counter)
+      return last
+    })
+  }
+}

@@ -1,0 +1,286 @@
+import fc from 'fast-check'
+import { generateSpecs } from 'hono-openapi'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { EventParser, type ReceivedEvent } from '../../kit/http/event-parser.ts'
+import { EntryPage } from './contract.ts'
+import { NOW, openLogServer, TRACE } from './testing/running-log-server.ts'
+
+let server: Awaited<ReturnType<typeof openLogServer>>
+
+beforeEach(async () => {
+  server = await openLogServer()
+})
+afterEach(() => server.close())
+
+const find = async (query: Record<string, string | number> = {}) => EntryPage.parse(await server.get('/logs', query))
+
+async function messages(query: Record<string, string | number> = {}): Promise<string[]> {
+  return (await find(query)).entries.map((entry) => entry.message)
+}
+
+/** An entry so many seconds before now. */
+const entry = (message: string, secondsAgo = 0, more: object = {}) => ({
+  timestamp: new Date(NOW - secondsAgo * 1000).toISOString(),
+  level: 'INFO',
+  service: 'order-service',
+  instance: 'a',
+  message,
+  ...more,
+})
+
+describe('POST /logs', () => {
+  it('takes one entry, and gives it back whole', async () => {
+    const given = entry('hello', 0, { trace_id: TRACE, span_id: 'b7ad6b7169203331', metadata: { order: { id: 17 } } })
+    const answer = await server.post('/logs', given)
+    expect(answer.status).toBe(202)
+    expect(await answer.json()).toEqual({ accepted: 1 })
+    expect(await server.get('/logs')).toEqual({
+      entries: [{ id: expect.stringMatching(/^\d+$/), ...given }],
+      next: null,
+    })
+  })
+
+  it('takes an array, and one a line with or without its content type', async () => {
+    const lines = `${JSON.stringify(entry('c', 3))}\n\n${JSON.stringify(entry('d', 2))}\r\n`
+    expect(await (await server.post('/logs', [entry('a', 5), entry('b', 4)])).json()).toEqual({ accepted: 2 })
+    expect(await (await server.post('/logs', lines)).json()).toEqual({ accepted: 2 })
+    const typed = { 'content-type': 'application/x-ndjson' }
+    expect(await (await server.post('/logs', JSON.stringify(entry('e', 1)), typed)).json()).toEqual({ accepted: 1 })
+    expect(await (await server.post('/logs', [])).json()).toEqual({ accepted: 0 })
+    expect(await messages()).toEqual(['e', 'd', 'c', 'b', 'a'])
+  })
+
+  it("takes the seed's shape of time, any case of level, and no time at all", async () => {
+    const seed = entry('seed', 0, { timestamp: '2026-11-22 11:59:58.250', level: 'warning', trace_id: '' })
+    await server.post('/logs', [seed, { level: 'INFO', service: 's', message: 'bare' }])
+    expect(await server.get('/logs')).toMatchObject({
+      entries: [
+        { message: 'bare', timestamp: '2026-11-22T12:00:00.000Z', instance: '' },
+        { message: 'seed', timestamp: '2026-11-22T11:59:58.250Z', level: 'WARNING' },
+      ],
+    })
+  })
+
+  it.each([
+    ['a level there is not', { level: 'LOUD' }, 'level'],
+    ['no message', { message: undefined }, 'message'],
+    ['no service', { service: '' }, 'service'],
+    ['a time that is none', { timestamp: 'yesterday' }, 'timestamp'],
+    ['metadata that is a list', { metadata: [] }, 'metadata'],
+    ['a message too long', { message: 'x'.repeat(65_537) }, 'message'],
+    ['metadata too long', { metadata: { a: 'x'.repeat(65_537) } }, 'metadata'],
+  ])('refuses a batch with %s, naming it', async (_, fault, field) => {
+    const answer = await server.post('/logs', [entry('good'), entry('bad', 0, fault)])
+    expect(answer.status).toBe(400)
+    const problem = await answer.json()
+    expect(problem).toMatchObject({
+      code: 'INVALID_REQUEST',
+      error: 'Invalid log entry',
+      detail: expect.stringContaining(`at index 1: ${field}: `),
+    })
+    expect(await messages()).toEqual([])
+  })
+
+  it.each([
+    '',
+    '{',
+    '[[',
+    'null',
+    '17',
+    '"text"',
+    '[null]',
+    '[[]]',
+    `{"a":1}\n{"b":`,
+    '['.repeat(100_000),
+    '{"level":"\\ud800"}',
+  ])('refuses %.20j', async (body) => {
+    expect((await server.post('/logs', body)).status).toBe(400)
+  })
+
+  it('refuses more than 8 MiB', async () => {
+    expect((await server.post('/logs', `["${'x'.repeat(8 * 1_048_576)}"]`)).status).toBe(413)
+  })
+
+  it('stores whatever text there is, each entry by itself', async () => {
+    const hostile = 'a\r\nb\0\u001b[31m\u2028"\'; DROP TABLE log_entries; -- {"__proto__":1}'
+    const body = `{"level":"INFO","service":"s","message":${JSON.stringify(hostile)},"metadata":{"__proto__":{"x":1},"k":"\\u001b]0;t\\u0007"}}`
+    expect((await server.post('/logs', body)).status).toBe(202)
+    expect(await server.get('/logs')).toMatchObject({
+      entries: [{ message: hostile, metadata: { k: '\u001b]0;t\u0007' } }],
+    })
+  })
+
+  it('keeps the order of entries of one millisecond, and takes any number of them', async () => {
+    const same = Array.from({ length: 5_000 }, (_, i) => entry(`m${i}`, 60))
+    await Promise.all([server.post('/logs', same), server.post('/logs', same), server.post('/logs', entry('later', 1))])
+    await server.post('/logs', same)
+    const seen: unknown[] = []
+    let after: Record<string, string> = {}
+    for (;;) {
+      const page = await find({ limit: 1000, ...after })
+      seen.push(...page.entries.map(({ message }) => message))
+      if (page.next === null) break
+      after = { after: page.next }
+    }
+    expect(seen[0]).toBe('later')
+    expect(seen).toHaveLength(15_001)
+    expect(new Set(seen).size).toBe(5_001)
+  })
+
+  it('files an entry from the far future under the present', async () => {
+    await server.post('/logs', [
+      entry('from 2100', 0, { timestamp: '2100-01-01T00:00:00Z' }),
+      entry('tomorrow', -3_600),
+    ])
+    expect(await messages()).toEqual(['tomorrow', 'from 2100'])
+  })
+})
+
+describe('GET /logs', () => {
+  beforeEach(async () => {
+    await server.post('/logs', [
+      entry('order 17 created', 100, { trace_id: TRACE, metadata: { order_id: 17, path: 'a\nfailed' } }),
+      entry('connection refused', 50, { level: 'ERROR', service: 'user-service' }),
+      entry('order 18 created', 20, { level: 'DEBUG' }),
+      entry('Zahlung für café abgelehnt', 10, { level: 'CRITICAL', service: 'payment-service' }),
+    ])
+  })
+
+  it.each([
+    [{}, 4],
+    [{ service: 'user-service' }, 1],
+    [{ service: 'nobody' }, 0],
+    [{ level: 'WARNING' }, 2],
+    [{ level: 'critical' }, 1],
+    [{ trace_id: TRACE.toUpperCase() }, 1],
+    [{ q: 'order' }, 2],
+    [{ q: 'created ORDER 17' }, 1],
+    [{ q: '"18 created"' }, 1],
+    [{ q: 'order_id:17' }, 1],
+    [{ q: 'failed' }, 1],
+    [{ q: 'fur CAFE' }, 1],
+    [{ q: 'order', level: 'INFO' }, 1],
+    [{ q: 'order', trace_id: TRACE, service: 'order-service' }, 1],
+    [{ q: '' }, 4],
+    [{ since: '30s' }, 2],
+    [{ until: '30s' }, 2],
+    [{ since: '2026-11-22T11:59:10Z', until: '2026-11-22T11:59:40Z' }, 2],
+    [{ since: '2026-11-22T11:59:10.001Z', until: '2026-11-22T11:59:39.999Z' }, 0],
+    [{ q: 'order', since: '1m' }, 1],
+  ])('finds by %j', async (query, count) => {
+    expect(await messages(query as Record<string, string>)).toHaveLength(count)
+  })
+
+  it.each([
+    '"',
+    "'",
+    '*',
+    'AND',
+    'a AND',
+    'NEAR(a b)',
+    'order*',
+    '-order',
+    '(',
+    'text:x',
+    "' OR 1=1 --",
+    '%',
+    '\0',
+    'a"b"c',
+    '^a',
+    '{a b}:c',
+    '😀',
+  ])('takes %j for text', async (q) => {
+    await messages({ q })
+  })
+
+  it('takes any search text', async () => {
+    const property = fc.asyncProperty(fc.string({ unit: 'binary', maxLength: 60 }), async (q) => {
+      const answer = await server.app.request(`/logs?${new URLSearchParams({ q: q.toWellFormed() })}`)
+      expect(answer.status).toBe(200)
+    })
+    await fc.assert(property, { numRuns: 200 })
+  })
+
+  it.each([
+    ['limit=0'],
+    ['limit=1001'],
+    ['limit=x'],
+    ['level=LOUD'],
+    ['since=yesterday'],
+    ['after=x'],
+    [`q=${'x'.repeat(1_001)}`],
+  ])('refuses %.20s', async (query) => {
+    expect((await server.app.request(`/logs?${query}`)).status).toBe(400)
+  })
+
+  it('pages through what fits, without gap or double', async () => {
+    const page = await find({ limit: 3 })
+    expect(page.entries).toHaveLength(3)
+    expect(page.next).toBe(page.entries[2]?.id)
+    expect(await server.get('/logs', { limit: 3, after: page.next ?? '' })).toMatchObject({
+      entries: [{ message: 'order 17 created' }],
+      next: null,
+    })
+    expect(await server.get('/logs', { limit: 1, after: page.next ?? '' })).toMatchObject({ next: null })
+  })
+
+  it('finds what is rare among many', async () => {
+    const many = Array.from({ length: 12_000 }, (_, i) => entry(`noise ${i}`, 30))
+    await server.post('/logs', many)
+    expect(await messages({ level: 'ERROR' })).toEqual(['Zahlung für café abgelehnt', 'connection refused'])
+    expect(await messages({ service: 'user-service' })).toEqual(['connection refused'])
+    expect(await messages({ q: 'noise 7777' })).toEqual(['noise 7777'])
+    expect(await messages({ q: 'noise', level: 'ERROR' })).toEqual([])
+    expect(await messages({ q: 'noise', limit: 2, until: '29s' })).toHaveLength(2)
+  })
+})
+
+describe('GET /logs/tail', () => {
+  /** Reads events until there are so many. */
+  async function events(answer: Response, count: number): Promise<ReceivedEvent[]> {
+    const received: ReceivedEvent[] = []
+    const parser = new EventParser((event) => received.push(event), 1_000_000)
+    const reader = answer.body?.getReader()
+    while (received.length < count) {
+      const { value, done } = (await reader?.read()) ?? { done: true }
+      if (done) break
+      parser.push(value)
+    }
+    await reader?.cancel()
+    return received
+  }
+  const texts = (received: ReceivedEvent[]) => received.map((event) => JSON.parse(event.data).message)
+
+  it('gives entries as they come, filtered', async () => {
+    const answer = await server.app.request('/logs/tail?level=WARNING&q=payment%20failed')
+    expect(answer.headers.get('content-type')).toMatch(/^text\/event-stream/)
+    await server.post('/logs', [
+      entry('payment failed', 0, { level: 'INFO' }),
+      entry('payment is fine', 0, { level: 'ERROR' }),
+      entry('payment\n\ndata: failed', 0, { level: 'ERROR' }),
+    ])
+    expect(texts(await events(answer, 1))).toEqual(['payment\n\ndata: failed'])
+  })
+
+  it('goes on after the last id seen', async () => {
+    await server.post('/logs', [entry('a', 3), entry('b', 2), entry('c', 1)])
+    const { entries } = await find()
+    const answer = await server.app.request('/logs/tail', { headers: { 'last-event-id': entries[2]?.id ?? '' } })
+    await server.post('/logs', entry('d'))
+    expect(texts(await events(answer, 3))).toEqual(['b', 'c', 'd'])
+  })
+
+  it('ends when the role stops', async () => {
+    const answer = await server.app.request('/logs/tail')
+    server.stop()
+    expect(await events(answer, 1)).toEqual([])
+  })
+})
+
+it('documents itself', async () => {
+  const { paths } = await generateSpecs(server.app)
+  expect(Object.keys(paths)).toEqual(['/logs', '/logs/tail', '/traces', '/traces/{trace_id}'])
+  expect(paths['/logs']?.post?.requestBody).toMatchObject({
+    content: { 'application/json': { schema: { anyOf: [{ type: 'array' }, { type: 'object' }] } } },
+  })
+})

@@ -1,0 +1,70 @@
+import { Hono } from 'hono'
+import type { Clock } from '../../drivers/clock.ts'
+import { eventStream } from '../../kit/http/event-stream.ts'
+import { route } from '../../kit/http/route.ts'
+import type { AppEnv } from '../../kit/role.ts'
+import type { Log } from '../../kit/telemetry/log.ts'
+import { Accepted, EntryPage } from './contract.ts'
+import type { Entries } from './entries.ts'
+import { parseBatch, readBatch, takesBatchOf } from './intake.ts'
+import { EntryQuery, NewEntry, TailQuery } from './requests.ts'
+import type { Tail } from './tail.ts'
+import { parseMoment } from './timestamps.ts'
+
+export interface LogRoutes {
+  readonly entries: Entries
+  readonly tail: Tail
+  readonly clock: Pick<Clock, 'now'>
+  readonly log: Pick<Log, 'error'>
+  /** Ends the streams. */
+  readonly signal: AbortSignal
+  /** Told how many entries were stored. */
+  readonly onAccepted: (count: number) => void
+}
+
+/** The log server's entries over HTTP: taken in batches, found, followed (design §5). */
+export function logRoutes({ entries, tail, clock, log, signal, onAccepted }: LogRoutes): Hono<AppEnv> {
+  const app = new Hono<AppEnv>()
+
+  app.post(
+    '/logs',
+    route({
+      summary: 'Store log entries: one, an array, or one a line (NDJSON); at most 8 MiB, all or none',
+      responses: { 202: Accepted, 400: 'An entry does not fit; `detail` names its index' },
+    }),
+    takesBatchOf(NewEntry),
+    async (c) => {
+      const batch = parseBatch(NewEntry, await readBatch(c), 'Invalid log entry')
+      await entries.add(batch)
+      onAccepted(batch.length)
+      return c.json({ accepted: batch.length }, 202)
+    },
+  )
+
+  app.get(
+    '/logs',
+    route({ summary: 'Find log entries, newest first', query: EntryQuery, responses: { 200: EntryPage } }),
+    async (c) => {
+      const { since, until, limit, after, ...filter } = c.req.valid('query')
+      const moment = (text: string | undefined) => (text === undefined ? undefined : parseMoment(text, clock.now()))
+      return c.json(await entries.find(filter, { since: moment(since), until: moment(until), limit, after }))
+    },
+  )
+
+  app.get(
+    '/logs/tail',
+    route({
+      summary: 'Follow log entries as they come, as server-sent events; `Last-Event-ID` continues after a break',
+      query: TailQuery,
+      responses: { 200: 'A stream of entries' },
+    }),
+    (c) => {
+      const filter = c.req.valid('query')
+      const last = c.req.header('last-event-id') ?? ''
+      const after = /^\d{1,16}$/.test(last) ? Number(last) : undefined
+      return eventStream(c, { signal, log }, (events) => tail.follow(events, filter, entries, after))
+    },
+  )
+
+  return app
+}

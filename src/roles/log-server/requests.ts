@@ -1,0 +1,103 @@
+import * as z from 'zod'
+import { LEVELS } from '../../kit/telemetry/log.ts'
+import { parseDuration, parseMoment, parseTimestamp } from './timestamps.ts'
+
+/** Characters a message, an entry's metadata as JSON and a span's tags as JSON may have. */
+const MAX_TEXT = 65_536
+
+const Name = z.string().max(256)
+const Id = z.string().max(128).toLowerCase()
+const SpanId = z
+  .string()
+  .regex(/^[0-9a-f]{16}$/i, '16 hexadecimal digits expected')
+  .toLowerCase()
+const Level = z.string().toUpperCase().pipe(z.enum(LEVELS))
+/** A JSON object, kept as text. */
+const JsonText = <V extends z.ZodType>(values: V) =>
+  z.record(z.string(), values).transform((object, { addIssue }) => {
+    const text = JSON.stringify(object)
+    if (text.length <= MAX_TEXT) return text
+    addIssue({ code: 'custom', message: `more than ${MAX_TEXT} characters as JSON` })
+    return z.NEVER
+  })
+const Timestamp = z.string().transform((text, { addIssue }) => {
+  const ms = parseTimestamp(text)
+  if (ms !== undefined) return ms
+  addIssue({ code: 'custom', message: 'not an RFC 3339 time' })
+  return z.NEVER
+})
+const Moment = z.string().refine((text) => parseMoment(text, 0) !== undefined, 'neither a time nor a while such as 15m')
+const Tag = z.union([z.string(), z.number(), z.boolean()])
+const Limit = z.coerce.number().int().min(1).max(1_000).default(100)
+
+/** A log entry as it comes in. Without a time it gets the server's; null counts as absent; fields not named here are ignored. */
+export const NewEntry = z.object({
+  timestamp: Timestamp.optional(),
+  level: Level,
+  service: Name.min(1),
+  instance: Name.default(''),
+  message: z.string().max(MAX_TEXT),
+  trace_id: Id.nullish(),
+  span_id: Id.nullish(),
+  metadata: JsonText(z.unknown()).nullish(),
+})
+export type NewEntry = z.output<typeof NewEntry>
+
+/** A finished span as it comes in: the shape of the kit's SpanRecord. Ids are W3C's, in any case. */
+export const NewSpan = z.object({
+  trace_id: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/i, '32 hexadecimal digits expected')
+    .toLowerCase(),
+  span_id: SpanId,
+  parent_span_id: SpanId.or(z.literal('')).nullish(),
+  service: Name.min(1),
+  operation: z.string().min(1).max(1_024),
+  kind: z.enum(['server', 'client', 'producer', 'consumer', 'internal']).default('internal'),
+  start: Timestamp,
+  duration_ms: z.number().min(0).max(1e12),
+  status: z.enum(['ok', 'error']).default('ok'),
+  tags: JsonText(Tag).default('{}'),
+})
+export type NewSpan = z.output<typeof NewSpan>
+
+const entryFilter = {
+  service: Name.optional(),
+  level: Level.optional(),
+  trace_id: Id.optional(),
+  q: z.string().max(1_000).optional(),
+}
+/** Which entries to follow. `level` means at least; `q` are words that must all occur in message or metadata. */
+export const TailQuery = z.object(entryFilter)
+/** Which entries to find, newest first; `since` and `until` are times, or a while ago such as `15m`. */
+export const EntryQuery = z.object({
+  ...entryFilter,
+  since: Moment.optional(),
+  until: Moment.optional(),
+  limit: Limit,
+  after: z
+    .string()
+    .regex(/^\d{1,16}$/, 'not the `next` of a page')
+    .transform(Number)
+    .optional(),
+})
+
+/** Which traces to find: a service that took part, a least duration (`250`, `250ms`, `1.5s`), whether anything failed. */
+export const TraceQuery = z.object({
+  service: Name.optional(),
+  min_duration: z
+    .string()
+    .transform((text, { addIssue }) => {
+      const ms = parseDuration(text)
+      if (ms !== undefined) return ms
+      addIssue({ code: 'custom', message: 'not a duration such as 250ms or 1.5s' })
+      return z.NEVER
+    })
+    .optional(),
+  status: z.enum(['ok', 'error']).optional(),
+  limit: Limit,
+  after: z
+    .string()
+    .regex(/^\d{1,16}(?:\.\d{1,6})?-[0-9a-f]{32}$/, 'not the `next` of a page')
+    .optional(),
+})

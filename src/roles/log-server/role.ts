@@ -1,0 +1,63 @@
+import * as z from 'zod'
+import { defineRole } from '../../kit/role.ts'
+import { Entries } from './entries.ts'
+import { Retention } from './retention.ts'
+import { routes } from './routes.ts'
+import { Spans } from './spans.ts'
+import { type LogTables, MIGRATIONS } from './tables.ts'
+import { Tail } from './tail.ts'
+
+const DAY_MS = 86_400_000
+
+const Config = z.strictObject({
+  /** Days entries and traces are kept. */
+  keep_days: z.number().min(0.01).max(3_650).default(7),
+  /** Entries kept; the oldest go first. */
+  max_entries: z.int().min(1_000).max(100_000_000).default(1_000_000),
+  /** Spans kept; the traces that began first go first. */
+  max_spans: z.int().min(1_000).max(100_000_000).default(200_000),
+})
+
+/** Every service's log entries and spans in one place (seed 9.7.8, 9.7.9): taken in batches, found by words, level and trace, followed. */
+export const logServer = defineRole({
+  name: 'log-server',
+  service: 'log-server',
+  summary: 'Takes logs and traces of all services, and searches them',
+  port: 4318,
+  config: Config,
+  needs: [],
+  async start(ctx) {
+    const { clock, log, signal, config, metrics } = ctx
+    const store = await ctx.store<LogTables>(MIGRATIONS)
+    const tail = new Tail()
+    const entries = new Entries(store, clock, (rows) => tail.publish(rows))
+    const spans = new Spans(store, clock)
+
+    const accepted = metrics.counter({
+      name: 'log_server_accepted_total',
+      help: 'Log entries and spans stored',
+      labelNames: ['kind'],
+    })
+    metrics.gauge({
+      name: 'log_server_tails',
+      help: 'Readers following the log',
+      collect() {
+        this.set(tail.readers)
+      },
+    })
+
+    const limits = { keepMs: config.keep_days * DAY_MS, maxEntries: config.max_entries, maxSpans: config.max_spans }
+    const stopping = new AbortController()
+    const sweeping = new Retention({ store, clock, log, limits }).run(stopping.signal)
+    ctx.defer(async () => {
+      stopping.abort()
+      await sweeping
+    })
+
+    const app = routes(
+      { entries, tail, clock, log, signal, onAccepted: (count) => accepted.inc({ kind: 'log' }, count) },
+      { spans, onAccepted: (count) => accepted.inc({ kind: 'span' }, count) },
+    )
+    return { app }
+  },
+})

@@ -1,0 +1,51 @@
+/** What is searched for: phrases that must all occur, each of one word or of several that follow each other. */
+export type SearchQuery = readonly string[]
+
+/** Phrases looked at in one search; the rest is ignored. */
+const MAX_PHRASES = 32
+
+/** A quoted text or a run without spaces. */
+const CHUNK = /"([^"]*)"?|[^\s"]+/g
+/** What may hold a word: anything but bare ASCII punctuation. What exactly a word is, the index knows best. */
+const SEARCHABLE = /[A-Za-z0-9\u0080-\u{10ffff}]/u
+/** Words as the index splits them: letters, figures and private characters, with their marks. */
+const WORD = /[\p{L}\p{N}\p{Co}][\p{L}\p{N}\p{Co}\p{Mn}]*/gu
+
+/**
+ * Reads what someone typed into a search box. Words are separated by spaces; quotes, and punctuation within a word, hold
+ * words together. Nothing is an operator: AND, NEAR, `*`, `-` and SQL are text like any other.
+ * @example parseSearch('refused "order 17" order_id:17') // ['refused', 'order 17', 'order_id:17']
+ */
+export function parseSearch(text: string): SearchQuery {
+  const phrases: string[] = []
+  for (const [run, quoted] of text.toWellFormed().replaceAll('\0', ' ').matchAll(CHUNK)) {
+    const phrase = quoted ?? run
+    if (SEARCHABLE.test(phrase) && phrases.push(phrase) === MAX_PHRASES) break
+  }
+  return phrases
+}
+
+/**
+ * The query as an FTS5 expression: quoted phrases side by side, which all have to match. FTS5 splits a phrase into words as it split the
+ * text, and knows no operators within quotes. Undefined when there is nothing to look for.
+ * @see https://sqlite.org/fts5.html#full_text_query_syntax
+ */
+export function toMatchExpression(query: SearchQuery): string | undefined {
+  return query.length === 0 ? undefined : query.map((phrase) => `"${phrase}"`).join(' ')
+}
+
+/** Whether the query fits a text: what the index does, for a text on its way. */
+export function matchesSearch(query: SearchQuery, text: string): boolean {
+  const words = wordsOf(text)
+  return query.length > 0 && query.every((phrase) => words.includes(wordsOf(phrase)))
+}
+
+/** The words of a text, a space on each side of each, without capitals and accents (`remove_diacritics`). */
+function wordsOf(text: string): string {
+  const words = text.match(WORD) ?? []
+  return ` ${words
+    .join(' ')
+    .toLowerCase()
+    .normalize('NFD')
+    .replaceAll(/\p{Mn}/gu, '')} `
+}

@@ -1,0 +1,63 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openStore } from '../../../drivers/store/open.ts'
+import { toAppError, toProblem } from '../../../kit/errors.ts'
+import { Entries } from '../entries.ts'
+import { routes } from '../routes.ts'
+import { Spans } from '../spans.ts'
+import { type LogTables, MIGRATIONS } from '../tables.ts'
+import { Tail } from '../tail.ts'
+
+/** What the clock of a test's log server always says. */
+export const NOW = Date.parse('2026-11-22T12:00:00Z')
+
+/** A trace id, W3C's own example. */
+export const TRACE = '0af7651916cd43dd8448eb211c80319c'
+
+const clock = { now: () => NOW, monotonic: () => performance.now() }
+
+/** The log server's routes over an embedded store of their own, for one test. */
+export async function openLogServer() {
+  const folder = await mkdtemp(join(tmpdir(), 'log-server-'))
+  const store = await openStore<LogTables>({ url: 'sqlite:', name: 'log-server', folder, migrations: MIGRATIONS })
+  const stop = new AbortController()
+  const tail = new Tail()
+  const entries = new Entries(store, clock, (rows) => tail.publish(rows))
+  const app = routes(
+    { entries, tail, clock, log: { error: () => {} }, signal: stop.signal, onAccepted: () => {} },
+    { spans: new Spans(store, clock), onAccepted: () => {} },
+  )
+  app.onError((thrown, c) => {
+    const problem = toProblem(toAppError(thrown), 'trace')
+    return new Response(JSON.stringify(problem), { status: problem.status, headers: c.res.headers })
+  })
+
+  return {
+    app,
+    store,
+    tail,
+    clock,
+    stop: () => stop.abort(),
+    /** Posts JSON, or a text as it is. */
+    async post(path: string, body: unknown, headers: Record<string, string> = {}) {
+      return app.request(path, {
+        method: 'POST',
+        headers,
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      })
+    },
+    /** Gets JSON; anything but a 200 throws. */
+    async get(path: string, query: Readonly<Record<string, string | number>> = {}): Promise<unknown> {
+      const pairs = Object.entries(query).map(([name, value]): [string, string] => [name, String(value)])
+      const answer = await app.request(`${path}?${new URLSearchParams(pairs)}`)
+      if (answer.status !== 200) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`)
+      return answer.json()
+    },
+    async close() {
+      stop.abort()
+      await store.close()
+      await rm(folder, { recursive: true })
+    },
+  }
+}

@@ -1,0 +1,46 @@
+const TIMESTAMP = /^(\d{4}-\d\d-(\d\d))[Tt ](\d\d):(\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)?$/
+const DURATION = /^(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d|w)?$/
+const UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+}
+
+/**
+ * Milliseconds since 1970, fractions kept, of an RFC 3339 time, or of the seed's `yyyy-mm-dd hh:nn:ss.zzz` (9.7.8), which names no zone and
+ * is taken for UTC like every time of the platform. Undefined for anything else, also for days and hours that don't exist.
+ */
+export function parseTimestamp(text: string): number | undefined {
+  const [, date, day, hour, rest, fraction = '', zone] = TIMESTAMP.exec(text) ?? []
+  if (date === undefined || day === undefined || hour === '24') return undefined
+  if (zone === undefined && text[10] !== ' ') return undefined
+  const whole = Date.parse(`${date}T${hour}:${rest}${zone?.toUpperCase() ?? 'Z'}`)
+  // Date.parse takes the 30th of February for the 2nd of March
+  if (Number.isNaN(whole) || (day > '28' && new Date(date).getUTCDate() !== Number(day))) return undefined
+  return fraction === '' ? whole : whole + Number(fraction.padEnd(9, '0')) / 1e6
+}
+
+/** RFC 3339 in UTC: milliseconds, and microseconds where there are any. */
+export function formatTimestamp(ms: number): string {
+  const whole = Math.floor(ms)
+  const text = new Date(whole).toISOString()
+  const micros = Math.round((ms - whole) * 1000)
+  return micros === 0 || micros === 1000 ? text : `${text.slice(0, -1)}${String(micros).padStart(3, '0')}Z`
+}
+
+/** Milliseconds of a duration such as `250`, `250ms`, `1.5s`, `15m`, `2h`, `7d`, `1w`. Undefined for anything else. */
+export function parseDuration(text: string): number | undefined {
+  const [, amount, unit = 'ms'] = DURATION.exec(text) ?? []
+  const factor = UNITS[unit]
+  return amount === undefined || factor === undefined ? undefined : Number(amount) * factor
+}
+
+/** Milliseconds since 1970 of a time, or of that long ago: `15m` is a quarter of an hour before `now`. Undefined for anything else. */
+export function parseMoment(text: string, now: number): number | undefined {
+  if (!/[a-z]$/.test(text)) return parseTimestamp(text)
+  const ago = parseDuration(text)
+  return ago === undefined ? parseTimestamp(text) : now - ago
+}

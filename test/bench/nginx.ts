@@ -1,0 +1,34 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Writes the configuration of a bare nginx: one worker, kept-alive upstream connections, no log. Gives its path. */
+export function writeNginxConfig(folder: string, port: number, upstreamPort: number): string {
+  mkdirSync(folder, { recursive: true })
+  const path = join(folder, 'nginx.conf')
+  writeFileSync(
+    path,
+    `user root;
+worker_processes 1;
+daemon off;
+pid ${folder}/nginx.pid;
+error_log stderr crit;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy;
+  fastcgi_temp_path ${folder}/fastcgi; uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
+  keepalive_requests 1000000000;
+  upstream users { server 127.0.0.1:${upstreamPort}; keepalive 64; keepalive_requests 1000000000; }
+  server {
+    listen 127.0.0.1:${port};
+    location /gateway/ {
+      proxy_pass http://users/;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+    }
+  }
+}
+`,
+  )
+  return path
+}

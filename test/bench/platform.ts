@@ -1,0 +1,52 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { freePort, type Program, start } from './processes.ts'
+
+const executable = join(import.meta.dirname, '../../dist/msvc')
+
+/** The platform under measurement: the executable's own processes, on ports and in a data folder of its own. */
+export interface Platform extends AsyncDisposable {
+  /** A role's address by its CLI word. */
+  url(role: keyof typeof PORTS): string
+  /** A token for the gateway. */
+  token(...scopes: readonly string[]): string
+}
+
+const PORTS = { user: 8001, order: 8002, payment: 8003, gateway: 8000, broker: 8300 } as const
+
+/** What differs from the defaults: nothing is switched off; the limit on writes a client is out of the way, and reading users wants a token. */
+const CONFIG = `gateway:
+  limits:
+    writes: { per_second: 1000000, burst: 1000000 }
+  routes:
+    - { prefix: /gateway/api/users, service: user-service, methods: { GET: users:read, POST: users:write } }
+    - { prefix: /gateway/api/orders, service: order-service, methods: { GET: orders:read, POST: orders:write } }
+`
+
+/** Starts \`msvc up\` with these roles and waits until the last of them is ready. */
+export async function startPlatform(folder: string, roles: readonly (keyof typeof PORTS)[] | 'all'): Promise<Platform> {
+  mkdirSync(folder, { recursive: true })
+  const config = join(folder, 'bench.yaml')
+  writeFileSync(config, CONFIG)
+  const offset = (await freePort()) - PORTS.user
+  const common = ['--config', config, '--data', join(folder, 'data')]
+  const only = roles === 'all' ? [] : ['--only', ['registry', ...roles].join(',')]
+  const last = roles === 'all' ? 'gateway' : roles.at(-1)
+  const url = (role: keyof typeof PORTS) => `http://127.0.0.1:${PORTS[role] + offset}`
+  const program: Program = await start(
+    executable,
+    ['up', '--quiet', '--port-offset', String(offset), ...only, ...common],
+    `${url(last ?? 'user')}/readyz`,
+  )
+  return {
+    url,
+    token: (...scopes) =>
+      execFileSync(
+        executable,
+        ['token', '--subject', 'bench', '--scope', scopes.join(','), '--ttl', '3600', ...common],
+        { encoding: 'utf8' },
+      ).trim(),
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+  }
+}

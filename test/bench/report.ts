@@ -1,0 +1,52 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+
+/** One bar of the bench: what was measured, against what, and whether it is met. */
+export interface Bar {
+  readonly name: string
+  /** The figure held against the bar: a ratio, or a rate. */
+  readonly figure: number
+  readonly atLeast: number
+  /** All rates of all rounds, by who was measured. */
+  readonly rounds: Readonly<Record<string, readonly number[]>>
+  readonly note?: string
+}
+
+export const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+
+/** The ratio of two medians measured in turn, to two places. */
+export function ratio(rounds: Readonly<Record<string, readonly number[]>>, ours: string, theirs: string): number {
+  return Math.round((median(rounds[ours] ?? []) / median(rounds[theirs] ?? [])) * 100) / 100
+}
+
+/**
+ * Prints the bars with the machine they were measured on.
+ * @param write whether to write them to `folder` too: only a whole run is a result
+ */
+export function report(bars: readonly Bar[], folder: string, write: boolean): void {
+  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
+  const processors = cpus()
+  const lines = bars.flatMap((bar) => {
+    const verdict = bar.figure >= bar.atLeast ? 'met' : 'MISSED'
+    const rates = Object.entries(bar.rounds).map(
+      ([who, values]) => `  ${who.padEnd(34)} ${values.map((value) => value.toLocaleString('en')).join('  ')}`,
+    )
+    return [
+      `${verdict.padEnd(6)} ${bar.name}: ${bar.figure.toLocaleString('en')} (bar ${bar.atLeast.toLocaleString('en')})`,
+      ...rates,
+      ...(bar.note ? [`  ${bar.note}`] : []),
+    ]
+  })
+  const head = [
+    `commit ${commit}, Node ${process.version}, ${processors.length} × ${processors[0]?.model.trim() ?? 'unknown'}, requests a second in each round`,
+  ]
+  const text = [...head, ...lines].join('\n')
+  console.log(text)
+  if (!write) return
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'latest.txt'), `${text}\n`)
+  writeFileSync(join(folder, 'latest.json'), `${JSON.stringify({ commit, node: process.version, bars }, null, 2)}\n`)
+}

@@ -1,0 +1,170 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Load, measure } from './load.ts'
+import { writeNginxConfig } from './nginx.ts'
+import { ensurePackage, ensureProgram } from './peers.ts'
+import { startPlatform } from './platform.ts'
+import { freePort, start } from './processes.ts'
+import { type Bar, median, ratio, report } from './report.ts'
+
+const ROUNDS = 5
+const SECONDS = 3
+const folder = mkdtempSync(join(tmpdir(), 'msvc-bench-'))
+const wrk = ensureProgram('wrk')
+
+/** Measures several things in turn, A B C A B C …, so that a change of the machine's speed meets all of them alike. */
+async function inTurn(loads: Readonly<Record<string, Load>>): Promise<Record<string, number[]>> {
+  const rounds: Record<string, number[]> = {}
+  for (const load of Object.values(loads)) await measure(wrk, { ...load, seconds: 2 })
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [name, load] of Object.entries(loads)) {
+      const { perSecond, failed } = await measure(wrk, load)
+      if (failed > 0) throw new Error(`${name}: ${failed} requests failed`)
+      rounds[name] = [...(rounds[name] ?? []), perSecond]
+      console.error(`  ${name}: ${perSecond.toLocaleString('en')}/s`)
+    }
+  }
+  return rounds
+}
+
+async function userService(): Promise<Bar> {
+  await using platform = await startPlatform(join(folder, 'user'), ['user'])
+  const url = `${platform.url('user')}/api/users/1`
+  const body = await (await fetch(url)).text()
+  const port = await freePort()
+  await using _bare = await start(
+    process.execPath,
+    [join(import.meta.dirname, 'bare-server.ts'), String(port), body],
+    `http://127.0.0.1:${port}/`,
+  )
+  const rounds = await inTurn({
+    'user service': { url, connections: 32, seconds: SECONDS },
+    'bare node:http': { url: `http://127.0.0.1:${port}/api/users/1`, connections: 32, seconds: SECONDS },
+  })
+  return {
+    name: 'user service, GET /api/users/1, of bare node:http',
+    figure: ratio(rounds, 'user service', 'bare node:http'),
+    atLeast: 0.35,
+    rounds,
+  }
+}
+
+async function gateway(): Promise<Bar[]> {
+  const nginx = ensureProgram('nginx', 'nginx-light')
+  const peers = join(tmpdir(), 'msvc-bench-peers')
+  ensurePackage(peers, 'fast-gateway', '3.4.7')
+  await using platform = await startPlatform(join(folder, 'gateway'), 'all')
+  const upstream = platform.url('user')
+  const [nginxPort, fastPort] = [await freePort(), await freePort()]
+  const config = writeNginxConfig(join(folder, 'nginx'), nginxPort, Number(new URL(upstream).port))
+  const path = '/gateway/api/users/1'
+  await using _nginx = await start(nginx, ['-c', config], `http://127.0.0.1:${nginxPort}${path}`)
+  const script = join(import.meta.dirname, 'fast-gateway-server.ts')
+  await using _fast = await start(
+    process.execPath,
+    [script, peers, String(fastPort), upstream],
+    `http://127.0.0.1:${fastPort}${path}`,
+  )
+  const headers = { authorization: `Bearer ${platform.token('users:read')}` }
+  const load = { connections: 32, seconds: SECONDS, headers }
+  const rounds = await inTurn({
+    gateway: { url: `${platform.url('gateway')}${path}`, ...load },
+    nginx: { url: `http://127.0.0.1:${nginxPort}${path}`, ...load },
+    'fast-gateway': { url: `http://127.0.0.1:${fastPort}${path}`, ...load },
+  })
+  const note =
+    'all three in front of the same user service; the gateway with token, metrics and tracing on, the others bare'
+  return [
+    { name: 'gateway of nginx, one worker', figure: ratio(rounds, 'gateway', 'nginx'), atLeast: 0.45, rounds, note },
+    { name: 'gateway of fast-gateway', figure: ratio(rounds, 'gateway', 'fast-gateway'), atLeast: 1, rounds: {} },
+  ]
+}
+
+async function orders(): Promise<Bar[]> {
+  await using platform = await startPlatform(join(folder, 'orders'), 'all')
+  const token = platform.token('orders:write', 'orders:read', 'users:write')
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  const load: Load = {
+    url: `${platform.url('gateway')}/gateway/api/orders`,
+    method: 'POST',
+    connections: 64,
+    seconds: 5,
+    headers,
+    body: `'{"user_id":' .. (n % 2 + 1) .. ',"product_name":"Laptop","quantity":1}'`,
+  }
+  await measure(wrk, { ...load, seconds: 2 })
+  await allPaid(platform.url('order'))
+  const acknowledged: number[] = []
+  const lags: number[] = []
+  for (let round = 0; round < 3; round++) {
+    const { perSecond, failed, p99Ms } = await measure(wrk, load)
+    if (failed > 0) throw new Error(`orders: ${failed} requests failed`)
+    const lag = await allPaid(platform.url('order'))
+    acknowledged.push(perSecond)
+    lags.push(lag)
+    console.error(`  orders: ${perSecond.toLocaleString('en')}/s, p99 ${p99Ms} ms, all paid ${lag} ms after the end`)
+  }
+  return [
+    {
+      name: 'POST order through the gateway, acknowledged a second',
+      figure: median(acknowledged),
+      atLeast: 1_500,
+      rounds: { orders: acknowledged },
+    },
+    {
+      name: 'of those rounds, all orders paid within 5 s of the end',
+      figure: lags.filter((lag) => lag <= 5_000).length,
+      atLeast: lags.length,
+      rounds: { 'milliseconds until all were paid': lags },
+    },
+  ]
+}
+
+/** Waits until no order is pending; gives the milliseconds it took, to 20 ms. */
+async function allPaid(orderService: string): Promise<number> {
+  const since = performance.now()
+  const patience = AbortSignal.timeout(60_000)
+  while (!patience.aborted) {
+    const pending = (await (await fetch(`${orderService}/api/orders?status=pending&limit=1`)).json()) as unknown[]
+    if (pending.length === 0) return Math.round(performance.now() - since)
+    await delay(20)
+  }
+  throw new Error('orders are still pending a minute after the end')
+}
+
+async function broker(): Promise<Bar> {
+  await using platform = await startPlatform(join(folder, 'broker'), ['broker'])
+  const rounds = await inTurn({
+    broker: {
+      url: `${platform.url('broker')}/broker/publish/bench.message`,
+      method: 'POST',
+      connections: 64,
+      seconds: SECONDS,
+      headers: { 'content-type': 'application/json' },
+      body: `'{"n":' .. n .. ',"text":"${'x'.repeat(180)}"}'`,
+    },
+  })
+  return {
+    name: 'broker, publishes of 200 bytes a second, fsync before the 202',
+    figure: median(rounds.broker ?? []),
+    atLeast: 15_000,
+    rounds,
+  }
+}
+
+const suites: Readonly<Record<string, () => Promise<Bar | Bar[]>>> = { user: userService, gateway, orders, broker }
+const wanted = process.argv.slice(2)
+try {
+  const bars: Bar[] = []
+  for (const [name, suite] of Object.entries(suites)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue
+    console.error(`${name} …`)
+    bars.push(...[await suite()].flat())
+  }
+  report(bars, join(import.meta.dirname, 'results'), wanted.length === 0)
+  process.exitCode = bars.every(({ figure, atLeast }) => figure >= atLeast) ? 0 : 1
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}

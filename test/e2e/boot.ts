@@ -1,0 +1,93 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '../../src/drivers/clock.ts'
+import { createAuthority } from '../../src/kit/auth/local-authority.ts'
+import { Platform, type Settings } from '../../src/kit/config/schema.ts'
+import { type RunningHost, runRole } from '../../src/kit/host.ts'
+import type { LogEntry } from '../../src/kit/telemetry/log.ts'
+import { loadRole } from '../../src/roles/catalog.ts'
+
+export interface BootOptions {
+  /** Settings that differ from the defaults, as in a config file. */
+  readonly platform?: Readonly<Record<string, unknown>>
+  /** Sections by role that differ from the defaults. */
+  readonly sections?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+}
+
+/** Roles running in this process on free ports, in a data folder of their own. `await using` stops them and removes it. */
+export interface Booted extends AsyncDisposable {
+  readonly settings: Settings
+  /** Log entries of all roles, in the order written. */
+  readonly entries: readonly LogEntry[]
+  url(role: string): string
+  fetch(role: string, path: string, init?: RequestInit): Promise<Response>
+  /** A token for the gateway. */
+  token(subject: string, ...scopes: readonly string[]): Promise<string>
+  /** Starts one more role, or one that was stopped. */
+  start(role: string): Promise<void>
+  stop(role: string): Promise<void>
+}
+
+/**
+ * Boots roles in the order given, each ready before the next starts. The registry goes first.
+ * @example await using platform = await boot(['registry', 'user'])
+ */
+export async function boot(roles: readonly string[], { platform = {}, sections = {} }: BootOptions = {}): Promise<Booted> {
+  const folder = mkdtempSync(join(tmpdir(), 'msvc-e2e-'))
+  const settings = Platform.parse({ ...platform, data: join(folder, 'data') })
+  const hosts = new Map<string, RunningHost>()
+  const ports = new Map<string, number>()
+  const entries: LogEntry[] = []
+  const authority = createAuthority({ ...settings.auth, folder: join(settings.data, 'keys'), clock: systemClock })
+
+  async function start(name: string) {
+    const role = await loadRole(name)
+    if (!role) throw new Error(`no role ${name}`)
+    const own = role.config.parse(sections[name] ?? {}) as Record<string, unknown>
+    const host = await runRole(role, {
+      settings,
+      section: { ...own, host: '127.0.0.1', port: ports.get(name) ?? 0 },
+      registryUrl: ports.has('registry') ? `http://127.0.0.1:${ports.get('registry')}` : '',
+      version: '0.0.0-test',
+      clock: systemClock,
+      sinks: [(entry) => void entries.push(entry)],
+    })
+    hosts.set(name, host)
+    ports.set(name, host.port)
+  }
+
+  async function stop(name: string) {
+    const host = hosts.get(name)
+    hosts.delete(name)
+    await host?.stop()
+  }
+
+  async function stopAll() {
+    for (const name of [...hosts.keys()].reverse()) await stop(name)
+    rmSync(folder, { recursive: true, force: true })
+  }
+
+  function url(role: string): string {
+    const host = hosts.get(role)
+    if (!host) throw new Error(`${role} is not running`)
+    return host.url
+  }
+
+  try {
+    for (const role of roles) await start(role)
+  } catch (fault) {
+    await stopAll()
+    throw fault
+  }
+  return {
+    settings,
+    entries,
+    url,
+    fetch: (role, path, init) => fetch(new URL(path, url(role)), init),
+    token: (subject, ...scopes) => authority.mint({ subject, scopes, audience: 'api-gateway' }),
+    start,
+    stop,
+    [Symbol.asyncDispose]: stopAll,
+  }
+}

@@ -11,6 +11,7 @@ import type { Section, Settings } from './config/schema.ts'
 import type { Check, RoleContext } from './context.ts'
 import { register } from './discovery/registration.ts'
 import { createDirectory } from './discovery/registry-directory.ts'
+import { AppError } from './errors.ts'
 import { type Listener, listen } from './http/listener.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { createMessaging } from './messaging/broker-messaging.ts'
@@ -72,10 +73,13 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     level: settings.log.level,
     tracesPerSecond: settings.telemetry.traces_per_second,
     post: async (path, batch, signal) => {
+      // a stop doesn't wait for a log server that nobody knows
+      if (life.stopping && directory.instances('log-server').length === 0)
+        throw new AppError('UNREACHABLE', 'No log-server is known')
       const body = JSON.stringify(batch)
       const answer = await client('log-server').raw(path, { method: 'POST', body, signal, headers: JSON_TYPE })
       await answer.body?.cancel()
-      if (!answer.ok) throw new Error(`log-server answered ${answer.status}`)
+      if (!answer.ok) throw new AppError('UPSTREAM_FAILED', `log-server answered ${answer.status}`)
     },
   })
   const { log, tracing } = pipeline

@@ -33,7 +33,10 @@ export interface Booted extends AsyncDisposable {
  * Boots roles in the order given, each ready before the next starts. The registry goes first.
  * @example await using platform = await boot(['registry', 'user'])
  */
-export async function boot(roles: readonly string[], { platform = {}, sections = {} }: BootOptions = {}): Promise<Booted> {
+export async function boot(
+  roles: readonly string[],
+  { platform = {}, sections = {} }: BootOptions = {},
+): Promise<Booted> {
   const folder = mkdtempSync(join(tmpdir(), 'msvc-e2e-'))
   const settings = Platform.parse({ ...platform, data: join(folder, 'data') })
   const hosts = new Map<string, RunningHost>()

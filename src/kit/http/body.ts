@@ -40,7 +40,9 @@ function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<Buff
     })
     incoming.once('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
     incoming.once('error', (cause) => reject(new AppError('INVALID_BODY', 'The body was cut off', { cause })))
-    incoming.once('close', () => reject(new AppError('INVALID_BODY', 'The body was cut off')))
+    incoming.once('close', () => {
+      if (!incoming.readableEnded) reject(new AppError('INVALID_BODY', 'The body was cut off'))
+    })
   })
 }
 

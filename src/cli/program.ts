@@ -57,7 +57,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
 }
 
 /** The commander program with every command. */
-export function createProgram(io: Io): Command {
+function createProgram(io: Io): Command {
   const program = new Command('msvc')
     .description('Runs any role of a microservices platform, or all of them.')
     .version(VERSION, '-V, --version', 'print the version')

@@ -74,6 +74,5 @@ async function serveSupervised(session: Session, name: string): Promise<void> {
     import('./roles.ts'),
   ])
   await findRole(name)
-  const started = await runSupervised(io.parent, hostRunner(session, 'json'), io.signal)
-  if (!started) throw new AppError('START_FAILED', `${name} did not start`)
+  await runSupervised(io.parent, hostRunner(session, 'json'), io.signal)
 }

@@ -73,9 +73,8 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     level: settings.log.level,
     tracesPerSecond: settings.telemetry.traces_per_second,
     post: async (path, batch, signal) => {
-      // a stop doesn't wait for a log server that nobody knows
-      if (life.stopping && directory.instances('log-server').length === 0)
-        throw new AppError('UNREACHABLE', 'No log-server is known')
+      // the shipper tries again by itself: waiting for a log server to appear would only hold up a stop
+      if (directory.instances('log-server').length === 0) throw new AppError('UNREACHABLE', 'No log-server is known')
       const body = JSON.stringify(batch)
       const answer = await client('log-server').raw(path, { method: 'POST', body, signal, headers: JSON_TYPE })
       await answer.body?.cancel()

@@ -118,7 +118,7 @@ function parseSection(role: AnyRole, raw: unknown, faults: Fault[]): Section | u
   faults.push(...found.map(({ path, message }) => ({ path: [role.name, ...path], message })))
   if (found.length > 0) return undefined
   const parsed: unknown = config.parse(own)
-  return { ...(isRecord(parsed) ? parsed : {}), ...Listen.parse({ host, port }) }
+  return { ...Listen.parse({ host, port }), ...(isRecord(parsed) ? parsed : {}) }
 }
 
 function sentence({ path, message }: Fault, overrides: readonly Override[], yaml: LocatedYaml, file?: string): string {

@@ -3,7 +3,7 @@
  * count one), if that is at most a third of the word's length, and at least one is allowed. Undefined when nothing is near.
  * @example nearest('gatway', ['gateway', 'user']) // 'gateway'
  */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
+function nearest(word: string, candidates: readonly string[]): string | undefined {
   const allowed = Math.max(1, Math.floor(word.length / 3))
   let best: string | undefined
   let fewest = allowed + 1

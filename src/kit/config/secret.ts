@@ -6,7 +6,7 @@ export function isSecretKey(key: string): boolean {
 }
 
 /** The part of a URL that opens doors: `postgres://ann:pass@host` → `postgres://ann:***@host`. */
-export function hideCredentials(text: string): string {
+function hideCredentials(text: string): string {
   return text.replaceAll(/(\/\/[^\s/:@]*):[^\s/]*@/g, '$1:***@')
 }
 

@@ -44,6 +44,7 @@ export interface BrokerClient {
   nack(id: string, tokens: readonly string[], options: { reason: string; delaySeconds?: number }): Promise<void>
 }
 
+/** Makes the kit's client of the broker on the service client of `broker`. */
 export function createBrokerClient(client: ServiceClient): BrokerClient {
   const path = (id: string, verb: string) => `/broker/subscriptions/${encodeURIComponent(id)}/${verb}`
   return {

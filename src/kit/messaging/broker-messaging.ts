@@ -11,6 +11,7 @@ import { createOutbox } from './outbox.ts'
 import { startRelay } from './outbox-relay.ts'
 import { encodeOutgoing } from './outgoing-event.ts'
 
+/** What a role's messaging works with. */
 export interface MessagingOptions {
   /** The client for the service `broker`. */
   readonly client: ServiceClient

@@ -1,8 +1,9 @@
 import * as z from 'zod'
 import { AppError } from '../errors.ts'
 
-/** Media types of the CloudEvents 1.0 JSON format (structured and batched content mode). */
+/** Media type of an event in the CloudEvents 1.0 JSON format (structured content mode). */
 export const CLOUD_EVENT_TYPE = 'application/cloudevents+json'
+/** The same for an array of events (batched content mode). */
 export const CLOUD_EVENT_BATCH_TYPE = 'application/cloudevents-batch+json'
 
 /** An event's context attributes besides its id, as text: `source`, `type`, and what else it carries (`time`, `traceparent` …). */

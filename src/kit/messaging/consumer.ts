@@ -14,6 +14,7 @@ const RESUBSCRIBE_MS = 100
 /** How long a stop waits for handlers under way, in milliseconds; what they didn't finish comes again. */
 const DRAIN_MS = 5_000
 
+/** What to consume, and with what. */
 export interface ConsumerOptions extends ConsumeOptions {
   readonly broker: Pick<BrokerClient, 'subscribe' | 'pull' | 'ack' | 'nack'>
   readonly tracing: Tracing
@@ -51,7 +52,8 @@ function createRetry(log: Log, what: string, signal: AbortSignal) {
     async failed(fault: unknown) {
       failures++
       const wait = backOff(failures)
-      log.warning(`${what}: ${toAppError(fault).message}`, { failures, retry_in_ms: Math.round(wait) })
+      const why = fault instanceof Error ? fault.message : String(fault)
+      log.warning(`${what}: ${why}`, { failures, retry_in_ms: Math.round(wait) })
       await pause(wait, signal)
     },
   }

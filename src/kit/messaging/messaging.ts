@@ -20,10 +20,11 @@ export interface IncomingEvent {
   readonly attributes: Readonly<Record<string, string>>
 }
 
-/** Tables that a store needs for `outbox` and `inbox`; a role's database type extends these. */
+/** The table that `Messaging.outbox` needs; a role's database type extends it. */
 export interface OutboxTable {
   outbox: { position: number; id: string; topic: string; event: string; created_at: string }
 }
+/** The table that `once` of inbox.ts needs. */
 export interface InboxTable {
   inbox: { id: string; handled_at: string }
 }
@@ -34,6 +35,7 @@ export interface Outbox<DB extends OutboxTable> {
   add(trx: Transaction<DB>, event: OutgoingEvent): Promise<void>
 }
 
+/** What to consume and how. */
 export interface ConsumeOptions {
   readonly topic: string
   /** Consumer group; all instances of a service share it. */

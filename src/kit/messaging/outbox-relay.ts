@@ -16,6 +16,7 @@ const LOOKS = 7
 /** Milliseconds before the first of these looks, doubled for each one more. */
 const LOOK_MS = 2
 
+/** What a relay works with. */
 export interface RelayOptions<DB extends OutboxTable> {
   readonly store: Store<DB>
   readonly broker: Pick<BrokerClient, 'publish'>

@@ -25,6 +25,7 @@ export const outboxMigration: Migration = {
   },
 }
 
+/** What an outbox works with. */
 export interface OutboxOptions {
   readonly service: string
   readonly clock: Clock

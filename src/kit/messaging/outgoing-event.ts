@@ -10,6 +10,7 @@ import { checkTopicName } from './topic-name.ts'
 /** Largest event in characters: a message tells what happened and carries no files. Amazon SQS and SNS draw the line at the same 256 KiB. */
 const MAX_EVENT_CHARACTERS = 262_144
 
+/** An event ready to be sent. */
 export interface EncodedEvent {
   readonly id: string
   readonly topic: string

@@ -16,6 +16,7 @@ export interface Settlement {
   close(): Promise<void>
 }
 
+/** What a settlement works with. */
 export interface SettlementOptions {
   /** The subscription's id. */
   readonly subscription: string
@@ -23,6 +24,7 @@ export interface SettlementOptions {
   readonly log: Log
 }
 
+/** Starts the settlement of one subscription's deliveries. It never rejects: what can't be told is logged, and comes again. */
 export function startSettlement({ subscription, broker, log }: SettlementOptions): Settlement {
   const bell = createWakeUp()
   const closing = new AbortController()

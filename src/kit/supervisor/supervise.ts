@@ -121,7 +121,8 @@ export function supervise(options: SuperviseOptions): Supervision {
 
   async function stopAll(): Promise<void> {
     stopping.abort(new AppError('STOPPING', 'The platform is stopping'))
-    const drainMs = Math.max(0, ...plans.map(({ job }) => job.settings.drain_seconds * 1_000))
+    // before it was ready as a whole there are no requests to wait for
+    const drainMs = wasReady ? Math.max(0, ...plans.map(({ job }) => job.settings.drain_seconds * 1_000)) : 0
     const deadline = setTimeout(() => {
       for (const member of members.values()) member.kill()
     }, drainMs + KILL_AFTER_MS)

@@ -12,13 +12,13 @@ const Order = z.object({
 
 /**
  * The life of a role in a process under a supervisor: says that it is loaded, waits for `start`, runs the role, stops when the
- * signal fires. Resolves when all is closed, with false when the role refused to start.
+ * signal fires. Resolves when all is closed, also when the role refused to start: the supervisor has been told why.
  */
 export async function runSupervised(
   parent: ParentChannel,
   run: (job: Job) => Promise<RunningHost>,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<void> {
   const report = (message: Report) => parent.send(message)
   const job = Promise.withResolvers<Job | undefined>()
   const stop = Promise.withResolvers<void>()
@@ -36,16 +36,15 @@ export async function runSupervised(
   })
   report({ type: 'booted' })
   const given = await job.promise
-  if (given === undefined || signal.aborted) return true
+  if (given === undefined || signal.aborted) return
   let host: RunningHost
   try {
     host = await run(given)
   } catch (fault) {
     report({ type: 'refused', message: reasonOf(fault) })
-    return false
+    return
   }
   report({ type: 'ready', service: host.service, instance: host.instance, url: host.url })
   await stop.promise
   await host.stop()
-  return true
 }

@@ -8,8 +8,8 @@ import { deliveryRoutes } from './delivery-routes.ts'
 import { publishRoutes } from './publish-routes.ts'
 import { createPublisher, type Publisher } from './publisher.ts'
 import { createPushDelivery } from './push-delivery.ts'
-import { streamRoutes } from './stream-routes.ts'
 import { subscriptionRoutes } from './subscription-routes.ts'
+import { topicRoutes } from './topic-routes.ts'
 
 /** What a broker needs of its role's context. */
 export type BrokerContext = Pick<RoleContext<unknown>, 'bus' | 'metrics' | 'tracing' | 'log' | 'signal' | 'defer'>
@@ -21,6 +21,7 @@ export interface BrokerEvents {
   readonly onUnsubscribed?: (id: string) => void
 }
 
+/** A started broker. */
 export interface Broker {
   readonly app: Hono<AppEnv>
   readonly bus: Bus
@@ -42,7 +43,7 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
   publishRoutes(app, publisher)
   subscriptionRoutes(app, { bus, push, onSubscribed, onUnsubscribed })
   deliveryRoutes(app, { bus, metrics, signal })
-  streamRoutes(app, { bus, metrics, log, signal })
+  topicRoutes(app, { bus, metrics, log, signal })
   deadLetterRoutes(app, bus)
   return { app, bus, publisher }
 }

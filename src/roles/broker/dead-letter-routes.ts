@@ -6,7 +6,7 @@ import { AppError } from '../../kit/errors.ts'
 import { parseJson, readBody } from '../../kit/http/body.ts'
 import { parseInput, route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
-import { DeadLetter as DeadLetterSchema, Redrive, TopicState } from './contract.ts'
+import { DeadLetter as DeadLetterSchema, Redrive } from './contract.ts'
 import { eventId } from './event-identity.ts'
 import { deadLetterJson } from './message-json.ts'
 
@@ -21,21 +21,8 @@ const LettersQuery = z.object({
   after: z.string().min(1).max(255).optional(),
 })
 
-/** The routes that show what the broker holds: its topics, and the messages that failed too often. */
+/** The routes that show the messages that failed too often, and give them another chance. */
 export function deadLetterRoutes(app: Hono<AppEnv>, bus: Bus): void {
-  app.get(
-    '/broker/topics',
-    route({ summary: 'All topics', responses: { 200: z.object({ topics: z.array(TopicState) }) } }),
-    async (c) => {
-      const topics = await bus.topics()
-      return c.json({
-        topics: topics.map(({ topic, messages, firstOffset, lastOffset }) => {
-          return { topic, messages, first_offset: firstOffset, last_offset: lastOffset }
-        }),
-      })
-    },
-  )
-
   app.get(
     '/broker/dead-letters',
     route({

@@ -22,6 +22,7 @@ const PullQuery = z.object({
   wait: z.coerce.number().min(0).max(MAX_WAIT).default(0),
 })
 
+/** What the routes work with. */
 export interface DeliveryRoutesOptions {
   readonly bus: Bus
   readonly metrics: BrokerMetrics

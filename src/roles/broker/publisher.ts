@@ -15,6 +15,7 @@ export interface Publisher {
   publish(messages: readonly Publication[]): Promise<readonly Receipt[]>
 }
 
+/** What a publisher works with. */
 export interface PublisherOptions {
   readonly bus: Pick<Bus, 'publish'>
   readonly tracing: Tracing
@@ -23,6 +24,7 @@ export interface PublisherOptions {
   readonly onPublished?: (message: Publication) => void
 }
 
+/** Makes the one way into the bus: what is published any other way is in no trace and in no metric. */
 export function createPublisher({ bus, tracing, metrics, onPublished }: PublisherOptions): Publisher {
   /**
    * Gives a message the trace it belongs to: its own traceparent, else the request's. Where the trace is kept, the message gets a span

@@ -11,6 +11,7 @@ const CONCURRENCY = 16
 /** Length of one wait for messages, in milliseconds. */
 const WAIT_MS = 30_000
 
+/** What push delivery works with. */
 export interface PushDeliveryOptions {
   readonly bus: Bus
   readonly metrics: BrokerMetrics

@@ -10,6 +10,7 @@ export type PushOutcome =
   | { readonly taken: true }
   | { readonly taken: false; readonly reason: string; readonly retryAfterMs?: number }
 
+/** One post to make. */
 export interface PushOptions {
   readonly url: string
   readonly message: StoredMessage

@@ -11,6 +11,7 @@ import type { PushDelivery } from './push-delivery.ts'
 
 const ById = z.object({ id: z.string().min(1).max(255) })
 
+/** What the routes work with. */
 export interface SubscriptionRoutesOptions {
   readonly bus: Bus
   readonly push: PushDelivery

@@ -130,6 +130,20 @@ describe('paths and routes', () => {
     expect(seen).toEqual([])
   })
 
+  it.each([
+    ['a length beside chunks', 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+    ['two lengths', 'Content-Length: 5\r\nContent-Length: 0\r\n\r\n'],
+    ['a signed chunk size', 'Transfer-Encoding: chunked\r\n\r\n+3\r\nabc\r\n0\r\n\r\n'],
+    ['an unknown coding', 'Transfer-Encoding: identity\r\n\r\n'],
+    ['an empty coding', 'Transfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n'],
+    ['a bare LF', 'X-A: b\nContent-Length: 0\r\n\r\n'],
+  ])('answers %s with one 400, closes, and asks nobody', async (_, rest) => {
+    const smuggled = 'GET /gateway/api/users HTTP/1.1\r\nHost: localhost\r\n\r\n'
+    const head = `POST /gateway/api/users HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${alice}\r\n`
+    expect(statusesIn(await gateway.send(head + rest + smuggled))).toEqual([400])
+    expect(seen).toEqual([])
+  })
+
   it('reads nothing more of a connection after a badly framed request', async () => {
     const text = await gateway.send(
       'POST /gateway/api/users HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\nGET /gateway/api/users HTTP/1.1\r\nHost: localhost\r\n\r\n',
@@ -191,7 +205,7 @@ describe('tokens', () => {
 
   it('keeps the connection of a client that it refuses', async () => {
     const twice = 'GET /gateway/api/orders HTTP/1.1\r\nHost: localhost\r\n\r\n'
-    const last = 'HEAD /gateway/api/orders HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
+    const last = 'GET /gateway/api/orders HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
     expect(statusesIn(await gateway.send(twice + twice + last))).toEqual([401, 401, 401])
   })
 

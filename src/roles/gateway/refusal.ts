@@ -38,5 +38,7 @@ function endAfterReading({ incoming, outgoing }: Exchange, body: string): void {
   const timer = setTimeout(end, LINGER_MS)
   outgoing.write(body)
   outgoing.flushHeaders()
+  // node holds the first write back for a tick; if what follows on the connection is no HTTP, it is destroyed before that
+  outgoing.socket?.uncork()
   incoming.once('end', end).once('close', end).resume()
 }

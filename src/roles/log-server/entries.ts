@@ -35,7 +35,7 @@ export interface EntryRange {
 
 /** Entries and hits looked at between two turns of the event loop: a few milliseconds' worth. */
 const STEP_ENTRIES = 5_000
-const STEP_HITS = 1_000
+const STEP_HITS = 4_000
 /** How often entries may meet ids that are taken; the last time they step aside by up to a minute. */
 const MAX_ATTEMPTS = 9
 

@@ -1,5 +1,6 @@
 import type { Log } from '../../telemetry/log.ts'
 
+/** A log for tests to look into. */
 export interface RecordedLog extends Log {
   readonly lines: string[]
 }

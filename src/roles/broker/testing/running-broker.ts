@@ -51,6 +51,7 @@ export interface RunningBroker extends AsyncDisposable {
   stop(): Promise<void>
 }
 
+/** How a test's broker differs from the real one. */
 export interface RunOptions {
   /** Default: a new one, removed at the end. */
   readonly folder?: string
@@ -59,6 +60,7 @@ export interface RunOptions {
   readonly start?: (ctx: BrokerContext & { readonly log: Log }) => Promise<Pick<Running, 'app'>>
 }
 
+/** Starts a broker on a free port; disposing of it stops it and removes its folder. */
 export async function runBroker({
   folder: given,
   freeBytes,

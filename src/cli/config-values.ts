@@ -3,6 +3,7 @@ import { Changed, DescribedValue, Description, History } from '../roles/config-s
 import { connect } from './api.ts'
 import { configure } from './configuration.ts'
 import { columns } from './ready-table.ts'
+import { visibleText } from './render/visible-text.ts'
 import type { Session } from './session.ts'
 
 /** Which configuration a command is about. */
@@ -24,7 +25,8 @@ export async function getConfig(
   const api = await connect(session, 'config-server', { withToken: secrets ?? false })
   if (key !== undefined) {
     const found = DescribedValue.parse(await api.call(await pathOf(session, target, key)))
-    session.print(typeof found.value === 'string' ? found.value : JSON.stringify(found.value))
+    const text = typeof found.value === 'string' ? found.value : JSON.stringify(found.value)
+    session.print(session.io.out.isTTY ? visibleText(text) : text)
     session.printJson(found)
     return
   }
@@ -37,7 +39,12 @@ export async function getConfig(
 /** `msvc config set` */
 export async function setConfig(
   session: Session,
-  { key, value, secret, ...target }: Target & { readonly key: string; readonly value: string; readonly secret?: boolean },
+  {
+    key,
+    value,
+    secret,
+    ...target
+  }: Target & { readonly key: string; readonly value: string; readonly secret?: boolean },
 ): Promise<void> {
   const api = await connect(session, 'config-server')
   const body = { value: jsonOrText(value), ...(secret && { secret }) }
@@ -50,7 +57,13 @@ export async function setConfig(
 export async function configHistory(session: Session, target: Target): Promise<void> {
   const api = await connect(session, 'config-server')
   const { versions } = History.parse(await api.call(`${await pathOf(session, target)}/history`))
-  const rows = versions.map((one) => [String(one.version), one.changed_at, one.changed_by, one.action, one.keys.join(', ')])
+  const rows = versions.map((one) => [
+    String(one.version),
+    one.changed_at,
+    one.changed_by,
+    one.action,
+    one.keys.join(', '),
+  ])
   session.print(rows.length === 0 ? 'no versions' : columns([['VERSION', 'TIME', 'BY', 'ACTION', 'KEYS'], ...rows]))
   for (const version of versions) session.printJson(version)
 }

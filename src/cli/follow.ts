@@ -24,7 +24,8 @@ export async function follow({ io, messages }: Session, api: Api, options: Follo
   let wasOpen = false
   let lost: unknown
   await followEvents({
-    connect: (headers, signal) => api.open(path, { ...(after !== undefined && { 'last-event-id': after }), ...headers }, signal),
+    connect: (headers, signal) =>
+      api.open(path, { ...(after !== undefined && { 'last-event-id': after }), ...headers }, signal),
     onEvent: ({ data }) => onData(data),
     signal: AbortSignal.any([io.signal, giveUp.signal, ...(enough ? [enough] : [])]),
     onOpen() {

@@ -7,8 +7,11 @@ import type { Session } from './session.ts'
 import { VERSION } from './version.ts'
 
 /** Makes the function that runs a role in this process, its log on stderr. */
-export function hostRunner(session: Session, format: 'text' | 'json'): (job: Job) => Promise<RunningHost> {
-  const sink = logOutput(session, format)
+export async function hostRunner(
+  session: Session,
+  format: 'text' | 'json',
+): Promise<(job: Job) => Promise<RunningHost>> {
+  const sink = await logOutput(session, format)
   return async ({ role, ...rest }) =>
     runRole(await findRole(role), { ...rest, version: VERSION, clock: systemClock, sinks: [sink] })
 }

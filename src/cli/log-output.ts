@@ -1,13 +1,22 @@
 import type { LogEntry, LogSink } from '../kit/telemetry/log.ts'
 import type { Session } from './session.ts'
 
-/** Writes log entries to stderr, as lines for people or as JSON lines. With `--quiet` only errors. */
-export function logOutput({ io, options }: Session, format: 'text' | 'json'): LogSink {
+/**
+ * Makes the sink that writes log entries to stderr, as lines for people or as JSON lines. With `--quiet` only errors. What turns
+ * entries into lines for people is loaded only where there are such people: it costs 4 MB.
+ */
+export async function logOutput({ io, options }: Session, format: 'text' | 'json'): Promise<LogSink> {
   const { err } = io
+  const line = format === 'json' ? JSON.stringify : await textLines(err.colour)
   return (entry) => {
     if (options.quiet && entry.level !== 'ERROR' && entry.level !== 'CRITICAL') return
-    err.write(format === 'json' ? `${JSON.stringify(entry)}\n` : `${formatLogLine(entry, { colour: err.colour })}\n`)
+    err.write(`${line(entry)}\n`)
   }
+}
+
+async function textLines(colour: boolean): Promise<(entry: LogEntry) => string> {
+  const { formatLogLine } = await import('./render/log-line.ts')
+  return (entry) => formatLogLine(entry, { colour })
 }
 
 /**
@@ -29,8 +38,4 @@ function parseEntry(line: string): LogEntry | undefined {
   } catch {
     return undefined
   }
-}
-
-export function formatLogLine(entry: LogEntry, _options: { colour: boolean }): string {
-  return `${entry.timestamp} ${entry.level} ${entry.service} ${entry.message} ${JSON.stringify(entry.metadata ?? {})}`
 }

@@ -3,8 +3,8 @@ import { type Entry, EntryPage, Entry as EntrySchema } from '../roles/log-server
 import { parseMoment } from '../roles/log-server/timestamps.ts'
 import { connect } from './api.ts'
 import { follow, parseEvent } from './follow.ts'
-import { formatLogLine } from './log-output.ts'
 import type { LogsFlags } from './logs.ts'
+import { formatLogLine } from './render/log-line.ts'
 import type { Session } from './session.ts'
 
 /** Most entries asked for in one run. */
@@ -24,7 +24,7 @@ export async function printLogs(session: Session, flags: LogsFlags): Promise<voi
   const span = { ...moment('since', flags.since), ...moment('until', flags.until) }
   const { colour } = session.io.out
   const show = (entry: Entry) => {
-    session.print(formatLogLine(present(entry), { colour }))
+    session.print(formatLogLine(entry, { colour }))
     session.printJson(entry)
   }
 
@@ -61,14 +61,4 @@ function moment(name: 'since' | 'until', text: string | undefined): Readonly<Rec
     'USAGE',
     `--${name} wants a time such as 2026-01-31T12:00:00Z, or an age such as 10m, 2h or 1d, not ${text}`,
   )
-}
-
-/** An entry without the members that are absent. */
-function present({ trace_id, span_id, metadata, ...rest }: Entry) {
-  return {
-    ...rest,
-    ...(trace_id !== undefined && { trace_id }),
-    ...(span_id !== undefined && { span_id }),
-    ...(metadata !== undefined && { metadata }),
-  }
 }

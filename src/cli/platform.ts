@@ -12,7 +12,6 @@ import { logOutput, unitOutput } from './log-output.ts'
 import { createMessages } from './messages.ts'
 import { chosenRoles, parseOffset, parseOnly, parseScale, planUnits } from './plan.ts'
 import { createProgress } from './progress.ts'
-import { readyText } from './ready-table.ts'
 import { createStateFile, type RunState, readRunState } from './run-state.ts'
 import type { Session } from './session.ts'
 import { runStateOf, tellChange } from './unit-reports.ts'
@@ -104,13 +103,13 @@ async function launcher(session: Session, { settings }: Configured, flags: UpFla
       import('./host-runner.ts'),
       import('../kit/supervisor/in-process.ts'),
     ])
-    return inProcess(hostRunner(session, settings.log.format), io.pid)
+    return inProcess(await hostRunner(session, settings.log.format), io.pid)
   }
   return childProcesses({
     command: [...io.self, 'serve'],
     suffix: ['--supervised'],
     environment: io.environment,
-    onLine: unitOutput(session, logOutput(session, settings.log.format)),
+    onLine: unitOutput(session, await logOutput(session, settings.log.format)),
   })
 }
 
@@ -120,6 +119,7 @@ async function announce(session: Session, state: RunState, authority: Authority)
   const token = hasGateway ? await authority.mint({ subject: 'ann', audience: GATEWAY, scopes: SCOPES }) : undefined
   session.printJson({ ready: true, ...state, ...(token !== undefined && { token }) })
   if (session.options.quiet) return
+  const { readyText } = await import('./ready-table.ts')
   session.print(readyText({ state, seed: String(session.io.pid), ...(token !== undefined && { token }) }))
 }
 

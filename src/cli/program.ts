@@ -23,8 +23,8 @@ const DONE = 0
 const FAILED = 1
 const USAGE = 2
 
-/** Adds one command to the program. */
-type AddCommand = (program: Command, open: OpenSession) => void
+/** Adds one command to the program. `roles`: the list of roles for help, when it is going to be printed. */
+type AddCommand = (program: Command, open: OpenSession, roles: string) => void
 
 const COMMANDS: readonly AddCommand[] = [
   addUp,
@@ -47,7 +47,7 @@ const COMMANDS: readonly AddCommand[] = [
  * @returns the exit code: 0 done, 1 failed, 2 wrong usage or configuration
  */
 export async function run(args: readonly string[], io: Io): Promise<number> {
-  const program = createProgram(io)
+  const program = createProgram(io, await rolesWanted(args))
   try {
     await program.parseAsync(args, { from: 'user' })
     return DONE
@@ -56,8 +56,15 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   }
 }
 
+/** The roles and what they do, when help for `serve` is asked for: loading them takes too long for anything else. */
+async function rolesWanted(args: readonly string[]): Promise<string> {
+  if (!args.includes('serve') || !['help', '-h', '--help'].some((word) => args.includes(word))) return ''
+  const { describeRoles } = await import('./roles.ts')
+  return describeRoles()
+}
+
 /** The commander program with every command. */
-function createProgram(io: Io): Command {
+function createProgram(io: Io, roles: string): Command {
   const program = new Command('msvc')
     .description('Runs any role of a microservices platform, or all of them.')
     .version(VERSION, '-V, --version', 'print the version')
@@ -68,6 +75,7 @@ function createProgram(io: Io): Command {
     .option('--json', 'one JSON document, or one a line, on stdout and nothing else')
     .option('--quiet', 'only errors on stderr')
     .addHelpText('after', EXAMPLES)
+    .configureHelp({ showGlobalOptions: true })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.out.write(text),
@@ -78,14 +86,8 @@ function createProgram(io: Io): Command {
       getErrHasColors: () => io.err.colour,
     })
   const open = sessions(io)
-  for (const add of COMMANDS) add(program, open)
-  for (const command of program.commands) inherit(program, command)
+  for (const add of COMMANDS) add(program, open, roles)
   return program
-}
-
-function inherit(program: Command, command: Command) {
-  command.copyInheritedSettings(program)
-  for (const inner of command.commands) inherit(command, inner)
 }
 
 const EXAMPLES = `
@@ -97,9 +99,11 @@ Examples:
   $ msvc trace 4bf92f3577b34da6a3ce929d0e0e4736`
 
 /** Says what went wrong on stderr, and gives the exit code. */
-function explain(thrown: unknown, io: Io): number {
+async function explain(thrown: unknown, io: Io): Promise<number> {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? DONE : USAGE
   const messages = createMessages(io.err, false)
-  for (const line of reasonOf(thrown).split('\n')) messages.error(line)
+  // a message may quote what a server said
+  const { visibleText } = await import('./render/visible-text.ts')
+  for (const line of reasonOf(thrown).split('\n')) messages.error(visibleText(line))
   return thrown instanceof AppError && (thrown.code === 'USAGE' || thrown.code === 'CONFIG_INVALID') ? USAGE : FAILED
 }

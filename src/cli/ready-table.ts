@@ -1,16 +1,12 @@
+import { padWidth, textWidth, visibleText } from './render/visible-text.ts'
 import type { RunState } from './run-state.ts'
 
-/** Rows as aligned columns, two spaces between them; the first row is the heading. */
+/** Rows as aligned columns, two spaces between them; the first row is the heading. Cells can hold anything: nothing of it reaches the terminal raw. */
 export function columns(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  const cells = rows.map((row) => row.map(visibleText))
+  const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => textWidth(row[column] ?? ''))))
+  const line = (row: readonly string[]) => row.map((cell, column) => padWidth(cell, widths[column] ?? 0)).join('  ')
+  return cells.map((row) => line(row).trimEnd()).join('\n')
 }
 
 export interface ReadyOptions {

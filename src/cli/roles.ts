@@ -1,7 +1,7 @@
 import { didYouMean } from '../kit/config/nearest.ts'
 import { AppError } from '../kit/errors.ts'
 import type { AnyRole } from '../kit/role.ts'
-import { loadRole, ROLE_NAMES } from '../roles/catalog.ts'
+import { loadRole, loadRoles, ROLE_NAMES } from '../roles/catalog.ts'
 
 /** A role by its CLI word. Throws AppError `USAGE` that lists the roles there are. */
 export async function findRole(name: string): Promise<AnyRole> {
@@ -11,4 +11,10 @@ export async function findRole(name: string): Promise<AnyRole> {
     'USAGE',
     `there is no role ${name}${didYouMean(name, ROLE_NAMES)} (roles: ${ROLE_NAMES.join(', ')})`,
   )
+}
+
+/** A line a role for `msvc serve --help`. */
+export async function describeRoles(): Promise<string> {
+  const roles = await loadRoles()
+  return roles.map(({ name, port, summary }) => `  ${name.padEnd(14)} ${String(port).padEnd(5)} ${summary}`).join('\n')
 }

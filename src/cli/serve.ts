@@ -15,16 +15,16 @@ Examples:
   $ REGISTRY_URL=http://10.0.0.5:8500 msvc serve order --config production.yaml`
 
 /** `msvc serve <role>`: one role in this process, until it is stopped. */
-export function addServe(program: Command, open: OpenSession): void {
+export function addServe(program: Command, open: OpenSession, roles: string): void {
   program
     .command('serve')
     .summary('run one role')
     .description('Runs one role in this process until it is stopped (Ctrl-C, SIGTERM). Log entries go to stderr.')
-    .argument('<role>', 'which role; msvc help roles lists them')
+    .argument('<role>', 'which role')
     .option('--port <number>', 'where it listens instead of its own port; 0 takes a free one')
     .option('--host <address>', 'the address it listens on (default: 127.0.0.1)')
     .addOption(new Option('--supervised', 'wait for the parent process to say start').hideHelp())
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', `\nRoles:\n${roles}\n${EXAMPLES}`)
     .action(async (name: string, flags: ServeFlags, command: Command) => {
       const session = open(command)
       await (flags.supervised ? serveSupervised(session, name) : serve(session, name, flags))
@@ -49,7 +49,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   })
   const { settings, sections, service } = configured
   const section = sections[name] ?? { host: '127.0.0.1', port: role.port }
-  const run = hostRunner(session, settings.log.format)
+  const run = await hostRunner(session, settings.log.format)
   const host = await run({
     role: name,
     settings,
@@ -74,5 +74,5 @@ async function serveSupervised(session: Session, name: string): Promise<void> {
     import('./roles.ts'),
   ])
   await findRole(name)
-  await runSupervised(io.parent, hostRunner(session, 'json'), io.signal)
+  await runSupervised(io.parent, await hostRunner(session, 'json'), io.signal)
 }

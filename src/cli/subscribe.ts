@@ -26,11 +26,12 @@ export function addSubscribe(program: Command, open: OpenSession): void {
     .addHelpText('after', EXAMPLES)
     .action(async (topic: string, { from, group, count }: SubscribeFlags, command: Command) => {
       const session = open(command)
-      const [{ connect }, { follow, parseEvent }, { Message }, { AppError }] = await Promise.all([
+      const [{ connect }, { follow, parseEvent }, { Message }, { AppError }, { visibleText }] = await Promise.all([
         import('./api.ts'),
         import('./follow.ts'),
         import('../roles/broker/contract.ts'),
         import('../kit/errors.ts'),
+        import('./render/visible-text.ts'),
       ])
       if (count !== undefined && !/^[1-9]\d{0,8}$/.test(count)) {
         throw new AppError('USAGE', `--count wants a whole number above 0, not ${count}`)
@@ -46,7 +47,8 @@ export function addSubscribe(program: Command, open: OpenSession): void {
         onData(data) {
           if (seen++ >= limit) return
           const message = Message.parse(parseEvent(data, 'broker'))
-          session.print(`${message.timestamp}  ${message.topic} ${message.offset}  ${JSON.stringify(message.payload)}`)
+          const line = `${message.timestamp}  ${message.topic} ${message.offset}  ${JSON.stringify(message.payload)}`
+          session.print(visibleText(line))
           session.printJson(message)
           if (seen >= limit) enough.abort()
         },

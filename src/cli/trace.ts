@@ -11,7 +11,9 @@ export function addTrace(program: Command, open: OpenSession): void {
   program
     .command('trace')
     .summary('print a trace as a tree')
-    .description('Prints the spans of a trace, one request and all it caused, as a tree. Answers carry the id in X-Trace-ID.')
+    .description(
+      'Prints the spans of a trace, one request and all it caused, as a tree. Answers carry the id in X-Trace-ID.',
+    )
     .argument('<id>', 'the trace id, 32 hexadecimal digits')
     .addHelpText('after', EXAMPLES)
     .action(async (id: string, _flags: object, command: Command) => {
@@ -23,7 +25,10 @@ export function addTrace(program: Command, open: OpenSession): void {
         import('../kit/errors.ts'),
       ])
       if (!/^[0-9a-f]{32}$/i.test(id)) {
-        throw new AppError('USAGE', `a trace id has 32 hexadecimal digits, and ${JSON.stringify(id.slice(0, 60))} does not`)
+        throw new AppError(
+          'USAGE',
+          `a trace id has 32 hexadecimal digits, and ${JSON.stringify(id.slice(0, 60))} does not`,
+        )
       }
       const api = await connect(session, 'log-server')
       const trace = Trace.parse(await api.call(`/traces/${id.toLowerCase()}`))

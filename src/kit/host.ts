@@ -83,16 +83,12 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
   })
   const { log, tracing } = pipeline
   const directory = createDirectory({ statics: settings.services, registryUrl, service, authority, log, clock })
-  const { client, close: closeClients } = createClients({
-    caller: service,
-    directory,
-    clock,
-    log,
-    tracing,
-    authority,
-    settings: settings.client,
-  })
+  const calling = { caller: service, directory, clock, log, tracing, authority }
+  const { client, close: closeClients } = createClients({ ...calling, settings: settings.client })
+  // outbox and consumers back off by themselves: a breaker's minute would only keep events waiting after the broker is back
+  const patient = createClients({ ...calling, settings: { ...settings.client, breaker_open_ms: 1_000 } })
   life.defer(closeClients)
+  life.defer(patient.close)
   life.defer(() => directory.close())
   life.defer(() => pipeline.close())
 
@@ -121,7 +117,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       directory,
       remoteConfig,
       messaging: createMessaging({
-        client: client('broker'),
+        client: patient.client('broker'),
         service,
         clock,
         tracing,

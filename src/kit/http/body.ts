@@ -13,19 +13,26 @@ export const MAX_JSON_DEPTH = 64
  * `INVALID_BODY` when the client goes away before the end, and `UNSUPPORTED_MEDIA_TYPE` for a compressed one: nothing is inflated.
  */
 export async function readBody(c: Context<AppEnv>, maxBytes = MAX_BODY_BYTES): Promise<Buffer> {
-  const encoding = c.req.header('content-encoding')
+  const exchange = c.env?.exchange
+  if (exchange) {
+    // asking the web Request for a header would have it build them all
+    const { headers } = exchange.incoming
+    checkHead(headers['content-encoding'], headers['content-length'], maxBytes)
+    return readIncoming(exchange.incoming, maxBytes)
+  }
+  checkHead(c.req.header('content-encoding'), c.req.header('content-length'), maxBytes)
+  const body = Buffer.from(await c.req.arrayBuffer())
+  if (body.length > maxBytes) throw tooLarge(maxBytes)
+  return body
+}
+
+function checkHead(encoding: string | undefined, length: string | undefined, maxBytes: number): void {
   if (encoding !== undefined && encoding !== 'identity') {
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Compressed bodies are not taken', {
       detail: `Send the body without Content-Encoding: ${encoding}`,
     })
   }
-  const announced = Number(c.req.header('content-length') ?? 0)
-  if (announced > maxBytes) throw tooLarge(maxBytes)
-  const exchange = c.env?.exchange
-  if (exchange) return readIncoming(exchange.incoming, maxBytes)
-  const body = Buffer.from(await c.req.arrayBuffer())
-  if (body.length > maxBytes) throw tooLarge(maxBytes)
-  return body
+  if (Number(length ?? 0) > maxBytes) throw tooLarge(maxBytes)
 }
 
 /** Reads straight from the socket's stream: a web Request around it would cost several times as much. */

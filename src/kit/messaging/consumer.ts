@@ -143,6 +143,7 @@ async function handle(message: PulledMessage, options: ConsumerOptions, settleme
     try {
       await options.handle(event)
       span.end()
+      options.log.info(`handled ${event.topic}`, { message_id: event.id, delivery: event.delivery })
       settlement.ack(ack)
     } catch (fault) {
       const reason = fault instanceof Error ? fault.message : String(fault)

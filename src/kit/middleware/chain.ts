@@ -54,7 +54,7 @@ export function innerChain(running: Running, options: ChainOptions): Hono<AppEnv
     await next()
     const { exchange } = c.env
     const template = routePath(c, -1)
-    if (exchange && !template.endsWith('*')) exchange.route = template
+    if (exchange && !template.endsWith('*')) exchange.route = template.replace(PATTERN, '')
   })
   app.route('/', health({ ...options, now: clock.now }))
   app.route('/', openapi({ title: service, version, description: summary, app: running.app }))
@@ -63,3 +63,6 @@ export function innerChain(running: Running, options: ChainOptions): Hono<AppEnv
   app.route('/', running.app)
   return app
 }
+
+/** What a parameter must look like, in a template such as `/publish/:topic{.+}`: no part of its name. */
+const PATTERN = /\{[^}]*\}/g

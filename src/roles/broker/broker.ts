@@ -34,7 +34,7 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
   const bus = await ctx.bus()
   const metrics = createBrokerMetrics(ctx.metrics, bus)
   const { onPublished, onSubscribed, onUnsubscribed } = events
-  const publisher = createPublisher({ bus, tracing, metrics, ...(onPublished && { onPublished }) })
+  const publisher = createPublisher({ bus, tracing, log, metrics, ...(onPublished && { onPublished }) })
   const push = createPushDelivery({ bus, metrics, tracing, log, signal })
   ctx.defer(() => push.stopped())
   for (const subscription of await bus.subscriptions()) push.update(subscription)

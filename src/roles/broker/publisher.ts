@@ -1,5 +1,6 @@
 import type { Bus, Publication, Receipt } from '../../drivers/bus/contract.ts'
-import { currentScope } from '../../kit/telemetry/scope.ts'
+import type { Log } from '../../kit/telemetry/log.ts'
+import { currentScope, runInScope } from '../../kit/telemetry/scope.ts'
 import {
   type ActiveSpan,
   formatTraceparent,
@@ -19,18 +20,25 @@ export interface Publisher {
 export interface PublisherOptions {
   readonly bus: Pick<Bus, 'publish'>
   readonly tracing: Tracing
+  readonly log: Pick<Log, 'info'>
   readonly metrics: Pick<BrokerMetrics, 'published'>
   /** Told of each message on disk. Default: nobody. */
   readonly onPublished?: (message: Publication) => void
 }
 
+/** A message whose trace is kept. */
+interface Kept {
+  readonly span: ActiveSpan
+  readonly message: Publication
+}
+
 /** Makes the one way into the bus: what is published any other way is in no trace and in no metric. */
-export function createPublisher({ bus, tracing, metrics, onPublished }: PublisherOptions): Publisher {
+export function createPublisher({ bus, tracing, log, metrics, onPublished }: PublisherOptions): Publisher {
   /**
    * Gives a message the trace it belongs to: its own traceparent, else the request's. Where the trace is kept, the message gets a span
    * of its own, which its consumers' spans hang under.
    */
-  function traced(message: Publication, request: SpanContext | undefined, spans: ActiveSpan[]): Publication {
+  function traced(message: Publication, request: SpanContext | undefined, kept: Kept[]): Publication {
     const own = parseTraceparent(message.attributes.traceparent)
     const parent = own ?? request
     if (!parent?.sampled) {
@@ -47,24 +55,30 @@ export function createPublisher({ bus, tracing, metrics, onPublished }: Publishe
         'messaging.message.id': message.id,
       },
     })
-    spans.push(span)
+    kept.push({ span, message })
     return withTraceparent(message, span)
+  }
+
+  /** Ends the span of a message on disk, and leaves an entry in its trace. */
+  function tell({ span, message: { id, topic } }: Kept): void {
+    span.end()
+    runInScope({ span, requestId: id }, () => log.info(`published ${topic}`, { message_id: id }))
   }
 
   return {
     async publish(messages) {
       const request = currentScope()?.span
-      const spans: ActiveSpan[] = []
-      const prepared = messages.map((message) => traced(message, request, spans))
+      const kept: Kept[] = []
+      const prepared = messages.map((message) => traced(message, request, kept))
       try {
         const receipts = await bus.publish(prepared)
-        for (const span of spans) span.end()
+        for (const each of kept) tell(each)
         count(receipts, metrics)
         if (onPublished) for (const message of messages) onPublished(message)
         return receipts
       } catch (fault) {
         const message = fault instanceof Error ? fault.message : String(fault)
-        for (const span of spans) span.end({ failed: true, message })
+        for (const { span } of kept) span.end({ failed: true, message })
         throw fault
       }
     },

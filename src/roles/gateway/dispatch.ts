@@ -102,7 +102,10 @@ class Dispatch implements Watched {
         this.#serviceToken = token
         this.#attempt()
       },
-      (fault) => refuse(exchange, toAppError(fault)),
+      (fault: unknown) => {
+        this.#report(`no token could be made for it: ${fault}`, undefined)
+        refuse(exchange, toAppError(fault))
+      },
     )
   }
 

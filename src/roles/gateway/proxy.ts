@@ -28,7 +28,7 @@ export function createProxy(options: ProxyOptions): (exchange: Exchange) => bool
   const { cors, ownMethods } = options
   const table = routeTable(options.routes)
   const admit = admission(options)
-  /** Connections on which a badly framed request came: what node still reads from them may be part of its body. */
+  /** Connections on which a badly framed request came. */
   const doomed = new WeakSet<Socket>()
 
   return function proxy(exchange) {
@@ -36,6 +36,7 @@ export function createProxy(options: ProxyOptions): (exchange: Exchange) => bool
     if (doomed.has(incoming.socket)) return true
     const fault = framingFault(incoming)
     if (fault) {
+      // nobody knows where this request ends, so what follows on its connection is not looked at
       doomed.add(incoming.socket)
       return answer(exchange, badFraming(fault))
     }
@@ -43,28 +44,35 @@ export function createProxy(options: ProxyOptions): (exchange: Exchange) => bool
     if ('refused' in target) return answer(exchange, badPath(target.refused))
 
     const own = ownMethods(target.path)
-    const match = own === undefined ? table.match(method, target.path) : OWN
-    const allow = own ?? ('allow' in match ? match.allow : undefined)
-    if (allow === undefined) return method === 'TRACE' && answer(exchange, wrongMethod(''))
-
-    if ('template' in match) exchange.route = match.template
-    const crossOrigin = cors.answer(incoming.headers.origin)
-    if (crossOrigin) Object.assign(exchange.headers, crossOrigin)
-    if (isPreflight(method, incoming.headers) && crossOrigin?.['access-control-allow-origin'] !== undefined) {
-      return answerPreflight(exchange, cors.preflight(allow))
+    if (own !== undefined) {
+      if (crossesOrigins(exchange, own)) return true
+      return !own.split(', ').includes(method) && answer(exchange, wrongMethod(own))
     }
-    if (match.at === 'no-route') return !allow.split(', ').includes(method) && answer(exchange, wrongMethod(allow))
-
-    if (match.at === 'wrong-method') return answer(exchange, wrongMethod(allow))
+    const match = table.match(method, target.path)
+    if (match.at === 'no-route') return method === 'TRACE' && answer(exchange, wrongMethod(''))
+    exchange.route = match.template
+    if (crossesOrigins(exchange, match.allow)) return true
+    if (match.at === 'wrong-method') return answer(exchange, wrongMethod(match.allow))
     if (incoming.headers.upgrade?.toLowerCase() === 'websocket') return answer(exchange, noWebSockets())
     const { route, access } = match
     return admit(access, { exchange, route, target: upstreamTarget(route, target.path, target.query) })
+  }
+
+  /** Gives the answer to come its CORS headers; true when the request was a preflight and is answered with that. */
+  function crossesOrigins(exchange: Exchange, allow: string): boolean {
+    const { incoming, outgoing, headers, method } = exchange
+    const answered = cors.answer(incoming.headers.origin)
+    if (!answered) return false
+    Object.assign(headers, answered)
+    if (answered['access-control-allow-origin'] === undefined || !isPreflight(method, incoming.headers)) return false
+    outgoing.writeHead(204, { ...cors.preflight(allow) }).end()
+    return true
   }
 }
 
 /** The last two checks, which need to know who asks: token, then limit. */
 function admission(options: ProxyOptions): (access: Access, request: Dispatched) => true {
-  const { routes, authority, service, clock, metrics } = options
+  const { routes, authority, service, clock, metrics, log } = options
   const limits = rateLimits(routes)
 
   function overLimit({ exchange, route }: Dispatched, identity: Identity | undefined): AppError | undefined {
@@ -89,10 +97,14 @@ function admission(options: ProxyOptions): (access: Access, request: Dispatched)
 
   return function admit(access, request) {
     const { exchange } = request
-    const deny = (fault: unknown) => refuse(exchange, toAppError(fault))
+    const deny = (fault: unknown) => {
+      const error = toAppError(fault)
+      if (error.status >= 500) log.error(`a caller could not be checked: ${fault}`, { route: request.route.prefix })
+      refuse(exchange, error)
+    }
     try {
       const caller = identify(exchange.incoming.headers, access, authority, service)
-      if (caller instanceof Promise) caller.then((identity) => proceed(request, identity), deny)
+      if (caller instanceof Promise) caller.then((identity) => proceed(request, identity)).catch(deny)
       else proceed(request, caller)
     } catch (fault) {
       deny(fault)
@@ -103,11 +115,6 @@ function admission(options: ProxyOptions): (access: Access, request: Dispatched)
 
 function answer(exchange: Exchange, error: AppError): true {
   refuse(exchange, error)
-  return true
-}
-
-function answerPreflight({ outgoing }: Exchange, headers: Readonly<Record<string, string>>): true {
-  outgoing.writeHead(204, { ...headers }).end()
   return true
 }
 
@@ -127,5 +134,3 @@ function wrongMethod(allow: string): AppError {
 function noWebSockets(): AppError {
   return new AppError('NOT_IMPLEMENTED', 'WebSockets are not passed on')
 }
-
-const OWN = { at: 'no-route' } as const

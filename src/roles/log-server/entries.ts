@@ -9,7 +9,7 @@ import { EntryIds, filingTime, firstIdAt } from './entry-ids.ts'
 import type { NewEntry } from './requests.ts'
 import { inChunks } from './row-chunks.ts'
 import { parseSearch, toMatchExpression } from './search-query.ts'
-import { readPage, type Stepwise } from './stepped-read.ts'
+import { type Page, readPage, type Stepwise } from './stepped-read.ts'
 import type { EntryRow, LogTables } from './tables.ts'
 import { formatTimestamp } from './timestamps.ts'
 
@@ -63,21 +63,23 @@ export class Entries {
   /** Finds entries, newest first. Rejects with DriverError. */
   async find(filter: EntryFilter, range: EntryRange): Promise<EntryPage> {
     const { since, until, limit, after = Number.MAX_SAFE_INTEGER } = range
-    const expression = filter.q ? toMatchExpression(parseSearch(filter.q)) : undefined
-    if (filter.q && expression === undefined) return { entries: [], next: null }
     const before = until === undefined ? after : Math.min(after, firstIdAt(Math.floor(until) + 1))
     const lowest = since === undefined ? 0 : firstIdAt(Math.ceil(since))
-    const list = new EntryList(this.#store.db, filter, expression, lowest)
-    const { rows, next } = await readPage(list, before, limit, this.#clock)
+    const { rows, next } = await this.#search(filter, before, lowest, limit)
     return { entries: rows.map(toEntry), next: next === undefined ? null : String(next) }
   }
 
-  /** Entries that fit and came after the one with this id, oldest first: what a reader who was away has missed. */
+  /** The newest entries that fit of those after the one with this id, oldest first: what a reader who was away has missed. */
   async since(filter: EntryFilter, id: number, limit: number): Promise<readonly EntryRow[]> {
-    const expression = filter.q ? toMatchExpression(parseSearch(filter.q)) : undefined
-    const list = new EntryList(this.#store.db, filter, expression, id + 1)
-    const { rows } = await readPage(list, Number.MAX_SAFE_INTEGER, limit, this.#clock)
+    const { rows } = await this.#search(filter, Number.MAX_SAFE_INTEGER, id + 1, limit)
     return rows.toReversed()
+  }
+
+  /** A page of the entries that fit with ids from `lowest` up to below `before`. */
+  async #search(filter: EntryFilter, before: number, lowest: number, limit: number): Promise<Page<EntryRow, number>> {
+    const expression = filter.q ? toMatchExpression(parseSearch(filter.q)) : undefined
+    if (filter.q && expression === undefined) return { rows: [], next: undefined }
+    return readPage(new EntryList(this.#store.db, filter, expression, lowest), before, limit, this.#clock)
   }
 
   async #write(entries: readonly NewEntry[]): Promise<void> {

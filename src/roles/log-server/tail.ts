@@ -49,7 +49,7 @@ export class Tail {
 }
 
 /** Whether an entry fits: the same as `Entries.find`, for an entry at hand. */
-export function entryMatcher({ service, level, trace_id: trace, q }: EntryFilter): (row: EntryRow) => boolean {
+function entryMatcher({ service, level, trace_id: trace, q }: EntryFilter): (row: EntryRow) => boolean {
   const lowest = level === undefined ? 0 : LEVELS.indexOf(level)
   const search = q ? parseSearch(q) : undefined
   return (row) =>

@@ -1,0 +1,59 @@
+import type { Level } from '../../kit/telemetry/log.ts'
+import { createPaint } from './paint.ts'
+import { padWidth, visibleText } from './visible-text.ts'
+
+/** What a line needs of a log entry, as the kit makes it or the log server gives it back. */
+export interface PrintableEntry {
+  readonly timestamp: string
+  readonly level: Level
+  readonly service: string
+  readonly message: string
+  readonly trace_id?: string | undefined
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** Characters of one metadata value; `--json` has it whole. */
+const MAX_VALUE = 300
+const BARE = /^[^\s"=\\]+$/
+/** From here on the trace is named: it is what one looks at next. */
+const TRACED: readonly Level[] = ['WARNING', 'ERROR', 'CRITICAL']
+
+/**
+ * One log entry as one line: time of day (UTC), level, service, message, metadata. Whatever the entry holds, the line stays one, and no
+ * escape code of its own gets through.
+ * @example formatLogLine(entry, { colour: false }) // '12:00:00.000 INFO     order-service   order 17 is paid order_id=17'
+ */
+export function formatLogLine(entry: PrintableEntry, { colour }: { readonly colour: boolean }): string {
+  const paint = createPaint(colour)
+  const { timestamp, level, service, message, trace_id: trace, metadata = {} } = entry
+  const time = /T(\d\d:\d\d:\d\d\.\d{3})/.exec(timestamp)?.[1] ?? visibleText(timestamp)
+  const pairs = Object.entries(metadata)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${paint.dim(`${bareOrQuoted(key)}=`)}${show(value)}`)
+  if (trace !== undefined && TRACED.includes(level)) pairs.push(paint.dim(`trace=${bareOrQuoted(trace)}`))
+  const name = visibleText(service)
+  return [
+    paint.dim(time),
+    paint.level(level, visibleText(level).padEnd(8)),
+    paint.service(name, name.length > 15 ? name : padWidth(name, 15)),
+    visibleText(message),
+    ...pairs,
+  ].join(' ')
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return bareOrQuoted(value)
+  if (typeof value !== 'object' || value === null) return String(value)
+  // a failure as the logger wrote it down: its stack is for --json
+  if ('name' in value && 'message' in value && 'stack' in value) return bareOrQuoted(`${value.name}: ${value.message}`)
+  return cut(JSON.stringify(value))
+}
+
+function bareOrQuoted(text: string): string {
+  const visible = cut(text)
+  return BARE.test(visible) ? visible : `"${visible.replaceAll('"', '\\"')}"`
+}
+
+function cut(text: string): string {
+  return visibleText(text.length > MAX_VALUE ? `${text.slice(0, MAX_VALUE)}…` : text)
+}

@@ -1,0 +1,58 @@
+/**
+ * What must not reach a terminal from a text that somebody else wrote: control characters (with ESC and its 8-bit relatives they move
+ * the cursor, set titles, rewrite what stands there), line breaks of all kinds, invisible characters, among them those that turn
+ * the direction of writing (CVE-2021-42574), and halves of surrogate pairs.
+ */
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+const PLAIN = /^[\x20-\x7e]*$/
+const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+
+/** A text as it can be printed in the middle of a line: what is hidden in it becomes `\n` or `\u001b`, in letters. */
+export function visibleText(text: string): string {
+  if (PLAIN.test(text)) return text
+  return text.replace(HIDDEN, (character) => SHORT[character] ?? escapeOf(character))
+}
+
+function escapeOf(character: string): string {
+  const code = (character.codePointAt(0) ?? 0).toString(16)
+  return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, '0')}`
+}
+
+const WIDE =
+  /\p{Emoji_Presentation}|\p{Regional_Indicator}|\ufe0f|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6\u{1f000}-\u{1faff}\u{20000}-\u{3fffd}]/u
+const ZERO_WIDTH = /^[\p{Mn}\p{Me}]+$/u
+
+/** Columns that a visible text takes on a terminal: two for East Asian characters and emoji, none for accents that stand alone. */
+export function textWidth(text: string): number {
+  if (PLAIN.test(text)) return text.length
+  let width = 0
+  for (const { segment } of graphemes.segment(text)) width += widthOf(segment)
+  return width
+}
+
+/** A visible text within so many columns, an ellipsis at its end when it was longer. */
+export function fitWidth(text: string, columns: number): string {
+  if (textWidth(text) <= columns) return text
+  if (columns < 1) return ''
+  let width = 1
+  let kept = ''
+  for (const { segment } of graphemes.segment(text)) {
+    width += widthOf(segment)
+    if (width > columns) break
+    kept += segment
+  }
+  return `${kept}…`
+}
+
+/** A visible text in exactly so many columns. */
+export function padWidth(text: string, columns: number): string {
+  const fitted = fitWidth(text, columns)
+  return fitted + ' '.repeat(Math.max(0, columns - textWidth(fitted)))
+}
+
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
+
+function widthOf(grapheme: string): number {
+  if (WIDE.test(grapheme)) return 2
+  return ZERO_WIDTH.test(grapheme) ? 0 : 1
+}

@@ -8,7 +8,11 @@ Examples:
 
 /** `msvc registry list`: who is registered where. */
 export function addRegistry(program: Command, open: OpenSession): void {
-  const registry = program.command('registry').summary('see who is registered').description('Asks the registry.').addHelpText('after', EXAMPLES)
+  const registry = program
+    .command('registry')
+    .summary('see who is registered')
+    .description('Asks the registry.')
+    .addHelpText('after', EXAMPLES)
   registry
     .command('list')
     .description('Lists every registered instance and its health.')

@@ -122,6 +122,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
         clock,
         tracing,
         log,
+        metrics,
         signal: life.signal,
         defer: life.defer,
       }),

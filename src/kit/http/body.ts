@@ -59,6 +59,13 @@ function tooLarge(maxBytes: number): AppError {
   })
 }
 
+/** Length a request's body was announced with; undefined for chunks. Zero: no body (RFC 9112 §6.3). */
+export function announcedLength(incoming: IncomingMessage): number | undefined {
+  if (incoming.headers['transfer-encoding'] !== undefined) return undefined
+  const length = incoming.headers['content-length']
+  return length === undefined ? 0 : Number(length)
+}
+
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**

@@ -2,6 +2,7 @@ import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
 import type { ServiceClient } from '../client/service-client.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import type { Tracing } from '../telemetry/tracing.ts'
 import { inBackground } from './background.ts'
 import { createBrokerClient } from './broker-client.ts'
@@ -20,6 +21,7 @@ export interface MessagingOptions {
   readonly clock: Clock
   readonly tracing: Tracing
   readonly log: Log
+  readonly metrics: Pick<Metrics, 'counter'>
   /** Fires when the role stops. */
   readonly signal: AbortSignal
   /** Registers what a stop waits for, before it closes the stores: the ends of the loops. */
@@ -27,8 +29,14 @@ export interface MessagingOptions {
 }
 
 /** Makes a role's way to the broker. Starts nothing until an outbox or a consumer is asked for. */
-export function createMessaging({ client, service, clock, tracing, log, signal, defer }: MessagingOptions): Messaging {
+export function createMessaging(options: MessagingOptions): Messaging {
+  const { client, service, clock, tracing, log, metrics, signal, defer } = options
   const broker = createBrokerClient(client)
+  const handled = metrics.counter({
+    name: 'messages_handled_total',
+    help: 'Messages that a consumer handled, or failed to',
+    labelNames: ['topic', 'outcome'],
+  })
 
   return {
     async publish(events: readonly OutgoingEvent[]) {
@@ -39,8 +47,11 @@ export function createMessaging({ client, service, clock, tracing, log, signal, 
       defer(() => relay.stopped)
       return createOutbox<DB>({ service, clock, onAdd: relay.wake })
     },
-    consume(options: ConsumeOptions) {
-      const stopped = inBackground(tracing, 'consumer', () => runConsumer({ ...options, broker, tracing, log, signal }))
+    consume(consumption: ConsumeOptions) {
+      const { topic } = consumption
+      const onHandled = (outcome: string) => handled.inc({ topic, outcome })
+      const consumer = { ...consumption, broker, tracing, log, signal, onHandled }
+      const stopped = inBackground(tracing, 'consumer', () => runConsumer(consumer))
       defer(() => stopped)
     },
   }

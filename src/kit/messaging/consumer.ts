@@ -20,6 +20,8 @@ export interface ConsumerOptions extends ConsumeOptions {
   readonly tracing: Tracing
   readonly log: Log
   readonly signal: AbortSignal
+  /** Told how each handling ended, for metrics. Default: nobody. */
+  readonly onHandled?: (outcome: 'handled' | 'failed') => void
 }
 
 /**
@@ -143,11 +145,13 @@ async function handle(message: PulledMessage, options: ConsumerOptions, settleme
     try {
       await options.handle(event)
       span.end()
+      options.onHandled?.('handled')
       options.log.info(`handled ${event.topic}`, { message_id: event.id, delivery: event.delivery })
       settlement.ack(ack)
     } catch (fault) {
       const reason = fault instanceof Error ? fault.message : String(fault)
       span.end({ failed: true, message: reason })
+      options.onHandled?.('failed')
       options.log.warning(`Handling ${event.topic} failed: ${reason}`, {
         message_id: event.id,
         delivery: event.delivery,

@@ -42,7 +42,13 @@ export interface ChainOptions {
 export function outerChain(options: ChainOptions): readonly Layer[] {
   const { hosts, origins, authority } = options
   const loopback = authority.mode === 'local' || hosts.length === 0
-  return [requestId(), tracing(options), metrics(options), accessLog(options), guard({ hosts, origins, loopback })]
+  return [
+    requestId(),
+    tracing(options),
+    metrics(options),
+    accessLog(options),
+    guard({ hosts, origins, loopback, addresses: authority.mode === 'token' }),
+  ]
 }
 
 /** The inner half, on Hono: errors → health, metrics, openapi → auth → compression → the role's routes. */

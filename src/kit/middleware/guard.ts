@@ -1,12 +1,16 @@
+import { isIP, type Socket } from 'node:net'
 import { AppError } from '../errors.ts'
 import type { Layer } from '../http/exchange.ts'
+import { type FramingFault, framingFault } from '../http/framing.ts'
 import { answerProblem } from '../http/problem.ts'
 
 export interface GuardOptions {
-  /** Names a Host header may have besides loopback ones. In token mode these are all there are, when there are any. */
+  /** Names that a Host header may have. */
   readonly hosts: readonly string[]
   /** Whether loopback names are accepted. */
   readonly loopback: boolean
+  /** Whether an IP address is accepted in place of a name: no page can have one rebound. */
+  readonly addresses: boolean
   /** Foreign origins that may call, such as `https://shop.example`. */
   readonly origins: readonly string[]
 }
@@ -15,10 +19,12 @@ export interface GuardOptions {
 const MAX_REMEMBERED = 256
 
 /**
- * Refuses requests that a web page elsewhere made a browser send: a Host that isn't ours (DNS rebinding) and a foreign Origin.
- * Two Host headers, or none, are refused too (RFC 9112 §3.2).
+ * Refuses requests whose end or target nobody can be sure of (RFC 9112 §3.2, §6), and those that a web page elsewhere made a browser
+ * send: a Host that isn't ours (DNS rebinding) and a foreign Origin.
  */
-export function guard({ hosts, loopback, origins }: GuardOptions): Layer {
+export function guard({ hosts, loopback, addresses, origins }: GuardOptions): Layer {
+  /** Connections on which a badly framed request came: what follows it there is not looked at. */
+  const doomed = new WeakSet<Socket>()
   const names = new Set(hosts.map((name) => name.toLowerCase()))
   const allowedOrigins = new Set(origins)
   const good = new Set<string>()
@@ -26,7 +32,8 @@ export function guard({ hosts, loopback, origins }: GuardOptions): Layer {
   function isOurs(host: string): boolean {
     if (good.has(host)) return true
     const name = hostName(host)
-    const ours = name !== undefined && (names.has(name) || (loopback && isLoopbackName(name)))
+    const ours =
+      name !== undefined && (names.has(name) || (loopback && isLoopbackName(name)) || (addresses && isAddress(name)))
     if (ours && good.size < MAX_REMEMBERED) good.add(host)
     return ours
   }
@@ -38,16 +45,16 @@ export function guard({ hosts, loopback, origins }: GuardOptions): Layer {
   }
 
   return function guard(exchange) {
-    const { headers, rawHeaders } = exchange.incoming
-    const { host, origin } = headers
-    if (host === undefined || hostCount(rawHeaders) > 1) {
-      answerProblem(
-        exchange,
-        new AppError('INVALID_REQUEST', 'A request has exactly one Host header', { headers: CLOSE }),
-      )
+    const { incoming } = exchange
+    if (doomed.has(incoming.socket)) return false
+    const fault = framingFault(incoming)
+    if (fault) {
+      doomed.add(incoming.socket)
+      answerProblem(exchange, badFraming(fault))
       return false
     }
-    if (!isOurs(host)) {
+    const { host, origin } = incoming.headers
+    if (host !== undefined && !isOurs(host)) {
       answerProblem(
         exchange,
         new AppError('HOST_REFUSED', 'This Host is not served here', {
@@ -69,21 +76,17 @@ export function guard({ hosts, loopback, origins }: GuardOptions): Layer {
   }
 }
 
-const CLOSE = { connection: 'close' }
-
-function hostCount(rawHeaders: readonly string[]): number {
-  let count = 0
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at]
-    if (name?.length === 4 && name.toLowerCase() === 'host') count++
-  }
-  return count
+function badFraming({ status, reason }: FramingFault): AppError {
+  const code = status === 501 ? 'NOT_IMPLEMENTED' : 'INVALID_REQUEST'
+  return new AppError(code, reason, { headers: { connection: 'close' } })
 }
 
 /** The name in a Host header, lower case, without its port; undefined when it isn't one. */
 function hostName(host: string): string | undefined {
   return /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/i.exec(host)?.[1]?.toLowerCase()
 }
+
+const isAddress = (name: string) => isIP(name.replace(/^\[|\]$/g, '')) !== 0
 
 /** Whether a name can only mean this machine (RFC 6761 §6.3, RFC 1122 §3.2.1.3). */
 export function isLoopbackName(name: string): boolean {

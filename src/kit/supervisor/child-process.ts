@@ -33,7 +33,9 @@ export function childProcesses({ command, suffix, environment, onLine }: ChildPr
 
 function memberOf(child: ChildProcess): Member {
   const exited = new Promise<string>((resolve) => {
-    child.once('error', (fault) => resolve(`could not start: ${fault.message}`))
+    child.on('error', (fault) => {
+      if (child.pid === undefined) resolve(`could not start: ${fault.message}`)
+    })
     // 'close' comes after the last line of output, 'exit' may come before
     child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`))
   })
@@ -57,7 +59,8 @@ function memberOf(child: ChildProcess): Member {
     async start(job: Job) {
       await booted.promise
       const order: StartOrder = { type: 'start', job }
-      if (child.connected) child.send(order)
+      // a child that is gone by now is told of by `exited`
+      if (child.connected) child.send(order, () => {})
       return started.promise
     },
     stop: () => void child.kill('SIGTERM'),

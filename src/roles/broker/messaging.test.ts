@@ -7,6 +7,7 @@ import { createMessaging } from '../../kit/messaging/broker-messaging.ts'
 import { once } from '../../kit/messaging/inbox.ts'
 import { openTestStore } from '../../kit/messaging/testing/open-test-store.ts'
 import { recordedLog } from '../../kit/messaging/testing/recorded-log.ts'
+import { createMetrics } from '../../kit/telemetry/metrics.ts'
 import { runInScope } from '../../kit/telemetry/scope.ts'
 import { createTracing } from '../../kit/telemetry/tracer.ts'
 import type { SpanRecord } from '../../kit/telemetry/tracing.ts'
@@ -49,6 +50,7 @@ async function service(broker: RunningBroker, name: string) {
     clock,
     tracing,
     log: recordedLog(),
+    metrics: createMetrics(name),
     signal: life.signal,
     defer: life.defer,
   })

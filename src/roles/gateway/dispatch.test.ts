@@ -1,7 +1,8 @@
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { portOf, statusesIn } from '../../kit/http/testing/raw-requests.ts'
 import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
-import { always, portOf, statusesIn, until } from './testing/sockets.ts'
+import { always, until } from './testing/sockets.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 const THINGS = {

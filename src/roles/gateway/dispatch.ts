@@ -5,12 +5,12 @@ import type { Balancer, Pick } from '../../kit/discovery/balancer.ts'
 import type { Directory, Instance } from '../../kit/discovery/directory.ts'
 import { AppError, toAppError } from '../../kit/errors.ts'
 import type { Exchange } from '../../kit/http/exchange.ts'
+import { answerProblem } from '../../kit/http/problem.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { runInScope } from '../../kit/telemetry/scope.ts'
 import type { HeaderFilter } from './forwarded-headers.ts'
 import type { GatewayMetrics } from './gateway-metrics.ts'
 import { publishReferences } from './public-references.ts'
-import { refuse } from './refusal.ts'
 import { awaitBody, type BodyVerdict, framingLine, type RequestBody } from './request-body.ts'
 import { mayRetry } from './retry-policy.ts'
 import type { Route } from './route-table.ts'
@@ -104,7 +104,7 @@ class Dispatch implements Watched {
       },
       (fault: unknown) => {
         this.#report(`no token could be made for it: ${fault}`, undefined)
-        refuse(exchange, toAppError(fault))
+        answerProblem(exchange, toAppError(fault))
       },
     )
   }
@@ -117,7 +117,7 @@ class Dispatch implements Watched {
     const pool = pick && upstreams.poolOf(pick.instance)
     if (!pick || !pool) {
       pick?.done('failure')
-      refuse(exchange, nobody(route.upstream))
+      answerProblem(exchange, nobody(route.upstream))
       return
     }
     this.#attempts++
@@ -193,7 +193,7 @@ class Dispatch implements Watched {
     const error = errorOf(outcome, route)
     if (error.status >= 500)
       this.#report(error.cause instanceof Error ? error.cause.message : error.message, this.#pick)
-    refuse(exchange, error)
+    answerProblem(exchange, error)
   }
 
   /** Tells the log and the metrics what the client is not told. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { statusesIn } from '../../kit/http/testing/raw-requests.ts'
 import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
-import { statusesIn } from './testing/sockets.ts'
 
 const SHOP = 'https://shop.example'
 

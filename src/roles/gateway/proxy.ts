@@ -1,13 +1,11 @@
-import type { Socket } from 'node:net'
 import type { Identity } from '../../kit/auth/identity.ts'
 import { AppError, toAppError } from '../../kit/errors.ts'
 import type { Exchange } from '../../kit/http/exchange.ts'
+import { answerProblem } from '../../kit/http/problem.ts'
 import { identify } from './caller.ts'
 import { type CorsPolicy, isPreflight } from './cors.ts'
 import { type Dispatched, type DispatchTools, dispatch } from './dispatch.ts'
-import { type FramingFault, framingFault } from './framing.ts'
 import { isSafe, rateLimits } from './rate-limits.ts'
-import { refuse } from './refusal.ts'
 import { parseRequestTarget } from './request-path.ts'
 import { type Access, type Route, routeTable, upstreamTarget } from './route-table.ts'
 import { bucketKey } from './token-bucket.ts'
@@ -20,7 +18,7 @@ export interface ProxyOptions extends DispatchTools {
 }
 
 /**
- * Makes the gateway's door. A request passes, in this order: framing, path, route, CORS, method, token, limit; then it is dispatched to an
+ * Makes the gateway's door. A request passes, in this order: path, route, CORS, method, token, limit; then it is dispatched to an
  * upstream. Whatever no route names is left to the gateway's own paths, which answer 404.
  * @returns a function that is true when it took the request
  */
@@ -28,18 +26,9 @@ export function createProxy(options: ProxyOptions): (exchange: Exchange) => bool
   const { cors, ownMethods } = options
   const table = routeTable(options.routes)
   const admit = admission(options)
-  /** Connections on which a badly framed request came. */
-  const doomed = new WeakSet<Socket>()
 
   return function proxy(exchange) {
     const { incoming, method } = exchange
-    if (doomed.has(incoming.socket)) return true
-    const fault = framingFault(incoming)
-    if (fault) {
-      // nobody knows where this request ends, so what follows on its connection is not looked at
-      doomed.add(incoming.socket)
-      return answer(exchange, badFraming(fault))
-    }
     const target = parseRequestTarget(incoming.url ?? '')
     if ('refused' in target) return answer(exchange, badPath(target.refused))
 
@@ -91,7 +80,7 @@ function admission(options: ProxyOptions): (access: Access, request: Dispatched)
     const { exchange } = request
     if (identity) exchange.scope.identity = identity
     const error = overLimit(request, identity)
-    if (error) refuse(exchange, error)
+    if (error) answerProblem(exchange, error)
     else dispatch(options, request)
   }
 
@@ -100,7 +89,7 @@ function admission(options: ProxyOptions): (access: Access, request: Dispatched)
     const deny = (fault: unknown) => {
       const error = toAppError(fault)
       if (error.status >= 500) log.error(`a caller could not be checked: ${fault}`, { route: request.route.prefix })
-      refuse(exchange, error)
+      answerProblem(exchange, error)
     }
     try {
       const caller = identify(exchange.incoming.headers, access, authority, service)
@@ -114,13 +103,8 @@ function admission(options: ProxyOptions): (access: Access, request: Dispatched)
 }
 
 function answer(exchange: Exchange, error: AppError): true {
-  refuse(exchange, error)
+  answerProblem(exchange, error)
   return true
-}
-
-function badFraming({ status, reason }: FramingFault): AppError {
-  const code = status === 501 ? 'NOT_IMPLEMENTED' : 'INVALID_REQUEST'
-  return new AppError(code, reason, { headers: { connection: 'close' } })
 }
 
 function badPath(reason: string): AppError {

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { announcedLength } from '../../kit/http/body.ts'
 
 /** A request's body as it is handed to an upstream. */
 export type RequestBody =
@@ -15,13 +16,6 @@ export type RequestBody =
 
 /** What became of waiting for a body. */
 export type BodyVerdict = RequestBody | { readonly kind: 'too-large' } | { readonly kind: 'gone' }
-
-/** Length a request's body was announced with; undefined for chunks. Zero: no body (RFC 9112 §6.3). */
-export function announcedLength(incoming: IncomingMessage): number | undefined {
-  if (incoming.headers['transfer-encoding'] !== undefined) return undefined
-  const length = incoming.headers['content-length']
-  return length === undefined ? 0 : Number(length)
-}
 
 /**
  * Waits for the beginning of a body before an upstream is bothered: until it is complete, or `HELD_BYTES` came. So a slow sender

@@ -4,8 +4,9 @@ import { connect } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { statusesIn } from '../../kit/http/testing/raw-requests.ts'
 import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
-import { always, statusesIn, until } from './testing/sockets.ts'
+import { always, until } from './testing/sockets.ts'
 
 const MB = 1_048_576
 const BIG = 128 * MB

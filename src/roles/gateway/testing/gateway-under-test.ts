@@ -11,6 +11,7 @@ import type { ServiceClient } from '../../../kit/client/service-client.ts'
 import { createBalancer } from '../../../kit/discovery/balancer.ts'
 import type { Directory, Instance } from '../../../kit/discovery/directory.ts'
 import { listen } from '../../../kit/http/listener.ts'
+import { exchangeBytes, portOf } from '../../../kit/http/testing/raw-requests.ts'
 import { innerChain, outerChain } from '../../../kit/middleware/chain.ts'
 import type { Log } from '../../../kit/telemetry/log.ts'
 import { createMetrics } from '../../../kit/telemetry/metrics.ts'
@@ -25,7 +26,7 @@ import { createProxy } from '../proxy.ts'
 import { gatewayRoutes } from '../routes.ts'
 import { createUpstreams } from '../upstream/upstreams.ts'
 import { startWatchdog } from '../upstream/watchdog.ts'
-import { exchangeBytes, portOf, type RawAnswer, rawUpstream } from './sockets.ts'
+import { type RawAnswer, rawUpstream } from './sockets.ts'
 
 const LIMITS = { header_bytes: 16_384, headers_timeout_ms: 10_000, request_timeout_ms: 30_000, max_connections: 2_000 }
 

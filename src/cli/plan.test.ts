@@ -1,0 +1,29 @@
+import { describe, expect, it } from 'vitest'
+import { loadConfiguration } from '../kit/config/load.ts'
+import { loadRoles } from '../roles/catalog.ts'
+import { parseScale, planUnits, type Wish } from './plan.ts'
+
+const roles = await loadRoles()
+const configuration = loadConfiguration({ roles, together: [], environment: {}, folder: '/srv' })
+const plan = (wish: Partial<Wish>) =>
+  planUnits({ roles, ...configuration }, { scale: new Map(), portOffset: 0, ...wish })
+
+describe('planUnits', () => {
+  it('runs every role of msvc up once, on its own port', () => {
+    const units = plan({})
+    expect(units.map(({ unit }) => unit)).toContain('gateway')
+    expect(units.map(({ unit }) => unit)).not.toContain('broker-demo')
+    expect(units.find(({ unit }) => unit === 'user')?.job.section.port).toBe(8001)
+  })
+
+  it('moves every port by the offset, the registry that all are told of too', () => {
+    const [user] = plan({ only: ['user'], portOffset: 1_000 })
+    expect(user?.job).toMatchObject({ section: { port: 9_001 }, registryUrl: 'http://127.0.0.1:9500' })
+  })
+
+  it('puts further copies on free ports', () => {
+    const units = plan({ only: ['registry', 'user'], scale: parseScale(['user=3'], ['user']) })
+    const ports = units.map(({ unit, job }) => `${unit} ${job.role} ${job.section.port}`)
+    expect(ports).toEqual(['registry registry 8500', 'user user 8001', 'user-2 user 0', 'user-3 user 0'])
+  })
+})

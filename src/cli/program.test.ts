@@ -1,0 +1,137 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { freePort } from '../kit/supervisor/free-port.ts'
+import type { Io, Terminal } from './io.ts'
+import { run } from './program.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'msvc-cli-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Runs a command line in an empty folder, and gives what it said. */
+async function msvc(
+  args: readonly string[],
+  { input = '', environment = {} }: { input?: string; environment?: Io['environment'] } = {},
+) {
+  const said = { out: '', err: '' }
+  const terminal = (name: 'out' | 'err'): Terminal => ({
+    isTTY: false,
+    colour: false,
+    columns: 80,
+    write: (text) => {
+      said[name] += text
+    },
+  })
+  const code = await run(args, {
+    out: terminal('out'),
+    err: terminal('err'),
+    readInput: async () => input,
+    environment,
+    folder,
+    pid: process.pid,
+    self: ['msvc'],
+    signal: new AbortController().signal,
+    leaveInterruptsToParent: () => {},
+    isAlive: () => false,
+  })
+  return { code, ...said }
+}
+
+/** An address where nobody listens. */
+const NOBODY = `http://127.0.0.1:${await freePort('127.0.0.1')}`
+
+describe('the command line', () => {
+  it.each([
+    [[], /^Usage: msvc/],
+    [['bogus'], /unknown command 'bogus'/],
+    [['upp'], /Did you mean up\?/],
+    [['serve'], /missing required argument 'role'/],
+    [['serve', 'gatway'], /there is no role gatway; did you mean gateway\? \(roles: registry, /],
+    [['serve', 'user', '--port', 'x'], /^error: --port: expected a whole number from 0 to 65535, got "x"\n$/],
+    [['serve', 'user', '--host', '0.0.0.0'], /^error: --host: 0\.0\.0\.0 can be reached from other machines/],
+    [['serve', 'user', '--supervised'], /for processes that msvc up starts/],
+    [['up', '--only', 'usr'], /--only: there is no role usr; did you mean user\?/],
+    [['up', '--scale', 'user=0'], /--scale wants role=copies/],
+    [['up', '--scale', 'usr=2'], /--scale: there is no role usr/],
+    [['up', '--port-offset', '-1'], /--port-offset wants a whole number/],
+    [['up', '--port-offset', '60000'], /puts registry on port 68500/],
+    [['token'], /--subject/],
+    [['token', '--subject', 'a', '--ttl', 'x'], /--ttl wants/],
+    [['token', '--subject', 'a', '--scope', 'a b'], /is no scope/],
+    [['trace', 'x'], /32 hexadecimal digits/],
+    [['logs', '--level', 'loud'], /Levels are/],
+    [['logs', '--since', 'then'], /--since wants a time/],
+    [['logs', '--limit', '0'], /--limit wants/],
+    [['subscribe', 'a', '--count', '0'], /--count wants/],
+    [['publish', 'a', '{bad'], /"\{bad" is not JSON/],
+    [['publish', 'a'], /wants a JSON payload, and there is none/],
+    [['config', 'rollback', 'a', 'x'], /a version is a number/],
+    [['completion', 'tcsh'], /Allowed choices are/],
+  ])('refuses %j with exit code 2', async (args, message) => {
+    const { code, out, err } = await msvc(args)
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toMatch(message)
+    expect(err).not.toMatch(/^ +at /m)
+  })
+
+  it.each([
+    [['publish', 'a.b', '1'], 'broker', { BROKER_URL: NOBODY }],
+    [['registry', 'list'], 'registry', { REGISTRY_URL: NOBODY }],
+    [['logs'], 'log-server', { LOG_SERVER_URL: NOBODY }],
+    [['trace', 'f'.repeat(32)], 'log-server', { LOG_SERVER_URL: NOBODY }],
+    [['subscribe', 'a'], 'broker', { BROKER_URL: NOBODY }],
+    [['config', 'get', 'user-service'], 'config-server', { CONFIG_SERVER_URL: NOBODY }],
+  ])('says that the server of %j is not running', async (args, role, environment) => {
+    const { code, out, err } = await msvc(args, { environment })
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toBe(`error: ${role} isn't running at ${NOBODY}; start it with msvc up, or msvc serve ${role}\n`)
+  })
+
+  it('gives a token alone on stdout, and the same in JSON', async () => {
+    const { code, out, err } = await msvc([
+      'token',
+      '--subject',
+      'alice',
+      '--scope',
+      'a:b,c',
+      '--scope',
+      'd',
+      '--data',
+      'keys',
+    ])
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    const [, claims = ''] = out.trimEnd().split('.')
+    expect(JSON.parse(Buffer.from(claims, 'base64url').toString())).toMatchObject({
+      sub: 'alice',
+      aud: 'api-gateway',
+      scope: 'a:b c d',
+    })
+    const json = await msvc(['--json', 'token', '--subject', 'alice', '--data', 'keys'])
+    expect(JSON.parse(json.out)).toMatchObject({ subject: 'alice', audience: 'api-gateway', expires_in: 3_600 })
+  })
+
+  it('checks the configuration, and shows it without secrets', async () => {
+    const file = join(folder, 'x.yaml')
+    writeFileSync(
+      file,
+      'auth: { mode: token }\ngateway: { host: 0.0.0.0, port: 1 }\nservices: { x: "http://ann:pw@host" }\n',
+    )
+    expect(await msvc(['check', '--config', file])).toMatchObject({ code: 0, err: '' })
+    const { out } = await msvc(['check', '--config', file, '--json'])
+    expect(JSON.parse(out)).toMatchObject({ settings: { auth: { mode: 'token' } }, roles: { gateway: { port: 1 } } })
+    expect(out).not.toContain('pw')
+  })
+
+  it('lists the roles in the help of serve, and examples in every help', async () => {
+    const { code, out } = await msvc(['serve', '--help'])
+    expect(code).toBe(0)
+    expect(out).toMatch(/^ {2}payment +8003 /m)
+    for (const command of ['up', 'config', 'logs']) expect((await msvc(['help', command])).out).toContain('Examples:')
+  })
+
+  it('says its version', async () => {
+    const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'))
+    expect(await msvc(['-V'])).toEqual({ code: 0, out: `${version}\n`, err: '' })
+  })
+})

@@ -1,0 +1,30 @@
+import { expect, it } from 'vitest'
+import type { Terminal } from './io.ts'
+import { createProgress } from './progress.ts'
+
+function terminal(isTTY: boolean) {
+  const written: string[] = []
+  const made: Terminal = { isTTY, colour: isTTY, columns: 20, write: (text) => void written.push(text) }
+  return { made, written }
+}
+
+it('keeps text above its line, and cleans up', () => {
+  const { made, written } = terminal(true)
+  const progress = createProgress(made)
+  progress.show('waiting for everybody and everything')
+  progress.above.write('a log line\n')
+  progress.end()
+  expect(written[0]).toBe('\r\u001b[K⠋ waiting for every')
+  expect(written[1]).toBe('\r\u001b[Ka log line\n')
+  expect(written.at(-1)).toBe('\r\u001b[K')
+  progress.above.write('later\n')
+  expect(written.at(-1)).toBe('later\n')
+})
+
+it('says nothing where nobody looks', () => {
+  const { made, written } = terminal(false)
+  const progress = createProgress(made)
+  progress.show('waiting')
+  progress.end()
+  expect(written).toEqual([])
+})

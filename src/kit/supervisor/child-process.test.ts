@@ -1,0 +1,69 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { Platform } from '../config/schema.ts'
+import { childProcesses } from './child-process.ts'
+import type { Job } from './member.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'msvc-child-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const job: Job = {
+  role: 'user',
+  settings: Platform.parse({}),
+  section: { host: '127.0.0.1', port: 0 },
+  registryUrl: 'http://127.0.0.1:1',
+}
+
+/** A launcher of a little program that speaks the protocol, its behaviour given as source text. */
+function launcher(source: string) {
+  const file = join(folder, `${crypto.randomUUID()}.cjs`)
+  writeFileSync(file, source)
+  const lines: string[] = []
+  const launch = childProcesses({
+    command: [process.execPath, file],
+    suffix: ['--supervised'],
+    environment: process.env,
+    onLine: (unit, line) => lines.push(`${unit}: ${line}`),
+  })
+  return { launch: () => launch('user', 'user-2'), lines }
+}
+
+const BOOT = `process.send({ type: 'booted' })\n`
+const READY = `process.on('message', ({ job }) => process.send({ type: 'ready', service: job.role, instance: process.argv.slice(2).join(), url: 'http://x' }))\n`
+
+describe('childProcesses', () => {
+  it('starts a process with the role and hands its lines on', async () => {
+    const { launch, lines } = launcher(`${BOOT}${READY}console.error('one\\ntwo'); process.stdout.write('three')`)
+    const member = launch()
+    expect(await member.start(job)).toEqual({ service: 'user', instance: 'user,--supervised', url: 'http://x' })
+    member.stop()
+    expect(await member.exited).toBe('SIGTERM')
+    expect(lines.toSorted()).toEqual(['user-2: one', 'user-2: three', 'user-2: two'])
+  })
+
+  it('tells a refusal in the words of the role', async () => {
+    const { launch } = launcher(
+      `${BOOT}process.on('message', () => process.send({ type: 'refused', message: 'port 1 is taken' }))`,
+    )
+    const member = launch()
+    await expect(member.start(job)).rejects.toMatchObject({ code: 'START_FAILED', message: 'port 1 is taken' })
+    member.kill()
+    expect(await member.exited).toBe('SIGKILL')
+  })
+
+  it('tells of a process that ends before it is ready', async () => {
+    const { launch } = launcher(`${BOOT}process.on('message', () => process.exit(3))`)
+    const member = launch()
+    await expect(member.start(job)).rejects.toMatchObject({ code: 'UNAVAILABLE', message: 'ended with exit code 3' })
+    expect(await member.exited).toBe('exit code 3')
+  })
+
+  it('tells of a program that is not there', async () => {
+    const launch = childProcesses({ command: [join(folder, 'none')], suffix: [], environment: {}, onLine: () => {} })
+    const member = launch('user', 'user')
+    await expect(member.start(job)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    expect(await member.exited).toMatch(/^could not start: spawn .*ENOENT$/)
+  })
+})

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest'
+import { AppError } from '../errors.ts'
+import type { RunningHost } from '../host.ts'
+import { runSupervised } from './supervised.ts'
+
+/** A parent that sends what it is told, and hears what the child says. */
+function parent() {
+  const heard: unknown[] = []
+  let tell: (message: unknown) => void = () => {}
+  return {
+    heard,
+    tell: (message: unknown) => tell(message),
+    channel: {
+      send: (message: unknown) => void heard.push(message),
+      onMessage: (take: (message: unknown) => void) => {
+        tell = take
+      },
+    },
+  }
+}
+
+describe('runSupervised', () => {
+  it('waits for start, says that it is ready, and stops with the signal', async () => {
+    const { heard, tell, channel } = parent()
+    const stopping = new AbortController()
+    let stopped = false
+    const host: RunningHost = {
+      role: 'user',
+      service: 'user-service',
+      instance: 'i',
+      url: 'http://x',
+      port: 1,
+      stop: async () => {
+        stopped = true
+      },
+    }
+    const over = runSupervised(channel, async () => host, stopping.signal)
+    expect(heard).toEqual([{ type: 'booted' }])
+    tell({ type: 'nonsense' })
+    tell({ type: 'start', job: { role: 'user' } })
+    await Promise.resolve().then(() => {})
+    await expect.poll(() => heard.length).toBe(2)
+    expect(heard[1]).toEqual({ type: 'ready', service: 'user-service', instance: 'i', url: 'http://x' })
+    stopping.abort()
+    await over
+    expect(stopped).toBe(true)
+  })
+
+  it('tells why it does not start', async () => {
+    const { heard, tell, channel } = parent()
+    const refuse = () => Promise.reject(new AppError('START_FAILED', 'port 1 is taken'))
+    const over = runSupervised(channel, refuse, new AbortController().signal)
+    tell({ type: 'start', job: {} })
+    await over
+    expect(heard.at(-1)).toEqual({ type: 'refused', message: 'port 1 is taken' })
+  })
+
+  it('ends when it is stopped before it was started', async () => {
+    const { channel } = parent()
+    const stopping = new AbortController()
+    const over = runSupervised(channel, () => Promise.reject(new Error('never')), stopping.signal)
+    stopping.abort()
+    await over
+  })
+})

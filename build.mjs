@@ -71,7 +71,7 @@ async function embed(main, output) {
     disableExperimentalSEAWarning: true,
     useCodeCache: true,
     useSnapshot: false,
-    execArgv: ['--disable-warning=ExperimentalWarning'],
+    execArgv: ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16'],
   }
   await writeFile(config, JSON.stringify(settings))
   await promisify(execFile)(process.execPath, ['--build-sea', config])

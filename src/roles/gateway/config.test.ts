@@ -20,7 +20,7 @@ describe('GatewayConfig', () => {
     ])
     expect(routes[0]).toMatchObject({
       strip_prefix: '/gateway',
-      methods: { GET: 'public', HEAD: 'public', POST: 'token', DELETE: 'token' },
+      methods: { GET: 'public', HEAD: 'public', POST: ['users:write'], DELETE: ['users:write'] },
       deadline_ms: 15_000,
       upstream_timeout_ms: 5_000,
       body_limit: 1_048_576,

@@ -60,19 +60,26 @@ const Cors = z.strictObject({
 /** Which pages of other origins may call, and what of the answers they may read (Fetch standard §3.2). */
 export type CorsConfig = z.infer<typeof Cors>
 
+const WRITES = ['POST', 'PUT', 'PATCH', 'DELETE'] as const
+
+/** Access to a service: reading by `read`, everything that changes something by a token with the scope `write`. */
+function methods(read: z.input<typeof Access>, write: string): z.input<typeof RouteConfig>['methods'] {
+  return { GET: read, HEAD: read, ...Object.fromEntries(WRITES.map((method) => [method, [write]])) }
+}
+
 /** The two services of the seed's gateway (9.7.4): users may be read by anybody, everything else wants a token. */
 const SEED_ROUTES: readonly z.input<typeof RouteConfig>[] = [
   {
     prefix: '/gateway/api/users',
     upstream: 'user-service',
     strip_prefix: '/gateway',
-    methods: { GET: 'public', HEAD: 'public', POST: 'token', PUT: 'token', PATCH: 'token', DELETE: 'token' },
+    methods: methods('public', 'users:write'),
   },
   {
     prefix: '/gateway/api/orders',
     upstream: 'order-service',
     strip_prefix: '/gateway',
-    methods: { GET: 'token', HEAD: 'token', POST: 'token', PUT: 'token', PATCH: 'token', DELETE: 'token' },
+    methods: methods('token', 'orders:write'),
   },
 ]
 

@@ -25,6 +25,7 @@ http {
       proxy_pass http://users/;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
+      proxy_set_header Host $http_host;
     }
   }
 }

@@ -17,14 +17,13 @@ const PORTS = { user: 8001, order: 8002, payment: 8003, gateway: 8000, broker: 8
 
 /** What differs from the defaults: nothing is switched off; the limit on writes a client is out of the way, and reading users wants a token. */
 const CONFIG = `gateway:
-  limits:
-    writes: { per_second: 1000000, burst: 1000000 }
+  write_limit: null
   routes:
-    - { prefix: /gateway/api/users, service: user-service, methods: { GET: users:read, POST: users:write } }
-    - { prefix: /gateway/api/orders, service: order-service, methods: { GET: orders:read, POST: orders:write } }
+    - { prefix: /gateway/api/users, upstream: user-service, strip_prefix: /gateway, methods: { GET: [users:read] } }
+    - { prefix: /gateway/api/orders, upstream: order-service, strip_prefix: /gateway, methods: { POST: [orders:write] } }
 `
 
-/** Starts \`msvc up\` with these roles and waits until the last of them is ready. */
+/** Starts `msvc up` with these roles and waits until the last of them is ready. */
 export async function startPlatform(folder: string, roles: readonly (keyof typeof PORTS)[] | 'all'): Promise<Platform> {
   mkdirSync(folder, { recursive: true })
   const config = join(folder, 'bench.yaml')

@@ -75,11 +75,13 @@ class SqliteStore<DB> implements Store<DB> {
     }
   }
 
-  transaction<T>(work: (trx: Transaction<DB>) => Promise<T>): Promise<T> {
-    return this.#commits.submit(
+  async transaction<T>(work: (trx: Transaction<DB>) => Promise<T>): Promise<T> {
+    const result = await this.#commits.submit(
       () => new WorkConnection(this.#writer),
       (connection) => work(workingTransaction<DB>(connection)),
     )
+    this.#reader.refresh()
+    return result
   }
 
   async check(signal: AbortSignal): Promise<void> {

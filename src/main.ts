@@ -1,6 +1,6 @@
 import { isSea } from 'node:sea'
 import type { Io, Terminal } from './cli/io.ts'
-import { run } from './cli/program.ts'
+import { run } from './cli/run.ts'
 import { AppError } from './kit/errors.ts'
 import type { ParentChannel } from './kit/supervisor/protocol.ts'
 

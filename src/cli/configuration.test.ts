@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { loadConfiguration } from '../kit/config/load.ts'
-import { loadRoles } from '../roles/catalog.ts'
+import { loadRoles, ROLE_NAMES, UP_ROLE_NAMES } from '../roles/catalog.ts'
 
 const folder = join(import.meta.dirname, '../..')
 const file = 'configs/msvc.yaml'
@@ -21,9 +21,9 @@ describe('configs/msvc.yaml', () => {
 
 describe('the catalog', () => {
   it('lists each role under its own name, with needs that exist', async () => {
-    const { ROLE_NAMES } = await import('../roles/catalog.ts')
     const roles = await loadRoles()
     expect(roles.map(({ name }) => name)).toEqual(ROLE_NAMES)
+    expect(roles.filter(({ inUp }) => inUp !== false).map(({ name }) => name)).toEqual(UP_ROLE_NAMES)
     for (const { name, needs } of roles) expect(ROLE_NAMES, name).toEqual(expect.arrayContaining([...needs]))
   })
 })

@@ -19,16 +19,15 @@ export interface ConfigureOptions {
 
 /** Loads all roles and the configuration, `--data` and `--config` heeded. Throws AppError `CONFIG_INVALID` with every fault. */
 export async function configure({ io, options }: Session, wanted: ConfigureOptions = {}): Promise<Configured> {
-  const [{ loadRoles }, { loadConfiguration }] = await Promise.all([
+  const [{ loadRoles, UP_ROLE_NAMES }, { loadConfiguration }] = await Promise.all([
     import('../roles/catalog.ts'),
     import('../kit/config/load.ts'),
   ])
   const roles = await loadRoles()
   const data = options.data === undefined ? [] : [{ path: ['data'], value: options.data, from: '--data' }]
-  const together = wanted.together ?? roles.filter((role) => role.inUp !== false).map((role) => role.name)
   const configuration = loadConfiguration({
     roles,
-    together,
+    together: wanted.together ?? UP_ROLE_NAMES,
     environment: io.environment,
     folder: io.folder,
     flags: [...data, ...(wanted.flags ?? [])],

@@ -8,7 +8,7 @@ import { VERSION } from './version.ts'
 
 /** Makes the function that runs a role in this process, its log on stderr. */
 export async function hostRunner(
-  session: Session,
+  session: Pick<Session, 'io' | 'options'>,
   format: 'text' | 'json',
 ): Promise<(job: Job) => Promise<RunningHost>> {
   const sink = await logOutput(session, format)

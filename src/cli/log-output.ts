@@ -5,7 +5,10 @@ import type { Session } from './session.ts'
  * Makes the sink that writes log entries to stderr, as lines for people or as JSON lines. With `--quiet` only errors. What turns
  * entries into lines for people is loaded only where there are such people: it costs 4 MB.
  */
-export async function logOutput({ io, options }: Session, format: 'text' | 'json'): Promise<LogSink> {
+export async function logOutput(
+  { io, options }: Pick<Session, 'io' | 'options'>,
+  format: 'text' | 'json',
+): Promise<LogSink> {
   const { err } = io
   const line = format === 'json' ? JSON.stringify : await textLines(err.colour)
   return (entry) => {
@@ -19,15 +22,29 @@ async function textLines(colour: boolean): Promise<(entry: LogEntry) => string> 
   return (entry) => formatLogLine(entry, { colour })
 }
 
+/** Where the lines go that roles' processes write. */
+export interface UnitOutput {
+  /** Takes one line of a unit. */
+  readonly take: (unit: string, line: string) => void
+  /** From now on entries go to the sink; before, nothing is known of how they are to look, and no role has anything to say. */
+  begin(sink: LogSink): void
+}
+
 /**
- * Takes the lines that a role's process wrote: its log entries (JSON lines) go to the sink, anything else, such as a crash, is
- * written as it is, with the unit's name before it.
+ * Takes the lines that roles' processes write: log entries (JSON lines) go to the sink, anything else, such as a crash, is written
+ * as it is, with the unit's name before it.
  */
-export function unitOutput({ io }: Session, sink: LogSink): (unit: string, line: string) => void {
-  return (unit, line) => {
-    const entry = line.startsWith('{"timestamp"') ? parseEntry(line) : undefined
-    if (entry) sink(entry)
-    else io.err.write(`${unit}: ${line}\n`)
+export function createUnitOutput({ io }: Session): UnitOutput {
+  let sink: LogSink | undefined
+  return {
+    take(unit, line) {
+      const entry = sink && line.startsWith('{"timestamp"') ? parseEntry(line) : undefined
+      if (entry) sink?.(entry)
+      else io.err.write(`${unit}: ${line}\n`)
+    },
+    begin(given) {
+      sink = given
+    },
   }
 }
 

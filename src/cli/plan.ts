@@ -1,9 +1,9 @@
 import { didYouMean } from '../kit/config/nearest.ts'
 import type { Section } from '../kit/config/schema.ts'
 import { AppError } from '../kit/errors.ts'
-import type { AnyRole } from '../kit/role.ts'
 import { checkNeeds } from '../kit/supervisor/order.ts'
 import type { UnitPlan } from '../kit/supervisor/supervise.ts'
+import { ROLE_NAMES, UP_ROLE_NAMES } from '../roles/catalog.ts'
 import { type Configured, registryUrl } from './configuration.ts'
 
 /** Most copies of a role on one machine. */
@@ -64,31 +64,44 @@ function known(name: string, names: readonly string[], flag: string) {
   )
 }
 
-/** CLI words of the roles a wish runs. */
-export function chosenRoles(roles: readonly AnyRole[], only: readonly string[] | undefined): readonly AnyRole[] {
-  return roles.filter((role) => (only ? only.includes(role.name) : role.inUp !== false))
+/** One copy of a role: its CLI word, and the copy's own name. */
+export interface UnitName {
+  readonly role: string
+  readonly unit: string
+}
+
+/** The copies that a wish runs, in the catalog's order: `user`, `user-2` and so on. */
+export function unitNames({ only, scale }: Pick<Wish, 'only' | 'scale'>): readonly UnitName[] {
+  const chosen = only ? ROLE_NAMES.filter((name) => only.includes(name)) : UP_ROLE_NAMES
+  return chosen.flatMap((role) =>
+    Array.from({ length: scale.get(role) ?? 1 }, (_, copy) => ({
+      role,
+      unit: copy === 0 ? role : `${role}-${copy + 1}`,
+    })),
+  )
 }
 
 /**
  * The units to run, one or more a role. The first copy of a role takes its port (plus the offset), further ones take free ports.
  * Throws AppError `USAGE` when the offset leads past the last port, `CONFIG_INVALID` when a role needs one that there isn't.
  */
-export function planUnits(configured: Configured, { only, scale, portOffset }: Wish): readonly UnitPlan[] {
+export function planUnits(configured: Configured, wish: Wish): readonly UnitPlan[] {
   const { roles, settings, sections } = configured
   checkNeeds(roles)
-  const shifted = new Map(roles.map((role) => [role.name, shift(role.name, sections[role.name], portOffset)]))
+  const shifted = new Map(roles.map(({ name }) => [name, shift(name, sections[name], wish.portOffset)]))
   const registry = shifted.get('registry')
   const url = registryUrl({ settings, sections: registry ? { registry } : {} })
-  return chosenRoles(roles, only).flatMap(({ name, needs, port }) => {
-    const section = shifted.get(name) ?? { host: '127.0.0.1', port }
-    return Array.from(
-      { length: scale.get(name) ?? 1 },
-      (_, copy): UnitPlan => ({
-        unit: copy === 0 ? name : `${name}-${copy + 1}`,
+  return unitNames(wish).flatMap(({ role, unit }) => {
+    const section = shifted.get(role)
+    if (!section) return []
+    const needs = roles.find(({ name }) => name === role)?.needs ?? []
+    return [
+      {
+        unit,
         needs,
-        job: { role: name, settings, section: copy === 0 ? section : { ...section, port: 0 }, registryUrl: url },
-      }),
-    )
+        job: { role, settings, section: unit === role ? section : { ...section, port: 0 }, registryUrl: url },
+      },
+    ]
   })
 }
 

@@ -5,13 +5,14 @@ import { AppError } from '../kit/errors.ts'
 import { childProcesses } from '../kit/supervisor/child-process.ts'
 import { freePort } from '../kit/supervisor/free-port.ts'
 import type { Launch } from '../kit/supervisor/member.ts'
-import { supervise } from '../kit/supervisor/supervise.ts'
+import { prelaunch } from '../kit/supervisor/prelaunch.ts'
+import { supervise, type UnitPlan } from '../kit/supervisor/supervise.ts'
 import { ROLE_NAMES } from '../roles/catalog.ts'
 import { type Configured, configure } from './configuration.ts'
-import { logOutput, unitOutput } from './log-output.ts'
-import { createMessages } from './messages.ts'
-import { chosenRoles, parseOffset, parseOnly, parseScale, planUnits } from './plan.ts'
-import { createProgress } from './progress.ts'
+import { createUnitOutput, logOutput, type UnitOutput } from './log-output.ts'
+import { createMessages, type Messages } from './messages.ts'
+import { parseOffset, parseOnly, parseScale, planUnits, unitNames, type Wish } from './plan.ts'
+import { createProgress, type Progress } from './progress.ts'
 import { createStateFile, type RunState, readRunState } from './run-state.ts'
 import type { Session } from './session.ts'
 import { runStateOf, tellChange } from './unit-reports.ts'
@@ -24,26 +25,48 @@ const SCOPES = ['users:read', 'users:write', 'orders:read', 'orders:write', 'pay
 
 /** `msvc up`: starts the platform, says where everything is, and keeps it running until the signal fires. */
 export async function runPlatform(session: Session, flags: UpFlags): Promise<void> {
-  const only = flags.only === undefined ? undefined : parseOnly(flags.only, ROLE_NAMES)
-  const scale = parseScale(flags.scale ?? [], ROLE_NAMES)
-  const portOffset = parseOffset(flags.portOffset ?? '0')
-  const configured = await prepare(session, only)
-  const plans = planUnits(configured, { scale, portOffset, ...(only && { only }) })
-  const { data } = configured.settings
-  await refuseSecond(session, data)
+  const { io, options } = session
+  const wish = readWish(flags)
+  const quiet = options.quiet ?? false
+  const progress = createProgress(quiet ? { ...io.err, isTTY: false } : io.err)
+  const above: Session = { ...session, io: { ...io, err: progress.above } }
+  const output = createUnitOutput(above)
+  // the processes boot while this one loads all roles and the configuration
+  const ahead = flags.inProcess ? undefined : prelaunch(processes(above, output), unitNames(wish))
+  try {
+    const configured = await prepare(session, wish)
+    await refuseSecond(session, configured.settings.data)
+    output.begin(await logOutput(above, configured.settings.log.format))
+    const launch = ahead?.launch ?? (await thisProcess(above, configured))
+    await runUnits(session, createMessages(progress.above, quiet), progress, { configured, wish, launch })
+  } finally {
+    progress.end()
+    ahead?.dismiss()
+  }
+}
 
-  const progress = createProgress(session.options.quiet ? { ...session.io.err, isTTY: false } : session.io.err)
-  const above: Session = { ...session, io: { ...session.io, err: progress.above } }
-  const messages = createMessages(progress.above, session.options.quiet ?? false)
-  const stateFile = createStateFile(data)
-  const authority = createAuthority({ ...configured.settings.auth, folder: `${data}/keys`, clock: systemClock })
+interface Setup {
+  readonly configured: Configured
+  readonly wish: Wish
+  readonly launch: Launch
+}
+
+/** Runs what was planned, until the signal fires or a role refuses to start. */
+async function runUnits(session: Session, messages: Messages, progress: Progress, setup: Setup): Promise<void> {
+  const { configured, wish, launch } = setup
+  const { io } = session
+  const { settings } = configured
+  const plans = planUnits(configured, wish)
+  const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
+  const stateFile = createStateFile(settings.data)
+  const state = () => runStateOf(io.pid, supervision.states())
   const supervision = supervise({
     plans,
-    launch: await launcher(above, configured, flags),
+    launch,
     clock: systemClock,
     onChange(change) {
       tellChange(change, supervision.states(), messages, progress)
-      stateFile.save(runStateOf(session.io.pid, supervision.states()))
+      stateFile.save(state())
     },
     async onLost(lost) {
       const { forgetInstance } = await import('./lost-instance.ts')
@@ -51,28 +74,38 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
     },
   })
   const stop = () => void supervision.stop()
-  session.io.signal.addEventListener('abort', stop, { once: true })
+  io.signal.addEventListener('abort', stop, { once: true })
   try {
-    if (session.io.signal.aborted) stop()
+    if (io.signal.aborted) stop()
+    const welcome = prepareWelcome(session, plans, authority)
+    welcome.catch(() => {})
     await supervision.ready.finally(progress.end)
     await stateFile.written()
-    await announce(session, runStateOf(session.io.pid, supervision.states()), authority)
-    await stopped(session.io.signal)
+    const say = await welcome
+    say(state())
+    await stopped(io.signal)
   } catch (fault) {
-    if (!session.io.signal.aborted) throw fault
+    if (!io.signal.aborted) throw fault
   } finally {
     await supervision.stop()
     await stateFile.remove()
   }
 }
 
-async function prepare(session: Session, only: readonly string[] | undefined): Promise<Configured> {
-  const { loadRoles } = await import('../roles/catalog.ts')
-  const together = chosenRoles(await loadRoles(), only).map((role) => role.name)
+function readWish(flags: UpFlags): Wish {
+  return {
+    scale: parseScale(flags.scale ?? [], ROLE_NAMES),
+    portOffset: parseOffset(flags.portOffset ?? '0'),
+    ...(flags.only !== undefined && { only: parseOnly(flags.only, ROLE_NAMES) }),
+  }
+}
+
+async function prepare(session: Session, wish: Wish): Promise<Configured> {
+  const together = [...new Set(unitNames(wish).map(({ role }) => role))]
   const configured = await configure(session, { together })
   const { registry } = configured.sections
   if (registry?.port !== 0 || !together.includes('registry')) return configured
-  // Everyone must know the registry's address before it listens
+  // everyone must know the registry's address before it listens
   const port = await freePort(registry.host)
   return { ...configured, sections: { ...configured.sections, registry: { ...registry, port } } }
 }
@@ -96,31 +129,37 @@ async function answers({ roles }: RunState): Promise<boolean> {
   )
 }
 
-async function launcher(session: Session, { settings }: Configured, flags: UpFlags): Promise<Launch> {
-  const { io } = session
-  if (flags.inProcess) {
-    const [{ hostRunner }, { inProcess }] = await Promise.all([
-      import('./host-runner.ts'),
-      import('../kit/supervisor/in-process.ts'),
-    ])
-    return inProcess(await hostRunner(session, settings.log.format), io.pid)
-  }
+function processes({ io }: Session, output: UnitOutput): Launch {
   return childProcesses({
     command: [...io.self, 'serve'],
     suffix: ['--supervised'],
     environment: io.environment,
-    onLine: unitOutput(session, await logOutput(session, settings.log.format)),
+    onLine: output.take,
   })
 }
 
-/** Says where everything is, and how to begin. */
-async function announce(session: Session, state: RunState, authority: Authority): Promise<void> {
-  const hasGateway = state.roles.some(({ service }) => service === GATEWAY)
-  const token = hasGateway ? await authority.mint({ subject: 'ann', audience: GATEWAY, scopes: SCOPES }) : undefined
-  session.printJson({ ready: true, ...state, ...(token !== undefined && { token }) })
-  if (session.options.quiet) return
+async function thisProcess(session: Session, { settings }: Configured): Promise<Launch> {
+  const [{ hostRunner }, { inProcess }] = await Promise.all([
+    import('./host-runner.ts'),
+    import('../kit/supervisor/in-process.ts'),
+  ])
+  return inProcess(await hostRunner(session, settings.log.format), session.io.pid)
+}
+
+/** Makes ready, while the roles start, what says where everything is and how to begin. */
+async function prepareWelcome(
+  session: Session,
+  plans: readonly UnitPlan[],
+  authority: Authority,
+): Promise<(state: RunState) => void> {
+  const hasGateway = plans.some(({ job }) => job.role === 'gateway')
+  const token = hasGateway && (await authority.mint({ subject: 'ann', audience: GATEWAY, scopes: SCOPES }))
   const { readyText } = await import('./ready-table.ts')
-  session.print(readyText({ state, seed: String(session.io.pid), ...(token !== undefined && { token }) }))
+  return (state) => {
+    session.printJson({ ready: true, ...state, ...(token && { token }) })
+    if (!session.options.quiet)
+      session.print(readyText({ state, seed: String(session.io.pid), ...(token && { token }) }))
+  }
 }
 
 function stopped(signal: AbortSignal): Promise<void> {

@@ -1,13 +1,10 @@
-import { Command, CommanderError } from 'commander'
-import { AppError } from '../kit/errors.ts'
-import { reasonOf } from '../kit/supervisor/reason.ts'
+import { Command } from 'commander'
 import { addCheck } from './check.ts'
 import { addCompletion } from './completion.ts'
 import { addConfig } from './config.ts'
 import { addHealth } from './health.ts'
 import type { Io } from './io.ts'
 import { addLogs } from './logs.ts'
-import { createMessages } from './messages.ts'
 import { addPublish } from './publish.ts'
 import { addRegistry } from './registry.ts'
 import { addServe } from './serve.ts'
@@ -17,11 +14,6 @@ import { addToken } from './token.ts'
 import { addTrace } from './trace.ts'
 import { addUp } from './up.ts'
 import { VERSION } from './version.ts'
-
-/** Exit codes (design §7). */
-const DONE = 0
-const FAILED = 1
-const USAGE = 2
 
 /** Adds one command to the program. `roles`: the list of roles for help, when it is going to be printed. */
 type AddCommand = (program: Command, open: OpenSession, roles: string) => void
@@ -44,16 +36,11 @@ const COMMANDS: readonly AddCommand[] = [
 /**
  * Runs one command line.
  * @param args without the program's name
- * @returns the exit code: 0 done, 1 failed, 2 wrong usage or configuration
+ * @throws CommanderError for wrong usage, and for help and version, with exit code 0; AppError for the rest
  */
-export async function run(args: readonly string[], io: Io): Promise<number> {
+export async function runProgram(args: readonly string[], io: Io): Promise<void> {
   const program = createProgram(io, await rolesWanted(args))
-  try {
-    await program.parseAsync(args, { from: 'user' })
-    return DONE
-  } catch (thrown) {
-    return explain(thrown, io)
-  }
+  await program.parseAsync(args, { from: 'user' })
 }
 
 /** The roles and what they do, when help for `serve` is asked for: loading them takes too long for anything else. */
@@ -97,13 +84,3 @@ Examples:
   $ msvc token --subject alice --scope orders:write,users:write
   $ msvc logs --follow --level warning
   $ msvc trace 4bf92f3577b34da6a3ce929d0e0e4736`
-
-/** Says what went wrong on stderr, and gives the exit code. */
-async function explain(thrown: unknown, io: Io): Promise<number> {
-  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? DONE : USAGE
-  const messages = createMessages(io.err, false)
-  // a message may quote what a server said
-  const { visibleText } = await import('./render/visible-text.ts')
-  for (const line of reasonOf(thrown).split('\n')) messages.error(visibleText(line))
-  return thrown instanceof AppError && (thrown.code === 'USAGE' || thrown.code === 'CONFIG_INVALID') ? USAGE : FAILED
-}

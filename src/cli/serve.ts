@@ -1,11 +1,10 @@
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import type { Configured } from './configuration.ts'
 import type { OpenSession, Session } from './session.ts'
 
 interface ServeFlags {
   readonly port?: string
   readonly host?: string
-  readonly supervised?: boolean
 }
 
 const EXAMPLES = `
@@ -23,11 +22,9 @@ export function addServe(program: Command, open: OpenSession, roles: string): vo
     .argument('<role>', 'which role')
     .option('--port <number>', 'where it listens instead of its own port; 0 takes a free one')
     .option('--host <address>', 'the address it listens on (default: 127.0.0.1)')
-    .addOption(new Option('--supervised', 'wait for the parent process to say start').hideHelp())
     .addHelpText('after', `\nRoles:\n${roles}\n${EXAMPLES}`)
     .action(async (name: string, flags: ServeFlags, command: Command) => {
-      const session = open(command)
-      await (flags.supervised ? serveSupervised(session, name) : serve(session, name, flags))
+      await serve(open(command), name, flags)
     })
 }
 
@@ -60,19 +57,4 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   session.printJson({ role: name, service: host.service, url: host.url, pid: io.pid })
   if (!io.signal.aborted) await new Promise((resolve) => io.signal.addEventListener('abort', resolve, { once: true }))
   await host.stop()
-}
-
-/** One role under `msvc up`, which says what to run and when, and takes its log as JSON lines. */
-async function serveSupervised(session: Session, name: string): Promise<void> {
-  const { io } = session
-  const { AppError } = await import('../kit/errors.ts')
-  if (!io.parent) throw new AppError('USAGE', '--supervised is for processes that msvc up starts')
-  io.leaveInterruptsToParent()
-  const [{ hostRunner }, { runSupervised }, { findRole }] = await Promise.all([
-    import('./host-runner.ts'),
-    import('../kit/supervisor/supervised.ts'),
-    import('./roles.ts'),
-  ])
-  await findRole(name)
-  await runSupervised(io.parent, await hostRunner(session, 'json'), io.signal)
 }

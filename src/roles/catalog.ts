@@ -16,6 +16,12 @@ const CATALOG: Readonly<Record<string, () => Promise<AnyRole>>> = {
 /** The CLI words of all roles. */
 export const ROLE_NAMES: readonly string[] = Object.keys(CATALOG)
 
+/**
+ * The CLI words of the roles that `msvc up` runs: all but those whose `inUp` is false. Said here too, so that their processes can be
+ * launched before any role is loaded; a test holds the two together.
+ */
+export const UP_ROLE_NAMES: readonly string[] = ROLE_NAMES.filter((name) => name !== 'broker-demo')
+
 /** Loads one role; undefined when there is none of that name. */
 export async function loadRole(name: string): Promise<AnyRole | undefined> {
   return Object.hasOwn(CATALOG, name) ? CATALOG[name]?.() : undefined

@@ -17,9 +17,11 @@ export interface Bar {
 export const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 
-/** The ratio of two medians measured in turn, to two places. */
+/** The median of the rounds' ratios, to two places: two things measured right after one another met the same machine. */
 export function ratio(rounds: Readonly<Record<string, readonly number[]>>, ours: string, theirs: string): number {
-  return Math.round((median(rounds[ours] ?? []) / median(rounds[theirs] ?? [])) * 100) / 100
+  const others = rounds[theirs] ?? []
+  const ratios = (rounds[ours] ?? []).map((rate, round) => rate / (others[round] ?? Number.NaN))
+  return Math.round(median(ratios) * 100) / 100
 }
 
 /**

@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import type { Clock } from '../../../drivers/clock.ts'
 import { guardedLookup } from '../../../kit/discovery/address-rule.ts'
+import { atEndOfTurn } from '../../../kit/http/end-of-turn.ts'
 import { type ResponseHandler, type ResponseHead, ResponseParser } from './response-parser.ts'
 
 /** Gets what becomes of one request; nothing more after `onWhole`, `onEnd` or `onLost`. */
@@ -115,14 +116,14 @@ export class UpstreamConnection implements ResponseHandler {
     this.#requestSent = complete
     this.#served++
     this.#parser.expect(method, this)
+    this.#socket.cork()
     if (body === undefined) this.#socket.write(head, 'latin1')
     else if (body.length <= JOINED_BYTES) this.#socket.write(head + body.toString('latin1'), 'latin1')
     else {
-      this.#socket.cork()
       this.#socket.write(head, 'latin1')
       this.#socket.write(body)
-      this.#socket.uncork()
     }
+    atEndOfTurn(() => this.#socket.uncork())
   }
 
   /** Sends a part of the body; false when the upstream doesn't keep up: wait for `onDrain`. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { freePort } from '../kit/supervisor/free-port.ts'
 import type { Io, Terminal } from './io.ts'
-import { run } from './program.ts'
+import { run } from './run.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-cli-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

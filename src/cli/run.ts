@@ -1,0 +1,44 @@
+import { AppError } from '../kit/errors.ts'
+import { reasonOf } from '../kit/supervisor/reason.ts'
+import type { Io } from './io.ts'
+
+/** Exit codes (design §7). */
+const DONE = 0
+const FAILED = 1
+const USAGE = 2
+
+/**
+ * Runs one command line, and says on stderr what went wrong.
+ * @param args without the program's name
+ * @returns the exit code: 0 done, 1 failed, 2 wrong usage or configuration
+ */
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  try {
+    const unit = supervisedUnit(args)
+    // a unit needs none of the commands, and every unit of the platform would load them
+    if (unit === undefined) await (await import('./program.ts')).runProgram(args, io)
+    else await (await import('./unit.ts')).runUnit(unit, io)
+    return DONE
+  } catch (thrown) {
+    return explain(thrown, io)
+  }
+}
+
+/** The role in `serve <role> --supervised`, which is how `msvc up` starts the process of a unit. */
+function supervisedUnit([command, role, flag]: readonly string[]): string | undefined {
+  return command === 'serve' && flag === '--supervised' ? role : undefined
+}
+
+/** Says what went wrong, and gives the exit code. */
+async function explain(thrown: unknown, io: Io): Promise<number> {
+  const { CommanderError } = await import('commander')
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? DONE : USAGE
+  // a message may quote what a server said
+  const [{ createMessages }, { visibleText }] = await Promise.all([
+    import('./messages.ts'),
+    import('./render/visible-text.ts'),
+  ])
+  const messages = createMessages(io.err, false)
+  for (const line of reasonOf(thrown).split('\n')) messages.error(visibleText(line))
+  return thrown instanceof AppError && (thrown.code === 'USAGE' || thrown.code === 'CONFIG_INVALID') ? USAGE : FAILED
+}

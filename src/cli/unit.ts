@@ -1,0 +1,16 @@
+import { AppError } from '../kit/errors.ts'
+import { runSupervised } from '../kit/supervisor/supervised.ts'
+import { hostRunner } from './host-runner.ts'
+import type { Io } from './io.ts'
+import { findRole } from './roles.ts'
+
+/**
+ * The process of one unit under `msvc up`, which says what to run and when, and takes the log as JSON lines. Throws AppError `USAGE` when
+ * nobody started it.
+ */
+export async function runUnit(role: string, io: Io): Promise<void> {
+  if (!io.parent) throw new AppError('USAGE', '--supervised is for processes that msvc up starts')
+  io.leaveInterruptsToParent()
+  await findRole(role)
+  await runSupervised(io.parent, await hostRunner({ io, options: {} }, 'json'), io.signal)
+}

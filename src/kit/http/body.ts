@@ -4,9 +4,9 @@ import { AppError } from '../errors.ts'
 import type { AppEnv } from '../role.ts'
 
 /** Largest request body in bytes unless a route says otherwise (1 MiB). */
-export const MAX_BODY_BYTES = 1_048_576
+const MAX_BODY_BYTES = 1_048_576
 /** Deepest nesting of a JSON document that is parsed. */
-export const MAX_JSON_DEPTH = 64
+const MAX_JSON_DEPTH = 64
 
 /**
  * Reads a request's whole body, at most `maxBytes`. Throws AppError `BODY_TOO_LARGE` as soon as the limit is passed,

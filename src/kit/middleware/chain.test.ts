@@ -204,6 +204,7 @@ describe('the chain', () => {
     expect(metrics).toContain('http_errors_total{method="GET",route="/broken",status="500",service="thing-service"} 1')
     expect(metrics).toContain('http_requests_active{service="thing-service"} 1')
     expect(metrics).not.toContain('/things/1')
+    expect(metrics).toContain('http_requests_total{method="GET",route="/metrics",status="200",service="thing-service"}')
   })
 
   it('keeps probes out of traces and logs', async () => {

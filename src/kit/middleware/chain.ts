@@ -13,7 +13,7 @@ import { auth } from './auth.ts'
 import { compression } from './compression.ts'
 import { errors } from './errors.ts'
 import { guard } from './guard.ts'
-import { health } from './health.ts'
+import { health, isProbe } from './health.ts'
 import { metrics } from './metrics.ts'
 import { openapi } from './openapi.ts'
 import { requestId } from './request-id.ts'
@@ -60,7 +60,9 @@ export function innerChain(running: Running, options: ChainOptions): Hono<AppEnv
     await next()
     const { exchange } = c.env
     const template = routePath(c, -1)
-    if (exchange && !template.endsWith('*')) exchange.route = template.replace(PATTERN, '')
+    if (!exchange) return
+    if (isProbe(c.req.path)) exchange.route = c.req.path
+    else if (!template.endsWith('*')) exchange.route = template.replace(PATTERN, '')
   })
   app.route('/', health({ ...options, now: clock.now }))
   app.route('/', openapi({ title: service, version, description: summary, app: running.app }))

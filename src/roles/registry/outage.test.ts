@@ -8,7 +8,7 @@ import { register } from '../../kit/discovery/registration.ts'
 import { createDirectory } from '../../kit/discovery/registry-directory.ts'
 import { toAppError } from '../../kit/errors.ts'
 import { listen } from '../../kit/http/listener.ts'
-import type { Log } from '../../kit/telemetry/log.ts'
+import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
 import { InstanceRows, MIGRATIONS, type RegistryTables } from './instance-rows.ts'
 import { LEASE_LIMITS } from './lease.ts'
 import { Registry } from './registry.ts'
@@ -19,7 +19,6 @@ afterEach(async () => {
   for (let close = closing.pop(); close; close = closing.pop()) await close()
 })
 
-const LOG: Log = { debug() {}, info() {}, warning() {}, error() {}, critical() {} }
 const LIMITS = { header_bytes: 16_384, headers_timeout_ms: 10_000, request_timeout_ms: 30_000, max_connections: 100 }
 
 async function newFolder(): Promise<string> {
@@ -34,8 +33,8 @@ async function run(folder: string, port = 0) {
   const stopping = new AbortController()
   const { signal } = stopping
   const registry = new Registry({
-    rows: new InstanceRows(store, LOG),
-    log: LOG,
+    rows: new InstanceRows(store, silentLog),
+    log: silentLog,
     checkIntervalMs: 10_000,
     signal,
     clock: systemClock,
@@ -61,10 +60,10 @@ async function run(folder: string, port = 0) {
 }
 
 function enrol(registryUrl: string, service: string, port: number, instance: string) {
-  const directory = createDirectory({ statics: {}, registryUrl, service, log: LOG, clock: systemClock })
+  const directory = createDirectory({ statics: {}, registryUrl, service, log: silentLog, clock: systemClock })
   closing.push(() => directory.close())
   const metadata = { instance }
-  const registration = register({ registryUrl, service, host: '127.0.0.1', port, metadata, log: LOG, directory })
+  const registration = register({ registryUrl, service, host: '127.0.0.1', port, metadata, log: silentLog, directory })
   closing.push(() => registration.leave())
   return { directory, registration }
 }
@@ -88,6 +87,10 @@ describe('a registry that is killed', () => {
     })
 
     await first.kill()
+    let isWatchingAgain = false
+    order.directory.onConnect(() => {
+      isWatchingAgain = true
+    })
     expect(order.directory.instances('user-service')).toEqual([before])
     const second = await run(keepsDisk ? folder : await newFolder(), first.port)
     await expect.poll(() => second.registry.instances.count(), { timeout: 5_000 }).toEqual({ healthy: 2, unhealthy: 0 })
@@ -98,6 +101,8 @@ describe('a registry that is killed', () => {
     expect(order.directory.instances('user-service')).toHaveLength(1)
     expect(gaps).toBe(0)
 
+    // who is not connected hears of no departure, and holds on to everyone for a while
+    await expect.poll(() => isWatchingAgain, { timeout: 10_000 }).toBe(true)
     await user.registration.leave()
     await expect.poll(() => order.directory.instances('user-service')).toEqual([])
   })

@@ -109,6 +109,7 @@ function terminal(stream: NodeJS.WriteStream): Terminal {
 }
 
 async function readInput(maxBytes: number): Promise<string> {
+  if (process.stdin.isTTY) throw new AppError('USAGE', 'nothing is piped in; give it as an argument, or through stdin')
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of process.stdin) {

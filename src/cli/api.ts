@@ -11,7 +11,8 @@ import type { Session } from './session.ts'
 /** Longest wait for an answer, milliseconds. */
 const TIMEOUT_MS = 10_000
 /** What a command may do with a role: all that the person who holds the data folder's keys could mint anyway. */
-const SCOPES = ['registry:admin', 'config:read', 'config:write', 'config:secrets', 'logs:read', 'broker:admin']
+const SCOPES = ['registry:admin', 'config:write']
+const SECRETS = 'config:secrets'
 
 /** One role over HTTP. */
 export interface Api {
@@ -35,17 +36,18 @@ export async function locate(session: Session, name: string, configured: Configu
 
 /**
  * Connects to a role by its CLI word. Nothing is sent yet. In token mode every request carries a token of its own making.
- * @param options `withToken`: also in local mode, for what takes a token there too
+ * @param options `secrets`: with the right to see secret values, which takes a token in local mode too
  */
-export async function connect(session: Session, name: string, { withToken = false } = {}): Promise<Api> {
+export async function connect(session: Session, name: string, { secrets = false } = {}): Promise<Api> {
   const configured = await configure(session)
   const { settings, roles } = configured
   const url = await locate(session, name, configured)
   const service = roles.find((role) => role.name === name)?.service ?? name
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
   const authorization = async (): Promise<Record<string, string>> => {
-    if (authority.mode === 'local' && !withToken) return {}
-    const token = await authority.mint({ subject: 'msvc-cli', audience: service, scopes: SCOPES, service: true })
+    if (authority.mode === 'local' && !secrets) return {}
+    const scopes = secrets ? [...SCOPES, SECRETS] : SCOPES
+    const token = await authority.mint({ subject: 'msvc-cli', audience: service, scopes, service: true })
     return { authorization: `Bearer ${token}` }
   }
   return {

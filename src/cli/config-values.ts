@@ -22,7 +22,7 @@ export async function getConfig(
   session: Session,
   { key, secrets, ...target }: Target & { readonly key?: string; readonly secrets?: boolean },
 ): Promise<void> {
-  const api = await connect(session, 'config-server', { withToken: secrets ?? false })
+  const api = await connect(session, 'config-server', { secrets: secrets ?? false })
   if (key !== undefined) {
     const found = DescribedValue.parse(await api.call(await pathOf(session, target, key)))
     const text = typeof found.value === 'string' ? found.value : JSON.stringify(found.value)

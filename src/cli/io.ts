@@ -15,7 +15,7 @@ export interface Terminal {
 export interface Io {
   readonly out: Terminal
   readonly err: Terminal
-  /** All of stdin as text. Throws AppError `INVALID_BODY` past `maxBytes`. */
+  /** All of stdin as text. Throws AppError `INVALID_BODY` past `maxBytes`, `USAGE` when stdin is a terminal. */
   readInput(maxBytes: number): Promise<string>
   readonly environment: Readonly<Record<string, string | undefined>>
   /** The current folder. */

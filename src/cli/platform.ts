@@ -3,7 +3,7 @@ import type { Authority } from '../kit/auth/authority.ts'
 import { createAuthority } from '../kit/auth/local-authority.ts'
 import { AppError } from '../kit/errors.ts'
 import { childProcesses } from '../kit/supervisor/child-process.ts'
-import { freePort } from '../kit/supervisor/free-port.ts'
+import { freePort, isTaken } from '../kit/supervisor/free-port.ts'
 import type { Launch } from '../kit/supervisor/member.ts'
 import { prelaunch } from '../kit/supervisor/prelaunch.ts'
 import { supervise, type UnitPlan } from '../kit/supervisor/supervise.ts'
@@ -35,10 +35,12 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
   const ahead = flags.inProcess ? undefined : prelaunch(processes(above, output), unitNames(wish))
   try {
     const configured = await prepare(session, wish)
+    const plans = planUnits(configured, wish)
     await refuseSecond(session, configured.settings.data)
+    await refuseTakenPorts(plans)
     output.begin(await logOutput(above, configured.settings.log.format))
     const launch = ahead?.launch ?? (await thisProcess(above, configured))
-    await runUnits(session, createMessages(progress.above, quiet), progress, { configured, wish, launch })
+    await runUnits(session, createMessages(progress.above, quiet), progress, { configured, plans, launch })
   } finally {
     progress.end()
     ahead?.dismiss()
@@ -47,16 +49,15 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
 
 interface Setup {
   readonly configured: Configured
-  readonly wish: Wish
+  readonly plans: readonly UnitPlan[]
   readonly launch: Launch
 }
 
 /** Runs what was planned, until the signal fires or a role refuses to start. */
 async function runUnits(session: Session, messages: Messages, progress: Progress, setup: Setup): Promise<void> {
-  const { configured, wish, launch } = setup
+  const { configured, plans, launch } = setup
   const { io } = session
   const { settings } = configured
-  const plans = planUnits(configured, wish)
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
   const stateFile = createStateFile(settings.data)
   const state = () => runStateOf(io.pid, supervision.states())
@@ -118,6 +119,21 @@ async function refuseSecond({ io }: Session, data: string): Promise<void> {
     'USAGE',
     `a platform runs on ${data} already (process ${other.pid}); stop it, or choose another folder with --data`,
   )
+}
+
+/** Names every taken port at once, before anything is started. */
+async function refuseTakenPorts(plans: readonly UnitPlan[]): Promise<void> {
+  const found = await Promise.all(
+    plans.map(async ({ unit, job: { section } }) =>
+      section.port !== 0 && (await isTaken(section.host, section.port))
+        ? [
+            `${unit}: port ${section.port} on ${section.host} is taken by another program; stop it, or use --port-offset`,
+          ]
+        : [],
+    ),
+  )
+  const faults = found.flat()
+  if (faults.length > 0) throw new AppError('START_FAILED', faults.join('\n'))
 }
 
 /** Whether any role of a platform still listens: the process id alone may belong to someone else by now. */

@@ -30,10 +30,11 @@ export function addServe(program: Command, open: OpenSession, roles: string): vo
 
 async function serve(session: Session, name: string, flags: ServeFlags): Promise<void> {
   const { io } = session
-  const [{ configure, numeric, registryUrl }, { hostRunner }, { findRole }] = await Promise.all([
+  const [{ configure, numeric, registryUrl }, { hostRunner }, { findRole }, { startFailure }] = await Promise.all([
     import('./configuration.ts'),
     import('./host-runner.ts'),
     import('./roles.ts'),
+    import('../kit/supervisor/reason.ts'),
   ])
   const role = await findRole(name)
   const configured: Configured = await configure(session, {
@@ -53,6 +54,8 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     section,
     registryUrl: registryUrl(configured),
     ...(service !== undefined && { service }),
+  }).catch((cause: unknown) => {
+    throw startFailure(name, cause)
   })
   session.printJson({ role: name, service: host.service, url: host.url, pid: io.pid })
   if (!io.signal.aborted) await new Promise((resolve) => io.signal.addEventListener('abort', resolve, { once: true }))

@@ -27,6 +27,7 @@ export function tellChange(
     messages.success(`${unit} is ready again at ${state.url} (process ${state.pid})`)
   }
   const waiting = [...states].filter(([, { at }]) => at !== 'ready' && at !== 'stopped').map(([name]) => name)
-  if (waiting.length > 0)
-    progress.show(`${states.size - waiting.length} of ${states.size} ready, waiting for ${waiting.join(', ')}`)
+  const ready = states.size - waiting.length
+  if (waiting.length === 0) progress.end()
+  else progress.show(`${ready} of ${states.size} ready, waiting for ${waiting.join(', ')}`)
 }

@@ -42,6 +42,7 @@ export interface RoleContext<C> {
   store<DB>(migrations: Readonly<Record<string, Migration>>): Promise<Store<DB>>
   /** The bus driver; only the broker role takes it. */
   bus(): Promise<Bus>
+  /** A cache of this service's own, opened; closed and health-checked by the kit. */
   cache(): Promise<Cache>
   /** A 256-bit key of the platform, made on first use and kept in the data folder (0600). Letters, digits, `-`. */
   secretKey(name: string): Promise<Uint8Array>

@@ -5,7 +5,6 @@ export const CODES = {
   INVALID_REQUEST: 400,
   INVALID_BODY: 400,
   INVALID_PATH: 400,
-  INVALID_ID: 400,
   UNAUTHENTICATED: 401,
   FORBIDDEN: 403,
   HOST_REFUSED: 403,
@@ -33,16 +32,35 @@ export const CODES = {
   UNREACHABLE: 503,
 } as const
 
+/** A code of CODES. */
 export type ErrorCode = keyof typeof CODES
 
+/** An HTTP status that a code becomes. */
+export type ErrorStatus = (typeof CODES)[ErrorCode]
+
+/** Whether a word, such as the `code` of another service's problem document, is one of ours. */
+export function isErrorCode(word: string): word is ErrorCode {
+  return Object.hasOwn(CODES, word)
+}
+
+/** The most general code with an HTTP status, the first in CODES; undefined for a status that no code has. */
+export function codeOfStatus(status: number): ErrorCode | undefined {
+  return Object.keys(CODES)
+    .filter(isErrorCode)
+    .find((code) => CODES[code] === status)
+}
+
+/** What an AppError may say besides its message; `cause` is kept for the log. */
 export interface AppErrorOptions extends ErrorOptions {
+  /** Default: the message. */
   readonly detail?: string
+  /** Default: none. */
   readonly headers?: Readonly<Record<string, string>>
 }
 
 /**
  * The platform's one error: a code for programs, a message for people that says what happened, where, and what to do.
- * The message of an AppError with a status below 500 is shown to the caller; keep secrets and internals out of it.
+ * Message and detail are shown to the caller, whatever the status, unless the code is INTERNAL: keep secrets out of them.
  * @example throw new AppError('NOT_FOUND', 'User not found')
  */
 export class AppError extends Error {
@@ -60,7 +78,8 @@ export class AppError extends Error {
     this.headers = options.headers ?? {}
   }
 
-  get status(): number {
+  /** The HTTP status of its code. */
+  get status(): ErrorStatus {
     return CODES[this.code]
   }
 }
@@ -81,21 +100,26 @@ export function toAppError(thrown: unknown): AppError {
   return new AppError('INTERNAL', 'Internal error', { cause: thrown })
 }
 
+/** What any thrown thing says, without its stack. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
+
 /** An RFC 9457 problem document, with the seed's `error` beside the standard members. */
 export interface Problem {
   readonly type: string
   readonly title: string
-  readonly status: number
+  readonly status: ErrorStatus
   readonly detail: string
   readonly code: ErrorCode
   readonly error: string
   readonly trace_id: string
 }
 
-/** The document a caller gets for an error. Details of 5xx errors stay in the log: the caller gets the title and the trace id. */
+/** The document a caller gets for an error. What an INTERNAL one says stays in the log: the caller gets the title and the trace id. */
 export function toProblem(error: AppError, traceId: string): Problem {
-  const title = TITLES[error.status] ?? 'Error'
   const { code, status } = error
+  const title = TITLES[status]
   if (code === 'INTERNAL') {
     const detail = 'The log server has the cause under this trace id'
     return { type: 'about:blank', title, status, detail, code, error: title, trace_id: traceId }
@@ -103,7 +127,8 @@ export function toProblem(error: AppError, traceId: string): Problem {
   return { type: 'about:blank', title, status, detail: error.detail, code, error: error.message, trace_id: traceId }
 }
 
-const TITLES: Readonly<Record<number, string>> = {
+/** RFC 9110 §15, and the extensions of RFC 6585 and RFC 4918. */
+const TITLES: Readonly<Record<ErrorStatus, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',

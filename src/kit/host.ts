@@ -9,6 +9,7 @@ import { createClients } from './client/clients.ts'
 import { createRemoteConfig } from './config/remote-config.ts'
 import type { Section, Settings } from './config/schema.ts'
 import type { Check, RoleContext } from './context.ts'
+import { hostInUrl } from './discovery/address-rule.ts'
 import { register } from './discovery/registration.ts'
 import { createDirectory } from './discovery/registry-directory.ts'
 import { AppError } from './errors.ts'
@@ -25,6 +26,7 @@ import { createPipeline } from './telemetry/pipeline.ts'
 /** How long requests sent just before a stop may still arrive after the registry was told, milliseconds. */
 const LAST_CALLS_MS = 100
 
+/** What a role is run with. */
 export interface HostOptions {
   readonly settings: Settings
   /** The role's section: where it listens, and its own fields. */
@@ -162,7 +164,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     })
     life.defer(() => listener.drain(settings.drain_seconds * 1000))
     await running.ready?.(life.signal)
-    const url = `http://${section.host.includes(':') ? `[${section.host}]` : section.host}:${listener.port}`
+    const url = `http://${hostInUrl(section.host)}:${listener.port}`
     enrol(listener)
     ready = true
     log.info(`${role.name} ready at ${url}`)

@@ -42,6 +42,7 @@ export interface Role<S extends z.ZodType = z.ZodType> {
 
 /** Any role, its config's type forgotten: what the catalog, the supervisor and the CLI handle. */
 export interface AnyRole extends Omit<Role, 'start'> {
+  /** Checks `ctx.config` against the role's own schema, then starts it. */
   start(ctx: RoleContext<unknown>): Promise<Running>
 }
 

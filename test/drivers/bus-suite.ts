@@ -229,6 +229,16 @@ export function busSuite(driver: BusDriver, url: string): void {
       })
     })
 
+    describe('check', () => {
+      it('answers, unless there is no time left', async () => {
+        await use.bus.check(never)
+        await expect(use.bus.check(AbortSignal.abort())).rejects.toMatchObject({
+          name: 'DriverError',
+          kind: 'unavailable',
+        })
+      })
+    })
+
     describe('close', () => {
       it('ends waiting pulls, keeps what was asked for before, and refuses what comes', async () => {
         const { id } = await use.bus.subscribe({ topic: use.topic('a') })

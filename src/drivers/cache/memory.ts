@@ -34,7 +34,8 @@ class MemoryCache implements Cache {
   #closed = false
 
   constructor({ url, prefix, maxEntries = DEFAULT_MAX_ENTRIES, clock = systemClock }: CacheOptions) {
-    if (url !== 'memory:') throw new DriverError('invalid', 'cache: memory: takes nothing behind the colon')
+    if (url.toLowerCase() !== 'memory:')
+      throw new DriverError('invalid', 'cache: memory: takes nothing behind the colon')
     if (!Number.isInteger(maxEntries) || maxEntries < 1) {
       throw new DriverError('invalid', `cache: maxEntries is ${maxEntries}; want a whole number above 0`)
     }

@@ -1,8 +1,7 @@
-import { DriverError } from '../driver-error.ts'
+import { type DriversByScheme, driverFor } from '../by-scheme.ts'
 import type { Cache, CacheDriver, CacheOptions } from './contract.ts'
 
-/** A driver a scheme, loaded on first use. The imports are literal, so that the bundle holds them. */
-const DRIVERS: Readonly<Record<string, () => Promise<CacheDriver>>> = {
+const DRIVERS: DriversByScheme<CacheDriver> = {
   'memory:': async () => (await import('./memory.ts')).memory,
 }
 
@@ -14,13 +13,6 @@ const DRIVERS: Readonly<Record<string, () => Promise<CacheDriver>>> = {
  * @example const cache = await openCache({ url: 'memory:', prefix: 'api-gateway:' })
  */
 export async function openCache(options: CacheOptions): Promise<Cache> {
-  const scheme = /^[A-Za-z][A-Za-z0-9+.-]*:/.exec(options.url)?.[0]
-  const schemes = Object.keys(DRIVERS).join(', ')
-  if (scheme === undefined) {
-    throw new DriverError('invalid', `cache: not a URL; it starts with a scheme, and this build has ${schemes}`)
-  }
-  const load = Object.hasOwn(DRIVERS, scheme) ? DRIVERS[scheme] : undefined
-  if (load === undefined) throw new DriverError('invalid', `no cache driver for ${scheme}; this build has ${schemes}`)
-  const driver = await load()
+  const driver = await driverFor('cache', options.url, DRIVERS)
   return driver.open(options)
 }

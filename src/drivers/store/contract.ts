@@ -29,7 +29,7 @@ export interface Store<DB> {
    * its own rows. So `work` must wait for nothing but `trx`.
    */
   transaction<T>(work: (trx: Transaction<DB>) => Promise<T>): Promise<T>
-  /** Resolves when the store answers; for health. */
+  /** Resolves when the store answers before `signal` fires; for health. */
   check(signal: AbortSignal): Promise<void>
   /** Finishes what runs, refuses what comes, closes. May be called twice. */
   close(): Promise<void>
@@ -37,6 +37,8 @@ export interface Store<DB> {
 
 /** Opens stores of one URL scheme. */
 export interface StoreDriver {
+  /** With its colon, lower case: `sqlite:`. */
   readonly scheme: string
+  /** Resolves once the tables are up to date. Rejects with DriverError: `invalid` for a wrong URL, name or migration, `unavailable`, `full`. */
   open<DB>(options: StoreOptions): Promise<Store<DB>>
 }

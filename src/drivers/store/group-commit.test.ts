@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { DriverError } from '../driver-error.ts'
-import { GroupCommit, type GroupCommitLimits, type Scope, type TransactionControl } from './group-commit.ts'
+import { GroupCommit, type GroupCommitLimits, type TransactionControl, type WorkScope } from './group-commit.ts'
 
 const LIMITS: GroupCommitLimits = { queued: 100, batchWorks: 8, batchMs: 1_000, workMs: 10_000, lockMs: 10_000 }
 
@@ -75,7 +75,7 @@ class FakeDatabase implements TransactionControl {
   }
 }
 
-class FakeScope implements Scope {
+class FakeWorkScope implements WorkScope {
   over = false
   end(): void {
     this.over = true
@@ -85,7 +85,7 @@ class FakeScope implements Scope {
 function setUp(limits: Partial<GroupCommitLimits> = {}) {
   const database = new FakeDatabase()
   const commits = new GroupCommit(database, { ...LIMITS, ...limits }, systemClock)
-  const submit = <T>(work: (scope: FakeScope) => Promise<T>) => commits.submit(() => new FakeScope(), work)
+  const submit = <T>(work: (scope: FakeWorkScope) => Promise<T>) => commits.submit(() => new FakeWorkScope(), work)
   return { database, commits, submit }
 }
 
@@ -174,7 +174,7 @@ describe('group commit', () => {
 
   it('leaves a work behind that waits for something else, ends its scope, and goes on', async () => {
     const { database, submit } = setUp({ workMs: 5 })
-    let scopeOfStuck: FakeScope | undefined
+    let scopeOfStuck: FakeWorkScope | undefined
     const stuck = submit((scope) => {
       scopeOfStuck = scope
       database.insert(1)

@@ -19,7 +19,7 @@ export interface TransactionControl {
 }
 
 /** A work's own connection to the open transaction. */
-export interface Scope {
+export interface WorkScope {
   /** From here on it refuses whatever the work left running. */
   end(): void
 }
@@ -78,7 +78,7 @@ export class GroupCommit {
    * Rejects with what `work` threw, or with DriverError: `closed`; `unavailable` when too many wait, when the write lock
    * or the disk can't be had or `work` waits for something else than its queries; `full` when the disk is.
    */
-  submit<S extends Scope, T>(open: () => S, work: (scope: S) => Promise<T>): Promise<T> {
+  submit<S extends WorkScope, T>(open: () => S, work: (scope: S) => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(new DriverError('closed', 'the store is closed; no transaction can start'))
     if (this.#queue.length >= this.#limits.queued) {
       const message = `${this.#limits.queued} transactions are waiting already; try again later`
@@ -174,7 +174,7 @@ export class GroupCommit {
   }
 
   /** Runs a work in its scope and always answers: one that waits for anything else than its queries is left behind. */
-  #attempt<S extends Scope, T>(
+  #attempt<S extends WorkScope, T>(
     scope: S,
     work: (scope: S) => Promise<T>,
     succeeded: (value: T) => Outcome,
@@ -199,7 +199,5 @@ export class GroupCommit {
 }
 
 function faultOf(cause: unknown): DriverError {
-  return cause instanceof DriverError
-    ? cause
-    : new DriverError('unavailable', 'the store failed; try again', { cause: cause })
+  return cause instanceof DriverError ? cause : new DriverError('unavailable', 'the store failed; try again', { cause })
 }

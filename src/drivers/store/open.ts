@@ -1,8 +1,7 @@
-import { DriverError } from '../driver-error.ts'
+import { type DriversByScheme, driverFor } from '../by-scheme.ts'
 import type { Store, StoreDriver, StoreOptions } from './contract.ts'
 
-/** A driver a scheme, loaded on first use. The imports are literal, so that the bundle holds them. */
-const DRIVERS: Readonly<Record<string, () => Promise<StoreDriver>>> = {
+const DRIVERS: DriversByScheme<StoreDriver> = {
   'sqlite:': async () => (await import('./sqlite.ts')).sqlite,
 }
 
@@ -14,13 +13,6 @@ const DRIVERS: Readonly<Record<string, () => Promise<StoreDriver>>> = {
  * @example const store = await openStore<Tables>({ url: 'sqlite:', name: 'user-service', folder: '.msvc', migrations })
  */
 export async function openStore<DB>(options: StoreOptions): Promise<Store<DB>> {
-  const scheme = /^[A-Za-z][A-Za-z0-9+.-]*:/.exec(options.url)?.[0]
-  const schemes = Object.keys(DRIVERS).join(', ')
-  if (scheme === undefined) {
-    throw new DriverError('invalid', `store: not a URL; it starts with a scheme, and this build has ${schemes}`)
-  }
-  const load = Object.hasOwn(DRIVERS, scheme) ? DRIVERS[scheme] : undefined
-  if (load === undefined) throw new DriverError('invalid', `no store driver for ${scheme}; this build has ${schemes}`)
-  const driver = await load()
+  const driver = await driverFor('store', options.url, DRIVERS)
   return driver.open<DB>(options)
 }

@@ -1,39 +1,29 @@
 import { DriverError, type DriverErrorKind } from '../driver-error.ts'
-
-/** SQLite's primary result codes by name; an extended code has one of them in its low byte. https://sqlite.org/rescode.html */
-const PERM = 3
-const BUSY = 5
-const READONLY = 8
-const IOERR = 10
-const CORRUPT = 11
-const FULL = 13
-const CANTOPEN = 14
-const CONSTRAINT = 19
-const NOTADB = 26
+import { isOutOfRoom, RESULT, resultCode } from '../sqlite-results.ts'
 
 const CONSTRAINT_PRIMARYKEY = 1555
 const CONSTRAINT_UNIQUE = 2067
 const CONSTRAINT_ROWID = 2579
 const TAKEN: ReadonlySet<number> = new Set([CONSTRAINT_PRIMARYKEY, CONSTRAINT_UNIQUE, CONSTRAINT_ROWID])
 
-/**
- * SQLite calls only ENOSPC "full". A quota (EDQUOT) and a file-size limit (EFBIG) come as a write error, and a disk
- * without room for the index of the write-ahead log as one of size.
- */
-const IOERR_WRITE = 778
-const IOERR_SHMSIZE = 4874
-const NO_ROOM: ReadonlySet<number> = new Set([FULL, IOERR_WRITE, IOERR_SHMSIZE])
-
-/** Results that say the statement is wrong: ERROR, TOOBIG, CONSTRAINT, MISMATCH, MISUSE, AUTH, RANGE. */
-const WRONG: ReadonlySet<number> = new Set([1, 18, CONSTRAINT, 20, 21, 23, 25])
+/** Results that say the statement is wrong. */
+const WRONG: ReadonlySet<number> = new Set([
+  RESULT.ERROR,
+  RESULT.TOOBIG,
+  RESULT.CONSTRAINT,
+  RESULT.MISMATCH,
+  RESULT.MISUSE,
+  RESULT.AUTH,
+  RESULT.RANGE,
+])
 
 const ADVICE: Readonly<Record<number, string>> = {
-  [PERM]: 'no permission for its file',
-  [BUSY]: 'another process holds its lock',
-  [IOERR]: 'the disk failed',
-  [CORRUPT]: 'its file is damaged; restore it from a copy',
-  [CANTOPEN]: 'its file could not be opened; check the folder and its permissions',
-  [NOTADB]: 'its file is not a SQLite database',
+  [RESULT.PERM]: 'no permission for its file',
+  [RESULT.BUSY]: 'another process holds its lock',
+  [RESULT.IOERR]: 'the disk failed',
+  [RESULT.CORRUPT]: 'its file is damaged; restore it from a copy',
+  [RESULT.CANTOPEN]: 'its file could not be opened; check the folder and its permissions',
+  [RESULT.NOTADB]: 'its file is not a SQLite database',
 }
 
 /**
@@ -45,21 +35,21 @@ const ADVICE: Readonly<Record<number, string>> = {
  */
 export function toDriverError(error: unknown, store: string): DriverError {
   if (error instanceof DriverError) return error
-  if (!(error instanceof Error)) return new DriverError('unavailable', `${store} store: failed`, { cause: error })
-  const [kind, message] = 'errcode' in error ? fromResult(Number(error.errcode), error.message) : fromNode(error)
+  const [kind, message] = explain(error)
   return new DriverError(kind, `${store} store: ${message}`, { cause: error })
 }
 
-/** True when SQLite could not have a lock because another connection holds it. */
-export function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === BUSY
+function explain(error: unknown): [DriverErrorKind, string] {
+  if (!(error instanceof Error)) return ['unavailable', 'failed']
+  if (isOutOfRoom(error)) return ['full', 'no room on the disk; what was acknowledged is safe']
+  const code = resultCode(error)
+  return code === undefined ? fromNode(error) : fromResult(code, error.message)
 }
 
 function fromResult(code: number, message: string): [DriverErrorKind, string] {
   const primary = code & 0xff
   if (TAKEN.has(code)) return ['conflict', `${message.replace(/^.*?: /, '')} is taken`]
-  if (NO_ROOM.has(code)) return ['full', 'no room on the disk; what was acknowledged is safe']
-  if (code === READONLY) return ['invalid', 'this connection only reads; a write belongs in `transaction`']
+  if (code === RESULT.READONLY) return ['invalid', 'this connection only reads; a write belongs in `transaction`']
   if (WRONG.has(primary)) return ['invalid', message]
   return ['unavailable', `${ADVICE[primary] ?? message} (SQLite result ${code})`]
 }
@@ -72,9 +62,6 @@ function fromNode(error: Error): [DriverErrorKind, string] {
     case 'ERR_INVALID_ARG_VALUE':
     case 'ERR_OUT_OF_RANGE':
       return ['invalid', error.message]
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return ['full', 'no room on the disk']
     default:
       return ['unavailable', error.message]
   }

@@ -43,7 +43,8 @@ export class SqliteReader implements DatabaseConnection {
     if (this.#turn === undefined) return
     clearImmediate(this.#turn)
     this.#turn = undefined
-    this.#end.run()
+    // a read that met a failing disk may have ended the snapshot by itself
+    if (this.#database.isTransaction) this.#end.run()
   }
 
   /**

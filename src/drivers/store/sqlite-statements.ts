@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import type { CompiledQuery, QueryResult } from 'kysely'
 import { DriverError } from '../driver-error.ts'
+import { LruMap } from '../lru-map.ts'
 import { toDriverError } from './sqlite-errors.ts'
 
 /** Statements kept ready a connection. A role has some dozens; only generated SQL (lists of `in`) reaches this. */
@@ -21,7 +22,7 @@ interface Prepared {
 export class SqliteStatements {
   readonly #database: DatabaseSync
   readonly #store: string
-  readonly #kept = new Map<string, Prepared>()
+  readonly #kept = new LruMap<string, Prepared>(KEPT_STATEMENTS)
 
   /** @param store the store's name, for messages */
   constructor(database: DatabaseSync, store: string) {
@@ -55,25 +56,11 @@ export class SqliteStatements {
 
   #prepared(sql: string): Prepared {
     const kept = this.#kept.get(sql)
-    if (kept !== undefined) {
-      this.#kept.delete(sql)
-      this.#kept.set(sql, kept)
-      return kept
-    }
+    if (kept !== undefined) return kept
     const statement = this.#database.prepare(sql)
     const prepared = { statement, hasRows: statement.columns().length > 0 }
-    if (KEPT.test(sql)) this.#keep(sql, prepared)
+    if (KEPT.test(sql)) this.#kept.set(sql, prepared)
     return prepared
-  }
-
-  #keep(sql: string, prepared: Prepared): void {
-    if (this.#kept.size >= KEPT_STATEMENTS) {
-      for (const oldest of this.#kept.keys()) {
-        this.#kept.delete(oldest)
-        break
-      }
-    }
-    this.#kept.set(sql, prepared)
   }
 }
 

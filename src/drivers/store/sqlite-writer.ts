@@ -1,8 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import { DriverError } from '../driver-error.ts'
-import type { Scope, TransactionControl } from './group-commit.ts'
-import { isBusy, toDriverError } from './sqlite-errors.ts'
+import { isBusy } from '../sqlite-results.ts'
+import type { TransactionControl, WorkScope } from './group-commit.ts'
+import { toDriverError } from './sqlite-errors.ts'
 import type { SqliteFile } from './sqlite-file.ts'
 import { SqliteStatements } from './sqlite-statements.ts'
 
@@ -106,7 +107,7 @@ export class SqliteWriter implements TransactionControl {
 }
 
 /** The writer as one work sees it: it works until the work is over. */
-export class WorkConnection implements DatabaseConnection, Scope {
+export class WorkConnection implements DatabaseConnection, WorkScope {
   readonly #writer: SqliteWriter
   #over = false
 

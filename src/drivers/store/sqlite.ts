@@ -30,7 +30,7 @@ export const sqlite: StoreDriver = {
   scheme: 'sqlite:',
   async open<DB>(options: StoreOptions): Promise<Store<DB>> {
     const { url, name, folder, migrations } = options
-    if (url !== 'sqlite:') {
+    if (url.toLowerCase() !== 'sqlite:') {
       throw new DriverError(
         'invalid',
         'store: sqlite: takes nothing behind the colon; its file lies in the data folder',

@@ -1,5 +1,6 @@
 import type { Identity } from './identity.ts'
 
+/** `local`: open to callers on this machine. `token`: every caller shows a JWT (design §6). */
 export type AuthMode = 'local' | 'token'
 
 /** What a token to be minted says. */
@@ -17,6 +18,7 @@ export interface TokenRequest {
 export interface Authority {
   readonly mode: AuthMode
   readonly issuer: string
+  /** Makes a signed token. Throws AppError `USAGE` for a subject, scope or life that no token may have. */
   mint(request: TokenRequest): Promise<string>
   /** Throws AppError `UNAUTHENTICATED` unless the token is signed by a known key with a pinned algorithm, and iss, aud, exp and nbf hold. */
   verify(token: string, audience: string): Promise<Identity>

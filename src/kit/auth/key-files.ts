@@ -7,6 +7,7 @@ import { createPrivateFile, readPrivateFile, secureFolder } from './private-file
 
 /** Signature algorithms that are believed, whatever a token's header says (RFC 8725 §3.1). */
 export const ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
+/** One of ALGORITHMS. */
 export type Algorithm = (typeof ALGORITHMS)[number]
 
 /** A key that tokens are checked with. */

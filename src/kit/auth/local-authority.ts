@@ -19,6 +19,7 @@ const KEPT_TOKENS = 10_000
 /** Share of its life after which a service token is replaced. */
 const RENEW_AFTER = 0.8
 
+/** What an authority signs with, and whom it believes. */
 export interface AuthorityOptions {
   readonly mode: AuthMode
   /** The `iss` of tokens minted and accepted, such as `msvc`. */

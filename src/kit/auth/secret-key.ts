@@ -1,36 +1,25 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, readFile, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../errors.ts'
+import { createPrivateFile, readPrivateFile, secureFolder } from './private-files.ts'
 
 const KEY_BYTES = 32
 
 /**
  * Reads a 256-bit key of the platform, `<folder>/<name>.key`, and makes it (0600, folder 0700) when there is none. Processes that ask for
- * a new one at the same moment agree on it: each writes its own and links it into place, which only the first can.
- * Throws AppError `CONFIG_INVALID` for a file that others may read, or of another length.
+ * a new one at the same moment agree on it.
+ * Throws AppError `CONFIG_INVALID` for a folder or file that others may read or write, and for a file of another length.
  */
 export async function readSecretKey(folder: string, name: string): Promise<Uint8Array> {
+  await secureFolder(folder)
   const path = join(folder, `${name}.key`)
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  await stat(path).catch(() => makeKey(folder, path))
-  const { mode } = await stat(path)
-  if ((mode & 0o077) !== 0)
-    throw new AppError('CONFIG_INVALID', `Other users can read the key ${path}; run: chmod 600 ${path}`)
-  const key = await readFile(path)
-  if (key.length !== KEY_BYTES)
-    throw new AppError('CONFIG_INVALID', `${path} is not a key of ${KEY_BYTES} bytes; restore it from your backup`)
-  return key
+  const key = (await readPrivateFile(path)) ?? (await makeKey(path))
+  if (key?.length === KEY_BYTES) return key
+  throw new AppError('CONFIG_INVALID', `${path} is not a key of ${KEY_BYTES} bytes; restore it from your backup`)
 }
 
-async function makeKey(folder: string, path: string): Promise<void> {
-  const temporary = join(folder, `.${randomBytes(8).toString('hex')}`)
-  await writeFile(temporary, randomBytes(KEY_BYTES), { flag: 'wx', mode: 0o600, flush: true })
-  try {
-    await link(temporary, path)
-  } catch (cause) {
-    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')) throw cause
-  } finally {
-    await unlink(temporary)
-  }
+/** Makes a key, or takes the one that another process was quicker to make. */
+async function makeKey(path: string): Promise<Uint8Array | undefined> {
+  const made = randomBytes(KEY_BYTES)
+  return (await createPrivateFile(path, made)) ? made : readPrivateFile(path)
 }

@@ -1,3 +1,4 @@
+import { LruMap } from '../../drivers/lru-map.ts'
 import type { Identity } from './identity.ts'
 
 interface Verified {
@@ -11,14 +12,14 @@ interface Verified {
  * recently used goes first. One per audience, since a token is good for the audiences it names only.
  */
 export class TokenCache {
-  readonly #limit: number
-  readonly #tokens = new Map<string, Verified>()
+  readonly #tokens: LruMap<string, Verified>
 
   /** @param limit most tokens kept */
   constructor(limit: number) {
-    this.#limit = limit
+    this.#tokens = new LruMap(limit)
   }
 
+  /** How many tokens are kept. */
   get size(): number {
     return this.#tokens.size
   }
@@ -26,19 +27,13 @@ export class TokenCache {
   /** Who the token speaks for; undefined when it wasn't verified lately, or is good no longer at `now` (wall-clock milliseconds). */
   get(token: string, now: number): Identity | undefined {
     const kept = this.#tokens.get(token)
-    if (!kept) return undefined
+    if (kept && now < kept.until) return kept.identity
     this.#tokens.delete(token)
-    if (now >= kept.until) return undefined
-    this.#tokens.set(token, kept)
-    return kept.identity
+    return undefined
   }
 
+  /** Keeps whom a verified token speaks for, until a wall-clock time in milliseconds. */
   set(token: string, identity: Identity, until: number): void {
-    this.#tokens.delete(token)
-    if (this.#tokens.size >= this.#limit) {
-      const oldest = this.#tokens.keys().next()
-      if (!oldest.done) this.#tokens.delete(oldest.value)
-    }
     this.#tokens.set(token, { identity, until })
   }
 }

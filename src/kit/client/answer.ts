@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { AppError, CODES, type ErrorCode } from '../errors.ts'
+import { AppError, CODES, codeOfStatus, type ErrorCode, isErrorCode } from '../errors.ts'
 import type { Answer } from './transport.ts'
 
 /** The members of RFC 9457 problem documents, and the seed's `error`, that are read. All may be missing in a foreign service's answer. */
@@ -10,20 +10,6 @@ const Problem = z.object({
   detail: z.string().optional().catch(undefined),
 })
 type Problem = z.infer<typeof Problem>
-
-const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
-  401: 'UNAUTHENTICATED',
-  403: 'FORBIDDEN',
-  404: 'NOT_FOUND',
-  405: 'METHOD_NOT_ALLOWED',
-  409: 'CONFLICT',
-  412: 'PRECONDITION_FAILED',
-  413: 'BODY_TOO_LARGE',
-  415: 'UNSUPPORTED_MEDIA_TYPE',
-  422: 'UNPROCESSABLE',
-  429: 'RATE_LIMITED',
-  431: 'HEADERS_TOO_LARGE',
-}
 
 /**
  * The JSON of a good answer; undefined for an empty one. Throws AppError: a 4xx becomes the same error the service had (code, message,
@@ -55,16 +41,12 @@ function callersFault(answer: Answer, service: string, request: string): AppErro
 }
 
 function codeOf(named: string | undefined, status: number): ErrorCode {
-  const known = CODES_BY_NAME.get(named ?? '')
-  if (known && CODES[known] === status) return known
-  return BY_STATUS[status] ?? 'INVALID_REQUEST'
+  if (named !== undefined && isErrorCode(named) && CODES[named] === status) return named
+  return codeOfStatus(status) ?? 'INVALID_REQUEST'
 }
 
-const CODES_BY_NAME: ReadonlyMap<string, ErrorCode> = new Map(
-  (Object.keys(CODES) as ErrorCode[]).map((code) => [code, code]),
-)
-
-function readProblem(text: string): Problem {
+/** What can be read of a problem document; nothing of a text that is none. */
+export function readProblem(text: string): Problem {
   try {
     return Problem.catch({}).parse(JSON.parse(text))
   } catch {
@@ -73,7 +55,7 @@ function readProblem(text: string): Problem {
 }
 
 function describe(status: number, { code }: Problem): string {
-  return code !== undefined && CODES_BY_NAME.has(code) ? `${status} (${code})` : String(status)
+  return code !== undefined && isErrorCode(code) ? `${status} (${code})` : String(status)
 }
 
 function retryAfterOf({ headers }: Answer): Record<string, string> {

@@ -4,7 +4,7 @@ import type { Outcome } from '../discovery/balancer.ts'
 import type { Instance } from '../discovery/directory.ts'
 import { AppError } from '../errors.ts'
 import { readAnswer } from './answer.ts'
-import { AttemptFailed, backOff, createRetryPolicy, RetryBudget } from './retry.ts'
+import { AttemptFailed, createRetryPolicy, pauseBeforeRetry, RetryBudget } from './retry.ts'
 import type { Targets } from './targets.ts'
 import { type Answer, type Transport, TransportError } from './transport.ts'
 
@@ -35,6 +35,7 @@ export interface Call {
   status: number | undefined
 }
 
+/** What a service's calls are carried out with. */
 export interface AttemptsOptions {
   readonly service: string
   readonly targets: Targets
@@ -132,7 +133,7 @@ export class Attempts {
   #again(call: Call, error: unknown, retryAfter?: string): unknown {
     const { clock, targets, maxAttempts } = this.#options
     if (call.attempts >= maxAttempts) return error
-    const pause = backOff(call.attempts, retryAfter, this.#options)
+    const pause = pauseBeforeRetry(call.attempts, retryAfter, this.#options)
     if (pause === undefined || clock.monotonic() + pause >= call.deadline) return error
     if (!targets.any() || !this.#budget.withdraw()) return error
     return new AttemptFailed(error, pause)

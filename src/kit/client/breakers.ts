@@ -1,4 +1,5 @@
 import type { Clock } from '../../drivers/clock.ts'
+import type { Outcome } from '../discovery/balancer.ts'
 import type { Instance } from '../discovery/directory.ts'
 import {
   afterFailure,
@@ -14,13 +15,13 @@ import type { Log } from '../telemetry/log.ts'
 
 /** A request that a breaker let through. Call `done` once, when it is over. */
 export interface Permit {
-  done(outcome: 'success' | 'failure' | 'cancelled'): void
+  /** The breaker learns how it went. */
+  done(outcome: Outcome): void
 }
 
 /**
- * A circuit breaker for each instance (seed 9.7.6): 5 failures in a row (unless configured otherwise) open it for 60 s, then one request tries the
- * instance. Unlike
- * the balancer's ejection it also opens for the last instance standing: callers then fail at once instead of after a timeout.
+ * A circuit breaker for each instance (seed 9.7.6): 5 failures in a row (unless configured otherwise) open it for 60 s, then
+ * one request tries the instance. Unlike the balancer's ejection it also opens for the last instance standing: callers then fail at once instead of after a timeout.
  * A restarted copy is a new Instance object and starts afresh.
  */
 export class Breakers {
@@ -68,7 +69,7 @@ export class Breakers {
     return !standing || standing.at === 'closed' || isDue(standing, this.#clock.monotonic())
   }
 
-  #settle(instance: Instance, trial: boolean, outcome: 'success' | 'failure' | 'cancelled'): void {
+  #settle(instance: Instance, trial: boolean, outcome: Outcome): void {
     const before = this.#standingOf(instance)
     if (outcome === 'success' && before === IN_ROTATION) return
     const now = this.#clock.monotonic()
@@ -82,7 +83,7 @@ export class Breakers {
     this.#report(instance, before, after, outcome)
   }
 
-  #report(instance: Instance, before: Standing, after: Standing, outcome: string): void {
+  #report(instance: Instance, before: Standing, after: Standing, outcome: Outcome): void {
     const where = { target: instance.service_name, url: instance.url }
     if (after.at === 'ejected' && before.at !== 'ejected' && outcome === 'failure') {
       this.#log.warning(`Circuit opened: ${instance.service_name} fails, and gets no calls for a while`, {

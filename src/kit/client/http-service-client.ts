@@ -29,6 +29,7 @@ interface ClientSettings {
   readonly breaker_open_ms: number
 }
 
+/** What one service's client works with. */
 export interface ServiceClientOptions {
   /** The service to call, by its registered name. */
   readonly service: string

@@ -1,4 +1,5 @@
 import type { Clock } from '../../drivers/clock.ts'
+import { LruMap } from '../../drivers/lru-map.ts'
 
 /** Most answers kept by one client. */
 const LIMIT = 1_000
@@ -9,21 +10,17 @@ interface Kept {
   readonly until: number
 }
 
-/** The last good answers of a service, for when it can't answer. The least recently kept goes first. */
+/** The last good answers of a service, for when it can't answer. The one unused longest goes first. */
 export class LastGood {
   readonly #clock: Clock
-  readonly #answers = new Map<string, Kept>()
+  readonly #answers = new LruMap<string, Kept>(LIMIT)
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
+  /** Keeps an answer for `forMs` milliseconds. */
   keep(key: string, value: unknown, forMs: number): void {
-    this.#answers.delete(key)
-    if (this.#answers.size >= LIMIT) {
-      const oldest = this.#answers.keys().next()
-      if (!oldest.done) this.#answers.delete(oldest.value)
-    }
     this.#answers.set(key, { value, until: this.#clock.monotonic() + forMs })
   }
 

@@ -2,6 +2,7 @@ import { AppError } from '../errors.ts'
 import type { Target } from './targets.ts'
 import { neverSent } from './transport.ts'
 
+/** A request whose answer is a stream. */
 export interface StreamRequest extends RequestInit {
   /** Milliseconds until the answer's headers; the body may take any time. */
   readonly timeoutMs: number

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { AttemptFailed, backOff, createRetryPolicy, parseRetryAfter, RetryBudget } from './retry.ts'
+import { AttemptFailed, createRetryPolicy, parseRetryAfter, pauseBeforeRetry, RetryBudget } from './retry.ts'
 
 const NOW = Date.parse('2026-12-01T12:00:00Z')
 
@@ -25,13 +25,13 @@ describe('retry policy', () => {
   })
 })
 
-describe('backOff', () => {
+describe('pauseBeforeRetry', () => {
   it('doubles, and leaves half of it to chance', () => {
     const clock = new TestClock()
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 5 }), fc.double({ min: 0, max: 0.999, noNaN: true }), (attempt, chance) => {
         const ceiling = 100 * 2 ** (attempt - 1)
-        const pause = backOff(attempt, undefined, { random: () => chance, clock }) ?? 0
+        const pause = pauseBeforeRetry(attempt, undefined, { random: () => chance, clock }) ?? 0
         expect(pause >= ceiling / 2 && pause < ceiling).toBe(true)
       }),
     )
@@ -39,10 +39,10 @@ describe('backOff', () => {
 
   it('obeys Retry-After up to 2 s', () => {
     const chance = { random: () => 0, clock: new TestClock() }
-    expect(backOff(1, '1', chance)).toBe(1_000)
-    expect(backOff(1, 'Tue, 01 Dec 2026 12:00:02 GMT', chance)).toBe(2_000)
-    expect(backOff(1, '3', chance)).toBeUndefined()
-    expect(backOff(1, '0', chance)).toBe(50)
+    expect(pauseBeforeRetry(1, '1', chance)).toBe(1_000)
+    expect(pauseBeforeRetry(1, 'Tue, 01 Dec 2026 12:00:02 GMT', chance)).toBe(2_000)
+    expect(pauseBeforeRetry(1, '3', chance)).toBeUndefined()
+    expect(pauseBeforeRetry(1, '0', chance)).toBe(50)
   })
 
   it('takes any header', () => {

@@ -1,9 +1,8 @@
 import { DelegateBackoff, handleWhen, type RetryPolicy, retry } from 'cockatiel'
 import type { Clock } from '../../drivers/clock.ts'
+import { backOff } from '../back-off.ts'
 
-/** Milliseconds before the second try, at most; doubled before the third. */
-const FIRST_DELAY_MS = 100
-/** A service that asks for a longer pause than this is left alone. */
+/** Longest pause, milliseconds. A service that asks for a longer one is left alone. */
 const LONGEST_PAUSE_MS = 2_000
 
 /** An attempt that failed. With `retryInMs` it is made again after that pause; without, `reason` is the call's result. */
@@ -35,20 +34,18 @@ function pauseOf(result: object): number {
 }
 
 /**
- * Milliseconds to wait before trying again: exponential, half of it by chance, so that callers who failed together don't come
- * back together. Not less than the service asked for by Retry-After; undefined when it asked for more than 2 s.
+ * Milliseconds to wait before trying again: the kit's back-off, from 100 ms, and not less than the service asked for by
+ * Retry-After; undefined when it asked for more than 2 s.
  * @param attempt how many were made, from 1
  * @param retryAfter the header's value: seconds, or a date
  */
-export function backOff(
+export function pauseBeforeRetry(
   attempt: number,
   retryAfter: string | undefined,
   { random, clock }: { random: () => number; clock: Clock },
 ): number | undefined {
-  const ceiling = FIRST_DELAY_MS * 2 ** (attempt - 1)
-  const jittered = ceiling / 2 + (random() * ceiling) / 2
   const asked = retryAfter === undefined ? 0 : parseRetryAfter(retryAfter, clock.now())
-  return asked > LONGEST_PAUSE_MS ? undefined : Math.max(jittered, asked)
+  return asked > LONGEST_PAUSE_MS ? undefined : Math.max(backOff(attempt, { mostMs: LONGEST_PAUSE_MS, random }), asked)
 }
 
 /** Milliseconds that a Retry-After header asks for (RFC 9110 §10.2.3); 0 for one that can't be read or lies in the past. */

@@ -26,10 +26,15 @@ export interface CallOptions {
  */
 export interface ServiceClient {
   readonly service: string
+  /** Reads; repeated when it fails. @param path from the root, without a query: that is in `options` */
   get(path: string, options?: CallOptions): Promise<unknown>
+  /** Makes something; repeated only with an `idempotencyKey`, or when nothing was sent. */
   post(path: string, body?: unknown, options?: CallOptions): Promise<unknown>
+  /** Replaces something; repeated when it fails. */
   put(path: string, body?: unknown, options?: CallOptions): Promise<unknown>
+  /** Changes a part of something; repeated as a POST is. */
   patch(path: string, body?: unknown, options?: CallOptions): Promise<unknown>
+  /** Removes something; repeated when it fails. */
   delete(path: string, options?: CallOptions): Promise<unknown>
   /** The answer as it came, body unread, no retry: for streams (SSE) and NDJSON. The caller cancels or drains the body. */
   raw(path: string, init?: RequestInit & { timeoutMs?: number }): Promise<Response>

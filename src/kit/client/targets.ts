@@ -16,6 +16,7 @@ export interface Target {
   done(outcome: Outcome): void
 }
 
+/** What decides where a service's requests go. */
 export interface TargetsOptions {
   readonly service: string
   readonly directory: Directory

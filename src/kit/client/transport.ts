@@ -42,6 +42,7 @@ export class TransportError extends Error {
   }
 }
 
+/** Sends single requests, without a thought for whether they may be repeated. */
 export interface Transport {
   /** Sends one request and reads its whole answer. Rejects with TransportError. */
   send(request: TransportRequest): Promise<Answer>

@@ -14,7 +14,7 @@ function nearest(word: string, candidates: readonly string[]): string | undefine
   return best
 }
 
-/** ` (did you mean gateway?)`, or nothing when no candidate is near. */
+/** `; did you mean gateway?`, to end a message with; nothing when no candidate is near. */
 export function didYouMean(word: string, candidates: readonly string[]): string {
   const meant = nearest(word, candidates)
   return meant === undefined ? '' : `; did you mean ${meant}?`

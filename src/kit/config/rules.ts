@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net'
+import { isLoopbackName } from '../middleware/guard.ts'
 import type { Fault } from './explain.ts'
 import type { Section, Settings } from './schema.ts'
 
@@ -34,14 +34,9 @@ function backendFaults(settings: Settings): readonly Fault[] {
 }
 
 function openAddress({ auth }: Settings, { name, section }: PlacedRole): readonly Fault[] {
-  if (auth.mode !== 'local' || isLoopback(section.host)) return []
+  if (auth.mode !== 'local' || isLoopbackName(section.host)) return []
   const message = `${section.host} can be reached from other machines, which auth.mode local does not protect; use 127.0.0.1, or set auth.mode: token`
   return [{ path: [name, 'host'], message }]
-}
-
-/** Whether only this machine reaches an address (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3, RFC 6761 §6.3). */
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
 }
 
 function portFaults(placed: readonly PlacedRole[]): readonly Fault[] {

@@ -34,12 +34,18 @@ interface Range {
   readonly list: BlockList
 }
 
-const RANGES: readonly Range[] = FORBIDDEN.map(([why, prefix, bits]) => {
-  const family = isIPv6(prefix) ? 'ipv6' : 'ipv4'
-  const list = new BlockList()
-  list.addSubnet(prefix, bits, family)
-  return { why, family, list }
-})
+let builtRanges: readonly Range[] | undefined
+
+/** Built when first asked for: it takes 10 ms, which a process that checks no address need not spend. */
+function ranges(): readonly Range[] {
+  builtRanges ??= FORBIDDEN.map(([why, prefix, bits]) => {
+    const family = isIPv6(prefix) ? 'ipv6' : 'ipv4'
+    const list = new BlockList()
+    list.addSubnet(prefix, bits, family)
+    return { why, family, list }
+  })
+  return builtRanges
+}
 
 /** Names that clouds give their metadata service, refused without asking DNS. */
 const METADATA_NAMES: ReadonlySet<string> = new Set([
@@ -59,7 +65,7 @@ export function refusedAddress(address: string): string | undefined {
   if (number === 6 && canonicalIpv6(address) === '::1') return undefined
   const family = number === 6 ? 'ipv6' : 'ipv4'
   // each range is asked for its own family only: BlockList takes an IPv4 address for the mapped IPv6 one
-  return RANGES.find((range) => range.family === family && range.list.check(address, family))?.why
+  return ranges().find((range) => range.family === family && range.list.check(address, family))?.why
 }
 
 /**

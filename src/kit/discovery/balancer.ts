@@ -34,6 +34,7 @@ export interface Balancer {
   isEjected(instance: Instance): boolean
 }
 
+/** What a balancer tells time and rolls dice with, and when it ejects. */
 export interface BalancerOptions {
   readonly clock: Clock
   /** Uniform in [0, 1). Default `Math.random`. */

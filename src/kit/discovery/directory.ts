@@ -20,5 +20,6 @@ export interface Directory {
   waitFor(service: string, signal: AbortSignal): Promise<readonly Instance[]>
   /** Calls back when a service's list changed; returns how to stop. */
   onChange(notify: (service: string) => void): () => void
+  /** Leaves the registry's stream; those who still wait are told `UNREACHABLE`. */
   close(): Promise<void>
 }

@@ -14,6 +14,7 @@ export interface EjectionLimits {
   readonly maxShare: number
 }
 
+/** The limits unless configured otherwise. */
 export const EJECTION_LIMITS: EjectionLimits = { failures: 5, holdMs: 60_000, maxShare: 0.5 }
 
 /** The standing of an instance nothing is known about. */

@@ -1,18 +1,21 @@
 import { networkInterfaces } from 'node:os'
-import { setTimeout as delay } from 'node:timers/promises'
+import { backOff } from '../back-off.ts'
 import type { Log } from '../telemetry/log.ts'
+import { createWakeUp } from '../wake-up.ts'
 import { type RegistryCallsOptions, registryCalls } from './registry-calls.ts'
 import type { RegistryDirectory } from './registry-directory.ts'
 
 /** Milliseconds between heartbeats: three fit into a lease (the seed's 30 s). */
 const HEARTBEAT_MS = 10_000
 /** Pause after a failed try, milliseconds: doubled up to the longest. */
-const MIN_PAUSE_MS = 200
-const MAX_PAUSE_MS = 5_000
+const FIRST_PAUSE_MS = 400
+const LONGEST_PAUSE_MS = 5_000
+/** How long the registry may take for an answer, milliseconds. */
 const CALL_MS = 2_000
 /** The registry's last word must not hold up a stop, milliseconds. */
 const LEAVE_MS = 1_000
 
+/** What is registered, and where. */
 export interface RegistrationOptions extends RegistryCallsOptions {
   /** Where it listens. A wildcard address is registered as this machine's first outward one. */
   readonly host: string
@@ -61,7 +64,7 @@ export function register(options: RegistrationOptions): KeptRegistration {
   const stop = new AbortController()
   const body = { service_name: service, host: advertisedHost(options.host), port, tags, metadata }
   let state: State = { at: 'unknown' }
-  let wake = new AbortController()
+  const bell = createWakeUp()
   let refused = false
 
   async function post(path: string, content: unknown, signal: AbortSignal): Promise<Response> {
@@ -98,19 +101,16 @@ export function register(options: RegistrationOptions): KeptRegistration {
         refused ||= fault instanceof Refusal
         failures++
       }
-      const pause =
-        failures === 0 ? heartbeatMs : Math.min(MAX_PAUSE_MS, heartbeatMs, MIN_PAUSE_MS * 2 ** Math.min(failures, 10))
-      await sleep(pause * (0.9 + random() * 0.2))
+      const mostMs = Math.min(LONGEST_PAUSE_MS, heartbeatMs)
+      const pauseMs =
+        failures === 0
+          ? heartbeatMs * (0.9 + random() * 0.2)
+          : backOff(failures, { firstMs: FIRST_PAUSE_MS, mostMs, random })
+      await bell.sleep(pauseMs, stop.signal)
     }
   }
 
-  async function sleep(ms: number): Promise<void> {
-    const signal = AbortSignal.any([stop.signal, wake.signal])
-    await delay(ms, undefined, { signal }).catch(() => {})
-    if (wake.signal.aborted) wake = new AbortController()
-  }
-
-  const stopListening = directory.onConnect(() => wake.abort())
+  const stopListening = directory.onConnect(() => bell.ring())
   const keeping = keepRegistered()
 
   return {

@@ -2,6 +2,7 @@ import type { Authority } from '../auth/authority.ts'
 import { createIdSource } from '../telemetry/ids.ts'
 import { formatTraceparent } from '../telemetry/tracing.ts'
 
+/** Where the registry is, and who calls it. */
 export interface RegistryCallsOptions {
   /** One address, or several separated by commas. */
   readonly registryUrl: string

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../drivers/clock.ts'
-import type { Log } from '../telemetry/log.ts'
+import { portOf } from '../http/port-of.ts'
+import { silentLog } from '../telemetry/testing/recorded-log.ts'
 import type { Instance } from './directory.ts'
 import { register } from './registration.ts'
 import { createDirectory, type DirectoryOptions } from './registry-directory.ts'
@@ -11,8 +11,6 @@ const closing: (() => unknown)[] = []
 afterEach(async () => {
   for (let close = closing.pop(); close; close = closing.pop()) await close()
 })
-
-const LOG: Log = { debug() {}, info() {}, warning() {}, error() {}, critical() {} }
 
 /** A registry as the wire shows it, with its hands tied: it says what the test says. */
 class FakeRegistry {
@@ -28,7 +26,7 @@ class FakeRegistry {
   async start(): Promise<void> {
     this.#server = createServer((request, response) => void this.#answer(request, response))
     await new Promise<void>((resolve) => this.#server.listen(this.port, '127.0.0.1', resolve))
-    this.port = (this.#server.address() as AddressInfo).port
+    this.port = portOf(this.#server)
   }
 
   async stop(): Promise<void> {
@@ -86,7 +84,7 @@ function directoryFor(registryUrl: string, more: Partial<DirectoryOptions> = {})
     statics: {},
     registryUrl,
     service: 'gateway',
-    log: LOG,
+    log: silentLog,
     clock: systemClock,
     ...more,
   })
@@ -185,7 +183,7 @@ describe('createDirectory', () => {
 })
 
 describe('register', () => {
-  function registerAt(registry: FakeRegistry, { heartbeatMs = 60_000, log = LOG } = {}) {
+  function registerAt(registry: FakeRegistry, { heartbeatMs = 60_000, log = silentLog } = {}) {
     const directory = directoryFor(registry.url)
     const authority = {
       mode: 'token' as const,
@@ -249,7 +247,7 @@ describe('register', () => {
     registry.registerStatus = 400
     const registration = registerAt(registry, {
       heartbeatMs: 5,
-      log: { ...LOG, error: (message) => errors.push(message) },
+      log: { ...silentLog, error: (message) => errors.push(message) },
     })
     await expect.poll(() => registry.calls.length).toBeGreaterThan(4)
     expect(errors).toEqual([expect.stringContaining('refuses user: status 400')])
@@ -265,7 +263,7 @@ describe('register', () => {
       host: 'h',
       port: 1,
       metadata: {},
-      log: LOG,
+      log: silentLog,
       directory,
     })
     expect(await registration.leave()).toBe(false)

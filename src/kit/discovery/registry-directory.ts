@@ -13,6 +13,7 @@ import { Down, Snapshot, Up, WATCH_EVENTS } from './watch-events.ts'
 /** How long an instance that a restarted registry does not know (yet) is kept, milliseconds: more than a heartbeat. */
 const GRACE_MS = 15_000
 
+/** What a directory is fed from. */
 export interface DirectoryOptions extends Omit<RegistryCallsOptions, 'registryUrl'> {
   /** Addresses by service name, several separated by commas: these win over the registry's. */
   readonly statics: Readonly<Record<string, string>>

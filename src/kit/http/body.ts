@@ -54,9 +54,7 @@ function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<Buff
 }
 
 function tooLarge(maxBytes: number): AppError {
-  return new AppError('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes`, {
-    headers: { connection: 'close' },
-  })
+  return new AppError('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes`)
 }
 
 /** Length a request's body was announced with; undefined for chunks. Zero: no body (RFC 9112 §6.3). */

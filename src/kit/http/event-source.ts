@@ -1,7 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { AppError, CODES, type ErrorCode } from '../errors.ts'
+import { backOff } from '../back-off.ts'
+import { AppError, codeOfStatus } from '../errors.ts'
+import { pause } from '../pause.ts'
 import { EventParser, type ReceivedEvent } from './event-parser.ts'
 
+/** What to follow, and with how much patience. */
 export interface EventSourceOptions {
   /**
    * Opens one connection, such as `(headers, signal) => fetch(url, { headers, signal })`.
@@ -39,7 +41,7 @@ const MAX_LENGTH = 16 * 1_048_576
  * @example await followEvents({ connect: (headers, signal) => fetch(url, { headers, signal }), onEvent: apply, signal })
  */
 export async function followEvents(options: EventSourceOptions): Promise<void> {
-  const { signal, onLost, minPauseMs = 50, maxPauseMs = 2_000, random = Math.random } = options
+  const { signal, onLost, minPauseMs: firstMs = 50, maxPauseMs: mostMs = 2_000, random = Math.random } = options
   const session: Session = { lastId: '', heard: false }
   let failures = 0
   while (!signal.aborted) {
@@ -48,8 +50,7 @@ export async function followEvents(options: EventSourceOptions): Promise<void> {
     if (signal.aborted) return
     onLost?.(cause)
     failures = session.heard ? 0 : failures + 1
-    const pause = Math.min(maxPauseMs, minPauseMs * 2 ** Math.min(failures, 16))
-    await delay(pause * (0.5 + random() / 2), undefined, { signal }).catch(() => {})
+    await pause(backOff(failures + 1, { firstMs, mostMs, random }), signal)
   }
 }
 
@@ -105,6 +106,6 @@ function isEventStream(answer: Response): boolean {
 
 async function refusal(answer: Response): Promise<AppError> {
   await answer.body?.cancel()
-  const code = (Object.keys(CODES) as ErrorCode[]).find((name) => CODES[name] === answer.status) ?? 'UPSTREAM_FAILED'
+  const code = codeOfStatus(answer.status) ?? 'UPSTREAM_FAILED'
   return new AppError(code, `The server answered ${answer.status} instead of a stream`)
 }

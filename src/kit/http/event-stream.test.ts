@@ -7,13 +7,12 @@ import type { AppEnv } from '../role.ts'
 import { followEvents } from './event-source.ts'
 import { type EventStream, type EventStreamOptions, eventStream } from './event-stream.ts'
 import { listen } from './listener.ts'
+import { DEFAULT_LIMITS } from './testing/listener-limits.ts'
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
   for (let close = closing.pop(); close; close = closing.pop()) await close()
 })
-
-const LIMITS = { header_bytes: 16_384, headers_timeout_ms: 10_000, request_timeout_ms: 30_000, max_connections: 100 }
 
 /** Serves one event stream on a port of its own. */
 async function serveEvents(
@@ -25,7 +24,14 @@ async function serveEvents(
   app.get('/events', (c) =>
     eventStream(c, { signal: stopping.signal, ...options }, (events) => produce(events, c.req.header('last-event-id'))),
   )
-  const listener = await listen({ host: '127.0.0.1', port: 0, limits: LIMITS, layers: [], app, clock: systemClock })
+  const listener = await listen({
+    host: '127.0.0.1',
+    port: 0,
+    limits: DEFAULT_LIMITS,
+    layers: [],
+    app,
+    clock: systemClock,
+  })
   closing.push(() => listener.drain(0))
   closing.push(() => stopping.abort())
   const { port } = listener
@@ -43,6 +49,16 @@ async function stalledReader(port: number): Promise<Socket> {
   return socket
 }
 
+/** Whether a promise is still pending after so many turns of the event loop that nothing on this machine can be on its way. */
+async function isStuck(promise: Promise<unknown>, turns = 200): Promise<boolean> {
+  let settled = false
+  void promise.then(() => {
+    settled = true
+  })
+  for (let turn = 0; turn < turns && !settled; turn++) await new Promise(setImmediate)
+  return !settled
+}
+
 describe('eventStream', () => {
   it('sends headers at once, then events whole, then ends when the source is done', async () => {
     const gate = Promise.withResolvers<void>()
@@ -55,6 +71,15 @@ describe('eventStream', () => {
     expect(answer.headers.get('content-type')).toContain('text/event-stream')
     gate.resolve()
     expect(await answer.text()).toBe(':\n\nevent: up\nid: 1\ndata: a\ndata: b\n\nevent: xid: 9\ndata: 2\n\n')
+  })
+
+  it('answers HEAD without starting a source that nobody will ever read', async () => {
+    let started = 0
+    const { url } = await serveEvents({}, async () => void started++)
+    const head = await fetch(url, { method: 'HEAD' })
+    expect([head.status, head.headers.get('content-type')]).toEqual([200, 'text/event-stream'])
+    await (await fetch(url)).text()
+    expect(started).toBe(1)
   })
 
   it('keeps a silent connection alive with comments', async () => {
@@ -121,10 +146,11 @@ describe('eventStream', () => {
     const done = Promise.withResolvers<boolean>()
     const { port, stop, drain } = await serveEvents({ maxQueuedBytes: 10_000 }, async (events) => {
       let room = true
-      setTimeout(full.resolve, 50)
       while (room) {
         events.send({ data: 'x'.repeat(1000) })
-        room = await events.room()
+        const waiting = events.room()
+        void isStuck(waiting).then((stuck) => stuck && full.resolve())
+        room = await waiting
       }
       done.resolve(events.signal.aborted)
     })

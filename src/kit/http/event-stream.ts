@@ -24,6 +24,7 @@ export interface EventStream {
   room(): Promise<boolean>
 }
 
+/** How long a stream lasts, and what it does with a slow reader. */
 export interface EventStreamOptions {
   /** Ends the stream: the role's `ctx.signal`. */
   readonly signal: AbortSignal
@@ -41,6 +42,8 @@ const HEARTBEAT_MS = 15_000
 const MAX_QUEUED_BYTES = 1_048_576
 /** How long a reader has to take the rest when the role stops, milliseconds. */
 const LAST_WORDS_MS = 500
+/** What a stream's answer has, for a request that asks for its head alone. */
+const HEAD_HEADERS = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' }
 /** Said at once, so that headers reach the reader before the first event does; and the heartbeat. */
 const COMMENT = ':\n\n'
 
@@ -60,6 +63,9 @@ export function eventStream(
   options: EventStreamOptions,
   produce: (events: EventStream) => Promise<void>,
 ): Response {
+  c.header('X-Accel-Buffering', 'no')
+  // a source for a reader who takes no body would never learn that it is over
+  if (c.req.method === 'HEAD') return c.body(null, 200, HEAD_HEADERS)
   const { signal, heartbeatMs = HEARTBEAT_MS, maxQueuedBytes = MAX_QUEUED_BYTES, whenFull = 'end', log } = options
   const ended = new AbortController()
   if (c.env?.exchange) c.env.exchange.openEnded = true
@@ -138,7 +144,6 @@ export function eventStream(
 
   signal.addEventListener('abort', end, { once: true })
   if (signal.aborted) end()
-  c.header('X-Accel-Buffering', 'no')
   return streamSSE(c, async (opened) => {
     stream = opened
     opened.onAbort(() => {

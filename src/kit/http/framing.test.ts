@@ -1,7 +1,8 @@
 import { createServer, type Server } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { framingFault } from './framing.ts'
-import { exchangeBytes, portOf, statusesIn } from './testing/raw-requests.ts'
+import { portOf } from './port-of.ts'
+import { exchangeBytes, statusesIn } from './testing/raw-requests.ts'
 
 /** A server that asks framingFault before anything else and answers 200 to what both it and node let through. */
 let server: Server

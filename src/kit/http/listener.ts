@@ -1,5 +1,4 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import type { Clock } from '../../drivers/clock.ts'
@@ -8,6 +7,7 @@ import type { AppEnv } from '../role.ts'
 import { runInScope, type Scope } from '../telemetry/scope.ts'
 import type { Exchange, Layer } from './exchange.ts'
 import { ExchangeResponse } from './exchange-response.ts'
+import { portOf } from './port-of.ts'
 
 /** How often Node looks for connections past their time, milliseconds. */
 const CHECK_MS = 1_000
@@ -22,6 +22,7 @@ export interface ListenerLimits {
   readonly max_connections: number
 }
 
+/** Where to listen, and what takes the requests. */
 export interface ListenerOptions {
   readonly host: string
   /** 0 takes a free one. */
@@ -90,7 +91,7 @@ export async function listen({ host, port, limits, layers, app, handle, clock }:
   await open(server, host, port)
 
   return {
-    port: (server.address() as AddressInfo).port,
+    port: portOf(server),
     drain(ms) {
       draining = true
       return new Promise((resolve) => {

@@ -2,6 +2,7 @@ import { type AppError, toProblem } from '../errors.ts'
 import { announcedLength } from './body.ts'
 import type { Exchange } from './exchange.ts'
 
+/** Media type of a problem document (RFC 9457 §3). */
 export const PROBLEM_TYPE = 'application/problem+json'
 
 /** Milliseconds in which the rest of a refused body is read and thrown away. */

@@ -1,18 +1,16 @@
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod'
-import { toAppError, toProblem } from '../errors.ts'
+import { errors } from '../middleware/errors.ts'
 import type { AppEnv } from '../role.ts'
+import { silentLog } from '../telemetry/testing/recorded-log.ts'
 import { route } from './route.ts'
 
 const Thing = z.object({ name: z.string().min(1), count: z.int().min(1) })
 
 function app() {
   const hono = new Hono<AppEnv>()
-  hono.onError((thrown, c) => {
-    const problem = toProblem(toAppError(thrown), 'trace')
-    return c.json(problem, problem.status as 400)
-  })
+  errors(hono, silentLog)
   hono.post('/things', route({ summary: 'Make', body: Thing, invalid: 'Invalid thing' }), (c) => {
     const { name, count } = c.req.valid('json')
     return c.json({ name, count }, 201)

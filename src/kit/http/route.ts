@@ -2,6 +2,7 @@ import type { MiddlewareHandler } from 'hono'
 import { type DescribeRouteOptions, resolver, uniqueSymbol } from 'hono-openapi'
 import type * as z from 'zod'
 import { AppError } from '../errors.ts'
+import { inputFaults } from '../input-faults.ts'
 import type { AppEnv } from '../role.ts'
 import { parseJson, readBody } from './body.ts'
 
@@ -54,8 +55,7 @@ export function route<P extends ObjectSchema, Q extends ObjectSchema, B extends 
 export function parseInput<S extends z.ZodType>(schema: S, value: unknown, message: string): z.output<S> {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const faults = result.error.issues.slice(0, 5).map((issue) => `${issue.path.join('.') || 'value'}: ${issue.message}`)
-  throw new AppError('INVALID_REQUEST', message, { detail: `${message}: ${faults.join('; ')}` })
+  throw new AppError('INVALID_REQUEST', message, { detail: `${message}: ${inputFaults(result.error).join('; ')}` })
 }
 
 function describe<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchema>(

@@ -1,6 +1,7 @@
 import * as z from 'zod'
+import { readProblem } from '../client/answer.ts'
 import type { ServiceClient } from '../client/service-client.ts'
-import { AppError, CODES, type ErrorCode } from '../errors.ts'
+import { AppError, isErrorCode } from '../errors.ts'
 
 const SUBSCRIBED = z.object({ id: z.string() })
 
@@ -21,8 +22,6 @@ const PULLED = z.object({
 /** A message on lease, as the broker hands it out. */
 export type PulledMessage = z.infer<typeof PULLED>['messages'][number]
 
-const PROBLEM = z.object({ code: z.string(), detail: z.string() })
-
 /** Milliseconds until a publication counts as failed. */
 const PUBLISH_MS = 10_000
 /** Milliseconds beyond a long poll's own wait before the call counts as failed. */
@@ -39,6 +38,7 @@ export interface BrokerClient {
     id: string,
     options: { max: number; waitSeconds: number; signal: AbortSignal },
   ): Promise<readonly PulledMessage[]>
+  /** Ends deliveries for good. */
   ack(id: string, tokens: readonly string[]): Promise<void>
   /** Gives messages back. `delaySeconds` absent: the broker's exponential back-off. */
   nack(id: string, tokens: readonly string[], options: { reason: string; delaySeconds?: number }): Promise<void>
@@ -78,19 +78,9 @@ export function createBrokerClient(client: ServiceClient): BrokerClient {
   }
 }
 
-function refusal(status: number, text: string): AppError {
-  const problem = PROBLEM.safeParse(parsed(text))
-  if (!problem.success) return new AppError('UPSTREAM_FAILED', `The broker answered ${status}`)
-  const code = isErrorCode(problem.data.code) ? problem.data.code : 'UPSTREAM_FAILED'
-  return new AppError(code, `The broker refused: ${problem.data.detail}`)
-}
-
-const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(CODES, code)
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+/** The broker's own reason, its code kept: a full disk is told as one. */
+function refusal(status: number, answer: string): AppError {
+  const { code, detail } = readProblem(answer)
+  if (code === undefined || !isErrorCode(code)) return new AppError('UPSTREAM_FAILED', `The broker answered ${status}`)
+  return new AppError(code, `The broker refused: ${detail ?? status}`)
 }

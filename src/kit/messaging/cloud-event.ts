@@ -1,5 +1,7 @@
 import * as z from 'zod'
 import { AppError } from '../errors.ts'
+import { encodeHeaderText } from '../http/header-text.ts'
+import { inputFaults } from '../input-faults.ts'
 
 /** Media type of an event in the CloudEvents 1.0 JSON format (structured content mode). */
 export const CLOUD_EVENT_TYPE = 'application/cloudevents+json'
@@ -45,10 +47,7 @@ const ATTRIBUTE_NAME = /^[a-z0-9]{1,64}$/
  */
 export function fromStructured(value: unknown): CloudEvent {
   const result = STRUCTURED.safeParse(value)
-  if (!result.success) {
-    const [issue] = result.error.issues
-    throw invalid(`${issue?.path.join('.') || 'event'}: ${issue?.message}`)
-  }
+  if (!result.success) throw invalid(inputFaults(result.error, 'event').join('; '))
   const { specversion, id, data, data_base64, ...attributes } = result.data
   const texts = toTexts(attributes)
   if (data_base64 != null) return { id, attributes: texts, data: jsonOf(Buffer.from(data_base64, 'base64')) }
@@ -114,25 +113,19 @@ const JSON_FLAVOUR = /^[\w.-]+\/[\w.-]+\+json\b/i
 
 /** An event's attributes as HTTP headers, without `content-type` (binary content mode). */
 export function toHeaders({ id, attributes }: EventContext): Record<string, string> {
-  const headers: Record<string, string> = { 'ce-specversion': '1.0', 'ce-id': encodeValue(id) }
+  const headers: Record<string, string> = { 'ce-specversion': '1.0', 'ce-id': encodeHeaderText(id) }
   for (const name in attributes) {
-    if (name !== 'datacontenttype') headers[`ce-${name}`] = encodeValue(attributes[name] ?? '')
+    if (name !== 'datacontenttype') headers[`ce-${name}`] = encodeHeaderText(attributes[name] ?? '')
   }
   return headers
 }
 
-/** Percent-encodes what may not stand in a header: all but printable ASCII, and space, `"`, `%` (HTTP binding 3.1.3.2). */
-function encodeValue(value: string): string {
-  return PLAIN.test(value) ? value : value.toWellFormed().replace(NOT_PLAIN, (text) => encodeURIComponent(text))
-}
-
+/** Undoes what HTTP binding 3.1.3.2 has a sender encode; a `%` that encodes nothing stands for itself. */
 function decodeValue(value: string): string {
   if (!value.includes('%')) return value
   return value.replace(ENCODED, (text) => Buffer.from(text.replaceAll('%', ''), 'hex').toString())
 }
 
-const PLAIN = /^[!#$&-~]*$/
-const NOT_PLAIN = /[^!#$&-~]+/gu
 const ENCODED = /(?:%[0-9a-fA-F]{2})+/g
 
 function invalid(detail: string, cause?: unknown): AppError {

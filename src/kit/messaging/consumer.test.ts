@@ -2,12 +2,12 @@ import { describe, expect, it, vi } from 'vitest'
 import { systemClock as clock } from '../../drivers/clock.ts'
 import { AppError } from '../errors.ts'
 import { currentScope } from '../telemetry/scope.ts'
+import { recordedLog } from '../telemetry/testing/recorded-log.ts'
 import { createTracing } from '../telemetry/tracer.ts'
 import type { SpanRecord } from '../telemetry/tracing.ts'
 import { runConsumer } from './consumer.ts'
 import type { ConsumeOptions } from './messaging.ts'
 import { FakeBroker } from './testing/fake-broker.ts'
-import { recordedLog } from './testing/recorded-log.ts'
 
 function consuming(handle: ConsumeOptions['handle'], options: Partial<ConsumeOptions> = {}, broker = new FakeBroker()) {
   const stop = new AbortController()

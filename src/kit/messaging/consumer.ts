@@ -1,11 +1,14 @@
-import { toAppError } from '../errors.ts'
+import { backOff } from '../back-off.ts'
+import { messageOf, toAppError } from '../errors.ts'
+import { pause } from '../pause.ts'
 import type { Log } from '../telemetry/log.ts'
 import { runInScope } from '../telemetry/scope.ts'
 import { parseTraceparent, type Tracing } from '../telemetry/tracing.ts'
+import { createWakeUp } from '../wake-up.ts'
 import type { BrokerClient, PulledMessage } from './broker-client.ts'
+import { linger } from './linger.ts'
 import type { ConsumeOptions } from './messaging.ts'
 import { type Settlement, startSettlement } from './settlement.ts'
-import { backOff, createWakeUp, linger, pause } from './wake-up.ts'
 
 /** Length of one long poll, in seconds. */
 const WAIT_SECONDS = 20
@@ -54,7 +57,7 @@ function createRetry(log: Log, what: string, signal: AbortSignal) {
     async failed(fault: unknown) {
       failures++
       const wait = backOff(failures)
-      const why = fault instanceof Error ? fault.message : String(fault)
+      const why = messageOf(fault)
       log.warning(`${what}: ${why}`, { failures, retry_in_ms: Math.round(wait) })
       await pause(wait, signal)
     },
@@ -149,7 +152,7 @@ async function handle(message: PulledMessage, options: ConsumerOptions, settleme
       options.log.info(`handled ${event.topic}`, { message_id: event.id, delivery: event.delivery })
       settlement.ack(ack)
     } catch (fault) {
-      const reason = fault instanceof Error ? fault.message : String(fault)
+      const reason = messageOf(fault)
       span.end({ failed: true, message: reason })
       options.onHandled?.('failed')
       options.log.warning(`Handling ${event.topic} failed: ${reason}`, {

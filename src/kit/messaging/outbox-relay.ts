@@ -1,9 +1,13 @@
 import { sql } from 'kysely'
 import type { Store } from '../../drivers/store/contract.ts'
+import { backOff } from '../back-off.ts'
+import { messageOf } from '../errors.ts'
+import { pause } from '../pause.ts'
 import type { Log } from '../telemetry/log.ts'
+import { createWakeUp } from '../wake-up.ts'
 import type { BrokerClient } from './broker-client.ts'
+import { linger } from './linger.ts'
 import type { OutboxTable } from './messaging.ts'
-import { backOff, createWakeUp, linger, pause } from './wake-up.ts'
 
 /** Most events sent in one request. */
 export const BATCH_EVENTS = 500
@@ -77,7 +81,7 @@ export function startRelay<DB extends OutboxTable>({ store, broker, log, signal 
       } catch (fault) {
         failures++
         const wait = backOff(failures)
-        const why = fault instanceof Error ? fault.message : String(fault)
+        const why = messageOf(fault)
         log.warning(`Events wait in the outbox: ${why}`, { failures, retry_in_ms: Math.round(wait) })
         await pause(wait, signal)
       }

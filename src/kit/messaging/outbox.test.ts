@@ -3,11 +3,11 @@ import { systemClock as clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
 import { AppError } from '../errors.ts'
 import { runInScope } from '../telemetry/scope.ts'
+import { recordedLog } from '../telemetry/testing/recorded-log.ts'
 import { createTracing } from '../telemetry/tracer.ts'
 import { createOutbox } from './outbox.ts'
 import { BATCH_EVENTS, startRelay } from './outbox-relay.ts'
 import { openTestStore, type TestTables } from './testing/open-test-store.ts'
-import { recordedLog } from './testing/recorded-log.ts'
 
 interface SentEvent {
   readonly id: string

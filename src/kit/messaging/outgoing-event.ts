@@ -1,6 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto'
 import type { Clock } from '../../drivers/clock.ts'
-import { AppError } from '../errors.ts'
+import { AppError, messageOf } from '../errors.ts'
 import { parseJsonText } from '../http/body.ts'
 import { currentScope } from '../telemetry/scope.ts'
 import { formatTraceparent } from '../telemetry/tracing.ts'
@@ -45,5 +45,3 @@ export function encodeOutgoing(event: OutgoingEvent, service: string, clock: Clo
   }
   return { id, topic: type, text }
 }
-
-const messageOf = (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown))

@@ -1,7 +1,10 @@
+import { backOff } from '../back-off.ts'
 import { toAppError } from '../errors.ts'
+import { pause } from '../pause.ts'
 import type { Log } from '../telemetry/log.ts'
+import { createWakeUp } from '../wake-up.ts'
 import type { BrokerClient } from './broker-client.ts'
-import { backOff, createWakeUp, linger, pause } from './wake-up.ts'
+import { linger } from './linger.ts'
 
 /** Tries of one round. What still isn't told then comes again when its lease ends, and the inbox knows it. */
 const ATTEMPTS = 4
@@ -10,7 +13,9 @@ const IDLE_MS = 60_000
 
 /** Tells the broker which messages were handled and which come back, many in one request. */
 export interface Settlement {
+  /** A message was handled. */
   ack(token: string): void
+  /** A message could not be handled: it is to come again. */
   nack(token: string, reason: string): void
   /** Tells what is left and ends. */
   close(): Promise<void>

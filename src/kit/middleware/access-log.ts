@@ -4,6 +4,7 @@ import type { Log } from '../telemetry/log.ts'
 import { runInScope } from '../telemetry/scope.ts'
 import { isProbe } from './health.ts'
 
+/** What the access log writes to and times with. */
 export interface AccessLogOptions {
   readonly log: Log
   readonly clock: Pick<Clock, 'monotonic'>

@@ -8,6 +8,7 @@ import { currentScope } from '../telemetry/scope.ts'
 /** The service whose word about users is believed. */
 const GATEWAY = 'api-gateway'
 
+/** What tells who asks. */
 export interface AuthOptions {
   readonly authority: Authority
   /** The audience a token must be meant for: this service. */
@@ -41,10 +42,15 @@ function remember(identity: Identity | undefined) {
   if (scope && identity) scope.identity = identity
 }
 
-/** The token of an `Authorization: Bearer` header (RFC 6750 §2.1). Throws AppError `UNAUTHENTICATED` when there is none. */
+/** The token of an `Authorization: Bearer` header (RFC 6750 §2.1); undefined when there is none. */
+export function findBearerToken(header: string | undefined): string | undefined {
+  return header === undefined ? undefined : /^bearer +([^\s]+) *$/i.exec(header)?.[1]
+}
+
+/** The same for who can't do without. Throws AppError `UNAUTHENTICATED`. */
 export function bearerToken(header: string | undefined): string {
-  const token = header !== undefined && /^bearer +([^\s]+) *$/i.exec(header)?.[1]
-  if (token) return token
+  const token = findBearerToken(header)
+  if (token !== undefined) return token
   throw new AppError('UNAUTHENTICATED', 'Unauthorized', {
     detail: 'Send a token as "Authorization: Bearer …"; msvc token makes one',
     headers: { 'www-authenticate': 'Bearer' },

@@ -6,16 +6,15 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock as clock } from '../../drivers/clock.ts'
 import type { Authority } from '../auth/authority.ts'
 import { AppError } from '../errors.ts'
-import { type Listener, listen } from '../http/listener.ts'
+import type { Listener } from '../http/listener.ts'
 import type { AppEnv } from '../role.ts'
 import type { Log } from '../telemetry/log.ts'
-import { createMetrics } from '../telemetry/metrics.ts'
 import { currentScope } from '../telemetry/scope.ts'
 import { createTracing } from '../telemetry/tracer.ts'
 import type { SpanRecord } from '../telemetry/tracing.ts'
-import { type ChainOptions, innerChain, outerChain } from './chain.ts'
+import type { ChainOptions } from './chain.ts'
+import { listenBehindChain } from './testing/chained-listener.ts'
 
-const limits = { header_bytes: 16_384, headers_timeout_ms: 10_000, request_timeout_ms: 30_000, max_connections: 100 }
 const open: Listener[] = []
 afterEach(async () => {
   await Promise.all(open.splice(0).map((listener) => listener.drain(1_000)))
@@ -57,35 +56,20 @@ async function boot(overrides: Partial<ChainOptions> & { tracesPerSecond?: numbe
       return { subject: `caller-of-${audience}`, scopes: new Set(), service: false }
     },
   }
-  const options: ChainOptions = {
+  const { tracesPerSecond = 100, ...parts } = overrides
+  const ship = (span: SpanRecord) => void recorded.spans.push(span)
+  const tracing = createTracing({ service: 'thing-service', clock, tracesPerSecond, ship })
+  const chain = {
     service: 'thing-service',
-    summary: 'things',
     version: '1.0.0',
+    summary: 'things',
     clock,
     log,
-    metrics: createMetrics('thing-service'),
-    tracing: createTracing({
-      service: 'thing-service',
-      clock,
-      tracesPerSecond: overrides.tracesPerSecond ?? 100,
-      ship: (span) => recorded.spans.push(span),
-    }),
+    tracing,
     authority,
-    hosts: [],
-    origins: [],
-    checks: new Map(),
-    isReady: () => true,
-    ...overrides,
+    ...parts,
   }
-  const layers = outerChain(options)
-  const listener = await listen({
-    host: '127.0.0.1',
-    port: 0,
-    limits,
-    layers,
-    app: innerChain({ app }, options),
-    clock,
-  })
+  const listener = await listenBehindChain({ app }, chain)
   open.push(listener)
   const get = (path: string, headers: Record<string, string> = {}) =>
     fetch(`http://127.0.0.1:${listener.port}${path}`, { headers })

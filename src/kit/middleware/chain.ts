@@ -19,6 +19,7 @@ import { openapi } from './openapi.ts'
 import { requestId } from './request-id.ts'
 import { tracing } from './tracing.ts'
 
+/** All that the links of the chain need. */
 export interface ChainOptions {
   readonly service: string
   readonly summary: string

@@ -1,7 +1,6 @@
 import type { Context, Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
-import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { AppError, type ErrorCode, toAppError, toProblem } from '../errors.ts'
+import { AppError, codeOfStatus, toAppError, toProblem } from '../errors.ts'
 import { PROBLEM_TYPE } from '../http/problem.ts'
 import type { AppEnv } from '../role.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -22,21 +21,14 @@ export function errors(app: Hono<AppEnv>, log: Log): void {
 
 function answer(c: Context<AppEnv>, error: AppError): Response {
   const problem = toProblem(error, currentScope()?.span.traceId ?? '')
-  return c.body(JSON.stringify(problem), error.status as ContentfulStatusCode, {
+  return c.body(JSON.stringify(problem), error.status, {
     'content-type': PROBLEM_TYPE,
     ...error.headers,
   })
 }
 
-const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
-  401: 'UNAUTHENTICATED',
-  403: 'FORBIDDEN',
-  404: 'NOT_FOUND',
-  413: 'BODY_TOO_LARGE',
-}
-
 function fromHono(thrown: HTTPException): AppError {
-  const code = BY_STATUS[thrown.status] ?? (thrown.status < 500 ? 'INVALID_REQUEST' : 'INTERNAL')
+  const code = codeOfStatus(thrown.status) ?? (thrown.status < 500 ? 'INVALID_REQUEST' : 'INTERNAL')
   return new AppError(code, thrown.message, { cause: thrown })
 }
 

@@ -4,6 +4,7 @@ import type { Layer } from '../http/exchange.ts'
 import { type FramingFault, framingFault } from '../http/framing.ts'
 import { answerProblem } from '../http/problem.ts'
 
+/** Whom a role serves, and which pages may call it. */
 export interface GuardOptions {
   /** Names that a Host header may have. */
   readonly hosts: readonly string[]

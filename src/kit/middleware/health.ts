@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import type { Check } from '../context.ts'
+import { messageOf } from '../errors.ts'
 import type { AppEnv } from '../role.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
@@ -13,6 +14,7 @@ export function isProbe(path: string): boolean {
   return PROBES.has(path)
 }
 
+/** What the health paths tell. */
 export interface HealthOptions {
   readonly service: string
   readonly version: string
@@ -54,7 +56,7 @@ async function runChecks(checks: ReadonlyMap<string, Check>): Promise<Record<str
         await check(AbortSignal.timeout(CHECK_MS))
         return [name, 'ok']
       } catch (fault) {
-        return [name, fault instanceof Error ? fault.message : String(fault)]
+        return [name, messageOf(fault)]
       }
     }),
   )

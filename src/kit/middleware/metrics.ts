@@ -6,6 +6,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 /** Most series a metric may have; what would be one more is counted under route `other`. */
 const MAX_SERIES = 2_000
 
+/** Where requests are counted, and what they are timed with. */
 export interface MetricsLayerOptions {
   readonly metrics: Metrics
   readonly clock: Pick<Clock, 'monotonic'>

@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { generateSpecs } from 'hono-openapi'
 import type { AppEnv } from '../role.ts'
 
+/** What the document is about. */
 export interface OpenApiOptions {
   readonly title: string
   readonly version: string
@@ -12,9 +13,9 @@ export interface OpenApiOptions {
 
 /** `GET /openapi.json`: what the role's routes take and give, made from the schemas that check them, when first asked for. */
 export function openapi({ title, version, description, app }: OpenApiOptions): Hono<AppEnv> {
-  let document: Promise<unknown> | undefined
+  let document: ReturnType<typeof generateSpecs> | undefined
   return new Hono<AppEnv>().get('/openapi.json', async (c) => {
     document ??= generateSpecs(app, { documentation: { info: { title, version, description } } })
-    return c.json((await document) as Record<string, unknown>)
+    return c.json(await document)
   })
 }

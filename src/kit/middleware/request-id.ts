@@ -4,6 +4,7 @@ import { createIdSource } from '../telemetry/ids.ts'
 /** Ids that are safe to log and to pass on. */
 const SAFE = /^[\w.:-]{1,128}$/
 
+/** Where ids come from. */
 export interface RequestIdOptions {
   readonly generate?: () => string
 }

@@ -5,6 +5,7 @@ import type { Exchange, Layer } from '../http/exchange.ts'
 import { parseTraceparent, type SpanContext, type Tracing } from '../telemetry/tracing.ts'
 import { isProbe } from './health.ts'
 
+/** What makes the spans, and what tells how long a caller waits. */
 export interface TracingLayerOptions {
   readonly tracing: Tracing
   readonly clock: Pick<Clock, 'monotonic'>

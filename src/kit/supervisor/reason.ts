@@ -8,3 +8,8 @@ export function reasonOf(thrown: unknown): string {
   const [first = ''] = thrown.message.split('\n')
   return `unexpected ${thrown.name}: ${first}`
 }
+
+/** A start that failed, as the person who asked for it is told: `user: port 8001 on 127.0.0.1 is taken …`. */
+export function startFailure(unit: string, cause: unknown): AppError {
+  return new AppError('START_FAILED', `${unit}: ${reasonOf(cause)}`, { cause })
+}

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { systemClock } from '../../drivers/clock.ts'
 import { Platform } from '../config/schema.ts'
 import { AppError } from '../errors.ts'
@@ -146,6 +146,25 @@ describe('supervise', () => {
     await until(() => states().get('registry')?.at === 'starting')
     await Promise.all([stop(), refused])
     expect([...states().values()].map(({ at }) => at)).toEqual(['stopped', 'stopped'])
+  })
+
+  it('does not let one that will not stop hold up the others, and kills it in the end', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const { launch, events } = theatre()
+    const stubborn: Launch = (role, unit) =>
+      role === 'gateway' ? { ...launch(role, unit), stop: () => {} } : launch(role, unit)
+    const { ready, stop, states } = run([plan('gateway', ['user']), plan('user')], stubborn)
+    await ready
+    const stopped = stop()
+    await vi.advanceTimersByTimeAsync(900)
+    expect(events).not.toContain('stop user')
+    await vi.advanceTimersByTimeAsync(200)
+    expect(events).toContain('stop user')
+    expect(states().get('gateway')?.at).toBe('ready')
+    await vi.advanceTimersByTimeAsync(1_000)
+    await stopped
+    expect(states().get('gateway')?.at).toBe('stopped')
   })
 
   it('refuses roles that need each other', () => {

@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts'
 import { failuresAfter, RESTART, restartDelay } from './backoff.ts'
 import type { Job, Launch, Member, Started } from './member.ts'
 import { wavesOf } from './order.ts'
-import { reasonOf } from './reason.ts'
+import { reasonOf, startFailure } from './reason.ts'
 
 /** One copy of a role that is to run. */
 export interface UnitPlan {
@@ -86,7 +86,7 @@ export function supervise(options: SuperviseOptions): Supervision {
       started = await member.start(plan.job)
     } catch (thrown) {
       const vanished = thrown instanceof AppError && thrown.code === 'UNAVAILABLE'
-      if (!vanished && !wasReady) failed.reject(refusal(plan, thrown))
+      if (!vanished && !wasReady) failed.reject(startFailure(plan.unit, thrown))
       member.kill()
       const end = await member.exited
       return { why: vanished ? end : reasonOf(thrown), readyMs: 0 }
@@ -123,16 +123,21 @@ export function supervise(options: SuperviseOptions): Supervision {
     stopping.abort(new AppError('STOPPING', 'The platform is stopping'))
     // before it was ready as a whole there are no requests to wait for
     const drainMs = wasReady ? Math.max(0, ...plans.map(({ job }) => job.settings.drain_seconds * 1_000)) : 0
+    const end = clock.monotonic() + drainMs + KILL_AFTER_MS
+    const over = new AbortController()
     const deadline = setTimeout(() => {
       for (const member of members.values()) member.kill()
     }, drainMs + KILL_AFTER_MS)
     for (const wave of waves.toReversed()) {
       const units = plans.filter(({ job }) => wave.includes(job.role)).map(({ unit }) => members.get(unit))
       for (const member of units) member?.stop()
-      await Promise.all(units.map((member) => member?.exited))
+      // one stream that doesn't end must not eat up the time of those who come after
+      const patience = pause((end - clock.monotonic()) / 2, over.signal)
+      await Promise.race([Promise.all(units.map((member) => member?.exited)), patience])
     }
-    clearTimeout(deadline)
     await Promise.all(lives)
+    clearTimeout(deadline)
+    over.abort()
   }
 
   const stop = () => (stopped ??= stopAll())
@@ -152,10 +157,6 @@ export function supervise(options: SuperviseOptions): Supervision {
     },
   )
   return { ready, states: () => states, stop }
-}
-
-function refusal({ unit }: UnitPlan, cause: unknown): AppError {
-  return new AppError('START_FAILED', `${unit}: ${reasonOf(cause)}`, { cause })
 }
 
 function rolesOf(plans: readonly UnitPlan[]) {

@@ -1,5 +1,6 @@
 /** Severity words of the seed (9.7.8), lowest first. */
 export const LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const
+/** One of LEVELS. */
 export type Level = (typeof LEVELS)[number]
 
 /** One log entry as it travels to the log server (design §5). */
@@ -19,9 +20,14 @@ export type LogSink = (entry: LogEntry) => void
 
 /** A role's log. Entries get the current scope's trace and span ids by themselves; secrets in metadata are hidden. */
 export interface Log {
+  /** For whoever looks for a bug. Not kept unless `log.level` says so. */
   debug(message: string, metadata?: Readonly<Record<string, unknown>>): void
+  /** What happened, as it should. */
   info(message: string, metadata?: Readonly<Record<string, unknown>>): void
+  /** Something went wrong and is dealt with; kept even where the request's trace is not. */
   warning(message: string, metadata?: Readonly<Record<string, unknown>>): void
+  /** Something failed for somebody. */
   error(message: string, metadata?: Readonly<Record<string, unknown>>): void
+  /** The role can't do its work. */
   critical(message: string, metadata?: Readonly<Record<string, unknown>>): void
 }

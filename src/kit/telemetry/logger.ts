@@ -3,6 +3,7 @@ import { LEVELS, type Level, type Log, type LogEntry, type LogSink } from './log
 import { redact } from './redact.ts'
 import { currentScope } from './scope.ts'
 
+/** Who logs, what, and where to. */
 export interface LoggerOptions {
   readonly service: string
   readonly instance: string

@@ -10,8 +10,11 @@ import {
 
 /** A role's own Prometheus metrics; each role has its own registry, so that roles in one process don't mix. */
 export interface Metrics {
+  /** A number that only grows, such as requests. */
   counter<L extends string>(options: Omit<CounterConfiguration<L>, 'registers'>): Counter<L>
+  /** A number that goes up and down, such as connections. */
   gauge<L extends string>(options: Omit<GaugeConfiguration<L>, 'registers'>): Gauge<L>
+  /** How values are spread, such as durations. */
   histogram<L extends string>(options: Omit<HistogramConfiguration<L>, 'registers'>): Histogram<L>
   /** Prometheus text format 0.0.4. */
   text(): Promise<string>

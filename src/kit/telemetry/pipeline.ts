@@ -7,6 +7,7 @@ import { createShipper, type Shipper } from './shipper.ts'
 import { createTracing } from './tracer.ts'
 import type { SpanRecord, Tracing } from './tracing.ts'
 
+/** Who tells of himself, how much, and how it gets to the log server. */
 export interface PipelineOptions {
   readonly service: string
   readonly instance: string

@@ -170,9 +170,13 @@ describe('redactText', () => {
     'takes no longer for %s over and over',
     (part) => {
       const text = part.repeat(8_192 / part.length)
-      const startedAt = performance.now()
-      redactText(text)
-      expect(performance.now() - startedAt).toBeLessThan(50)
+      const times = Array.from({ length: 3 }, () => {
+        const startedAt = performance.now()
+        redactText(text)
+        return performance.now() - startedAt
+      })
+      // the best of three: another process may have had the processor meanwhile
+      expect(Math.min(...times)).toBeLessThan(50)
     },
   )
 })

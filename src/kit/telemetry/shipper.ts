@@ -1,7 +1,9 @@
 import type { Clock } from '../../drivers/clock.ts'
+import { backOff } from '../back-off.ts'
 import { AppError } from '../errors.ts'
 import { Spool } from './spool.ts'
 
+/** Where items go, and the bounds on the way. */
 export interface ShipperOptions<T> {
   /** Delivers a batch, or rejects; gives up when `signal` fires. An AppError with status 400, 413, 415 or 422 refuses the content. */
   readonly send: (batch: readonly T[], signal: AbortSignal) => Promise<void>
@@ -40,8 +42,8 @@ export interface Shipper<T> {
   readonly dropped: number
 }
 
-const FIRST_BACKOFF_MS = 100
-const LAST_BACKOFF_MS = 30_000
+/** Longest pause while the target is away, milliseconds. */
+const LONGEST_PAUSE_MS = 30_000
 /** Failures in a row after which a closing shipper takes the target for gone: stopping must not cost its whole time then. */
 const CLOSING_FAILURES = 2
 /** Statuses that say the content is at fault: the same batch would fare no better later. */
@@ -203,20 +205,20 @@ class BatchingShipper<T> implements Shipper<T> {
       if (outcome === 'failed') this.#spool.putBack()
       else this.#dropped += this.#spool.release()
       this.#failures++
-      this.#backOff()
+      this.#waitForTarget()
       return
     }
     this.#tell()
     this.#schedule()
   }
 
-  #backOff(): void {
+  #waitForTarget(): void {
     if (this.#closing && this.#failures >= CLOSING_FAILURES) {
       this.#end()
       return
     }
-    const ceiling = Math.min(LAST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1))
-    this.#state = this.#later('away', ceiling * (0.5 + this.#options.random() / 2))
+    const { random } = this.#options
+    this.#state = this.#later('away', backOff(this.#failures, { mostMs: LONGEST_PAUSE_MS, random }))
     this.#tell({ failed: true })
   }
 

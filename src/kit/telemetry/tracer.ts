@@ -6,6 +6,7 @@ import { currentScope } from './scope.ts'
 import { createTraceSampler } from './trace-sampler.ts'
 import type { ActiveSpan, SpanContext, SpanEnd, SpanRecord, StartSpan, Tracing } from './tracing.ts'
 
+/** Who makes spans, how many, and where they go. */
 export interface TracingOptions {
   readonly service: string
   readonly clock: Clock

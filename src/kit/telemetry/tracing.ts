@@ -7,12 +7,15 @@ export interface SpanContext {
 
 /** A span under way. Attribute and end calls on one that isn't kept cost nothing. */
 export interface ActiveSpan extends SpanContext {
+  /** Adds an attribute, named as in OpenTelemetry's semantic conventions. */
   setAttribute(key: string, value: string | number | boolean): void
+  /** Gives it the name that is only known later, such as a route's template. */
   rename(name: string): void
   /** Ends it; `failed` marks it as an error, and is kept even where the trace is not. */
   end(options?: SpanEnd): void
 }
 
+/** How a span ended. `message` says why it failed. */
 export interface SpanEnd {
   readonly failed?: boolean
   readonly message?: string
@@ -34,6 +37,7 @@ export interface SpanRecord {
   readonly tags: Readonly<Record<string, string | number | boolean>>
 }
 
+/** How a span begins. */
 export interface StartSpan {
   readonly kind: SpanRecord['kind']
   /** Absent: the current scope's span; `null`: a new trace. */
@@ -45,7 +49,9 @@ export interface StartSpan {
 
 /** Makes a role's spans. A parent's decision to keep or drop is obeyed; new traces are kept up to a rate. */
 export interface Tracing {
+  /** Begins a span; whoever begins it ends it. */
   start(name: string, options: StartSpan): ActiveSpan
+  /** Sends what waits; resolves when it is delivered, or can't be. */
   flush(): Promise<void>
 }
 

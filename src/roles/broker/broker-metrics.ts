@@ -10,9 +10,13 @@ const MAX_DEAD = 1_000
 
 /** What the broker counts, by topic. */
 export interface BrokerMetrics {
+  /** Messages were taken. */
   published(topic: string, count: number): void
+  /** Messages were handed out. */
   delivered(topic: string, count: number): void
+  /** Deliveries were acknowledged. */
   acked(topic: string, count: number): void
+  /** Deliveries were given back. */
   nacked(topic: string, count: number): void
 }
 

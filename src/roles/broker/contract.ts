@@ -32,6 +32,9 @@ export const NewSubscription = z.object({
   from: z.union([z.enum(['new', 'first']), z.int().min(1)]).optional(),
 })
 
+/** Path of one subscription: `/broker/subscriptions/:id`. */
+export const SubscriptionPath = z.object({ id: z.string().min(1).max(255) })
+
 /** A subscription as it stands. */
 export const SubscriptionState = z.object({
   id: z.string(),

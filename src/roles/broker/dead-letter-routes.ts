@@ -4,20 +4,19 @@ import type { Bus, DeadLetter } from '../../drivers/bus/contract.ts'
 import { DriverError } from '../../drivers/driver-error.ts'
 import { AppError } from '../../kit/errors.ts'
 import { parseJson, readBody } from '../../kit/http/body.ts'
+import { Limit } from '../../kit/http/paging.ts'
 import { parseInput, route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { DeadLetter as DeadLetterSchema, Redrive } from './contract.ts'
 import { eventId } from './event-identity.ts'
-import { deadLetterJson } from './message-json.ts'
-
-const JSON_HEADERS = { 'content-type': 'application/json' }
+import { deadLetterJson, JSON_HEADERS } from './message-json.ts'
 
 /** Dead letters read at a time when looking for some by id. */
 const PAGE = 500
 
 const LettersQuery = z.object({
   subscription: z.string().min(1).max(255).optional(),
-  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+  limit: Limit,
   after: z.string().min(1).max(255).optional(),
 })
 
@@ -33,7 +32,7 @@ export function deadLetterRoutes(app: Hono<AppEnv>, bus: Bus): void {
     }),
     async (c) => {
       const { subscription, limit, after } = c.req.valid('query')
-      const letters = await page(bus, { ...scopeOf(subscription), limit, ...(after !== undefined && { after }) })
+      const letters = await page(bus, { ...ownerOf(subscription), limit, ...(after !== undefined && { after }) })
       const next = letters.length < limit ? null : (letters.at(-1)?.cursor ?? null)
       return c.body(
         `{"dead_letters":[${letters.map(deadLetterJson).join(',')}],"next":${JSON.stringify(next)}}`,
@@ -52,9 +51,9 @@ export function deadLetterRoutes(app: Hono<AppEnv>, bus: Bus): void {
     async (c) => {
       const body = await readBody(c)
       const { subscription, ids } = parseInput(Redrive, body.length === 0 ? {} : parseJson(body), 'Invalid redrive')
-      const scope = scopeOf(subscription)
-      const chosen = ids && (await busIds(bus, scope, ids))
-      return c.json({ redriven: chosen?.length === 0 ? 0 : await redriveAll(bus, scope, chosen) })
+      const owner = ownerOf(subscription)
+      const chosen = ids && (await busIds(bus, owner, ids))
+      return c.json({ redriven: chosen?.length === 0 ? 0 : await redriveAll(bus, owner, chosen) })
     },
   )
 }
@@ -71,30 +70,31 @@ async function page(bus: Bus, options: PageOptions): Promise<readonly DeadLetter
   }
 }
 
-interface Scope {
+/** Whose dead letters are meant; everybody's where nothing is said. */
+interface Owner {
   readonly subscription?: string
 }
 
-const scopeOf = (subscription: string | undefined): Scope => (subscription === undefined ? {} : { subscription })
+const ownerOf = (subscription: string | undefined): Owner => (subscription === undefined ? {} : { subscription })
 
 /** Redrives until there is nothing left to, or no room for more. */
-async function redriveAll(bus: Bus, scope: Scope, ids: readonly string[] | undefined): Promise<number> {
+async function redriveAll(bus: Bus, owner: Owner, ids: readonly string[] | undefined): Promise<number> {
   let redriven = 0
   for (;;) {
-    const count = await bus.redrive({ ...scope, ...(ids && { ids }) })
+    const count = await bus.redrive({ ...owner, ...(ids && { ids }) })
     if (count === 0) return redriven
     redriven += count
   }
 }
 
 /** The bus's own ids of dead letters that their publishers gave these ids. */
-async function busIds(bus: Bus, scope: Scope, ids: readonly string[]): Promise<readonly string[]> {
+async function busIds(bus: Bus, owner: Owner, ids: readonly string[]): Promise<readonly string[]> {
   const wanted = new Set(ids)
   const found = new Set<string>()
   let letters: readonly DeadLetter[] = []
   let after: string | undefined
   do {
-    letters = await bus.deadLetters({ ...scope, limit: PAGE, ...(after !== undefined && { after }) })
+    letters = await bus.deadLetters({ ...owner, limit: PAGE, ...(after !== undefined && { after }) })
     for (const letter of letters) if (wanted.has(eventId(letter))) found.add(letter.id)
     after = letters.at(-1)?.cursor
   } while (letters.length === PAGE)

@@ -5,18 +5,15 @@ import { AppError } from '../../kit/errors.ts'
 import { route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import type { BrokerMetrics } from './broker-metrics.ts'
-import { Acknowledgement, Delivery as DeliverySchema, Return } from './contract.ts'
-import { deliveryJson } from './message-json.ts'
+import { Acknowledgement, Delivery as DeliverySchema, Return, SubscriptionPath } from './contract.ts'
+import { deliveryJson, JSON_HEADERS } from './message-json.ts'
 import { type RequestSignal, requestSignal } from './request-signal.ts'
-
-const JSON_HEADERS = { 'content-type': 'application/json' }
 
 /** Most messages in one pull. */
 const MAX_PULL = 1_000
 /** Longest wait of one pull, in seconds. */
 const MAX_WAIT = 60
 
-const ById = z.object({ id: z.string().min(1).max(255) })
 const PullQuery = z.object({
   max: z.coerce.number().int().min(1).max(MAX_PULL).default(1),
   wait: z.coerce.number().min(0).max(MAX_WAIT).default(0),
@@ -36,7 +33,7 @@ export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, signal }: Deli
     '/broker/subscriptions/:id/pull',
     route({
       summary: 'Lease messages, waiting for the first if need be',
-      params: ById,
+      params: SubscriptionPath,
       query: PullQuery,
       invalid: 'Invalid pull',
       responses: { 200: z.object({ messages: z.array(DeliverySchema) }), 404: 'Unknown subscription' },
@@ -67,7 +64,7 @@ export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, signal }: Deli
     '/broker/subscriptions/:id/ack',
     route({
       summary: 'Deliveries that are done',
-      params: ById,
+      params: SubscriptionPath,
       body: Acknowledgement,
       invalid: 'Invalid acknowledgement',
       responses: {
@@ -89,7 +86,7 @@ export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, signal }: Deli
     '/broker/subscriptions/:id/nack',
     route({
       summary: 'Deliveries to come again',
-      params: ById,
+      params: SubscriptionPath,
       body: Return,
       invalid: 'Invalid nack',
       responses: {

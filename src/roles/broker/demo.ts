@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import * as z from 'zod'
 import type { Bus, Delivery, Publication } from '../../drivers/bus/contract.ts'
+import { backOff } from '../../kit/back-off.ts'
 import type { RoleContext } from '../../kit/context.ts'
-import { inBackground } from '../../kit/messaging/background.ts'
-import { backOff, pause } from '../../kit/messaging/wake-up.ts'
+import { messageOf } from '../../kit/errors.ts'
+import { pause } from '../../kit/pause.ts'
 import { defineRole } from '../../kit/role.ts'
 import { startBroker } from './broker.ts'
 import type { Publisher } from './publisher.ts'
@@ -78,7 +79,7 @@ async function subscribe(
   group: string,
   handle: (message: Delivery) => Promise<void>,
 ): Promise<void> {
-  const { log, signal, tracing } = ctx
+  const { log, signal } = ctx
   const { id } = await bus.subscribe({ topic, group, from: 'first' })
   log.info(`[Broker] Abonnement créé pour ${topic}`)
 
@@ -101,12 +102,12 @@ async function subscribe(
       await handle(message)
       await bus.ack(id, [message.ack])
     } catch (fault) {
-      const reason = fault instanceof Error ? fault.message : String(fault)
+      const reason = messageOf(fault)
       if (!signal.aborted) log.error(`[Broker] Erreur dans le handler: ${reason}`)
       await bus.nack(id, [message.ack], { reason, ...(signal.aborted && { delayMs: 0 }) })
     }
   }
 
-  const running = inBackground(tracing, 'demo', run)
+  const running = run()
   ctx.defer(() => running)
 }

@@ -1,6 +1,9 @@
 import type { DeadLetter, Delivery, StoredMessage } from '../../drivers/bus/contract.ts'
 import { eventId } from './event-identity.ts'
 
+/** Headers of an answer that is put together as text. */
+export const JSON_HEADERS = { 'content-type': 'application/json' }
+
 // Payloads are JSON text already: putting them in place as they are keeps them to the letter and saves parsing them.
 
 /** A message as JSON text (contract.ts, Message). */

@@ -6,13 +6,12 @@ import { route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { Receipt as ReceiptSchema } from './contract.ts'
 import { eventId } from './event-identity.ts'
+import { JSON_HEADERS } from './message-json.ts'
 import { readBatch, readMessage } from './publish-request.ts'
 import type { Publisher } from './publisher.ts'
 
 /** Largest body of a batch, in bytes (8 MiB). */
 const MAX_BATCH_BYTES = 8_388_608
-
-const JSON_HEADERS = { 'content-type': 'application/json' }
 
 /** The routes by which messages come in. */
 export function publishRoutes(app: Hono<AppEnv>, publisher: Publisher): void {

@@ -1,4 +1,5 @@
 import type { Bus, Publication, Receipt } from '../../drivers/bus/contract.ts'
+import { messageOf } from '../../kit/errors.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { currentScope, runInScope } from '../../kit/telemetry/scope.ts'
 import {
@@ -77,7 +78,7 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
         if (onPublished) for (const message of messages) onPublished(message)
         return receipts
       } catch (fault) {
-        const message = fault instanceof Error ? fault.message : String(fault)
+        const message = messageOf(fault)
         for (const { span } of kept) span.end({ failed: true, message })
         throw fault
       }

@@ -1,8 +1,10 @@
 import type { Bus, Delivery, Subscription } from '../../drivers/bus/contract.ts'
+import { backOff } from '../../kit/back-off.ts'
 import { inBackground } from '../../kit/messaging/background.ts'
-import { backOff, createWakeUp, pause } from '../../kit/messaging/wake-up.ts'
+import { pause } from '../../kit/pause.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { formatTraceparent, parseTraceparent, type Tracing } from '../../kit/telemetry/tracing.ts'
+import { createWakeUp } from '../../kit/wake-up.ts'
 import type { BrokerMetrics } from './broker-metrics.ts'
 import { type PushOutcome, pushPost } from './push-post.ts'
 

@@ -49,7 +49,11 @@ export function pushPost({ url, message, traceparent, timeoutMs, signal }: PushO
       response.destroy()
     })
     request.once('error', (fault) => resolve({ taken: false, reason: fault.message }))
-    request.once('close', () => clearTimeout(timer))
+    request.once('close', () => {
+      clearTimeout(timer)
+      // after a switch of protocols there is neither response nor error
+      resolve({ taken: false, reason: 'the endpoint closed without an answer' })
+    })
     request.end(body)
   })
 }

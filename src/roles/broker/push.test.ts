@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it, vi } from 'vitest'
+import { portOf } from '../../kit/http/port-of.ts'
 import { runBroker } from './testing/running-broker.ts'
 
 interface Received {
@@ -29,7 +29,7 @@ async function endpoint(reply: (received: Received, count: number) => Reply = ()
   await once(server, 'listening')
   return {
     received,
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`,
+    url: `http://127.0.0.1:${portOf(server)}/hook`,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       server.close()
@@ -76,6 +76,19 @@ describe('push delivery', () => {
     await broker.call('POST', '/broker/publish/a', '1')
     await vi.waitUntil(async () => (await broker.call('GET', '/broker/dead-letters')).body.dead_letters.length === 1)
     expect(hook.received.map(({ path }) => path)).toEqual(['/hook'])
+  })
+
+  it('is not wedged by an endpoint that switches protocols', async () => {
+    await using broker = await runBroker()
+    await using hook = await endpoint(() => ({
+      status: 101,
+      headers: { connection: 'upgrade', upgrade: 'websocket' },
+    }))
+    const push = { url: hook.url }
+    const { body } = await broker.call('POST', '/broker/subscriptions', { topic: 'a', push, max_deliver: 1 })
+    await broker.call('POST', '/broker/publish/a', '1')
+    await vi.waitUntil(async () => (await broker.call('GET', '/broker/dead-letters')).body.dead_letters.length === 1)
+    expect((await broker.call('DELETE', `/broker/subscriptions/${body.id}`)).status).toBe(204)
   })
 
   it('gives up on an endpoint that is silent for as long as the lease', async () => {

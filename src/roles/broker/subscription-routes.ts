@@ -6,10 +6,8 @@ import { AppError } from '../../kit/errors.ts'
 import { route } from '../../kit/http/route.ts'
 import { checkTopicPattern } from '../../kit/messaging/topic-name.ts'
 import type { AppEnv } from '../../kit/role.ts'
-import { NewSubscription, SubscriptionState } from './contract.ts'
+import { NewSubscription, SubscriptionPath, SubscriptionState } from './contract.ts'
 import type { PushDelivery } from './push-delivery.ts'
-
-const ById = z.object({ id: z.string().min(1).max(255) })
 
 /** What the routes work with. */
 export interface SubscriptionRoutesOptions {
@@ -54,7 +52,11 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
 
   app.get(
     '/broker/subscriptions/:id',
-    route({ summary: 'One subscription', params: ById, responses: { 200: SubscriptionState, 404: 'Unknown' } }),
+    route({
+      summary: 'One subscription',
+      params: SubscriptionPath,
+      responses: { 200: SubscriptionState, 404: 'Unknown' },
+    }),
     async (c) => {
       const subscription = await bus.subscription(c.req.valid('param').id)
       if (!subscription) throw new AppError('NOT_FOUND', 'Subscription not found')
@@ -64,7 +66,7 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
 
   app.delete(
     '/broker/subscriptions/:id',
-    route({ summary: 'End a subscription', params: ById, responses: { 204: 'Gone', 404: 'Unknown' } }),
+    route({ summary: 'End a subscription', params: SubscriptionPath, responses: { 204: 'Gone', 404: 'Unknown' } }),
     async (c) => {
       const { id } = c.req.valid('param')
       await push.stop(id)

@@ -19,7 +19,8 @@ export interface ConfigTables {
   }
 }
 
-export const MIGRATIONS: Readonly<Record<string, Migration>> = {
+/** The config server's tables, by migration. */
+export const configMigrations: Readonly<Record<string, Migration>> = {
   '001_configs': {
     async up(db) {
       await db.schema
@@ -78,6 +79,7 @@ export async function readLayers(db: Kysely<ConfigTables>, path: ConfigPath): Pr
   return layers.flatMap((layer) => found.get(nameOf(layer)) ?? [])
 }
 
+/** Every configuration with its version, by service and environment. */
 export async function listConfigs(db: Kysely<ConfigTables>) {
   return db
     .selectFrom('configs')

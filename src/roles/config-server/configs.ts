@@ -5,34 +5,12 @@ import { AppError } from '../../kit/errors.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { type Config, type ConfigTables, readLayers, readVersion, writeVersion } from './config-rows.ts'
 import type { ConfigPath } from './contract.ts'
-import {
-  changedKeys,
-  type Document,
-  etagOf,
-  type KeptValue,
-  MASK,
-  matches,
-  nameOf,
-  type WantedValue,
-} from './documents.ts'
+import { changedKeys, type Document, etagOf, type KeptValue, matches, nameOf, type WantedValue } from './documents.ts'
 import type { Sealer } from './sealed-values.ts'
+import { flatJson, type Shown, type ShownValue } from './shown-json.ts'
 
 /** Largest document in bytes, as it is kept. */
 const MAX_BYTES = 1_048_576
-
-/** A value with where it comes from. `value` is undefined for a secret that may not be seen, or can't be opened. */
-export interface ShownValue {
-  readonly value: unknown
-  readonly secret: boolean
-  readonly from: string
-}
-
-/** All that holds for one service in one environment, the layers below it merged in. */
-export interface Shown extends ConfigPath {
-  /** Of the configuration itself; 0 when there is none. */
-  readonly version: number
-  readonly values: ReadonlyMap<string, ShownValue>
-}
 
 /** Who changes something, and from which state on. */
 export interface Author {
@@ -47,6 +25,7 @@ export interface ConfigChange extends ConfigPath {
   readonly keys: readonly string[]
 }
 
+/** What the configurations are kept in and sealed with. */
 export interface ConfigsOptions {
   readonly store: Store<ConfigTables>
   readonly sealer: Sealer
@@ -110,6 +89,7 @@ export class Configs {
     })
   }
 
+  /** Calls back after each change is on disk; returns how to stop. */
   onChange(listener: (change: ConfigChange) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -185,27 +165,6 @@ export class Configs {
       return undefined
     }
   }
-}
-
-/** The flat object the seed's client reads: secrets that may not be seen are left out, so that its defaults hold. */
-export function flatJson({ values }: Shown): string {
-  const seen = [...values].filter(([, { value }]) => value !== undefined).sort(byKey)
-  return JSON.stringify(Object.fromEntries(seen.map(([key, { value }]) => [key, value])))
-}
-
-/** The same with where each value comes from; secrets that may not be seen are masked. */
-export function describedJson({ service, environment, version, values }: Shown): string {
-  const described = [...values].sort(byKey).map(([key, shown]) => [key, { ...shown, value: maskOf(shown) }])
-  return JSON.stringify({ service, environment, version, values: Object.fromEntries(described) })
-}
-
-/** What stands for a value that is not there to be shown. */
-export function maskOf({ secret, value }: ShownValue): unknown {
-  return secret && value === undefined ? MASK : value
-}
-
-function byKey([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {
-  return one < other ? -1 : 1
 }
 
 function placeOf(path: ConfigPath, key: string): string {

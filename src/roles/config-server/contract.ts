@@ -58,4 +58,5 @@ export const Rollback = z.object({ version: z.int().min(1) })
 
 /** Events of GET /config/watch: `snapshot` first, then a `change` each time; without values. */
 export const WatchSnapshot = z.object({ configs: z.array(Changed) })
+/** A `change` of GET /config/watch: the configuration, its new version, and which keys differ. */
 export const WatchChange = Changed.extend({ keys: z.array(z.string()) })

@@ -1,8 +1,9 @@
 import * as z from 'zod'
 import { defineRole } from '../../kit/role.ts'
-import { type ConfigTables, MIGRATIONS } from './config-rows.ts'
+import { type ConfigTables, configMigrations } from './config-rows.ts'
 import { Configs } from './configs.ts'
-import { refuseDotSegments, routes } from './routes.ts'
+import { refuseDotSegments } from './dot-segments.ts'
+import { configRoutes } from './routes.ts'
 import { createSealer } from './sealed-values.ts'
 
 const Config = z.strictObject({
@@ -20,9 +21,9 @@ export const configServer = defineRole({
   needs: ['registry'],
   async start(ctx) {
     const { clock, log, signal, authority, service, config } = ctx
-    const store = await ctx.store<ConfigTables>(MIGRATIONS)
+    const store = await ctx.store<ConfigTables>(configMigrations)
     const sealer = createSealer(await ctx.secretKey('config-values'))
     const configs = new Configs({ store, sealer, clock, log, keepVersions: config.keep_versions })
-    return { app: routes({ configs, store, authority, service, signal }), handle: refuseDotSegments }
+    return { app: configRoutes({ configs, store, authority, service, signal }), handle: refuseDotSegments }
   },
 })

@@ -10,24 +10,24 @@ import { openStore } from '../../drivers/store/open.ts'
 import type { AuthMode } from '../../kit/auth/authority.ts'
 import type { Identity } from '../../kit/auth/identity.ts'
 import { createRemoteConfig } from '../../kit/config/remote-config.ts'
-import { AppError, toAppError, toProblem } from '../../kit/errors.ts'
+import { AppError } from '../../kit/errors.ts'
 import { EventParser, type ReceivedEvent } from '../../kit/http/event-parser.ts'
 import { listen } from '../../kit/http/listener.ts'
+import { DEFAULT_LIMITS } from '../../kit/http/testing/listener-limits.ts'
+import { errors } from '../../kit/middleware/errors.ts'
 import type { AppEnv } from '../../kit/role.ts'
-import type { Log } from '../../kit/telemetry/log.ts'
 import { runInScope, type Scope } from '../../kit/telemetry/scope.ts'
-import { type ConfigTables, MIGRATIONS } from './config-rows.ts'
+import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
+import { type ConfigTables, configMigrations } from './config-rows.ts'
 import { Configs } from './configs.ts'
-import { refuseDotSegments, routes } from './routes.ts'
+import { refuseDotSegments } from './dot-segments.ts'
+import { configRoutes } from './routes.ts'
 import { createSealer } from './sealed-values.ts'
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
   for (let close = closing.pop(); close; close = closing.pop()) await close()
 })
-
-const LOG: Log = { debug() {}, info() {}, warning() {}, error() {}, critical() {} }
-const LIMITS = { header_bytes: 16_384, headers_timeout_ms: 10_000, request_timeout_ms: 30_000, max_connections: 100 }
 
 /** Tokens of these tests are `subject|scope,scope`, a service's with `!` behind. */
 function verify(token: string): Promise<Identity> {
@@ -40,20 +40,22 @@ function verify(token: string): Promise<Identity> {
 async function run({ mode = 'local' as AuthMode, keepVersions = 100 } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'config-'))
   closing.push(() => rm(folder, { recursive: true }))
-  const store = await openStore<ConfigTables>({ url: 'sqlite:', name: 'config-server', folder, migrations: MIGRATIONS })
+  const store = await openStore<ConfigTables>({
+    url: 'sqlite:',
+    name: 'config-server',
+    folder,
+    migrations: configMigrations,
+  })
   closing.push(() => store.close())
   const stopping = new AbortController()
   closing.push(() => stopping.abort())
   const clock = { ...systemClock, now: () => 1_700_000_000_000 }
-  const configs = new Configs({ store, sealer: createSealer(randomBytes(32)), clock, log: LOG, keepVersions })
+  const configs = new Configs({ store, sealer: createSealer(randomBytes(32)), clock, log: silentLog, keepVersions })
   const app = new Hono<AppEnv>()
-  app.onError((thrown, c) => {
-    const problem = toProblem(toAppError(thrown), 'trace')
-    return c.json(problem, problem.status as 400)
-  })
+  errors(app, silentLog)
   app.route(
     '/',
-    routes({ configs, store, authority: { mode, verify }, service: 'config-server', signal: stopping.signal }),
+    configRoutes({ configs, store, authority: { mode, verify }, service: 'config-server', signal: stopping.signal }),
   )
   const call = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
     app.request(path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) })
@@ -203,7 +205,7 @@ describe('config routes', () => {
     const listener = await listen({
       host: '127.0.0.1',
       port: 0,
-      limits: LIMITS,
+      limits: DEFAULT_LIMITS,
       layers: [],
       app,
       handle: refuseDotSegments,
@@ -305,7 +307,7 @@ describe('watch', () => {
       service: 'user-service',
       environment: 'development',
       clock: systemClock,
-      log: LOG,
+      log: silentLog,
       signal: new AbortController().signal,
     })
     closing.push(() => remote.close())

@@ -4,14 +4,14 @@ import type { Store } from '../../drivers/store/contract.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
 import { AppError } from '../../kit/errors.ts'
 import { parseJson, readBody } from '../../kit/http/body.ts'
-import { type EventStream, eventStream } from '../../kit/http/event-stream.ts'
-import type { Exchange } from '../../kit/http/exchange.ts'
-import { answerProblem } from '../../kit/http/problem.ts'
+import { eventStream } from '../../kit/http/event-stream.ts'
+import { Limit } from '../../kit/http/paging.ts'
 import { route } from '../../kit/http/route.ts'
+import { findBearerToken } from '../../kit/middleware/auth.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
 import { type ConfigTables, listConfigs, readHistory } from './config-rows.ts'
-import { type Author, type ConfigChange, type Configs, describedJson, flatJson, maskOf } from './configs.ts'
+import type { Author, Configs } from './configs.ts'
 import {
   Changed,
   ConfigList,
@@ -22,12 +22,13 @@ import {
   Rollback,
   ValuePath,
   Values,
-  type WatchChange,
-  type WatchSnapshot,
 } from './contract.ts'
-import { etagOf, layersOf, matches, nameOf, wantedDocument, wantedValue } from './documents.ts'
+import { etagOf, matches, nameOf, wantedDocument, wantedValue } from './documents.ts'
+import { describedJson, flatJson, maskOf } from './shown-json.ts'
+import { sendChanges } from './watch-stream.ts'
 
-export interface RoutesOptions {
+/** What the routes work with. */
+export interface ConfigRoutesOptions {
   readonly configs: Configs
   readonly store: Store<ConfigTables>
   readonly authority: Pick<Authority, 'mode' | 'verify'>
@@ -38,13 +39,19 @@ export interface RoutesOptions {
 
 const INVALID = 'Invalid service, environment or key'
 const ShowQuery = z.object({ describe: z.stringbool().optional() })
-const HistoryQuery = z.object({ limit: z.coerce.number().int().min(1).max(1_000).default(100) })
+const HistoryQuery = z.object({ limit: Limit })
 const WatchQuery = ConfigPath.partial()
 const READ =
   'Values of a service in an environment, those for all (_default) merged in; secrets only with config:secrets'
 
 /** The config server's HTTP surface (design §5, seed 9.7.7). */
-export function routes({ configs, store, authority, service: audience, signal }: RoutesOptions): Hono<AppEnv> {
+export function configRoutes({
+  configs,
+  store,
+  authority,
+  service: audience,
+  signal,
+}: ConfigRoutesOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>()
 
   app.get('/config', route({ summary: 'All configurations', responses: { 200: ConfigList } }), async (c) =>
@@ -59,8 +66,8 @@ export function routes({ configs, store, authority, service: audience, signal }:
       responses: { 200: 'text/event-stream' },
     }),
     (c) => {
-      const { service, environment } = c.req.valid('query')
-      return eventStream(c, { signal }, (events) => sendChanges(events, service, environment))
+      const wanted = c.req.valid('query')
+      return eventStream(c, { signal }, (events) => sendChanges(events, { configs, store }, wanted))
     },
   )
   app.get(
@@ -174,7 +181,7 @@ export function routes({ configs, store, authority, service: audience, signal }:
    * word about itself is believed for everything else, but a secret takes a real token.
    */
   async function maySeeSecrets(c: Context<AppEnv>, owner: string): Promise<boolean> {
-    const token = /^bearer +([^\s]+) *$/i.exec(c.req.header('authorization') ?? '')?.[1]
+    const token = findBearerToken(c.req.header('authorization'))
     if (token === undefined) return false
     const { subject, service, scopes } = await authority.verify(token, audience)
     return scopes.has('config:secrets') || (service && subject === owner)
@@ -190,42 +197,7 @@ export function routes({ configs, store, authority, service: audience, signal }:
     }
     return { name: identity?.subject ?? 'local', ifMatch: c.req.header('if-match') }
   }
-
-  async function sendChanges(
-    events: EventStream,
-    service: string | undefined,
-    environment: string | undefined,
-  ): Promise<void> {
-    const concerns = concernsOf(service, environment)
-    const send = (event: string, data: z.input<typeof WatchSnapshot> | z.input<typeof WatchChange>) =>
-      events.send({ event, data: JSON.stringify(data) })
-    // listening first: a change while the rows are read is told twice rather than never
-    const waiting: ConfigChange[] = []
-    let tell = (change: ConfigChange) => void waiting.push(change)
-    const stop = configs.onChange((change) => {
-      if (concerns(change)) tell(change)
-    })
-    try {
-      const rows = (await listConfigs(store.db)).filter(concerns)
-      send('snapshot', {
-        configs: rows.map(({ service, environment, version }) => ({ service, environment, version })),
-      })
-      tell = (change) => void send('change', { ...change, keys: [...change.keys] })
-      for (const change of waiting) tell(change)
-      await events.over
-    } finally {
-      stop()
-    }
-  }
   return app
-}
-
-/** Which configurations have a say in what a watcher asked for. */
-function concernsOf(service: string | undefined, environment: string | undefined): (path: ConfigPath) => boolean {
-  return (path) =>
-    layersOf({ service: service ?? path.service, environment: environment ?? path.environment }).some(
-      (layer) => nameOf(layer) === nameOf(path),
-    )
 }
 
 function readJson(c: Context<AppEnv>): Promise<unknown> {
@@ -234,16 +206,4 @@ function readJson(c: Context<AppEnv>): Promise<unknown> {
 
 function answerChange(c: Context<AppEnv>, { service, environment }: ConfigPath, version: number) {
   return c.json({ service, environment, version })
-}
-
-const DOT_SEGMENT = /(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\]|$)/i
-
-/**
- * Refuses a path with a dot segment, encoded or not, as it came: a URL parser would quietly make another path of it (RFC 3986 §5.2.4).
- * @returns true when it was answered
- */
-export function refuseDotSegments(exchange: Exchange): boolean {
-  if (!DOT_SEGMENT.test(exchange.path)) return false
-  answerProblem(exchange, new AppError('INVALID_PATH', INVALID, { detail: 'The path holds a dot segment' }))
-  return true
 }

@@ -10,10 +10,10 @@ export interface AggregateSources {
 
 /**
  * A user together with its orders (seed 9.7.4), asked of both services at once on behalf of the current scope's identity.
- * @param id the user's id, decimal
+ * @param id the user's id
  * @throws AppError `NOT_FOUND` when there is no such user, and what the services' clients throw
  */
-export async function userOrders({ users, orders }: AggregateSources, id: string): Promise<UserOrders> {
+export async function userOrders({ users, orders }: AggregateSources, id: number): Promise<UserOrders> {
   const [user, list] = await Promise.allSettled([
     users.get(`/api/users/${id}`),
     orders.get('/api/orders', { query: { user_id: id } }),

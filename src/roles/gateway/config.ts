@@ -1,4 +1,6 @@
 import * as z from 'zod'
+import { ORDER_SERVICE } from '../order/contract.ts'
+import { USER_SERVICE } from '../user/contract.ts'
 import { parseRequestTarget } from './request-path.ts'
 import { METHODS, type Route } from './route-table.ts'
 
@@ -71,13 +73,13 @@ function methods(read: z.input<typeof Access>, write: string): z.input<typeof Ro
 const SEED_ROUTES: readonly z.input<typeof RouteConfig>[] = [
   {
     prefix: '/gateway/api/users',
-    upstream: 'user-service',
+    upstream: USER_SERVICE,
     strip_prefix: '/gateway',
     methods: methods('public', 'users:write'),
   },
   {
     prefix: '/gateway/api/orders',
-    upstream: 'order-service',
+    upstream: ORDER_SERVICE,
     strip_prefix: '/gateway',
     methods: methods('token', 'orders:write'),
   },

@@ -1,6 +1,7 @@
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { portOf, statusesIn } from '../../kit/http/testing/raw-requests.ts'
+import { portOf } from '../../kit/http/port-of.ts'
+import { statusesIn } from '../../kit/http/testing/raw-requests.ts'
 import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 import { always, until } from './testing/sockets.ts'
 

@@ -3,19 +3,20 @@ import type { Authority } from '../../kit/auth/authority.ts'
 import type { RetryBudget } from '../../kit/client/retry.ts'
 import type { Balancer, Pick } from '../../kit/discovery/balancer.ts'
 import type { Directory, Instance } from '../../kit/discovery/directory.ts'
-import { AppError, toAppError } from '../../kit/errors.ts'
+import { toAppError } from '../../kit/errors.ts'
 import type { Exchange } from '../../kit/http/exchange.ts'
 import { answerProblem } from '../../kit/http/problem.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { runInScope } from '../../kit/telemetry/scope.ts'
 import type { HeaderFilter } from './forwarded-headers.ts'
 import type { GatewayMetrics } from './gateway-metrics.ts'
+import { blame, errorOf, type Failure, nobody } from './outcome-meaning.ts'
 import { publishReferences } from './public-references.ts'
 import { awaitBody, type BodyVerdict, framingLine, type RequestBody } from './request-body.ts'
 import { mayRetry } from './retry-policy.ts'
 import type { Route } from './route-table.ts'
 import { forward, type Outcome } from './upstream/forward.ts'
-import type { ResponseHead } from './upstream/response-parser.ts'
+import type { ResponseHead } from './upstream/response-head.ts'
 import type { Upstreams } from './upstream/upstreams.ts'
 import type { Watchdog, Watched } from './upstream/watchdog.ts'
 
@@ -209,58 +210,4 @@ class Dispatch implements Watched {
       })
     })
   }
-}
-
-/** Outcomes after which the client still waits for an answer. */
-type Failure = Exclude<Outcome, { kind: 'answered' | 'client-gone' | 'cut' }>
-
-/** What an outcome says about the instance. */
-function blame(outcome: Outcome): Parameters<Pick['done']>[0] {
-  switch (outcome.kind) {
-    case 'answered':
-      return outcome.status < 500 ? 'success' : 'failure'
-    case 'cut':
-    case 'timeout':
-      return 'failure'
-    case 'broken':
-      return outcome.stale ? 'cancelled' : 'failure'
-    case 'refused':
-      return outcome.refusal.why === 'connect' ? 'failure' : 'cancelled'
-    default:
-      return 'cancelled'
-  }
-}
-
-function errorOf(outcome: Failure, { upstream, body_limit, deadline_ms }: Route): AppError {
-  switch (outcome.kind) {
-    case 'body-too-large':
-      return new AppError('BODY_TOO_LARGE', `The body is larger than ${body_limit} bytes`)
-    case 'client-slow':
-      return new AppError('INVALID_BODY', `The body did not arrive within ${deadline_ms} ms`)
-    case 'timeout':
-      return new AppError('UPSTREAM_TIMEOUT', 'Gateway timeout', { detail: `${upstream} did not answer in time` })
-    case 'broken':
-      return unavailable('UPSTREAM_FAILED', 'Bad gateway', `${upstream} broke off before it answered`, outcome.cause)
-    case 'refused': {
-      const { refusal } = outcome
-      if (refusal.why === 'connect') {
-        return unavailable('UPSTREAM_FAILED', 'Bad gateway', `${upstream} could not be reached`, refusal.cause)
-      }
-      return unavailable('UNAVAILABLE', 'Service unavailable', `${upstream} has too much to do at the moment`)
-    }
-  }
-}
-
-function nobody(upstream: string): AppError {
-  return unavailable('UNREACHABLE', 'Service unavailable', `No ${upstream} is running at the moment`)
-}
-
-function unavailable(
-  code: 'UPSTREAM_FAILED' | 'UNAVAILABLE' | 'UNREACHABLE',
-  message: string,
-  detail: string,
-  cause?: Error,
-) {
-  const headers = code === 'UPSTREAM_FAILED' ? undefined : { 'retry-after': '1' }
-  return new AppError(code, message, { detail, ...(cause && { cause }), ...(headers && { headers }) })
 }

@@ -10,6 +10,7 @@ import { parseRequestTarget } from './request-path.ts'
 import { type Access, type Route, routeTable, upstreamTarget } from './route-table.ts'
 import { bucketKey } from './token-bucket.ts'
 
+/** What the door knows: its routes, its rules for browsers, and what requests are dispatched with. */
 export interface ProxyOptions extends DispatchTools {
   readonly routes: readonly Route[]
   readonly cors: CorsPolicy

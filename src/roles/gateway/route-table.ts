@@ -49,6 +49,7 @@ type RouteMatch =
 
 /** Finds the route of a request. */
 export interface RouteTable {
+  /** What the table says of a request's method and path. */
   match(method: string, path: string): RouteMatch
 }
 

@@ -25,7 +25,7 @@ function service(name: string, answer: (path: string, query: unknown) => unknown
 }
 
 async function ask(path: string, users: ServiceClient, orders: ServiceClient, headers: Record<string, string> = {}) {
-  gateway = await startGateway({}, { clients: { users, orders } })
+  gateway = await startGateway({}, { clients: { 'user-service': users, 'order-service': orders } })
   return gateway.fetch(path, { headers: { authorization: await gateway.bearer(), ...headers } })
 }
 
@@ -53,7 +53,7 @@ describe('GET /gateway/api/users/:id/orders', () => {
     expect(await answer.json()).toEqual({ user: ALICE, orders: ORDERS })
     expect(asked).toEqual([
       ['/api/users/1', undefined, 'alice'],
-      ['/api/orders', { user_id: '1' }, 'alice'],
+      ['/api/orders', { user_id: 1 }, 'alice'],
     ])
     expect(await gateway?.metrics()).toContain('route="/gateway/api/users/:id/orders"')
   })
@@ -66,7 +66,7 @@ describe('GET /gateway/api/users/:id/orders', () => {
   it.each(['0', '-1', '1.5', 'abc', '1e3', '99999999999999999999', '%31x'])('refuses %s as an id', async (id) => {
     const answer = await ask(`/gateway/api/users/${id}/orders`, users, orders)
     expect(answer.status).toBe(400)
-    expect(await answer.json()).toMatchObject({ code: 'INVALID_ID', error: 'Invalid user id' })
+    expect(await answer.json()).toMatchObject({ code: 'INVALID_REQUEST', error: 'Invalid user ID' })
   })
 
   it('says 404 for a user that does not exist, whatever the orders say', async () => {

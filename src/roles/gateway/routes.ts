@@ -1,7 +1,7 @@
 import { Hono, type MiddlewareHandler } from 'hono'
 import * as z from 'zod'
 import type { Authority } from '../../kit/auth/authority.ts'
-import { AppError } from '../../kit/errors.ts'
+import { NumericId } from '../../kit/http/paging.ts'
 import { route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
@@ -9,24 +9,26 @@ import { type AggregateSources, userOrders } from './aggregate.ts'
 import { identify } from './caller.ts'
 import { UserOrders } from './contract.ts'
 
-export interface RoutesOptions extends AggregateSources {
+/** What the routes work with. */
+export interface GatewayRoutesOptions extends AggregateSources {
   readonly authority: Authority
   /** The audience a token must be meant for. */
   readonly service: string
 }
 
 /** The paths that the gateway answers itself. */
-export function gatewayRoutes({ users, orders, authority, service }: RoutesOptions): Hono<AppEnv> {
+export function gatewayRoutes({ users, orders, authority, service }: GatewayRoutesOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>()
   app.get(
     '/gateway/api/users/:id/orders',
     wantsToken(authority, service),
     route({
       summary: 'A user and its orders',
-      params: z.object({ id: z.string() }),
+      params: z.object({ id: NumericId }),
+      invalid: 'Invalid user ID',
       responses: { 200: UserOrders, 400: 'Not an id', 401: 'No valid token', 404: 'No such user' },
     }),
-    async (c) => c.json(await userOrders({ users, orders }, parseId(c.req.param('id')))),
+    async (c) => c.json(await userOrders({ users, orders }, c.req.valid('param').id)),
   )
   return app
 }
@@ -39,9 +41,4 @@ function wantsToken(authority: Authority, service: string): MiddlewareHandler<Ap
     if (scope && identity) scope.identity = identity
     return next()
   }
-}
-
-function parseId(text: string): string {
-  if (/^[1-9]\d{0,15}$/.test(text) && Number.isSafeInteger(Number(text))) return text
-  throw new AppError('INVALID_ID', 'Invalid user id', { detail: 'An id is a whole number from 1' })
 }

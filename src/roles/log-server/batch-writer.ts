@@ -1,5 +1,6 @@
 import { AppError } from '../../kit/errors.ts'
 
+/** What writes the items, and how many at once. */
 export interface BatchWriterOptions<T> {
   /** Stores items all or nothing. */
   readonly write: (items: readonly T[]) => Promise<void>

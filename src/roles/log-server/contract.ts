@@ -37,6 +37,7 @@ export const TraceSummary = z.object({
 })
 export type TraceSummary = z.output<typeof TraceSummary>
 
+/** Traces, and what to give as `after` for the ones before them; null when there are none. */
 export const TracePage = z.object({ traces: z.array(TraceSummary), next: z.string().nullable() })
 export type TracePage = z.output<typeof TracePage>
 

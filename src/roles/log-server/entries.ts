@@ -23,6 +23,7 @@ export interface EntryFilter {
   readonly q?: string | undefined
 }
 
+/** From when to when, and how many. */
 export interface EntryRange {
   /** Milliseconds since 1970, both inclusive. */
   readonly since?: number | undefined

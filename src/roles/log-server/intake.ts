@@ -3,6 +3,7 @@ import { describeRoute, resolver } from 'hono-openapi'
 import * as z from 'zod'
 import { AppError } from '../../kit/errors.ts'
 import { parseJson, readBody } from '../../kit/http/body.ts'
+import { inputFaults } from '../../kit/input-faults.ts'
 import type { AppEnv } from '../../kit/role.ts'
 
 /** Largest batch in bytes. */
@@ -38,10 +39,8 @@ export function parseBatch<S extends z.ZodType>(schema: S, items: readonly unkno
   return items.map((item, index) => {
     const result = schema.safeParse(item)
     if (result.success) return result.data
-    const faults = result.error.issues
-      .slice(0, 5)
-      .map((issue) => `${issue.path.join('.') || 'value'}: ${issue.message}`)
-    throw new AppError('INVALID_REQUEST', invalid, { detail: `${invalid} at index ${index}: ${faults.join('; ')}` })
+    const faults = inputFaults(result.error).join('; ')
+    throw new AppError('INVALID_REQUEST', invalid, { detail: `${invalid} at index ${index}: ${faults}` })
   })
 }
 

@@ -11,7 +11,8 @@ import { EntryQuery, NewEntry, TailQuery } from './requests.ts'
 import type { Tail } from './tail.ts'
 import { parseMoment } from './timestamps.ts'
 
-export interface LogRoutes {
+/** What the routes work with. */
+export interface LogRoutesOptions {
   readonly entries: Entries
   readonly tail: Tail
   readonly clock: Pick<Clock, 'now'>
@@ -23,7 +24,7 @@ export interface LogRoutes {
 }
 
 /** The log server's entries over HTTP: taken in batches, found, followed (design §5). */
-export function logRoutes({ entries, tail, clock, log, signal, onAccepted }: LogRoutes): Hono<AppEnv> {
+export function logRoutes({ entries, tail, clock, log, signal, onAccepted }: LogRoutesOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>()
 
   app.post(

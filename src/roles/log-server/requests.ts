@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { Limit } from '../../kit/http/paging.ts'
 import { LEVELS } from '../../kit/telemetry/log.ts'
 import { parseDuration, parseMoment, parseTimestamp } from './timestamps.ts'
 
@@ -28,7 +29,6 @@ const Timestamp = z.string().transform((text, { addIssue }) => {
 })
 const Moment = z.string().refine((text) => parseMoment(text, 0) !== undefined, 'neither a time nor a while such as 15m')
 const Tag = z.union([z.string(), z.number(), z.boolean()])
-const Limit = z.coerce.number().int().min(1).max(1_000).default(100)
 
 /** A log entry as it comes in. Without a time it gets the server's; null counts as absent; fields not named here are ignored. */
 export const NewEntry = z.object({

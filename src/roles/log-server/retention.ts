@@ -1,11 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
 import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
+import { pause } from '../../kit/pause.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { firstIdAt } from './entry-ids.ts'
 import type { LogTables } from './tables.ts'
 
+/** How much is kept, and how long. */
 export interface RetentionLimits {
   /** Milliseconds entries and traces are kept. */
   readonly keepMs: number
@@ -13,6 +14,7 @@ export interface RetentionLimits {
   readonly maxSpans: number
 }
 
+/** What is swept, and at which pace. */
 export interface RetentionOptions {
   readonly store: Store<LogTables>
   readonly clock: Pick<Clock, 'now'>
@@ -56,7 +58,7 @@ export class Retention {
       } catch (cause) {
         if (!signal.aborted) this.#log.warning('old entries could not be deleted; trying again later', { cause })
       }
-      await this.#rest(this.#intervalMs, signal)
+      await pause(this.#intervalMs, signal)
     }
   }
 
@@ -81,11 +83,7 @@ export class Retention {
 
   /** Takes steps, with a rest between them, until one says that there is nothing more to do. */
   async #repeat(signal: AbortSignal, step: () => Promise<boolean>): Promise<void> {
-    while (!signal.aborted && (await step())) await this.#rest(this.#restMs, signal)
-  }
-
-  async #rest(ms: number, signal: AbortSignal): Promise<void> {
-    await sleep(ms, undefined, { signal, ref: false }).catch(() => {})
+    while (!signal.aborted && (await step())) await pause(this.#restMs, signal)
   }
 
   /** Deletes the oldest entries: at most `limit`, of those below an id. Returns how many. */
@@ -133,7 +131,7 @@ export class Retention {
       const step = await countBelow(this.#store.db, below)
       count += step.count
       below = step.lowest
-      await this.#rest(1, signal)
+      await pause(1, signal)
     }
     return count
   }

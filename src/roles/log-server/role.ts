@@ -2,9 +2,9 @@ import * as z from 'zod'
 import { defineRole } from '../../kit/role.ts'
 import { Entries } from './entries.ts'
 import { Retention } from './retention.ts'
-import { routes } from './routes.ts'
+import { logServerRoutes } from './routes.ts'
 import { Spans } from './spans.ts'
-import { type LogTables, MIGRATIONS } from './tables.ts'
+import { type LogTables, logMigrations } from './tables.ts'
 import { Tail } from './tail.ts'
 
 const DAY_MS = 86_400_000
@@ -28,7 +28,7 @@ export const logServer = defineRole({
   needs: [],
   async start(ctx) {
     const { clock, log, signal, config, metrics } = ctx
-    const store = await ctx.store<LogTables>(MIGRATIONS)
+    const store = await ctx.store<LogTables>(logMigrations)
     const tail = new Tail()
     const entries = new Entries(store, clock, (rows) => tail.publish(rows))
     const spans = new Spans(store, clock)
@@ -54,7 +54,7 @@ export const logServer = defineRole({
       await sweeping
     })
 
-    const app = routes(
+    const app = logServerRoutes(
       { entries, tail, clock, log, signal, onAccepted: (count) => accepted.inc({ kind: 'log' }, count) },
       { spans, onAccepted: (count) => accepted.inc({ kind: 'span' }, count) },
     )

@@ -11,6 +11,7 @@ export interface Stepwise<R, C> {
   after(row: R): C
 }
 
+/** A page of a list. */
 export interface Page<R, C> {
   readonly rows: readonly R[]
   /** Where to go on; undefined when there is nothing more. */

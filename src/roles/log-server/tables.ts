@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
 
+/** A log entry as its row has it. */
 export interface EntryRow {
   /** Grows with time, see entry-ids.ts. */
   readonly id: number
@@ -17,6 +18,7 @@ export interface EntryRow {
   readonly metadata: string | null
 }
 
+/** A span as its row has it. */
 export interface SpanRow {
   readonly trace_id: string
   readonly span_id: string
@@ -43,6 +45,7 @@ export interface TraceRow {
   readonly failed: number
 }
 
+/** The log server's database. */
 export interface LogTables {
   log_entries: EntryRow
   /** Full-text index over `log_entries`; its `rowid` is the entry's id. */
@@ -120,4 +123,4 @@ const spans: Migration = {
 }
 
 /** The log server's tables, by migration. */
-export const MIGRATIONS: Readonly<Record<string, Migration>> = { '001-entries': entries, '002-spans': spans }
+export const logMigrations: Readonly<Record<string, Migration>> = { '001-entries': entries, '002-spans': spans }

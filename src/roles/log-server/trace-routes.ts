@@ -8,14 +8,15 @@ import { parseBatch, readBatch, takesBatchOf } from './intake.ts'
 import { NewSpan, TraceQuery } from './requests.ts'
 import type { Spans } from './spans.ts'
 
-export interface TraceRoutes {
+/** What the routes work with. */
+export interface TraceRoutesOptions {
   readonly spans: Spans
   /** Told how many spans were stored. */
   readonly onAccepted: (count: number) => void
 }
 
 /** The log server's traces over HTTP: spans taken in batches, traces listed and shown (design §5). */
-export function traceRoutes({ spans, onAccepted }: TraceRoutes): Hono<AppEnv> {
+export function traceRoutes({ spans, onAccepted }: TraceRoutesOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>()
 
   app.post(

@@ -1,11 +1,15 @@
 import * as z from 'zod'
 
+/** The order role's name in the registry. */
+export const ORDER_SERVICE = 'order-service'
+
 /** Published once for each order made. */
 export const ORDER_CREATED = 'order.created'
 
 /** Most pieces in an order. */
 const MAX_QUANTITY = 1_000_000
 
+/** Where an order stands: pending until its payment is known, or until it is cancelled. */
 export const OrderStatus = z.enum(['pending', 'paid', 'payment_failed', 'cancelled'])
 export type OrderStatus = z.infer<typeof OrderStatus>
 

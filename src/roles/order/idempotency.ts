@@ -1,7 +1,7 @@
 import type { Kysely, Transaction } from 'kysely'
 import { bind } from '../../kit/bound-query.ts'
 import { AppError } from '../../kit/errors.ts'
-import type { OrderDatabase } from './order-tables.ts'
+import type { OrderTables } from './order-tables.ts'
 
 /** Milliseconds a key is remembered: a day. */
 const KEPT_MS = 24 * 3_600_000
@@ -29,12 +29,13 @@ export interface OwnedKey {
 /** Which order a key has made. */
 export interface IdempotencyKeys {
   /** The order that the key made within the 24 h before `now`; asked of the store's `db`, or within a transaction. */
-  find(db: Kysely<OrderDatabase>, key: OwnedKey, now: number): Promise<number | undefined>
+  find(db: Kysely<OrderTables>, key: OwnedKey, now: number): Promise<number | undefined>
   /** Remembers what a key made, and forgets some old ones. Throws AppError `CONFLICT` when it has made an order meanwhile. */
-  remember(trx: Transaction<OrderDatabase>, key: OwnedKey, orderId: number, now: number): Promise<void>
+  remember(trx: Transaction<OrderTables>, key: OwnedKey, orderId: number, now: number): Promise<void>
 }
 
-export function createIdempotencyKeys(db: Kysely<OrderDatabase>): IdempotencyKeys {
+/** Makes the keys of a database, their statements compiled once. */
+export function createIdempotencyKeys(db: Kysely<OrderTables>): IdempotencyKeys {
   const select = db
     .selectFrom('idempotency_keys')
     .select('order_id')

@@ -6,7 +6,8 @@ import { outboxMigration } from '../../kit/messaging/outbox.ts'
 import { serialId } from '../../kit/serial-id.ts'
 import type { OrderStatus } from './contract.ts'
 
-export interface OrderDatabase extends OutboxTable, InboxTable {
+/** The order service's database. */
+export interface OrderTables extends OutboxTable, InboxTable {
   orders: {
     id: Generated<number>
     /** The subject of the token it was made with; null when it was made without one. */

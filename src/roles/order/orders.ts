@@ -3,7 +3,7 @@ import { AppError } from '../../kit/errors.ts'
 import type { Order, OrderStatus } from './contract.ts'
 import { toOrder } from './order-rows.ts'
 import { afterCancel } from './order-status.ts'
-import type { OrderDatabase } from './order-tables.ts'
+import type { OrderTables } from './order-tables.ts'
 import type { Caller } from './ownership.ts'
 
 interface OrderFilter {
@@ -24,7 +24,8 @@ export interface Orders {
   cancel(id: number, caller: Caller): Promise<void>
 }
 
-export function createOrders(store: Store<OrderDatabase>): Orders {
+/** Makes the orders of a store. */
+export function createOrders(store: Store<OrderTables>): Orders {
   /** @param db the store's, or a transaction */
   function visible(db: typeof store.db, { owner, sees }: Caller) {
     const orders = db.selectFrom('orders').selectAll()

@@ -2,15 +2,17 @@ import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
 import { bind } from '../../kit/bound-query.ts'
 import { AppError } from '../../kit/errors.ts'
+import { inputFaults } from '../../kit/input-faults.ts'
 import { once } from '../../kit/messaging/inbox.ts'
 import type { IncomingEvent } from '../../kit/messaging/messaging.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { PaymentProcessed } from '../payment/contract.ts'
 import { afterPayment } from './order-status.ts'
-import type { OrderDatabase } from './order-tables.ts'
+import type { OrderTables } from './order-tables.ts'
 
+/** What payments are noted in. */
 export interface PaymentResultsOptions {
-  readonly store: Store<OrderDatabase>
+  readonly store: Store<OrderTables>
   readonly clock: Clock
   readonly log: Log
 }
@@ -36,7 +38,7 @@ export function createPaymentResults({
   return async function paymentProcessed(event) {
     const result = PaymentProcessed.safeParse(event.payload)
     if (!result.success) {
-      const faults = result.error.issues.map(({ path, message }) => `${path.join('.') || 'payload'}: ${message}`)
+      const faults = inputFaults(result.error, 'payload')
       log.warning(`A message on ${event.topic} is not a payment's; it is passed over`, { message_id: event.id, faults })
       return
     }

@@ -8,14 +8,15 @@ import type { Outbox } from '../../kit/messaging/messaging.ts'
 import { type NewOrder, ORDER_CREATED, type Order, type OrderCreated } from './contract.ts'
 import { createIdempotencyKeys, type OwnedKey } from './idempotency.ts'
 import { type OrderRow, toOrder } from './order-rows.ts'
-import type { OrderDatabase } from './order-tables.ts'
+import type { OrderTables } from './order-tables.ts'
 
 /** Milliseconds for which a user who was there counts as there while user-service can't be asked. */
 const USER_REMEMBERED_MS = 60_000
 
+/** What placing an order takes. */
 export interface PlacingOptions {
-  readonly store: Store<OrderDatabase>
-  readonly outbox: Outbox<OrderDatabase>
+  readonly store: Store<OrderTables>
+  readonly outbox: Outbox<OrderTables>
   readonly users: ServiceClient
   readonly clock: Clock
   /** A product's price in cents. */
@@ -39,6 +40,7 @@ interface Placed {
  */
 export type PlaceOrder = (order: NewOrder, owner: string | null, key?: string) => Promise<Placed>
 
+/** Makes the way in which orders are placed, its statements compiled once. */
 export function createPlacing({ store, outbox, users, clock, priceOf }: PlacingOptions): PlaceOrder {
   const { db } = store
   const keys = createIdempotencyKeys(db)
@@ -74,7 +76,7 @@ export function createPlacing({ store, outbox, users, clock, priceOf }: PlacingO
     return { order: toOrder({ ...row, status: 'pending' }), replayed: true }
   }
 
-  async function write(trx: Transaction<OrderDatabase>, order: NewOrder, owner: string | null): Promise<Order> {
+  async function write(trx: Transaction<OrderTables>, order: NewOrder, owner: string | null): Promise<Order> {
     const { user_id, product_name, quantity } = order
     const total_cents = priceOf(product_name) * quantity
     const created_at = new Date(clock.now()).toISOString()

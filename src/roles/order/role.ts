@@ -1,7 +1,8 @@
 import { defineRole } from '../../kit/role.ts'
 import { PAYMENT_PROCESSED } from '../payment/contract.ts'
 import { USER_SERVICE } from '../user/contract.ts'
-import { type OrderDatabase, orderMigrations } from './order-tables.ts'
+import { ORDER_SERVICE } from './contract.ts'
+import { type OrderTables, orderMigrations } from './order-tables.ts'
 import { createOrders } from './orders.ts'
 import { createPaymentResults } from './payment-results.ts'
 import { createPlacing } from './placing.ts'
@@ -11,13 +12,13 @@ import { orderRoutes } from './routes.ts'
 /** Orders (seed 9.7.3): asks user-service who orders, tells of each order by `order.created`, and learns by `payment.processed` how it was paid. */
 export const order = defineRole({
   name: 'order',
-  service: 'order-service',
+  service: ORDER_SERVICE,
   summary: 'orders: asks user-service, publishes order.created, takes payment.processed',
   port: 8002,
   config: PriceList.strict(),
   needs: ['registry', 'broker', 'user'],
   async start({ config, service, clock, log, messaging, remoteConfig, client, store: open }) {
-    const store = await open<OrderDatabase>(orderMigrations)
+    const store = await open<OrderTables>(orderMigrations)
     const placeOrder = createPlacing({
       store,
       outbox: messaging.outbox(store),

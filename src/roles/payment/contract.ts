@@ -3,6 +3,7 @@ import * as z from 'zod'
 /** Published once for each order that was charged, or couldn't be. */
 export const PAYMENT_PROCESSED = 'payment.processed'
 
+/** How a payment went. */
 const PaymentStatus = z.enum(['success', 'failed'])
 export type PaymentStatus = z.infer<typeof PaymentStatus>
 

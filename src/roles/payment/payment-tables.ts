@@ -4,7 +4,8 @@ import type { InboxTable, OutboxTable } from '../../kit/messaging/messaging.ts'
 import { outboxMigration } from '../../kit/messaging/outbox.ts'
 import type { PaymentStatus } from './contract.ts'
 
-export interface PaymentDatabase extends OutboxTable, InboxTable {
+/** The payment service's database. */
+export interface PaymentTables extends OutboxTable, InboxTable {
   payments: {
     id: string
     /** Unique: an order is charged once, ever. */

@@ -3,17 +3,19 @@ import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
 import { bind } from '../../kit/bound-query.ts'
 import { AppError } from '../../kit/errors.ts'
+import { inputFaults } from '../../kit/input-faults.ts'
 import { once } from '../../kit/messaging/inbox.ts'
 import type { IncomingEvent, Outbox } from '../../kit/messaging/messaging.ts'
 import { fromCents, toCents } from '../../kit/money.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { OrderCreated } from '../order/contract.ts'
 import { PAYMENT_PROCESSED, type Payment, type PaymentProcessed } from './contract.ts'
-import type { PaymentDatabase } from './payment-tables.ts'
+import type { PaymentTables } from './payment-tables.ts'
 
+/** What charging takes. */
 export interface PaymentsOptions {
-  readonly store: Store<PaymentDatabase>
-  readonly outbox: Outbox<PaymentDatabase>
+  readonly store: Store<PaymentTables>
+  readonly outbox: Outbox<PaymentTables>
   readonly clock: Clock
   readonly log: Log
   /** The largest amount that is charged, in cents; more fails. Asked each time, since it may change while running. */
@@ -38,6 +40,7 @@ export interface Payments {
   find(id: string): Promise<Payment>
 }
 
+/** Makes the payments of a store, their statements compiled once. */
 export function createPayments({ store, outbox, clock, log, limitCents }: PaymentsOptions): Payments {
   const { db } = store
   const rows = db.selectFrom('payments').selectAll()
@@ -52,7 +55,7 @@ export function createPayments({ store, outbox, clock, log, limitCents }: Paymen
     async orderCreated(event) {
       const order = OrderCreated.safeParse(event.payload)
       if (!order.success) {
-        const faults = order.error.issues.map(({ path, message }) => `${path.join('.') || 'payload'}: ${message}`)
+        const faults = inputFaults(order.error, 'payload')
         log.warning(`A message on ${event.topic} is not an order; nothing is charged`, { message_id: event.id, faults })
         return
       }
@@ -87,6 +90,6 @@ export function createPayments({ store, outbox, clock, log, limitCents }: Paymen
   }
 }
 
-function toPayment({ id, order_id, user_id, amount_cents, status, created_at }: PaymentDatabase['payments']): Payment {
+function toPayment({ id, order_id, user_id, amount_cents, status, created_at }: PaymentTables['payments']): Payment {
   return { id, order_id, user_id, amount: fromCents(amount_cents), status, created_at }
 }

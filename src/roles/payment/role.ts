@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { Amount, toCents } from '../../kit/money.ts'
 import { defineRole } from '../../kit/role.ts'
 import { ORDER_CREATED } from '../order/contract.ts'
-import { type PaymentDatabase, paymentMigrations } from './payment-tables.ts'
+import { type PaymentTables, paymentMigrations } from './payment-tables.ts'
 import { createPayments } from './payments.ts'
 import { paymentRoutes } from './routes.ts'
 
@@ -17,7 +17,7 @@ export const payment = defineRole({
   }),
   needs: ['registry', 'broker'],
   async start({ config, service, clock, log, messaging, remoteConfig, store: open }) {
-    const store = await open<PaymentDatabase>(paymentMigrations)
+    const store = await open<PaymentTables>(paymentMigrations)
     const payments = createPayments({
       store,
       outbox: messaging.outbox(store),

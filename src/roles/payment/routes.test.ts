@@ -2,15 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Hono } from 'hono'
-import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Store } from '../../drivers/store/contract.ts'
 import { sqlite } from '../../drivers/store/sqlite.ts'
-import { toAppError, toProblem } from '../../kit/errors.ts'
 import { createOutbox } from '../../kit/messaging/outbox.ts'
+import { errors } from '../../kit/middleware/errors.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
-import { type PaymentDatabase, paymentMigrations } from './payment-tables.ts'
+import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
+import { type PaymentTables, paymentMigrations } from './payment-tables.ts'
 import { createPayments, type Payments } from './payments.ts'
 import { paymentRoutes } from './routes.ts'
 
@@ -18,7 +18,7 @@ const clock = { now: () => Date.parse('2026-12-01T12:00:00Z'), monotonic: () => 
 
 describe('payment service', () => {
   let folder: string
-  let store: Store<PaymentDatabase>
+  let store: Store<PaymentTables>
   let payments: Payments
   let app: Hono<AppEnv>
   let warnings: string[]
@@ -26,16 +26,13 @@ describe('payment service', () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'msvc-payment-'))
     const migrations = paymentMigrations
-    store = await sqlite.open<PaymentDatabase>({ url: 'sqlite:', name: 'payment-service', folder, migrations })
+    store = await sqlite.open<PaymentTables>({ url: 'sqlite:', name: 'payment-service', folder, migrations })
     warnings = []
     const log: Log = { debug() {}, info() {}, warning: (message) => warnings.push(message), error() {}, critical() {} }
-    const outbox = createOutbox<PaymentDatabase>({ service: 'payment-service', clock, onAdd: () => {} })
+    const outbox = createOutbox<PaymentTables>({ service: 'payment-service', clock, onAdd: () => {} })
     payments = createPayments({ store, outbox, clock, log, limitCents: () => 1_000_000 })
     app = paymentRoutes(payments)
-    app.onError((thrown, c) => {
-      const problem = toProblem(toAppError(thrown), 'trace')
-      return c.json(problem, problem.status as ContentfulStatusCode)
-    })
+    errors(app, silentLog)
   })
   afterEach(async () => {
     await store.close()

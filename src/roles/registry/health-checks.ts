@@ -1,7 +1,7 @@
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import { setTimeout as delay } from 'node:timers/promises'
 import { guardedLookup, refusedUrl } from '../../kit/discovery/address-rule.ts'
+import { pause } from '../../kit/pause.ts'
 import type { CheckResult } from './instances.ts'
 
 /** How long a check may take, milliseconds. */
@@ -9,6 +9,7 @@ const TIMEOUT_MS = 2_000
 /** Pause after a failed check, milliseconds: one that comes up is found soon. */
 const RETRY_MS = 1_000
 
+/** How often to ask, and who wants to know. */
 export interface HealthChecksOptions {
   /** Milliseconds between checks that pass. */
   readonly intervalMs: number
@@ -44,11 +45,13 @@ export class HealthChecks {
     await first.promise
   }
 
+  /** Ends the polling of an instance. */
   forget(id: string): void {
     this.#watched.get(id)?.stop.abort()
     this.#watched.delete(id)
   }
 
+  /** Ends all polling. */
   close(): void {
     for (const id of [...this.#watched.keys()]) this.forget(id)
   }
@@ -59,8 +62,8 @@ export class HealthChecks {
       const result = await checkHealth(url, signal)
       if (!signal.aborted) report(id, url, result)
       reported()
-      const pause = result.at === 'passing' ? intervalMs : Math.min(RETRY_MS, intervalMs)
-      await delay(pause * (0.9 + random() * 0.2), undefined, { signal }).catch(() => {})
+      const pauseMs = result.at === 'passing' ? intervalMs : Math.min(RETRY_MS, intervalMs)
+      await pause(pauseMs * (0.9 + random() * 0.2), signal)
     }
   }
 }
@@ -93,6 +96,8 @@ function checkHealth(url: string, signal: AbortSignal): Promise<CheckResult> {
           : (fault.code ?? fault.message)
       resolve({ at: 'failing', reason })
     })
+    // after a switch of protocols there is neither response nor error
+    asking.on('close', () => resolve({ at: 'failing', reason: 'closed without an answer' }))
     asking.end()
   })
 }

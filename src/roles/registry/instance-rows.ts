@@ -10,7 +10,8 @@ export interface RegistryTables {
   instances: { id: string; entry: string }
 }
 
-export const MIGRATIONS: Readonly<Record<string, Migration>> = {
+/** The registry's tables, by migration. */
+export const registryMigrations: Readonly<Record<string, Migration>> = {
   '001_instances': {
     async up(db) {
       await db.schema
@@ -43,6 +44,7 @@ export class InstanceRows {
     this.#log = log
   }
 
+  /** What is on disk, by id. */
   async load(): Promise<readonly KeptEntry[]> {
     const rows = await this.#store.db.selectFrom('instances').select('entry').orderBy('id').execute()
     return rows.map(({ entry }) => {

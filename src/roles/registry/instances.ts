@@ -34,6 +34,7 @@ export type Change =
   | { readonly type: 'up'; readonly revision: number; readonly instance: Instance }
   | { readonly type: 'down'; readonly revision: number; readonly instance: Instance; readonly reason: string }
 
+/** What the table of instances tells time with, and its bounds. */
 export interface InstancesOptions {
   readonly clock: Clock
   readonly limits: LeaseLimits
@@ -74,6 +75,7 @@ export class Instances {
     return this.#revision
   }
 
+  /** How many are healthy and how many are not, expired ones included. */
   count(): { healthy: number; unhealthy: number } {
     let healthy = 0
     for (const entry of this.#entries.values()) if (whyUnhealthy(entry) === undefined) healthy++
@@ -189,6 +191,7 @@ export class Instances {
     return Map.groupBy(this.#entries.values(), ({ instance }) => instance.service_name)
   }
 
+  /** The instance that is meant; undefined when it is not known. */
   find({ id, service_name, host, port }: InstanceRef): Entry | undefined {
     const known = id ?? this.#ids.get(`${service_name} ${port} ${host}`)
     return known === undefined ? undefined : this.#entries.get(known)

@@ -7,6 +7,7 @@ export type Lease =
   | { readonly at: 'preserved'; readonly heartbeat: number; readonly since: number }
   | { readonly at: 'expired'; readonly heartbeat: number | undefined; readonly since: number }
 
+/** When silence ends a lease. */
 export interface LeaseLimits {
   /** Milliseconds a heartbeat is good for. Default 30 000 (the seed's). */
   readonly leaseMs: number
@@ -16,6 +17,7 @@ export interface LeaseLimits {
   readonly preserveMs: number
 }
 
+/** The limits unless configured otherwise. */
 export const LEASE_LIMITS: LeaseLimits = { leaseMs: 30_000, maxVanished: 0.15, preserveMs: 300_000 }
 
 /** With fewer instances a share says nothing: three of four may well have died. */

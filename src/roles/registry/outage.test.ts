@@ -6,20 +6,19 @@ import { systemClock } from '../../drivers/clock.ts'
 import { openStore } from '../../drivers/store/open.ts'
 import { register } from '../../kit/discovery/registration.ts'
 import { createDirectory } from '../../kit/discovery/registry-directory.ts'
-import { toAppError } from '../../kit/errors.ts'
 import { listen } from '../../kit/http/listener.ts'
+import { DEFAULT_LIMITS } from '../../kit/http/testing/listener-limits.ts'
+import { errors } from '../../kit/middleware/errors.ts'
 import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
-import { InstanceRows, MIGRATIONS, type RegistryTables } from './instance-rows.ts'
+import { InstanceRows, type RegistryTables, registryMigrations } from './instance-rows.ts'
 import { LEASE_LIMITS } from './lease.ts'
 import { Registry } from './registry.ts'
-import { routes } from './routes.ts'
+import { registryRoutes } from './routes.ts'
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
   for (let close = closing.pop(); close; close = closing.pop()) await close()
 })
-
-const LIMITS = { header_bytes: 16_384, headers_timeout_ms: 10_000, request_timeout_ms: 30_000, max_connections: 100 }
 
 async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'registry-'))
@@ -29,7 +28,12 @@ async function newFolder(): Promise<string> {
 
 /** Runs a registry on a port; `kill` cuts every connection without a word, as kill -9 does. */
 async function run(folder: string, port = 0) {
-  const store = await openStore<RegistryTables>({ url: 'sqlite:', name: 'registry', folder, migrations: MIGRATIONS })
+  const store = await openStore<RegistryTables>({
+    url: 'sqlite:',
+    name: 'registry',
+    folder,
+    migrations: registryMigrations,
+  })
   const stopping = new AbortController()
   const { signal } = stopping
   const registry = new Registry({
@@ -43,9 +47,22 @@ async function run(folder: string, port = 0) {
     newId: () => crypto.randomUUID(),
   })
   await registry.open()
-  const app = routes({ registry, run: crypto.randomUUID(), authority: { mode: 'local' }, clock: systemClock, signal })
-  app.onError((thrown, c) => c.json({}, toAppError(thrown).status as 400))
-  const listener = await listen({ host: '127.0.0.1', port, limits: LIMITS, layers: [], app, clock: systemClock })
+  const app = registryRoutes({
+    registry,
+    run: crypto.randomUUID(),
+    authority: { mode: 'local' },
+    clock: systemClock,
+    signal,
+  })
+  errors(app, silentLog)
+  const listener = await listen({
+    host: '127.0.0.1',
+    port,
+    limits: DEFAULT_LIMITS,
+    layers: [],
+    app,
+    clock: systemClock,
+  })
   let killed = false
   async function kill() {
     if (killed) return

@@ -15,6 +15,7 @@ const STOOD_STILL_MS = 5_000
 /** How long a registration waits for the first health check or for DNS, milliseconds. */
 const FIRST_LOOK_MS = 1_000
 
+/** What a registry works with. */
 export interface RegistryOptions extends InstancesOptions {
   readonly rows: InstanceRows
   readonly log: Log
@@ -55,6 +56,7 @@ export class Registry {
     this.#sweeper = setInterval(() => this.sweep(), SWEEP_MS)
   }
 
+  /** Ends sweeping and health checks. */
   close(): void {
     clearInterval(this.#sweeper)
     this.#checks.close()

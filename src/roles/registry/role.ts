@@ -1,10 +1,10 @@
 import { randomUUIDv7 } from 'node:crypto'
 import * as z from 'zod'
 import { defineRole } from '../../kit/role.ts'
-import { InstanceRows, MIGRATIONS, type RegistryTables } from './instance-rows.ts'
+import { InstanceRows, type RegistryTables, registryMigrations } from './instance-rows.ts'
 import { LEASE_LIMITS } from './lease.ts'
 import { Registry } from './registry.ts'
-import { routes } from './routes.ts'
+import { registryRoutes } from './routes.ts'
 
 const Config = z.strictObject({
   /** Seconds a heartbeat is good for. */
@@ -36,7 +36,7 @@ export const registry = defineRole({
   needs: [],
   async start(ctx) {
     const { clock, log, signal, authority, config } = ctx
-    const store = await ctx.store<RegistryTables>(MIGRATIONS)
+    const store = await ctx.store<RegistryTables>(registryMigrations)
     const held = new Registry({
       clock,
       log,
@@ -64,6 +64,6 @@ export const registry = defineRole({
         this.set({ health: 'unhealthy' }, unhealthy)
       },
     })
-    return { app: routes({ registry: held, run: randomUUIDv7(), authority, clock, signal }) }
+    return { app: registryRoutes({ registry: held, run: randomUUIDv7(), authority, clock, signal }) }
   },
 })

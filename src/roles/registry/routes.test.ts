@@ -1,6 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Hono } from 'hono'
@@ -8,22 +7,21 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { type Clock, systemClock } from '../../drivers/clock.ts'
 import { openStore } from '../../drivers/store/open.ts'
 import type { AuthMode } from '../../kit/auth/authority.ts'
-import { toAppError, toProblem } from '../../kit/errors.ts'
 import { EventParser, type ReceivedEvent } from '../../kit/http/event-parser.ts'
+import { portOf } from '../../kit/http/port-of.ts'
+import { errors } from '../../kit/middleware/errors.ts'
 import type { AppEnv } from '../../kit/role.ts'
-import type { Log } from '../../kit/telemetry/log.ts'
 import { runInScope, type Scope } from '../../kit/telemetry/scope.ts'
-import { InstanceRows, MIGRATIONS, type RegistryTables } from './instance-rows.ts'
+import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
+import { InstanceRows, type RegistryTables, registryMigrations } from './instance-rows.ts'
 import { LEASE_LIMITS } from './lease.ts'
 import { Registry } from './registry.ts'
-import { routes } from './routes.ts'
+import { registryRoutes } from './routes.ts'
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
   for (let close = closing.pop(); close; close = closing.pop()) await close()
 })
-
-const LOG: Log = { debug() {}, info() {}, warning() {}, error() {}, critical() {} }
 
 async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'registry-'))
@@ -43,13 +41,13 @@ async function run({ folder, clock = systemClock, mode = 'local' }: RunOptions =
     url: 'sqlite:',
     name: 'registry',
     folder: folder ?? (await newFolder()),
-    migrations: MIGRATIONS,
+    migrations: registryMigrations,
   })
   const stopping = new AbortController()
   let ids = 0
   const registry = new Registry({
-    rows: new InstanceRows(store, LOG),
-    log: LOG,
+    rows: new InstanceRows(store, silentLog),
+    log: silentLog,
     checkIntervalMs: 20,
     signal: stopping.signal,
     clock,
@@ -59,11 +57,8 @@ async function run({ folder, clock = systemClock, mode = 'local' }: RunOptions =
   })
   await registry.open()
   const app = new Hono<AppEnv>()
-  app.onError((thrown, c) => {
-    const problem = toProblem(toAppError(thrown), 'trace')
-    return c.json(problem, problem.status as 400)
-  })
-  app.route('/', routes({ registry, run: 'run-1', authority: { mode }, clock, signal: stopping.signal }))
+  errors(app, silentLog)
+  app.route('/', registryRoutes({ registry, run: 'run-1', authority: { mode }, clock, signal: stopping.signal }))
   let closed = false
   async function stop() {
     if (closed) return
@@ -85,7 +80,7 @@ async function serveHealth(answer: RequestListener): Promise<string> {
   const server = createServer(answer)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   closing.push(() => new Promise((resolve) => server.close(resolve)))
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/health`
+  return `http://127.0.0.1:${portOf(server)}/health`
 }
 
 const USER = { service_name: 'user-service', host: '127.0.0.1', port: 8001 }
@@ -203,6 +198,17 @@ describe('registry routes', () => {
     await expect.poll(() => asked).toBeGreaterThan(2)
     const [other] = registry.instances.byService().get('other') ?? []
     expect(other?.check).toEqual({ at: 'failing', reason: 'status 302' })
+  })
+
+  it('goes on asking after an answer that switches protocols', async () => {
+    let status = 101
+    const url = await serveHealth((_, answer) =>
+      answer.writeHead(status, status === 101 ? { connection: 'upgrade', upgrade: 'websocket' } : {}).end(),
+    )
+    const { get, post } = await run()
+    await post('/registry/register', { ...USER, health_check_url: url })
+    status = 200
+    await expect.poll(async () => (await get('/registry/discover/user-service')).status).toBe(200)
   })
 
   it('notices a check that begins to fail, and stops asking after a deregistration', async () => {

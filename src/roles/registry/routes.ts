@@ -24,7 +24,8 @@ import { type Change, type Entry, whyUnhealthy } from './instances.ts'
 import { lastHeartbeat } from './lease.ts'
 import type { Registry } from './registry.ts'
 
-export interface RoutesOptions {
+/** What the routes work with. */
+export interface RegistryRoutesOptions {
   readonly registry: Registry
   /** Names this run of the registry in the watch stream. */
   readonly run: string
@@ -39,7 +40,7 @@ const INVALID = 'Invalid registration data'
 const NOT_FOUND = 'Service not found'
 
 /** The registry's HTTP surface (design §5, seed 9.7.5). */
-export function routes({ registry, run, authority, clock, signal }: RoutesOptions): Hono<AppEnv> {
+export function registryRoutes({ registry, run, authority, clock, signal }: RegistryRoutesOptions): Hono<AppEnv> {
   const { instances } = registry
   const app = new Hono<AppEnv>()
   const refRoute = (summary: string) =>

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { defineRole } from '../../kit/role.ts'
 import { USER_SERVICE } from './contract.ts'
 import { userRoutes } from './routes.ts'
-import { type UserDatabase, userMigrations } from './user-tables.ts'
+import { type UserTables, userMigrations } from './user-tables.ts'
 import { createUsers } from './users.ts'
 
 /** Users (seed 9.7.2). */
@@ -17,6 +17,6 @@ export const user = defineRole({
   needs: ['registry'],
   async start({ config, clock, store }) {
     const migrations = userMigrations(config.demo_users, new Date(clock.now()).toISOString())
-    return { app: userRoutes(createUsers(await store<UserDatabase>(migrations), clock)) }
+    return { app: userRoutes(createUsers(await store<UserTables>(migrations), clock)) }
   },
 })

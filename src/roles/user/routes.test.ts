@@ -2,31 +2,28 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Hono } from 'hono'
-import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Store } from '../../drivers/store/contract.ts'
 import { sqlite } from '../../drivers/store/sqlite.ts'
-import { toAppError, toProblem } from '../../kit/errors.ts'
+import { errors } from '../../kit/middleware/errors.ts'
 import type { AppEnv } from '../../kit/role.ts'
+import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
 import { userRoutes } from './routes.ts'
-import { type UserDatabase, userMigrations } from './user-tables.ts'
+import { type UserTables, userMigrations } from './user-tables.ts'
 import { createUsers } from './users.ts'
 
 const NOW = Date.parse('2026-12-01T12:00:00Z')
 
 describe('user service', () => {
   let folder: string
-  let store: Store<UserDatabase>
+  let store: Store<UserTables>
   let app: Hono<AppEnv>
 
   async function open(demoUsers = true) {
     const migrations = userMigrations(demoUsers, '2026-12-01T12:00:00.000Z')
-    store = await sqlite.open<UserDatabase>({ url: 'sqlite:', name: 'user-service', folder, migrations })
+    store = await sqlite.open<UserTables>({ url: 'sqlite:', name: 'user-service', folder, migrations })
     app = userRoutes(createUsers(store, { now: () => NOW, monotonic: () => 0 }))
-    app.onError((thrown, c) => {
-      const problem = toProblem(toAppError(thrown), 'trace')
-      return c.json(problem, problem.status as ContentfulStatusCode)
-    })
+    errors(app, silentLog)
   }
 
   beforeEach(async () => {

@@ -2,7 +2,8 @@ import type { Generated, Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { serialId } from '../../kit/serial-id.ts'
 
-export interface UserDatabase {
+/** The user service's database. */
+export interface UserTables {
   users: {
     id: Generated<number>
     username: string
@@ -45,7 +46,7 @@ export function userMigrations(demoUsers: boolean, now: string): Readonly<Record
     },
   }
   const demo: Migration = {
-    async up(db: Kysely<UserDatabase>) {
+    async up(db: Kysely<UserTables>) {
       const rows = DEMO_USERS.map(({ username, email }) => ({
         username,
         email,

@@ -3,7 +3,7 @@ import type { Store } from '../../drivers/store/contract.ts'
 import { bind } from '../../kit/bound-query.ts'
 import { AppError, toAppError } from '../../kit/errors.ts'
 import type { NewUser, User, UserChanges } from './contract.ts'
-import { foldKey, type UserDatabase } from './user-tables.ts'
+import { foldKey, type UserTables } from './user-tables.ts'
 
 const COLUMNS = ['id', 'username', 'email', 'created_at'] as const
 
@@ -21,7 +21,8 @@ export interface Users {
   remove(id: number): Promise<void>
 }
 
-export function createUsers(store: Store<UserDatabase>, clock: Clock): Users {
+/** Makes the users of a store, the statement for finding one compiled once. */
+export function createUsers(store: Store<UserTables>, clock: Clock): Users {
   const { db } = store
   const byId = db.selectFrom('users').select(COLUMNS).where('id', '=', 0).compile()
 

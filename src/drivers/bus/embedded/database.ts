@@ -4,7 +4,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../clock.ts'
 import { DriverError } from '../../driver-error.ts'
-import { isBusy, toDriverError } from './sqlite-fault.ts'
+import { isBusy } from '../../sqlite-results.ts'
+import { toDriverError } from './sqlite-fault.ts'
 
 const SCHEMA_VERSION = 1
 

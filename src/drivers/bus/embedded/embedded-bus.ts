@@ -230,7 +230,7 @@ export class EmbeddedBus implements Bus {
 
   async check(signal: AbortSignal): Promise<void> {
     this.#refuseWhenClosed()
-    signal.throwIfAborted()
+    if (signal.aborted) throw new DriverError('unavailable', 'bus: no time left to ask it', { cause: signal.reason })
     reading(() => this.#db.prepare('SELECT count(*) FROM subscriptions').get())
   }
 

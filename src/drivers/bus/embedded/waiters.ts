@@ -7,7 +7,9 @@ export interface Waiter {
   readonly max: number
   /** When it gives up, monotonic milliseconds. */
   readonly until: number
+  /** Ends the wait with what it gets. */
   resolve(deliveries: readonly Delivery[]): void
+  /** Ends the wait with why there is nothing. */
   reject(fault: DriverError): void
 }
 

@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { Authority } from '../../auth/authority.ts'
 import type { Directory, Instance } from '../../discovery/directory.ts'
-import type { Log } from '../../telemetry/log.ts'
+import { portOf } from '../../http/port-of.ts'
 import type { Scope } from '../../telemetry/scope.ts'
+import { silentLog } from '../../telemetry/testing/recorded-log.ts'
 import type { ActiveSpan, SpanEnd, Tracing } from '../../telemetry/tracing.ts'
 import { createClients } from '../clients.ts'
 
@@ -11,7 +11,6 @@ type Handler = (request: IncomingMessage, answer: ServerResponse) => void
 
 /** The trace of every span here. */
 export const TRACE = '0af7651916cd43dd8448eb211c80319c'
-const silent: Log = { debug() {}, info() {}, warning() {}, error() {}, critical() {} }
 
 /** A client span as it was started and ended. */
 export interface RecordedSpan {
@@ -34,7 +33,7 @@ export class TestPlatform {
     const server = createServer(handler)
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     this.servers.push(server)
-    return this.add((server.address() as AddressInfo).port)
+    return this.add(portOf(server))
   }
 
   add(port: number): Instance {
@@ -80,7 +79,7 @@ export class TestPlatform {
     const settings = { timeout_ms: 5_000, attempts: 3, breaker_failures: 5, breaker_open_ms: 60_000 }
     const random = () => 0
     const caller = 'order-service'
-    const clients = createClients({ caller, directory, authority, clock, log: silent, tracing, settings, random })
+    const clients = createClients({ caller, directory, authority, clock, log: silentLog, tracing, settings, random })
     this.close = clients.close
     return clients.client('user-service')
   }

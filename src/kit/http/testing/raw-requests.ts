@@ -1,11 +1,4 @@
-import { connect, type Server } from 'node:net'
-
-/** The port a listening server was given. */
-export function portOf(server: Server): number {
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('the server is not listening on a port')
-  return address.port
-}
+import { connect } from 'node:net'
 
 /** Sends bytes on a connection of their own; resolves with all that came back, latin1, once the server closed it. */
 export function exchangeBytes(port: number, bytes: string): Promise<string> {

@@ -4,30 +4,14 @@ import { join } from 'node:path'
 import type { Bus } from '../../../drivers/bus/contract.ts'
 import { embeddedDriver } from '../../../drivers/bus/embedded.ts'
 import { systemClock as clock } from '../../../drivers/clock.ts'
-import type { Authority } from '../../../kit/auth/authority.ts'
-import { AppError } from '../../../kit/errors.ts'
-import { listen } from '../../../kit/http/listener.ts'
 import { createLifecycle } from '../../../kit/lifecycle.ts'
-import { innerChain, outerChain } from '../../../kit/middleware/chain.ts'
+import { listenBehindChain } from '../../../kit/middleware/testing/chained-listener.ts'
 import type { Running } from '../../../kit/role.ts'
 import type { Log } from '../../../kit/telemetry/log.ts'
 import { createMetrics } from '../../../kit/telemetry/metrics.ts'
 import { createTracing } from '../../../kit/telemetry/tracer.ts'
 import type { SpanRecord } from '../../../kit/telemetry/tracing.ts'
 import { type BrokerContext, startBroker } from '../broker.ts'
-
-const LIMITS = { header_bytes: 16_384, headers_timeout_ms: 10_000, request_timeout_ms: 30_000, max_connections: 200 }
-
-const AUTHORITY: Authority = {
-  mode: 'local',
-  issuer: 'msvc',
-  mint: async () => 'token',
-  recall: () => undefined,
-  serviceToken: async () => 'token',
-  verify: async () => {
-    throw new AppError('UNAUTHENTICATED', 'Unauthorized')
-  },
-}
 
 /** What a subscription, a pull and so on answer; the tests look into it freely. */
 // biome-ignore lint/suspicious/noExplicitAny: JSON of many shapes, checked by what the tests expect of it
@@ -78,29 +62,7 @@ export async function runBroker({
   life.defer(() => bus.close())
   const context = { bus: async () => bus, metrics, tracing, log, signal: life.signal, defer: life.defer }
   const { app } = await start(context)
-  const silence = () => {}
-  const chain = {
-    service: 'broker',
-    summary: 'broker',
-    version: '0.0.0',
-    clock,
-    log: { debug: silence, info: silence, warning: silence, error: silence, critical: silence },
-    metrics,
-    tracing,
-    authority: AUTHORITY,
-    hosts: [],
-    origins: [],
-    checks: new Map(),
-    isReady: () => true,
-  }
-  const listener = await listen({
-    host: '127.0.0.1',
-    port: 0,
-    limits: LIMITS,
-    layers: outerChain(chain),
-    app: innerChain({ app }, chain),
-    clock,
-  })
+  const listener = await listenBehindChain({ app }, { service: 'broker', metrics, tracing })
   life.defer(() => listener.drain(1_000))
   const url = `http://127.0.0.1:${listener.port}`
   return {

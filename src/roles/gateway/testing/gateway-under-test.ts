@@ -6,30 +6,20 @@ import type * as z from 'zod'
 import { systemClock as clock } from '../../../drivers/clock.ts'
 import type { Authority } from '../../../kit/auth/authority.ts'
 import { createAuthority } from '../../../kit/auth/local-authority.ts'
-import { RetryBudget } from '../../../kit/client/retry.ts'
 import type { ServiceClient } from '../../../kit/client/service-client.ts'
-import { createBalancer } from '../../../kit/discovery/balancer.ts'
 import type { Directory, Instance } from '../../../kit/discovery/directory.ts'
-import { listen } from '../../../kit/http/listener.ts'
-import { exchangeBytes, portOf } from '../../../kit/http/testing/raw-requests.ts'
-import { innerChain, outerChain } from '../../../kit/middleware/chain.ts'
+import { portOf } from '../../../kit/http/port-of.ts'
+import { exchangeBytes } from '../../../kit/http/testing/raw-requests.ts'
+import { listenBehindChain } from '../../../kit/middleware/testing/chained-listener.ts'
 import type { Log } from '../../../kit/telemetry/log.ts'
 import { createMetrics } from '../../../kit/telemetry/metrics.ts'
 import { createTracing } from '../../../kit/telemetry/tracer.ts'
-import { aggregateMethods } from '../aggregate.ts'
-import { GatewayConfig, routesOf } from '../config.ts'
+import { GatewayConfig } from '../config.ts'
 import { GATEWAY_SERVICE } from '../contract.ts'
-import { corsPolicy } from '../cors.ts'
-import { headerFilter } from '../forwarded-headers.ts'
-import { gatewayMetrics } from '../gateway-metrics.ts'
-import { createProxy } from '../proxy.ts'
-import { gatewayRoutes } from '../routes.ts'
-import { createUpstreams } from '../upstream/upstreams.ts'
-import { startWatchdog } from '../upstream/watchdog.ts'
+import { createGateway } from '../gateway.ts'
 import { type RawAnswer, rawUpstream } from './sockets.ts'
 
-const LIMITS = { header_bytes: 16_384, headers_timeout_ms: 10_000, request_timeout_ms: 30_000, max_connections: 2_000 }
-
+/** For tests: a gateway on a free port, the services behind it made up by the test. */
 export interface GatewayUnderTest {
   readonly port: number
   readonly url: string
@@ -80,54 +70,19 @@ export async function startGateway(
     },
     close: async () => {},
   }
-  const upstreams = createUpstreams({ directory, clock })
-  const watchdog = startWatchdog({ clock })
-  const handle = createProxy({
-    routes: routesOf(parsed),
-    cors: corsPolicy(parsed.cors),
-    ownMethods: aggregateMethods,
+  const running = createGateway({
+    config: parsed,
     service: GATEWAY_SERVICE,
     authority,
     directory,
-    balancer: createBalancer({ clock }),
-    budget: new RetryBudget(clock),
-    upstreams,
-    watchdog,
-    headers: headerFilter(),
-    metrics: gatewayMetrics(metrics),
-    log,
-    clock,
-  })
-  const app = gatewayRoutes({
-    users: clients.users ?? noService('user-service'),
-    orders: clients.orders ?? noService('order-service'),
-    authority,
-    service: GATEWAY_SERVICE,
-  })
-  const chain = {
-    service: GATEWAY_SERVICE,
-    summary: '',
-    version: '0',
     clock,
     log,
     metrics,
-    tracing,
-    authority,
-    hosts: [],
-    origins: parsed.cors.origins,
-    checks: new Map(),
-    isReady: () => true,
-  }
-  const running = { app, handle }
-  const listener = await listen({
-    host: '127.0.0.1',
-    port: 0,
-    limits: LIMITS,
-    layers: outerChain(chain),
-    app: innerChain(running, chain),
-    handle,
-    clock,
+    client: (service) => clients[service] ?? noService(service),
+    defer: (cleanup) => void cleanups.push(cleanup),
   })
+  const chain = { service: GATEWAY_SERVICE, log, metrics, tracing, authority }
+  const listener = await listenBehindChain(running, chain)
   const url = `http://127.0.0.1:${listener.port}`
 
   const list = (service: string, ...ports: number[]) => {
@@ -169,8 +124,6 @@ export async function startGateway(
     send: (bytes) => exchangeBytes(listener.port, bytes),
     async [Symbol.asyncDispose]() {
       await listener.drain(0)
-      upstreams.close()
-      watchdog.stop()
       for (const cleanup of cleanups.toReversed()) await cleanup()
     },
   }

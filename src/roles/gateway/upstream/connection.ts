@@ -2,7 +2,8 @@ import { connect, type Socket } from 'node:net'
 import type { Clock } from '../../../drivers/clock.ts'
 import { guardedLookup } from '../../../kit/discovery/address-rule.ts'
 import { atEndOfTurn } from '../../../kit/http/end-of-turn.ts'
-import { type ResponseHandler, type ResponseHead, ResponseParser } from './response-parser.ts'
+import type { ResponseHead } from './response-head.ts'
+import { type ResponseHandler, ResponseParser } from './response-parser.ts'
 
 /** Gets what becomes of one request; nothing more after `onWhole`, `onEnd` or `onLost`. */
 export interface RequestHandler extends ResponseHandler {

@@ -3,7 +3,7 @@ import type { Clock } from '../../../drivers/clock.ts'
 import type { RequestBody } from '../request-body.ts'
 import type { RequestHandler, UpstreamConnection } from './connection.ts'
 import type { InstancePool, PoolRefusal, Waiter } from './pool.ts'
-import type { ResponseHead } from './response-parser.ts'
+import type { ResponseHead } from './response-head.ts'
 import { UploadPump } from './upload-pump.ts'
 import type { Watchdog, Watched } from './watchdog.ts'
 

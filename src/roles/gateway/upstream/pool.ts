@@ -8,7 +8,9 @@ export type PoolRefusal =
 
 /** Somebody who wants a connection; one of the two is called, once, unless it is cancelled. */
 export interface Waiter {
+  /** It is his until his request is over. */
   onConnection(connection: UpstreamConnection): void
+  /** There is none to be had. */
   onRefused(refusal: PoolRefusal): void
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type ResponseHead, ResponseParser } from './response-parser.ts'
+import type { ResponseHead } from './response-head.ts'
+import { ResponseParser } from './response-parser.ts'
 import { ResponseSyntaxError } from './response-syntax-error.ts'
 
 interface Parsed {

@@ -34,6 +34,7 @@ export class UploadPump {
     return this.#state === 'flowing'
   }
 
+  /** Sends what is at hand and lets the rest flow. */
   start(): void {
     const { source, first } = this.#body
     source.on('data', this.#onData).on('end', this.#onEnd)

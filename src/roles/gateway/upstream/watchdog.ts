@@ -13,9 +13,13 @@ export interface Watched {
  * would cost more than the rest of the request; being late by up to one beat costs nothing.
  */
 export interface Watchdog {
+  /** Looks after it until it is unwatched. */
   watch(watched: Watched): void
+  /** Looks away; unwatching twice is fine. */
   unwatch(watched: Watched): void
+  /** How many are watched. */
   readonly size: number
+  /** Ends the timer. */
   stop(): void
 }
 

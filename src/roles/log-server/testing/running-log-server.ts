@@ -2,11 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore } from '../../../drivers/store/open.ts'
-import { toAppError, toProblem } from '../../../kit/errors.ts'
+import { errors } from '../../../kit/middleware/errors.ts'
+import { silentLog } from '../../../kit/telemetry/testing/recorded-log.ts'
 import { Entries } from '../entries.ts'
-import { routes } from '../routes.ts'
+import { logServerRoutes } from '../routes.ts'
 import { Spans } from '../spans.ts'
-import { type LogTables, MIGRATIONS } from '../tables.ts'
+import { type LogTables, logMigrations } from '../tables.ts'
 import { Tail } from '../tail.ts'
 
 /** What the clock of a test's log server always says. */
@@ -20,18 +21,15 @@ const clock = { now: () => NOW, monotonic: () => performance.now() }
 /** The log server's routes over an embedded store of their own, for one test. */
 export async function openLogServer() {
   const folder = await mkdtemp(join(tmpdir(), 'log-server-'))
-  const store = await openStore<LogTables>({ url: 'sqlite:', name: 'log-server', folder, migrations: MIGRATIONS })
+  const store = await openStore<LogTables>({ url: 'sqlite:', name: 'log-server', folder, migrations: logMigrations })
   const stop = new AbortController()
   const tail = new Tail()
   const entries = new Entries(store, clock, (rows) => tail.publish(rows))
-  const app = routes(
+  const app = logServerRoutes(
     { entries, tail, clock, log: { error: () => {} }, signal: stop.signal, onAccepted: () => {} },
     { spans: new Spans(store, clock), onAccepted: () => {} },
   )
-  app.onError((thrown, c) => {
-    const problem = toProblem(toAppError(thrown), 'trace')
-    return new Response(JSON.stringify(problem), { status: problem.status, headers: c.res.headers })
-  })
+  errors(app, silentLog)
 
   return {
     app,

@@ -2,19 +2,20 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Hono } from 'hono'
-import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Store } from '../../../drivers/store/contract.ts'
 import { sqlite } from '../../../drivers/store/sqlite.ts'
 import type { Identity } from '../../../kit/auth/identity.ts'
 import type { ServiceClient } from '../../../kit/client/service-client.ts'
-import { AppError, toAppError, toProblem } from '../../../kit/errors.ts'
+import { AppError } from '../../../kit/errors.ts'
 import type { IncomingEvent } from '../../../kit/messaging/messaging.ts'
 import { createOutbox } from '../../../kit/messaging/outbox.ts'
+import { errors } from '../../../kit/middleware/errors.ts'
 import type { AppEnv } from '../../../kit/role.ts'
 import type { Log } from '../../../kit/telemetry/log.ts'
 import { runInScope } from '../../../kit/telemetry/scope.ts'
+import { silentLog } from '../../../kit/telemetry/testing/recorded-log.ts'
 import type { Order } from '../contract.ts'
-import { type OrderDatabase, orderMigrations } from '../order-tables.ts'
+import { type OrderTables, orderMigrations } from '../order-tables.ts'
 import { createOrders } from '../orders.ts'
 import { createPaymentResults } from '../payment-results.ts'
 import { createPlacing } from '../placing.ts'
@@ -23,7 +24,7 @@ import { orderRoutes } from '../routes.ts'
 
 /** A whole order service on a temporary database; user-service is answered by `users`. */
 export class OrderService implements AsyncDisposable {
-  readonly store: Store<OrderDatabase>
+  readonly store: Store<OrderTables>
   readonly logged: string[] = []
   /** What the config server says. */
   remote: Record<string, unknown> = {}
@@ -42,11 +43,11 @@ export class OrderService implements AsyncDisposable {
   static async open(): Promise<OrderService> {
     const folder = await mkdtemp(join(tmpdir(), 'msvc-order-'))
     const migrations = orderMigrations
-    const store = await sqlite.open<OrderDatabase>({ url: 'sqlite:', name: 'order-service', folder, migrations })
+    const store = await sqlite.open<OrderTables>({ url: 'sqlite:', name: 'order-service', folder, migrations })
     return new OrderService(store, folder)
   }
 
-  private constructor(store: Store<OrderDatabase>, folder: string) {
+  private constructor(store: Store<OrderTables>, folder: string) {
     this.store = store
     this.#folder = folder
     const clock = { now: () => this.now, monotonic: () => 0 }
@@ -65,13 +66,10 @@ export class OrderService implements AsyncDisposable {
       delete: nobody,
       raw: nobody,
     }
-    const outbox = createOutbox<OrderDatabase>({ service: 'order-service', clock, onAdd: () => {} })
+    const outbox = createOutbox<OrderTables>({ service: 'order-service', clock, onAdd: () => {} })
     const priceOf = createPrices(PriceList.parse({ prices: { Laptop: 999.9 } }), { get: (key) => this.remote[key] })
     this.#app = orderRoutes(createOrders(store), createPlacing({ store, outbox, users, clock, priceOf }))
-    this.#app.onError((thrown, c) => {
-      const problem = toProblem(toAppError(thrown), 'trace')
-      return c.json(problem, problem.status as ContentfulStatusCode)
-    })
+    errors(this.#app, silentLog)
     this.#handle = createPaymentResults({ store, clock, log })
   }
 

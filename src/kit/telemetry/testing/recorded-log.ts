@@ -1,9 +1,12 @@
-import type { Log } from '../../telemetry/log.ts'
+import type { Log } from '../log.ts'
 
 /** A log for tests to look into. */
 export interface RecordedLog extends Log {
   readonly lines: string[]
 }
+
+/** A log that nobody reads. */
+export const silentLog: Log = { debug() {}, info() {}, warning() {}, error() {}, critical() {} }
 
 /** A log that keeps its lines, as `LEVEL message`. */
 export function recordedLog(): RecordedLog {

@@ -34,26 +34,3 @@ export function createWakeUp(): WakeUp {
     },
   }
 }
-
-/** Resolves after `ms` milliseconds, or when `signal` fires. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return createWakeUp().sleep(ms, signal)
-}
-
-/**
- * Milliseconds to let things gather after a round that took `count` of them: 2 for each, at most 20. A quiet service so answers at once;
- * a busy one carries many in one request and one fsync.
- */
-export function linger(count: number): number {
-  return Math.min(20, 2 * count)
-}
-
-/**
- * Milliseconds to wait before trying again: 100 doubling to 5 000, each less up to half of it at random, so that those
- * who failed together don't come back together ("equal jitter", AWS Architecture Blog, 2015).
- * @param failures in a row, from 1
- */
-export function backOff(failures: number, random: () => number = Math.random): number {
-  const full = Math.min(5_000, 100 * 2 ** Math.min(failures - 1, 10))
-  return full / 2 + (full / 2) * random()
-}

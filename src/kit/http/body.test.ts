@@ -1,0 +1,45 @@
+import { Hono } from 'hono'
+import { afterEach, describe, expect, it } from 'vitest'
+import * as z from 'zod'
+import { systemClock as clock } from '../../drivers/clock.ts'
+import { errors } from '../middleware/errors.ts'
+import type { AppEnv } from '../role.ts'
+import { silentLog } from '../telemetry/testing/recorded-log.ts'
+import { type Listener, listen } from './listener.ts'
+import { route } from './route.ts'
+import { DEFAULT_LIMITS } from './testing/listener-limits.ts'
+import { exchangeBytes, statusesIn } from './testing/raw-requests.ts'
+
+const open: Listener[] = []
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((listener) => listener.drain(1_000)))
+})
+
+/** A port where `POST /things` takes a small JSON object. */
+async function serve(): Promise<number> {
+  const app = new Hono<AppEnv>()
+  errors(app, silentLog)
+  app.post('/things', route({ summary: 'Make', body: z.object({}), maxBytes: 1_000 }), (c) => c.json({}, 201))
+  const listener = await listen({ host: '127.0.0.1', port: 0, limits: DEFAULT_LIMITS, layers: [], app, clock })
+  open.push(listener)
+  return listener.port
+}
+
+const HEAD = 'POST /things HTTP/1.1\r\nHost: localhost\r\n'
+const LAST = `${HEAD}Connection: close\r\nContent-Length: 2\r\n\r\n{}`
+
+describe('a body that is too large', () => {
+  const size = 4_000_000
+  it.each([
+    ['announced', `${HEAD}Content-Length: ${size}\r\n\r\n${' '.repeat(size)}`],
+    ['in chunks', `${HEAD}Transfer-Encoding: chunked\r\n\r\n${size.toString(16)}\r\n${' '.repeat(size)}\r\n0\r\n\r\n`],
+  ])('is refused and read to its end, so that the sender sees the answer: %s', async (_, request) => {
+    // closing on bytes that still arrive resets the connection, and the answer is lost with it (RFC 9112 §9.6)
+    expect(statusesIn(await exchangeBytes(await serve(), request + LAST))).toEqual([413, 201])
+  })
+
+  it('is not read for ever', async () => {
+    const port = await serve()
+    expect(statusesIn(await exchangeBytes(port, `${HEAD}Content-Length: ${size}\r\n\r\nnever more`))).toEqual([413])
+  })
+})

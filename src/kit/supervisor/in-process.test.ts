@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest'
+import { Platform } from '../config/schema.ts'
+import { AppError } from '../errors.ts'
+import type { RunningHost } from '../host.ts'
+import { inProcess } from './in-process.ts'
+import type { Job } from './member.ts'
+
+const job: Job = {
+  role: 'user',
+  settings: Platform.parse({}),
+  section: { host: '127.0.0.1', port: 0 },
+  registryUrl: 'http://127.0.0.1:1',
+}
+
+function host(stop: () => Promise<void> = async () => {}): RunningHost {
+  return { role: 'user', service: 'user-service', instance: 'i', url: 'http://x', port: 1, stop }
+}
+
+describe('inProcess', () => {
+  it('starts and stops a role', async () => {
+    const member = inProcess(async () => host(), 7)('user', 'user')
+    expect(member.pid).toBe(7)
+    expect(await member.start(job)).toEqual({ service: 'user-service', instance: 'i', url: 'http://x' })
+    member.stop()
+    expect(await member.exited).toBe('stopped')
+  })
+
+  it('tells why a role did not start, or did not stop cleanly', async () => {
+    const refused = inProcess(() => Promise.reject(new AppError('START_FAILED', 'no')), 7)('user', 'user')
+    await expect(refused.start(job)).rejects.toMatchObject({ message: 'no' })
+    refused.stop()
+    expect(await refused.exited).toBe('no')
+
+    const stuck = inProcess(async () => host(() => Promise.reject(new AppError('INTERNAL', 'stuck'))), 7)(
+      'user',
+      'user',
+    )
+    await stuck.start(job)
+    stuck.stop()
+    expect(await stuck.exited).toBe('stuck')
+  })
+
+  it('leaves a start that does not end behind', async () => {
+    const member = inProcess(() => new Promise(() => {}), 7)('user', 'user')
+    const refused = expect(member.start(job)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    member.kill()
+    await refused
+    expect(await member.exited).toBe('left behind')
+  })
+})

@@ -1,0 +1,53 @@
+import { RetryBudget } from '../../kit/client/retry.ts'
+import type { RoleContext } from '../../kit/context.ts'
+import { createBalancer } from '../../kit/discovery/balancer.ts'
+import type { Running } from '../../kit/role.ts'
+import { ORDER_SERVICE } from '../order/contract.ts'
+import { USER_SERVICE } from '../user/contract.ts'
+import { aggregateMethods } from './aggregate.ts'
+import { type GatewayConfig, routesOf } from './config.ts'
+import { corsPolicy } from './cors.ts'
+import { headerFilter } from './forwarded-headers.ts'
+import { gatewayMetrics } from './gateway-metrics.ts'
+import { createProxy } from './proxy.ts'
+import { gatewayRoutes } from './routes.ts'
+import { createUpstreams } from './upstream/upstreams.ts'
+import { startWatchdog } from './upstream/watchdog.ts'
+
+/** What a gateway needs of its role's context. */
+export type GatewayContext = Pick<
+  RoleContext<GatewayConfig>,
+  'config' | 'service' | 'authority' | 'directory' | 'clock' | 'log' | 'metrics' | 'client' | 'defer'
+>
+
+/** Puts a gateway together: the proxy in front, and behind it the routes that it answers itself. */
+export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app' | 'handle' | 'origins'>> {
+  const { config, authority, directory, clock, log, service } = ctx
+  const upstreams = createUpstreams({ directory, clock })
+  ctx.defer(() => upstreams.close())
+  const watchdog = startWatchdog({ clock })
+  ctx.defer(() => watchdog.stop())
+  const handle = createProxy({
+    routes: routesOf(config),
+    cors: corsPolicy(config.cors),
+    ownMethods: aggregateMethods,
+    service,
+    authority,
+    directory,
+    balancer: createBalancer({ clock }),
+    budget: new RetryBudget(clock),
+    upstreams,
+    watchdog,
+    headers: headerFilter(),
+    metrics: gatewayMetrics(ctx.metrics),
+    log,
+    clock,
+  })
+  const app = gatewayRoutes({
+    users: ctx.client(USER_SERVICE),
+    orders: ctx.client(ORDER_SERVICE),
+    authority,
+    service,
+  })
+  return { app, handle, origins: config.cors.origins }
+}

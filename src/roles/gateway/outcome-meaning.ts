@@ -1,0 +1,60 @@
+import type { Outcome as Verdict } from '../../kit/discovery/balancer.ts'
+import { AppError } from '../../kit/errors.ts'
+import type { Route } from './route-table.ts'
+import type { Outcome } from './upstream/forward.ts'
+
+/** Outcomes after which the client still waits for an answer. */
+export type Failure = Exclude<Outcome, { kind: 'answered' | 'client-gone' | 'cut' }>
+
+/** What an outcome says about the instance, for the balancer: `cancelled` where it is not to blame. */
+export function blame(outcome: Outcome): Verdict {
+  switch (outcome.kind) {
+    case 'answered':
+      return outcome.status < 500 ? 'success' : 'failure'
+    case 'cut':
+    case 'timeout':
+      return 'failure'
+    case 'broken':
+      return outcome.stale ? 'cancelled' : 'failure'
+    case 'refused':
+      return outcome.refusal.why === 'connect' ? 'failure' : 'cancelled'
+    default:
+      return 'cancelled'
+  }
+}
+
+/** What the client is told of a failure: enough to know whose it is, and nothing of what is inside. */
+export function errorOf(outcome: Failure, { upstream, body_limit, deadline_ms }: Route): AppError {
+  switch (outcome.kind) {
+    case 'body-too-large':
+      return new AppError('BODY_TOO_LARGE', `The body is larger than ${body_limit} bytes`)
+    case 'client-slow':
+      return new AppError('INVALID_BODY', `The body did not arrive within ${deadline_ms} ms`)
+    case 'timeout':
+      return new AppError('UPSTREAM_TIMEOUT', 'Gateway timeout', { detail: `${upstream} did not answer in time` })
+    case 'broken':
+      return unavailable('UPSTREAM_FAILED', 'Bad gateway', `${upstream} broke off before it answered`, outcome.cause)
+    case 'refused': {
+      const { refusal } = outcome
+      if (refusal.why === 'connect') {
+        return unavailable('UPSTREAM_FAILED', 'Bad gateway', `${upstream} could not be reached`, refusal.cause)
+      }
+      return unavailable('UNAVAILABLE', 'Service unavailable', `${upstream} has too much to do at the moment`)
+    }
+  }
+}
+
+/** What the client is told when discovery knows no instance of a service. */
+export function nobody(upstream: string): AppError {
+  return unavailable('UNREACHABLE', 'Service unavailable', `No ${upstream} is running at the moment`)
+}
+
+function unavailable(
+  code: 'UPSTREAM_FAILED' | 'UNAVAILABLE' | 'UNREACHABLE',
+  message: string,
+  detail: string,
+  cause?: Error,
+) {
+  const headers = code === 'UPSTREAM_FAILED' ? undefined : { 'retry-after': '1' }
+  return new AppError(code, message, { detail, ...(cause && { cause }), ...(headers && { headers }) })
+}

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort, type Program, start } from './processes.ts'
+import { type Program, start } from './processes.ts'
 
 const executable = join(import.meta.dirname, '../../dist/msvc')
 
@@ -23,19 +23,21 @@ const CONFIG = `gateway:
     - { prefix: /gateway/api/orders, upstream: order-service, strip_prefix: /gateway, methods: { POST: [orders:write] } }
 `
 
+/** Below the ports that the system gives to outgoing connections, so that none of those is in the way. */
+const OFFSET = 12_000 + (process.pid % 100) * 100
+
 /** Starts `msvc up` with these roles and waits until the last of them is ready. */
 export async function startPlatform(folder: string, roles: readonly (keyof typeof PORTS)[] | 'all'): Promise<Platform> {
   mkdirSync(folder, { recursive: true })
   const config = join(folder, 'bench.yaml')
   writeFileSync(config, CONFIG)
-  const offset = (await freePort()) - PORTS.user
   const common = ['--config', config, '--data', join(folder, 'data')]
   const only = roles === 'all' ? [] : ['--only', ['registry', ...roles].join(',')]
   const last = roles === 'all' ? 'gateway' : roles.at(-1)
-  const url = (role: keyof typeof PORTS) => `http://127.0.0.1:${PORTS[role] + offset}`
+  const url = (role: keyof typeof PORTS) => `http://127.0.0.1:${PORTS[role] + OFFSET}`
   const program: Program = await start(
     executable,
-    ['up', '--quiet', '--port-offset', String(offset), ...only, ...common],
+    ['up', '--quiet', '--port-offset', String(OFFSET), ...only, ...common],
     `${url(last ?? 'user')}/readyz`,
   )
   return {

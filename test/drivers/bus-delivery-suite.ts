@@ -32,6 +32,20 @@ export function deliverySuite(use: BusFixture): void {
       expect(ids(await use.take(id, 1))).toEqual(['1'])
     })
 
+    it('gives large messages in parts that a consumer can take, none twice', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      const all = Array.from({ length: 12 }, (_, i) => ({ ...use.message('a', `m${i}`), payload: `"${'é'.repeat(5e5)}"` }))
+      await use.bus.publish(all)
+      const got: string[] = []
+      while (got.length < all.length) {
+        const part = await use.pull(id, 100, 5_000)
+        const bytes = part.reduce((sum, { payload }) => sum + Buffer.byteLength(payload), 0)
+        expect(bytes).toBeLessThanOrEqual(8_388_608)
+        got.push(...ids(part))
+      }
+      expect(got.toSorted()).toEqual(ids(all).toSorted())
+    })
+
     it('serves those that wait in turn', async () => {
       const { id } = await use.bus.subscribe({ topic: use.topic('a') })
       const waiting = Array.from({ length: 5 }, () => use.pull(id, 1, 20_000))

@@ -97,7 +97,8 @@ export interface Bus {
   /** Every subscription as it stands now, the oldest first. */
   subscriptions(): Promise<readonly Subscription[]>
   /**
-   * Leases up to `max` messages; waits up to `waitMs` for the first. Empty when none came, `signal` fired, or the
+   * Leases up to `max` messages, fewer where they would have more than 8 MiB together, so that a consumer who bounds what it reads
+   * (the kit's takes 10 MB) can take them all; waits up to `waitMs` for the first. Empty when none came, `signal` fired, or the
    * subscription or the bus ended meanwhile. Pulls that wait are served in the order they came.
    */
   pull(id: string, options: { max: number; waitMs: number; signal: AbortSignal }): Promise<readonly Delivery[]>
@@ -119,7 +120,7 @@ export interface Bus {
   watch(pattern: string, notify: () => void): () => void
   /** Every topic that was ever published to, in the order they came to be. */
   topics(): Promise<readonly TopicInfo[]>
-  /** Dead letters, oldest first; `after` is the `cursor` of the last one seen. */
+  /** Dead letters, oldest first; `after` is the `cursor` of the last one seen. Fewer than `limit` where they are large: only none is the end. */
   deadLetters(options: { subscription?: string; limit: number; after?: string }): Promise<readonly DeadLetter[]>
   /**
    * Puts dead letters back into their subscription with a fresh count; `ids` are message ids, without them all are meant.

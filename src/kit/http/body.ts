@@ -4,7 +4,7 @@ import { AppError } from '../errors.ts'
 import type { AppEnv } from '../role.ts'
 
 /** Largest request body in bytes unless a route says otherwise (1 MiB). */
-const MAX_BODY_BYTES = 1_048_576
+export const MAX_BODY_BYTES = 1_048_576
 /** Deepest nesting of a JSON document that is parsed. */
 const MAX_JSON_DEPTH = 64
 

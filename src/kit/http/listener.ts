@@ -1,18 +1,22 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
-import { getRequestListener } from '@hono/node-server'
+import { getRequestListener, RequestError } from '@hono/node-server'
 import type { Hono } from 'hono'
 import type { Clock } from '../../drivers/clock.ts'
-import { AppError } from '../errors.ts'
+import { AppError, toAppError, toProblem } from '../errors.ts'
 import type { AppEnv } from '../role.ts'
-import { runInScope, type Scope } from '../telemetry/scope.ts'
+import { currentScope, runInScope, type Scope } from '../telemetry/scope.ts'
 import type { Exchange, Layer } from './exchange.ts'
 import { ExchangeResponse } from './exchange-response.ts'
 import { portOf } from './port-of.ts'
+import { PROBLEM_TYPE } from './problem.ts'
 
 /** How often Node looks for connections past their time, milliseconds. */
 const CHECK_MS = 1_000
 /** How long an idle connection is kept, milliseconds: longer than any client of ours keeps one, so that they never meet its end. */
 const KEEP_ALIVE_MS = 72_000
+
+/** How often connections that have become idle are closed while draining, milliseconds. */
+const DRAIN_SWEEP_MS = 20
 
 /** Against slow and greedy clients; the defaults are the config schema's. */
 export interface ListenerLimits {
@@ -52,10 +56,13 @@ const NO_SCOPE: Scope = {
 
 /** Opens a role's port. Throws AppError `START_FAILED` when it is taken or not allowed. */
 export async function listen({ host, port, limits, layers, app, handle, clock }: ListenerOptions): Promise<Listener> {
-  const toHono = getRequestListener((request, env) => {
-    const exchange = env.outgoing instanceof ExchangeResponse ? env.outgoing.exchange : undefined
-    return app.fetch(request, exchange ? { exchange } : {})
-  })
+  const toHono = getRequestListener(
+    (request, env) => {
+      const exchange = env.outgoing instanceof ExchangeResponse ? env.outgoing.exchange : undefined
+      return app.fetch(request, exchange ? { exchange } : {})
+    },
+    { errorHandler: outsideOfApp },
+  )
   let draining = false
 
   const server = createServer({
@@ -96,13 +103,23 @@ export async function listen({ host, port, limits, layers, app, handle, clock }:
       draining = true
       return new Promise((resolve) => {
         const cut = setTimeout(() => server.closeAllConnections(), ms)
+        // close() ends what is idle now; a kept-alive connection whose request ends later would be waited for until it is cut
+        const sweep = setInterval(() => server.closeIdleConnections(), DRAIN_SWEEP_MS)
         server.close(() => {
           clearTimeout(cut)
+          clearInterval(sweep)
           resolve()
         })
       })
     },
   }
+}
+
+/** Answers what never became a web Request, such as one whose Host has a port that is none. */
+function outsideOfApp(fault: unknown): Response {
+  const error = fault instanceof RequestError ? new AppError('INVALID_REQUEST', fault.message) : toAppError(fault)
+  const problem = toProblem(error, currentScope()?.span.traceId ?? '')
+  return new Response(JSON.stringify(problem), { status: error.status, headers: { 'content-type': PROBLEM_TYPE } })
 }
 
 /** Runs the layers; false when one of them answered. Their leaving halves run in reverse when the answer is over. */

@@ -25,6 +25,8 @@ const event: fc.Arbitrary<CloudEvent> = fc
     return { id, attributes, data: JSON.parse(JSON.stringify(data)) }
   })
 
+const base64 = (content: string) => Buffer.from(content).toString('base64')
+const sixFullAttributes = Object.fromEntries(Array.from('abcdef', (name) => [name, 'x'.repeat(4_000)]))
 const minimal = { specversion: '1.0', id: '1', source: '/shop', type: 'order.created' }
 
 describe('a structured CloudEvent', () => {
@@ -66,6 +68,13 @@ describe('a structured CloudEvent', () => {
     ['an attribute that is an object', { ...minimal, extra: {} }],
     ['a fraction', { ...minimal, extra: 1.5 }],
     ['an attribute name in capitals', { ...minimal, traceParent: 'x' }],
+    ['a control character', { ...minimal, subject: 'a\r\nX-Evil: 1' }],
+    ['a control character in its id', { ...minimal, id: '\u0000' }],
+    ['a data type that is no media type', { ...minimal, datacontenttype: 'é' }],
+    ['more attributes than a header block holds', { ...minimal, ...sixFullAttributes }],
+    ['data nested too deep', { ...minimal, data_base64: base64('['.repeat(65) + ']'.repeat(65)) }],
+    ['data with half a surrogate pair', { ...minimal, data_base64: base64('"\\ud800"') }],
+    ['data that is not UTF-8', { ...minimal, data_base64: Buffer.from([0x22, 0xff, 0x22]).toString('base64') }],
     ['bytes that are no JSON', { ...minimal, data_base64: Buffer.from('GIF89a').toString('base64') }],
   ])('refuses %s', (_, value) => {
     expect(() => fromStructured(value)).toThrow(AppError)
@@ -106,6 +115,11 @@ describe('a binary CloudEvent', () => {
       source: '/s',
       type: 't',
     })
+  })
+
+  it('refuses what is encoded as bytes that are no text', () => {
+    const headers = toHeaders({ id: '1', attributes: { source: '/s', type: 't' } })
+    expect(() => fromHeaders({ ...headers, 'ce-subject': '%ff' })).toThrow(AppError)
   })
 
   it('refuses what lacks an id', () => {

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { AppError } from '../errors.ts'
+import { parseJson } from '../http/body.ts'
 import { encodeHeaderText } from '../http/header-text.ts'
 import { inputFaults } from '../input-faults.ts'
 
@@ -20,12 +21,21 @@ export interface CloudEvent {
 }
 
 const MAX_TEXT = 4_096
+/** Characters that all attributes may have together: what a header block can carry, since binary mode puts them there. */
+const MAX_ATTRIBUTES = 16_384
 
-const ID = z.string().min(1).max(255)
-const TEXT = z.string().min(1).max(MAX_TEXT)
+/** The specification's type String, which has no control characters (§3.1). */
+const STRING = z.string().regex(/^\P{Cc}*$/u, 'no control characters')
+const ID = STRING.min(1).max(255)
+const TEXT = STRING.min(1).max(MAX_TEXT)
 const TIME = z.iso.datetime({ offset: true })
+/** RFC 9110 §8.3.1. */
+const MEDIA_TYPE = z
+  .string()
+  .max(255)
+  .regex(/^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:[ \t]*;[\t\x20-\x7e]*)?$/, 'no media type')
 /** Booleans and integers are types of the specification too; a null stands for an absent attribute (JSON format, 2.2). */
-const EXTENSION = z.union([z.string().max(MAX_TEXT), z.boolean(), z.int(), z.null()])
+const EXTENSION = z.union([STRING.max(MAX_TEXT), z.boolean(), z.int(), z.null()])
 
 const STRUCTURED = z
   .object({
@@ -34,6 +44,7 @@ const STRUCTURED = z
     source: TEXT,
     type: TEXT,
     time: TIME.nullish(),
+    datacontenttype: MEDIA_TYPE.nullish(),
     data: z.unknown().optional(),
     data_base64: z.base64().nullish(),
   })
@@ -61,18 +72,22 @@ function toTexts(
     source: attributes.source,
     type: attributes.type,
   }
+  let length = 0
   for (const name in attributes) {
     const value = attributes[name]
     if (value === null || value === undefined) continue
     if (!ATTRIBUTE_NAME.test(name)) throw invalid(`${name}: attribute names are lower-case letters and digits`)
-    texts[name] = String(value)
+    const text = String(value)
+    texts[name] = text
+    length += name.length + text.length
   }
+  if (length > MAX_ATTRIBUTES) throw invalid(`its attributes have more than ${MAX_ATTRIBUTES} characters together`)
   return texts
 }
 
 function jsonOf(bytes: Buffer): unknown {
   try {
-    return JSON.parse(bytes.toString())
+    return parseJson(bytes)
   } catch (cause) {
     throw invalid('data_base64: not JSON; only JSON data is kept', cause)
   }
@@ -123,7 +138,11 @@ export function toHeaders({ id, attributes }: EventContext): Record<string, stri
 /** Undoes what HTTP binding 3.1.3.2 has a sender encode; a `%` that encodes nothing stands for itself. */
 function decodeValue(value: string): string {
   if (!value.includes('%')) return value
-  return value.replace(ENCODED, (text) => Buffer.from(text.replaceAll('%', ''), 'hex').toString())
+  try {
+    return value.replace(ENCODED, decodeURIComponent)
+  } catch (cause) {
+    throw invalid(`${value.slice(0, 80)}: percent-encoded bytes that are no text`, cause)
+  }
 }
 
 const ENCODED = /(?:%[0-9a-fA-F]{2})+/g

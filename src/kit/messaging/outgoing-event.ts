@@ -4,6 +4,7 @@ import { AppError, messageOf } from '../errors.ts'
 import { parseJsonText } from '../http/body.ts'
 import { currentScope } from '../telemetry/scope.ts'
 import { formatTraceparent } from '../telemetry/tracing.ts'
+import { toStructured } from './cloud-event.ts'
 import type { OutgoingEvent } from './messaging.ts'
 import { checkTopicName } from './topic-name.ts'
 
@@ -26,15 +27,13 @@ export interface EncodedEvent {
 export function encodeOutgoing(event: OutgoingEvent, service: string, clock: Clock): EncodedEvent {
   const { id = randomUUIDv7(), type, data } = event
   const span = currentScope()?.span
-  const text = JSON.stringify({
-    specversion: '1.0',
-    id,
+  const attributes = {
     source: `/${service}`,
     type: checkTopicName(type),
     time: new Date(clock.now()).toISOString(),
-    traceparent: span && formatTraceparent(span),
-    data: data ?? null,
-  })
+    ...(span && { traceparent: formatTraceparent(span) }),
+  }
+  const text = JSON.stringify(toStructured({ id, attributes, data: data ?? null }))
   if (text.length > MAX_EVENT_CHARACTERS) {
     throw new AppError('UNPROCESSABLE', `An event of ${type} is larger than ${MAX_EVENT_CHARACTERS} characters`)
   }

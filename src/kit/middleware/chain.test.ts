@@ -84,6 +84,21 @@ async function raw(port: number, request: string): Promise<string> {
 }
 
 describe('the chain', () => {
+  it.each([
+    ['a dot segment', '/things/../livez'],
+    ['an encoded dot segment', '/things/%2e%2E/livez'],
+    ['a backslash', '/\\\\evil/livez'],
+    ['another host in an absolute URL', 'http://evil.example/livez'],
+    ['no path', '*'],
+    ['a port that is none', '/livez', '127.0.0.1:99999'],
+  ])('answers a request whose target has %s with a problem', async (_, target, host = '127.0.0.1') => {
+    const { port } = await boot()
+    const answer = await raw(port, `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+    expect(answer).toMatch(/^HTTP\/1.1 400 /)
+    expect(answer).toMatch(/"code":"INVALID_(?:PATH|REQUEST)"/)
+    expect(answer).toMatch(/^x-request-id: /im)
+  })
+
   it('gives every answer a request id and a trace id, keeping the caller’s', async () => {
     const { get } = await boot()
     const trace = '4bf92f3577b34da6a3ce929d0e0e4736'

@@ -3,6 +3,7 @@ import { AppError } from '../errors.ts'
 import type { Layer } from '../http/exchange.ts'
 import { type FramingFault, framingFault } from '../http/framing.ts'
 import { answerProblem } from '../http/problem.ts'
+import { targetFault } from '../http/request-target.ts'
 
 /** Whom a role serves, and which pages may call it. */
 export interface GuardOptions {
@@ -52,6 +53,11 @@ export function guard({ hosts, loopback, addresses, origins }: GuardOptions): La
     if (fault) {
       doomed.add(incoming.socket)
       answerProblem(exchange, badFraming(fault))
+      return false
+    }
+    const target = targetFault(exchange.path)
+    if (target !== undefined) {
+      answerProblem(exchange, new AppError('INVALID_PATH', 'Invalid path', { detail: `The path has ${target}` }))
       return false
     }
     const { host, origin } = incoming.headers

@@ -18,7 +18,7 @@ export interface LogEntry {
 /** Where entries go: the terminal, the log server's shipper. Never throws, never waits. */
 export type LogSink = (entry: LogEntry) => void
 
-/** A role's log. Entries get the current scope's trace and span ids by themselves; secrets in metadata are hidden. */
+/** A role's log. Entries get the current scope's trace and span ids by themselves; secrets in message and metadata are hidden. */
 export interface Log {
   /** For whoever looks for a bug. Not kept unless `log.level` says so. */
   debug(message: string, metadata?: Readonly<Record<string, unknown>>): void

@@ -1,6 +1,6 @@
 import type { Clock } from '../../drivers/clock.ts'
 import { LEVELS, type Level, type Log, type LogEntry, type LogSink } from './log.ts'
-import { redact } from './redact.ts'
+import { redact, redactText } from './redact.ts'
 import { currentScope } from './scope.ts'
 
 /** Who logs, what, and where to. */
@@ -14,7 +14,7 @@ export interface LoggerOptions {
 }
 
 /**
- * Makes a role's log. An entry gets the ids of the trace it belongs to; one within a request whose trace isn't kept
+ * Makes a role's log. Secrets that show themselves in message or metadata are hidden. An entry gets the ids of the trace it belongs to; one within a request whose trace isn't kept
  * is kept only from WARNING up, so that load doesn't turn into a flood of lines.
  */
 export function createLog({ service, instance, clock, level = 'INFO', sinks }: LoggerOptions): Log {
@@ -29,7 +29,7 @@ export function createLog({ service, instance, clock, level = 'INFO', sinks }: L
       level: at,
       service,
       instance,
-      message,
+      message: redactText(message),
       ...(span && { trace_id: span.traceId, span_id: span.spanId }),
       ...(metadata && { metadata: redact(metadata) }),
     }

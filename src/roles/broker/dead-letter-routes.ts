@@ -32,8 +32,11 @@ export function deadLetterRoutes(app: Hono<AppEnv>, bus: Bus): void {
     }),
     async (c) => {
       const { subscription, limit, after } = c.req.valid('query')
-      const letters = await page(bus, { ...ownerOf(subscription), limit, ...(after !== undefined && { after }) })
-      const next = letters.length < limit ? null : (letters.at(-1)?.cursor ?? null)
+      const owner = ownerOf(subscription)
+      const letters = await page(bus, { ...owner, limit, ...(after !== undefined && { after }) })
+      const last = letters.at(-1)?.cursor
+      const isEnd = last === undefined || (await bus.deadLetters({ ...owner, limit: 1, after: last })).length === 0
+      const next = isEnd ? null : last
       return c.body(
         `{"dead_letters":[${letters.map(deadLetterJson).join(',')}],"next":${JSON.stringify(next)}}`,
         200,
@@ -97,6 +100,6 @@ async function busIds(bus: Bus, owner: Owner, ids: readonly string[]): Promise<r
     letters = await bus.deadLetters({ ...owner, limit: PAGE, ...(after !== undefined && { after }) })
     for (const letter of letters) if (wanted.has(eventId(letter))) found.add(letter.id)
     after = letters.at(-1)?.cursor
-  } while (letters.length === PAGE)
+  } while (letters.length > 0)
   return [...found]
 }

@@ -82,6 +82,15 @@ describe('readBatch', () => {
     expect(messages[1]?.id).toBe('x')
   })
 
+  it.each([
+    ['as it came', `{"topic":"a","payload":"${'é'.repeat(524_288)}"}`],
+    ['once it is written out', `{"topic":"a","payload":[${'1e20,'.repeat(60_000)}1]}`],
+    ['in an event', JSON.stringify({ ...event, data: 'x'.repeat(1_048_576) })],
+  ])('refuses a message larger than one that comes alone may be: %s', (_, line) => {
+    const large = expect.objectContaining({ code: 'BODY_TOO_LARGE', detail: expect.stringContaining('Message 2') })
+    expect(() => readBatch({}, bytes(`{"topic":"a","payload":1}\n${line}`))).toThrow(large)
+  })
+
   it('reads a batch of events', () => {
     const messages = readBatch(batched, bytes(JSON.stringify([event, { ...event, id: '8' }])))
     expect(messages.map(eventId)).toEqual(['7', '8'])
@@ -93,6 +102,7 @@ describe('readBatch', () => {
     ['a line that is no JSON', {}, '{"topic":"a","payload":1}\n{', 'Message 2'],
     ['a line that is no message', {}, '{"payload":1}', 'Message 1'],
     ['a line without payload', {}, '{"topic":"a"}', 'Message 1'],
+    ['an id with a control character', {}, '{"topic":"a","payload":1,"id":"\\u001b"}', 'Message 1'],
     ['a wildcard topic', {}, '{"topic":"a.*","payload":1}', 'Message 1'],
     ['a type that is no topic', {}, JSON.stringify({ ...event, type: 'a/b' }), 'Message 1'],
     ['a batch that is no array', batched, '{}', 'array'],

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import * as z from 'zod'
 import type { Publication } from '../../drivers/bus/contract.ts'
 import { AppError } from '../../kit/errors.ts'
-import { parseJsonText } from '../../kit/http/body.ts'
+import { MAX_BODY_BYTES, parseJsonText } from '../../kit/http/body.ts'
 import { parseInput } from '../../kit/http/route.ts'
 import {
   CLOUD_EVENT_BATCH_TYPE,
@@ -20,15 +20,20 @@ import { busId } from './event-identity.ts'
 /** Most messages in one request. */
 const MAX_BATCH = 10_000
 
-/** A line of a batch that is no CloudEvent. */
-const PLAIN_LINE = z.object({ topic: z.string(), payload: z.unknown(), id: z.string().min(1).max(255).optional() })
+/** As an event's id: without control characters. */
+const MESSAGE_ID = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^\P{Cc}*$/u, 'no control characters')
 
-const MESSAGE_ID = z.string().min(1).max(255)
+/** A line of a batch that is no CloudEvent. */
+const PLAIN_LINE = z.object({ topic: z.string(), payload: z.unknown(), id: MESSAGE_ID.optional() })
 
 /**
  * Reads one message from a request: a CloudEvent in structured or binary content mode, or any JSON. The topic is the path's;
  * an event's `type` stays one of its attributes. Any JSON may bring its id in `Idempotency-Key`. Throws AppError
- * (`INVALID_REQUEST`, `INVALID_BODY`).
+ * (`INVALID_REQUEST`, `INVALID_BODY`, `BODY_TOO_LARGE`).
  */
 export function readMessage(topic: string, headers: IncomingHttpHeaders, body: Buffer): Publication {
   checkTopicName(topic)
@@ -79,7 +84,7 @@ function readItem(value: unknown): Publication {
   return {
     id: id ?? randomUUIDv7(),
     topic: checkTopicName(topic),
-    payload: JSON.stringify(payload),
+    payload: checkPayload(JSON.stringify(payload)),
     attributes: {},
   }
 }
@@ -89,7 +94,13 @@ function fromEvent(topic: string, { data, ...event }: CloudEvent): Publication {
 }
 
 function fromContext(topic: string, { id, attributes }: EventContext, payload: string): Publication {
-  return { id: busId(id, attributes.source), topic, payload, attributes }
+  return { id: busId(id, attributes.source), topic, payload: checkPayload(payload), attributes }
+}
+
+/** A message in a batch, or written out anew, is no larger than one that comes alone: its consumers count on that. */
+function checkPayload(payload: string): string {
+  if (payload.length * 3 <= MAX_BODY_BYTES || Buffer.byteLength(payload) <= MAX_BODY_BYTES) return payload
+  throw new AppError('BODY_TOO_LARGE', `A message's payload has at most ${MAX_BODY_BYTES} bytes`)
 }
 
 function arrayOf(text: string): readonly unknown[] {

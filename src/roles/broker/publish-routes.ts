@@ -16,8 +16,8 @@ const MAX_BATCH_BYTES = 8_388_608
 /** The routes by which messages come in. */
 export function publishRoutes(app: Hono<AppEnv>, publisher: Publisher): void {
   app.post(
-    // `.+`: a name with a slash in it is a wrong name, not an unknown route
-    '/broker/publish/:topic{.+}',
+    // everything: a name with a slash or a line break in it is a wrong name, not an unknown route
+    '/broker/publish/:topic{[\\s\\S]+}',
     route({ summary: 'Publish a message: any JSON, or a CloudEvent', responses: { 202: ReceiptSchema } }),
     async (c) => {
       const message = readMessage(c.req.param('topic'), headersOf(c), await readBody(c))

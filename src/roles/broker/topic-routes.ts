@@ -53,7 +53,7 @@ export function topicRoutes(app: Hono<AppEnv>, options: TopicRoutesOptions): voi
   )
 
   app.get(
-    '/broker/stream/:topic{.+}',
+    '/broker/stream/:topic{[\\s\\S]+}',
     route({
       summary: 'Follow a topic or pattern (server-sent events); readers naming a group share the messages',
       query: StreamQuery,

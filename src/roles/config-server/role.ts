@@ -2,7 +2,6 @@ import * as z from 'zod'
 import { defineRole } from '../../kit/role.ts'
 import { type ConfigTables, configMigrations } from './config-rows.ts'
 import { Configs } from './configs.ts'
-import { refuseDotSegments } from './dot-segments.ts'
 import { configRoutes } from './routes.ts'
 import { createSealer } from './sealed-values.ts'
 
@@ -24,6 +23,6 @@ export const configServer = defineRole({
     const store = await ctx.store<ConfigTables>(configMigrations)
     const sealer = createSealer(await ctx.secretKey('config-values'))
     const configs = new Configs({ store, sealer, clock, log, keepVersions: config.keep_versions })
-    return { app: configRoutes({ configs, store, authority, service, signal }), handle: refuseDotSegments }
+    return { app: configRoutes({ configs, store, authority, service, signal }) }
   },
 })

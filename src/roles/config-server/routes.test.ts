@@ -12,15 +12,13 @@ import type { Identity } from '../../kit/auth/identity.ts'
 import { createRemoteConfig } from '../../kit/config/remote-config.ts'
 import { AppError } from '../../kit/errors.ts'
 import { EventParser, type ReceivedEvent } from '../../kit/http/event-parser.ts'
-import { listen } from '../../kit/http/listener.ts'
-import { DEFAULT_LIMITS } from '../../kit/http/testing/listener-limits.ts'
 import { errors } from '../../kit/middleware/errors.ts'
+import { listenBehindChain } from '../../kit/middleware/testing/chained-listener.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { runInScope, type Scope } from '../../kit/telemetry/scope.ts'
 import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
 import { type ConfigTables, configMigrations } from './config-rows.ts'
 import { Configs } from './configs.ts'
-import { refuseDotSegments } from './dot-segments.ts'
 import { configRoutes } from './routes.ts'
 import { createSealer } from './sealed-values.ts'
 
@@ -202,18 +200,10 @@ describe('config routes', () => {
     '/config/..\\x/y',
   ])('refuses %s as it comes over the wire', async (path) => {
     const { app } = await run()
-    const listener = await listen({
-      host: '127.0.0.1',
-      port: 0,
-      limits: DEFAULT_LIMITS,
-      layers: [],
-      app,
-      handle: refuseDotSegments,
-      clock: systemClock,
-    })
+    const listener = await listenBehindChain({ app })
     closing.push(() => listener.drain(0))
     const socket = connect({ host: '127.0.0.1', port: listener.port })
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
     let text = ''
     for await (const chunk of socket) text += String(chunk)
     expect(text).toMatch(/^HTTP\/1.1 400 /)

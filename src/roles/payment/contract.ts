@@ -3,8 +3,8 @@ import * as z from 'zod'
 /** Published once for each order that was charged, or couldn't be. */
 export const PAYMENT_PROCESSED = 'payment.processed'
 
-/** How a payment went. */
 const PaymentStatus = z.enum(['success', 'failed'])
+/** How a payment went. */
 export type PaymentStatus = z.infer<typeof PaymentStatus>
 
 /** The data of `payment.processed` (design §5). */

@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
 import type { Unsettled } from './lease-rules.ts'
-import type { MessageRow } from './message-rows.ts'
+import { type MessageRow, sizeOf } from './message-rows.ts'
 
 /** A dead letter as its row has it: the message, and how it died. */
 export interface DeadLetterRow extends MessageRow {
@@ -22,6 +22,8 @@ export interface DeadLetterFilter {
   readonly limit: number
 }
 
+/** Characters after which a list takes no further letter. */
+const MAX_LIST_SIZE = 2 * 1024 * 1024
 /** Longest reason kept, in characters. */
 const MOST_REASON = 1000
 
@@ -52,9 +54,17 @@ export class DeadLetters {
     )
   }
 
-  /** Those that a filter means, oldest first. */
+  /** Those that a filter means, oldest first; fewer than its limit where they are large, at least one where there is one. */
   list({ subscription, id, after = 0, limit }: DeadLetterFilter): DeadLetterRow[] {
-    return this.#list.all({ after, subscription: subscription ?? null, id: id ?? null, limit }).map(deadLetter)
+    const found: DeadLetterRow[] = []
+    let left = MAX_LIST_SIZE
+    for (const row of this.#list.iterate({ after, subscription: subscription ?? null, id: id ?? null, limit })) {
+      const letter = deadLetter(row)
+      found.push(letter)
+      left -= sizeOf(letter)
+      if (left <= 0) break
+    }
+    return found
   }
 
   /** Removes one. */

@@ -173,7 +173,7 @@ export class EmbeddedBus implements Bus {
         topic,
         offset: Math.max(from, after > 0 ? this.#log.offsetBehind(topic, after) : topic.first),
       }))
-      const rows = this.#log.read(starts, { messages: bounded(limit), bytes: MAX_READ_SIZE })
+      const rows = this.#log.read(starts, { messages: bounded(limit), characters: MAX_READ_SIZE })
       return rows.map((row) => ({ ...this.#log.message(row), position: row.position }))
     })
   }

@@ -3,7 +3,7 @@ import type { Publication, Receipt, StoredMessage } from '../contract.ts'
 import type { TopicPattern } from '../topic-pattern.ts'
 import type { Transaction } from './group-commit.ts'
 import { mergeRuns, type RunStart } from './merge-runs.ts'
-import type { MessageRow, MessageRows } from './message-rows.ts'
+import { type MessageRow, type MessageRows, sizeOf } from './message-rows.ts'
 import { DEDUP_WINDOW, RecentIds } from './recent-ids.ts'
 
 /** A topic in memory. Its offsets `first` to `last` are on disk without gaps; `last` is 0 before the first message. */
@@ -107,18 +107,18 @@ export class MessageLog {
 
   /**
    * Messages from several topics in the order they were stored. Fills in the `head` of each start.
-   * @param limits most messages, and the bytes of payload after which no further message is taken.
+   * @param limits most messages, and the characters of payload and attributes after which no further message is taken.
    */
-  read(from: readonly ReadFrom[], { messages, bytes }: { messages: number; bytes: number }): MessageRow[] {
+  read(from: readonly ReadFrom[], { messages, characters }: { messages: number; characters: number }): MessageRow[] {
     const found: MessageRow[] = []
     if (messages <= 0) return found
     const fetch = ({ topic }: ReadFrom, offset: number, limit: number) => this.#rows.run(topic.key, offset, limit)
-    let left = bytes
+    let left = characters
     for (const position of mergeRuns(from, fetch, messages)) {
       const row = this.#rows.at(position)
       if (row === undefined) continue
       found.push(row)
-      left -= row.payload.length
+      left -= sizeOf(row)
       if (left <= 0) break
     }
     return found

@@ -12,6 +12,11 @@ export interface MessageRow {
   readonly attributes: string
 }
 
+/** Characters that a message brings with it, its envelope not counted. */
+export function sizeOf({ payload, attributes }: Pick<MessageRow, 'payload' | 'attributes'>): number {
+  return payload.length + attributes.length
+}
+
 /** A topic as the database knows it at opening. */
 export interface TopicRow {
   readonly key: number

@@ -5,15 +5,15 @@ import type { DeadLetterRow, DeadLetters } from './dead-letters.ts'
 import type { Transaction } from './group-commit.ts'
 import { atTime, backoffMs, firstLease, givenBack, isCurrent, leaseAgain, type Unsettled } from './lease-rules.ts'
 import type { MessageLog, ReadFrom, Topic } from './message-log.ts'
-import type { MessageRow } from './message-rows.ts'
+import { type MessageRow, sizeOf } from './message-rows.ts'
 import type { SubscriptionRow, SubscriptionRows, SubscriptionTerms } from './subscription-rows.ts'
 import { UnsettledMessages } from './unsettled-messages.ts'
 import { Waiters } from './waiters.ts'
 
 /** Most messages a subscription has out at a time; further ones stay on disk until some are settled. */
 export const MAX_UNSETTLED = 10_000
-/** Payload one pull carries, in characters; it gets one message at least. */
-const MAX_PULL_SIZE = 16 * 1024 * 1024
+/** Characters after which a pull takes no further message: at 3 bytes each, and with a last message of 1 MiB, under the contract's 8 MiB. */
+const MAX_PULL_SIZE = 2 * 1024 * 1024
 
 /** What a subscription works with. */
 export interface SubscriptionParts {
@@ -114,13 +114,13 @@ export class SubscriptionState {
         this.#bury(tx, message, again.at === 'dead' ? again.reason : 'the message is gone')
         continue
       }
-      size -= row.payload.length
+      size -= sizeOf(row)
       leased.push({ message: again, row })
     }
     const room = Math.min(max - leased.length, MAX_UNSETTLED - this.unsettled.size)
     if (room > 0 && size > 0) {
       const backlog = [...this.#backlog()]
-      const fresh = log.read(backlog, { messages: room, bytes: size })
+      const fresh = log.read(backlog, { messages: room, characters: size })
       // Heads learned from rows that are never committed would lead to other messages.
       tx.undo(() => {
         for (const cursor of backlog) cursor.head = undefined

@@ -3,7 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Program, start } from './processes.ts'
 
-const executable = join(import.meta.dirname, '../../dist/msvc')
+/** What is measured; `npm run bench` builds it first. */
+export const EXECUTABLE = join(import.meta.dirname, '../../dist/msvc')
 
 /** The platform under measurement: the executable's own processes, on ports and in a data folder of its own. */
 export interface Platform extends AsyncDisposable {
@@ -24,7 +25,7 @@ const CONFIG = `gateway:
 `
 
 /** Below the ports that the system gives to outgoing connections, so that none of those is in the way. */
-const OFFSET = 12_000 + (process.pid % 100) * 100
+export const OFFSET = 12_000 + (process.pid % 100) * 100
 
 /** Starts `msvc up` with these roles and waits until the last of them is ready. */
 export async function startPlatform(folder: string, roles: readonly (keyof typeof PORTS)[] | 'all'): Promise<Platform> {
@@ -36,7 +37,7 @@ export async function startPlatform(folder: string, roles: readonly (keyof typeo
   const last = roles === 'all' ? 'gateway' : roles.at(-1)
   const url = (role: keyof typeof PORTS) => `http://127.0.0.1:${PORTS[role] + OFFSET}`
   const program: Program = await start(
-    executable,
+    EXECUTABLE,
     ['up', '--quiet', '--port-offset', String(OFFSET), ...only, ...common],
     `${url(last ?? 'user')}/readyz`,
   )
@@ -44,7 +45,7 @@ export async function startPlatform(folder: string, roles: readonly (keyof typeo
     url,
     token: (...scopes) =>
       execFileSync(
-        executable,
+        EXECUTABLE,
         ['token', '--subject', 'bench', '--scope', scopes.join(','), '--ttl', '3600', ...common],
         { encoding: 'utf8' },
       ).trim(),

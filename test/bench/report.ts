@@ -8,11 +8,14 @@ export interface Bar {
   readonly name: string
   /** The figure held against the bar: a ratio, or a rate. */
   readonly figure: number
-  readonly atLeast: number
-  /** All rates of all rounds, by who was measured. */
+  readonly bar: { readonly atLeast: number } | { readonly atMost: number }
+  /** All figures of all rounds, by who was measured. */
   readonly rounds: Readonly<Record<string, readonly number[]>>
   readonly note?: string
 }
+
+export const isMet = ({ figure, bar }: Bar): boolean =>
+  'atLeast' in bar ? figure >= bar.atLeast : figure <= bar.atMost
 
 export const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
@@ -32,18 +35,22 @@ export function report(bars: readonly Bar[], folder: string, write: boolean): vo
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
   const processors = cpus()
   const lines = bars.flatMap((bar) => {
-    const verdict = bar.figure >= bar.atLeast ? 'met' : 'MISSED'
+    const verdict = isMet(bar) ? 'met' : 'MISSED'
+    const limit =
+      'atLeast' in bar.bar
+        ? `at least ${bar.bar.atLeast.toLocaleString('en')}`
+        : `at most ${bar.bar.atMost.toLocaleString('en')}`
     const rates = Object.entries(bar.rounds).map(
       ([who, values]) => `  ${who.padEnd(34)} ${values.map((value) => value.toLocaleString('en')).join('  ')}`,
     )
     return [
-      `${verdict.padEnd(6)} ${bar.name}: ${bar.figure.toLocaleString('en')} (bar ${bar.atLeast.toLocaleString('en')})`,
+      `${verdict.padEnd(6)} ${bar.name}: ${bar.figure.toLocaleString('en')} (${limit})`,
       ...rates,
       ...(bar.note ? [`  ${bar.note}`] : []),
     ]
   })
   const head = [
-    `commit ${commit}, Node ${process.version}, ${processors.length} × ${processors[0]?.model.trim() ?? 'unknown'}, requests a second in each round`,
+    `commit ${commit}, Node ${process.version}, ${processors.length} × ${processors[0]?.model.trim() ?? 'unknown'}, figures of each round: requests a second unless said otherwise`,
   ]
   const text = [...head, ...lines].join('\n')
   console.log(text)

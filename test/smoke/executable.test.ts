@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import manifest from '../../package.json' with { type: 'json' }
-import { type Copy, copyExecutable, isAlive, type Platform, startPlatform, until } from './executable.ts'
+import { type Copy, copyExecutable, isAlive, type Platform, ROLES, startPlatform, until } from './executable.ts'
 
 const Made = z.object({ id: z.int(), status: z.string().optional() })
 
@@ -118,15 +118,21 @@ describe('msvc up', () => {
     expect((await copy.run('config', 'get', 'order-service', 'default_price')).out).toBe('10\n')
   })
 
-  it('brings a killed role back', async () => {
-    const killed = platform.roles.find(({ unit }) => unit === 'order')
+  it.each(ROLES)('brings %s back when it is killed: registered, and the journey works within 3 s', async (role) => {
+    const killed = platform.roles.find(({ unit }) => unit === role)
     process.kill(killed?.pid ?? 0, 'SIGKILL')
+    const since = performance.now()
     let attempt = 0
     const { order: id } = await until(
-      () => order(`bob-${attempt++}`),
+      () => order(`${role}-${attempt++}`),
       () => true,
     )
     await paid(id)
+    expect(performance.now() - since).toBeLessThan(3_000)
+    await until(
+      async () => (await copy.run('registry', 'list')).out,
+      (out) => new RegExp(`${killed?.url} +healthy`).test(out),
+    )
   })
 
   it('refuses a second platform on its data folder', async () => {

@@ -50,7 +50,8 @@ export interface Platform {
   end(signal: NodeJS.Signals): Promise<{ readonly code: number | string; readonly err: string }>
 }
 
-const ROLES = ['registry', 'config-server', 'log-server', 'broker', 'user', 'order', 'payment', 'gateway']
+/** What `msvc up` runs. */
+export const ROLES = ['registry', 'config-server', 'log-server', 'broker', 'user', 'order', 'payment', 'gateway']
 
 /** Starts `msvc up` with every role on a free port; resolves when it says that all are ready. */
 export async function startPlatform({ program, folder }: Copy, ...flags: string[]): Promise<Platform> {

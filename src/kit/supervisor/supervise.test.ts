@@ -31,11 +31,16 @@ function theatre(refuse: (role: string, life: number) => AppError | undefined = 
     crash.set(unit, () => ended.resolve('SIGKILL'))
     const member: Member = {
       pid: 1,
-      async start(): Promise<Started> {
+      async start({ section }): Promise<Started> {
         const fault = refuse(role, life)
         if (fault) throw fault
         events.push(`start ${unit}`)
-        return { service: `${role}-service`, instance: `${unit}/${life}`, url: 'http://127.0.0.1:1' }
+        const port = section.port || 41_000
+        return {
+          service: `${role}-service`,
+          instance: `${unit}/${life}`,
+          url: `http://127.0.0.1:${port + (section.port ? 0 : life)}`,
+        }
       },
       stop() {
         events.push(`stop ${unit}`)
@@ -112,6 +117,17 @@ describe('supervise', () => {
       delayMs: 100,
       why: 'SIGKILL',
     })
+    await stop()
+  })
+
+  it('starts a copy again on the port it was given', async () => {
+    const { launch, crash } = theatre()
+    const { ready, stop, changes, until } = run([plan('user')], launch)
+    await ready
+    const readyAt = () => changes.flatMap(({ state }) => (state.at === 'ready' ? [state.url] : []))
+    crash('user')
+    await until(() => readyAt().length === 2)
+    expect(readyAt()).toEqual(['http://127.0.0.1:41001', 'http://127.0.0.1:41001'])
     await stop()
   })
 

@@ -53,6 +53,14 @@ export interface Supervision {
 const KILL_AFTER_MS = 2_000
 const FORGET_MS = 500
 
+/** How one life of a unit went. */
+interface Life {
+  readonly why: string
+  readonly readyMs: number
+  /** Where it was, if it became ready. */
+  readonly url?: string
+}
+
 /**
  * Runs units: launches all at once, starts each when what it needs is ready, starts again what ends by itself (backoff.ts), and
  * stops in reverse order. A unit that refuses to start before the platform was ready once stops it all: the person who starts it must know.
@@ -75,7 +83,7 @@ export function supervise(options: SuperviseOptions): Supervision {
   }
 
   /** One life of a unit, from launch to its end. Resolves with why it ended and how long it was ready. */
-  async function live(plan: UnitPlan, life: number): Promise<{ why: string; readyMs: number }> {
+  async function live(plan: UnitPlan, life: number): Promise<Life> {
     const member = launch(plan.job.role, plan.unit)
     members.set(plan.unit, member)
     await Promise.race([needsOf(plan), member.exited, whenStopping])
@@ -97,14 +105,16 @@ export function supervise(options: SuperviseOptions): Supervision {
     const why = await member.exited
     if (!stopping.signal.aborted)
       await Promise.race([onLost(started).catch(() => {}), pause(FORGET_MS, stopping.signal)])
-    return { why, readyMs: clock.monotonic() - since }
+    return { why, readyMs: clock.monotonic() - since, url: started.url }
   }
 
   async function keep(plan: UnitPlan): Promise<void> {
     let failures = 0
     let life = 0
+    let next = plan
     while (!stopping.signal.aborted) {
-      const { why, readyMs } = await live(plan, ++life)
+      const { why, readyMs, url } = await live(next, ++life)
+      next = url === undefined ? plan : onPortOf(plan, url)
       if (stopping.signal.aborted) break
       failures = failuresAfter(failures, readyMs, RESTART)
       const delayMs = restartDelay(failures)
@@ -183,4 +193,10 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) finish()
     else signal.addEventListener('abort', finish, { once: true })
   })
+}
+
+/** A copy that is started again keeps the port it was given, so that whoever has its address finds it there. */
+function onPortOf(plan: UnitPlan, url: string): UnitPlan {
+  const section = { ...plan.job.section, port: Number(new URL(url).port) }
+  return { ...plan, job: { ...plan.job, section } }
 }

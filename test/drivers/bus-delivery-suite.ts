@@ -34,7 +34,10 @@ export function deliverySuite(use: BusFixture): void {
 
     it('gives large messages in parts that a consumer can take, none twice', async () => {
       const { id } = await use.bus.subscribe({ topic: use.topic('a') })
-      const all = Array.from({ length: 12 }, (_, i) => ({ ...use.message('a', `m${i}`), payload: `"${'é'.repeat(5e5)}"` }))
+      const all = Array.from({ length: 12 }, (_, i) => ({
+        ...use.message('a', `m${i}`),
+        payload: `"${'é'.repeat(5e5)}"`,
+      }))
       await use.bus.publish(all)
       const got: string[] = []
       while (got.length < all.length) {

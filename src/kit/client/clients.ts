@@ -1,4 +1,5 @@
 import { createBalancer } from '../discovery/balancer.ts'
+import { createGuardedFetch } from './guarded-fetch.ts'
 import { createServiceClient, type ServiceClientOptions } from './http-service-client.ts'
 import type { ServiceClient } from './service-client.ts'
 import { createTransport } from './transport.ts'
@@ -16,13 +17,14 @@ export interface Clients {
  * transport, so that what one call learned of an instance serves the next.
  */
 export function createClients(
-  options: Omit<ServiceClientOptions, 'service' | 'balancer' | 'transport' | 'closing'>,
+  options: Omit<ServiceClientOptions, 'service' | 'balancer' | 'transport' | 'fetch' | 'closing'>,
 ): Clients {
   const closing = new AbortController()
-  const transport = createTransport()
+  const { fetch, close: closeConnections } = createGuardedFetch()
+  const transport = createTransport(fetch)
   const { breaker_failures: failures, breaker_open_ms: holdMs } = options.settings
   const balancer = createBalancer({ ...options, limits: { failures, holdMs } })
-  const common = { ...options, balancer, transport, closing: closing.signal }
+  const common = { ...options, balancer, transport, fetch, closing: closing.signal }
   const clients = new Map<string, ServiceClient>()
   return {
     client(service) {
@@ -35,6 +37,7 @@ export function createClients(
     async close() {
       closing.abort()
       transport.close()
+      await closeConnections()
     },
   }
 }

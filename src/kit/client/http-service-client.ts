@@ -42,6 +42,8 @@ export interface ServiceClientOptions {
   readonly log: Log
   readonly tracing: Tracing
   readonly transport: Transport
+  /** What connects for raw calls, see `createGuardedFetch`. */
+  readonly fetch: typeof fetch
   readonly settings: ClientSettings
   /** Fires when the client is closed: ends raw calls and their streams. */
   readonly closing: AbortSignal
@@ -148,7 +150,12 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     try {
       const own = await headersFor(span, scope)
       const target = await targets.choose(timeoutMs, undefined, either)
-      const response = await openStream(target, path, { ...request, timeoutMs, own, signal: either }, service)
+      const response = await openStream(
+        target,
+        path,
+        { ...request, timeoutMs, own, fetch: options.fetch, signal: either },
+        service,
+      )
       endCallSpan(span, { ...facts, status: response.status })
       return response
     } catch (fault) {

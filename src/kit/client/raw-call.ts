@@ -8,6 +8,8 @@ export interface StreamRequest extends RequestInit {
   readonly timeoutMs: number
   /** The client's own headers; those of `headers` come before them. */
   readonly own: Readonly<Record<string, string>>
+  /** What connects, see `createGuardedFetch`. */
+  readonly fetch: typeof globalThis.fetch
 }
 
 /**
@@ -19,7 +21,7 @@ export async function openStream(
   request: StreamRequest,
   service: string,
 ): Promise<Response> {
-  const { timeoutMs, own, signal, ...init } = request
+  const { timeoutMs, own, fetch, signal, ...init } = request
   const headers = new Headers(own)
   for (const [name, value] of new Headers(init.headers)) headers.set(name, value)
   const late = new AbortController()

@@ -53,9 +53,10 @@ export interface Transport {
 /**
  * HTTP/1.1 over kept-alive connections (ofetch over Node's fetch), without its retries, redirects and body guessing: one
  * request, one answer.
+ * @param fetch what connects, see `createGuardedFetch`
  */
-export function createTransport(): Transport {
-  const fetcher = createFetch({ fetch: globalThis.fetch, Headers, AbortController })
+export function createTransport(fetch: typeof globalThis.fetch): Transport {
+  const fetcher = createFetch({ fetch, Headers, AbortController })
   const underWay = new Set<() => void>()
   let closed = false
 
@@ -130,6 +131,7 @@ const BEFORE_CONNECTION = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
   'EAI_AGAIN',
+  'EADDRREFUSED',
   'EHOSTUNREACH',
   'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',

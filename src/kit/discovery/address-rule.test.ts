@@ -155,6 +155,10 @@ describe('refusedUrl', () => {
     'http://',
     '',
     'javascript:1',
+    'http://host/\r\nX-Evil: 1',
+    'http://host/a b',
+    'http://ho\tst/',
+    ' http://host/',
   ])('refuses %j', (url) => expect(refusedUrl(url)).toBeTypeOf('string'))
 
   it.each([

@@ -95,7 +95,7 @@ const NUMBER = /^(?:\d+|0x[0-9a-f]*)$/
  * @example refusedUrl('http://[::ffff:a9fe:a9fe]/') // 'a mapped IPv4 address'
  */
 export function refusedUrl(text: string): string | undefined {
-  const written = /^https?:\/\/([^/?#\\]+)(?:[/?#][^\\]*)?$/i.exec(text)?.[1]
+  const written = /^https?:\/\/([^/?#\\\s\p{Cc}]+)(?:[/?#][^\\\s\p{Cc}]*)?$/iu.exec(text)?.[1]
   if (written === undefined || !URL.canParse(text)) return 'not an http or https URL'
   const { hostname, username, password } = new URL(text)
   if (username !== '' || password !== '' || written.includes('@')) return 'a URL with a user name in it'

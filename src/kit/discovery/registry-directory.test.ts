@@ -107,6 +107,14 @@ function instance(port: number): Instance {
 const never = new AbortController().signal
 
 describe('createDirectory', () => {
+  it('takes in thousands of instances with as much metadata as they may have', async () => {
+    const registry = await fakeRegistry()
+    const metadata = { a: 'x'.repeat(1_000), b: 'x'.repeat(1_000), c: 'x'.repeat(1_000), d: 'x'.repeat(1_000) }
+    registry.instances = Array.from({ length: 4_500 }, (_, port) => ({ ...instance(port + 1), metadata }))
+    const directory = directoryFor(registry.url)
+    expect(await directory.waitFor('user', never)).toHaveLength(4_500)
+  })
+
   it('follows the registry: snapshot, changes, removals', async () => {
     const registry = await fakeRegistry()
     registry.instances = [instance(1)]

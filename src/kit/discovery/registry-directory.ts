@@ -12,6 +12,8 @@ import { Down, Snapshot, Up, WATCH_EVENTS } from './watch-events.ts'
 
 /** How long an instance that a restarted registry does not know (yet) is kept, milliseconds: more than a heartbeat. */
 const GRACE_MS = 15_000
+/** Longest event that is read, in characters: a snapshot of the 10 000 instances that a registry holds, each as large as it may be. */
+const MAX_SNAPSHOT = 67_108_864
 
 /** What a directory is fed from. */
 export interface DirectoryOptions extends Omit<RegistryCallsOptions, 'registryUrl'> {
@@ -95,6 +97,7 @@ export function createDirectory(options: DirectoryOptions): RegistryDirectory {
         outage.failed(cause, 'the last known list is used')
       },
       signal: stop.signal,
+      maxLength: MAX_SNAPSHOT,
     })
   }
 

@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
 import * as z from 'zod'
@@ -36,6 +37,21 @@ describe('a body that is too large', () => {
   ])('is refused and read to its end, so that the sender sees the answer: %s', async (_, request) => {
     // closing on bytes that still arrive resets the connection, and the answer is lost with it (RFC 9112 §9.6)
     expect(statusesIn(await exchangeBytes(await serve(), request + LAST))).toEqual([413, 201])
+  })
+
+  it.each([
+    ['a route', '/things'],
+    ['no route', '/nowhere'],
+  ])('is read even when the connection is to be closed then, at %s', async (_, path) => {
+    const socket = connect(await serve(), '127.0.0.1')
+    const faults: Error[] = []
+    socket.on('error', (fault) => faults.push(fault))
+    socket.write(`POST ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: ${size}\r\n\r\n`)
+    socket.write(' '.repeat(size))
+    let answer = ''
+    for await (const chunk of socket) answer += String(chunk)
+    expect(answer).toMatch(/^HTTP\/1.1 4/)
+    expect(faults).toEqual([])
   })
 
   it('is not read for ever', async () => {

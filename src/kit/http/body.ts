@@ -64,6 +64,11 @@ export function announcedLength(incoming: IncomingMessage): number | undefined {
   return length === undefined ? 0 : Number(length)
 }
 
+/** Whether a part of a request's body is still to come. */
+export function isUnread(incoming: IncomingMessage): boolean {
+  return !incoming.complete && !incoming.destroyed && announcedLength(incoming) !== 0
+}
+
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**

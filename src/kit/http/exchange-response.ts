@@ -1,13 +1,20 @@
 import { type IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { isUnread } from './body.ts'
 import { atEndOfTurn } from './end-of-turn.ts'
 import type { Exchange } from './exchange.ts'
 
 type HeaderInput = OutgoingHttpHeaders | OutgoingHttpHeader[]
 
+/** Milliseconds in which the rest of a body that nobody wanted is read and thrown away. */
+const LINGER_MS = 1_000
+
 /**
  * The answer to a request, given its exchange's headers at the last moment, whoever writes it: a Hono route, the gateway's
  * raw stream, or an error. Merging them here costs a tenth of what setting them on a web Response does. It leaves at the end of the
  * turn, together with the others.
+ *
+ * When the request's body is still on its way, the answer is sent at once, but its end waits: closing a connection on bytes that arrive makes TCP
+ * reset it, and the client may never see what it was told. So the rest is read and dropped for up to a second first (RFC 9112 §9.6).
  */
 export class ExchangeResponse extends ServerResponse<IncomingMessage> {
   exchange: Exchange | undefined
@@ -28,9 +35,27 @@ export class ExchangeResponse extends ServerResponse<IncomingMessage> {
   override end(chunk: unknown, callback?: () => void): this
   override end(chunk: unknown, encoding: BufferEncoding, callback?: () => void): this
   override end(...args: unknown[]): this {
-    atEndOfTurn(() => {
-      if (!this.destroyed) Reflect.apply(super.end, this, args)
-    })
+    if (isUnread(this.req)) this.#endAfterReading(args)
+    else atEndOfTurn(() => this.#endNow(args))
     return this
+  }
+
+  #endNow(args: unknown[]): void {
+    if (!this.destroyed) Reflect.apply(super.end, this, args)
+  }
+
+  #endAfterReading(args: unknown[]): void {
+    const isCallback = (arg: unknown) => typeof arg === 'function'
+    const end = () => {
+      clearTimeout(timer)
+      this.#endNow(args.filter(isCallback))
+    }
+    const timer = setTimeout(end, LINGER_MS)
+    const content = args.filter((arg) => !isCallback(arg))
+    if (content[0] !== undefined) Reflect.apply(this.write, this, content)
+    this.flushHeaders()
+    // node holds the first write back for a tick; if what follows on the connection is no HTTP, it is destroyed before that
+    this.socket?.uncork()
+    this.req.once('end', end).once('close', end).resume()
   }
 }

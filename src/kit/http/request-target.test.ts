@@ -2,18 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { targetFault } from './request-target.ts'
 
 describe('targetFault', () => {
-  it.each([
-    '/',
-    '/api/users/1',
-    '/a..b/...',
-    '/.well-known/jwks.json',
-    '/a/.hidden',
-    '/a/%2ehidden',
-    '/%2f',
-    '/é',
-  ])('lets %s through', (path) => {
-    expect(targetFault(path)).toBeUndefined()
-  })
+  it.each(['/', '/api/users/1', '/a..b/...', '/.well-known/jwks.json', '/a/.hidden', '/a/%2ehidden', '/%2f', '/é'])(
+    'lets %s through',
+    (path) => {
+      expect(targetFault(path)).toBeUndefined()
+    },
+  )
 
   it.each([
     ['/..', 'a dot segment'],

@@ -10,7 +10,7 @@ export interface Scope {
   readonly span: ActiveSpan
   readonly requestId: string
   /** Monotonic milliseconds after which nobody waits for the result any more. */
-  readonly deadline?: number
+  deadline?: number
   /** The verified caller; absent in local mode without a token. */
   identity?: Identity
 }

@@ -24,6 +24,12 @@ describe('wantedValue', () => {
   ])('reads %j', (json, wanted) => expect(wantedValue(json)).toEqual(wanted))
 })
 
+describe('a number that JSON can write and no computer can hold', () => {
+  it.each(['1e999', '{"value":-1e999,"secret":true}', '[{"deep":1e400}]'])('is refused: %s', (text) => {
+    expect(() => wantedValue(JSON.parse(text))).toThrow(expect.objectContaining({ code: 'INVALID_REQUEST' }))
+  })
+})
+
 describe('wantedDocument', () => {
   it.each([
     ['a list', []],

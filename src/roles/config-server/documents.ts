@@ -22,8 +22,15 @@ export const MASK = '••••'
 /** Most keys of one configuration. */
 const MAX_KEYS = 1_000
 
-/** Reads `{"value": …, "secret": true}` or a plain value. */
+const Json = z.json()
+
+/** Reads `{"value": …, "secret": true}` or a plain value. Throws AppError `INVALID_REQUEST` for a number too large to be kept as it is. */
 export function wantedValue(json: unknown): WantedValue {
+  if (!Json.safeParse(json).success) {
+    throw new AppError('INVALID_REQUEST', 'Invalid configuration', {
+      detail: 'A value holds a number that is too large',
+    })
+  }
   const flagged = FlaggedValue.safeParse(json)
   return flagged.success
     ? { value: flagged.data.value, secret: flagged.data.secret }

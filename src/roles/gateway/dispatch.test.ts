@@ -228,6 +228,14 @@ describe('a deadline', () => {
     expect(performance.now() - began).toBeLessThan(1_000)
   })
 
+  it('is the gateway’s own: a client can’t shorten it and have time-outs held against an instance', async () => {
+    await gateway.serve('thing-service', (_, answer) => void setTimeout(() => answer.end('ok'), 60))
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => gateway.fetch('/things', { headers: { 'x-deadline-ms': '1' } })),
+    )
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+  })
+
   it('also holds for a body that does not come', async () => {
     await using hurried = await startGateway({ ...THINGS, deadline_ms: 200 })
     const upstream = await hurried.serveRaw('thing-service', always(OK))

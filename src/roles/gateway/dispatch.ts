@@ -68,7 +68,7 @@ class Dispatch implements Watched {
     this.#tools = tools
     this.#request = request
     const { exchange, route } = request
-    this.dueAt = Math.min(exchange.startedAt + route.deadline_ms, exchange.scope.deadline ?? Number.POSITIVE_INFINITY)
+    this.dueAt = exchange.startedAt + route.deadline_ms
   }
 
   start(): void {

@@ -30,6 +30,7 @@ export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app'
   const handle = createProxy({
     routes: routesOf(config),
     cors: corsPolicy(config.cors),
+    deadline_ms: config.deadline_ms,
     ownMethods: aggregateMethods,
     service,
     authority,

@@ -14,6 +14,8 @@ import { bucketKey } from './token-bucket.ts'
 export interface ProxyOptions extends DispatchTools {
   readonly routes: readonly Route[]
   readonly cors: CorsPolicy
+  /** Milliseconds that the gateway's own paths may take, counted from the beginning. */
+  readonly deadline_ms: number
   /** Methods of a path that the gateway answers itself though it lies within a route, as in an Allow header; undefined for all others. */
   readonly ownMethods: (path: string) => string | undefined
 }
@@ -24,7 +26,7 @@ export interface ProxyOptions extends DispatchTools {
  * @returns a function that is true when it took the request
  */
 export function createProxy(options: ProxyOptions): (exchange: Exchange) => boolean {
-  const { cors, ownMethods } = options
+  const { cors, ownMethods, deadline_ms } = options
   const table = routeTable(options.routes)
   const admit = admission(options)
 
@@ -32,6 +34,8 @@ export function createProxy(options: ProxyOptions): (exchange: Exchange) => bool
     const { incoming, method } = exchange
     const target = parseRequestTarget(incoming.url ?? '')
     if ('refused' in target) return answer(exchange, badPath(target.refused))
+    // not the one a client claims: with a short one it could have its own time-outs held against an instance
+    exchange.scope.deadline = exchange.startedAt + deadline_ms
 
     const own = ownMethods(target.path)
     if (own !== undefined) {

@@ -58,6 +58,17 @@ describe('GET /gateway/api/users/:id/orders', () => {
     expect(await gateway?.metrics()).toContain('route="/gateway/api/users/:id/orders"')
   })
 
+  it('gives its services the gateway’s deadline, whatever the client says', async () => {
+    const began = performance.now()
+    let deadline = 0
+    const note = service('user-service', () => {
+      deadline = currentScope()?.deadline ?? 0
+      return ALICE
+    })
+    await ask('/gateway/api/users/1/orders', note, orders, { 'x-deadline-ms': '1' })
+    expect(deadline).toBeGreaterThan(began + 14_000)
+  })
+
   it('wants a token', async () => {
     const answer = await ask('/gateway/api/users/1/orders', users, orders, { authorization: '' })
     expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer'])

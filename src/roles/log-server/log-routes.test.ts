@@ -97,6 +97,15 @@ describe('POST /logs', () => {
     expect((await server.post('/logs', body)).status).toBe(400)
   })
 
+  it.each([
+    ['lines', (entry: string) => `${entry}\n`.repeat(10_001)],
+    ['an array', (entry: string) => `[${entry}${`,${entry}`.repeat(10_000)}]`],
+  ])('refuses more entries at once than are stored in a moment, in %s', async (_, batchOf) => {
+    const answer = await server.post('/logs', batchOf('{"level":"INFO","service":"s","message":"m"}'))
+    expect(answer.status).toBe(400)
+    expect(await answer.json()).toMatchObject({ code: 'INVALID_REQUEST', detail: expect.stringContaining('10000') })
+  })
+
   it('refuses more than 8 MiB', async () => {
     expect((await server.post('/logs', `["${'x'.repeat(8 * 1_048_576)}"]`)).status).toBe(413)
   })
@@ -226,7 +235,7 @@ describe('GET /logs', () => {
 
   it('finds what is rare among many', async () => {
     const many = Array.from({ length: 12_000 }, (_, i) => entry(`noise ${i}`, 30))
-    await server.post('/logs', many)
+    for (const part of [many.slice(0, 6_000), many.slice(6_000)]) await server.post('/logs', part)
     expect(await messages({ level: 'ERROR' })).toEqual(['Zahlung für café abgelehnt', 'connection refused'])
     expect(await messages({ service: 'user-service' })).toEqual(['connection refused'])
     expect(await messages({ q: 'noise 7777' })).toEqual(['noise 7777'])

@@ -30,7 +30,7 @@ export function logRoutes({ entries, tail, clock, log, signal, onAccepted }: Log
   app.post(
     '/logs',
     route({
-      summary: 'Store log entries: one, an array, or one a line (NDJSON); at most 8 MiB, all or none',
+      summary: 'Store log entries: one, an array, or one a line (NDJSON); at most 10 000 and 8 MiB, all or none',
       responses: { 202: Accepted, 400: 'An entry does not fit; `detail` names its index' },
     }),
     takesBatchOf(NewEntry),

@@ -27,6 +27,8 @@ describe('parseTimestamp', () => {
     '2026-11-22T24:00:00Z',
     '2026-11-22T10:61:00Z',
     '2026-11-22T10:30:00Z\n',
+    '9999-12-31T23:59:59-00:01',
+    '0000-01-01T00:00:00+00:01',
     ' 2026-11-22T10:30:00Z',
   ])('refuses %j', (text) => {
     expect(parseTimestamp(text)).toBeUndefined()

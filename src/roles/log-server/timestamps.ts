@@ -9,6 +9,10 @@ const UNITS: Readonly<Record<string, number>> = {
   w: 604_800_000,
 }
 
+/** What can be written in UTC with a year of four digits, as RFC 3339 wants: near these, a time in another zone may fall outside. */
+const FIRST = Date.parse('0000-01-01T00:00:00Z')
+const LAST = Date.parse('9999-12-31T23:59:59.999Z')
+
 /**
  * Milliseconds since 1970, fractions kept, of an RFC 3339 time, or of the seed's `yyyy-mm-dd hh:nn:ss.zzz` (9.7.8), which names no zone and
  * is taken for UTC like every time of the platform. Undefined for anything else, also for days and hours that don't exist.
@@ -19,7 +23,8 @@ export function parseTimestamp(text: string): number | undefined {
   if (zone === undefined && text[10] !== ' ') return undefined
   const whole = Date.parse(`${date}T${hour}:${rest}${zone?.toUpperCase() ?? 'Z'}`)
   // Date.parse takes the 30th of February for the 2nd of March
-  if (Number.isNaN(whole) || (day > '28' && new Date(date).getUTCDate() !== Number(day))) return undefined
+  if (!(whole >= FIRST && whole <= LAST) || (day > '28' && new Date(date).getUTCDate() !== Number(day)))
+    return undefined
   return fraction === '' ? whole : whole + Number(fraction.padEnd(9, '0')) / 1e6
 }
 

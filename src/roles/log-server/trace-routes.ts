@@ -22,7 +22,7 @@ export function traceRoutes({ spans, onAccepted }: TraceRoutesOptions): Hono<App
   app.post(
     '/traces',
     route({
-      summary: 'Store finished spans: one, an array, or one a line (NDJSON); at most 8 MiB, all or none',
+      summary: 'Store finished spans: one, an array, or one a line (NDJSON); at most 10 000 and 8 MiB, all or none',
       responses: { 202: Accepted, 400: 'A span does not fit; `detail` names its index' },
     }),
     takesBatchOf(NewSpan),

@@ -8,18 +8,26 @@ export const ServiceName = z
 const Port = z.int().min(1).max(65_535)
 const Host = z.string().min(1).max(255)
 
+/** Characters that an instance's tags and metadata may have together: every watcher is told those of all instances at once. */
+const MAX_DESCRIPTION = 4_096
+
 /** Body of POST /registry/register (seed 9.7.5). Which hosts are refused is kit/discovery/address-rule.ts's business. */
-export const Registration = z.object({
-  service_name: ServiceName,
-  host: Host,
-  port: Port,
-  tags: z.array(z.string().max(128)).max(32).default([]),
-  metadata: z
-    .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/), z.string().max(1_024))
-    .refine((held) => Object.keys(held).length <= 64, 'at most 64 entries')
-    .default({}),
-  health_check_url: z.string().max(2_048).optional(),
-})
+export const Registration = z
+  .object({
+    service_name: ServiceName,
+    host: Host,
+    port: Port,
+    tags: z.array(z.string().max(128)).max(32).default([]),
+    metadata: z
+      .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/), z.string().max(1_024))
+      .refine((held) => Object.keys(held).length <= 64, 'at most 64 entries')
+      .default({}),
+    health_check_url: z.string().max(2_048).optional(),
+  })
+  .refine(
+    ({ tags, metadata }) => JSON.stringify([tags, metadata]).length <= MAX_DESCRIPTION,
+    `tags and metadata have at most ${MAX_DESCRIPTION} characters together, as JSON`,
+  )
 export type Registration = z.output<typeof Registration>
 
 /** Names one instance, by its id or as the seed does. Body of heartbeat, unhealthy, drain and deregister. */

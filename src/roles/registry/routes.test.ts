@@ -115,6 +115,14 @@ describe('registry routes', () => {
     ['a metadata address to check', { ...USER, health_check_url: 'http://169.254.169.254/latest' }],
     ['a file to check', { ...USER, health_check_url: 'file:///etc/passwd' }],
     ['a number in tags', { ...USER, tags: [1] }],
+    [
+      'more metadata and tags than all instances together have room for',
+      {
+        ...USER,
+        tags: ['t'.repeat(100)],
+        metadata: { a: 'a'.repeat(1_000), b: 'b'.repeat(1_000), c: 'c'.repeat(1_000), d: 'd'.repeat(1_000) },
+      },
+    ],
     ['an object in metadata', { ...USER, metadata: { a: {} } }],
   ])('refuses a registration with %s', async (_, body) => {
     const { post, registry } = await run()

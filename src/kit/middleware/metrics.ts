@@ -3,8 +3,9 @@ import type { Clock } from '../../drivers/clock.ts'
 import type { Exchange, Layer } from '../http/exchange.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
-/** Most series a metric may have; what would be one more is counted under route `other`. */
-const MAX_SERIES = 2_000
+/** Most series of routes by name: with those of the rest, by method and class of status, a metric has at most 2 000. */
+const MAX_NAMED_SERIES = 1_900
+const REST = 'other'
 
 /** Where requests are counted, and what they are timed with. */
 export interface MetricsLayerOptions {
@@ -44,7 +45,7 @@ export function metrics({ metrics, clock }: MetricsLayerOptions): Layer {
     const key = `${method} ${route} ${status}`
     const found = known.get(key)
     if (found) return found
-    if (known.size >= MAX_SERIES && route !== 'other') return seriesOf(method, 'other', status)
+    if (known.size >= MAX_NAMED_SERIES && route !== REST) return seriesOf(method, REST, status - (status % 100))
     const labels = { method, route, status }
     const series = {
       requests: requests.labels(labels),

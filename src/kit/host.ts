@@ -65,7 +65,12 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
   let ready = false
 
   const life = createLifecycle((fault) => pipeline.log.warning('a part did not stop cleanly', { fault: String(fault) }))
-  const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock })
+  const authority = createAuthority({
+    ...settings.auth,
+    folder: `${settings.data}/keys`,
+    clock,
+    ...(role.calls && { calls: role.calls }),
+  })
   const pipeline = createPipeline({
     service,
     instance,

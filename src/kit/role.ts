@@ -1,5 +1,6 @@
 import type { Hono } from 'hono'
 import type * as z from 'zod'
+import type { Scope } from './auth/scopes.ts'
 import type { RoleContext } from './context.ts'
 import type { Exchange } from './http/exchange.ts'
 
@@ -34,6 +35,8 @@ export interface Role<S extends z.ZodType = z.ZodType> {
   readonly config: S
   /** CLI words of the roles started before it and stopped after it. */
   readonly needs: readonly string[]
+  /** What it may do at other roles in token mode, besides what every service may (SERVICE_SCOPES). Default nothing. */
+  readonly calls?: readonly Scope[]
   /** Part of `msvc up` unless false. Default true. */
   readonly inUp?: boolean
   /** Gets everything through `ctx`; what it opens itself it gives to `ctx.defer`. */

@@ -24,6 +24,6 @@ export interface Authority {
   verify(token: string, audience: string): Promise<Identity>
   /** The same without waiting, for a token that was verified lately; undefined when `verify` has to be asked. */
   recall(token: string, audience: string): Identity | undefined
-  /** A token by which `service` calls `audience`, minted ahead of its expiry and kept until then. */
+  /** A token by which `service` calls `audience`, with a service's scopes (SERVICE_SCOPES, and its role's `calls`), minted ahead of its expiry and kept until then. */
   serviceToken(service: string, audience: string): Promise<string>
 }

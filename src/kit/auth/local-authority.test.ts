@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Authority } from './authority.ts'
 import { createAuthority } from './local-authority.ts'
+import { SERVICE_SCOPES } from './scopes.ts'
 
 const NOW = Date.parse('2026-12-01T12:00:00Z')
 const SECONDS = NOW / 1000
@@ -26,6 +27,7 @@ describe('local authority', () => {
       issuer: 'msvc',
       folder: join(folder, 'keys'),
       clock: { now: () => wall, monotonic: () => wall },
+      calls: ['users:read'],
     })
     await authority.mint({ subject: 'first', audience: AUDIENCE, scopes: [] })
     jwk = JSON.parse(await readFile(join(folder, 'keys', 'signing.json'), 'utf8'))
@@ -77,6 +79,7 @@ describe('local authority', () => {
     expect(await authority.serviceToken('order-service', 'user-service')).toBe(first)
     expect(await authority.serviceToken('order-service', 'broker')).not.toBe(first)
     expect(await authority.verify(first, 'user-service')).toMatchObject({ subject: 'order-service', service: true })
+    expect((await authority.verify(first, 'user-service')).scopes).toEqual(new Set([...SERVICE_SCOPES, 'users:read']))
     wall = NOW + 3_000_000
     try {
       expect(await authority.serviceToken('order-service', 'user-service')).not.toBe(first)

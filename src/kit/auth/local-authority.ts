@@ -5,6 +5,7 @@ import { AppError } from '../errors.ts'
 import type { AuthMode, Authority, TokenRequest } from './authority.ts'
 import type { Identity } from './identity.ts'
 import { ALGORITHMS, type KeyRing, loadKeyRing } from './key-files.ts'
+import { type Scope, SERVICE_SCOPES } from './scopes.ts'
 import { TokenCache } from './token-cache.ts'
 
 /** Longest token that is looked at, in characters (base64url: one byte each). */
@@ -27,6 +28,8 @@ export interface AuthorityOptions {
   /** Where the key files are; made on first use. */
   readonly folder: string
   readonly clock: Clock
+  /** Scopes of service tokens besides SERVICE_SCOPES. Default none. */
+  readonly calls?: readonly Scope[]
 }
 
 const Claims = z.object({
@@ -51,9 +54,10 @@ interface KeptServiceToken {
  * const authority = createAuthority({ mode: 'local', issuer: 'msvc', folder: '.msvc/keys', clock: systemClock })
  * const token = await authority.mint({ subject: 'alice', audience: 'api-gateway', scopes: ['orders:write'] })
  */
-export function createAuthority({ mode, issuer, folder, clock }: AuthorityOptions): Authority {
+export function createAuthority({ mode, issuer, folder, clock, calls = [] }: AuthorityOptions): Authority {
   const verified = new Map<string, TokenCache>()
   const serviceTokens = new Map<string, KeptServiceToken>()
+  const serviceScopes = [...SERVICE_SCOPES, ...calls]
   let loading: Promise<KeyRing> | undefined
 
   function keyRing(): Promise<KeyRing> {
@@ -131,7 +135,7 @@ export function createAuthority({ mode, issuer, folder, clock }: AuthorityOption
     const kept = serviceTokens.get(key)
     const now = clock.now()
     if (kept && now < kept.renewAt) return kept.token
-    const token = mint({ subject: service, audience, scopes: [], service: true })
+    const token = mint({ subject: service, audience, scopes: serviceScopes, service: true })
     serviceTokens.set(key, { token, renewAt: now + DEFAULT_TTL_SECONDS * 1000 * RENEW_AFTER })
     token.catch(() => serviceTokens.delete(key))
     return token

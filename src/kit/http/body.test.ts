@@ -20,7 +20,9 @@ afterEach(async () => {
 async function serve(): Promise<number> {
   const app = new Hono<AppEnv>()
   errors(app, silentLog)
-  app.post('/things', route({ summary: 'Make', body: z.object({}), maxBytes: 1_000 }), (c) => c.json({}, 201))
+  app.post('/things', route({ summary: 'Make', scope: 'users:write', body: z.object({}), maxBytes: 1_000 }), (c) =>
+    c.json({}, 201),
+  )
   const listener = await listen({ host: '127.0.0.1', port: 0, limits: DEFAULT_LIMITS, layers: [], app, clock })
   open.push(listener)
   return listener.port

@@ -11,7 +11,7 @@ const Thing = z.object({ name: z.string().min(1), count: z.int().min(1) })
 function app() {
   const hono = new Hono<AppEnv>()
   errors(hono, silentLog)
-  hono.post('/things', route({ summary: 'Make', body: Thing, invalid: 'Invalid thing' }), (c) => {
+  hono.post('/things', route({ summary: 'Make', scope: 'users:write', body: Thing, invalid: 'Invalid thing' }), (c) => {
     const { name, count } = c.req.valid('json')
     return c.json({ name, count }, 201)
   })

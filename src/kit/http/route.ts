@@ -1,6 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
 import { type DescribeRouteOptions, resolver, uniqueSymbol } from 'hono-openapi'
 import type * as z from 'zod'
+import type { RouteScope } from '../auth/scopes.ts'
 import { AppError } from '../errors.ts'
 import { inputFaults } from '../input-faults.ts'
 import type { AppEnv } from '../role.ts'
@@ -11,6 +12,8 @@ type ObjectSchema = z.ZodType<object>
 /** What a route takes and gives: checked on each request, and written into /openapi.json. */
 export interface RouteSpec<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchema> {
   readonly summary: string
+  /** What the caller's token must allow in token mode (kit/middleware/auth.ts checks it, before the input). */
+  readonly scope: RouteScope
   readonly params?: P
   readonly query?: Q
   readonly body?: B
@@ -30,7 +33,7 @@ type Valid<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchem
 /**
  * Checks a route's input and documents it. The handler finds the parsed values under `c.req.valid('param' | 'query' | 'json')`.
  * Throws AppError `INVALID_REQUEST` naming the fields, `INVALID_BODY`, `BODY_TOO_LARGE`.
- * @example app.post('/api/users', route({ summary: 'Make a user', body: NewUser, responses: { 201: User } }), (c) => …)
+ * @example app.post('/api/users', route({ summary: 'Make a user', scope: 'users:write', body: NewUser, responses: { 201: User } }), (c) => …)
  */
 export function route<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchema>(
   spec: RouteSpec<P, Q, B>,

@@ -26,6 +26,7 @@ export function deadLetterRoutes(app: Hono<AppEnv>, bus: Bus): void {
     '/broker/dead-letters',
     route({
       summary: 'Messages that failed too often, oldest first',
+      scope: 'messages:read',
       query: LettersQuery,
       invalid: 'Invalid query',
       responses: { 200: z.object({ dead_letters: z.array(DeadLetterSchema), next: z.string().nullable() }) },
@@ -49,6 +50,7 @@ export function deadLetterRoutes(app: Hono<AppEnv>, bus: Bus): void {
     '/broker/dead-letters/redrive',
     route({
       summary: 'Give dead letters another chance: those named, or all',
+      scope: 'messages:admin',
       responses: { 200: z.object({ redriven: z.int() }) },
     }),
     async (c) => {

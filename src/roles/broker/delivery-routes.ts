@@ -33,6 +33,7 @@ export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, signal }: Deli
     '/broker/subscriptions/:id/pull',
     route({
       summary: 'Lease messages, waiting for the first if need be',
+      scope: 'messages:consume',
       params: SubscriptionPath,
       query: PullQuery,
       invalid: 'Invalid pull',
@@ -64,6 +65,7 @@ export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, signal }: Deli
     '/broker/subscriptions/:id/ack',
     route({
       summary: 'Deliveries that are done',
+      scope: 'messages:consume',
       params: SubscriptionPath,
       body: Acknowledgement,
       invalid: 'Invalid acknowledgement',
@@ -86,6 +88,7 @@ export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, signal }: Deli
     '/broker/subscriptions/:id/nack',
     route({
       summary: 'Deliveries to come again',
+      scope: 'messages:consume',
       params: SubscriptionPath,
       body: Return,
       invalid: 'Invalid nack',

@@ -18,7 +18,11 @@ export function publishRoutes(app: Hono<AppEnv>, publisher: Publisher): void {
   app.post(
     // everything: a name with a slash or a line break in it is a wrong name, not an unknown route
     '/broker/publish/:topic{[\\s\\S]+}',
-    route({ summary: 'Publish a message: any JSON, or a CloudEvent', responses: { 202: ReceiptSchema } }),
+    route({
+      summary: 'Publish a message: any JSON, or a CloudEvent',
+      scope: 'messages:publish',
+      responses: { 202: ReceiptSchema },
+    }),
     async (c) => {
       const message = readMessage(c.req.param('topic'), headersOf(c), await readBody(c))
       const [receipt] = await publisher.publish([message])
@@ -29,6 +33,7 @@ export function publishRoutes(app: Hono<AppEnv>, publisher: Publisher): void {
     '/broker/publish',
     route({
       summary: 'Publish many messages: NDJSON, or a batch of CloudEvents',
+      scope: 'messages:publish',
       responses: { 202: z.object({ accepted: z.int() }) },
     }),
     async (c) => {

@@ -26,6 +26,7 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
     '/broker/subscriptions',
     route({
       summary: 'Subscribe to a topic or pattern; the same topic and group give the same subscription',
+      scope: 'messages:consume',
       body: NewSubscription,
       invalid: 'Invalid subscription',
       responses: { 201: SubscriptionState },
@@ -45,6 +46,7 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
     '/broker/subscriptions',
     route({
       summary: 'All subscriptions',
+      scope: 'messages:read',
       responses: { 200: z.object({ subscriptions: z.array(SubscriptionState) }) },
     }),
     async (c) => c.json({ subscriptions: (await bus.subscriptions()).map(stateOf) }),
@@ -54,6 +56,7 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
     '/broker/subscriptions/:id',
     route({
       summary: 'One subscription',
+      scope: 'messages:read',
       params: SubscriptionPath,
       responses: { 200: SubscriptionState, 404: 'Unknown' },
     }),
@@ -66,7 +69,12 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
 
   app.delete(
     '/broker/subscriptions/:id',
-    route({ summary: 'End a subscription', params: SubscriptionPath, responses: { 204: 'Gone', 404: 'Unknown' } }),
+    route({
+      summary: 'End a subscription',
+      scope: 'messages:consume',
+      params: SubscriptionPath,
+      responses: { 204: 'Gone', 404: 'Unknown' },
+    }),
     async (c) => {
       const { id } = c.req.valid('param')
       await push.stop(id)

@@ -41,7 +41,11 @@ export function topicRoutes(app: Hono<AppEnv>, options: TopicRoutesOptions): voi
   const stream = { signal, log, maxQueuedBytes: MAX_QUEUED_BYTES }
   app.get(
     '/broker/topics',
-    route({ summary: 'All topics', responses: { 200: z.object({ topics: z.array(TopicState) }) } }),
+    route({
+      summary: 'All topics',
+      scope: 'messages:read',
+      responses: { 200: z.object({ topics: z.array(TopicState) }) },
+    }),
     async (c) => {
       const topics = await bus.topics()
       return c.json({
@@ -56,6 +60,7 @@ export function topicRoutes(app: Hono<AppEnv>, options: TopicRoutesOptions): voi
     '/broker/stream/:topic{[\\s\\S]+}',
     route({
       summary: 'Follow a topic or pattern (server-sent events); readers naming a group share the messages',
+      scope: 'messages:read',
       query: StreamQuery,
       invalid: 'Invalid stream',
       responses: { 200: 'text/event-stream: each event is a message' },

@@ -54,13 +54,16 @@ export function configRoutes({
 }: ConfigRoutesOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>()
 
-  app.get('/config', route({ summary: 'All configurations', responses: { 200: ConfigList } }), async (c) =>
-    c.json({ configs: await listConfigs(store.db) }),
+  app.get(
+    '/config',
+    route({ summary: 'All configurations', scope: 'config:read', responses: { 200: ConfigList } }),
+    async (c) => c.json({ configs: await listConfigs(store.db) }),
   )
   app.get(
     '/config/watch',
     route({
       summary: 'Changes, without values (server-sent events)',
+      scope: 'config:read',
       query: WatchQuery,
       invalid: INVALID,
       responses: { 200: 'text/event-stream' },
@@ -74,6 +77,7 @@ export function configRoutes({
     '/config/:service/:environment',
     route({
       summary: READ,
+      scope: 'config:read',
       params: ConfigPath,
       query: ShowQuery,
       invalid: INVALID,
@@ -93,6 +97,7 @@ export function configRoutes({
     '/config/:service/:environment',
     route({
       summary: 'Set all values; secrets not named are kept',
+      scope: 'config:write',
       params: ConfigPath,
       invalid: INVALID,
       responses: { 200: Changed, 412: 'Changed since' },
@@ -107,6 +112,7 @@ export function configRoutes({
     '/config/:service/:environment/history',
     route({
       summary: 'Versions, newest first',
+      scope: 'config:read',
       params: ConfigPath,
       query: HistoryQuery,
       invalid: INVALID,
@@ -118,6 +124,7 @@ export function configRoutes({
     '/config/:service/:environment/rollback',
     route({
       summary: 'Make an earlier version hold again',
+      scope: 'config:write',
       params: ConfigPath,
       body: Rollback,
       invalid: 'Invalid rollback',
@@ -132,6 +139,7 @@ export function configRoutes({
     '/config/:service/:environment/:key',
     route({
       summary: 'One value',
+      scope: 'config:read',
       params: ValuePath,
       invalid: INVALID,
       responses: { 200: DescribedValue, 404: 'Key not found' },
@@ -152,6 +160,7 @@ export function configRoutes({
     '/config/:service/:environment/:key',
     route({
       summary: 'Set one value: any JSON, or {"value": …, "secret": true}',
+      scope: 'config:write',
       params: ValuePath,
       invalid: INVALID,
       responses: { 200: Changed, 412: 'Changed since' },
@@ -166,6 +175,7 @@ export function configRoutes({
     '/config/:service/:environment/:key',
     route({
       summary: 'Remove one value',
+      scope: 'config:write',
       params: ValuePath,
       invalid: INVALID,
       responses: { 200: Changed, 404: 'Key not found' },

@@ -14,6 +14,7 @@ export const gateway = defineRole({
   port: 8000,
   config: GatewayConfig,
   needs: ['registry', 'user', 'order'],
+  calls: ['users:read', 'users:write', 'orders:read', 'orders:write', 'payments:read'],
   async start(ctx) {
     const { config, directory } = ctx
     return { ...createGateway(ctx), ready }

@@ -24,6 +24,7 @@ export function gatewayRoutes({ users, orders, authority, service }: GatewayRout
     wantsToken(authority, service),
     route({
       summary: 'A user and its orders',
+      scope: 'token',
       params: z.object({ id: NumericId }),
       invalid: 'Invalid user ID',
       responses: { 200: UserOrders, 400: 'Not an id', 401: 'No valid token', 404: 'No such user' },

@@ -31,6 +31,7 @@ export function logRoutes({ entries, tail, clock, log, signal, onAccepted }: Log
     '/logs',
     route({
       summary: 'Store log entries: one, an array, or one a line (NDJSON); at most 10 000 and 8 MiB, all or none',
+      scope: 'logs:write',
       responses: { 202: Accepted, 400: 'An entry does not fit; `detail` names its index' },
     }),
     takesBatchOf(NewEntry),
@@ -44,7 +45,12 @@ export function logRoutes({ entries, tail, clock, log, signal, onAccepted }: Log
 
   app.get(
     '/logs',
-    route({ summary: 'Find log entries, newest first', query: EntryQuery, responses: { 200: EntryPage } }),
+    route({
+      summary: 'Find log entries, newest first',
+      scope: 'logs:read',
+      query: EntryQuery,
+      responses: { 200: EntryPage },
+    }),
     async (c) => {
       const { since, until, limit, after, ...filter } = c.req.valid('query')
       const moment = (text: string | undefined) => (text === undefined ? undefined : parseMoment(text, clock.now()))
@@ -56,6 +62,7 @@ export function logRoutes({ entries, tail, clock, log, signal, onAccepted }: Log
     '/logs/tail',
     route({
       summary: 'Follow log entries as they come, as server-sent events; `Last-Event-ID` continues after a break',
+      scope: 'logs:read',
       query: TailQuery,
       responses: { 200: 'A stream of entries' },
     }),

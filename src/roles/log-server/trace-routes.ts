@@ -23,6 +23,7 @@ export function traceRoutes({ spans, onAccepted }: TraceRoutesOptions): Hono<App
     '/traces',
     route({
       summary: 'Store finished spans: one, an array, or one a line (NDJSON); at most 10 000 and 8 MiB, all or none',
+      scope: 'logs:write',
       responses: { 202: Accepted, 400: 'A span does not fit; `detail` names its index' },
     }),
     takesBatchOf(NewSpan),
@@ -36,7 +37,12 @@ export function traceRoutes({ spans, onAccepted }: TraceRoutesOptions): Hono<App
 
   app.get(
     '/traces',
-    route({ summary: 'List traces, newest first', query: TraceQuery, responses: { 200: TracePage } }),
+    route({
+      summary: 'List traces, newest first',
+      scope: 'logs:read',
+      query: TraceQuery,
+      responses: { 200: TracePage },
+    }),
     async (c) => {
       const { limit, after, ...filter } = c.req.valid('query')
       return c.json(await spans.find(filter, limit, after))
@@ -47,6 +53,7 @@ export function traceRoutes({ spans, onAccepted }: TraceRoutesOptions): Hono<App
     '/traces/:trace_id',
     route({
       summary: 'Show a trace: its spans by start, 10 000 at most',
+      scope: 'logs:read',
       params: z.object({ trace_id: z.string().toLowerCase() }),
       responses: { 200: Trace, 404: 'None of it is stored' },
     }),

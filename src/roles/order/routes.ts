@@ -29,6 +29,7 @@ export function orderRoutes(orders: Orders, placeOrder: PlaceOrder): Hono<AppEnv
     '/api/orders',
     route({
       summary: 'Place an order; an Idempotency-Key makes it safe to repeat',
+      scope: 'orders:write',
       body: NewOrder,
       invalid: INVALID_ORDER,
       responses: {
@@ -48,7 +49,7 @@ export function orderRoutes(orders: Orders, placeOrder: PlaceOrder): Hono<AppEnv
 
   app.get(
     '/api/orders',
-    route({ summary: 'List orders', query: ListQuery, responses: { 200: z.array(Order) } }),
+    route({ summary: 'List orders', scope: 'orders:read', query: ListQuery, responses: { 200: z.array(Order) } }),
     async (c) => {
       const { user_id: userId, status, limit, after } = c.req.valid('query')
       return c.json(page(c, await orders.list({ limit: limit + 1, after, userId, status }, caller()), limit))
@@ -59,6 +60,7 @@ export function orderRoutes(orders: Orders, placeOrder: PlaceOrder): Hono<AppEnv
     '/api/orders/:id',
     route({
       summary: 'Show an order',
+      scope: 'orders:read',
       params: OrderId,
       invalid: INVALID_ID,
       responses: { 200: Order, 404: 'Order not found' },
@@ -70,6 +72,7 @@ export function orderRoutes(orders: Orders, placeOrder: PlaceOrder): Hono<AppEnv
     '/api/orders/:id',
     route({
       summary: 'Cancel an order',
+      scope: 'orders:write',
       params: OrderId,
       invalid: INVALID_ID,
       responses: { 204: 'Cancelled', 404: 'Order not found', 409: 'The order is paid, or its payment failed' },

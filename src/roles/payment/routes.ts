@@ -15,7 +15,7 @@ export function paymentRoutes(payments: Payments): Hono<AppEnv> {
 
   app.get(
     '/api/payments',
-    route({ summary: 'List payments', query: ListQuery, responses: { 200: z.array(Payment) } }),
+    route({ summary: 'List payments', scope: 'payments:read', query: ListQuery, responses: { 200: z.array(Payment) } }),
     async (c) => {
       const { limit, after, order_id: orderId } = c.req.valid('query')
       return c.json(page(c, await payments.list({ limit: limit + 1, after, orderId }), limit))
@@ -26,6 +26,7 @@ export function paymentRoutes(payments: Payments): Hono<AppEnv> {
     '/api/payments/:id',
     route({
       summary: 'Show a payment',
+      scope: 'payments:read',
       params: z.object({ id: PaymentId }),
       invalid: 'Invalid payment ID',
       responses: { 200: Payment, 404: 'Payment not found' },

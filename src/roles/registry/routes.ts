@@ -44,12 +44,24 @@ export function registryRoutes({ registry, run, authority, clock, signal }: Regi
   const { instances } = registry
   const app = new Hono<AppEnv>()
   const refRoute = (summary: string) =>
-    route({ summary, body: InstanceRef, invalid: INVALID, responses: { 200: Done, 404: 'Unknown' } })
+    route({
+      summary,
+      scope: 'registry:write',
+      body: InstanceRef,
+      invalid: INVALID,
+      responses: { 200: Done, 404: 'Unknown' },
+    })
   const allow = (service: string) => allowService(authority, service)
 
   app.post(
     '/registry/register',
-    route({ summary: 'Register an instance', body: Registration, invalid: INVALID, responses: { 201: Registered } }),
+    route({
+      summary: 'Register an instance',
+      scope: 'registry:write',
+      body: Registration,
+      invalid: INVALID,
+      responses: { 201: Registered },
+    }),
     async (c) => {
       const given = c.req.valid('json')
       allow(given.service_name)
@@ -86,6 +98,7 @@ export function registryRoutes({ registry, run, authority, clock, signal }: Regi
     '/registry/discover/:name',
     route({
       summary: 'One healthy instance of a service',
+      scope: 'registry:read',
       params: Named,
       responses: { 200: Discovered, 404: NOT_FOUND },
     }),
@@ -98,7 +111,7 @@ export function registryRoutes({ registry, run, authority, clock, signal }: Regi
   )
   app.get(
     '/registry/services',
-    route({ summary: 'All services and their instances', responses: { 200: ServiceList } }),
+    route({ summary: 'All services and their instances', scope: 'registry:read', responses: { 200: ServiceList } }),
     (c) => {
       const services = [...instances.byService()].sort(([a], [b]) => (a < b ? -1 : 1))
       return c.json({ services: services.map(([name, entries]) => describeService(name, entries, clock)) })
@@ -108,6 +121,7 @@ export function registryRoutes({ registry, run, authority, clock, signal }: Regi
     '/registry/services/:name',
     route({
       summary: 'The instances of one service',
+      scope: 'registry:read',
       params: Named,
       responses: { 200: ServiceStatus, 404: NOT_FOUND },
     }),
@@ -122,6 +136,7 @@ export function registryRoutes({ registry, run, authority, clock, signal }: Regi
     '/registry/watch',
     route({
       summary: 'All healthy instances, then each change (server-sent events)',
+      scope: 'registry:read',
       query: Watched,
       responses: { 200: 'text/event-stream' },
     }),

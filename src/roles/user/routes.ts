@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import * as z from 'zod'
+import type { Scope } from '../../kit/auth/scopes.ts'
 import { Limit, NumericId, page } from '../../kit/http/paging.ts'
 import { route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
@@ -12,19 +13,19 @@ const INVALID_USER = 'Username and email are required'
 /** The user service's HTTP API (design §5; seed 9.7.2). */
 export function userRoutes(users: Users): Hono<AppEnv> {
   const app = new Hono<AppEnv>()
-  const withId = (summary: string, responses: Readonly<Record<number, z.ZodType | string>>) =>
-    route({ summary, params: z.object({ id: NumericId }), invalid: 'Invalid user ID', responses })
+  const withId = (summary: string, scope: Scope, responses: Readonly<Record<number, z.ZodType | string>>) =>
+    route({ summary, scope, params: z.object({ id: NumericId }), invalid: 'Invalid user ID', responses })
 
   app.get(
     '/api/users',
-    route({ summary: 'List users', query: ListQuery, responses: { 200: z.array(User) } }),
+    route({ summary: 'List users', scope: 'users:read', query: ListQuery, responses: { 200: z.array(User) } }),
     async (c) => {
       const { limit, after } = c.req.valid('query')
       return c.json(page(c, await users.list({ limit: limit + 1, after }), limit))
     },
   )
 
-  app.get('/api/users/:id', withId('Show a user', { 200: User, 404: 'User not found' }), async (c) =>
+  app.get('/api/users/:id', withId('Show a user', 'users:read', { 200: User, 404: 'User not found' }), async (c) =>
     c.json(await users.find(c.req.valid('param').id)),
   )
 
@@ -32,6 +33,7 @@ export function userRoutes(users: Users): Hono<AppEnv> {
     '/api/users',
     route({
       summary: 'Make a user',
+      scope: 'users:write',
       body: NewUser,
       invalid: INVALID_USER,
       responses: { 201: User, 400: INVALID_USER, 409: 'Username or email is taken' },
@@ -44,22 +46,26 @@ export function userRoutes(users: Users): Hono<AppEnv> {
 
   app.put(
     '/api/users/:id',
-    withId('Replace a user', { 200: User, 404: 'User not found', 409: 'Username or email is taken' }),
-    route({ summary: 'Replace a user', body: NewUser, invalid: INVALID_USER }),
+    withId('Replace a user', 'users:write', { 200: User, 404: 'User not found', 409: 'Username or email is taken' }),
+    route({ summary: 'Replace a user', scope: 'users:write', body: NewUser, invalid: INVALID_USER }),
     async (c) => c.json(await users.change(c.req.valid('param').id, c.req.valid('json'))),
   )
 
   app.patch(
     '/api/users/:id',
-    withId('Change a user', { 200: User, 404: 'User not found', 409: 'Username or email is taken' }),
-    route({ summary: 'Change a user', body: UserChanges, invalid: 'Invalid user data' }),
+    withId('Change a user', 'users:write', { 200: User, 404: 'User not found', 409: 'Username or email is taken' }),
+    route({ summary: 'Change a user', scope: 'users:write', body: UserChanges, invalid: 'Invalid user data' }),
     async (c) => c.json(await users.change(c.req.valid('param').id, c.req.valid('json'))),
   )
 
-  app.delete('/api/users/:id', withId('Delete a user', { 204: 'Deleted', 404: 'User not found' }), async (c) => {
-    await users.remove(c.req.valid('param').id)
-    return c.body(null, 204)
-  })
+  app.delete(
+    '/api/users/:id',
+    withId('Delete a user', 'users:write', { 204: 'Deleted', 404: 'User not found' }),
+    async (c) => {
+      await users.remove(c.req.valid('param').id)
+      return c.body(null, 204)
+    },
+  )
 
   return app
 }

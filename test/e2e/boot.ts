@@ -5,6 +5,7 @@ import { systemClock } from '../../src/drivers/clock.ts'
 import { createAuthority } from '../../src/kit/auth/local-authority.ts'
 import { Platform, type Settings } from '../../src/kit/config/schema.ts'
 import { type RunningHost, runRole } from '../../src/kit/host.ts'
+import type { AnyRole, Running } from '../../src/kit/role.ts'
 import type { LogEntry } from '../../src/kit/telemetry/log.ts'
 import { loadRole } from '../../src/roles/catalog.ts'
 
@@ -22,6 +23,8 @@ export interface Booted extends AsyncDisposable {
   readonly entries: readonly LogEntry[]
   url(role: string): string
   fetch(role: string, path: string, init?: RequestInit): Promise<Response>
+  /** `METHOD /path/:template` of all that a role answers itself, besides the kit's own paths. */
+  routes(role: string): readonly string[]
   /** A token for the gateway. */
   token(subject: string, ...scopes: readonly string[]): Promise<string>
   /** Starts one more role, or one that was stopped. */
@@ -41,6 +44,7 @@ export async function boot(
   const settings = Platform.parse({ ...platform, data: join(folder, 'data') })
   const hosts = new Map<string, RunningHost>()
   const ports = new Map<string, number>()
+  const apps = new Map<string, Running['app']>()
   const entries: LogEntry[] = []
   const authority = createAuthority({ ...settings.auth, folder: join(settings.data, 'keys'), clock: systemClock })
 
@@ -48,7 +52,15 @@ export async function boot(
     const role = await loadRole(name)
     if (!role) throw new Error(`no role ${name}`)
     const own = role.config.parse(sections[name] ?? {}) as Record<string, unknown>
-    const host = await runRole(role, {
+    const watched: AnyRole = {
+      ...role,
+      async start(ctx) {
+        const running = await role.start(ctx)
+        apps.set(name, running.app)
+        return running
+      },
+    }
+    const host = await runRole(watched, {
       settings,
       section: { ...own, host: '127.0.0.1', port: ports.get(name) ?? 0 },
       registryUrl: ports.has('registry') ? `http://127.0.0.1:${ports.get('registry')}` : '',
@@ -87,6 +99,7 @@ export async function boot(
     settings,
     entries,
     url,
+    routes: (role) => [...new Set(apps.get(role)?.routes.map(({ method, path }) => `${method} ${path}`))],
     fetch: (role, path, init) => fetch(new URL(path, url(role)), init),
     token: (subject, ...scopes) => authority.mint({ subject, scopes, audience: 'api-gateway' }),
     start,

@@ -1,3 +1,6 @@
+import { AppError } from '../errors.ts'
+import type { Identity } from './identity.ts'
+
 /** What a token can allow at the roles of the platform (RFC 6749 §3.3). A route names the one it wants; none implies another. */
 export type Scope =
   | 'users:read'
@@ -28,8 +31,8 @@ export type Scope =
   | 'docs:read'
 
 /**
- * What a route wants of its caller in token mode: a scope, or, for what the gateway itself answers, any valid token (`token`) or nothing
- * (`public`).
+ * What a route wants of its caller in token mode: a scope; any valid token (`token`), which is for the gateway's own answers alone; or
+ * nothing (`public`), which is for the health paths, and for what the gateway tells everybody.
  */
 export type RouteScope = Scope | 'token' | 'public'
 
@@ -46,3 +49,13 @@ export const SERVICE_SCOPES: readonly Scope[] = [
   'messages:consume',
   'docs:read',
 ]
+
+/** Throws AppError `FORBIDDEN` that names the scopes (RFC 6750 §3.1) unless the caller's token allows all of these. */
+export function demandScopes(caller: Pick<Identity, 'scopes'>, wanted: readonly string[]): void {
+  if (wanted.every((scope) => caller.scopes.has(scope))) return
+  const needed = wanted.join(' ')
+  throw new AppError('FORBIDDEN', 'Forbidden', {
+    detail: `The token lacks a scope; needed: ${needed}`,
+    headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${needed}"` },
+  })
+}

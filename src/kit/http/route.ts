@@ -7,7 +7,12 @@ import { inputFaults } from '../input-faults.ts'
 import type { AppEnv } from '../role.ts'
 import { parseJson, readBody } from './body.ts'
 
+const INVALID = 'Invalid request'
+
 type ObjectSchema = z.ZodType<object>
+
+/** Where input comes in. */
+type Part = 'params' | 'query' | 'body'
 
 /** What a route takes and gives: checked on each request, and written into /openapi.json. */
 export interface RouteSpec<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchema> {
@@ -19,11 +24,14 @@ export interface RouteSpec<P extends ObjectSchema, Q extends ObjectSchema, B ext
   readonly body?: B
   /** Largest body in bytes. Default 1 MiB. */
   readonly maxBytes?: number
-  /** The `error` a caller gets for input that doesn't fit; which field it was stands in `detail`. Default `Invalid request`. */
-  readonly invalid?: string
+  /** The `error` a caller gets for input that doesn't fit, also by where it stood; which field it was is told in `detail`. Default `Invalid request`. */
+  readonly invalid?: string | Readonly<Partial<Record<Part, string>>>
   /** Answers by status: a schema of the JSON, or words. */
   readonly responses?: Readonly<Record<number, z.ZodType | string>>
 }
+
+/** Where a handler made by `route` keeps the scope it wants. */
+const SCOPE = Symbol('scope')
 
 type Valid<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchema> = {
   in: { param: z.input<P>; query: z.input<Q>; json: z.input<B> }
@@ -38,18 +46,24 @@ type Valid<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchem
 export function route<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchema>(
   spec: RouteSpec<P, Q, B>,
 ): MiddlewareHandler<AppEnv, string, Valid<P, Q, B>> {
-  const { params, query, body, maxBytes, invalid = 'Invalid request' } = spec
-  const check = (schema: ObjectSchema, value: unknown) => parseInput(schema, value, invalid)
+  const { params, query, body, maxBytes, invalid = INVALID } = spec
+  const check = (schema: ObjectSchema, value: unknown, part: Part) =>
+    parseInput(schema, value, (typeof invalid === 'string' ? invalid : invalid[part]) ?? INVALID)
   async function checkInput(
     c: Parameters<MiddlewareHandler<AppEnv, string, Valid<P, Q, B>>>[0],
     next: () => Promise<void>,
   ) {
-    if (params) c.req.addValidatedData('param', check(params, c.req.param()))
-    if (query) c.req.addValidatedData('query', check(query, c.req.query()))
-    if (body) c.req.addValidatedData('json', check(body, parseJson(await readBody(c, maxBytes))))
+    if (params) c.req.addValidatedData('param', check(params, c.req.param(), 'params'))
+    if (query) c.req.addValidatedData('query', check(query, c.req.query(), 'query'))
+    if (body) c.req.addValidatedData('json', check(body, parseJson(await readBody(c, maxBytes)), 'body'))
     return next()
   }
-  return Object.assign(checkInput, { [uniqueSymbol]: { spec: describe(spec) } })
+  return Object.assign(checkInput, { [uniqueSymbol]: { spec: describe(spec) }, [SCOPE]: spec.scope })
+}
+
+/** The scope that a handler made by `route` wants; undefined for any other handler. */
+export function scopeOf(handler: object): string | undefined {
+  return SCOPE in handler && typeof handler[SCOPE] === 'string' ? handler[SCOPE] : undefined
 }
 
 /**
@@ -73,6 +87,7 @@ function describe<P extends ObjectSchema, Q extends ObjectSchema, B extends Obje
   ])
   return {
     summary: spec.summary,
+    security: securityOf(spec.scope),
     ...(parameters.length > 0 && { parameters }),
     ...(spec.body && {
       requestBody: { required: true, content: { 'application/json': { schema: resolver(spec.body) } } },
@@ -90,4 +105,12 @@ function parametersOf(schema: z.ZodType | undefined, where: 'path' | 'query') {
     required: where === 'path' || !field.safeParse(undefined).success,
     schema: { type: 'string' as const },
   }))
+}
+
+/** Name of the security scheme in /openapi.json. */
+export const BEARER = 'bearer'
+
+function securityOf(scope: RouteScope) {
+  if (scope === 'public') return []
+  return [{ [BEARER]: scope === 'token' ? [] : [scope] }]
 }

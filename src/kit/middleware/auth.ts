@@ -1,9 +1,11 @@
 import type { MiddlewareHandler } from 'hono'
 import type { Authority } from '../auth/authority.ts'
 import { type Identity, identityFromHeaders, USER_ID_HEADER, USER_SCOPES_HEADER } from '../auth/identity.ts'
+import { demandScopes } from '../auth/scopes.ts'
 import { AppError } from '../errors.ts'
 import type { AppEnv } from '../role.ts'
 import { currentScope } from '../telemetry/scope.ts'
+import { wantedScopes } from './wanted-scopes.ts'
 
 /** The service whose word about users is believed. */
 const GATEWAY = 'api-gateway'
@@ -17,7 +19,8 @@ export interface AuthOptions {
 
 /**
  * Finds out who asks, and leaves it in the scope (design §6). In local mode a role is open to local callers and believes their X-User-Id. In
- * token mode it wants a JWT for its own audience, and believes X-User-Id only from the gateway. Throws AppError `UNAUTHENTICATED`.
+ * token mode it wants a JWT for its own audience that allows the scope of the route, and believes X-User-Id only from the gateway. Whatever
+ * is answered is behind this link: a route that declares no scope is refused. Throws AppError `UNAUTHENTICATED`, `FORBIDDEN`.
  */
 export function auth({ authority, service }: AuthOptions): MiddlewareHandler<AppEnv> {
   if (authority.mode === 'local') {
@@ -27,7 +30,10 @@ export function auth({ authority, service }: AuthOptions): MiddlewareHandler<App
     }
   }
   return async function auth(c, next) {
+    const wanted = wantedScopes(c)
+    if (wanted?.[0] === 'public' && wanted.length === 1) return next()
     const caller = await authority.verify(bearerToken(c.req.header('authorization')), service)
+    if (wanted) admit(caller, wanted)
     const user =
       caller.service && caller.subject === GATEWAY
         ? identityFromHeaders(c.req.header(USER_ID_HEADER), c.req.header(USER_SCOPES_HEADER))
@@ -35,6 +41,17 @@ export function auth({ authority, service }: AuthOptions): MiddlewareHandler<App
     remember(user ?? caller)
     return next()
   }
+}
+
+/** Lets a caller through to a route. Throws AppError `FORBIDDEN`. */
+function admit(caller: Identity, wanted: readonly string[]) {
+  if (wanted.length === 0) {
+    throw new AppError('FORBIDDEN', 'Forbidden', { detail: 'This route declares no scope: it is open to nobody' })
+  }
+  demandScopes(
+    caller,
+    wanted.filter((scope) => scope !== 'token' && scope !== 'public'),
+  )
 }
 
 function remember(identity: Identity | undefined) {

@@ -7,6 +7,7 @@ import { systemClock as clock } from '../../drivers/clock.ts'
 import type { Authority } from '../auth/authority.ts'
 import { AppError } from '../errors.ts'
 import type { Listener } from '../http/listener.ts'
+import { route } from '../http/route.ts'
 import type { AppEnv } from '../role.ts'
 import type { Log } from '../telemetry/log.ts'
 import { currentScope } from '../telemetry/scope.ts'
@@ -37,7 +38,9 @@ async function boot(overrides: Partial<ChainOptions> & { tracesPerSecond?: numbe
     critical: write('CRITICAL'),
   }
   const app = new Hono<AppEnv>()
-  app.get('/things/:id', (c) => c.json({ id: c.req.param('id'), subject: currentScope()?.identity?.subject }))
+  app.get('/things/:id', route({ summary: 'A thing', scope: 'users:read' }), (c) =>
+    c.json({ id: c.req.param('id'), subject: currentScope()?.identity?.subject }),
+  )
   app.get('/broken', () => {
     throw new TypeError('the secret inside')
   })
@@ -53,7 +56,7 @@ async function boot(overrides: Partial<ChainOptions> & { tracesPerSecond?: numbe
     recall: () => undefined,
     verify: async (token, audience) => {
       if (token !== 'good') throw new AppError('UNAUTHENTICATED', 'Unauthorized')
-      return { subject: `caller-of-${audience}`, scopes: new Set(), service: false }
+      return { subject: `caller-of-${audience}`, scopes: new Set(['users:read']), service: false }
     },
   }
   const { tracesPerSecond = 100, ...parts } = overrides
@@ -236,13 +239,14 @@ describe('the chain', () => {
     expect((await get('/things/1', { 'accept-encoding': 'gzip' })).headers.get('content-encoding')).toBeNull()
   })
 
-  it('wants a token for its own audience in token mode, on everything but the probes', async () => {
+  it('wants a token for its own audience in token mode, on everything but the health paths', async () => {
     const { authority } = await boot()
     const { get } = await boot({ authority: { ...authority, mode: 'token' }, hosts: ['127.0.0.1'] })
     const refused = await get('/things/1', { 'x-user-id': 'mallory' })
     expect(refused.status).toBe(401)
     expect(refused.headers.get('www-authenticate')).toBe('Bearer')
-    expect((await get('/health')).status).toBe(200)
+    for (const path of ['/health', '/livez', '/readyz']) expect((await get(path)).status, path).toBe(200)
+    for (const path of ['/metrics', '/openapi.json', '/nowhere']) expect((await get(path)).status, path).toBe(401)
     const answer = await get('/things/1', { authorization: 'Bearer good', 'x-user-id': 'mallory' })
     expect(await answer.json()).toEqual({ id: '1', subject: 'caller-of-thing-service' })
   })

@@ -52,7 +52,7 @@ export function outerChain(options: ChainOptions): readonly Layer[] {
   ]
 }
 
-/** The inner half, on Hono: errors → health, metrics, openapi → auth → compression → the role's routes. */
+/** The inner half, on Hono: errors → compression → auth → health, metrics, openapi and the role's routes. */
 export function innerChain(running: Running, options: ChainOptions): Hono<AppEnv> {
   const { service, summary, version, clock, log } = options
   const app = new Hono<AppEnv>()
@@ -65,10 +65,11 @@ export function innerChain(running: Running, options: ChainOptions): Hono<AppEnv
     if (isProbe(c.req.path)) exchange.route = c.req.path
     else if (!template.endsWith('*')) exchange.route = template.replace(PATTERN, '')
   })
-  app.route('/', health({ ...options, now: clock.now }))
-  app.route('/', openapi({ title: service, version, description: summary, app: running.app }))
-  app.use(auth(options))
   app.use(compression())
+  // the last link: it takes what is behind it for the routes
+  app.use(auth(options))
+  app.route('/', health({ ...options, now: clock.now }))
+  app.route('/', openapi({ title: service, version, description: summary, app }))
   app.route('/', running.app)
   return app
 }

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import type { Check } from '../context.ts'
 import { messageOf } from '../errors.ts'
+import { route } from '../http/route.ts'
 import type { AppEnv } from '../role.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
@@ -29,21 +30,21 @@ export interface HealthOptions {
 export function health({ service, version, checks, isReady, metrics, now }: HealthOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>()
 
-  app.get('/health', async (c) => {
+  app.get('/health', route({ summary: 'How it is, and what ails it', scope: 'public' }), async (c) => {
     const results = await runChecks(checks)
     const healthy = Object.values(results).every((result) => result === 'ok')
     const status = healthy ? 'healthy' : 'unhealthy'
     const timestamp = new Date(now()).toISOString()
     return c.json({ status, service, version, timestamp, checks: results }, healthy ? 200 : 503)
   })
-  app.get('/livez', (c) => c.json({ live: true }))
-  app.get('/readyz', async (c) => {
+  app.get('/livez', route({ summary: 'Whether the process answers', scope: 'public' }), (c) => c.json({ live: true }))
+  app.get('/readyz', route({ summary: 'Whether it takes requests', scope: 'public' }), async (c) => {
     const results: Record<string, string> = isReady() ? await runChecks(checks) : { process: 'not taking requests' }
     const why = Object.fromEntries(Object.entries(results).filter(([, result]) => result !== 'ok'))
     const ready = Object.keys(why).length === 0
     return c.json({ ready, why }, ready ? 200 : 503)
   })
-  app.get('/metrics', async (c) =>
+  app.get('/metrics', route({ summary: 'Metrics (Prometheus)', scope: 'metrics:read' }), async (c) =>
     c.body(await metrics.text(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }),
   )
   return app

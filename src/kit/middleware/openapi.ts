@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { generateSpecs } from 'hono-openapi'
+import { BEARER, route } from '../http/route.ts'
 import type { AppEnv } from '../role.ts'
 
 /** What the document is about. */
@@ -7,15 +8,29 @@ export interface OpenApiOptions {
   readonly title: string
   readonly version: string
   readonly description: string
-  /** The role's routes, whose `route(…)` specs are written out. */
+  /** The role's routes and the kit's, whose `route(…)` specs are written out. */
   readonly app: Hono<AppEnv>
 }
 
-/** `GET /openapi.json`: what the role's routes take and give, made from the schemas that check them, when first asked for. */
+/** `GET /openapi.json`: what the role's routes want, take and give, made from the schemas that check them, when first asked for. */
 export function openapi({ title, version, description, app }: OpenApiOptions): Hono<AppEnv> {
   let document: ReturnType<typeof generateSpecs> | undefined
-  return new Hono<AppEnv>().get('/openapi.json', async (c) => {
-    document ??= generateSpecs(app, { documentation: { info: { title, version, description } } })
+  const documentation = {
+    info: { title, version, description },
+    components: {
+      securitySchemes: {
+        [BEARER]: {
+          type: 'http' as const,
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: `A token for ${title} with the scopes listed, where the platform runs with auth.mode: token`,
+        },
+      },
+    },
+  }
+  const spec = route({ summary: 'This document', scope: 'docs:read' })
+  return new Hono<AppEnv>().get('/openapi.json', spec, async (c) => {
+    document ??= generateSpecs(app, { documentation, excludeStaticFile: false })
     return c.json(await document)
   })
 }

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Authority } from '../../kit/auth/authority.ts'
 import type { Identity } from '../../kit/auth/identity.ts'
-import { AppError } from '../../kit/errors.ts'
+import { demandScopes } from '../../kit/auth/scopes.ts'
 import { bearerToken } from '../../kit/middleware/auth.ts'
 import type { Access } from './route-table.ts'
 
@@ -28,10 +28,6 @@ export function identify(
 const BEARER = /^bearer /i
 
 function withScopes(identity: Identity, access: Access): Identity {
-  if (typeof access === 'string' || access.every((scope) => identity.scopes.has(scope))) return identity
-  const needed = access.join(' ')
-  throw new AppError('FORBIDDEN', 'Forbidden', {
-    detail: `The token lacks a scope; needed: ${needed}`,
-    headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${needed}"` },
-  })
+  if (typeof access !== 'string') demandScopes(identity, access)
+  return identity
 }

@@ -1,6 +1,5 @@
 import { Hono } from 'hono'
 import * as z from 'zod'
-import type { Scope } from '../../kit/auth/scopes.ts'
 import { Limit, NumericId, page } from '../../kit/http/paging.ts'
 import { route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
@@ -8,13 +7,14 @@ import { NewUser, User, UserChanges } from './contract.ts'
 import type { Users } from './users.ts'
 
 const ListQuery = z.object({ limit: Limit, after: NumericId.optional() })
+const UserId = z.object({ id: NumericId })
+const INVALID_ID = 'Invalid user ID'
 const INVALID_USER = 'Username and email are required'
+const CHANGED = { 200: User, 404: 'User not found', 409: 'Username or email is taken' }
 
 /** The user service's HTTP API (design §5; seed 9.7.2). */
 export function userRoutes(users: Users): Hono<AppEnv> {
   const app = new Hono<AppEnv>()
-  const withId = (summary: string, scope: Scope, responses: Readonly<Record<number, z.ZodType | string>>) =>
-    route({ summary, scope, params: z.object({ id: NumericId }), invalid: 'Invalid user ID', responses })
 
   app.get(
     '/api/users',
@@ -25,8 +25,16 @@ export function userRoutes(users: Users): Hono<AppEnv> {
     },
   )
 
-  app.get('/api/users/:id', withId('Show a user', 'users:read', { 200: User, 404: 'User not found' }), async (c) =>
-    c.json(await users.find(c.req.valid('param').id)),
+  app.get(
+    '/api/users/:id',
+    route({
+      summary: 'Show a user',
+      scope: 'users:read',
+      params: UserId,
+      invalid: INVALID_ID,
+      responses: { 200: User, 404: 'User not found' },
+    }),
+    async (c) => c.json(await users.find(c.req.valid('param').id)),
   )
 
   app.post(
@@ -46,21 +54,39 @@ export function userRoutes(users: Users): Hono<AppEnv> {
 
   app.put(
     '/api/users/:id',
-    withId('Replace a user', 'users:write', { 200: User, 404: 'User not found', 409: 'Username or email is taken' }),
-    route({ summary: 'Replace a user', scope: 'users:write', body: NewUser, invalid: INVALID_USER }),
+    route({
+      summary: 'Replace a user',
+      scope: 'users:write',
+      params: UserId,
+      body: NewUser,
+      invalid: { params: INVALID_ID, body: INVALID_USER },
+      responses: CHANGED,
+    }),
     async (c) => c.json(await users.change(c.req.valid('param').id, c.req.valid('json'))),
   )
 
   app.patch(
     '/api/users/:id',
-    withId('Change a user', 'users:write', { 200: User, 404: 'User not found', 409: 'Username or email is taken' }),
-    route({ summary: 'Change a user', scope: 'users:write', body: UserChanges, invalid: 'Invalid user data' }),
+    route({
+      summary: 'Change a user',
+      scope: 'users:write',
+      params: UserId,
+      body: UserChanges,
+      invalid: { params: INVALID_ID, body: 'Invalid user data' },
+      responses: CHANGED,
+    }),
     async (c) => c.json(await users.change(c.req.valid('param').id, c.req.valid('json'))),
   )
 
   app.delete(
     '/api/users/:id',
-    withId('Delete a user', 'users:write', { 204: 'Deleted', 404: 'User not found' }),
+    route({
+      summary: 'Delete a user',
+      scope: 'users:write',
+      params: UserId,
+      invalid: INVALID_ID,
+      responses: { 204: 'Deleted', 404: 'User not found' },
+    }),
     async (c) => {
       await users.remove(c.req.valid('param').id)
       return c.body(null, 204)

@@ -51,7 +51,7 @@ describe('local authority', () => {
       scopes: ['orders:write', 'users:write'],
     })
     const identity = await authority.verify(token, AUDIENCE)
-    expect(identity).toEqual({ subject: 'alice', scopes: new Set(['orders:write', 'users:write']), service: false })
+    expect(identity).toEqual({ is: 'user', subject: 'alice', scopes: new Set(['orders:write', 'users:write']) })
   })
 
   it('keeps a verified token until it expires', async () => {
@@ -78,7 +78,7 @@ describe('local authority', () => {
     const first = await authority.serviceToken('order-service', 'user-service')
     expect(await authority.serviceToken('order-service', 'user-service')).toBe(first)
     expect(await authority.serviceToken('order-service', 'broker')).not.toBe(first)
-    expect(await authority.verify(first, 'user-service')).toMatchObject({ subject: 'order-service', service: true })
+    expect(await authority.verify(first, 'user-service')).toMatchObject({ is: 'service', subject: 'order-service' })
     expect((await authority.verify(first, 'user-service')).scopes).toEqual(new Set([...SERVICE_SCOPES, 'users:read']))
     wall = NOW + 3_000_000
     try {

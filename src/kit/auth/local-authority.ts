@@ -117,7 +117,7 @@ export function createAuthority({ mode, issuer, folder, clock, calls = [] }: Aut
     )
     if (exp > now / 1000 + MAX_TTL_SECONDS + SKEW_SECONDS) throw refused('it expires more than a day ahead')
     const scopes = new Set(scope?.split(' ').filter((name) => name !== ''))
-    const identity: Identity = Object.freeze({ subject: sub, scopes, service: service ?? false })
+    const identity: Identity = Object.freeze({ is: service ? 'service' : 'user', subject: sub, scopes })
     cacheFor(audience).set(token, identity, (exp + SKEW_SECONDS) * 1000)
     return identity
   }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { TokenCache } from './token-cache.ts'
 
-const identity = (subject: string) => ({ subject, scopes: new Set<string>(), service: false })
+const identity = (subject: string) => ({ is: 'user' as const, subject, scopes: new Set<string>() })
 
 describe('TokenCache', () => {
   it('drops the least recently used first', () => {

@@ -44,14 +44,15 @@ describe('service client', () => {
     platform.mode = 'token'
     await platform.serve((request, answer) => json(answer, 200, request.headers))
     const client = platform.client()
-    const identity = { subject: 'zoë\r\nx: y', scopes: new Set(['orders:read', 'orders:write']), service: false }
+    const asker = { is: 'user', subject: 'zoë\r\nx: y', scopes: new Set(['orders:read', 'orders:write']) } as const
     const deadline = performance.now() + 2_000
-    const headers = await runInScope(scope({ identity, deadline }), () => client.get('/api/users/1'))
+    const headers = await runInScope(scope({ asker, deadline }), () => client.get('/api/users/1'))
     expect(headers).toMatchObject({
       traceparent: `00-${TRACE}-b7ad6b7169203331-01`,
       'x-trace-id': TRACE,
       'x-span-id': 'b7ad6b7169203331',
       'x-request-id': 'request-1',
+      'x-caller': 'user',
       'x-user-id': 'zo%C3%AB%0D%0Ax:%20y',
       'x-user-scopes': 'orders:read orders:write',
       authorization: 'Bearer order-service-for-user-service',
@@ -226,7 +227,7 @@ describe('service client', () => {
     await close(platform.servers[0])
     expect(await client.get('/users/1', { cacheMs: 60_000, fallback: () => 'fallback' })).toEqual({ name: 'john' })
     expect(await client.get('/users/2', { cacheMs: 60_000, fallback: () => 'fallback' })).toBe('fallback')
-    const other = scope({ identity: { subject: 'bob', scopes: new Set(), service: false } })
+    const other = scope({ asker: { is: 'user', subject: 'bob', scopes: new Set() } })
     expect(await runInScope(other, () => client.get('/users/1', { cacheMs: 60_000, fallback: () => 'fallback' }))).toBe(
       'fallback',
     )
@@ -259,7 +260,7 @@ describe('service client', () => {
     await expect(platform.client().get('/x')).rejects.toMatchObject({ message: expect.stringContaining('10 MB') })
   })
 
-  it('shares a GET among those who ask before it starts, per identity', async () => {
+  it('shares a GET among those who ask before it starts, per asker', async () => {
     const waiting: ServerResponse[] = []
     let arrived = () => {}
     await platform.serve((_, answer) => {
@@ -275,14 +276,15 @@ describe('service client', () => {
     const get = () => client.get('/users/1', { share: true })
     const first = get()
     const [second, third] = [get(), get()]
-    const bob = scope({ identity: { subject: 'bob', scopes: new Set(), service: false } })
+    const bob = scope({ asker: { is: 'user', subject: 'bob', scopes: new Set() } })
     const his = runInScope(bob, get)
-    await arrival(3)
+    const nobodys = runInScope(scope({ asker: { is: 'nobody' } }), get)
+    await arrival(4)
     for (const [at, answer] of waiting.entries()) json(answer, 200, at)
-    const answers = await Promise.all([first, second, third, his])
-    expect(waiting).toHaveLength(3)
+    const answers = await Promise.all([first, second, third, his, nobodys])
+    expect(waiting).toHaveLength(4)
     expect(answers[1]).toBe(answers[2])
-    expect(new Set(answers).size).toBe(3)
+    expect(new Set(answers).size).toBe(4)
   })
 
   it('ends what is under way when it is closed', async () => {

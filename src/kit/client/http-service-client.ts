@@ -1,6 +1,6 @@
 import type { Clock } from '../../drivers/clock.ts'
+import { type Asker, identityOf, LOCAL } from '../auth/asker.ts'
 import type { Authority } from '../auth/authority.ts'
-import type { Identity } from '../auth/identity.ts'
 import type { Balancer } from '../discovery/balancer.ts'
 import type { Directory } from '../discovery/directory.ts'
 import { AppError } from '../errors.ts'
@@ -119,7 +119,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     const { cacheMs, fallback, share = false, signal } = options
     const cached = method === 'GET' && cacheMs !== undefined
     const scope = currentScope()
-    const key = cached || share ? keyOf(target, options.headers, scope?.identity) : ''
+    const key = cached || share ? keyOf(target, options.headers, scope?.asker) : ''
     try {
       const once = () => send(method, target, body, options, scope)
       const alone = !share || method !== 'GET' || signal !== undefined || standsOut(scope)
@@ -190,8 +190,8 @@ function withQuery(path: string, query: CallOptions['query']): string {
 }
 
 /** Answers may differ by who asks and with which headers, so these are part of the key. */
-function keyOf(target: string, headers: CallOptions['headers'], identity: Identity | undefined): string {
-  if (!identity && !headers) return target
-  const { subject = '', scopes = [], service = false } = identity ?? {}
-  return JSON.stringify([target, subject, service, [...scopes], headers ?? {}])
+function keyOf(target: string, headers: CallOptions['headers'], asker: Asker = LOCAL): string {
+  if (asker.is === 'local' && !headers) return target
+  const { subject, scopes = [] } = identityOf(asker) ?? {}
+  return JSON.stringify([target, asker.is, subject, [...scopes], headers ?? {}])
 }

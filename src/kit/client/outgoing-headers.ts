@@ -1,4 +1,4 @@
-import { identityHeaders } from '../auth/identity.ts'
+import { askerHeaders } from '../auth/asker.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { formatTraceparent, type SpanContext } from '../telemetry/tracing.ts'
 
@@ -7,7 +7,7 @@ export const DEADLINE_HEADER = 'x-deadline-ms'
 
 /**
  * The headers every call to another service has: W3C trace context, the seed's X-Trace-ID and X-Span-ID (9.7.9), the request's id,
- * the user it is made for, and how long the caller waits. Compressed answers aren't asked for: between two processes of one
+ * who asks, and how long the caller waits. Compressed answers aren't asked for: between two processes of one
  * network packing costs more than it saves.
  * @param span the call's own span
  * @param scope what the call is made for
@@ -24,7 +24,5 @@ export function outgoingHeaders(span: SpanContext, scope: Scope | undefined, wai
   if (waitMs !== undefined) headers[DEADLINE_HEADER] = String(Math.max(1, Math.floor(waitMs)))
   if (!scope) return headers
   headers['x-request-id'] = scope.requestId
-  // A service speaks for itself by its own token, not as a user.
-  if (scope.identity && !scope.identity.service) Object.assign(headers, identityHeaders(scope.identity))
-  return headers
+  return scope.asker ? Object.assign(headers, askerHeaders(scope.asker)) : headers
 }

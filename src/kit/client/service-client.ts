@@ -11,7 +11,7 @@ export interface CallOptions {
   /** Keeps the last good answer of this GET this long, and gives it when the service can't answer. Default: not kept. */
   readonly cacheMs?: number
   /**
-   * Lets callers who ask for the same GET at the same time, as the same identity, share one request. It starts after all of them
+   * Lets callers who ask for the same GET at the same time, for the same asker, share one request. It starts after all of them
    * asked, so nobody gets an answer older than his question. Answers must then be left unchanged. Default false.
    */
   readonly share?: boolean

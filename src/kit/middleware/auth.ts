@@ -1,14 +1,13 @@
 import type { MiddlewareHandler } from 'hono'
+import { type Asker, askerFromHeaders, LOCAL } from '../auth/asker.ts'
 import type { Authority } from '../auth/authority.ts'
-import { type Identity, identityFromHeaders, USER_ID_HEADER, USER_SCOPES_HEADER } from '../auth/identity.ts'
+import type { Identity } from '../auth/identity.ts'
+import { GATEWAY } from '../auth/ownership.ts'
 import { demandScopes } from '../auth/scopes.ts'
 import { AppError } from '../errors.ts'
 import type { AppEnv } from '../role.ts'
 import { currentScope } from '../telemetry/scope.ts'
 import { wantedScopes } from './wanted-scopes.ts'
-
-/** The service whose word about users is believed. */
-const GATEWAY = 'api-gateway'
 
 /** What tells who asks. */
 export interface AuthOptions {
@@ -18,14 +17,15 @@ export interface AuthOptions {
 }
 
 /**
- * Finds out who asks, and leaves it in the scope (design §6). In local mode a role is open to local callers and believes their X-User-Id. In
- * token mode it wants a JWT for its own audience that allows the scope of the route, and believes X-User-Id only from the gateway. Whatever
- * is answered is behind this link: a route that declares no scope is refused. Throws AppError `UNAUTHENTICATED`, `FORBIDDEN`.
+ * Finds out who asks, and leaves it in the scope (design §6), unless that is known already. In local mode a role is open to local callers and
+ * believes their word. In token mode it wants a JWT for its own audience that allows the scope of the route, and believes a word about somebody
+ * else only from the gateway. Whatever is answered is behind this link: a route that declares no scope is refused.
+ * Throws AppError `UNAUTHENTICATED`, `FORBIDDEN`.
  */
 export function auth({ authority, service }: AuthOptions): MiddlewareHandler<AppEnv> {
   if (authority.mode === 'local') {
     return function auth(c, next) {
-      remember(identityFromHeaders(c.req.header(USER_ID_HEADER), c.req.header(USER_SCOPES_HEADER)))
+      remember(askerFromHeaders((name) => c.req.header(name)) ?? LOCAL)
       return next()
     }
   }
@@ -34,11 +34,8 @@ export function auth({ authority, service }: AuthOptions): MiddlewareHandler<App
     if (wanted?.[0] === 'public' && wanted.length === 1) return next()
     const caller = await authority.verify(bearerToken(c.req.header('authorization')), service)
     if (wanted) admit(caller, wanted)
-    const user =
-      caller.service && caller.subject === GATEWAY
-        ? identityFromHeaders(c.req.header(USER_ID_HEADER), c.req.header(USER_SCOPES_HEADER))
-        : undefined
-    remember(user ?? caller)
+    const passesOn = caller.is === 'service' && caller.subject === GATEWAY
+    remember((passesOn ? askerFromHeaders((name) => c.req.header(name)) : undefined) ?? caller)
     return next()
   }
 }
@@ -54,9 +51,9 @@ function admit(caller: Identity, wanted: readonly string[]) {
   )
 }
 
-function remember(identity: Identity | undefined) {
+function remember(asker: Asker) {
   const scope = currentScope()
-  if (scope && identity) scope.identity = identity
+  if (scope) scope.asker ??= asker
 }
 
 /** The token of an `Authorization: Bearer` header (RFC 6750 §2.1); undefined when there is none. */

@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers'
 import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock as clock } from '../../drivers/clock.ts'
+import { identityOf } from '../auth/asker.ts'
 import type { Authority } from '../auth/authority.ts'
 import { AppError } from '../errors.ts'
 import type { Listener } from '../http/listener.ts'
@@ -39,7 +40,7 @@ async function boot(overrides: Partial<ChainOptions> & { tracesPerSecond?: numbe
   }
   const app = new Hono<AppEnv>()
   app.get('/things/:id', route({ summary: 'A thing', scope: 'users:read' }), (c) =>
-    c.json({ id: c.req.param('id'), subject: currentScope()?.identity?.subject }),
+    c.json({ id: c.req.param('id'), subject: identityOf(currentScope()?.asker)?.subject }),
   )
   app.get('/broken', () => {
     throw new TypeError('the secret inside')
@@ -56,7 +57,7 @@ async function boot(overrides: Partial<ChainOptions> & { tracesPerSecond?: numbe
     recall: () => undefined,
     verify: async (token, audience) => {
       if (token !== 'good') throw new AppError('UNAUTHENTICATED', 'Unauthorized')
-      return { subject: `caller-of-${audience}`, scopes: new Set(['users:read']), service: false }
+      return { is: 'user', subject: `caller-of-${audience}`, scopes: new Set(['users:read']) }
     },
   }
   const { tracesPerSecond = 100, ...parts } = overrides

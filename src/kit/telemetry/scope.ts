@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Identity } from '../auth/identity.ts'
+import type { Asker } from '../auth/asker.ts'
 import type { ActiveSpan } from './tracing.ts'
 
 /**
@@ -11,8 +11,8 @@ export interface Scope {
   readonly requestId: string
   /** Monotonic milliseconds after which nobody waits for the result any more. */
   deadline?: number
-  /** The verified caller; absent in local mode without a token. */
-  identity?: Identity
+  /** Who asks; absent where nobody does, as for a message or a timer, and until it is known. */
+  asker?: Asker
 }
 
 const storage = new AsyncLocalStorage<Scope>()

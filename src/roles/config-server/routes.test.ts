@@ -7,6 +7,7 @@ import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../drivers/clock.ts'
 import { openStore } from '../../drivers/store/open.ts'
+import { type Asker, NOBODY } from '../../kit/auth/asker.ts'
 import type { AuthMode } from '../../kit/auth/authority.ts'
 import type { Identity } from '../../kit/auth/identity.ts'
 import { createRemoteConfig } from '../../kit/config/remote-config.ts'
@@ -31,7 +32,7 @@ afterEach(async () => {
 function verify(token: string): Promise<Identity> {
   const [subject = '', scopes = ''] = token.replace('!', '').split('|')
   if (subject === 'bad') return Promise.reject(new AppError('UNAUTHENTICATED', 'bad token'))
-  return Promise.resolve({ subject, scopes: new Set(scopes.split(',')), service: token.endsWith('!') })
+  return Promise.resolve({ is: token.endsWith('!') ? 'service' : 'user', subject, scopes: new Set(scopes.split(',')) })
 }
 
 /** The config server's routes over a store of their own. */
@@ -71,6 +72,10 @@ async function run({ mode = 'local' as AuthMode, keepVersions = 100 } = {}) {
 }
 
 const DEV = '/config/user-service/development'
+const SCOPE: Scope = {
+  span: { traceId: '', spanId: '', sampled: false, setAttribute() {}, rename() {}, end() {} },
+  requestId: '',
+}
 
 describe('config routes', () => {
   it('keeps values of any shape, one by one or as a document', async () => {
@@ -234,6 +239,20 @@ describe('secrets', () => {
     expect(await json(`${DEV}/history`)).toMatchObject({ versions: [{ keys: ['plain'] }, { keys: ['password'] }] })
   })
 
+  it('are kept from who asks through the gateway, whose own they may be', async () => {
+    const { put, json } = await run({ mode: 'token' })
+    const as =
+      (asker: Asker) =>
+      <T>(work: () => T) =>
+        runInScope({ ...SCOPE, asker }, work)
+    const gatewayDev = '/config/api-gateway/development'
+    await as(await verify('ann|config:write'))(() => put(`${gatewayDev}/key`, { value: 's', secret: true }))
+    const ask = () => json(gatewayDev, { authorization: 'Bearer api-gateway|config:secrets!' })
+    expect(await as(NOBODY)(ask)).toEqual({})
+    expect(await as(await verify('ann|config:read'))(ask)).toEqual({})
+    expect(await as(await verify('api-gateway|!'))(ask)).toEqual({ key: 's' })
+  })
+
   it('stay secret until told otherwise, survive a document that does not name them, and roll back', async () => {
     const { put, post, json } = await run()
     const owner = { authorization: 'Bearer user-service|!' }
@@ -251,13 +270,8 @@ describe('secrets', () => {
   it('need config:write to be changed in token mode, like everything else', async () => {
     const { put } = await run({ mode: 'token' })
     const as = (scopes: readonly string[]) => {
-      const span = { traceId: '', spanId: '', sampled: false, setAttribute() {}, rename() {}, end() {} }
-      const scope: Scope = {
-        span,
-        requestId: '',
-        identity: { subject: 'ann', service: false, scopes: new Set(scopes) },
-      }
-      return runInScope(scope, async () => (await put(`${DEV}/a`, 1)).status)
+      const asker: Asker = { is: 'user', subject: 'ann', scopes: new Set(scopes) }
+      return runInScope({ ...SCOPE, asker }, async () => (await put(`${DEV}/a`, 1)).status)
     }
     expect(await as([])).toBe(403)
     expect(await as(['config:read'])).toBe(403)

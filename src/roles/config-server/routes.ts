@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono'
 import * as z from 'zod'
 import type { Store } from '../../drivers/store/contract.ts'
+import { identityOf } from '../../kit/auth/asker.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
 import { AppError } from '../../kit/errors.ts'
 import { parseJson, readBody } from '../../kit/http/body.ts'
@@ -188,24 +189,28 @@ export function configRoutes({
 
   /**
    * Secrets are shown to a token with `config:secrets`, and to the service they belong to. In local mode too: there the caller's
-   * word about itself is believed for everything else, but a secret takes a real token.
+   * word about itself is believed for everything else, but a secret takes a real token. In token mode it is who asks that counts, not
+   * the gateway through which he does.
    */
   async function maySeeSecrets(c: Context<AppEnv>, owner: string): Promise<boolean> {
     const token = findBearerToken(c.req.header('authorization'))
     if (token === undefined) return false
-    const { subject, service, scopes } = await authority.verify(token, audience)
-    return scopes.has('config:secrets') || (service && subject === owner)
+    const identity = await authority.verify(token, audience)
+    const asker = authority.mode === 'token' ? identityOf(currentScope()?.asker) : identity
+    if (!asker) return false
+    return asker.scopes.has('config:secrets') || (asker.is === 'service' && asker.subject === owner)
   }
 
   /** Who makes a change. Throws AppError `FORBIDDEN` when they may not, in token mode. */
   function authorOf(c: Context<AppEnv>): Author {
-    const identity = currentScope()?.identity
+    const asker = currentScope()?.asker
+    const identity = identityOf(asker)
     if (authority.mode === 'token' && !identity?.scopes.has('config:write')) {
       throw new AppError('FORBIDDEN', 'This token may not change configurations', {
         detail: 'It lacks the scope config:write',
       })
     }
-    return { name: identity?.subject ?? 'local', ifMatch: c.req.header('if-match') }
+    return { name: identity?.subject ?? asker?.is ?? 'local', ifMatch: c.req.header('if-match') }
   }
   return app
 }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { type Caller, NOBODY } from '../../kit/auth/asker.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
 import type { Identity } from '../../kit/auth/identity.ts'
 import { demandScopes } from '../../kit/auth/scopes.ts'
@@ -9,7 +10,7 @@ import type { Access } from './route-table.ts'
  * Finds out who sends a request and whether they may. A public method needs no token, but a token that comes along is
  * checked, and one that is bad is refused rather than overlooked.
  * @param service the audience a token must be meant for
- * @returns at once what can be known at once: undefined for nobody, the identity of a token seen lately; else a promise of it
+ * @returns at once what can be known at once: nobody, or the identity of a token seen lately; else a promise of it
  * @throws AppError `UNAUTHENTICATED` for a missing or bad token, `FORBIDDEN` when a scope is missing; a returned promise rejects with these
  */
 export function identify(
@@ -17,8 +18,8 @@ export function identify(
   access: Access,
   authority: Authority,
   service: string,
-): Identity | undefined | Promise<Identity> {
-  if (access === 'public' && !BEARER.test(authorization ?? '')) return undefined
+): Caller | Promise<Identity> {
+  if (access === 'public' && !BEARER.test(authorization ?? '')) return NOBODY
   const token = bearerToken(authorization)
   const known = authority.recall(token, service)
   if (known) return withScopes(known, access)

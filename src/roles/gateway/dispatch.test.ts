@@ -201,8 +201,8 @@ describe('in token mode', () => {
     expect((await strict.fetch('/things')).status).toBe(200)
     const token = authorization?.replace('Bearer ', '') ?? ''
     expect(await strict.authority.verify(token, 'thing-service')).toMatchObject({
+      is: 'service',
       subject: 'api-gateway',
-      service: true,
     })
   })
 })

@@ -1,4 +1,5 @@
 import type { Clock } from '../../drivers/clock.ts'
+import { NOBODY } from '../../kit/auth/asker.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
 import type { RetryBudget } from '../../kit/client/retry.ts'
 import type { Balancer, Pick } from '../../kit/discovery/balancer.ts'
@@ -149,7 +150,7 @@ class Dispatch implements Watched {
       host: incoming.headers.host,
       requestId,
       span: scope.span,
-      identity: scope.identity,
+      asker: scope.asker ?? NOBODY,
       serviceToken: this.#serviceToken,
       waitMs: Math.max(1, Math.floor(this.dueAt - clock.monotonic())),
     })

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { NOBODY } from '../../kit/auth/asker.ts'
 import { type ForwardedFor, headerFilter } from './forwarded-headers.ts'
 
 const SPAN = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', sampled: true }
@@ -10,7 +11,7 @@ const FORWARDED: ForwardedFor = {
   host: 'gateway.test',
   requestId: 'request-1',
   span: SPAN,
-  identity: { subject: 'alice', scopes: new Set(['orders:write', 'orders:read']), service: false },
+  asker: { is: 'user', subject: 'alice', scopes: new Set(['orders:write', 'orders:read']) },
   serviceToken: undefined,
   waitMs: 15_000,
 }
@@ -53,13 +54,16 @@ describe('request headers', () => {
       ['x-trace-id', SPAN.traceId],
       ['x-span-id', SPAN.spanId],
       ['x-deadline-ms', '15000'],
+      ['x-caller', 'user'],
       ['x-user-id', 'alice'],
       ['x-user-scopes', 'orders:write orders:read'],
     ])
   })
 
-  it('name nobody when nobody was verified', () => {
-    const names = sent(['X-User-Id', 'mallory'], { identity: undefined, host: undefined }).map(([name]) => name)
+  it('say "nobody" when nobody was verified', () => {
+    const pairs = sent(['X-User-Id', 'mallory', 'X-Caller', 'user'], { asker: NOBODY, host: undefined })
+    const names = pairs.map(([name]) => name)
+    expect(valuesOf(pairs, 'x-caller')).toEqual(['nobody'])
     expect(names).not.toContain('x-user-id')
     expect(names).not.toContain('x-forwarded-host')
   })
@@ -78,6 +82,8 @@ describe('request headers', () => {
     'x-user_ID',
     'X~User~Id',
     'X-User',
+    'X-Caller',
+    'x_caller',
     'X-User-Scopes',
     'X_User_Scopes',
     'X-User-Role',

@@ -1,4 +1,4 @@
-import { type Identity, identityHeaders } from '../../kit/auth/identity.ts'
+import { type Asker, askerHeaders, CALLER_HEADER } from '../../kit/auth/asker.ts'
 import { DEADLINE_HEADER } from '../../kit/client/outgoing-headers.ts'
 import { formatTraceparent, type SpanContext } from '../../kit/telemetry/tracing.ts'
 
@@ -11,8 +11,8 @@ export interface ForwardedFor {
   readonly host: string | undefined
   readonly requestId: string
   readonly span: SpanContext
-  /** The verified caller; absent on public routes without a token. */
-  readonly identity: Identity | undefined
+  /** The verified caller, or nobody: it is always said which. */
+  readonly asker: Asker
   /** The gateway's own token for the upstream, in `auth.mode: token`. */
   readonly serviceToken: string | undefined
   /** Whole milliseconds the client still waits. */
@@ -43,14 +43,14 @@ export interface HeaderFilter {
 export function headerFilter(): HeaderFilter {
   const rules = new Map<string, NameRule>()
   /** A token seen again is the same Identity object again, so its lines are written once. */
-  const claims = new WeakMap<Identity, string>()
+  const claims = new WeakMap<Asker, string>()
 
-  function linesOf(identity: Identity): string {
-    const known = claims.get(identity)
+  function linesOf(asker: Asker): string {
+    const known = claims.get(asker)
     if (known !== undefined) return known
-    const headers = Object.entries(identityHeaders(identity))
+    const headers = Object.entries(askerHeaders(asker))
     const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-    claims.set(identity, lines)
+    claims.set(asker, lines)
     return lines
   }
 
@@ -84,7 +84,7 @@ export function headerFilter(): HeaderFilter {
         if (!rule.toUpstream || named?.has(rule.lower)) continue
         lines += `${name}: ${rawHeaders[at + 1]}\r\n`
       }
-      return lines + ownLines(forwarded, forwarded.identity === undefined ? '' : linesOf(forwarded.identity))
+      return lines + ownLines(forwarded, linesOf(forwarded.asker))
     },
 
     response(rawHeaders, own) {
@@ -160,6 +160,7 @@ const GUARDED = new Set([
   'x-trace-id',
   'x-span-id',
   'x-request-id',
+  CALLER_HEADER,
   'x-user',
   'x-real-ip',
   'x-client-ip',

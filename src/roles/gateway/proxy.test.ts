@@ -176,12 +176,12 @@ describe('headers', () => {
       traceparent: expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/),
       'x-deadline-ms': expect.stringMatching(/^1[0-9]{4}$/),
     })
-    expect(sent['x-user-id']).toBeUndefined()
+    expect([sent['x-caller'], sent['x-user-id']]).toEqual(['nobody', undefined])
   })
 
   it('names the verified user and keeps its token', async () => {
     await post('/gateway/api/users', { authorization: await gateway.bearer(['users:write']), 'x-user-id': 'mallory' })
-    expect(seen[0]?.headers).toMatchObject({ 'x-user-id': 'alice', 'x-user-scopes': 'users:write' })
+    expect(seen[0]?.headers).toMatchObject({ 'x-caller': 'user', 'x-user-id': 'alice', 'x-user-scopes': 'users:write' })
     expect(seen[0]?.headers.authorization).toBeUndefined()
   })
 

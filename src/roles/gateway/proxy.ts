@@ -1,4 +1,4 @@
-import type { Identity } from '../../kit/auth/identity.ts'
+import { type Caller, identityOf, NOBODY } from '../../kit/auth/asker.ts'
 import { AppError, toAppError } from '../../kit/errors.ts'
 import type { Exchange } from '../../kit/http/exchange.ts'
 import { answerProblem } from '../../kit/http/problem.ts'
@@ -36,6 +36,8 @@ export function createProxy(options: ProxyOptions): (exchange: Exchange) => bool
     if ('refused' in target) return answer(exchange, badPath(target.refused))
     // not the one a client claims: with a short one it could have its own time-outs held against an instance
     exchange.scope.deadline = exchange.startedAt + deadline_ms
+    // before anything is known of him: what comes in here is never a local caller's, and no header says who asks
+    exchange.scope.asker = NOBODY
 
     const own = ownMethods(target.path)
     if (own !== undefined) {
@@ -69,22 +71,22 @@ function admission(options: ProxyOptions): (access: Access, request: Dispatched)
   const { routes, authority, service, clock, metrics, log } = options
   const limits = rateLimits(routes)
 
-  function overLimit({ exchange, route }: Dispatched, identity: Identity | undefined): AppError | undefined {
+  function overLimit({ exchange, route }: Dispatched, caller: Caller): AppError | undefined {
     const held = limits.get(route)
     const buckets = isSafe(exchange.method) ? held?.reads : held?.writes
     if (!buckets) return undefined
     const address = exchange.incoming.socket.remoteAddress ?? ''
-    const verdict = buckets.take(bucketKey(identity?.subject, address), clock.monotonic())
+    const verdict = buckets.take(bucketKey(identityOf(caller)?.subject, address), clock.monotonic())
     if (verdict.allowed) return undefined
     metrics.limited(route.prefix)
     const headers = { 'retry-after': String(verdict.retryAfterSeconds) }
     return new AppError('RATE_LIMITED', 'Too many requests', { headers })
   }
 
-  function proceed(request: Dispatched, identity: Identity | undefined): void {
+  function proceed(request: Dispatched, caller: Caller): void {
     const { exchange } = request
-    if (identity) exchange.scope.identity = identity
-    const error = overLimit(request, identity)
+    exchange.scope.asker = caller
+    const error = overLimit(request, caller)
     if (error) answerProblem(exchange, error)
     else dispatch(options, request)
   }

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { identityOf } from '../../kit/auth/asker.ts'
 import type { ServiceClient } from '../../kit/client/service-client.ts'
 import { AppError } from '../../kit/errors.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
@@ -40,7 +41,7 @@ describe('GET /gateway/api/users/:id/orders', () => {
   it('joins a user with its orders, asked for at once on behalf of the caller', async () => {
     const asked: unknown[] = []
     const note = (answer: unknown) => (path: string, query: unknown) => {
-      asked.push([path, query, currentScope()?.identity?.subject])
+      asked.push([path, query, identityOf(currentScope()?.asker)?.subject])
       return answer
     }
     const answer = await ask(

@@ -34,12 +34,12 @@ export function gatewayRoutes({ users, orders, authority, service }: GatewayRout
   return app
 }
 
-/** Lets only holders of a token in; what the chain has taken from headers as the caller's identity is replaced. */
+/** Lets only holders of a token in; nobody, as the door called him, becomes somebody. */
 function wantsToken(authority: Authority, service: string): MiddlewareHandler<AppEnv> {
   return async function wantsToken(c, next) {
-    const identity = await identify({ authorization: c.req.header('authorization') }, 'token', authority, service)
+    const asker = await identify({ authorization: c.req.header('authorization') }, 'token', authority, service)
     const scope = currentScope()
-    if (scope && identity) scope.identity = identity
+    if (scope) scope.asker = asker
     return next()
   }
 }

@@ -21,7 +21,7 @@ export function parseIdempotencyKey(header: string | undefined): string | undefi
 
 /** A key belongs to who used it: another caller's same key is another key. */
 export interface OwnedKey {
-  /** Empty for a caller without a token. */
+  /** `Placer.keys`: empty for a local caller. */
   readonly owner: string
   readonly key: string
 }

@@ -1,4 +1,4 @@
-import type { Generated } from 'kysely'
+import { type Generated, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { inboxMigration } from '../../kit/messaging/inbox.ts'
 import type { InboxTable, OutboxTable } from '../../kit/messaging/messaging.ts'
@@ -20,7 +20,7 @@ export interface OrderTables extends OutboxTable, InboxTable {
     created_at: string
   }
   idempotency_keys: {
-    /** Empty for orders made without a token. */
+    /** Who used it: `user alice`, `service shop-service`; empty for local callers. */
     owner: string
     key: string
     order_id: number
@@ -60,10 +60,18 @@ const idempotencyKeys: Migration = {
   },
 }
 
+/** Keys were a user's by his name alone, which a service could have too. */
+const keysByKind: Migration = {
+  async up(db) {
+    await sql`update idempotency_keys set owner = 'user ' || owner where owner <> ''`.execute(db)
+  },
+}
+
 /** The order service's tables. */
 export const orderMigrations: Readonly<Record<string, Migration>> = {
   '2026-01-01-orders': orders,
   '2026-01-02-idempotency-keys': idempotencyKeys,
   '2026-01-03-outbox': outboxMigration,
   '2026-01-04-inbox': inboxMigration,
+  '2026-11-26-idempotency-keys-by-kind': keysByKind,
 }

@@ -1,10 +1,10 @@
 import type { Store } from '../../drivers/store/contract.ts'
+import type { View } from '../../kit/auth/ownership.ts'
 import { AppError } from '../../kit/errors.ts'
 import type { Order, OrderStatus } from './contract.ts'
 import { toOrder } from './order-rows.ts'
 import { afterCancel } from './order-status.ts'
 import type { OrderTables } from './order-tables.ts'
-import type { Caller } from './ownership.ts'
 
 interface OrderFilter {
   readonly limit: number
@@ -14,37 +14,44 @@ interface OrderFilter {
   readonly status?: OrderStatus | undefined
 }
 
-/** The orders that are there. What a caller may not see doesn't exist for him. */
+/** The orders that are there. What an asker may not see doesn't exist for him. */
 export interface Orders {
   /** In the order in which they were made. */
-  list(filter: OrderFilter, caller: Caller): Promise<readonly Order[]>
+  list(filter: OrderFilter, view: View): Promise<readonly Order[]>
   /** Throws AppError `NOT_FOUND`. */
-  find(id: number, caller: Caller): Promise<Order>
+  find(id: number, view: View): Promise<Order>
   /** Throws AppError `NOT_FOUND`, and `CONFLICT` for an order that is paid or failed. Cancelling twice is as good as once. */
-  cancel(id: number, caller: Caller): Promise<void>
+  cancel(id: number, view: View): Promise<void>
 }
 
 /** Makes the orders of a store. */
 export function createOrders(store: Store<OrderTables>): Orders {
   /** @param db the store's, or a transaction */
-  function visible(db: typeof store.db, { owner, sees }: Caller) {
+  function visible(db: typeof store.db, view: View) {
     const orders = db.selectFrom('orders').selectAll()
-    return sees === 'all' ? orders : orders.where('owner', '=', owner)
+    switch (view.sees) {
+      case 'all':
+        return orders
+      case 'own':
+        return orders.where('owner', '=', view.owner)
+      case 'nothing':
+        return orders.where((is) => is.lit(false))
+    }
   }
 
   return {
-    async list({ limit, after = 0, userId, status }, caller) {
-      let orders = visible(store.db, caller).where('id', '>', after)
+    async list({ limit, after = 0, userId, status }, view) {
+      let orders = visible(store.db, view).where('id', '>', after)
       if (userId !== undefined) orders = orders.where('user_id', '=', userId)
       if (status !== undefined) orders = orders.where('status', '=', status)
       return (await orders.orderBy('id').limit(limit).execute()).map(toOrder)
     },
-    async find(id, caller) {
-      return toOrder(await visible(store.db, caller).where('id', '=', id).executeTakeFirstOrThrow(notFound))
+    async find(id, view) {
+      return toOrder(await visible(store.db, view).where('id', '=', id).executeTakeFirstOrThrow(notFound))
     },
-    async cancel(id, caller) {
+    async cancel(id, view) {
       await store.transaction(async (trx) => {
-        const { status } = await visible(trx, caller).where('id', '=', id).executeTakeFirstOrThrow(notFound)
+        const { status } = await visible(trx, view).where('id', '=', id).executeTakeFirstOrThrow(notFound)
         const transition = afterCancel(status)
         if (transition.outcome === 'refused') {
           const why = status === 'paid' ? 'it is paid' : 'its payment failed'

@@ -1,21 +1,18 @@
-import type { Identity } from '../../kit/auth/identity.ts'
+import type { Asker } from '../../kit/auth/asker.ts'
+import { wantSomebody } from '../../kit/auth/ownership.ts'
 
-/** The scope that sees and changes everybody's orders. */
-const ADMIN_SCOPE = 'admin'
-
-/** Who asks, as far as orders are concerned. */
-export interface Caller {
-  /** Whose the orders are that are made now; null for a caller without a token, and for a service. */
+/** Who places an order. */
+export interface Placer {
+  /** Whose the order is; null when it is nobody's, as a local caller's or a service's. */
   readonly owner: string | null
-  /** Whose orders are there for this caller: his own, or everybody's. */
-  readonly sees: 'own' | 'all'
+  /** Whose the Idempotency-Keys are: no two askers share one. Empty for local callers. */
+  readonly keys: string
 }
 
-/**
- * A person sees his own orders, and with the scope `admin` everybody's. So do the platform's services, and, where no token is asked for
- * (auth.mode local), whoever calls the service directly.
- */
-export function callerOf(identity: Identity | undefined): Caller {
-  if (!identity || identity.service) return { owner: null, sees: 'all' }
-  return { owner: identity.subject, sees: identity.scopes.has(ADMIN_SCOPE) ? 'all' : 'own' }
+/** Who places the orders of an asker. Throws AppError `UNAUTHENTICATED` for nobody: an order belongs to who made it. */
+export function placerOf(asker: Asker | undefined): Placer {
+  const somebody = wantSomebody(asker, 'An order belongs to who places it')
+  if (somebody.is === 'local') return { owner: null, keys: '' }
+  const { is, subject } = somebody
+  return { owner: is === 'user' ? subject : null, keys: `${is} ${subject}` }
 }

@@ -9,6 +9,7 @@ import { type NewOrder, ORDER_CREATED, type Order, type OrderCreated } from './c
 import { createIdempotencyKeys, type OwnedKey } from './idempotency.ts'
 import { type OrderRow, toOrder } from './order-rows.ts'
 import type { OrderTables } from './order-tables.ts'
+import type { Placer } from './ownership.ts'
 
 /** Milliseconds for which a user who was there counts as there while user-service can't be asked. */
 const USER_REMEMBERED_MS = 60_000
@@ -32,13 +33,12 @@ interface Placed {
 
 /**
  * Makes orders.
- * @param owner whose it is; null for nobody's
  * @param key makes a repeated request safe: for 24 h the same key with the same order gives the first answer again
  *
  * Throws AppError `NOT_FOUND` when there is no such user, `UNPROCESSABLE` for a key that made another order, and what the service client
  * throws while user-service can't be asked.
  */
-export type PlaceOrder = (order: NewOrder, owner: string | null, key?: string) => Promise<Placed>
+export type PlaceOrder = (order: NewOrder, placer: Placer, key?: string) => Promise<Placed>
 
 /** Makes the way in which orders are placed, its statements compiled once. */
 export function createPlacing({ store, outbox, users, clock, priceOf }: PlacingOptions): PlaceOrder {
@@ -91,12 +91,12 @@ export function createPlacing({ store, outbox, users, clock, priceOf }: PlacingO
     return made
   }
 
-  return async function placeOrder(order, owner, key) {
+  return async function placeOrder(order, { owner, keys: keysOf }, key) {
     if (key === undefined) {
       await checkUser(order.user_id)
       return { order: await store.transaction((trx) => write(trx, order, owner)), replayed: false }
     }
-    const owned = { owner: owner ?? '', key }
+    const owned = { owner: keysOf, key }
     const before = await replay(db, order, owned)
     if (before) return before
     await checkUser(order.user_id)

@@ -1,14 +1,11 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Identity } from '../../kit/auth/identity.ts'
+import { type Asker, NOBODY } from '../../kit/auth/asker.ts'
 import { AppError } from '../../kit/errors.ts'
 import { OrderService } from './testing/order-service.ts'
 
-const person = (subject: string, ...scopes: string[]): Identity => ({
-  subject,
-  scopes: new Set(scopes),
-  service: false,
-})
+const as = (is: 'user' | 'service', subject: string, ...scopes: string[]) => ({ is, subject, scopes: new Set(scopes) })
+const person = (subject: string, ...scopes: string[]) => as('user', subject, ...scopes)
 const alice = person('alice')
 const bob = person('bob')
 
@@ -81,24 +78,37 @@ describe('order service', () => {
   })
 
   it('shows a person only his own orders, and an admin all', async () => {
-    const his = await service.place({}, { identity: alice })
-    await service.place({}, { identity: bob })
+    const his = await service.place({}, { asker: alice })
+    await service.place({}, { asker: bob })
     const nobodys = await service.place()
-    const ids = async (identity?: Identity) =>
-      (await service.call('GET', '/api/orders', identity && { identity })).body.map(({ id }: { id: number }) => id)
+    const ids = async (asker?: Asker) =>
+      (await service.call('GET', '/api/orders', asker && { asker })).body.map(({ id }: { id: number }) => id)
     expect(await ids(alice)).toEqual([1])
     expect(await ids(bob)).toEqual([2])
     expect(await ids(person('carol'))).toEqual([])
     expect(await ids(person('root', 'admin'))).toEqual([1, 2, 3])
     expect(await ids()).toEqual([1, 2, 3])
-    expect(await ids({ ...person('api-gateway'), service: true })).toEqual([1, 2, 3])
+    expect(await ids(as('service', 'shop-service', 'orders:read'))).toEqual([1, 2, 3])
+    expect(await ids(as('service', 'shop-service'))).toEqual([])
+    expect(await ids(as('service', 'api-gateway', 'orders:read'))).toEqual([])
+    expect(await ids(NOBODY)).toEqual([])
 
     const problem = { status: 404, body: { error: 'Order not found' } }
-    expect(await service.call('GET', `/api/orders/${his.id}`, { identity: bob })).toMatchObject(problem)
-    expect(await service.call('DELETE', `/api/orders/${his.id}`, { identity: bob })).toMatchObject(problem)
-    expect(await service.call('GET', `/api/orders/${nobodys.id}`, { identity: bob })).toMatchObject(problem)
-    expect(await service.call('GET', `/api/orders/${his.id}`, { identity: alice })).toMatchObject({ status: 200 })
+    expect(await service.call('GET', `/api/orders/${his.id}`, { asker: bob })).toMatchObject(problem)
+    expect(await service.call('DELETE', `/api/orders/${his.id}`, { asker: bob })).toMatchObject(problem)
+    expect(await service.call('GET', `/api/orders/${nobodys.id}`, { asker: bob })).toMatchObject(problem)
+    expect(await service.call('GET', `/api/orders/${his.id}`, { asker: alice })).toMatchObject({ status: 200 })
+    for (const method of ['GET', 'DELETE'])
+      for (const order of [his, nobodys])
+        expect(await service.call(method, `/api/orders/${order.id}`, { asker: NOBODY })).toMatchObject(problem)
     expect(JSON.stringify(his)).not.toContain('alice')
+  })
+
+  it('takes no order of nobody', async () => {
+    const body = { user_id: 1, product_name: 'Mouse', quantity: 1 }
+    const answer = await service.call('POST', '/api/orders', { body, asker: NOBODY, key: 'k1' })
+    expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer'])
+    expect([service.asked, await service.events()]).toEqual([0, []])
   })
 
   it('filters and pages', async () => {
@@ -169,13 +179,15 @@ describe('order service', () => {
     })
 
     it('refuses another order under it, and tells callers apart', async () => {
-      await service.place({}, { key: 'k1', identity: alice })
+      await service.place({}, { key: 'k1', asker: alice })
       const body = { user_id: 1, product_name: 'Mouse', quantity: 2 }
-      expect(await service.call('POST', '/api/orders', { body, key: 'k1', identity: alice })).toMatchObject({
+      expect(await service.call('POST', '/api/orders', { body, key: 'k1', asker: alice })).toMatchObject({
         status: 422,
       })
-      expect((await service.place({}, { key: 'k1', identity: bob })).id).toBe(2)
+      expect((await service.place({}, { key: 'k1', asker: bob })).id).toBe(2)
       expect((await service.place({}, { key: 'k1' })).id).toBe(3)
+      expect((await service.place({}, { key: 'k1', asker: as('service', 'alice') })).id).toBe(4)
+      expect((await service.place({}, { key: 'k1', asker: person('service alice') })).id).toBe(5)
     })
 
     it('makes one order of many at once', async () => {
@@ -217,7 +229,7 @@ describe('order service', () => {
           const answers = await Promise.all(
             uses.map(async ({ key, quantity, who }) => {
               const body = { user_id: 1, product_name: 'Mouse', quantity }
-              const answer = await other.call('POST', '/api/orders', { body, key, identity: who })
+              const answer = await other.call('POST', '/api/orders', { body, key, asker: who })
               return { key: `${who.subject} ${key}`, quantity, ...answer }
             }),
           )

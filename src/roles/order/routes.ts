@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import * as z from 'zod'
+import { viewOf } from '../../kit/auth/ownership.ts'
 import { Limit, NumericId, page } from '../../kit/http/paging.ts'
 import { route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
@@ -7,7 +8,7 @@ import { currentScope } from '../../kit/telemetry/scope.ts'
 import { NewOrder, Order, OrderStatus } from './contract.ts'
 import { parseIdempotencyKey } from './idempotency.ts'
 import type { Orders } from './orders.ts'
-import { callerOf } from './ownership.ts'
+import { placerOf } from './ownership.ts'
 import type { PlaceOrder } from './placing.ts'
 
 const ListQuery = z.object({
@@ -23,7 +24,7 @@ const INVALID_ID = 'Invalid order ID'
 /** The order service's HTTP API (design §5; seed 9.7.3). */
 export function orderRoutes(orders: Orders, placeOrder: PlaceOrder): Hono<AppEnv> {
   const app = new Hono<AppEnv>()
-  const caller = () => callerOf(currentScope()?.identity)
+  const view = () => viewOf(currentScope()?.asker, 'orders')
 
   app.post(
     '/api/orders',
@@ -35,13 +36,14 @@ export function orderRoutes(orders: Orders, placeOrder: PlaceOrder): Hono<AppEnv
       responses: {
         201: Order,
         400: INVALID_ORDER,
+        401: 'Who asks is nobody',
         404: 'User not found',
         422: 'The Idempotency-Key was used for another order',
       },
     }),
     async (c) => {
       const key = parseIdempotencyKey(c.req.header('idempotency-key'))
-      const { order, replayed } = await placeOrder(c.req.valid('json'), caller().owner, key)
+      const { order, replayed } = await placeOrder(c.req.valid('json'), placerOf(currentScope()?.asker), key)
       const location = `/api/orders/${order.id}`
       return c.json(order, 201, replayed ? { location, 'idempotency-replayed': 'true' } : { location })
     },
@@ -52,7 +54,7 @@ export function orderRoutes(orders: Orders, placeOrder: PlaceOrder): Hono<AppEnv
     route({ summary: 'List orders', scope: 'orders:read', query: ListQuery, responses: { 200: z.array(Order) } }),
     async (c) => {
       const { user_id: userId, status, limit, after } = c.req.valid('query')
-      return c.json(page(c, await orders.list({ limit: limit + 1, after, userId, status }, caller()), limit))
+      return c.json(page(c, await orders.list({ limit: limit + 1, after, userId, status }, view()), limit))
     },
   )
 
@@ -65,7 +67,7 @@ export function orderRoutes(orders: Orders, placeOrder: PlaceOrder): Hono<AppEnv
       invalid: INVALID_ID,
       responses: { 200: Order, 404: 'Order not found' },
     }),
-    async (c) => c.json(await orders.find(c.req.valid('param').id, caller())),
+    async (c) => c.json(await orders.find(c.req.valid('param').id, view())),
   )
 
   app.delete(
@@ -78,7 +80,7 @@ export function orderRoutes(orders: Orders, placeOrder: PlaceOrder): Hono<AppEnv
       responses: { 204: 'Cancelled', 404: 'Order not found', 409: 'The order is paid, or its payment failed' },
     }),
     async (c) => {
-      await orders.cancel(c.req.valid('param').id, caller())
+      await orders.cancel(c.req.valid('param').id, view())
       return c.body(null, 204)
     },
   )

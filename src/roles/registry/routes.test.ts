@@ -301,19 +301,19 @@ describe('registry routes', () => {
 
   it('lets a service speak only for itself in token mode', async () => {
     const { post } = await run({ mode: 'token' })
-    const as = (subject: string, service: boolean, scopes: readonly string[], path: string) => {
+    const as = (is: 'user' | 'service', subject: string, scopes: readonly string[], path: string) => {
       const span = { traceId: '', spanId: '', sampled: false, setAttribute() {}, rename() {}, end() {} }
-      const scope: Scope = { span, requestId: '', identity: { subject, service, scopes: new Set(scopes) } }
+      const scope: Scope = { span, requestId: '', asker: { is, subject, scopes: new Set(scopes) } }
       return runInScope(scope, async () => (await post(`/registry/${path}`, USER)).status)
     }
-    expect(await as('order-service', true, [], 'register')).toBe(403)
-    expect(await as('user-service', false, [], 'register')).toBe(403)
+    expect(await as('service', 'order-service', [], 'register')).toBe(403)
+    expect(await as('user', 'user-service', [], 'register')).toBe(403)
     expect((await post('/registry/register', USER)).status).toBe(403)
-    expect(await as('user-service', true, [], 'register')).toBe(201)
+    expect(await as('service', 'user-service', [], 'register')).toBe(201)
     for (const path of ['heartbeat', 'unhealthy', 'drain', 'deregister'])
-      expect(await as('order-service', true, [], path)).toBe(403)
-    expect(await as('user-service', true, [], 'heartbeat')).toBe(200)
-    expect(await as('ann', false, ['registry:admin'], 'deregister')).toBe(200)
+      expect(await as('service', 'order-service', [], path)).toBe(403)
+    expect(await as('service', 'user-service', [], 'heartbeat')).toBe(200)
+    expect(await as('user', 'ann', ['registry:admin'], 'deregister')).toBe(200)
   })
 })
 

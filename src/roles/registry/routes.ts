@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import * as z from 'zod'
 import type { Clock } from '../../drivers/clock.ts'
+import { identityOf } from '../../kit/auth/asker.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
 import type { Instance } from '../../kit/discovery/directory.ts'
 import { type Down, type Snapshot, type Up, WATCH_EVENTS } from '../../kit/discovery/watch-events.ts'
@@ -179,8 +180,8 @@ function wireOf(change: Change): Jsonable<typeof Up> | Jsonable<typeof Down> {
 /** In token mode a service speaks for itself only; `registry:admin` speaks for all. */
 function allowService({ mode }: Pick<Authority, 'mode'>, service: string): void {
   if (mode === 'local') return
-  const identity = currentScope()?.identity
-  if (identity?.service && identity.subject === service) return
+  const identity = identityOf(currentScope()?.asker)
+  if (identity?.is === 'service' && identity.subject === service) return
   if (identity?.scopes.has('registry:admin')) return
   throw new AppError('FORBIDDEN', 'A service speaks only for itself', {
     detail: `This token is not ${service}'s, and lacks the scope registry:admin`,

@@ -64,7 +64,7 @@ export class TestPlatform {
       mode: this.mode,
       issuer: 'msvc',
       mint: async () => '',
-      verify: async () => ({ subject: '', scopes: new Set(), service: false }),
+      verify: async () => ({ is: 'user', subject: '', scopes: new Set() }),
       recall: () => undefined,
       serviceToken: async (service, audience) => `${service}-for-${audience}`,
     }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Hono } from 'hono'
 import type { Store } from '../../../drivers/store/contract.ts'
 import { sqlite } from '../../../drivers/store/sqlite.ts'
-import type { Identity } from '../../../kit/auth/identity.ts'
+import { type Asker, LOCAL } from '../../../kit/auth/asker.ts'
 import type { ServiceClient } from '../../../kit/client/service-client.ts'
 import { AppError } from '../../../kit/errors.ts'
 import type { IncomingEvent } from '../../../kit/messaging/messaging.ts'
@@ -73,22 +73,22 @@ export class OrderService implements AsyncDisposable {
     this.#handle = createPaymentResults({ store, clock, log })
   }
 
-  /** Sends a request as `identity`; absent for a local caller without token. */
+  /** Sends a request as `asker`: a local caller unless the test says otherwise. */
   async call(
     method: string,
     path: string,
-    { body, identity, key }: { body?: unknown; identity?: Identity; key?: string } = {},
+    { body, asker = LOCAL, key }: { body?: unknown; asker?: Asker; key?: string } = {},
   ) {
     const init: RequestInit = { method, headers: key === undefined ? {} : { 'idempotency-key': key } }
     if (body !== undefined) init.body = typeof body === 'string' ? body : JSON.stringify(body)
     const send = () => this.#app.request(path, init)
-    const answer = await (identity ? runInScope({ ...SCOPE, identity }, send) : send())
+    const answer = await runInScope({ ...SCOPE, asker }, send)
     const text = await answer.text()
     return { status: answer.status, headers: answer.headers, body: text === '' ? undefined : JSON.parse(text) }
   }
 
   /** Places an order for user 1 and gives its answer's body. */
-  async place(order: Partial<Order> = {}, who: { identity?: Identity; key?: string } = {}): Promise<Order> {
+  async place(order: Partial<Order> = {}, who: { asker?: Asker; key?: string } = {}): Promise<Order> {
     const body = { user_id: 1, product_name: 'Mouse', quantity: 1, ...order }
     return (await this.call('POST', '/api/orders', { body, ...who })).body
   }

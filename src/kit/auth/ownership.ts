@@ -1,0 +1,49 @@
+import { AppError } from '../errors.ts'
+import type { Asker } from './asker.ts'
+
+/** The scope that sees and changes everybody's things. */
+const ADMIN_SCOPE = 'admin'
+
+/** The service that passes on what others ask, and says for whom. */
+export const GATEWAY = 'api-gateway'
+
+/** Which of the things that have owners are there for an asker. */
+export type View =
+  | { readonly sees: 'all' }
+  | { readonly sees: 'own'; readonly owner: string }
+  | { readonly sees: 'nothing' }
+
+const ALL: View = { sees: 'all' }
+const NOTHING: View = { sees: 'nothing' }
+
+/**
+ * Decides ownership from who asks (design §6). A person sees his own things, and with the scope `admin` everybody's. A service sees all
+ * when a scope of its own says so, and so does a local caller. Nobody sees nothing; neither does the gateway on its own behalf, nor somebody
+ * of whom nothing is known.
+ * @param things as scopes name them, such as `orders`
+ * @example viewOf(currentScope()?.asker, 'orders')
+ */
+export function viewOf(asker: Asker | undefined, things: string): View {
+  switch (asker?.is) {
+    case 'local':
+      return ALL
+    case 'user':
+      return asker.scopes.has(ADMIN_SCOPE) ? ALL : { sees: 'own', owner: asker.subject }
+    case 'service': {
+      const { subject, scopes } = asker
+      const may = scopes.has(`${things}:read`) || scopes.has(`${things}:write`) || scopes.has(ADMIN_SCOPE)
+      return may && subject !== GATEWAY ? ALL : NOTHING
+    }
+    default:
+      return NOTHING
+  }
+}
+
+/** Lets everybody pass who is somebody. Throws AppError `UNAUTHENTICATED` for nobody. @param why such as "An order belongs to who places it" */
+export function wantSomebody(asker: Asker | undefined, why: string): Exclude<Asker, { is: 'nobody' }> {
+  if (asker && asker.is !== 'nobody') return asker
+  throw new AppError('UNAUTHENTICATED', 'Unauthorized', {
+    detail: `${why}: send a token`,
+    headers: { 'www-authenticate': 'Bearer' },
+  })
+}

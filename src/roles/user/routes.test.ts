@@ -5,13 +5,19 @@ import type { Hono } from 'hono'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Store } from '../../drivers/store/contract.ts'
 import { sqlite } from '../../drivers/store/sqlite.ts'
+import { type Asker, LOCAL, NOBODY } from '../../kit/auth/asker.ts'
 import { errors } from '../../kit/middleware/errors.ts'
 import type { AppEnv } from '../../kit/role.ts'
+import { runInScope, type Scope } from '../../kit/telemetry/scope.ts'
 import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
 import { userRoutes } from './routes.ts'
 import { type UserTables, userMigrations } from './user-tables.ts'
 import { createUsers } from './users.ts'
 
+const SCOPE: Scope = {
+  span: { traceId: '', spanId: '', sampled: false, setAttribute() {}, rename() {}, end() {} },
+  requestId: '',
+}
 const NOW = Date.parse('2026-12-01T12:00:00Z')
 
 describe('user service', () => {
@@ -35,10 +41,10 @@ describe('user service', () => {
     await rm(folder, { recursive: true })
   })
 
-  async function call(method: string, path: string, body?: unknown) {
+  async function call(method: string, path: string, body?: unknown, asker: Asker = LOCAL) {
     const init =
       body === undefined ? { method } : { method, body: typeof body === 'string' ? body : JSON.stringify(body) }
-    const answer = await app.request(path, init)
+    const answer = await runInScope({ ...SCOPE, asker }, () => app.request(path, init))
     const text = await answer.text()
     return { status: answer.status, headers: answer.headers, body: text === '' ? undefined : JSON.parse(text) }
   }
@@ -49,6 +55,18 @@ describe('user service', () => {
       { id: 2, username: 'jane_smith', email: 'jane@example.com', created_at: '2026-12-01T12:00:00.000Z' },
     ])
     expect((await call('GET', '/api/users/1')).body).toMatchObject({ id: 1, username: 'john_doe' })
+  })
+
+  it('lets who is nobody make a user, but change none', async () => {
+    const carol = { username: 'carol', email: 'carol@example.com' }
+    for (const [method, body] of [
+      ['PUT', carol],
+      ['PATCH', { email: 'x@example.com' }],
+      ['DELETE', undefined],
+    ] as const)
+      expect((await call(method, '/api/users/1', body, NOBODY)).status, method).toBe(401)
+    expect((await call('GET', '/api/users/1', undefined, NOBODY)).body).toMatchObject({ email: 'john@example.com' })
+    expect((await call('POST', '/api/users', carol, NOBODY)).status).toBe(201)
   })
 
   it('doesn’t bring a deleted demo user back, nor its id', async () => {

@@ -1,8 +1,10 @@
-import { Hono } from 'hono'
+import { Hono, type MiddlewareHandler } from 'hono'
 import * as z from 'zod'
+import { wantSomebody } from '../../kit/auth/ownership.ts'
 import { Limit, NumericId, page } from '../../kit/http/paging.ts'
 import { route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
+import { currentScope } from '../../kit/telemetry/scope.ts'
 import { NewUser, User, UserChanges } from './contract.ts'
 import type { Users } from './users.ts'
 
@@ -11,6 +13,12 @@ const UserId = z.object({ id: NumericId })
 const INVALID_ID = 'Invalid user ID'
 const INVALID_USER = 'Username and email are required'
 const CHANGED = { 200: User, 404: 'User not found', 409: 'Username or email is taken' }
+
+/** Who is there belongs to himself: nobody may change him, whatever a gateway's route lets through. */
+const somebody: MiddlewareHandler<AppEnv> = (_, next) => {
+  wantSomebody(currentScope()?.asker, 'A user is changed by somebody')
+  return next()
+}
 
 /** The user service's HTTP API (design §5; seed 9.7.2). */
 export function userRoutes(users: Users): Hono<AppEnv> {
@@ -52,6 +60,7 @@ export function userRoutes(users: Users): Hono<AppEnv> {
     },
   )
 
+  app.on(['PUT', 'PATCH', 'DELETE'], '/api/users/:id', somebody)
   app.put(
     '/api/users/:id',
     route({

@@ -17,7 +17,7 @@ const authority: Authority = {
   recall: () => undefined,
   verify: async (token) => {
     if (token === 'bad') throw new AppError('UNAUTHENTICATED', 'Unauthorized')
-    return { subject: 'ann', scopes: new Set(token.split(',')), service: false }
+    return { is: 'user', subject: 'ann', scopes: new Set(token.split(',')) }
   },
 }
 

@@ -12,6 +12,8 @@ const NOW = Date.parse('2026-12-01T12:00:00Z')
 const SECONDS = NOW / 1000
 const AUDIENCE = 'api-gateway'
 
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
 describe('local authority', () => {
@@ -39,7 +41,14 @@ describe('local authority', () => {
 
   /** A token with our own key's valid signature over whatever stands in it. */
   function forge(header: object, claims: unknown): string {
-    const input = `${part(header)}.${part(claims)}`
+    return signed(`${part(header)}.${part(claims)}`)
+  }
+
+  /** The same for text that stands in it to the letter. */
+  const forgeText = (header: string, claims: string) => signed(`${encoded(header)}.${encoded(claims)}`)
+  const encoded = (text: string) => Buffer.from(text).toString('base64url')
+
+  function signed(input: string): string {
     const signature = sign('sha256', Buffer.from(input), { key: jwk, format: 'jwk', dsaEncoding: 'ieee-p1363' })
     return `${input}.${signature.toString('base64url')}`
   }
@@ -67,6 +76,31 @@ describe('local authority', () => {
     } finally {
       wall = NOW
     }
+  })
+
+  it.each(['JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/jwt', 'Application/at+JWT', undefined])(
+    'takes the type %s',
+    async (typ) => {
+      expect(await authority.verify(forge({ ...goodHeader(), typ }, goodClaims()), AUDIENCE)).toBeDefined()
+    },
+  )
+
+  it.each([
+    { aud: ['broker', AUDIENCE] },
+    { exp: SECONDS + 0.5 },
+    { iat: SECONDS + 29 },
+    { iat: undefined },
+    {
+      nested: [
+        { sub: 'x', aud: 'y' },
+        { sub: 'z', '\\"sub': 1 },
+      ],
+      text: '{"sub":1,"sub":2}',
+    },
+  ])('takes claims such as %j', async (claims) => {
+    expect(await authority.verify(forge(goodHeader(), { ...goodClaims(), ...claims }), AUDIENCE)).toMatchObject({
+      subject: 'alice',
+    })
   })
 
   it('allows 30 s of skew', async () => {
@@ -149,6 +183,63 @@ describe('local authority', () => {
     'an unknown crit': () => forge({ ...goodHeader(), crit: ['x-mfa'], 'x-mfa': true }, goodClaims()),
     'a known crit': () => forge({ ...goodHeader(), crit: ['b64'], b64: true }, goodClaims()),
     'more than 4 KB': () => forge(goodHeader(), { ...goodClaims(), pad: 'x'.repeat(4096) }),
+    'the type of a logout token': () => forge({ ...goodHeader(), typ: 'logout+jwt' }, goodClaims()),
+    'the type of a DPoP proof': () => forge({ ...goodHeader(), typ: 'application/dpop+jwt' }, goodClaims()),
+    'the type of a security event': () => forge({ ...goodHeader(), typ: 'secevent+jwt' }, goodClaims()),
+    'a type with a parameter': () => forge({ ...goodHeader(), typ: 'JWT; profile=x' }, goodClaims()),
+    'an empty type': () => forge({ ...goodHeader(), typ: '' }, goodClaims()),
+    'a type that is an array': () => forge({ ...goodHeader(), typ: ['JWT'] }, goodClaims()),
+    'a type of null': () => forge({ ...goodHeader(), typ: null }, goodClaims()),
+    'the word of a nested token': () => forge({ ...goodHeader(), cty: 'JWT' }, goodClaims()),
+    'a token in a token': () => signed(`${part({ ...goodHeader(), cty: 'JWT' })}.${encoded(forge(goodHeader(), {}))}`),
+    'b64 false': () => forge({ ...goodHeader(), b64: false }, goodClaims()),
+    'b64 false with crit': () => forge({ ...goodHeader(), b64: false, crit: ['b64'] }, goodClaims()),
+    'a padded signature': () => `${forge(goodHeader(), goodClaims())}==`,
+    'a padded header, signed so': () => {
+      const header = encoded(JSON.stringify(goodHeader()).padEnd(100))
+      return signed(`${header}==.${part(goodClaims())}`)
+    },
+    'padded claims, signed so': () => {
+      const claims = encoded(JSON.stringify(goodClaims()).padEnd(100 + 3 * 64))
+      return signed(`${part(goodHeader())}.${claims}==`)
+    },
+    'a signature in the other base64 alphabet': () => {
+      const [header, claims] = forge(goodHeader(), goodClaims()).split('.')
+      let signature = ''
+      while (!/[-_]/.test(signature)) signature = forge(goodHeader(), goodClaims()).split('.')[2] ?? ''
+      return `${header}.${claims}.${signature.replaceAll('-', '+').replaceAll('_', '/')}`
+    },
+    'a signature whose unused bits are set': () => {
+      const token = forge(goodHeader(), goodClaims())
+      const last = BASE64URL.indexOf(token.at(-1) ?? '')
+      return token.slice(0, -1) + BASE64URL[last + 1]
+    },
+    'a space in the signature': () => forge(goodHeader(), goodClaims()).replace(/.{4}$/, ' $&'),
+    'a line break at the end': () => `${forge(goodHeader(), goodClaims())}\n`,
+    'a tab in the claims, signed so': () =>
+      signed(`${part(goodHeader())}.${part(goodClaims()).replace(/^.{4}/, '$&\t')}`),
+    'a character too many': () => `${forge(goodHeader(), goodClaims())}AAA`,
+    'a fourth part that is empty': () => `${forge(goodHeader(), goodClaims())}.`,
+    'a claim said twice': () =>
+      forgeText(JSON.stringify(goodHeader()), `{"sub":"root",${JSON.stringify(goodClaims()).slice(1)}`),
+    'a claim said twice, once in escapes': () =>
+      forgeText(JSON.stringify(goodHeader()), `{"\\u0073ub":"root",${JSON.stringify(goodClaims()).slice(1)}`),
+    'a header said twice': () =>
+      forgeText(`{"alg":"none",${JSON.stringify(goodHeader()).slice(1)}`, JSON.stringify(goodClaims())),
+    'issued in the future': () => forge(goodHeader(), { ...goodClaims(), iat: SECONDS + 31 }),
+    'issued in words': () => forge(goodHeader(), { ...goodClaims(), iat: String(SECONDS) }),
+    'a beginning in words': () => forge(goodHeader(), { ...goodClaims(), nbf: String(SECONDS) }),
+    'an expiry of 1e999': () =>
+      forgeText(JSON.stringify(goodHeader()), JSON.stringify(goodClaims()).replace(/"exp":\d+/, '"exp":1e999')),
+    'a subject that is a number': () => forge(goodHeader(), { ...goodClaims(), sub: 1 }),
+    'an id that is a number': () => forge(goodHeader(), { ...goodClaims(), jti: 1 }),
+    'scopes that are an array': () => forge(goodHeader(), { ...goodClaims(), scope: ['admin'] }),
+    'a service in words': () => forge(goodHeader(), { ...goodClaims(), service: 'true' }),
+    'no audience among several': () => forge(goodHeader(), { ...goodClaims(), aud: ['order-service', 'broker'] }),
+    'an empty list of audiences': () => forge(goodHeader(), { ...goodClaims(), aud: [] }),
+    'a list of audiences with a number': () => forge(goodHeader(), { ...goodClaims(), aud: [AUDIENCE, 1] }),
+    'an audience in a list in a list': () => forge(goodHeader(), { ...goodClaims(), aud: [[AUDIENCE]] }),
+    'an issuer that is a list': () => forge(goodHeader(), { ...goodClaims(), iss: ['msvc'] }),
     'two parts': () => `${part(goodHeader())}.${part(goodClaims())}`,
     'an encrypted token': () => 'a.b.c.d.e',
     'an empty string': () => '',

@@ -7,6 +7,7 @@ import type { Identity } from './identity.ts'
 import { ALGORITHMS, type KeyRing, loadKeyRing } from './key-files.ts'
 import { type Scope, SERVICE_SCOPES } from './scopes.ts'
 import { TokenCache } from './token-cache.ts'
+import { headerFault, isCompact, repeatsAName } from './token-form.ts'
 
 /** Longest token that is looked at, in characters (base64url: one byte each). */
 const MAX_TOKEN_LENGTH = 4096
@@ -34,7 +35,10 @@ export interface AuthorityOptions {
 
 const Claims = z.object({
   sub: z.string().min(1).max(256),
+  aud: z.union([z.string(), z.array(z.string())]),
   exp: z.number(),
+  iat: z.number().optional(),
+  jti: z.string().optional(),
   /** RFC 8693 §4.2: names separated by single spaces. */
   scope: z.string().optional(),
   service: z.boolean().optional(),
@@ -48,8 +52,8 @@ interface KeptServiceToken {
 
 /**
  * Mints and checks the platform's JWTs with the keys of its own data folder (RFC 7519, RFC 8725): algorithms pinned by the key and not
- * by the header, iss, aud, sub and exp required, exp at most a day ahead, 30 s of skew, 4 KB at most, `kid` looked up to the letter,
- * `jku`, `x5u`, `x5c` and `jwk` ignored, every `crit` refused. Keys are read on first use, so a process that checks no token pays nothing.
+ * by the header, `typ` JWT or at+jwt where there is one, iss, aud, sub and exp required, exp at most a day ahead, 30 s of skew, 4 KB at
+ * most, `kid` looked up to the letter, `jku`, `x5u`, `x5c` and `jwk` ignored, every `crit` refused. Keys are read on first use, so a process that checks no token pays nothing.
  * @example
  * const authority = createAuthority({ mode: 'local', issuer: 'msvc', folder: '.msvc/keys', clock: systemClock })
  * const token = await authority.mint({ subject: 'alice', audience: 'api-gateway', scopes: ['orders:write'] })
@@ -103,7 +107,7 @@ export function createAuthority({ mode, issuer, folder, clock, calls = [] }: Aut
   async function verifyFresh(token: string, audience: string): Promise<Identity> {
     const now = clock.now()
     const { verifying } = await keyRing()
-    const { sub, exp, scope, service } = await readClaims(
+    const { sub, exp, iat, scope, service } = await readClaims(
       token,
       {
         issuer,
@@ -115,6 +119,7 @@ export function createAuthority({ mode, issuer, folder, clock, calls = [] }: Aut
       },
       verifying,
     )
+    if (iat !== undefined && iat > now / 1000 + SKEW_SECONDS) throw refused('it was issued in the future')
     if (exp > now / 1000 + MAX_TTL_SECONDS + SKEW_SECONDS) throw refused('it expires more than a day ahead')
     const scopes = new Set(scope?.split(' ').filter((name) => name !== ''))
     const identity: Identity = Object.freeze({ is: service ? 'service' : 'user', subject: sub, scopes })
@@ -155,6 +160,7 @@ async function readClaims(
   keys: KeyRing['verifying'],
 ): Promise<z.infer<typeof Claims>> {
   if (token.length > MAX_TOKEN_LENGTH) throw refused(`it is longer than ${MAX_TOKEN_LENGTH} bytes`)
+  if (!isCompact(token)) throw refused('it is not three parts of base64url without padding')
   let payload: JWTPayload
   try {
     payload = (await jwtVerify(token, (header) => keyFor(header, keys), options)).payload
@@ -162,6 +168,7 @@ async function readClaims(
     if (cause instanceof AppError) throw cause
     throw refused(reasonOf(cause), cause)
   }
+  if (repeatsAName(token)) throw refused('it says something twice')
   const claims = Claims.safeParse(payload)
   if (!claims.success) throw refused('its claims are malformed')
   return claims.data
@@ -169,7 +176,8 @@ async function readClaims(
 
 /** The key that the header names: it, and the algorithm it was made for, are all that the header may choose. */
 function keyFor(header: JWTHeaderParameters, keys: KeyRing['verifying']): CryptoKey {
-  if (header.crit !== undefined) throw refused('it demands extensions (crit) that are not known here')
+  const fault = headerFault(header)
+  if (fault !== undefined) throw refused(fault)
   const known = typeof header.kid === 'string' ? keys.get(header.kid) : undefined
   if (!known) throw refused('it is signed by a key that is not known here')
   if (header.alg !== known.algorithm) throw refused('it is signed with an algorithm that is not accepted')

@@ -6,7 +6,8 @@ export type AuthMode = 'local' | 'token'
 /** What a token to be minted says. */
 export interface TokenRequest {
   readonly subject: string
-  readonly audience: string
+  /** The service it is for, or several. */
+  readonly audience: string | readonly string[]
   readonly scopes: readonly string[]
   /** Seconds until it expires. Default 3 600, at most 86 400. */
   readonly ttlSeconds?: number
@@ -14,16 +15,38 @@ export interface TokenRequest {
   readonly service?: boolean
 }
 
+/** What a renewed token should be for: less than the old one was for. */
+export interface RenewalWish {
+  /** Default: all of the old one's. */
+  readonly scopes?: readonly string[]
+  /** Default: all of the old one's. */
+  readonly audiences?: readonly string[]
+}
+
+/** A token in place of an older one. */
+export interface Renewed {
+  readonly token: string
+  readonly scopes: readonly string[]
+  /** Seconds until it expires. */
+  readonly expiresIn: number
+}
+
 /** Mints and checks the platform's JWTs (RFC 7519, RFC 8725). One a process; keys live in the data folder. */
 export interface Authority {
   readonly mode: AuthMode
   readonly issuer: string
-  /** Makes a signed token. Throws AppError `USAGE` for a subject, scope or life that no token may have. */
+  /** Makes a signed token. Throws AppError `USAGE` for a subject, scope or life that no token may have, and for more than fits into one. */
   mint(request: TokenRequest): Promise<string>
   /** Throws AppError `UNAUTHENTICATED` unless the token is signed by a known key with a pinned algorithm, and iss, aud, exp and nbf hold. */
   verify(token: string, audience: string): Promise<Identity>
   /** The same without waiting, for a token that was verified lately; undefined when `verify` has to be asked. */
   recall(token: string, audience: string): Identity | undefined
+  /**
+   * A fresh token for a service that shows the one it has: the same subject, a life as long from now on, nothing that the old one didn't
+   * allow. Throws AppError `UNAUTHENTICATED` for a token that `audience` wouldn't take or that has ended, without any skew; `FORBIDDEN` for a
+   * person's, `INVALID_REQUEST` (`invalid_scope`, `invalid_target`: RFC 6749 §5.2, RFC 8693 §2.2.2) for a wish that goes beyond it.
+   */
+  renew(token: string, audience: string, wish?: RenewalWish): Promise<Renewed>
   /** A token by which `service` calls `audience`, with a service's scopes (SERVICE_SCOPES, and its role's `calls`), minted ahead of its expiry and kept until then. */
   serviceToken(service: string, audience: string): Promise<string>
 }

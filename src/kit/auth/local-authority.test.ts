@@ -122,6 +122,88 @@ describe('local authority', () => {
     }
   })
 
+  it('mints one token for several audiences, good for each and for no other', async () => {
+    const audience = ['broker', AUDIENCE]
+    const token = await authority.mint({ subject: 'shop', audience, scopes: [], service: true })
+    for (const name of audience) expect(await authority.verify(token, name)).toMatchObject({ subject: 'shop' })
+    expect(authority.recall(token, 'registry')).toBeUndefined()
+    await expect(authority.verify(token, 'registry')).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
+  })
+
+  describe('renewal', () => {
+    const service = { subject: 'shop', audience: ['broker', AUDIENCE], scopes: ['logs:write', 'x:y'], service: true }
+    const claimsOf = (token: string) => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+
+    /** Lets time pass while something is done. */
+    async function later<T>(seconds: number, act: () => Promise<T>): Promise<T> {
+      wall = NOW + seconds * 1000
+      try {
+        return await act()
+      } finally {
+        wall = NOW
+      }
+    }
+
+    it('gives the same again, for as long again', async () => {
+      const token = await authority.mint({ ...service, ttlSeconds: 100 })
+      const renewed = await later(99, () => authority.renew(token, AUDIENCE))
+      expect(renewed).toMatchObject({ scopes: service.scopes, expiresIn: 100 })
+      const { jti, ...claims } = claimsOf(renewed.token)
+      const { jti: oldId, ...old } = claimsOf(token)
+      expect(claims).toEqual({ ...old, iat: SECONDS + 99, exp: SECONDS + 199 })
+      expect(jti).not.toBe(oldId)
+      expect(await later(198, () => authority.verify(renewed.token, 'broker'))).toEqual({
+        subject: 'shop',
+        scopes: new Set(service.scopes),
+        is: 'service',
+      })
+    })
+
+    it('gives less when less is asked for', async () => {
+      const token = await authority.mint(service)
+      const less = { scopes: ['logs:write'], audiences: ['broker'] }
+      const renewed = await authority.renew(token, AUDIENCE, less)
+      expect(claimsOf(renewed.token)).toMatchObject({ scope: 'logs:write', aud: ['broker'] })
+      await expect(authority.renew(renewed.token, AUDIENCE)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
+    })
+
+    it.each([{ scopes: ['logs:write', 'config:write'] }, { scopes: ['logs'] }, { audiences: ['broker', 'registry'] }])(
+      'gives no more than there was: %j',
+      async (wish) => {
+        const token = await authority.mint(service)
+        const refusal = { code: 'INVALID_REQUEST', message: wish.scopes ? 'invalid_scope' : 'invalid_target' }
+        await expect(authority.renew(token, AUDIENCE, wish)).rejects.toMatchObject(refusal)
+      },
+    )
+
+    it('is for services, in their time, with a token that is good here', async () => {
+      const refusal = (token: string, seconds = 0) =>
+        later(seconds, () => authority.renew(token, AUDIENCE)).catch(({ code }) => code)
+      expect(await refusal(await authority.mint({ ...service, service: false }))).toBe('FORBIDDEN')
+      expect(await refusal(await authority.mint({ ...service, audience: 'broker' }))).toBe('UNAUTHENTICATED')
+      const token = await authority.mint({ ...service, ttlSeconds: 100 })
+      // a role would take it for 30 s more
+      expect(await refusal(token, 100)).toBe('UNAUTHENTICATED')
+      expect(await refusal(`${token}=`)).toBe('UNAUTHENTICATED')
+      expect(await refusal('')).toBe('UNAUTHENTICATED')
+    })
+
+    it('gives no longer life than there was, whatever the token says of its age', async () => {
+      const lives = async (claims: object) => {
+        const token = forge(goodHeader(), { ...goodClaims(), service: true, ...claims })
+        return (await authority.renew(token, AUDIENCE)).expiresIn
+      }
+      expect(await lives({ iat: undefined, exp: SECONDS + 60 })).toBe(60)
+      expect(await lives({ iat: 0, exp: SECONDS + 60 })).toBe(86_400)
+      expect(await lives({ iat: SECONDS + 20, exp: SECONDS + 10 })).toBe(10)
+    })
+  })
+
+  it('mints nothing that is too long to be taken', async () => {
+    const scopes = Array.from({ length: 40 }, (_, index) => `${'x'.repeat(100)}${index}`)
+    await expect(authority.mint({ subject: 'a', audience: AUDIENCE, scopes })).rejects.toMatchObject({ code: 'USAGE' })
+  })
+
   it.each([
     { ttlSeconds: 86_401 },
     { ttlSeconds: 0 },

@@ -2,7 +2,7 @@ import { errors, type JWTHeaderParameters, type JWTPayload, jwtVerify, SignJWT }
 import * as z from 'zod'
 import type { Clock } from '../../drivers/clock.ts'
 import { AppError } from '../errors.ts'
-import type { AuthMode, Authority, TokenRequest } from './authority.ts'
+import type { AuthMode, Authority, RenewalWish, Renewed, TokenRequest } from './authority.ts'
 import type { Identity } from './identity.ts'
 import { ALGORITHMS, type KeyRing, loadKeyRing } from './key-files.ts'
 import { type Scope, SERVICE_SCOPES } from './scopes.ts'
@@ -35,14 +35,18 @@ export interface AuthorityOptions {
 
 const Claims = z.object({
   sub: z.string().min(1).max(256),
-  aud: z.union([z.string(), z.array(z.string())]),
+  aud: z.union([z.string().transform((name) => [name]), z.array(z.string())]),
   exp: z.number(),
   iat: z.number().optional(),
   jti: z.string().optional(),
   /** RFC 8693 §4.2: names separated by single spaces. */
-  scope: z.string().optional(),
-  service: z.boolean().optional(),
+  scope: z
+    .string()
+    .default('')
+    .transform((text) => text.split(' ').filter((name) => name !== '')),
+  service: z.boolean().default(false),
 })
+type Claims = z.output<typeof Claims>
 
 interface KeptServiceToken {
   readonly token: Promise<string>
@@ -93,21 +97,30 @@ export function createAuthority({ mode, issuer, folder, clock, calls = [] }: Aut
     }
     const { signing } = await keyRing()
     const issuedAt = Math.floor(clock.now() / 1000)
-    return new SignJWT({ ...(scopes.length > 0 && { scope: scopes.join(' ') }), ...(service && { service }) })
+    const token = await new SignJWT({
+      ...(scopes.length > 0 && { scope: scopes.join(' ') }),
+      ...(service && { service }),
+    })
       .setProtectedHeader({ alg: signing.algorithm, kid: signing.kid, typ: 'JWT' })
       .setIssuer(issuer)
       .setSubject(subject)
-      .setAudience(audience)
+      .setAudience(typeof audience === 'string' ? audience : [...audience])
       .setJti(crypto.randomUUID())
       .setIssuedAt(issuedAt)
       .setExpirationTime(issuedAt + Math.ceil(ttlSeconds))
       .sign(signing.key)
+    if (token.length <= MAX_TOKEN_LENGTH) return token
+    throw new AppError(
+      'USAGE',
+      `With so many scopes a token is longer than the ${MAX_TOKEN_LENGTH} bytes that are taken`,
+    )
   }
 
-  async function verifyFresh(token: string, audience: string): Promise<Identity> {
+  /** What a token says, once it is known to be true, for `audience` and in its time. */
+  async function claimsOf(token: string, audience: string): Promise<Claims> {
     const now = clock.now()
     const { verifying } = await keyRing()
-    const { sub, exp, iat, scope, service } = await readClaims(
+    const claims = await readClaims(
       token,
       {
         issuer,
@@ -119,10 +132,18 @@ export function createAuthority({ mode, issuer, folder, clock, calls = [] }: Aut
       },
       verifying,
     )
-    if (iat !== undefined && iat > now / 1000 + SKEW_SECONDS) throw refused('it was issued in the future')
-    if (exp > now / 1000 + MAX_TTL_SECONDS + SKEW_SECONDS) throw refused('it expires more than a day ahead')
-    const scopes = new Set(scope?.split(' ').filter((name) => name !== ''))
-    const identity: Identity = Object.freeze({ is: service ? 'service' : 'user', subject: sub, scopes })
+    if ((claims.iat ?? 0) > now / 1000 + SKEW_SECONDS) throw refused('it was issued in the future')
+    if (claims.exp > now / 1000 + MAX_TTL_SECONDS + SKEW_SECONDS) throw refused('it expires more than a day ahead')
+    return claims
+  }
+
+  async function verifyFresh(token: string, audience: string): Promise<Identity> {
+    const { sub, exp, scope, service } = await claimsOf(token, audience)
+    const identity: Identity = Object.freeze({
+      is: service ? 'service' : 'user',
+      subject: sub,
+      scopes: new Set(scope),
+    })
     cacheFor(audience).set(token, identity, (exp + SKEW_SECONDS) * 1000)
     return identity
   }
@@ -133,6 +154,27 @@ export function createAuthority({ mode, issuer, folder, clock, calls = [] }: Aut
 
   async function verify(token: string, audience: string): Promise<Identity> {
     return recall(token, audience) ?? verifyFresh(token, audience)
+  }
+
+  async function renew(token: string, audience: string, wish: RenewalWish = {}): Promise<Renewed> {
+    const old = await claimsOf(token, audience)
+    const now = clock.now() / 1000
+    if (old.exp <= now) throw refused('it has expired')
+    if (!old.service) {
+      throw new AppError('FORBIDDEN', 'Only a service renews its token', {
+        detail: `This token speaks for a person, ${old.sub}, who gets a new one from msvc token`,
+      })
+    }
+    const { scopes = old.scope, audiences = old.aud } = wish
+    const beyond = 'a renewed token is for nothing that the old one was not for'
+    const [scope] = scopes.filter((name) => !old.scope.includes(name))
+    if (scope !== undefined) throw new AppError('INVALID_REQUEST', 'invalid_scope', { detail: `${scope}: ${beyond}` })
+    const [target] = audiences.filter((name) => !old.aud.includes(name))
+    if (target !== undefined)
+      throw new AppError('INVALID_REQUEST', 'invalid_target', { detail: `${target}: ${beyond}` })
+    const expiresIn = Math.min(Math.ceil(old.exp - Math.min(old.iat ?? now, now)), MAX_TTL_SECONDS)
+    const request = { subject: old.sub, audience: audiences, scopes, ttlSeconds: expiresIn, service: true }
+    return { token: await mint(request), scopes, expiresIn }
   }
 
   function serviceToken(service: string, audience: string): Promise<string> {
@@ -146,7 +188,7 @@ export function createAuthority({ mode, issuer, folder, clock, calls = [] }: Aut
     return token
   }
 
-  return { mode, issuer, mint, verify, recall, serviceToken }
+  return { mode, issuer, mint, verify, recall, renew, serviceToken }
 }
 
 /** RFC 6749 §3.3: printable ASCII without space, quote and backslash. */
@@ -154,11 +196,7 @@ const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/
 
 type VerifyOptions = NonNullable<Parameters<typeof jwtVerify>[2]>
 
-async function readClaims(
-  token: string,
-  options: VerifyOptions,
-  keys: KeyRing['verifying'],
-): Promise<z.infer<typeof Claims>> {
+async function readClaims(token: string, options: VerifyOptions, keys: KeyRing['verifying']): Promise<Claims> {
   if (token.length > MAX_TOKEN_LENGTH) throw refused(`it is longer than ${MAX_TOKEN_LENGTH} bytes`)
   if (!isCompact(token)) throw refused('it is not three parts of base64url without padding')
   let payload: JWTPayload

@@ -55,6 +55,7 @@ async function boot(overrides: Partial<ChainOptions> & { tracesPerSecond?: numbe
     mint: async () => 'token',
     serviceToken: async () => 'token',
     recall: () => undefined,
+    renew: async () => ({ token: 'token', scopes: [], expiresIn: 1 }),
     verify: async (token, audience) => {
       if (token !== 'good') throw new AppError('UNAUTHENTICATED', 'Unauthorized')
       return { is: 'user', subject: `caller-of-${audience}`, scopes: new Set(['users:read']) }

@@ -66,6 +66,7 @@ export class TestPlatform {
       mint: async () => '',
       verify: async () => ({ is: 'user', subject: '', scopes: new Set() }),
       recall: () => undefined,
+      renew: async () => ({ token: '', scopes: [], expiresIn: 1 }),
       serviceToken: async (service, audience) => `${service}-for-${audience}`,
     }
     const tracing: Tracing = {

@@ -15,6 +15,7 @@ const LOCAL: Authority = {
   issuer: 'msvc',
   mint: async () => 'token',
   recall: () => undefined,
+  renew: async () => ({ token: 'token', scopes: [], expiresIn: 1 }),
   serviceToken: async () => 'token',
   verify: async () => {
     throw new AppError('UNAUTHENTICATED', 'Unauthorized')

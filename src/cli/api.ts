@@ -4,8 +4,7 @@ import { createAuthority } from '../kit/auth/local-authority.ts'
 import { isRecord } from '../kit/config/locate.ts'
 import { addressOf } from '../kit/config/schema.ts'
 import { AppError } from '../kit/errors.ts'
-import { type Configured, configure } from './configuration.ts'
-import { readRunState } from './run-state.ts'
+import { configureClient, type Reached } from './configuration.ts'
 import type { Session } from './session.ts'
 
 /** Longest wait for an answer, milliseconds. */
@@ -24,13 +23,12 @@ export interface Api {
 }
 
 /** Where a role is: a static address (BROKER_URL), the running platform's, or the configuration's. */
-export async function locate(session: Session, name: string, configured: Configured): Promise<string> {
-  const { settings, sections, roles } = configured
+export function locate(name: string, { settings, sections, roles, running }: Reached): string {
   const role = roles.find((candidate) => candidate.name === name)
   const service = role?.service ?? name
   const section = sections[name]
-  const running = await readRunState(settings.data, session.io.isAlive)
-  const found = settings.services[service] ?? running?.roles.find((unit) => unit.service === service)?.url
+  const units = running.flatMap((state) => state.roles)
+  const found = settings.services[service] ?? units.find((unit) => unit.service === service)?.url
   return found ?? (section ? addressOf(section) : 'http://127.0.0.1')
 }
 
@@ -39,9 +37,9 @@ export async function locate(session: Session, name: string, configured: Configu
  * @param options `secrets`: with the right to see secret values, which takes a token in local mode too
  */
 export async function connect(session: Session, name: string, { secrets = false } = {}): Promise<Api> {
-  const configured = await configure(session)
-  const { settings, roles } = configured
-  const url = await locate(session, name, configured)
+  const reached = await configureClient(session)
+  const { settings, roles } = reached
+  const url = locate(name, reached)
   const service = roles.find((role) => role.name === name)?.service ?? name
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
   const authorization = async (): Promise<Record<string, string>> => {
@@ -75,8 +73,9 @@ export async function connect(session: Session, name: string, { secrets = false 
 
 /** A failed call in a sentence that says what to do. */
 export function explain(fault: unknown, name: string, url: string): AppError {
-  if (fault instanceof AppError) return fault
   const { status, data } = isRecord(fault) ? fault : {}
+  if (status === 401) return new AppError('UPSTREAM_FAILED', strangerText(name, url), { cause: fault })
+  if (fault instanceof AppError) return fault
   if (typeof status === 'number')
     return new AppError('UPSTREAM_FAILED', `${name}: ${problemText(status, data)}`, { cause: fault })
   const timedOut = fault instanceof Error && /timeout/i.test(`${fault.name} ${fault.message}`)
@@ -85,6 +84,10 @@ export function explain(fault: unknown, name: string, url: string): AppError {
   return new AppError('UNREACHABLE', `${name} isn't running at ${url}; start it with msvc up, or msvc serve ${name}`, {
     cause: fault,
   })
+}
+
+function strangerText(name: string, url: string): string {
+  return `${name} at ${url} wants a token of its own platform: name that platform's data folder with --data, and run msvc as its user`
 }
 
 function problemText(status: number, data: unknown): string {

@@ -1,7 +1,7 @@
 import { AppError } from '../kit/errors.ts'
 import { Changed, DescribedValue, Description, History } from '../roles/config-server/contract.ts'
 import { connect } from './api.ts'
-import { configure } from './configuration.ts'
+import { configureClient } from './configuration.ts'
 import { columns } from './ready-table.ts'
 import { visibleText } from './render/visible-text.ts'
 import type { Session } from './session.ts'
@@ -13,7 +13,7 @@ interface Target {
 }
 
 async function pathOf(session: Session, { service, env }: Target, ...rest: readonly string[]): Promise<string> {
-  const environment = env ?? (await configure(session)).settings.environment
+  const environment = env ?? (await configureClient(session)).settings.environment
   return ['/config', ...[service, environment, ...rest].map(encodeURIComponent)].join('/')
 }
 

@@ -2,6 +2,7 @@ import type { Override } from '../kit/config/environment.ts'
 import type { Configuration } from '../kit/config/load.ts'
 import { addressOf } from '../kit/config/schema.ts'
 import type { AnyRole } from '../kit/role.ts'
+import type { RunState } from './run-state.ts'
 import type { Session } from './session.ts'
 
 /** What a command works with: every role, and the configuration. */
@@ -35,6 +36,27 @@ export async function configure({ io, options }: Session, wanted: ConfigureOptio
     ...(wanted.served !== undefined && { served: wanted.served }),
   })
   return { roles, ...configuration }
+}
+
+/** What a command works with that talks to a platform. */
+export interface Reached extends Configured {
+  /** All that runs on the data folder. */
+  readonly running: readonly RunState[]
+}
+
+/**
+ * The configuration for a command that talks to a platform. Where one runs on the data folder it is the one that checks tokens, so its
+ * mode and issuer hold; and its environment, unless `--config` names a file of the command's own.
+ * Throws AppError `CONFIG_INVALID`, also for a data folder that can't be read.
+ */
+export async function configureClient(session: Session): Promise<Reached> {
+  const [configured, { readRunStates }] = await Promise.all([configure(session), import('./run-state.ts')])
+  const { settings } = configured
+  const running = await readRunStates(settings.data, session.io.isAlive)
+  const [first] = running
+  if (!first) return { ...configured, running }
+  const environment = session.options.config === undefined ? first.environment : settings.environment
+  return { ...configured, running, settings: { ...settings, environment, auth: { ...settings.auth, ...first.auth } } }
 }
 
 /** Where the registry is: a static address (REGISTRY_URL), or its section's. */

@@ -42,18 +42,16 @@ type Place = Pick<Verdict, 'role' | 'service' | 'url'>
 
 /** The units of the running platform, or, when none runs on this data folder, where the configuration expects the roles. */
 async function placesOf(session: Session): Promise<readonly Place[]> {
-  const [{ configure }, { locate }, { readRunState }] = await Promise.all([
+  const [{ configureClient }, { locate }, { readRunState }] = await Promise.all([
     import('./configuration.ts'),
     import('./api.ts'),
     import('./run-state.ts'),
   ])
-  const configured = await configure(session)
-  const running = await readRunState(configured.settings.data, session.io.isAlive)
-  if (running) return running.roles.map(({ unit, service, url }) => ({ role: unit, service, url }))
-  const roles = configured.roles.filter((role) => role.inUp !== false)
-  return Promise.all(
-    roles.map(async ({ name, service }) => ({ role: name, service, url: await locate(session, name, configured) })),
-  )
+  const reached = await configureClient(session)
+  const up = await readRunState(reached.settings.data, session.io.isAlive)
+  if (up) return up.roles.map(({ unit, service, url }) => ({ role: unit, service, url }))
+  const roles = reached.roles.filter((role) => role.inUp !== false)
+  return roles.map(({ name, service }) => ({ role: name, service, url: locate(name, reached) }))
 }
 
 async function ask(place: Place): Promise<Verdict> {

@@ -13,9 +13,9 @@ import { createUnitOutput, logOutput, type UnitOutput } from './log-output.ts'
 import { createMessages, type Messages } from './messages.ts'
 import { parseOffset, parseOnly, parseScale, planUnits, unitNames, type Wish } from './plan.ts'
 import { createProgress, type Progress } from './progress.ts'
-import { createStateFile, type RunState, readRunState } from './run-state.ts'
+import { createStateFile, type RunState, readRunState, stateOf } from './run-state.ts'
 import type { Session } from './session.ts'
-import { runStateOf, tellChange } from './unit-reports.ts'
+import { readyUnits, tellChange } from './unit-reports.ts'
 import type { UpFlags } from './up.ts'
 
 const GATEWAY = 'api-gateway'
@@ -60,7 +60,7 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
   const { settings } = configured
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
   const stateFile = createStateFile(settings.data)
-  const state = () => runStateOf(io.pid, supervision.states())
+  const state = () => stateOf(io.pid, settings, readyUnits(supervision.states()))
   const supervision = supervise({
     plans,
     launch,

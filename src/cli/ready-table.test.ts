@@ -21,13 +21,13 @@ describe('readyText', () => {
   }
 
   it('has lines that can be copied at 80 columns', () => {
-    const lines = readyText({ state: { pid: 1, roles: [role] }, token: 'x', seed: '4194304' }).split('\n')
+    const lines = readyText({ state: { roles: [role] }, token: 'x', seed: '4194304' }).split('\n')
     expect(lines.filter((line) => line.length > 80)).toEqual([])
     const command = lines.slice(lines.findIndex((line) => line.startsWith('curl')))
     expect(command.join('\n').trimEnd()).toMatch(/^curl .* \\\n-H .* \\\n-d '\{.*\}'$/)
   })
 
   it('has no request to copy without a gateway', () => {
-    expect(readyText({ state: { pid: 1, roles: [] }, seed: '1' })).not.toContain('curl')
+    expect(readyText({ state: { roles: [] }, seed: '1' })).not.toContain('curl')
   })
 })

@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { createStateFile, type RunState, readRunState } from './run-state.ts'
+import { createStateFile, type RunState, readRunState, readRunStates, servedFile } from './run-state.ts'
 
 let data: string
 beforeEach(() => {
@@ -12,6 +12,8 @@ afterEach(() => rmSync(data, { recursive: true, force: true }))
 
 const state = (pid: number): RunState => ({
   pid,
+  environment: 'production',
+  auth: { mode: 'token', issuer: 'msvc' },
   roles: [{ unit: 'user', role: 'user', service: 'user-service', url: 'http://127.0.0.1:1', pid }],
 })
 const alive = () => true
@@ -41,4 +43,31 @@ it('does not believe a file whose process is gone, or that is broken', async () 
   writeFileSync(join(data, 'run.json'), '{"pid":')
   expect(await readRunState(data, alive)).toBeUndefined()
   expect(await readRunState(join(data, 'none'), alive)).toBeUndefined()
+})
+
+it('tells of all that runs, what is served role by role too', async () => {
+  const files = [createStateFile(data, servedFile('user', 8001)), createStateFile(data, servedFile('user', 8101))]
+  for (const [index, file] of files.entries()) file.save(state(index + 1))
+  await Promise.all(files.map((file) => file.written()))
+  writeFileSync(join(data, servedFile('order', 8002)), '{')
+  writeFileSync(join(data, 'run-notes.txt'), '')
+  expect(await readRunState(data, alive)).toBeUndefined()
+  expect(await readRunStates(data, alive)).toEqual([state(1), state(2)])
+  expect(await readRunStates(data, (pid) => pid === 2)).toEqual([state(2)])
+  const up = createStateFile(data)
+  up.save(state(3))
+  await up.written()
+  expect(await readRunStates(data, alive)).toEqual([state(3), state(1), state(2)])
+  expect(await readRunStates(join(data, 'none'), alive)).toEqual([])
+})
+
+it('does not take a folder that it may not look into for one where nothing runs', async () => {
+  writeFileSync(join(data, 'file'), '')
+  mkdirSync(join(data, 'odd', 'run.json'), { recursive: true })
+  for (const folder of ['file', 'odd']) {
+    await expect(readRunStates(join(data, folder), alive)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('--data'),
+    })
+  }
 })

@@ -1,31 +1,76 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
+import type { Settings } from '../kit/config/schema.ts'
+import { AppError } from '../kit/errors.ts'
 
-/** A platform that `msvc up` runs, as its file in the data folder tells other commands. */
+/** What a process runs on a data folder, as its file there tells other commands. */
 export const RunState = z.object({
-  /** The process id of `msvc up`. */
+  /** The process id of `msvc up`, or of `msvc serve`. */
   pid: z.int(),
+  environment: z.string(),
+  /** What tokens its roles want. */
+  auth: z.object({ mode: z.enum(['local', 'token']), issuer: z.string() }),
   roles: z.array(z.object({ unit: z.string(), role: z.string(), service: z.string(), url: z.string(), pid: z.int() })),
 })
 export type RunState = z.infer<typeof RunState>
 
-/** Where the file is. */
-function pathIn(data: string): string {
-  return join(data, 'run.json')
+/** The state of a process with these settings. */
+export function stateOf(pid: number, { environment, auth }: Settings, roles: RunState['roles']): RunState {
+  return { pid, environment, auth: { mode: auth.mode, issuer: auth.issuer }, roles }
 }
 
-/** What runs on a data folder; undefined when nothing does, or the file is left over from a process that is gone. */
+/** The file of `msvc up`, of which there is one on a data folder. */
+const UP = 'run.json'
+const SERVED = /^run-[^/]+\.json$/
+
+/** The file of one role that `msvc serve` runs: there can be one a port. */
+export function servedFile(role: string, port: number): string {
+  return `run-${role}-${port}.json`
+}
+
+/** What `msvc up` runs on a data folder; undefined when it doesn't, or the file is left over from a process that is gone. */
 export async function readRunState(data: string, isAlive: (pid: number) => boolean): Promise<RunState | undefined> {
+  return readState(data, UP, isAlive)
+}
+
+/**
+ * All that runs on a data folder: `msvc up`'s state first, then a state for each role that is served alone. Throws AppError `CONFIG_INVALID`
+ * for a folder that this user may not look into.
+ */
+export async function readRunStates(data: string, isAlive: (pid: number) => boolean): Promise<readonly RunState[]> {
+  const names = await readdir(data).catch((fault) => (isMissing(fault) ? [] : Promise.reject(unreadable(data, fault))))
+  const files = [UP, ...names.filter((name) => SERVED.test(name)).sort()]
+  const states = await Promise.all(files.map((name) => readState(data, name, isAlive)))
+  return states.filter((state) => state !== undefined)
+}
+
+async function readState(data: string, name: string, isAlive: (pid: number) => boolean): Promise<RunState | undefined> {
+  let text: string
   try {
-    const state = RunState.parse(JSON.parse(await readFile(pathIn(data), 'utf8')))
+    text = await readFile(join(data, name), 'utf8')
+  } catch (fault) {
+    if (isMissing(fault)) return undefined
+    throw unreadable(data, fault)
+  }
+  try {
+    const state = RunState.parse(JSON.parse(text))
     return isAlive(state.pid) ? state : undefined
   } catch {
     return undefined
   }
 }
 
-/** The file of a running platform. */
+function isMissing(fault: unknown): boolean {
+  return fault instanceof Error && 'code' in fault && fault.code === 'ENOENT'
+}
+
+function unreadable(data: string, cause: unknown): AppError {
+  const message = `The data folder ${data} can't be read as this user; run msvc as the one that runs the platform, or name another folder with --data`
+  return new AppError('CONFIG_INVALID', message, { cause })
+}
+
+/** The file in which a process tells what it runs. */
 export interface StateFile {
   /** Tells other commands what runs now. Saves that come while one is being written become one. */
   save(state: RunState): void
@@ -35,8 +80,12 @@ export interface StateFile {
   remove(): Promise<void>
 }
 
-/** Opens the file in a data folder. Readers see an old state or a new one, never half of one. */
-export function createStateFile(data: string): StateFile {
+/**
+ * Opens the file in a data folder. Readers see an old state or a new one, never half of one.
+ * @param name default: that of `msvc up`
+ */
+export function createStateFile(data: string, name: string = UP): StateFile {
+  const path = join(data, name)
   let next: RunState | undefined
   let writing: Promise<void> = Promise.resolve()
   let removed = false
@@ -45,10 +94,10 @@ export function createStateFile(data: string): StateFile {
     const state = next
     next = undefined
     if (!state || removed) return
-    const fresh = `${pathIn(data)}.${state.pid}`
+    const fresh = `${path}.${state.pid}`
     await mkdir(data, { recursive: true, mode: 0o700 })
     await writeFile(fresh, `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o600 })
-    await rename(fresh, pathIn(data))
+    await rename(fresh, path)
   }
 
   return {
@@ -63,7 +112,7 @@ export function createStateFile(data: string): StateFile {
     async remove() {
       removed = true
       await writing.catch(() => {})
-      await rm(pathIn(data), { force: true })
+      await rm(path, { force: true })
     },
   }
 }

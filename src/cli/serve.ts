@@ -30,12 +30,14 @@ export function addServe(program: Command, open: OpenSession, roles: string): vo
 
 async function serve(session: Session, name: string, flags: ServeFlags): Promise<void> {
   const { io } = session
-  const [{ configure, numeric, registryUrl }, { hostRunner }, { findRole }, { startFailure }] = await Promise.all([
-    import('./configuration.ts'),
-    import('./host-runner.ts'),
-    import('./roles.ts'),
-    import('../kit/supervisor/reason.ts'),
-  ])
+  const [{ configure, numeric, registryUrl }, { hostRunner }, { findRole }, { startFailure }, states] =
+    await Promise.all([
+      import('./configuration.ts'),
+      import('./host-runner.ts'),
+      import('./roles.ts'),
+      import('../kit/supervisor/reason.ts'),
+      import('./run-state.ts'),
+    ])
   const role = await findRole(name)
   const configured: Configured = await configure(session, {
     served: name,
@@ -57,7 +59,16 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   }).catch((cause: unknown) => {
     throw startFailure(name, cause)
   })
-  session.printJson({ role: name, service: host.service, url: host.url, pid: io.pid })
-  if (!io.signal.aborted) await new Promise((resolve) => io.signal.addEventListener('abort', resolve, { once: true }))
-  await host.stop()
+  const { service: registered, url, port } = host
+  const stateFile = states.createStateFile(settings.data, states.servedFile(name, port))
+  try {
+    const unit = { unit: name, role: name, service: registered, url, pid: io.pid }
+    stateFile.save(states.stateOf(io.pid, settings, [unit]))
+    await stateFile.written()
+    session.printJson({ role: name, service: registered, url, pid: io.pid })
+    if (!io.signal.aborted) await new Promise((resolve) => io.signal.addEventListener('abort', resolve, { once: true }))
+  } finally {
+    await host.stop()
+    await stateFile.remove()
+  }
 }

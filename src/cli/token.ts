@@ -28,14 +28,14 @@ export function addToken(program: Command, open: OpenSession): void {
     .addHelpText('after', EXAMPLES)
     .action(async ({ subject, scope, audience, ttl }: TokenFlags, command: Command) => {
       const session = open(command)
-      const [{ configure }, { createAuthority }, { systemClock }, { AppError }] = await Promise.all([
+      const [{ configureClient }, { createAuthority }, { systemClock }, { AppError }] = await Promise.all([
         import('./configuration.ts'),
         import('../kit/auth/local-authority.ts'),
         import('../drivers/clock.ts'),
         import('../kit/errors.ts'),
       ])
       if (!/^\d{1,6}$/.test(ttl)) throw new AppError('USAGE', `--ttl wants a number of seconds, not ${ttl}`)
-      const { settings } = await configure(session)
+      const { settings } = await configureClient(session)
       const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
       const scopes = scope.flatMap((part) => part.split(',')).filter(Boolean)
       const token = await authority.mint({ subject, audience, scopes, ttlSeconds: Number(ttl) })

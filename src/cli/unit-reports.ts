@@ -3,14 +3,13 @@ import type { Messages } from './messages.ts'
 import type { Progress } from './progress.ts'
 import type { RunState } from './run-state.ts'
 
-/** Who is ready now, in the order of the plan, as other commands are told. */
-export function runStateOf(pid: number, states: ReturnType<Supervision['states']>): RunState {
-  const roles = [...states].flatMap(([unit, state]) =>
+/** Who is ready now, in the order of the plan. */
+export function readyUnits(states: ReturnType<Supervision['states']>): RunState['roles'] {
+  return [...states].flatMap(([unit, state]) =>
     state.at === 'ready'
       ? [{ unit, role: unit.replace(/-\d+$/, ''), service: state.service, url: state.url, pid: state.pid }]
       : [],
   )
-  return { pid, roles }
 }
 
 /** Tells the person what happens to the units: progress while the platform starts, a line for each end and return afterwards. */

@@ -1,0 +1,94 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { UP_ROLE_NAMES } from '../../src/roles/catalog.ts'
+import { type Said, type Started, start } from './command-line.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'msvc-by-data-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const TOKEN_MODE = 'environment: production\nauth: { mode: token, issuer: the-shop }\n'
+const config = join(folder, 'production.yaml')
+writeFileSync(config, TOKEN_MODE + UP_ROLE_NAMES.map((role) => `${role}: { port: 0 }\n`).join(''))
+
+/** Another terminal, which is told the data folder and nothing else. */
+const msvc = (data: string, ...args: readonly string[]): Promise<Said> =>
+  start(folder, ...args, '--data', data, '--json').ended
+
+describe('a platform in token mode, by its data folder alone', () => {
+  let up: Started
+  const urls = new Map<string, string>()
+  beforeAll(async () => {
+    up = start(folder, 'up', '--in-process', '--config', config, '--data', 'platform', '--json', '--quiet')
+    for (const { role, url } of JSON.parse(await up.line).roles) urls.set(role, url)
+  })
+  afterAll(() => up?.stop())
+
+  /** The first thing a command says, once it has said that it is done. */
+  async function answer(...args: readonly string[]): Promise<unknown> {
+    const said = await msvc('platform', ...args)
+    expect(said).toMatchObject({ code: 0, err: '' })
+    return JSON.parse(said.out.split('\n')[0] ?? '')
+  }
+
+  it('shows who is there', async () => {
+    expect(await answer('health')).toMatchObject({ service: 'registry', status: 'healthy' })
+    expect(await answer('registry', 'list')).toMatchObject({ health: 'healthy' })
+    expect(await answer('logs', '--service', 'registry', '--limit', '1')).toMatchObject({ service: 'registry' })
+  })
+
+  it('publishes and subscribes', async () => {
+    expect(await answer('publish', 'shop.opened', '{"n":1}')).toMatchObject({ topic: 'shop.opened' })
+    const message = await answer('subscribe', 'shop.opened', '--from', 'first', '--count', '1')
+    expect(message).toMatchObject({ payload: { n: 1 } })
+  })
+
+  it('keeps values of the environment that runs', async () => {
+    const set = await answer('config', 'set', 'order-service', 'k', '7')
+    expect(set).toMatchObject({ environment: 'production', version: 1 })
+    expect(await answer('config', 'get', 'order-service', 'k')).toMatchObject({ value: 7 })
+    await answer('config', 'set', 'order-service', 'key', 'x', '--secret')
+    expect(await answer('config', 'get', 'order-service', 'key', '--secrets')).toMatchObject({ value: 'x' })
+    expect(await answer('config', 'history', 'order-service')).toMatchObject({ version: 2, changed_by: 'msvc-cli' })
+    expect(await answer('config', 'rollback', 'order-service', '1')).toMatchObject({ version: 3 })
+  })
+
+  it('makes a token that is taken, and shows the trace of what was asked with it', async () => {
+    const { token } = JSON.parse((await msvc('platform', 'token', '--subject', 'ann', '--scope', 'orders:read')).out)
+    const orders = new URL('/gateway/api/orders', urls.get('gateway'))
+    const given = await fetch(orders, { headers: { authorization: `Bearer ${token}` } })
+    expect([given.status, await given.json()]).toEqual([200, []])
+    const id = given.headers.get('x-trace-id') ?? ''
+    const shown = async () => (await msvc('platform', 'trace', id)).code
+    await expect.poll(shown, { timeout: 10_000, interval: 50 }).toBe(0)
+  })
+
+  it('says what to do when the folder is another one’s, or none', async () => {
+    const { port } = new URL(urls.get('log-server') ?? '')
+    writeFileSync(join(folder, 'elsewhere.yaml'), `log-server: { port: ${port} }\n`)
+    for (const args of [['logs'], ['logs', '--follow']]) {
+      const said = await start(folder, ...args, '--config', 'elsewhere.yaml', '--data', 'other').ended
+      expect(said).toMatchObject({ code: 1, err: expect.stringMatching(/wants a token of its own platform: .*--data/) })
+    }
+    writeFileSync(join(folder, 'file'), '')
+    const unreadable = await msvc('file', 'registry', 'list')
+    expect(unreadable).toMatchObject({ code: 2, err: expect.stringMatching(/file can't be read .*--data/) })
+  })
+})
+
+it('finds roles that are served one by one, until they have stopped', async () => {
+  const serve = (role: string) =>
+    start(folder, 'serve', role, '--port', '0', '--config', config, '--data', 'served', '--json')
+  const registry = serve('registry')
+  await registry.line
+  const broker = serve('broker')
+  try {
+    await broker.line
+    expect(await msvc('served', 'publish', 'shop.opened', '1')).toMatchObject({ code: 0, err: '' })
+    expect(await msvc('served', 'registry', 'list')).toMatchObject({ code: 0, err: '' })
+  } finally {
+    await Promise.all([broker.stop(), registry.stop()])
+  }
+  expect(readdirSync(join(folder, 'served')).filter((name) => name.startsWith('run'))).toEqual([])
+})

@@ -1,0 +1,60 @@
+import type { Io, Terminal } from '../../src/cli/io.ts'
+import { run } from '../../src/cli/run.ts'
+
+/** What a command line said and how it ended. */
+export interface Said {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+/** A command under way. */
+export interface Started {
+  /** The first line it writes to stdout. Rejects with what it said on stderr when it ends without one. */
+  readonly line: Promise<string>
+  readonly ended: Promise<Said>
+  /** Ends it as Ctrl-C does. */
+  stop(): Promise<Said>
+}
+
+/** Starts a command line in this process, in a folder, without a terminal. */
+export function start(folder: string, ...args: readonly string[]): Started {
+  const said = { out: '', err: '' }
+  const interrupt = new AbortController()
+  const line = Promise.withResolvers<string>()
+  line.promise.catch(() => {})
+  const terminal = (name: 'out' | 'err'): Terminal => ({
+    isTTY: false,
+    colour: false,
+    columns: 80,
+    write(text) {
+      said[name] += text
+      const [first, ...rest] = said.out.split('\n')
+      if (first !== undefined && rest.length > 0) line.resolve(first)
+    },
+  })
+  const io: Io = {
+    out: terminal('out'),
+    err: terminal('err'),
+    readInput: async () => '',
+    environment: {},
+    folder,
+    pid: process.pid,
+    self: ['msvc'],
+    signal: interrupt.signal,
+    leaveInterruptsToParent: () => {},
+    isAlive: (pid) => pid === process.pid,
+  }
+  const ended = run(args, io).then((code) => {
+    line.reject(new Error(`ended with ${code}: ${said.err}`))
+    return { code, ...said }
+  })
+  return {
+    line: line.promise,
+    ended,
+    stop() {
+      interrupt.abort()
+      return ended
+    },
+  }
+}

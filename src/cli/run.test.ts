@@ -2,7 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { SERVICE_SCOPES } from '../kit/auth/scopes.ts'
 import { freePort } from '../kit/supervisor/free-port.ts'
+import { loadRoles } from '../roles/catalog.ts'
 import type { Io, Terminal } from './io.ts'
 import { run } from './run.ts'
 
@@ -56,7 +58,13 @@ describe('the command line', () => {
     [['up', '--scale', 'usr=2'], /--scale: there is no role usr/],
     [['up', '--port-offset', '-1'], /--port-offset wants a whole number/],
     [['up', '--port-offset', '60000'], /puts registry on port 68500/],
-    [['token'], /--subject/],
+    [['token'], /--subject names a person, --service a service/],
+    [['token', '--service', 'shop', '--subject', 'ann'], /'--service <name>' cannot be used with option '--subject/],
+    [['token', '--service', 'shop', '--audience', 'broker'], /'--service <name>' cannot be used with option '--aud/],
+    [['token', '--service', 'payment-service'], /payment-service is a role of the platform, which makes its own/],
+    [['token', '--service', 'shop service'], /--service wants letters/],
+    [['token', '--service', ''], /--service wants letters/],
+    [['token', '--service', 'shop', '--ttl', '86401'], /A token lives 1 to 86400/],
     [['token', '--subject', 'a', '--ttl', 'x'], /--ttl wants/],
     [['token', '--subject', 'a', '--scope', 'a b'], /is no scope/],
     [['trace', 'x'], /32 hexadecimal digits/],
@@ -109,6 +117,16 @@ describe('the command line', () => {
     })
     const json = await msvc(['--json', 'token', '--subject', 'alice', '--data', 'keys'])
     expect(JSON.parse(json.out)).toMatchObject({ subject: 'alice', audience: 'api-gateway', expires_in: 3_600 })
+  })
+
+  it('gives a service one token for every role, with what every service may do', async () => {
+    const { code, out, err } = await msvc(['token', '--service', 'shop-service', '--scope', 'users:read,docs:read'])
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    const [, claims = ''] = out.trimEnd().split('.')
+    const { scope, ...said } = JSON.parse(Buffer.from(claims, 'base64url').toString())
+    expect(said).toMatchObject({ sub: 'shop-service', service: true })
+    expect(said.aud.toSorted()).toEqual([...new Set((await loadRoles()).map((role) => role.service))].sort())
+    expect(scope.split(' ')).toEqual([...SERVICE_SCOPES, 'users:read'])
   })
 
   it('checks the configuration, and shows it without secrets', async () => {

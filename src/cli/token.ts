@@ -1,8 +1,11 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
+import type { TokenRequest } from '../kit/auth/authority.ts'
+import type { Reached } from './configuration.ts'
 import type { OpenSession } from './session.ts'
 
 interface TokenFlags {
-  readonly subject: string
+  readonly subject?: string
+  readonly service?: string
   readonly scope: readonly string[]
   readonly audience: string
   readonly ttl: string
@@ -12,21 +15,29 @@ const EXAMPLES = `
 Examples:
   $ msvc token --subject alice --scope orders:write,users:write
   $ TOKEN=$(msvc token --subject alice --scope orders:write)
-  $ msvc token --subject ops --audience registry --scope registry:write,registry:admin --ttl 300
-  $ msvc token --subject prometheus --audience broker --scope metrics:read --ttl 86400`
+  $ msvc token --subject ops --audience registry --scope registry:read --ttl 300
+  $ msvc token --service shop-service --scope users:read --ttl 86400`
 
 /** `msvc token`: a signed token, alone on stdout. */
 export function addToken(program: Command, open: OpenSession): void {
   program
     .command('token')
     .summary('make a token')
-    .description('Makes a token (JWT) signed with the key of the data folder, which is made when missing.')
-    .requiredOption('--subject <name>', 'who it speaks for')
+    .description(
+      'Makes a token (JWT) signed with the key of the data folder, which is made when missing: for a person, or for a service that is not of the platform. A service renews its own: POST /oauth/token at the gateway.',
+    )
+    .option('--subject <name>', 'the person it speaks for')
+    .addOption(
+      new Option(
+        '--service <name>',
+        'the service of yours it speaks for, at every role, with what every service may do (to register, publish, subscribe, log, read its values)',
+      ).conflicts(['subject', 'audience']),
+    )
     .option('--scope <scopes...>', 'what it allows, such as orders:write; separated by commas or repeated', [])
     .option('--audience <service>', 'the service it is for', 'api-gateway')
     .option('--ttl <seconds>', 'how long it holds, at most 86400', '3600')
     .addHelpText('after', EXAMPLES)
-    .action(async ({ subject, scope, audience, ttl }: TokenFlags, command: Command) => {
+    .action(async (flags: TokenFlags, command: Command) => {
       const session = open(command)
       const [{ configureClient }, { createAuthority }, { systemClock }, { AppError }] = await Promise.all([
         import('./configuration.ts'),
@@ -34,12 +45,48 @@ export function addToken(program: Command, open: OpenSession): void {
         import('../drivers/clock.ts'),
         import('../kit/errors.ts'),
       ])
-      if (!/^\d{1,6}$/.test(ttl)) throw new AppError('USAGE', `--ttl wants a number of seconds, not ${ttl}`)
-      const { settings } = await configureClient(session)
+      if (!/^\d{1,6}$/.test(flags.ttl)) throw new AppError('USAGE', `--ttl wants a number of seconds, not ${flags.ttl}`)
+      const reached = await configureClient(session)
+      const { settings } = reached
       const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
-      const scopes = scope.flatMap((part) => part.split(',')).filter(Boolean)
-      const token = await authority.mint({ subject, audience, scopes, ttlSeconds: Number(ttl) })
+      const request = await requestOf(flags, reached)
+      const { subject, audience, scopes, ttlSeconds } = request
+      const token = await authority.mint(request)
       session.print(token)
-      session.printJson({ token, subject, audience, scopes, expires_in: Number(ttl) })
+      session.printJson({ token, subject, audience, scopes, expires_in: ttlSeconds })
     })
+}
+
+/** What the flags ask for. Throws AppError `USAGE`. */
+async function requestOf(flags: TokenFlags, reached: Reached): Promise<TokenRequest> {
+  const { AppError } = await import('../kit/errors.ts')
+  const { subject, service, audience, ttl } = flags
+  const scopes = flags.scope.flatMap((part) => part.split(',')).filter(Boolean)
+  const ttlSeconds = Number(ttl)
+  if (subject !== undefined) return { subject, audience, scopes, ttlSeconds }
+  if (service === undefined) {
+    throw new AppError('USAGE', 'whom does it speak for? --subject names a person, --service a service of yours')
+  }
+  const [{ SERVICE_SCOPES }, { ServiceName }] = await Promise.all([
+    import('../kit/auth/scopes.ts'),
+    import('../roles/registry/contract.ts'),
+  ])
+  if (!ServiceName.safeParse(service).success) {
+    throw new AppError('USAGE', `--service wants letters, digits, ".", "_" and "-", at most 100, not ${service}`)
+  }
+  const platform = platformServices(reached)
+  if (platform.includes(service)) {
+    throw new AppError(
+      'USAGE',
+      `${service} is a role of the platform, which makes its own tokens; name a service of yours`,
+    )
+  }
+  const all = [...new Set([...SERVICE_SCOPES, ...scopes])]
+  return { subject: service, service: true, audience: platform, scopes: all, ttlSeconds }
+}
+
+/** The names of all roles: as they are built in, and as they run here (SERVICE_NAME). */
+function platformServices({ roles, running }: Reached): readonly string[] {
+  const units = running.flatMap((state) => state.roles)
+  return [...new Set([...roles, ...units].map(({ service }) => service))]
 }

@@ -4,13 +4,13 @@ import { createBalancer } from '../../kit/discovery/balancer.ts'
 import type { Running } from '../../kit/role.ts'
 import { ORDER_SERVICE } from '../order/contract.ts'
 import { USER_SERVICE } from '../user/contract.ts'
-import { aggregateMethods } from './aggregate.ts'
 import { type GatewayConfig, routesOf } from './config.ts'
 import { corsPolicy } from './cors.ts'
 import { headerFilter } from './forwarded-headers.ts'
 import { gatewayMetrics } from './gateway-metrics.ts'
 import { createProxy } from './proxy.ts'
-import { gatewayRoutes } from './routes.ts'
+import { gatewayRoutes, ownMethods } from './routes.ts'
+import { tokenBuckets } from './token-bucket.ts'
 import { createUpstreams } from './upstream/upstreams.ts'
 import { startWatchdog } from './upstream/watchdog.ts'
 
@@ -27,11 +27,12 @@ export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app'
   ctx.defer(() => upstreams.close())
   const watchdog = startWatchdog({ clock })
   ctx.defer(() => watchdog.stop())
+  const metrics = gatewayMetrics(ctx.metrics)
   const handle = createProxy({
     routes: routesOf(config),
     cors: corsPolicy(config.cors),
     deadline_ms: config.deadline_ms,
-    ownMethods: aggregateMethods,
+    ownMethods,
     service,
     authority,
     directory,
@@ -40,7 +41,7 @@ export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app'
     upstreams,
     watchdog,
     headers: headerFilter(),
-    metrics: gatewayMetrics(ctx.metrics),
+    metrics,
     log,
     clock,
   })
@@ -49,6 +50,9 @@ export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app'
     orders: ctx.client(ORDER_SERVICE),
     authority,
     service,
+    buckets: config.write_limit ? tokenBuckets(config.write_limit) : undefined,
+    metrics,
+    clock,
   })
   return { app, handle, origins: config.cors.origins }
 }

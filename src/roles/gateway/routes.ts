@@ -5,19 +5,21 @@ import { NumericId } from '../../kit/http/paging.ts'
 import { route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
-import { type AggregateSources, userOrders } from './aggregate.ts'
+import { type AggregateSources, aggregateMethods, userOrders } from './aggregate.ts'
 import { identify } from './caller.ts'
-import { UserOrders } from './contract.ts'
+import { IssuedToken, UserOrders } from './contract.ts'
+import { TOKEN_PATH, type TokenEndpointOptions, tokenEndpoint } from './token-endpoint.ts'
 
 /** What the routes work with. */
-export interface GatewayRoutesOptions extends AggregateSources {
+export interface GatewayRoutesOptions extends AggregateSources, TokenEndpointOptions {
   readonly authority: Authority
   /** The audience a token must be meant for. */
   readonly service: string
 }
 
 /** The paths that the gateway answers itself. */
-export function gatewayRoutes({ users, orders, authority, service }: GatewayRoutesOptions): Hono<AppEnv> {
+export function gatewayRoutes(options: GatewayRoutesOptions): Hono<AppEnv> {
+  const { users, orders, authority, service } = options
   const app = new Hono<AppEnv>()
   app.get(
     '/gateway/api/users/:id/orders',
@@ -31,7 +33,21 @@ export function gatewayRoutes({ users, orders, authority, service }: GatewayRout
     }),
     async (c) => c.json(await userOrders({ users, orders }, c.req.valid('param').id)),
   )
+  app.post(
+    TOKEN_PATH,
+    route({
+      summary: 'A fresh token for the one that a service shows in a form (RFC 8693, token exchange)',
+      scope: 'public',
+      responses: { 200: IssuedToken, 400: 'Not such a request', 401: 'No valid token', 403: 'A person’s token' },
+    }),
+    tokenEndpoint(options),
+  )
   return app
+}
+
+/** Methods of the paths that the gateway answers itself, as in an Allow header; undefined for every other path. */
+export function ownMethods(path: string): string | undefined {
+  return path === TOKEN_PATH ? 'POST' : aggregateMethods(path)
 }
 
 /** Lets only holders of a token in; nobody, as the door called him, becomes somebody. */

@@ -1,0 +1,111 @@
+import type { Context } from 'hono'
+import type { Clock } from '../../drivers/clock.ts'
+import type { Authority } from '../../kit/auth/authority.ts'
+import { AppError, type AppErrorOptions, type ErrorCode } from '../../kit/errors.ts'
+import { readBody } from '../../kit/http/body.ts'
+import type { AppEnv } from '../../kit/role.ts'
+import type { GatewayMetrics } from './gateway-metrics.ts'
+import { bucketKey, type TokenBuckets } from './token-bucket.ts'
+
+/** Where a service renews its token. */
+export const TOKEN_PATH = '/oauth/token'
+/** The one grant there is (RFC 8693 §2.1): one token for another. */
+const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+/** The one kind of token there is (RFC 8693 §3). */
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
+const FORM = /^application\/x-www-form-urlencoded *(?:;|$)/i
+/** Room for a token, and for lists of scopes and audiences, bytes. */
+const MAX_BYTES = 16_384
+
+/** What the endpoint works with. */
+export interface TokenEndpointOptions {
+  readonly authority: Pick<Authority, 'verify' | 'renew'>
+  /** The gateway's own registered name: what it renews must be for it too. */
+  readonly service: string
+  /** Limits a service as its other writes are limited; undefined: no limit. */
+  readonly buckets: TokenBuckets | undefined
+  readonly metrics: Pick<GatewayMetrics, 'limited'>
+  readonly clock: Clock
+}
+
+/**
+ * Makes the handler of `POST /oauth/token`: gives a service a fresh token for the one that it shows, as a token exchange (RFC 8693) whose
+ * `scope` and `audience` may ask for less. A problem's `error` is one of RFC 6749 §5.2's words.
+ */
+export function tokenEndpoint({ authority, service, buckets, metrics, clock }: TokenEndpointOptions) {
+  function limit(subject: string): void {
+    const verdict = buckets?.take(bucketKey(subject, ''), clock.monotonic())
+    if (!verdict || verdict.allowed) return
+    metrics.limited(TOKEN_PATH)
+    throw new AppError('RATE_LIMITED', 'Too many requests', {
+      headers: { 'retry-after': String(verdict.retryAfterSeconds) },
+    })
+  }
+
+  return async function renewToken(c: Context<AppEnv>): Promise<Response> {
+    if (!FORM.test(c.req.header('content-type') ?? '')) {
+      const detail = 'A form is wanted: Content-Type: application/x-www-form-urlencoded'
+      throw refused(detail, { code: 'UNSUPPORTED_MEDIA_TYPE' })
+    }
+    const { token, ...wish } = readRequest(new URLSearchParams((await readBody(c, MAX_BYTES)).toString()))
+    try {
+      limit((await authority.verify(token, service)).subject)
+      const renewed = await authority.renew(token, service, wish)
+      return c.json(
+        {
+          access_token: renewed.token,
+          issued_token_type: ACCESS_TOKEN,
+          token_type: 'Bearer',
+          expires_in: renewed.expiresIn,
+          scope: renewed.scopes.join(' '),
+        },
+        200,
+        { 'cache-control': 'no-store' },
+      )
+    } catch (fault) {
+      const isToken = fault instanceof AppError && (fault.code === 'UNAUTHENTICATED' || fault.code === 'FORBIDDEN')
+      throw isToken ? refused(fault.detail, { code: fault.code, headers: fault.headers, cause: fault }) : fault
+    }
+  }
+}
+
+/** What the form asks for. Throws AppError `INVALID_REQUEST`. */
+function readRequest(form: URLSearchParams) {
+  /** RFC 6749 §3.2: what is empty counts as left out, and nothing but an audience comes twice. */
+  const field = (name: string): string | undefined => {
+    const [value, ...more] = form.getAll(name)
+    if (more.length > 0) throw refused(`${name} is given twice`)
+    return value || undefined
+  }
+  const grant = field('grant_type')
+  if (grant !== TOKEN_EXCHANGE) {
+    const error = grant === undefined ? 'invalid_request' : 'unsupported_grant_type'
+    throw refused(`grant_type=${TOKEN_EXCHANGE} is the one there is`, { error })
+  }
+  const token = field('subject_token')
+  if (token === undefined) throw refused('subject_token is missing: the token to be renewed')
+  if (field('subject_token_type') !== ACCESS_TOKEN) throw refused(`subject_token_type=${ACCESS_TOKEN} is wanted`)
+  if ((field('requested_token_type') ?? ACCESS_TOKEN) !== ACCESS_TOKEN) {
+    throw refused(`requested_token_type=${ACCESS_TOKEN} is the one there is`)
+  }
+  if (field('actor_token') !== undefined) throw refused('actor_token: nobody renews a token for another')
+  if (form.get('resource')) {
+    throw refused('resource: a target is named by audience here', { error: 'invalid_target' })
+  }
+  const scopes = field('scope')?.split(' ').filter(Boolean)
+  const audiences = form.getAll('audience').filter(Boolean)
+  return {
+    token,
+    ...(scopes && { scopes: [...new Set(scopes)] }),
+    ...(audiences.length > 0 && { audiences: [...new Set(audiences)] }),
+  }
+}
+
+/** @param how `error`: a word of RFC 6749 §5.2; RFC 8693 §2.2.2 wants invalid_request for a bad token too */
+function refused(
+  detail: string,
+  how: AppErrorOptions & { readonly error?: string; readonly code?: ErrorCode } = {},
+): AppError {
+  const { error = 'invalid_request', code = 'INVALID_REQUEST', ...options } = how
+  return new AppError(code, error, { ...options, detail })
+}

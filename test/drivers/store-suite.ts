@@ -253,6 +253,43 @@ export function storeSuite(driver: StoreDriver, url: string): void {
       })
     })
 
+    describe('long reads', () => {
+      it('see what is committed, and refuse to write', async () => {
+        const store = await open()
+        const before = store.longReads.selectFrom('account').select('email').execute()
+        expect(await before).toEqual([])
+        await store.transaction((trx) => insert(trx, 'a@example.com'))
+        expect(await store.longReads.selectFrom('account').select('email').execute()).toEqual([
+          { email: 'a@example.com' },
+        ])
+        await expect(store.longReads.deleteFrom('account').execute()).rejects.toMatchObject({ kind: 'invalid' })
+      })
+
+      it('call a statement that is wrong invalid, and go on', async () => {
+        const store = await open()
+        await expect(sql`select nothing from nowhere`.execute(store.longReads)).rejects.toMatchObject({
+          name: 'DriverError',
+          kind: 'invalid',
+        })
+        expect((await sql`select 1 as one`.execute(store.longReads)).rows).toEqual([{ one: 1 }])
+      })
+
+      it('are answered or refused when the store closes, and refused from then on', async () => {
+        const store = await open()
+        const asked = [1, 2, 3].map(() =>
+          store.longReads
+            .selectFrom('account')
+            .execute()
+            .catch((error: unknown) => error),
+        )
+        await store.close()
+        for (const answer of await Promise.all(asked)) {
+          expect([[], expect.objectContaining({ kind: 'closed' })]).toContainEqual(answer)
+        }
+        await expect(store.longReads.selectFrom('account').execute()).rejects.toMatchObject({ kind: 'closed' })
+      })
+    })
+
     describe('health and closing', () => {
       it('answers a check, and not one that is out of time', async () => {
         const store = await open()

@@ -76,6 +76,24 @@ describe('the SQLite store', () => {
     expect(await readdir(where)).toEqual(['closing.db'])
   })
 
+  it('goes on with everything else while a long read takes its time', async () => {
+    const store = await open()
+    let over = false
+    const counted = sql<{ count: number }>`
+      with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000000)
+      select count(*) as count from n`.execute(store.longReads)
+    void counted.then(() => {
+      over = true
+    })
+    let written = 0
+    do await store.transaction((trx) => insert(trx, `${++written}@example.com`))
+    while (!over)
+    expect((await counted).rows).toEqual([{ count: 3_000_000 }])
+    // each took its turn beside the read: one that held the loop would have let one through
+    expect(written).toBeGreaterThan(5)
+    expect(await emails(store)).toHaveLength(written)
+  })
+
   it('says what is wrong with a file that is no database, and leaves it alone', async () => {
     const name = newName()
     const path = join(folder, `${name}.db`)

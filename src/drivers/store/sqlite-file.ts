@@ -15,7 +15,7 @@ const WRITER_PRAGMAS = 'pragma synchronous = full; pragma foreign_keys = on; pra
 
 /** A store's database file, and how connections to it are opened. Methods throw DriverError. */
 export class SqliteFile {
-  readonly #path: string
+  readonly path: string
   readonly #folder: string
   readonly #store: string
 
@@ -26,7 +26,7 @@ export class SqliteFile {
   constructor(folder: string, store: string) {
     this.#folder = folder
     this.#store = store
-    this.#path = join(folder, `${store}.db`)
+    this.path = join(folder, `${store}.db`)
   }
 
   /** Opens the connection that writes, making folder and file when missing. */
@@ -34,14 +34,11 @@ export class SqliteFile {
     return this.#explained(() => {
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
       this.#create()
-      const database = new DatabaseSync(this.#path, { timeout: BUSY_TIMEOUT_MS })
+      const database = new DatabaseSync(this.path, { timeout: BUSY_TIMEOUT_MS })
       try {
         const mode = database.prepare('pragma journal_mode = wal').get()?.journal_mode
         if (mode !== 'wal') {
-          throw new DriverError(
-            'unavailable',
-            `${this.#path}: no write-ahead log on this file system; use a local disk`,
-          )
+          throw new DriverError('unavailable', `${this.path}: no write-ahead log on this file system; use a local disk`)
         }
         database.exec(WRITER_PRAGMAS)
         return database
@@ -54,14 +51,14 @@ export class SqliteFile {
 
   /** Opens a connection that can only read. The writer must have been opened before. */
   openReader(): DatabaseSync {
-    return this.#explained(() => new DatabaseSync(this.#path, { timeout: BUSY_TIMEOUT_MS, readOnly: true }))
+    return this.#explained(() => new DatabaseSync(this.path, { timeout: BUSY_TIMEOUT_MS, readOnly: true }))
   }
 
   /** SQLite would give the file, and after it the log's files, whatever mode the umask leaves. */
   #create(): void {
     try {
       // Only ever a file of our own making: closing a file SQLite has open would drop its locks (POSIX advisory locking).
-      closeSync(openSync(this.#path, 'wx', 0o600))
+      closeSync(openSync(this.path, 'wx', 0o600))
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
     }

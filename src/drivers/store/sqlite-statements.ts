@@ -68,7 +68,7 @@ export class SqliteStatements {
  * A query's parameters, which node:sqlite checks one by one, save the first: it takes an object there for named
  * parameters and moves the others up by one, so that a Date would be dropped and its neighbour written in its column.
  */
-function bindable({ parameters }: CompiledQuery): readonly SQLInputValue[] {
+export function bindable({ parameters }: CompiledQuery): readonly SQLInputValue[] {
   const first = parameters[0]
   if (typeof first === 'object' && first !== null && !ArrayBuffer.isView(first)) {
     throw new DriverError('invalid', 'a parameter is an object; SQLite keeps null, numbers, text and bytes')

@@ -7,6 +7,7 @@ import { migrate } from './migrate.ts'
 import { BUSY_TIMEOUT_MS, SqliteFile } from './sqlite-file.ts'
 import { readingKysely, workingTransaction } from './sqlite-kysely.ts'
 import { SqliteReader } from './sqlite-reader.ts'
+import { SqliteThread } from './sqlite-thread.ts'
 import { SqliteWriter, WorkConnection } from './sqlite-writer.ts'
 
 /** `workMs` is below the time other processes wait for the lock: a stuck work fails alone. */
@@ -20,7 +21,8 @@ const LIMITS: GroupCommitLimits = {
 
 /**
  * The embedded store: a SQLite file of its own for each name, `<folder>/<name>.db`, through node:sqlite. One connection
- * writes and one reads, so that `db` never waits for a transaction; transactions share commits (see GroupCommit).
+ * writes and one reads, so that `db` never waits for a transaction; transactions share commits (see GroupCommit). A third, in a
+ * thread of its own, is opened for the first of the `longReads`.
  * Several processes may have the same file open. Foreign keys are checked at once; don't declare them deferred, or one
  * that is broken fails everybody in its commit.
  *
@@ -52,23 +54,27 @@ export const sqlite: StoreDriver = {
 
 class SqliteStore<DB> implements Store<DB> {
   readonly db: Kysely<DB>
+  readonly longReads: Kysely<DB>
   readonly #name: string
   readonly #reader: SqliteReader
+  readonly #thread: SqliteThread
   readonly #writer: SqliteWriter
   readonly #commits: GroupCommit
 
-  private constructor(name: string, writer: SqliteWriter, reader: SqliteReader) {
+  private constructor(name: string, file: SqliteFile, writer: SqliteWriter, reader: SqliteReader) {
     this.#name = name
     this.#writer = writer
     this.#reader = reader
+    this.#thread = new SqliteThread(file, name)
     this.#commits = new GroupCommit(writer, LIMITS, systemClock)
     this.db = readingKysely<DB>(reader)
+    this.longReads = readingKysely<DB>(this.#thread)
   }
 
   static open<DB>(file: SqliteFile, name: string): SqliteStore<DB> {
     const writer = new SqliteWriter(file, name)
     try {
-      return new SqliteStore<DB>(name, writer, new SqliteReader(file, name))
+      return new SqliteStore<DB>(name, file, writer, new SqliteReader(file, name))
     } catch (error) {
       writer.close()
       throw error
@@ -93,6 +99,7 @@ class SqliteStore<DB> implements Store<DB> {
 
   async close(): Promise<void> {
     await this.#commits.close()
+    await this.#thread.close()
     this.#reader.close()
     this.#writer.close()
   }

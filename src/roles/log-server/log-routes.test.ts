@@ -233,6 +233,30 @@ describe('GET /logs', () => {
     expect(await server.get('/logs', { limit: 1, after: page.next ?? '' })).toMatchObject({ next: null })
   })
 
+  it('ends a page early when entries are large, and loses none', async () => {
+    const large = Array.from({ length: 40 }, (_, i) =>
+      entry(`${i} ${'x'.repeat(60_000)}`, 100 - i, { service: 'large' }),
+    )
+    await server.post('/logs', large)
+    const seen: string[] = []
+    let after: string | null = null
+    do {
+      const page: EntryPage = await find({ limit: 1_000, service: 'large', ...(after && { after }) })
+      expect(JSON.stringify(page).length).toBeLessThan(1.2e6)
+      seen.push(...page.entries.map(({ message }) => message.split(' ')[0] ?? ''))
+      after = page.next
+    } while (after !== null)
+    expect(seen).toEqual(Array.from({ length: 40 }, (_, i) => String(39 - i)))
+  })
+
+  it('looks for 32 words at most', async () => {
+    expect(await messages({ q: 'nowhere '.repeat(32) })).toEqual([])
+    const refused = await server.app.request(`/logs?${new URLSearchParams({ q: `"${'word '.repeat(33)}"` })}`)
+    expect(refused.status).toBe(400)
+    expect(await refused.json()).toMatchObject({ detail: expect.stringContaining('at most 32 words') })
+    expect((await server.app.request(`/logs/tail?q=${'word+'.repeat(33)}`)).status).toBe(400)
+  })
+
   it('finds what is rare among many', async () => {
     const many = Array.from({ length: 12_000 }, (_, i) => entry(`noise ${i}`, 30))
     for (const part of [many.slice(0, 6_000), many.slice(6_000)]) await server.post('/logs', part)

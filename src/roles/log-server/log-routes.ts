@@ -4,8 +4,9 @@ import { eventStream } from '../../kit/http/event-stream.ts'
 import { route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
+import { answerJson, callerLeft } from './answers.ts'
 import { Accepted, EntryPage } from './contract.ts'
-import type { Entries } from './entries.ts'
+import { type Entries, entryJson } from './entries.ts'
 import { parseBatch, readBatch, takesBatchOf } from './intake.ts'
 import { EntryQuery, NewEntry, TailQuery } from './requests.ts'
 import type { Tail } from './tail.ts'
@@ -46,15 +47,20 @@ export function logRoutes({ entries, tail, clock, log, signal, onAccepted }: Log
   app.get(
     '/logs',
     route({
-      summary: 'Find log entries, newest first',
+      summary: 'Find log entries, newest first; a page ends early at a mebibyte, or when the search takes long',
       scope: 'logs:read',
       query: EntryQuery,
-      responses: { 200: EntryPage },
+      responses: { 200: EntryPage, 503: 'Too many searches are under way' },
     }),
     async (c) => {
       const { since, until, limit, after, ...filter } = c.req.valid('query')
       const moment = (text: string | undefined) => (text === undefined ? undefined : parseMoment(text, clock.now()))
-      return c.json(await entries.find(filter, { since: moment(since), until: moment(until), limit, after }))
+      const range = { since: moment(since), until: moment(until), limit, after }
+      const { rows, next } = await entries.find(filter, range, callerLeft(c))
+      return answerJson(
+        c,
+        `{"entries":[${rows.map(entryJson).join(',')}],"next":${next === undefined ? null : `"${next}"`}}`,
+      )
     },
   )
 

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { Limit } from '../../kit/http/paging.ts'
 import { LEVELS } from '../../kit/telemetry/log.ts'
+import { countWords, MAX_WORDS, parseSearch } from './search-query.ts'
 import { parseDuration, parseMoment, parseTimestamp } from './timestamps.ts'
 
 /** Characters a message, an entry's metadata as JSON and a span's tags as JSON may have. */
@@ -65,7 +66,11 @@ const entryFilter = {
   service: Name.optional(),
   level: Level.optional(),
   trace_id: Id.optional(),
-  q: z.string().max(1_000).optional(),
+  q: z
+    .string()
+    .max(1_000)
+    .refine((text) => countWords(parseSearch(text)) <= MAX_WORDS, `at most ${MAX_WORDS} words`)
+    .optional(),
 }
 /** Which entries to follow. `level` means at least; `q` are words that must all occur in message or metadata. */
 export const TailQuery = z.object(entryFilter)

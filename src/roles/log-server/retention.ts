@@ -128,7 +128,7 @@ export class Retention {
     let count = 0
     let below: number | undefined = Number.MAX_SAFE_INTEGER
     while (below !== undefined && !signal.aborted) {
-      const step = await countBelow(this.#store.db, below)
+      const step = await countBelow(this.#store.longReads, below)
       count += step.count
       below = step.lowest
       await pause(1, signal)
@@ -137,7 +137,7 @@ export class Retention {
   }
 
   async #countSpans(): Promise<number> {
-    const row = await this.#store.db
+    const row = await this.#store.longReads
       .selectFrom('spans')
       .select(({ fn }) => fn.countAll<number>().as('count'))
       .executeTakeFirstOrThrow()

@@ -3,6 +3,7 @@ import { defineRole } from '../../kit/role.ts'
 import { Entries } from './entries.ts'
 import { Retention } from './retention.ts'
 import { logServerRoutes } from './routes.ts'
+import { Searches } from './searches.ts'
 import { Spans } from './spans.ts'
 import { type LogTables, logMigrations } from './tables.ts'
 import { Tail } from './tail.ts'
@@ -16,6 +17,8 @@ const Config = z.strictObject({
   max_entries: z.int().min(1_000).max(100_000_000).default(1_000_000),
   /** Spans kept; the traces that began first go first. */
   max_spans: z.int().min(1_000).max(100_000_000).default(200_000),
+  /** Searches under way at the same time; one more is told to come again (503). */
+  max_searches: z.int().min(1).max(10_000).default(64),
 })
 
 /** Every service's log entries and spans in one place (seed 9.7.8, 9.7.9): taken in batches, found by words, level and trace, followed. */
@@ -30,8 +33,9 @@ export const logServer = defineRole({
     const { clock, log, signal, config, metrics } = ctx
     const store = await ctx.store<LogTables>(logMigrations)
     const tail = new Tail()
-    const entries = new Entries(store, clock, (rows) => tail.publish(rows))
-    const spans = new Spans(store, clock)
+    const searches = new Searches(clock, { most: config.max_searches })
+    const entries = new Entries(store, clock, searches, (rows) => tail.publish(rows))
+    const spans = new Spans(store, clock, searches)
 
     const accepted = metrics.counter({
       name: 'log_server_accepted_total',
@@ -43,6 +47,14 @@ export const logServer = defineRole({
       help: 'Readers following the log',
       collect() {
         this.set(tail.readers)
+      },
+    })
+
+    metrics.gauge({
+      name: 'log_server_searches',
+      help: 'Searches under way',
+      collect() {
+        this.set(searches.underWay)
       },
     })
 

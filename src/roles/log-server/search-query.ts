@@ -1,8 +1,8 @@
 /** What is searched for: phrases that must all occur, each of one word or of several that follow each other. */
 export type SearchQuery = readonly string[]
 
-/** Phrases looked at in one search; the rest is ignored. */
-const MAX_PHRASES = 32
+/** Words one search may look for: each costs a walk through all that hold it. */
+export const MAX_WORDS = 32
 
 /** A quoted text or a run without spaces. */
 const CHUNK = /"([^"]*)"?|[^\s"]+/g
@@ -20,7 +20,7 @@ export function parseSearch(text: string): SearchQuery {
   const phrases: string[] = []
   for (const [run, quoted] of text.toWellFormed().replaceAll('\0', ' ').matchAll(CHUNK)) {
     const phrase = quoted ?? run
-    if (SEARCHABLE.test(phrase) && phrases.push(phrase) === MAX_PHRASES) break
+    if (SEARCHABLE.test(phrase)) phrases.push(phrase)
   }
   return phrases
 }
@@ -32,6 +32,11 @@ export function parseSearch(text: string): SearchQuery {
  */
 export function toMatchExpression(query: SearchQuery): string | undefined {
   return query.length === 0 ? undefined : query.map((phrase) => `"${phrase}"`).join(' ')
+}
+
+/** How many words a query looks for; a phrase counts for one at least. */
+export function countWords(query: SearchQuery): number {
+  return query.reduce((sum, phrase) => sum + Math.max(1, phrase.match(WORD)?.length ?? 0), 0)
 }
 
 /** Whether the query fits a text: what the index does, for a text on its way. */

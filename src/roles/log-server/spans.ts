@@ -2,10 +2,12 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
 import { BatchWriter } from './batch-writer.ts'
-import type { Trace, TracePage, TraceSpan } from './contract.ts'
+import type { TracePage } from './contract.ts'
+import { type Found, withinBytes } from './found.ts'
 import type { NewSpan } from './requests.ts'
 import { inChunks } from './row-chunks.ts'
-import { readPage, type Stepwise } from './stepped-read.ts'
+import { type Searches, tooBusy } from './searches.ts'
+import { type Page, readPage, type Stepwise } from './stepped-read.ts'
 import type { LogTables, SpanRow, TraceRow } from './tables.ts'
 import { formatTimestamp } from './timestamps.ts'
 import { summarise } from './trace-summary.ts'
@@ -20,27 +22,37 @@ export interface TraceFilter {
   readonly status?: 'ok' | 'error' | undefined
 }
 
+/** Which of them, and how many. */
+interface TraceRange {
+  readonly limit: number
+  /** A page's `next`. */
+  readonly after?: string | undefined
+}
+
 /** Where a page ended: start and id of its last trace. */
 interface TraceCursor {
   readonly started_at: number
   readonly trace_id: string
 }
 
-/** Spans of one trace that are given out; a trace with more is a runaway loop, and shows as one. */
+/** Spans of one trace that are given out, and bytes of their tags; a trace with more is a runaway loop, and shows as one. */
 const MAX_SPANS = 10_000
-/** Traces looked at between two turns of the event loop. */
-const STEP_TRACES = 2_000
+const MAX_TAG_BYTES = 4 * 1_048_576
+/** Spans written out between two turns of the event loop. */
+const SPANS_A_TURN = 500
 const NEWEST: TraceCursor = { started_at: Number.MAX_SAFE_INTEGER, trace_id: '' }
 
 /** The stored spans, by trace. They come in any order, from any service, and may come twice. */
 export class Spans {
   readonly #store: Store<LogTables>
   readonly #clock: Clock
+  readonly #searches: Searches
   readonly #writer: BatchWriter<NewSpan>
 
-  constructor(store: Store<LogTables>, clock: Clock) {
+  constructor(store: Store<LogTables>, clock: Clock, searches: Searches) {
     this.#store = store
     this.#clock = clock
+    this.#searches = searches
     this.#writer = new BatchWriter({ write: (spans) => store.transaction((trx) => insert(trx, spans)) })
   }
 
@@ -49,26 +61,55 @@ export class Spans {
     return this.#writer.add(spans)
   }
 
-  /** A whole trace, its spans by start; undefined when none of it is stored. Rejects with DriverError. */
-  async trace(traceId: string): Promise<Trace | undefined> {
-    const rows = await this.#store.db
-      .selectFrom('spans')
-      .selectAll()
-      .where('trace_id', '=', traceId)
-      .orderBy('started_at')
-      .limit(MAX_SPANS)
-      .execute()
-    return rows.length === 0 ? undefined : { trace_id: traceId, spans: rows.map(toSpan) }
+  /**
+   * The spans of a trace by their start, each as JSON; none when none is stored.
+   * @param signal fires when nobody waits for them any more
+   * @throws DriverError, and AppError `UNAVAILABLE` when too many search
+   */
+  trace(traceId: string, signal: AbortSignal): Promise<readonly string[]> {
+    const db = this.#store.longReads
+    return this.#searches.run(signal, async (search) => {
+      const found = await search.step(() => findSpans(db, traceId))
+      if (found === undefined) throw tooBusy('This search had no turn in its time')
+      const shown = found.slice(0, withinBytes(found, MAX_TAG_BYTES))
+      const spans: string[] = []
+      for (let at = 0; at < shown.length; at += SPANS_A_TURN) {
+        spans.push(...(await spansOf(db, shown.slice(at, at + SPANS_A_TURN))).map(spanJson))
+      }
+      return spans
+    })
   }
 
-  /** Lists traces, the one that began last first. Rejects with DriverError. */
-  async find(filter: TraceFilter, limit: number, after?: string): Promise<TracePage> {
-    const { db } = this.#store
+  /**
+   * Lists traces, the one that began last first.
+   * @param signal fires when nobody waits for them any more
+   * @throws DriverError, and AppError `UNAVAILABLE` when too many search
+   */
+  find(filter: TraceFilter, { limit, after }: TraceRange, signal: AbortSignal): Promise<TracePage> {
+    const db = this.#store.longReads
     const start = after === undefined ? NEWEST : parseCursor(after)
-    const { rows, next } = await readPage(new TraceList(db, filter), start, limit, this.#clock)
-    const traces = await summarise(db, rows)
-    return { traces, next: next === undefined ? null : `${next.started_at}-${next.trace_id}` }
+    return this.#searches.run(signal, async (search) => {
+      const { rows, next } = await readPage(new TraceList(db, filter), start, limit, { search, clock: this.#clock })
+      const traces = await summarise(db, rows)
+      return { traces, next: next === undefined ? null : `${next.started_at}-${next.trace_id}` }
+    })
   }
+}
+
+/** The spans of a trace by their start, with the bytes of their tags. */
+async function findSpans(db: Kysely<LogTables>, traceId: string): Promise<readonly Found[]> {
+  const { rows } = await sql<{ found: string }>`
+    select json_group_array(json_array(rowid, bytes) order by started_at, rowid) as found
+    from (select rowid, started_at, octet_length(tags) as bytes from spans where trace_id = ${traceId}
+      order by started_at, rowid limit ${MAX_SPANS})`.execute(db)
+  return JSON.parse(rows[0]?.found ?? '[]')
+}
+
+async function spansOf(db: Kysely<LogTables>, found: readonly Found[]): Promise<readonly SpanRow[]> {
+  const ids = JSON.stringify(found.map(([id]) => id))
+  const { rows } = await sql<SpanRow>`
+    select * from spans where rowid in (select value from json_each(${ids})) order by started_at, rowid`.execute(db)
+  return rows
 }
 
 /** The traces that fit a filter, as a list to be read in steps. */
@@ -81,18 +122,15 @@ class TraceList implements Stepwise<TraceRow, TraceCursor> {
     this.#filter = filter
   }
 
-  async stepEnd(from: TraceCursor): Promise<TraceCursor | undefined> {
-    return this.#behind(from)
+  async step(from: TraceCursor, size: number, limit: number): Promise<Page<TraceRow, TraceCursor>> {
+    const next = await this.#behind(from)
       .select(['started_at', 'trace_id'])
       .limit(1)
-      .offset(STEP_TRACES - 1)
+      .offset(size - 1)
       .executeTakeFirst()
-  }
-
-  async read(from: TraceCursor, to: TraceCursor | undefined, limit: number): Promise<readonly TraceRow[]> {
     const { service, min_duration: minDuration, status } = this.#filter
     let traces = this.#behind(from).selectAll().limit(limit)
-    if (to) traces = traces.where(sql<boolean>`(started_at, trace_id) >= (${to.started_at}, ${to.trace_id})`)
+    if (next) traces = traces.where(sql<boolean>`(started_at, trace_id) >= (${next.started_at}, ${next.trace_id})`)
     if (status !== undefined) traces = traces.where('failed', '=', status === 'error' ? 1 : 0)
     if (minDuration !== undefined) traces = traces.where(sql<number>`ended_at - started_at`, '>=', minDuration)
     if (service !== undefined) {
@@ -105,7 +143,7 @@ class TraceList implements Stepwise<TraceRow, TraceCursor> {
         ),
       )
     }
-    return traces.execute()
+    return { rows: await traces.execute(), next }
   }
 
   after({ started_at, trace_id }: TraceRow): TraceCursor {
@@ -180,18 +218,13 @@ function toRow(span: NewSpan): SpanRow {
   }
 }
 
-function toSpan(row: SpanRow): TraceSpan {
-  return {
-    span_id: row.span_id,
-    parent_span_id: row.parent_span_id,
-    service: row.service,
-    operation: row.operation,
-    kind: row.kind,
-    start: formatTimestamp(row.started_at),
-    duration_ms: row.duration_ms,
-    status: row.failed ? 'error' : 'ok',
-    tags: JSON.parse(row.tags),
-  }
+/** A span as it is answered, as JSON: its tags go out to the letter. */
+function spanJson(row: SpanRow): string {
+  const { span_id, parent_span_id, service, operation, kind, started_at, duration_ms, failed, tags } = row
+  const start = formatTimestamp(started_at)
+  const status = failed ? 'error' : 'ok'
+  const json = JSON.stringify({ span_id, parent_span_id, service, operation, kind, start, duration_ms, status })
+  return `${json.slice(0, -1)},"tags":${tags}}`
 }
 
 function parseCursor(text: string): TraceCursor {

@@ -1,14 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Search } from './searches.ts'
 import { readPage, type Stepwise } from './stepped-read.ts'
 
-/** The numbers below a cursor that fit, read in steps of `step`. */
-function numbers(step: number, fits: (n: number) => boolean): Stepwise<number, number> {
+const clock = { monotonic: () => performance.now() }
+const search: Search = { step: (work) => work() }
+
+/** The numbers below a cursor that fit, looked at `most` at a time. */
+function numbers(most: number, fits: (n: number) => boolean): Stepwise<number, number> {
   return {
-    stepEnd: async (from) => (from > step ? from - step : undefined),
-    read: async (from, to = 0, limit) => {
+    async step(from, size, limit) {
+      const to = Math.max(0, from - Math.min(size, most))
       const found = Array.from({ length: from - to }, (_, i) => from - 1 - i).filter(fits)
-      return found.slice(0, limit)
+      return { rows: found.slice(0, limit), next: to === 0 ? undefined : to }
     },
     after: (n) => n,
   }
@@ -26,12 +30,10 @@ describe('readPage', () => {
         const seen: number[] = []
         let from: number | undefined = count
         while (from !== undefined) {
-          const page: Awaited<ReturnType<typeof readPage<number, number>>> = await readPage(
-            list,
-            from,
-            limit,
-            performanceClock,
-          )
+          const page: Awaited<ReturnType<typeof readPage<number, number>>> = await readPage(list, from, limit, {
+            search,
+            clock,
+          })
           expect(page.rows.length).toBeLessThanOrEqual(limit)
           if (page.next !== undefined) expect(page.rows).toHaveLength(limit)
           seen.push(...page.rows)
@@ -43,14 +45,34 @@ describe('readPage', () => {
     await fc.assert(property)
   })
 
-  it('ends a page early when the search takes long, and can go on', async () => {
-    let now = 0
-    const clock = { monotonic: () => (now += 1_500) }
+  it('ends a page early when its time is over, and can go on', async () => {
+    let steps = 0
+    const brief: Search = { step: async (work) => (++steps > 2 ? undefined : work()) }
     const list = numbers(10, (n) => n === 5)
-    const page = await readPage(list, 100, 10, clock)
-    expect(page).toEqual({ rows: [], next: 80 })
-    expect(await readPage(list, 80, 10, performanceClock)).toEqual({ rows: [5], next: undefined })
+    expect(await readPage(list, 100, 10, { search: brief, clock })).toEqual({ rows: [], next: 80 })
+    expect(await readPage(list, 80, 10, { search, clock })).toEqual({ rows: [5], next: undefined })
+  })
+
+  it('says that it was too busy when it had no turn', async () => {
+    const none: Search = { step: async () => undefined }
+    await expect(readPage(numbers(10, Boolean), 100, 10, { search: none, clock })).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      headers: { 'retry-after': '1' },
+    })
+  })
+
+  it('takes smaller steps when they are slow, larger ones when they are quick', async () => {
+    let now = 0
+    const sizes: number[] = []
+    const list: Stepwise<number, number> = {
+      async step(from, size) {
+        sizes.push(size)
+        now += size / 100
+        return { rows: [], next: from > size ? from - size : undefined }
+      },
+      after: (n) => n,
+    }
+    await readPage(list, 8_000, 10, { search, clock: { monotonic: () => now } })
+    expect(sizes).toEqual([500, 1_000, 2_000, 1_000, 2_000, 1_000, 2_000])
   })
 })
-
-const performanceClock = { monotonic: () => performance.now() }

@@ -1,12 +1,13 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../../drivers/clock.ts'
+import { type Search, tooBusy } from './searches.ts'
 
-/** A long list read backwards from cursor to cursor. */
+/** A long list read from cursor to cursor. */
 export interface Stepwise<R, C> {
-  /** Where the step that begins at `from` ends; undefined when it reaches the end of the list. */
-  stepEnd(from: C): Promise<C | undefined>
-  /** The rows wanted between two cursors (`to` undefined: the end of the list), at most `limit`, in order. */
-  read(from: C, to: C | undefined, limit: number): Promise<readonly R[]>
+  /**
+   * Looks at what comes behind a cursor: at most `size` rows of the list, until `limit` are found that are wanted. Gives those, in order, and where
+   * to go on.
+   */
+  step(from: C, size: number, limit: number): Promise<Page<R, C>>
   /** The cursor that continues behind a row. */
   after(row: R): C
 }
@@ -18,30 +19,40 @@ export interface Page<R, C> {
   readonly next: C | undefined
 }
 
-/** Longest search for one page, in milliseconds; the page ends early then, and can be continued. */
-const MAX_SEARCH_MS = 2_000
+/** Rows that the first step of a search looks at; and the bounds between which the later ones find what takes about as long as a step should. */
+const FIRST_ROWS = 500
+const LEAST_ROWS = 100
+const MOST_ROWS = 50_000
+/** Milliseconds a step should take: what everybody else who searches waits for. */
+const STEP_MS = 10
 
 /**
- * Reads a page of the rows that fit a filter. The embedded store answers on the event loop's own thread, so a search that finds
- * little in a lot is cut into steps, with everybody else's turn in between.
+ * Reads a page of the rows that fit a filter, in steps, so that a search that finds little in a lot lets the others have their turns. When its time is
+ * over the page ends early, and can be continued. Throws AppError `UNAVAILABLE` when it got no turn at all.
  */
 export async function readPage<R, C>(
   list: Stepwise<R, C>,
   start: C,
   limit: number,
-  clock: Pick<Clock, 'monotonic'>,
+  { search, clock }: { readonly search: Search; readonly clock: Pick<Clock, 'monotonic'> },
 ): Promise<Page<R, C>> {
-  const deadline = clock.monotonic() + MAX_SEARCH_MS
   const rows: R[] = []
   let from = start
-  for (;;) {
-    const to = await list.stepEnd(from)
-    rows.push(...(await list.read(from, to, limit + 1 - rows.length)))
+  for (let size = FIRST_ROWS; ; ) {
+    const looked = await search.step(async () => {
+      const beganAt = clock.monotonic()
+      const found = await list.step(from, size, limit + 1 - rows.length)
+      return { ...found, ms: clock.monotonic() - beganAt }
+    })
+    if (looked === undefined) {
+      if (from === start) throw tooBusy('This search had no turn in its time')
+      return { rows, next: from }
+    }
+    rows.push(...looked.rows)
     const last = rows[limit - 1]
     if (rows.length > limit && last !== undefined) return { rows: rows.slice(0, limit), next: list.after(last) }
-    if (to === undefined) return { rows, next: undefined }
-    from = to
-    if (clock.monotonic() > deadline) return { rows, next: from }
-    await nextTurn()
+    if (looked.next === undefined) return { rows, next: undefined }
+    from = looked.next
+    size = Math.min(MOST_ROWS, Math.max(LEAST_ROWS, looked.ms > STEP_MS ? size >> 1 : size << 1))
   }
 }

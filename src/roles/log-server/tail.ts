@@ -1,6 +1,7 @@
 import type { EventStream } from '../../kit/http/event-stream.ts'
 import { LEVELS } from '../../kit/telemetry/log.ts'
-import { type Entries, type EntryFilter, toEntry } from './entries.ts'
+import { type Entries, entryJson } from './entries.ts'
+import type { EntryFilter } from './entry-list.ts'
 import { matchesSearch, parseSearch } from './search-query.ts'
 import type { EntryRow } from './tables.ts'
 
@@ -29,7 +30,7 @@ export class Tail {
    */
   async follow(events: EventStream, filter: EntryFilter, entries: Entries, after?: number): Promise<void> {
     const fits = entryMatcher(filter)
-    const send = (row: EntryRow) => events.send({ id: String(row.id), data: JSON.stringify(toEntry(row)) })
+    const send = (row: EntryRow) => events.send({ id: String(row.id), data: entryJson(row) })
     // what is stored during the replay waits for its end
     let missed: EntryRow[] | undefined = []
     const reader: Reader = (rows) => {

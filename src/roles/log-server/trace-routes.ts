@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { AppError } from '../../kit/errors.ts'
 import { route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
+import { answerJson, callerLeft } from './answers.ts'
 import { Accepted, Trace, TracePage } from './contract.ts'
 import { parseBatch, readBatch, takesBatchOf } from './intake.ts'
 import { NewSpan, TraceQuery } from './requests.ts'
@@ -41,26 +42,27 @@ export function traceRoutes({ spans, onAccepted }: TraceRoutesOptions): Hono<App
       summary: 'List traces, newest first',
       scope: 'logs:read',
       query: TraceQuery,
-      responses: { 200: TracePage },
+      responses: { 200: TracePage, 503: 'Too many searches are under way' },
     }),
     async (c) => {
       const { limit, after, ...filter } = c.req.valid('query')
-      return c.json(await spans.find(filter, limit, after))
+      return c.json(await spans.find(filter, { limit, after }, callerLeft(c)))
     },
   )
 
   app.get(
     '/traces/:trace_id',
     route({
-      summary: 'Show a trace: its spans by start, 10 000 at most',
+      summary: 'Show a trace: its spans by start; at most 10 000, with 4 MiB of tags',
       scope: 'logs:read',
-      params: z.object({ trace_id: z.string().toLowerCase() }),
-      responses: { 200: Trace, 404: 'None of it is stored' },
+      params: z.object({ trace_id: z.string().max(128).toLowerCase() }),
+      responses: { 200: Trace, 404: 'None of it is stored', 503: 'Too many searches are under way' },
     }),
     async (c) => {
-      const trace = await spans.trace(c.req.valid('param').trace_id)
-      if (trace === undefined) throw new AppError('NOT_FOUND', 'Trace not found')
-      return c.json(trace)
+      const { trace_id: traceId } = c.req.valid('param')
+      const found = await spans.trace(traceId, callerLeft(c))
+      if (found.length === 0) throw new AppError('NOT_FOUND', 'Trace not found')
+      return answerJson(c, `{"trace_id":${JSON.stringify(traceId)},"spans":[${found.join(',')}]}`)
     },
   )
 

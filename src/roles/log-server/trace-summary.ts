@@ -1,7 +1,17 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { TraceSummary } from './contract.ts'
 import type { LogTables, SpanRow, TraceRow } from './tables.ts'
 import { formatTimestamp } from './timestamps.ts'
+
+/** Services of a trace that are named in the list. */
+const MAX_SERVICES = 32
+
+interface Parts {
+  readonly trace_id: string
+  readonly spans: number
+  /** JSON. */
+  readonly services: string
+}
 
 type Root = Pick<SpanRow, 'trace_id' | 'service' | 'operation'>
 
@@ -15,7 +25,7 @@ export async function summarise(db: Kysely<LogTables>, traces: readonly TraceRow
   const [parts, roots] = [await partsOf(db, ids), await rootsOf(db, ids)]
   const summaries: TraceSummary[] = []
   for (const trace of traces) {
-    const services = parts.get(trace.trace_id) ?? new Map<string, number>()
+    const { spans, services } = parts.get(trace.trace_id) ?? { spans: 0, services: '[]' }
     const { service, operation } = roots.get(trace.trace_id) ?? (await earliestOf(db, trace.trace_id))
     summaries.push({
       trace_id: trace.trace_id,
@@ -23,29 +33,23 @@ export async function summarise(db: Kysely<LogTables>, traces: readonly TraceRow
       operation,
       start: formatTimestamp(trace.started_at),
       duration_ms: Math.round((trace.ended_at - trace.started_at) * 1000) / 1000,
-      spans: services.values().reduce((sum, count) => sum + count, 0),
-      services: [...services.keys()],
+      spans,
+      services: JSON.parse(services),
       status: trace.failed ? 'error' : 'ok',
     })
   }
   return summaries
 }
 
-/** How many spans each service has in each trace, services by name. */
-async function partsOf(db: Kysely<LogTables>, ids: readonly string[]): Promise<Map<string, Map<string, number>>> {
-  const rows = await db
-    .selectFrom('spans')
-    .select(({ fn }) => ['trace_id', 'service', fn.countAll<number>().as('spans')])
-    .where('trace_id', 'in', ids)
-    .groupBy(['trace_id', 'service'])
-    .orderBy('service')
-    .execute()
-  const parts = new Map<string, Map<string, number>>()
-  for (const { trace_id, service, spans } of rows) {
-    const services = parts.get(trace_id) ?? new Map<string, number>()
-    parts.set(trace_id, services.set(service, Number(spans)))
-  }
-  return parts
+/** How many spans each trace has, and the services that took part, by name. */
+async function partsOf(db: Kysely<LogTables>, ids: readonly string[]): Promise<Map<string, Parts>> {
+  const { rows } = await sql<Parts>`
+    select trace_id, sum(spans) as spans,
+      json_group_array(service order by service) filter (where place <= ${MAX_SERVICES}) as services
+    from (select trace_id, service, count(*) as spans, row_number() over (partition by trace_id order by service) as place
+      from spans where trace_id in (select value from json_each(${JSON.stringify(ids)})) group by trace_id, service)
+    group by trace_id`.execute(db)
+  return new Map(rows.map((row) => [row.trace_id, row]))
 }
 
 async function rootsOf(db: Kysely<LogTables>, ids: readonly string[]): Promise<Map<string, Root>> {

@@ -6,6 +6,7 @@ import { errors } from '../../../kit/middleware/errors.ts'
 import { silentLog } from '../../../kit/telemetry/testing/recorded-log.ts'
 import { Entries } from '../entries.ts'
 import { logServerRoutes } from '../routes.ts'
+import { Searches } from '../searches.ts'
 import { Spans } from '../spans.ts'
 import { type LogTables, logMigrations } from '../tables.ts'
 import { Tail } from '../tail.ts'
@@ -24,10 +25,11 @@ export async function openLogServer() {
   const store = await openStore<LogTables>({ url: 'sqlite:', name: 'log-server', folder, migrations: logMigrations })
   const stop = new AbortController()
   const tail = new Tail()
-  const entries = new Entries(store, clock, (rows) => tail.publish(rows))
+  const searches = new Searches(clock)
+  const entries = new Entries(store, clock, searches, (rows) => tail.publish(rows))
   const app = logServerRoutes(
     { entries, tail, clock, log: { error: () => {} }, signal: stop.signal, onAccepted: () => {} },
-    { spans: new Spans(store, clock), onAccepted: () => {} },
+    { spans: new Spans(store, clock, searches), onAccepted: () => {} },
   )
   errors(app, silentLog)
 

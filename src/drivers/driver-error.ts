@@ -5,9 +5,10 @@
  * - `not-found`: the subscription or row named does not exist.
  * - `unavailable`: the backend can't be reached or failed; trying again may help.
  * - `full`: no room on the disk; what was acknowledged before is safe.
+ * - `too-many`: as many of what is kept by name as there may be; those that are there go on.
  * - `closed`: the driver was closed while or before this was asked.
  */
-export type DriverErrorKind = 'invalid' | 'conflict' | 'not-found' | 'unavailable' | 'full' | 'closed'
+export type DriverErrorKind = 'invalid' | 'conflict' | 'not-found' | 'unavailable' | 'full' | 'too-many' | 'closed'
 
 /** The only error that leaves a driver. `cause` keeps the backend's own. */
 export class DriverError extends Error {

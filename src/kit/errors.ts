@@ -90,13 +90,21 @@ const KINDS: Readonly<Record<DriverErrorKind, ErrorCode>> = {
   'not-found': 'NOT_FOUND',
   unavailable: 'UNAVAILABLE',
   full: 'DISK_FULL',
+  'too-many': 'RATE_LIMITED',
   closed: 'STOPPING',
 }
+
+/** Seconds after which it is worth trying again, where a driver's failure passes by itself. */
+const RETRY_AFTER: { readonly [K in DriverErrorKind]?: string } = { unavailable: '1', 'too-many': '60' }
 
 /** Any thrown thing as an AppError, the original kept as `cause`. Unknown things become INTERNAL with a message that tells nothing. */
 export function toAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown
-  if (thrown instanceof DriverError) return new AppError(KINDS[thrown.kind], thrown.message, { cause: thrown })
+  if (thrown instanceof DriverError) {
+    const retryAfter = RETRY_AFTER[thrown.kind]
+    const headers = retryAfter === undefined ? {} : { 'retry-after': retryAfter }
+    return new AppError(KINDS[thrown.kind], thrown.message, { cause: thrown, headers })
+  }
   return new AppError('INTERNAL', 'Internal error', { cause: thrown })
 }
 

@@ -139,6 +139,23 @@ export function deliverySuite(use: BusFixture): void {
     })
   })
 
+  describe('what nobody looked at', () => {
+    it('comes again as if it had not been delivered, however often', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a'), maxDeliver: 2 })
+      await use.publish('a', '1')
+      for (let n = 0; n < 3; n++) {
+        const got = await use.take(id, 1)
+        expect(got).toMatchObject([{ id: '1', delivery: 1 }])
+        const tokens = got.map(({ ack }) => ack)
+        expect(await use.bus.nack(id, tokens, { delayMs: 0, unseen: true })).toBe(1)
+        expect(await use.bus.ack(id, tokens)).toBe(0)
+        await use.restart()
+      }
+      expect(await use.take(id, 1)).toMatchObject([{ id: '1', delivery: 1 }])
+      expect(await use.bus.countDeadLetters(10)).toBe(0)
+    })
+  })
+
   describe('a message that always fails', () => {
     it('becomes a dead letter with the last reason, and holds up nobody', async () => {
       const { id } = await use.bus.subscribe({ topic: use.topic('a'), maxDeliver: 3 })

@@ -29,6 +29,8 @@ export interface BusFixture {
   restart(): Promise<void>
   /** Moves the wall clock, and not the monotonic one. */
   jumpWallClock(ms: number): void
+  /** Lets time pass: both clocks go on by so much. */
+  pass(ms: number): void
 }
 
 /** Opens a bus before each test of the suite it is called in, in a folder of its own, and closes it afterwards. */
@@ -37,13 +39,18 @@ export function useBus(driver: BusDriver, url: string): BusFixture {
   let folder = ''
   let prefix = ''
   let jumped = 0
-  const clock: Clock = { now: () => systemClock.now() + jumped, monotonic: () => systemClock.monotonic() }
+  let passed = 0
+  const clock: Clock = {
+    now: () => systemClock.now() + jumped + passed,
+    monotonic: () => systemClock.monotonic() + passed,
+  }
   const open = () => driver.open({ url, folder, clock })
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'msvc-bus-'))
     prefix = `t${randomUUID().slice(0, 8)}`
     jumped = 0
+    passed = 0
     held = await open()
   })
   afterEach(async () => {
@@ -85,6 +92,9 @@ export function useBus(driver: BusDriver, url: string): BusFixture {
     },
     jumpWallClock(ms) {
       jumped = ms
+    },
+    pass(ms) {
+      passed += ms
     },
   }
 }

@@ -50,14 +50,26 @@ export interface SubscriptionSpec {
   readonly ackWaitMs?: number
   /** `new` (default): what is published from now on. `first`: all that is kept. A number: messages with that offset or a later one, on each topic. */
   readonly from?: 'new' | 'first' | number
+  /**
+   * Whose it is. A group that has an owner is given to no other (`conflict`); one that has none becomes its next subscriber's who says who he
+   * is. Absent: the caller may have any.
+   */
+  readonly owner?: string
+  /** Milliseconds without a pull, an ack or a nack after which it is removed with all that it holds. Default: it stays until `unsubscribe`. */
+  readonly expiresAfterMs?: number
+  /** There is a place for it beyond `maxSubscriptions`. Default false. */
+  readonly reserved?: boolean
 }
 
 /** A subscription as it stands. */
-export interface Subscription extends Required<Omit<SubscriptionSpec, 'push' | 'group' | 'from'>> {
+export interface Subscription
+  extends Pick<SubscriptionSpec, 'topic' | 'group' | 'push' | 'owner' | 'expiresAfterMs'>,
+    Required<Pick<SubscriptionSpec, 'maxDeliver' | 'ackWaitMs'>> {
   readonly id: string
-  readonly group?: string
-  readonly push?: { readonly url: string }
-  /** Messages neither acknowledged nor dead: waiting and on lease. */
+  /**
+   * Messages neither acknowledged nor dead: waiting and on lease. Of a pattern with news on more topics than may be counted at once, those
+   * beyond count as one message each.
+   */
   readonly pending: number
   /** Of these, on lease now. */
   readonly leased: number
@@ -83,7 +95,7 @@ export interface DeadLetter extends StoredMessage {
 
 /**
  * Durable topics, at least once. Every driver passes test/drivers/bus-suite.ts. Methods reject with DriverError:
- * `full` below the free-disk floor, `not-found` for an unknown subscription, `unavailable`, `closed`.
+ * `full` below the free-disk floor, `too-many`, `not-found` for an unknown subscription, `unavailable`, `closed`.
  */
 export interface Bus {
   /** Resolves once all are on disk (one fsync may serve many callers), receipts in the order given. */
@@ -94,8 +106,8 @@ export interface Bus {
   unsubscribe(id: string): Promise<boolean>
   /** A subscription as it stands now; undefined when there is none. */
   subscription(id: string): Promise<Subscription | undefined>
-  /** Every subscription as it stands now, the oldest first. */
-  subscriptions(): Promise<readonly Subscription[]>
+  /** Subscriptions as they stand now, the oldest first; `after` is the id of the last one seen. Default: all. */
+  subscriptions(page?: Page): Promise<readonly Subscription[]>
   /**
    * Leases up to `max` messages, fewer where they would have more than 8 MiB together, so that a consumer who bounds what it reads
    * (the kit's takes 10 MB) can take them all; waits up to `waitMs` for the first. Empty when none came, `signal` fired, or the
@@ -104,27 +116,45 @@ export interface Bus {
   pull(id: string, options: { max: number; waitMs: number; signal: AbortSignal }): Promise<readonly Delivery[]>
   /** Ends these deliveries for good. Returns how many tokens were current: a late one is refused. */
   ack(id: string, tokens: readonly string[]): Promise<number>
-  /** Gives these deliveries back, to come again after `delayMs` (default: exponential from 100 ms, with jitter). */
-  nack(id: string, tokens: readonly string[], options?: { delayMs?: number; reason?: string }): Promise<number>
+  /**
+   * Gives these deliveries back, to come again after `delayMs` (default: exponential from 100 ms, with jitter). `unseen`: no consumer ever
+   * looked at them, so they don't count as delivered.
+   */
+  nack(
+    id: string,
+    tokens: readonly string[],
+    options?: { delayMs?: number; reason?: string; unseen?: boolean },
+  ): Promise<number>
   /**
    * Messages of every topic that fits `pattern`, without lease, in the order stored: those behind position `after`
-   * (one that `read` or `end` gave, 0 for all that is kept) and, where `from` is given, with that per-topic offset or a later one.
+   * (one that `read` or `end` gave, 0 for all that is kept) and, where `from` is given, with that per-topic offset or a later one. Fewer than
+   * `limit` where they are large or far apart: only none is the end, or `signal` fired.
    */
   read(
     pattern: string,
-    options: { after: number; from?: number; limit: number },
+    options: { after: number; from?: number; limit: number; signal?: AbortSignal },
   ): Promise<readonly (StoredMessage & { position: number })[]>
   /** The newest position (0 when nothing was ever stored): where a reader begins that wants only what comes now. */
   end(): Promise<number>
-  /** Calls back whenever something was published to a topic that fits; returns how to stop. */
+  /** Calls back whenever something was published to a topic that fits, or to so many that it may; returns how to stop. */
   watch(pattern: string, notify: () => void): () => void
-  /** Every topic that was ever published to, in the order they came to be. */
-  topics(): Promise<readonly TopicInfo[]>
-  /** Dead letters, oldest first; `after` is the `cursor` of the last one seen. Fewer than `limit` where they are large: only none is the end. */
-  deadLetters(options: { subscription?: string; limit: number; after?: string }): Promise<readonly DeadLetter[]>
+  /** Topics that were ever published to, in the order they came to be; `after` is the name of the last one seen. Default: all. */
+  topics(page?: Page): Promise<readonly TopicInfo[]>
+  /**
+   * Dead letters, oldest first; `after` is the `cursor` of the last one seen. `id`: those with this message id, or one that begins with it and
+   * a space. Fewer than `limit` where they are large: only none is the end.
+   */
+  deadLetters(options: {
+    subscription?: string
+    id?: string
+    limit: number
+    after?: string
+  }): Promise<readonly DeadLetter[]>
+  /** How many dead letters there are, counted up to `most`. */
+  countDeadLetters(most: number): Promise<number>
   /**
    * Puts dead letters back into their subscription with a fresh count; `ids` are message ids, without them all are meant.
-   * Returns how many: a subscription takes no more than it has room for on lease, so call again until it is 0.
+   * Returns how many: some at a time, and a subscription takes no more than it has room for on lease, so call again until it is 0.
    */
   redrive(options: { subscription?: string; ids?: readonly string[] }): Promise<number>
   /** Resolves when the bus can be read before `signal` fires; for health. */
@@ -133,8 +163,24 @@ export interface Bus {
   close(): Promise<void>
 }
 
+/** A part of a list. */
+export interface Page {
+  readonly limit: number
+  readonly after?: string | undefined
+}
+
+/** How much a bus keeps by name. */
+export interface BusLimits {
+  /** Topics beyond which a message for a new one is refused (`too-many`). Default 10 000. */
+  readonly maxTopics?: number
+  /** Topics that there is a place for beyond `maxTopics`. Default none. */
+  readonly reservedTopics?: readonly string[]
+  /** Subscriptions beyond which a new one is refused (`too-many`). Default 1 000. */
+  readonly maxSubscriptions?: number
+}
+
 /** What a bus needs to open. */
-export interface BusOptions {
+export interface BusOptions extends BusLimits {
   /** `embedded:`, or a server's URL such as `nats://host:4222`. */
   readonly url: string
   /** Where an embedded bus keeps its file. Made (0700) when missing. */

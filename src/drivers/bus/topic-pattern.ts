@@ -4,6 +4,8 @@ import { DriverError } from '../driver-error.ts'
 export interface TopicPattern {
   /** The text it was made from. */
   readonly source: string
+  /** Whether it has no wildcard: the one topic that fits is `source`. */
+  readonly exact: boolean
   /** Whether a topic fits. */
   matches(topic: string): boolean
 }
@@ -27,11 +29,16 @@ export function topicPattern(source: string): TopicPattern {
       )
     }
   }
-  if (!words.includes('*') && words[last] !== '>') return { source, matches: (topic) => topic === source }
+  if (!words.includes('*') && words[last] !== '>') return { source, exact: true, matches: (topic) => topic === source }
   const open = words[last] === '>'
   const fixed = open ? words.slice(0, -1) : words
+  if (!fixed.includes('*')) {
+    const prefix = source.slice(0, -1)
+    return { source, exact: false, matches: (topic) => topic.startsWith(prefix) && topic.length > prefix.length }
+  }
   return {
     source,
+    exact: false,
     matches(topic) {
       const given = topic.split('.')
       if (open ? given.length <= fixed.length : given.length !== fixed.length) return false

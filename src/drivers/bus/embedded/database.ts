@@ -7,12 +7,13 @@ import { DriverError } from '../../driver-error.ts'
 import { isBusy } from '../../sqlite-results.ts'
 import { toDriverError } from './sqlite-fault.ts'
 
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 
 /**
  * `messages.position` orders all topics, `offset` one topic. The index holds the id too, so that the ids of a topic's
  * newest messages are read without their payloads. `unsettled` has one row for each message handed out and neither
- * acknowledged nor dead; `not_before` (wall clock) is null while it is on lease.
+ * acknowledged nor dead; `not_before` (wall clock) is null while it is on lease. A subscription to a topic has its place in `cursors`, one to
+ * a pattern in its own `position`.
  */
 const SCHEMA = `
 CREATE TABLE topics(
@@ -26,7 +27,8 @@ CREATE TABLE messages(
 CREATE INDEX messages_of_topic ON messages(topic, offset, id);
 CREATE TABLE subscriptions(
   key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, pattern TEXT NOT NULL, consumer_group TEXT,
-  push_url TEXT, max_deliver INTEGER NOT NULL, ack_wait_ms REAL NOT NULL, start_offset INTEGER NOT NULL
+  push_url TEXT, max_deliver INTEGER NOT NULL, ack_wait_ms REAL NOT NULL, start_offset INTEGER NOT NULL,
+  expires_after_ms REAL, owner TEXT, position INTEGER, active_at INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX subscriptions_of_group ON subscriptions(pattern, consumer_group) WHERE consumer_group IS NOT NULL;
 CREATE TABLE cursors(
@@ -45,7 +47,20 @@ CREATE TABLE dead_letters(
   reason TEXT NOT NULL
 ) STRICT;
 CREATE INDEX dead_letters_of_subscription ON dead_letters(subscription);
+CREATE INDEX dead_letters_of_id ON dead_letters(id);
 PRAGMA user_version = ${SCHEMA_VERSION};
+`
+
+/** From version 1, in which nothing ended by itself: what has no group gets a day from now, as if it had been made today. */
+const TO_VERSION_2 = `
+ALTER TABLE subscriptions ADD COLUMN expires_after_ms REAL;
+ALTER TABLE subscriptions ADD COLUMN owner TEXT;
+ALTER TABLE subscriptions ADD COLUMN position INTEGER;
+ALTER TABLE subscriptions ADD COLUMN active_at INTEGER NOT NULL DEFAULT 0;
+UPDATE subscriptions SET active_at = unixepoch('subsec') * 1000;
+UPDATE subscriptions SET expires_after_ms = 86400000 WHERE consumer_group IS NULL AND push_url IS NULL;
+CREATE INDEX dead_letters_of_id ON dead_letters(id);
+PRAGMA user_version = 2;
 `
 
 const PATIENCE_MS = 5000
@@ -98,6 +113,7 @@ function openOnce(folder: string, path: string): DatabaseSync {
       throw new DriverError('invalid', `${path} was written by a newer version; run that one, or use another folder`)
     }
     if (version === 0) db.exec(SCHEMA)
+    if (version === 1) db.exec(TO_VERSION_2)
     db.exec('COMMIT')
     return db
   } catch (fault) {

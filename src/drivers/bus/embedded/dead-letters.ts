@@ -15,7 +15,7 @@ export interface DeadLetterRow extends MessageRow {
 /** Which dead letters are meant; all where nothing is said. */
 export interface DeadLetterFilter {
   readonly subscription?: number
-  /** Id of the message. */
+  /** Id of the message, or its beginning up to a space. */
   readonly id?: string
   /** Only those behind this key. */
   readonly after?: number
@@ -31,6 +31,9 @@ const MOST_REASON = 1000
 export class DeadLetters {
   readonly #add: StatementSync
   readonly #list: StatementSync
+  readonly #listOfSubscription: StatementSync
+  readonly #listOfId: StatementSync
+  readonly #count: StatementSync
   readonly #remove: StatementSync
 
   constructor(db: DatabaseSync) {
@@ -38,10 +41,16 @@ export class DeadLetters {
       `INSERT INTO dead_letters(subscription, position, topic, offset, id, timestamp, payload, attributes, deliveries,
          attempt, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
-    this.#list = db.prepare(
-      `SELECT * FROM dead_letters WHERE key > :after AND subscription = coalesce(:subscription, subscription)
-         AND id = coalesce(:id, id) ORDER BY key LIMIT :limit`,
+    this.#list = db.prepare('SELECT * FROM dead_letters WHERE key > :after ORDER BY key LIMIT :limit')
+    this.#listOfSubscription = db.prepare(
+      'SELECT * FROM dead_letters WHERE subscription = :subscription AND key > :after ORDER BY key LIMIT :limit',
     )
+    // '!' is the character behind the space
+    this.#listOfId = db.prepare(
+      `SELECT * FROM dead_letters WHERE (id = :id OR (id > :id || ' ' AND id < :id || '!'))
+         AND key > :after AND subscription = coalesce(:subscription, subscription) ORDER BY key LIMIT :limit`,
+    )
+    this.#count = db.prepare('SELECT count(*) AS count FROM (SELECT 1 FROM dead_letters LIMIT ?)')
     this.#remove = db.prepare('DELETE FROM dead_letters WHERE key = ?')
   }
 
@@ -55,16 +64,28 @@ export class DeadLetters {
   }
 
   /** Those that a filter means, oldest first; fewer than its limit where they are large, at least one where there is one. */
-  list({ subscription, id, after = 0, limit }: DeadLetterFilter): DeadLetterRow[] {
+  list(filter: DeadLetterFilter): DeadLetterRow[] {
     const found: DeadLetterRow[] = []
     let left = MAX_LIST_SIZE
-    for (const row of this.#list.iterate({ after, subscription: subscription ?? null, id: id ?? null, limit })) {
+    for (const row of this.#rows(filter)) {
       const letter = deadLetter(row)
       found.push(letter)
       left -= sizeOf(letter)
       if (left <= 0) break
     }
     return found
+  }
+
+  #rows({ subscription, id, after = 0, limit }: DeadLetterFilter) {
+    const page = { after, limit }
+    if (id !== undefined) return this.#listOfId.iterate({ ...page, id, subscription: subscription ?? null })
+    if (subscription !== undefined) return this.#listOfSubscription.iterate({ ...page, subscription })
+    return this.#list.iterate(page)
+  }
+
+  /** How many there are, counted up to `most`. */
+  count(most: number): number {
+    return Number(this.#count.get(most)?.count)
   }
 
   /** Removes one. */

@@ -18,7 +18,12 @@ export interface DispatcherParts {
   readonly retention: Retention
 }
 
-/** Brings messages and waiting pulls together, and does what is due at a time: ends leases, delays and waits. */
+/** When what couldn't be written down is tried again. */
+const RETRY_MS = 1000
+/** Subscriptions ended at a time: each takes its rows with it. */
+const ENDED_AT_ONCE = 16
+
+/** Brings messages and waiting pulls together, and does what is due at a time: ends leases, delays, waits and idle subscriptions. */
 export class Dispatcher {
   readonly #parts: DispatcherParts
   readonly #alarm: Alarm
@@ -36,6 +41,7 @@ export class Dispatcher {
     { max, waitMs, signal }: { max: number; waitMs: number; signal: AbortSignal },
   ): Promise<readonly Delivery[]> {
     const now = this.#parts.clock.monotonic()
+    this.used(subscription)
     this.#sweep(subscription, now)
     const hasMessages = subscription.hasMessages()
     if (max < 1 || signal.aborted || (waitMs <= 0 && !hasMessages)) return Promise.resolve([])
@@ -46,6 +52,20 @@ export class Dispatcher {
     return waiting
   }
 
+  /** Notes that a subscription is in use, and sees to it that it ends when it no longer is. */
+  used(subscription: SubscriptionState): void {
+    const { clock, commit, subscriptions } = this.#parts
+    const { idleness } = subscription
+    const { expiresAfterMs } = subscription.terms
+    if (expiresAfterMs === undefined) return
+    const now = clock.monotonic()
+    this.#alarm.set(now + expiresAfterMs)
+    if (!idleness.end(expiresAfterMs, now)) return
+    idleness.note(now)
+    // what isn't written down shortens the subscription's life after a restart, no more
+    commit.run(() => subscriptions.noteUse(subscription)).catch(() => {})
+  }
+
   /** Serves the waiting pulls if there is something for them. Call it when there may be, after a commit. */
   wake(subscription: SubscriptionState): void {
     this.#alarm.set(subscription.unsettled.sweepAt)
@@ -53,8 +73,9 @@ export class Dispatcher {
     this.#serving.add(subscription)
     this.#serve(subscription).finally(() => {
       this.#serving.delete(subscription)
-      this.#alarm.set(subscription.waiters.expire(this.#parts.clock.monotonic()))
+      // a pattern's reader that passed over what isn't its own goes on, before those give up who wait no longer
       this.wake(subscription)
+      if (!this.#serving.has(subscription)) this.#expire(subscription, this.#parts.clock.monotonic())
     })
   }
 
@@ -62,10 +83,19 @@ export class Dispatcher {
   tick(): void {
     const { clock, subscriptions, retention } = this.#parts
     const now = clock.monotonic()
+    let ended = 0
     for (const subscription of subscriptions.all()) {
       this.#sweep(subscription, now)
       this.wake(subscription)
-      if (!this.#serving.has(subscription)) this.#alarm.set(subscription.waiters.expire(now))
+      if (!this.#serving.has(subscription)) this.#expire(subscription, now)
+      if (subscription.waiters.size > 0) this.used(subscription)
+      const overAt = subscription.idleness.overAt(subscription.terms.expiresAfterMs)
+      if (overAt > now || ended >= ENDED_AT_ONCE) {
+        this.#alarm.set(Math.max(overAt, now + 1))
+      } else {
+        ended++
+        this.#end(subscription)
+      }
     }
     if (retention.dueAt <= now) this.#trim()
     else this.#alarm.set(retention.dueAt)
@@ -81,6 +111,27 @@ export class Dispatcher {
   stop(): void {
     this.#alarm.stop()
     for (const subscription of this.#parts.subscriptions.all()) subscription.waiters.end()
+  }
+
+  /** Ends the waits whose time is over. */
+  #expire(subscription: SubscriptionState, now: number): void {
+    const { size } = subscription.waiters
+    this.#alarm.set(subscription.waiters.expire(now))
+    if (subscription.waiters.size < size) this.used(subscription)
+  }
+
+  /** Removes an idle subscription, unless it is used meanwhile. */
+  #end(subscription: SubscriptionState): void {
+    const { clock, commit, log, subscriptions } = this.#parts
+    const ended = commit.run((tx) => {
+      if (subscriptions.find(subscription.id) === undefined) return
+      if (subscription.idleness.overAt(subscription.terms.expiresAfterMs) > clock.monotonic()) return
+      subscriptions.remove(tx, subscription)
+      tx.after(() => {
+        for (const topic of log.topics()) this.considerTrimming(topic)
+      })
+    })
+    ended.catch(() => this.#alarm.set(clock.monotonic() + RETRY_MS))
   }
 
   async #serve(subscription: SubscriptionState): Promise<void> {

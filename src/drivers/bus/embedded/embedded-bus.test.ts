@@ -82,8 +82,31 @@ describe('the embedded bus', () => {
       await bus.close()
       query('PRAGMA user_version = 99')
       await expect(open()).rejects.toMatchObject({ kind: 'invalid' })
-      query('PRAGMA user_version = 1')
+      query('PRAGMA user_version = 2')
       await open()
+    })
+
+    it('is brought up to date when an older version wrote it, and nothing comes twice or is lost', async () => {
+      await bus.close()
+      await rm(join(folder, 'bus.db'))
+      const db = new DatabaseSync(join(folder, 'bus.db'))
+      db.exec(await readFile(new URL('testing/bus-version-1.sql', import.meta.url), 'utf8'))
+      db.close()
+      await open()
+      const [all, one, group] = await bus.subscriptions()
+      expect(all).toMatchObject({ topic: '>', pending: 3, expiresAfterMs: 86_400_000 })
+      expect(one).toMatchObject({ topic: 'a', pending: 1 })
+      expect(group).not.toHaveProperty('expiresAfterMs')
+      await publish('b', 'b3')
+      expect((await pull(all?.id ?? '')).map((d) => d.id)).toEqual(['b1', 'a2', 'b2', 'b3'])
+      expect((await pull(one?.id ?? '')).map((d) => d.id)).toEqual(['a2'])
+      await reopen()
+      expect((await pull(all?.id ?? '')).map((d) => [d.id, d.delivery])).toEqual([
+        ['b1', 2],
+        ['a2', 2],
+        ['b2', 2],
+        ['b3', 2],
+      ])
     })
 
     it('that is no database is reported, and not overwritten', async () => {
@@ -214,6 +237,8 @@ describe('the embedded bus', () => {
       expect(again).toMatchObject([{ id: '1', payload: '"1"', delivery: 1, offset: 1 }])
       expect(await bus.ack(id, tokens(again))).toBe(1)
       expect(await bus.deadLetters({ limit: 10 })).toMatchObject([{ id: '2', payload: '"2"', reason: 'broken' }])
+      expect(await bus.deadLetters({ id: '1', limit: 10 })).toEqual([])
+      expect(await bus.deadLetters({ id: '2', limit: 10 })).toHaveLength(1)
     })
   })
 
@@ -247,6 +272,155 @@ describe('the embedded bus', () => {
       ])
       await bus.ack(id, tokens(again))
       await expect.poll(rows).toEqual([0])
+    })
+  })
+
+  describe('what is kept by name', () => {
+    it('is no more topics than there may be, besides reserved ones; those there are go on', async () => {
+      const reservedTopics = ['order.created']
+      await reopen({ maxTopics: 2, reservedTopics })
+      await publish('a', '1')
+      const both = ['b', 'c'].map((topic) => ({ id: topic, topic, payload: '1', attributes: {} }))
+      await expect(bus.publish(both)).rejects.toMatchObject({ kind: 'too-many' })
+      await publish('b', '1')
+      await expect(publish('c', '1')).rejects.toMatchObject({ kind: 'too-many' })
+      await Promise.all([publish('a', '2'), publish('b', '2'), publish('order.created', '1')])
+      await expect(publish('c', '1')).rejects.toMatchObject({ kind: 'too-many' })
+      await reopen({ maxTopics: 1, reservedTopics })
+      expect((await bus.topics()).map(({ topic, messages }) => [topic, messages])).toEqual([
+        ['a', 2],
+        ['b', 2],
+        ['order.created', 1],
+      ])
+      await publish('a', '3')
+    })
+
+    it('is no more subscriptions than there may be, besides reserved ones', async () => {
+      await reopen({ maxSubscriptions: 1 })
+      const one = await bus.subscribe({ topic: 'a', group: 'g' })
+      await expect(bus.subscribe({ topic: 'a' })).rejects.toMatchObject({ kind: 'too-many' })
+      expect((await bus.subscribe({ topic: 'a', group: 'g' })).id).toBe(one.id)
+      const reserved = await bus.subscribe({ topic: 'a', group: 'r', reserved: true })
+      await bus.unsubscribe(reserved.id)
+      await bus.unsubscribe(one.id)
+      await bus.subscribe({ topic: 'a' })
+    })
+
+    it('costs a pattern nothing by topic: neither to subscribe, nor to pull, nor to publish past it', async () => {
+      const names = Array.from({ length: 10_000 }, (_, i) => `t.${i}`)
+      const fill = (topics: string[], id: string) =>
+        bus.publish(topics.map((topic) => ({ id, topic, payload: '1', attributes: {} })))
+      await fill(names, '1')
+      const made = []
+      const start = performance.now()
+      for (let n = 0; n < 50; n++) made.push((await bus.subscribe({ topic: n % 2 ? 't.*' : '>' })).id)
+      // 50 turns of the loop: 35 ms each when a subscription kept a place in every topic
+      expect((performance.now() - start) / 50).toBeLessThan(15)
+      await fill(names.slice(0, 100), '2')
+      for (const id of made.slice(0, 2)) {
+        const got = await pull(id, 100)
+        expect(got).toHaveLength(100)
+        expect(got.every((delivery) => delivery.id === '2')).toBe(true)
+        expect(await bus.subscription(id)).toMatchObject({ pending: 100, leased: 100 })
+      }
+    })
+
+    it('lets a pattern’s reader find what lies far behind much that is not its own', async () => {
+      const { id } = await bus.subscribe({ topic: 'rare.*' })
+      const waiting = bus.pull(id, { max: 5, waitMs: 20_000, signal: never })
+      for (let first = 1; first <= 5_000; first += 1_000) await publish('busy', ...numbered(1_000, first))
+      await publish('rare.a', '1')
+      expect((await waiting).map((d) => d.id)).toEqual(['1'])
+      for (let first = 6_000; first <= 10_000; first += 1_000) await publish('busy', ...numbered(1_000, first))
+      await publish('rare.b', '2')
+      expect((await pull(id)).map((d) => d.id)).toEqual(['2'])
+      const [first] = await bus.read('rare.*', { after: 0, limit: 10 })
+      expect(first?.id).toBe('1')
+      expect(await bus.read('rare.*', { after: first?.position ?? 0, limit: 10 })).toMatchObject([{ id: '2' }])
+      expect(await pull(id)).toEqual([])
+    })
+
+    it('is listed page by page', async () => {
+      const pages = async () => [
+        (await bus.topics({ limit: 2 })).map(({ topic }) => topic),
+        (await bus.topics({ limit: 2, after: 'b' })).map(({ topic }) => topic),
+        (await bus.topics({ limit: 2, after: 'gone' })).map(({ topic }) => topic),
+      ]
+      for (const topic of ['a', 'b', 'c']) await publish(topic, '1')
+      expect(await pages()).toEqual([['a', 'b'], ['c'], []])
+      const [one, two] = [await bus.subscribe({ topic: 'a' }), await bus.subscribe({ topic: 'b' })]
+      expect((await bus.subscriptions({ limit: 1 })).map(({ id }) => id)).toEqual([one.id])
+      expect((await bus.subscriptions({ limit: 5, after: one.id })).map(({ id }) => id)).toEqual([two.id])
+    })
+  })
+
+  describe('an idle subscription', () => {
+    const left = async () => {
+      await bus.subscriptions()
+      // comes after what the first look found to be due
+      await bus.countDeadLetters(1)
+      return (await bus.subscriptions()).map(({ id }) => id)
+    }
+
+    it('ends with all that it held, so that retention goes on', async () => {
+      await reopen({ keepMessages: 5 })
+      const { id } = await bus.subscribe({ topic: 'a', expiresAfterMs: 10_000, maxDeliver: 1 })
+      await publish('a', ...numbered(20))
+      const [first] = await pull(id, 1)
+      await bus.nack(id, [first?.ack ?? ''])
+      expect(await bus.countDeadLetters(9)).toBe(1)
+      const waiting = bus.pull(id, { max: 1, waitMs: 0, signal: never })
+      await waiting
+      advance(9_999)
+      expect(await left()).toEqual([id])
+      advance(1)
+      expect(await left()).toEqual([])
+      expect(await bus.countDeadLetters(9)).toBe(0)
+      await expect
+        .poll(async () => {
+          advance(200)
+          await bus.subscriptions()
+          return (await bus.topics())[0]?.messages
+        })
+        .toBe(5)
+    })
+
+    it('does not lose the time it was in use to a restart, but the time of the restart itself', async () => {
+      const day = 86_400_000
+      const { id } = await bus.subscribe({ topic: 'a', expiresAfterMs: day })
+      const hours = async (count: number) => {
+        for (let n = 0; n < count; n++) {
+          advance(day / 24)
+          await left()
+        }
+      }
+      for (let n = 0; n < 4; n++) {
+        await hours(20)
+        await pull(id)
+        await hours(1)
+        await reopen()
+      }
+      expect(await left()).toEqual([id])
+      await bus.close()
+      wall += 3 * day
+      await open()
+      expect(await left()).toEqual([id])
+      advance(59_999)
+      await pull(id)
+      advance(day - 1)
+      expect(await left()).toEqual([id])
+      advance(1)
+      expect(await left()).toEqual([])
+    })
+
+    it('is not ended by a broker that restarts more often than it would end', async () => {
+      const { id } = await bus.subscribe({ topic: 'a', expiresAfterMs: 86_400_000 })
+      for (let n = 0; n < 40 && (await left()).length > 0; n++) {
+        advance(3_600_000)
+        await left()
+        await reopen()
+      }
+      expect(await bus.subscription(id)).toBeUndefined()
     })
   })
 

@@ -1,10 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { setImmediate } from 'node:timers/promises'
 import { DriverError } from '../../driver-error.ts'
 import type {
   Bus,
   BusOptions,
   DeadLetter,
   Delivery,
+  Page,
   Publication,
   Receipt,
   StoredMessage,
@@ -13,12 +15,13 @@ import type {
   TopicInfo,
 } from '../contract.ts'
 import { topicPattern } from '../topic-pattern.ts'
-import { DeadLetters } from './dead-letters.ts'
+import { type DeadLetterRow, DeadLetters } from './dead-letters.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { FreeDisk } from './free-disk.ts'
 import { GroupCommit, type Transaction } from './group-commit.ts'
-import { MessageLog, type Topic } from './message-log.ts'
-import { MessageRows } from './message-rows.ts'
+import { MessageLog, type ReadLimits, type Topic } from './message-log.ts'
+import { type MessageRow, MessageRows } from './message-rows.ts'
+import { PatternReader } from './pattern-reader.ts'
 import { DEDUP_WINDOW } from './recent-ids.ts'
 import { Retention } from './retention.ts'
 import { toDriverError } from './sqlite-fault.ts'
@@ -29,6 +32,14 @@ import { Watchers } from './watchers.ts'
 
 const MIN_FREE_BYTES = 50_000_000
 const KEEP_MESSAGES = DEDUP_WINDOW
+const MAX_TOPICS = 10_000
+const MAX_SUBSCRIPTIONS = 1_000
+/** Topics with news in one commit beyond which each reader looks for himself. */
+const MOST_NAMED = 64
+/** How long one look over many subscriptions keeps the event loop, in milliseconds. */
+const SLICE_MS = 5
+/** Dead letters put back at a time: some 5 ms of work. */
+const MOST_REDRIVEN = 200
 /** Most messages or dead letters one call reads, whatever its limit, and the most payload in characters. */
 const MAX_READ = 10_000
 const MAX_READ_SIZE = 16 * 1024 * 1024
@@ -59,26 +70,29 @@ export class EmbeddedBus implements Bus {
   /** Reads the state of a database that `openDatabase` opened; nobody else writes to it from now on. */
   constructor(db: DatabaseSync, options: BusOptions, { random, freeBytes }: Chance) {
     const { clock, folder, minFreeBytes = MIN_FREE_BYTES, keepMessages = KEEP_MESSAGES } = options
+    const { maxTopics = MAX_TOPICS, maxSubscriptions = MAX_SUBSCRIPTIONS, reservedTopics = [] } = options
     const rows = new MessageRows(db)
     this.#db = db
     this.#disk = new FreeDisk(db, { clock, minFreeBytes, freeBytes: () => freeBytes(folder) })
     this.#deadLetters = new DeadLetters(db)
     this.#log = new MessageLog({
       rows,
+      maxTopics,
+      reservedTopics,
       now: () => clock.now(),
       seed: Math.floor(random() * 2 ** 32),
-      topicMade: (topic, tx) => this.#subscriptions.topicMade(topic, tx),
     })
     this.#commit = new GroupCommit(db, () => this.#log.writeHeld())
-    this.#subscriptions = new Subscriptions({
+    const parts = {
       log: this.#log,
       rows: new SubscriptionRows(db),
       deadLetters: this.#deadLetters,
       monotonic: () => clock.monotonic(),
       now: () => clock.now(),
       random,
-      settled: (topic) => this.#dispatcher.considerTrimming(topic),
-    })
+      settled: (topic: Topic) => this.#dispatcher.considerTrimming(topic),
+    }
+    this.#subscriptions = new Subscriptions(parts, maxSubscriptions)
     this.#retention = new Retention({
       log: this.#log,
       rows,
@@ -94,12 +108,16 @@ export class EmbeddedBus implements Bus {
       retention: this.#retention,
     })
     for (const topic of this.#log.topics()) this.#dispatcher.considerTrimming(topic)
+    this.#dispatcher.tick()
   }
 
   publish(messages: readonly Publication[]): Promise<readonly Receipt[]> {
     return this.#commit.run((tx) => {
       if (!this.#disk.hasRoom()) {
         throw new DriverError('full', 'the disk is nearly full, nothing is published: free some space, then try again')
+      }
+      if (!this.#log.hasRoomFor(messages)) {
+        throw new DriverError('too-many', 'there are as many topics as there may be: put what varies into the message')
       }
       const { receipts, topics } = this.#log.append(tx, messages)
       for (const topic of topics) this.#news.add(topic)
@@ -110,7 +128,12 @@ export class EmbeddedBus implements Bus {
   }
 
   subscribe(spec: SubscriptionSpec): Promise<Subscription> {
-    return this.#commit.run((tx) => this.#subscriptions.subscribe(tx, spec).describe())
+    return this.#commit.run((tx) => {
+      this.#log.writeHeld()
+      const subscription = this.#subscriptions.subscribe(tx, spec)
+      tx.after(() => this.#dispatcher.used(subscription))
+      return subscription.describe()
+    })
   }
 
   unsubscribe(id: string): Promise<boolean> {
@@ -129,13 +152,23 @@ export class EmbeddedBus implements Bus {
   async subscription(id: string): Promise<Subscription | undefined> {
     this.#refuseWhenClosed()
     this.#dispatcher.tick()
-    return this.#subscriptions.find(id)?.describe()
+    return reading(() => this.#subscriptions.find(id)?.describe())
   }
 
-  async subscriptions(): Promise<readonly Subscription[]> {
+  async subscriptions(page?: Page): Promise<readonly Subscription[]> {
     this.#refuseWhenClosed()
     this.#dispatcher.tick()
-    return [...this.#subscriptions.all()].map((subscription) => subscription.describe())
+    const described: Subscription[] = []
+    let until = performance.now() + SLICE_MS
+    for (const subscription of pageOf(this.#subscriptions.all(), ({ id }) => id, page)) {
+      if (performance.now() >= until) {
+        await setImmediate()
+        this.#refuseWhenClosed()
+        until = performance.now() + SLICE_MS
+      }
+      described.push(reading(() => subscription.describe()))
+    }
+    return described
   }
 
   async pull(id: string, options: { max: number; waitMs: number; signal: AbortSignal }): Promise<readonly Delivery[]> {
@@ -150,7 +183,7 @@ export class EmbeddedBus implements Bus {
   async nack(
     id: string,
     tokens: readonly string[],
-    options: { delayMs?: number; reason?: string } = {},
+    options: { delayMs?: number; reason?: string; unseen?: boolean } = {},
   ): Promise<number> {
     const { delayMs = 0 } = options
     if (!Number.isFinite(delayMs) || delayMs < 0) {
@@ -163,19 +196,22 @@ export class EmbeddedBus implements Bus {
   }
 
   async read(
-    pattern: string,
-    { after, from = 1, limit }: { after: number; from?: number; limit: number },
+    source: string,
+    { after, from = 1, limit, signal }: { after: number; from?: number; limit: number; signal?: AbortSignal },
   ): Promise<readonly (StoredMessage & { position: number })[]> {
     this.#refuseWhenClosed()
-    const topics = this.#log.matching(topicPattern(pattern)).filter((topic) => topic.lastPosition > after)
-    return reading(() => {
-      const starts = topics.map((topic) => ({
-        topic,
-        offset: Math.max(from, after > 0 ? this.#log.offsetBehind(topic, after) : topic.first),
-      }))
-      const rows = this.#log.read(starts, { messages: bounded(limit), characters: MAX_READ_SIZE })
-      return rows.map((row) => ({ ...this.#log.message(row), position: row.position }))
-    })
+    const pattern = topicPattern(source)
+    const limits = { messages: bounded(limit), characters: MAX_READ_SIZE }
+    if (pattern.exact) return this.#placed(reading(() => this.#readTopic(source, after, from, limits)))
+    const reader = new PatternReader(this.#log, pattern, () => from)
+    for (let position = after; position < this.#log.end && limits.messages > 0 && signal?.aborted !== true; ) {
+      const found = reading(() => reader.take(position, limits))
+      if (found.rows.length > 0) return this.#placed(found.rows)
+      position = found.position
+      await setImmediate()
+      this.#refuseWhenClosed()
+    }
+    return []
   }
 
   async end(): Promise<number> {
@@ -188,9 +224,9 @@ export class EmbeddedBus implements Bus {
     return this.#watchers.add(pattern, notify)
   }
 
-  async topics(): Promise<readonly TopicInfo[]> {
+  async topics(page?: Page): Promise<readonly TopicInfo[]> {
     this.#refuseWhenClosed()
-    return Array.from(this.#log.topics(), ({ name, first, last }) => ({
+    return pageOf(this.#log.topics(), ({ name }) => name, page).map(({ name, first, last }) => ({
       topic: name,
       messages: last - first + 1,
       firstOffset: first,
@@ -198,33 +234,50 @@ export class EmbeddedBus implements Bus {
     }))
   }
 
-  deadLetters(options: { subscription?: string; limit: number; after?: string }): Promise<readonly DeadLetter[]> {
+  deadLetters(options: {
+    subscription?: string
+    id?: string
+    limit: number
+    after?: string
+  }): Promise<readonly DeadLetter[]> {
     this.#dispatcher.tick()
-    const { subscription: id, limit, after = '0' } = options
+    const { subscription: of, id, limit, after = '0' } = options
     // Through the group commit, to come after the burials that are due.
     return this.#commit.run(() => {
       if (!/^\d{1,15}$/.test(after)) throw new DriverError('invalid', `${after} is no cursor of a dead letter`)
-      const wanted = id === undefined ? [...this.#subscriptions.all()] : [this.#subscriptions.get(id)]
-      const ids = new Map(wanted.map((subscription) => [subscription.key, subscription.id]))
-      const only = id === undefined ? {} : { subscription: this.#subscriptions.get(id).key }
-      return this.#deadLetters.list({ ...only, after: Number(after), limit: bounded(limit) }).map((letter) => ({
+      const only = of === undefined ? {} : { subscription: this.#subscriptions.get(of).key }
+      const filter = { ...only, ...(id !== undefined && { id }), after: Number(after), limit: bounded(limit) }
+      return this.#deadLetters.list(filter).map((letter) => ({
         ...this.#log.message(letter),
         cursor: String(letter.key),
-        subscription: ids.get(letter.subscription) ?? '',
+        subscription: this.#subscriptions.keyed(letter.subscription)?.id ?? '',
         deliveries: letter.deliveries,
         reason: letter.reason,
       }))
     })
   }
 
+  countDeadLetters(most: number): Promise<number> {
+    return this.#commit.run(() => this.#deadLetters.count(bounded(most)))
+  }
+
   redrive({ subscription: id, ids }: { subscription?: string; ids?: readonly string[] }): Promise<number> {
     return this.#commit.run((tx) => {
       this.#log.writeHeld()
-      const wanted = id === undefined ? [...this.#subscriptions.all()] : [this.#subscriptions.get(id)]
+      const wanted = id === undefined ? undefined : this.#subscriptions.get(id)
+      const redriven = new Set<SubscriptionState>()
+      let count = 0
+      for (const letter of ids === undefined ? this.#returnable(wanted) : this.#lettersOf(ids, wanted)) {
+        const subscription = this.#subscriptions.keyed(letter.subscription)
+        if (subscription === undefined || subscription.room <= 0) continue
+        subscription.takeBack(tx, letter)
+        redriven.add(subscription)
+        if (++count >= MOST_REDRIVEN) break
+      }
       tx.after(() => {
-        for (const subscription of wanted) this.#dispatcher.wake(subscription)
+        for (const subscription of redriven) this.#dispatcher.wake(subscription)
       })
-      return wanted.reduce((count, subscription) => count + subscription.redrive(tx, ids), 0)
+      return count
     })
   }
 
@@ -246,9 +299,37 @@ export class EmbeddedBus implements Bus {
   #settle(id: string, work: (tx: Transaction, subscription: SubscriptionState) => number): Promise<number> {
     return this.#commit.run((tx) => {
       const subscription = this.#subscriptions.get(id)
-      tx.after(() => this.#dispatcher.wake(subscription))
+      tx.after(() => {
+        this.#dispatcher.used(subscription)
+        this.#dispatcher.wake(subscription)
+      })
       return work(tx, subscription)
     })
+  }
+
+  #readTopic(name: string, after: number, from: number, limits: ReadLimits): readonly MessageRow[] {
+    const topic = this.#log.named(name)
+    if (topic === undefined || topic.lastPosition <= after) return []
+    return this.#log.read(topic, Math.max(from, after > 0 ? this.#log.offsetBehind(topic, after) : topic.first), limits)
+  }
+
+  #placed(rows: readonly MessageRow[]): readonly (StoredMessage & { position: number })[] {
+    return rows.map((row) => ({ ...this.#log.message(row), position: row.position }))
+  }
+
+  /** Dead letters of one subscription or of all, those first that there is room for. */
+  *#returnable(wanted: SubscriptionState | undefined): Generator<DeadLetterRow> {
+    for (const { key, room } of wanted === undefined ? this.#subscriptions.all() : [wanted]) {
+      if (room > 0) yield* this.#deadLetters.list({ subscription: key, limit: Math.min(room, MOST_REDRIVEN) })
+    }
+  }
+
+  *#lettersOf(ids: readonly string[], wanted: SubscriptionState | undefined): Generator<DeadLetterRow> {
+    const only = wanted === undefined ? {} : { subscription: wanted.key }
+    for (const id of ids) {
+      for (const letter of this.#deadLetters.list({ ...only, id, limit: MOST_REDRIVEN }))
+        if (letter.id === id) yield letter
+    }
   }
 
   /** Tells of the messages that this commit stored, once for all who published. */
@@ -256,9 +337,10 @@ export class EmbeddedBus implements Bus {
     if (this.#news.size === 0) return
     const topics = [...this.#news]
     this.#news.clear()
-    this.#watchers.published(topics.map((topic) => topic.name))
+    const isMany = topics.length > MOST_NAMED
+    this.#watchers.published(isMany ? undefined : topics.map((topic) => topic.name))
     for (const subscription of this.#subscriptions.all()) {
-      if (subscription.waiters.size > 0 && topics.some((topic) => subscription.follows(topic))) {
+      if (subscription.waiters.size > 0 && (isMany || topics.some((topic) => subscription.follows(topic)))) {
         this.#dispatcher.wake(subscription)
       }
     }
@@ -268,6 +350,19 @@ export class EmbeddedBus implements Bus {
   #refuseWhenClosed(): void {
     if (this.#closed) throw new DriverError('closed', 'the bus is closed')
   }
+}
+
+/** The part of a list that a page means; nothing behind one that isn't there any more. */
+function pageOf<T>(all: Iterable<T>, nameOf: (one: T) => string, page: Page | undefined): T[] {
+  if (page === undefined) return [...all]
+  const part: T[] = []
+  let isBehind = page.after === undefined
+  for (const one of all) {
+    if (part.length >= page.limit) break
+    if (isBehind) part.push(one)
+    else isBehind = nameOf(one) === page.after
+  }
+  return part
 }
 
 function bounded(limit: number): number {

@@ -80,6 +80,15 @@ export function givenBack(
   return { topic, offset, position, deliveries, attempt, at: 'delayed', until: now + delayMs, reason }
 }
 
+/** What becomes of a message that is given back before anybody looked at it: as if it had not been delivered. */
+export function givenBackUnseen(
+  message: Unsettled,
+  { now, delayMs, reason }: { now: number; delayMs: number; reason: string },
+): Unsettled {
+  const { topic, offset, position, deliveries, attempt } = message
+  return { topic, offset, position, deliveries: deliveries - 1, attempt, at: 'delayed', until: now + delayMs, reason }
+}
+
 /** What time makes of a message: an expired lease is ready again or dead, a delay that is over makes ready. */
 export function atTime(message: Unsettled, now: number, maxDeliver: number): Unsettled | Dead {
   if ((message.at !== 'leased' && message.at !== 'delayed') || message.until > now) return message

@@ -1,8 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite'
 import type { Publication, Receipt, StoredMessage } from '../contract.ts'
-import type { TopicPattern } from '../topic-pattern.ts'
 import type { Transaction } from './group-commit.ts'
-import { mergeRuns, type RunStart } from './merge-runs.ts'
 import { type MessageRow, type MessageRows, sizeOf } from './message-rows.ts'
 import { DEDUP_WINDOW, RecentIds } from './recent-ids.ts'
 
@@ -19,20 +17,33 @@ export interface Topic {
   readonly uncommitted: Map<string, { hash: number; offset: number }>
 }
 
-/** Where a reader stands in one topic: it wants the message at `offset`, which is still kept, and what follows. */
-export interface ReadFrom extends RunStart {
-  readonly topic: Topic
+/** How much is read at a time. */
+export interface ReadLimits {
+  readonly messages: number
+  /** Characters of payload and attributes after which no further message is taken. */
+  readonly characters: number
 }
+
+/** What a look behind a position found, and up to which position it looked. */
+export interface Found {
+  readonly rows: readonly MessageRow[]
+  readonly position: number
+}
+
+/** Rows that one look goes over, whether they are wanted or not: some 1 ms of work. */
+const LOOK = 1000
 
 /** What the log works with. */
 export interface MessageLogOptions {
   readonly rows: MessageRows
+  /** Most topics besides the reserved ones. */
+  readonly maxTopics: number
+  /** Names of topics that there is always a place for. */
+  readonly reservedTopics: readonly string[]
   /** Wall clock, milliseconds since 1970. */
   readonly now: () => number
   /** Seeds the hash of ids. */
   readonly seed: number
-  /** Told of each topic at its first message, within the transaction. */
-  readonly topicMade: (topic: Topic, tx: Transaction) => void
 }
 
 /** The messages of all topics: appends them with their offsets, recognises duplicates, reads them back. */
@@ -40,18 +51,20 @@ export class MessageLog {
   readonly #rows: MessageRows
   readonly #now: () => number
   readonly #seed: number
-  readonly #topicMade: (topic: Topic, tx: Transaction) => void
+  readonly #maxTopics: number
+  readonly #reserved: ReadonlySet<string>
   readonly #byName = new Map<string, Topic>()
   readonly #byKey = new Map<number, Topic>()
   #end = 0
   /** Rows of this transaction, held back to be written together. */
   #held: SQLInputValue[] = []
 
-  constructor({ rows, now, seed, topicMade }: MessageLogOptions) {
+  constructor({ rows, maxTopics, reservedTopics, now, seed }: MessageLogOptions) {
     this.#rows = rows
+    this.#maxTopics = maxTopics
+    this.#reserved = new Set(reservedTopics)
     this.#now = now
     this.#seed = seed
-    this.#topicMade = topicMade
     for (const row of rows.topics()) {
       this.#add({ ...row, recent: undefined, uncommitted: new Map() })
       this.#end = Math.max(this.#end, row.lastPosition)
@@ -68,9 +81,27 @@ export class MessageLog {
     return this.#byName.values()
   }
 
+  /** The topic with a name. */
+  named(name: string): Topic | undefined {
+    return this.#byName.get(name)
+  }
+
   /** The topic with a key. */
   topic(key: number): Topic | undefined {
     return this.#byKey.get(key)
+  }
+
+  /** False when messages are for more new topics than there may be. */
+  hasRoomFor(messages: readonly Publication[]): boolean {
+    if (this.#byName.size + messages.length <= this.#maxTopics) return true
+    const made = new Set<string>()
+    for (const { topic } of messages) {
+      if (!this.#byName.has(topic) && !this.#reserved.has(topic)) made.add(topic)
+    }
+    if (made.size === 0) return true
+    let reserved = 0
+    for (const name of this.#reserved) if (this.#byName.has(name)) reserved++
+    return this.#byName.size - reserved + made.size <= this.#maxTopics
   }
 
   /** Gives messages their offsets and hands their rows to `writeHeld`; a duplicate gets the receipt of the first one. */
@@ -105,23 +136,47 @@ export class MessageLog {
     this.#held = []
   }
 
-  /**
-   * Messages from several topics in the order they were stored. Fills in the `head` of each start.
-   * @param limits most messages, and the characters of payload and attributes after which no further message is taken.
-   */
-  read(from: readonly ReadFrom[], { messages, characters }: { messages: number; characters: number }): MessageRow[] {
+  /** A topic's messages from an offset on, in order. */
+  read(topic: Topic, from: number, { messages, characters }: ReadLimits): MessageRow[] {
     const found: MessageRow[] = []
-    if (messages <= 0) return found
-    const fetch = ({ topic }: ReadFrom, offset: number, limit: number) => this.#rows.run(topic.key, offset, limit)
     let left = characters
-    for (const position of mergeRuns(from, fetch, messages)) {
-      const row = this.#rows.at(position)
-      if (row === undefined) continue
+    if (messages <= 0 || from > topic.last) return found
+    for (const row of this.#rows.ofTopic(topic.key, from, messages)) {
       found.push(row)
       left -= sizeOf(row)
       if (left <= 0) break
     }
     return found
+  }
+
+  /** The wanted messages of all topics behind a position, in the order they were stored, among the next LOOK ones. */
+  readBehind(
+    position: number,
+    wants: (topic: Topic, offset: number) => boolean,
+    { messages, characters }: ReadLimits,
+  ): Found {
+    const rows: MessageRow[] = []
+    if (messages <= 0) return { rows, position }
+    let at = position
+    let left = characters
+    let looked = 0
+    for (const place of this.#rows.placesBehind(position, LOOK)) {
+      looked++
+      at = place.position
+      const topic = this.#byKey.get(place.topic)
+      if (topic === undefined || !wants(topic, place.offset)) continue
+      const row = this.#rows.at(at)
+      if (row === undefined) continue
+      rows.push(row)
+      left -= sizeOf(row)
+      if (rows.length >= messages || left <= 0) return { rows, position: at }
+    }
+    return { rows, position: looked < LOOK ? this.#end : at }
+  }
+
+  /** Where a topic's message stands among all topics. */
+  positionOf(topic: Topic, offset: number): number | undefined {
+    return this.#rows.positionOf(topic.key, offset)
   }
 
   /** The message at a position. */
@@ -161,13 +216,6 @@ export class MessageLog {
   message({ id, topic, offset, timestamp, payload, attributes: text }: MessageRow): StoredMessage {
     const attributes: Record<string, string> = JSON.parse(text)
     return { id, topic: this.#byKey.get(topic)?.name ?? '', offset, timestamp, payload, attributes }
-  }
-
-  /** The topics that fit a pattern. */
-  matching(pattern: TopicPattern): Topic[] {
-    const exact = this.#byName.get(pattern.source)
-    if (exact !== undefined) return [exact]
-    return [...this.#byName.values()].filter((topic) => pattern.matches(topic.name))
   }
 
   #known(topic: Topic, recent: RecentIds, hash: number, id: string): number | undefined {
@@ -219,7 +267,6 @@ export class MessageLog {
       this.#byKey.delete(key)
     })
     this.#add(topic)
-    this.#topicMade(topic, tx)
     return topic
   }
 

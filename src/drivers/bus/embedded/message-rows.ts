@@ -1,4 +1,4 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
 import { BulkStatement, placeholders } from './bulk-statement.ts'
 
 /** A message as its row has it; `topic` is the topic's key. */
@@ -15,6 +15,13 @@ export interface MessageRow {
 /** Characters that a message brings with it, its envelope not counted. */
 export function sizeOf({ payload, attributes }: Pick<MessageRow, 'payload' | 'attributes'>): number {
   return payload.length + attributes.length
+}
+
+/** Where a message stands: among all topics, and in its own. */
+export interface Place {
+  readonly position: number
+  readonly topic: number
+  readonly offset: number
 }
 
 /** A topic as the database knows it at opening. */
@@ -35,7 +42,9 @@ export class MessageRows {
   readonly #insertTopic: StatementSync
   readonly #trimmed: StatementSync
   readonly #at: StatementSync
-  readonly #run: StatementSync
+  readonly #ofTopic: StatementSync
+  readonly #placesBehind: StatementSync
+  readonly #positionOf: StatementSync
   readonly #idAt: StatementSync
   readonly #idsFrom: StatementSync
   readonly #lowest: StatementSync
@@ -53,10 +62,15 @@ export class MessageRows {
     this.#insertTopic = db.prepare('INSERT INTO topics(name) VALUES (?)')
     this.#trimmed = db.prepare('UPDATE topics SET first_offset = ?, last_position = ? WHERE key = ?')
     this.#at = arrays(db, `SELECT ${COLUMNS} FROM messages WHERE position = ?`)
-    this.#run = arrays(
+    this.#ofTopic = arrays(
       db,
-      'SELECT offset, position FROM messages WHERE topic = ? AND offset >= ? ORDER BY offset LIMIT ?',
+      `SELECT ${COLUMNS} FROM messages WHERE topic = ? AND offset >= ? ORDER BY offset LIMIT ?`,
     )
+    this.#placesBehind = arrays(
+      db,
+      'SELECT position, topic, offset FROM messages WHERE position > ? ORDER BY position LIMIT ?',
+    )
+    this.#positionOf = arrays(db, 'SELECT position FROM messages WHERE topic = ? AND offset = ?')
     this.#idAt = arrays(db, 'SELECT id FROM messages WHERE topic = ? AND offset = ?')
     this.#idsFrom = arrays(db, 'SELECT id, offset FROM messages WHERE topic = ? AND offset >= ? ORDER BY offset')
     this.#lowest = arrays(db, 'SELECT min(offset) FROM messages WHERE topic = ?')
@@ -100,27 +114,25 @@ export class MessageRows {
   /** The message at a position. */
   at(position: number): MessageRow | undefined {
     const row = this.#at.get(position)
-    if (row === undefined) return undefined
-    return {
-      position: Number(row[0]),
-      topic: Number(row[1]),
-      offset: Number(row[2]),
-      id: String(row[3]),
-      timestamp: Number(row[4]),
-      payload: String(row[5]),
-      attributes: String(row[6]),
-    }
+    return row === undefined ? undefined : messageRow(row)
   }
 
-  /** Offsets and positions of a topic's messages from an offset on, in order. */
-  run(topic: number, from: number, limit: number): { offset: number; position: number }[] {
-    return this.#run.all(topic, from, limit).map((row) => ({ offset: Number(row[0]), position: Number(row[1]) }))
+  /** A topic's messages from an offset on, in order, one at a time. */
+  *ofTopic(topic: number, from: number, limit: number): Generator<MessageRow> {
+    for (const row of this.#ofTopic.iterate(topic, from, limit)) yield messageRow(row)
+  }
+
+  /** Where the messages of all topics behind a position stand, in order, one at a time. */
+  *placesBehind(position: number, limit: number): Generator<Place> {
+    for (const row of this.#placesBehind.iterate(position, limit)) {
+      yield { position: Number(row[0]), topic: Number(row[1]), offset: Number(row[2]) }
+    }
   }
 
   /** Where a topic's message with an offset stands among all topics. */
   positionOf(topic: number, offset: number): number | undefined {
-    const found = this.run(topic, offset, 1)[0]
-    return found?.offset === offset ? found.position : undefined
+    const found = this.#positionOf.get(topic, offset)?.[0]
+    return found === undefined ? undefined : Number(found)
   }
 
   /** The id of a topic's message, emptied or not. */
@@ -158,6 +170,18 @@ export class MessageRows {
   /** Writes a message back in its old place, whether its row was emptied, deleted or neither. */
   restore(row: MessageRow): void {
     this.#restore.run(row.position, row.topic, row.offset, row.id, row.timestamp, row.payload, row.attributes)
+  }
+}
+
+function messageRow(row: Record<string, SQLOutputValue>): MessageRow {
+  return {
+    position: Number(row[0]),
+    topic: Number(row[1]),
+    offset: Number(row[2]),
+    id: String(row[3]),
+    timestamp: Number(row[4]),
+    payload: String(row[5]),
+    attributes: String(row[6]),
   }
 }
 

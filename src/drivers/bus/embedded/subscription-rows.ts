@@ -7,6 +7,8 @@ export interface SubscriptionTerms {
   readonly pushUrl: string | undefined
   readonly maxDeliver: number
   readonly ackWaitMs: number
+  /** Undefined where it stays until it is removed. */
+  readonly expiresAfterMs: number | undefined
 }
 
 /** A subscription as its row has it. */
@@ -15,8 +17,13 @@ export interface SubscriptionRow extends SubscriptionTerms {
   readonly id: string
   readonly pattern: string
   readonly group: string | undefined
-  /** Where it begins in topics made after it. */
+  readonly owner: string | undefined
+  /** The first offset it wants of a topic, where no cursor says another. */
   readonly startOffset: number
+  /** Where a pattern's reader stands among all topics. Undefined for a topic's, and where an older version had a cursor for each topic. */
+  readonly position: number | undefined
+  /** When somebody last made use of it, as far as it was written down: wall clock. */
+  readonly activeAt: number
 }
 
 /** An unsettled message as its row has it. `notBefore` (wall clock) is undefined where it was on lease. */
@@ -35,6 +42,9 @@ export class SubscriptionRows {
   readonly #db: DatabaseSync
   readonly #insert: StatementSync
   readonly #update: StatementSync
+  readonly #claim: StatementSync
+  readonly #touch: StatementSync
+  readonly #setPosition: StatementSync
   readonly #setCursor: StatementSync
   readonly #lease: BulkStatement
   readonly #settle: StatementSync
@@ -43,10 +53,15 @@ export class SubscriptionRows {
   constructor(db: DatabaseSync) {
     this.#db = db
     this.#insert = db.prepare(
-      `INSERT INTO subscriptions(id, pattern, consumer_group, push_url, max_deliver, ack_wait_ms, start_offset)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO subscriptions(id, pattern, consumer_group, push_url, max_deliver, ack_wait_ms, start_offset,
+         expires_after_ms, owner, position, active_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
-    this.#update = db.prepare('UPDATE subscriptions SET push_url = ?, max_deliver = ?, ack_wait_ms = ? WHERE key = ?')
+    this.#update = db.prepare(
+      'UPDATE subscriptions SET push_url = ?, max_deliver = ?, ack_wait_ms = ?, expires_after_ms = ? WHERE key = ?',
+    )
+    this.#claim = db.prepare('UPDATE subscriptions SET owner = ? WHERE key = ?')
+    this.#touch = db.prepare('UPDATE subscriptions SET active_at = ? WHERE key = ?')
+    this.#setPosition = db.prepare('UPDATE subscriptions SET position = ? WHERE key = ?')
     this.#setCursor = db.prepare('INSERT OR REPLACE INTO cursors(subscription, topic, next_offset) VALUES (?, ?, ?)')
     this.#lease = new BulkStatement(
       db,
@@ -74,7 +89,11 @@ export class SubscriptionRows {
         pushUrl: optional(row.push_url),
         maxDeliver: Number(row.max_deliver),
         ackWaitMs: Number(row.ack_wait_ms),
+        expiresAfterMs: optionalNumber(row.expires_after_ms),
         startOffset: Number(row.start_offset),
+        owner: optional(row.owner),
+        position: optionalNumber(row.position),
+        activeAt: Number(row.active_at),
       }))
   }
 
@@ -106,14 +125,31 @@ export class SubscriptionRows {
   }
 
   /** Makes a subscription; returns its key. */
-  insert({ id, pattern, group, pushUrl, maxDeliver, ackWaitMs, startOffset }: Omit<SubscriptionRow, 'key'>): number {
-    const values = [id, pattern, group ?? null, pushUrl ?? null, maxDeliver, ackWaitMs, startOffset]
-    return Number(this.#insert.run(...values).lastInsertRowid)
+  insert(row: Omit<SubscriptionRow, 'key'>): number {
+    const { id, pattern, group = null, pushUrl = null, maxDeliver, ackWaitMs, startOffset } = row
+    const { expiresAfterMs = null, owner = null, position = null, activeAt } = row
+    const terms = [id, pattern, group, pushUrl, maxDeliver, ackWaitMs, startOffset, expiresAfterMs]
+    return Number(this.#insert.run(...terms, owner, position, activeAt).lastInsertRowid)
   }
 
   /** Changes a subscription's terms. */
-  update(key: number, { pushUrl, maxDeliver, ackWaitMs }: SubscriptionTerms): void {
-    this.#update.run(pushUrl ?? null, maxDeliver, ackWaitMs, key)
+  update(key: number, { pushUrl, maxDeliver, ackWaitMs, expiresAfterMs }: SubscriptionTerms): void {
+    this.#update.run(pushUrl ?? null, maxDeliver, ackWaitMs, expiresAfterMs ?? null, key)
+  }
+
+  /** Writes down whose a subscription is now. */
+  claim(key: number, owner: string): void {
+    this.#claim.run(owner, key)
+  }
+
+  /** Writes down when a subscription was last made use of. */
+  touch(key: number, activeAt: number): void {
+    this.#touch.run(activeAt, key)
+  }
+
+  /** Writes down where a pattern's reader stands. */
+  setPosition(key: number, position: number): void {
+    this.#setPosition.run(position, key)
   }
 
   /** Removes a subscription and all that hangs on it. */
@@ -157,6 +193,10 @@ function unbroken(positions: readonly number[]): { first: number; last: number }
     else ranges.push({ first: position, last: position })
   }
   return ranges
+}
+
+function optionalNumber(value: unknown): number | undefined {
+  return value === null ? undefined : Number(value)
 }
 
 function optional(value: unknown): string | undefined {

@@ -1,10 +1,20 @@
 import type { Delivery, Subscription } from '../contract.ts'
-import type { TopicPattern } from '../topic-pattern.ts'
 import { ackToken, parseAckToken } from './ack-token.ts'
+import type { Cursor } from './cursor.ts'
 import type { DeadLetterRow, DeadLetters } from './dead-letters.ts'
 import type { Transaction } from './group-commit.ts'
-import { atTime, backoffMs, firstLease, givenBack, isCurrent, leaseAgain, type Unsettled } from './lease-rules.ts'
-import type { MessageLog, ReadFrom, Topic } from './message-log.ts'
+import { Idleness } from './idleness.ts'
+import {
+  atTime,
+  backoffMs,
+  firstLease,
+  givenBack,
+  givenBackUnseen,
+  isCurrent,
+  leaseAgain,
+  type Unsettled,
+} from './lease-rules.ts'
+import type { MessageLog, Topic } from './message-log.ts'
 import { type MessageRow, sizeOf } from './message-rows.ts'
 import type { SubscriptionRow, SubscriptionRows, SubscriptionTerms } from './subscription-rows.ts'
 import { UnsettledMessages } from './unsettled-messages.ts'
@@ -34,70 +44,61 @@ export interface SubscriptionParts {
 export class SubscriptionState {
   readonly key: number
   readonly id: string
-  readonly pattern: TopicPattern
+  /** The topic or pattern it reads. */
+  readonly source: string
   readonly group: string | undefined
-  /** Where it begins in topics made after it. */
-  readonly startOffset: number
+  owner: string | undefined
   terms: SubscriptionTerms
   readonly waiters = new Waiters()
   readonly unsettled = new UnsettledMessages()
+  readonly idleness: Idleness
   readonly #parts: SubscriptionParts
-  /** The next message to hand out for the first time, in every topic that fits. Trimming never overtakes it. */
-  readonly #cursors = new Map<Topic, ReadFrom>()
+  readonly #cursor: Cursor
 
-  constructor(row: SubscriptionRow, pattern: TopicPattern, parts: SubscriptionParts) {
+  constructor(row: SubscriptionRow, cursor: Cursor, parts: SubscriptionParts) {
     this.key = row.key
     this.id = row.id
-    this.pattern = pattern
+    this.source = row.pattern
     this.group = row.group
-    this.startOffset = row.startOffset
+    this.owner = row.owner
     this.terms = row
+    this.idleness = new Idleness({ now: parts.now(), monotonic: parts.monotonic(), ...row })
     this.#parts = parts
+    this.#cursor = cursor
   }
 
   /** What callers see of it. */
   describe(): Subscription {
-    const { id, group, pattern, unsettled } = this
-    const { pushUrl, maxDeliver, ackWaitMs } = this.terms
-    let pending = unsettled.size
-    for (const { topic, offset } of this.#backlog()) pending += topic.last - offset + 1
+    const { id, group, owner, source, unsettled } = this
+    const { pushUrl, maxDeliver, ackWaitMs, expiresAfterMs } = this.terms
     return {
       id,
-      topic: pattern.source,
+      topic: source,
       maxDeliver,
       ackWaitMs,
-      pending,
+      pending: unsettled.size + this.#cursor.pending(),
       leased: unsettled.leased(),
       ...(group === undefined ? {} : { group }),
+      ...(owner === undefined ? {} : { owner }),
+      ...(expiresAfterMs === undefined ? {} : { expiresAfterMs }),
       ...(pushUrl === undefined ? {} : { push: { url: pushUrl } }),
     }
   }
 
-  /** Lets it read a topic from an offset on. */
-  follow(topic: Topic, next: number): void {
-    this.#cursors.set(topic, { topic, offset: Math.max(next, topic.first) })
-  }
-
-  /** Undoes `follow`. */
-  unfollow(topic: Topic): void {
-    this.#cursors.delete(topic)
-  }
-
   /** Whether it reads a topic. */
   follows(topic: Topic): boolean {
-    return this.#cursors.has(topic)
+    return this.#cursor.follows(topic)
   }
 
-  /** The highest offset of a topic up to which all is settled. */
-  settledUpTo(topic: Topic): number {
-    const next = this.#cursors.get(topic)?.offset ?? Number.POSITIVE_INFINITY
-    return Math.min(next, this.unsettled.lowestOffset(topic.key)) - 1
+  /** The highest offset of a topic up to which all is settled; what is above `most` need not be told exactly. */
+  settledUpTo(topic: Topic, most: number): number {
+    return Math.min(this.#cursor.next(topic, most + 1), this.unsettled.lowestOffset(topic.key)) - 1
   }
 
-  /** Whether a pull would get something now. */
+  /** Whether a pull may get something now. */
   hasMessages(): boolean {
     if (this.unsettled.readyCount > 0) return true
-    return this.unsettled.size < MAX_UNSETTLED && !this.#backlog().next().done
+    return this.room > 0 && this.#cursor.mayFind()
   }
 
   /** Hands out up to `max` messages: those to be delivered again first, then new ones. */
@@ -117,16 +118,10 @@ export class SubscriptionState {
       size -= sizeOf(row)
       leased.push({ message: again, row })
     }
-    const room = Math.min(max - leased.length, MAX_UNSETTLED - this.unsettled.size)
+    const room = Math.min(max - leased.length, this.room)
     if (room > 0 && size > 0) {
-      const backlog = [...this.#backlog()]
-      const fresh = log.read(backlog, { messages: room, characters: size })
-      // Heads learned from rows that are never committed would lead to other messages.
-      tx.undo(() => {
-        for (const cursor of backlog) cursor.head = undefined
-      })
+      const fresh = this.#cursor.take(tx, { messages: room, characters: size })
       for (const row of fresh) leased.push({ message: firstLease(row, now, this.terms), row })
-      this.#advance(tx, fresh)
     }
     for (const { message } of leased) this.unsettled.set(tx, message)
     rows.lease(
@@ -148,17 +143,17 @@ export class SubscriptionState {
   }
 
   /** Takes deliveries back, to be made again later; returns how many tokens were current. */
-  nack(tx: Transaction, tokens: readonly string[], { delayMs, reason }: { delayMs?: number; reason?: string }): number {
+  nack(
+    tx: Transaction,
+    tokens: readonly string[],
+    { delayMs, reason = 'given back', unseen = false }: { delayMs?: number; reason?: string; unseen?: boolean },
+  ): number {
     const { rows, monotonic, now, random } = this.#parts
     const messages = [...this.#current(tokens)]
     for (const message of messages) {
       const delay = delayMs ?? backoffMs(message.deliveries, random())
-      const then = givenBack(message, {
-        now: monotonic(),
-        delayMs: delay,
-        reason: reason ?? 'given back',
-        maxDeliver: this.terms.maxDeliver,
-      })
+      const how = { now: monotonic(), delayMs: delay, reason, maxDeliver: this.terms.maxDeliver }
+      const then = unseen ? givenBackUnseen(message, how) : givenBack(message, how)
       if (then.at === 'dead') {
         this.#bury(tx, message, then.reason)
         continue
@@ -178,34 +173,20 @@ export class SubscriptionState {
     }
   }
 
-  /** Takes dead letters back in with a fresh count, those of these message ids or all, as far as there is room. Returns how many. */
-  redrive(tx: Transaction, ids: readonly string[] | undefined): number {
-    const { deadLetters } = this.#parts
-    const before = this.unsettled.size
-    for (const id of ids ?? [undefined]) {
-      const limit = MAX_UNSETTLED - this.unsettled.size
-      const filter = { subscription: this.key, limit, ...(id === undefined ? {} : { id }) }
-      for (const letter of deadLetters.list(filter)) this.#takeBack(tx, letter)
-    }
-    return this.unsettled.size - before
+  /** How many messages it has room for among those handed out and not settled. */
+  get room(): number {
+    return MAX_UNSETTLED - this.unsettled.size
   }
 
-  *#backlog(): Generator<ReadFrom, undefined> {
-    for (const cursor of this.#cursors.values()) if (cursor.offset <= cursor.topic.last) yield cursor
-  }
-
-  #advance(tx: Transaction, fresh: readonly MessageRow[]): void {
-    const next = new Map<Topic, number>()
-    for (const row of fresh) {
-      const topic = this.#parts.log.topic(row.topic)
-      if (topic !== undefined) next.set(topic, row.offset + 1)
-    }
-    for (const [topic, offset] of next) {
-      const before = this.#cursors.get(topic)?.offset ?? topic.first
-      tx.undo(() => this.follow(topic, before))
-      this.follow(topic, offset)
-      this.#parts.rows.setCursor(this.key, topic.key, offset)
-    }
+  /** Takes a dead letter of its own back in with a fresh count. */
+  takeBack(tx: Transaction, letter: DeadLetterRow): void {
+    const { log, rows, deadLetters } = this.#parts
+    const { topic, offset, position, attempt, key, reason } = letter
+    const message: Unsettled = { topic, offset, position, attempt, deliveries: 0, at: 'ready', reason }
+    log.restore(letter)
+    rows.giveBack(this.key, message, 0, 0)
+    deadLetters.remove(key)
+    this.unsettled.set(tx, message)
   }
 
   *#current(tokens: readonly string[]): Generator<Unsettled> {
@@ -222,16 +203,6 @@ export class SubscriptionState {
     const row = this.#parts.log.at(message.position)
     if (row !== undefined) this.#parts.deadLetters.add(this.key, row, message, reason)
     this.#settle(tx, [message])
-  }
-
-  #takeBack(tx: Transaction, letter: DeadLetterRow): void {
-    const { log, rows, deadLetters } = this.#parts
-    const { topic, offset, position, attempt, key, reason } = letter
-    const message: Unsettled = { topic, offset, position, attempt, deliveries: 0, at: 'ready', reason }
-    log.restore(letter)
-    rows.giveBack(this.key, message, 0, 0)
-    deadLetters.remove(key)
-    this.unsettled.set(tx, message)
   }
 
   #settle(tx: Transaction, messages: readonly Unsettled[]): void {

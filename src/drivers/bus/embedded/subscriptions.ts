@@ -1,12 +1,15 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { DriverError } from '../../driver-error.ts'
 import type { SubscriptionSpec } from '../contract.ts'
-import { topicPattern } from '../topic-pattern.ts'
+import { type TopicPattern, topicPattern } from '../topic-pattern.ts'
+import type { Cursor } from './cursor.ts'
 import type { Transaction } from './group-commit.ts'
 import type { Unsettled } from './lease-rules.ts'
 import type { Topic } from './message-log.ts'
-import type { SubscriptionRow, UnsettledRow } from './subscription-rows.ts'
+import { PatternCursor } from './pattern-cursor.ts'
+import type { SubscriptionRow, SubscriptionTerms, UnsettledRow } from './subscription-rows.ts'
 import { type SubscriptionParts, SubscriptionState } from './subscription-state.ts'
+import { TopicCursor } from './topic-cursor.ts'
 
 const MAX_DELIVER = 5
 const ACK_WAIT_MS = 30_000
@@ -14,11 +17,18 @@ const ACK_WAIT_MS = 30_000
 /** All subscriptions, by id and by topic and group. */
 export class Subscriptions {
   readonly #parts: SubscriptionParts
+  readonly #max: number
   readonly #byId = new Map<string, SubscriptionState>()
+  readonly #byKey = new Map<number, SubscriptionState>()
+  readonly #ofGroup = new Map<string, SubscriptionState>()
 
-  /** Reads all of them from disk. */
-  constructor(parts: SubscriptionParts) {
+  /**
+   * Reads all of them from disk.
+   * @param max how many there may be
+   */
+  constructor(parts: SubscriptionParts, max: number) {
     this.#parts = parts
+    this.#max = max
     for (const row of parts.rows.all()) this.#load(row)
   }
 
@@ -34,6 +44,11 @@ export class Subscriptions {
     return found
   }
 
+  /** The one with a key of its rows. */
+  keyed(key: number): SubscriptionState | undefined {
+    return this.#byKey.get(key)
+  }
+
   /** The one with an id, if there is one. */
   find(id: string): SubscriptionState | undefined {
     return this.#byId.get(id)
@@ -41,80 +56,119 @@ export class Subscriptions {
 
   /** The one that `subscribe` with this topic and group would give. */
   ofGroup(topic: string, group: string): SubscriptionState | undefined {
-    for (const subscription of this.#byId.values()) {
-      if (subscription.group === group && subscription.pattern.source === topic) return subscription
-    }
-    return undefined
-  }
-
-  /** Lets those that fit a topic read it from their start on. Call it when the topic comes to be. */
-  topicMade(topic: Topic, tx: Transaction): void {
-    for (const subscription of this.#byId.values()) {
-      if (!subscription.pattern.matches(topic.name)) continue
-      tx.undo(() => subscription.unfollow(topic))
-      subscription.follow(topic, subscription.startOffset)
-    }
+    return this.#ofGroup.get(nameOf(topic, group))
   }
 
   /** The highest offset of a topic up to which all that read it are done; Infinity when nobody does. */
   settledUpTo(topic: Topic): number {
     let settled = Number.POSITIVE_INFINITY
     for (const subscription of this.#byId.values()) {
-      if (subscription.follows(topic)) settled = Math.min(settled, subscription.settledUpTo(topic))
+      if (subscription.follows(topic)) settled = Math.min(settled, subscription.settledUpTo(topic, settled))
     }
     return settled
   }
 
   /** Makes a subscription, or brings the one of this topic and group up to date. */
   subscribe(tx: Transaction, spec: SubscriptionSpec): SubscriptionState {
-    const { topic, group, push, maxDeliver = MAX_DELIVER, ackWaitMs = ACK_WAIT_MS, from = 'new' } = spec
+    const { topic, group, owner, push, maxDeliver = MAX_DELIVER, ackWaitMs = ACK_WAIT_MS, expiresAfterMs } = spec
+    const { from = 'new', reserved = false } = spec
     const pattern = topicPattern(topic)
     refuseUnless(Number.isSafeInteger(maxDeliver) && maxDeliver > 0, 'maxDeliver is a whole number from 1')
     refuseUnless(Number.isFinite(ackWaitMs) && ackWaitMs > 0, 'ackWaitMs is a positive number of milliseconds')
+    refuseUnless(expiresAfterMs === undefined || expiresAfterMs > 0, 'expiresAfterMs is a positive number')
     const startOffset = typeof from === 'number' ? from : 1
     refuseUnless(Number.isSafeInteger(startOffset) && startOffset >= 0, 'from is new, first or an offset')
 
-    const terms = { pushUrl: push?.url, maxDeliver, ackWaitMs }
+    const terms = { pushUrl: push?.url, maxDeliver, ackWaitMs, expiresAfterMs }
     const known = group === undefined ? undefined : this.ofGroup(topic, group)
     if (known !== undefined) {
-      const before = known.terms
-      tx.undo(() => {
-        known.terms = before
-      })
-      known.terms = terms
-      this.#parts.rows.update(known.key, terms)
+      this.#renew(tx, known, terms, owner)
       return known
     }
-    const row = { id: randomUUIDv7(), pattern: topic, group, startOffset, ...terms }
-    const key = this.#parts.rows.insert(row)
-    const made = new SubscriptionState({ key, ...row }, pattern, this.#parts)
-    for (const matching of this.#parts.log.matching(pattern)) {
-      const next = from === 'new' ? matching.last + 1 : startOffset
-      made.follow(matching, next)
-      if (next !== startOffset) this.#parts.rows.setCursor(key, matching.key, next)
+    if (!reserved && this.#byId.size >= this.#max) {
+      throw new DriverError(
+        'too-many',
+        `there are ${this.#max} subscriptions, as many as there may be: remove those that nobody uses`,
+      )
     }
-    tx.undo(() => this.#byId.delete(row.id))
-    this.#byId.set(row.id, made)
-    return made
+    const { log, rows, now } = this.#parts
+    const activeAt = Math.floor(now())
+    const id = randomUUIDv7()
+    const place = pattern.exact ? undefined : from === 'new' ? log.end : 0
+    const made = { id, pattern: topic, group, owner, startOffset, position: place, activeAt, ...terms }
+    const row = { key: rows.insert(made), ...made }
+    const published = from === 'new' && pattern.exact ? log.named(topic) : undefined
+    const offset = published === undefined ? startOffset : published.last + 1
+    if (published !== undefined && offset !== startOffset) rows.setCursor(row.key, published.key, offset)
+    tx.undo(() => this.#drop(subscription))
+    const subscription = this.#keep(row, this.#cursor(row, pattern, { offset, position: place ?? 0, from: new Map() }))
+    return subscription
+  }
+
+  #renew(tx: Transaction, known: SubscriptionState, terms: SubscriptionTerms, owner: string | undefined): void {
+    const before = { terms: known.terms, owner: known.owner }
+    if (owner !== undefined && before.owner !== undefined && owner !== before.owner) {
+      throw new DriverError('conflict', `the group ${known.group} of ${known.source} belongs to ${before.owner}`)
+    }
+    tx.undo(() => Object.assign(known, before))
+    known.terms = terms
+    this.#parts.rows.update(known.key, terms)
+    if (owner === undefined || before.owner !== undefined) return
+    known.owner = owner
+    this.#parts.rows.claim(known.key, owner)
   }
 
   /** Removes a subscription. */
   remove(tx: Transaction, subscription: SubscriptionState): void {
-    tx.undo(() => this.#byId.set(subscription.id, subscription))
-    this.#byId.delete(subscription.id)
+    tx.undo(() => this.#add(subscription))
+    this.#drop(subscription)
     this.#parts.rows.remove(subscription.key)
+  }
+
+  /** Writes down that a subscription is in use now. */
+  noteUse({ key }: SubscriptionState): void {
+    this.#parts.rows.touch(key, Math.floor(this.#parts.now()))
   }
 
   #load(row: SubscriptionRow): void {
     const { log, rows } = this.#parts
-    const subscription = new SubscriptionState(row, topicPattern(row.pattern), this.#parts)
-    for (const topic of log.matching(subscription.pattern)) subscription.follow(topic, row.startOffset)
-    for (const { topic: key, next } of rows.cursors(row.key)) {
-      const topic = log.topic(key)
-      if (topic !== undefined) subscription.follow(topic, next)
-    }
+    const pattern = topicPattern(row.pattern)
+    const from = new Map(rows.cursors(row.key).map(({ topic, next }) => [topic, next]))
+    const offset = from.get(log.named(row.pattern)?.key ?? 0) ?? row.startOffset
+    // from cursors for each topic, as an older version had them, it begins at the beginning and passes over what they are past
+    const position = row.position ?? 0
+    const subscription = this.#keep(row, this.#cursor(row, pattern, { offset, position, from }))
     for (const message of rows.unsettled(row.key)) subscription.unsettled.load(this.#resumed(message))
-    this.#byId.set(row.id, subscription)
+  }
+
+  #cursor(
+    { key, startOffset }: SubscriptionRow,
+    pattern: TopicPattern,
+    { offset, position, from }: { offset: number; position: number; from: ReadonlyMap<number, number> },
+  ): Cursor {
+    const { log, rows } = this.#parts
+    if (pattern.exact) return new TopicCursor({ log, rows, key, name: pattern.source, offset })
+    const first = (topic: Topic) => from.get(topic.key) ?? startOffset
+    return new PatternCursor({ log, rows, key, pattern, position, from: first })
+  }
+
+  #keep(row: SubscriptionRow, cursor: Cursor): SubscriptionState {
+    const subscription = new SubscriptionState(row, cursor, this.#parts)
+    this.#add(subscription)
+    return subscription
+  }
+
+  #add(subscription: SubscriptionState): void {
+    this.#byId.set(subscription.id, subscription)
+    this.#byKey.set(subscription.key, subscription)
+    if (subscription.group !== undefined)
+      this.#ofGroup.set(nameOf(subscription.source, subscription.group), subscription)
+  }
+
+  #drop(subscription: SubscriptionState): void {
+    this.#byId.delete(subscription.id)
+    this.#byKey.delete(subscription.key)
+    if (subscription.group !== undefined) this.#ofGroup.delete(nameOf(subscription.source, subscription.group))
   }
 
   /** A message as it is after a restart: what was on lease can be handed out at once, what waits waits on. */
@@ -130,4 +184,8 @@ export class Subscriptions {
 
 function refuseUnless(holds: boolean, rule: string): void {
   if (!holds) throw new DriverError('invalid', `cannot subscribe: ${rule}`)
+}
+
+function nameOf(topic: string, group: string): string {
+  return JSON.stringify([topic, group])
 }

@@ -18,12 +18,13 @@ export class Watchers {
     }
   }
 
-  /** Tells each whose pattern fits one of the topics, once, in a microtask of its own: its faults are not the publisher's. */
-  published(topics: Iterable<string>): void {
-    if (this.#watchers.size === 0) return
-    const names = [...topics]
+  /**
+   * Tells each whose pattern fits one of the topics, once, in a microtask of its own: its faults are not the publisher's.
+   * @param names undefined for more than are worth comparing: everybody is told
+   */
+  published(names: readonly string[] | undefined): void {
     for (const watcher of this.#watchers) {
-      if (!names.some((name) => watcher.pattern.matches(name))) continue
+      if (names?.some((name) => watcher.pattern.matches(name)) === false) continue
       queueMicrotask(() => {
         if (this.#watchers.has(watcher)) watcher.notify()
       })

@@ -1,0 +1,71 @@
+import type { Cursor } from './cursor.ts'
+import type { Transaction } from './group-commit.ts'
+import type { MessageLog, ReadLimits, Topic } from './message-log.ts'
+import type { MessageRow } from './message-rows.ts'
+import type { SubscriptionRows } from './subscription-rows.ts'
+
+/** What a topic cursor works with. */
+export interface TopicCursorOptions {
+  readonly log: MessageLog
+  readonly rows: SubscriptionRows
+  /** Key of the subscription. */
+  readonly key: number
+  /** Name of the topic, which may be still to come. */
+  readonly name: string
+  /** The first offset to hand out. */
+  readonly offset: number
+}
+
+/** Stands in one topic. Trimming never overtakes it. */
+export class TopicCursor implements Cursor {
+  readonly #log: MessageLog
+  readonly #rows: SubscriptionRows
+  readonly #key: number
+  readonly #name: string
+  #offset: number
+
+  constructor({ log, rows, key, name, offset }: TopicCursorOptions) {
+    this.#log = log
+    this.#rows = rows
+    this.#key = key
+    this.#name = name
+    this.#offset = offset
+  }
+
+  follows(topic: Topic): boolean {
+    return topic.name === this.#name
+  }
+
+  pending(): number {
+    const topic = this.#log.named(this.#name)
+    return topic === undefined ? 0 : Math.max(0, topic.last - this.#start(topic) + 1)
+  }
+
+  mayFind(): boolean {
+    return this.pending() > 0
+  }
+
+  take(tx: Transaction, limits: ReadLimits): readonly MessageRow[] {
+    const topic = this.#log.named(this.#name)
+    if (topic === undefined) return []
+    const found = this.#log.read(topic, this.#start(topic), limits)
+    const last = found.at(-1)
+    if (last === undefined) return found
+    const before = this.#offset
+    tx.undo(() => {
+      this.#offset = before
+    })
+    this.#offset = last.offset + 1
+    this.#rows.setCursor(this.#key, topic.key, this.#offset)
+    return found
+  }
+
+  next(): number {
+    return this.#offset
+  }
+
+  /** Where it begins, it may stand below what is kept. */
+  #start(topic: Topic): number {
+    return Math.max(this.#offset, topic.first)
+  }
+}

@@ -69,7 +69,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     ...settings.auth,
     folder: `${settings.data}/keys`,
     clock,
-    ...(role.calls && { calls: role.calls }),
+    calls: role.calls(ownFields(section)),
   })
   const pipeline = createPipeline({
     service,

@@ -1,6 +1,5 @@
 import type { Hono } from 'hono'
 import type * as z from 'zod'
-import type { Scope } from './auth/scopes.ts'
 import type { RoleContext } from './context.ts'
 import type { Exchange } from './http/exchange.ts'
 
@@ -36,7 +35,7 @@ export interface Role<S extends z.ZodType = z.ZodType> {
   /** CLI words of the roles started before it and stopped after it. */
   readonly needs: readonly string[]
   /** What it may do at other roles in token mode, besides what every service may (SERVICE_SCOPES). Default nothing. */
-  readonly calls?: readonly Scope[]
+  readonly calls?: (config: z.infer<S>) => readonly string[]
   /** Part of `msvc up` unless false. Default true. */
   readonly inUp?: boolean
   /** Gets everything through `ctx`; what it opens itself it gives to `ctx.defer`. */
@@ -44,7 +43,9 @@ export interface Role<S extends z.ZodType = z.ZodType> {
 }
 
 /** Any role, its config's type forgotten: what the catalog, the supervisor and the CLI handle. */
-export interface AnyRole extends Omit<Role, 'start'> {
+export interface AnyRole extends Omit<Role, 'start' | 'calls'> {
+  /** Its scopes at other roles, by its own section of the config. */
+  readonly calls: (config: unknown) => readonly string[]
   /** Checks `ctx.config` against the role's own schema, then starts it. */
   start(ctx: RoleContext<unknown>): Promise<Running>
 }
@@ -54,5 +55,9 @@ export interface AnyRole extends Omit<Role, 'start'> {
  * @example export const user = defineRole({ name: 'user', service: 'user-service', port: 8001, config: z.strictObject({}), needs: ['registry'], … })
  */
 export function defineRole<S extends z.ZodType>(role: Role<S>): AnyRole {
-  return { ...role, start: (ctx) => role.start({ ...ctx, config: role.config.parse(ctx.config) }) }
+  return {
+    ...role,
+    calls: (config) => role.calls?.(role.config.parse(config)) ?? [],
+    start: (ctx) => role.start({ ...ctx, config: role.config.parse(ctx.config) }),
+  }
 }

@@ -5,7 +5,7 @@ import { AppError } from '../errors.ts'
 import type { AuthMode, Authority, RenewalWish, Renewed, TokenRequest } from './authority.ts'
 import type { Identity } from './identity.ts'
 import { ALGORITHMS, type KeyRing, loadKeyRing } from './key-files.ts'
-import { type Scope, SERVICE_SCOPES } from './scopes.ts'
+import { SERVICE_SCOPES } from './scopes.ts'
 import { TokenCache } from './token-cache.ts'
 import { headerFault, isCompact, repeatsAName } from './token-form.ts'
 
@@ -30,7 +30,7 @@ export interface AuthorityOptions {
   readonly folder: string
   readonly clock: Clock
   /** Scopes of service tokens besides SERVICE_SCOPES. Default none. */
-  readonly calls?: readonly Scope[]
+  readonly calls?: readonly string[]
 }
 
 const Claims = z.object({
@@ -65,7 +65,7 @@ interface KeptServiceToken {
 export function createAuthority({ mode, issuer, folder, clock, calls = [] }: AuthorityOptions): Authority {
   const verified = new Map<string, TokenCache>()
   const serviceTokens = new Map<string, KeptServiceToken>()
-  const serviceScopes = [...SERVICE_SCOPES, ...calls]
+  const serviceScopes = [...new Set([...SERVICE_SCOPES, ...calls])]
   let loading: Promise<KeyRing> | undefined
 
   function keyRing(): Promise<KeyRing> {

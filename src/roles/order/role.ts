@@ -17,7 +17,7 @@ export const order = defineRole({
   port: 8002,
   config: PriceList.strict(),
   needs: ['registry', 'broker', 'user'],
-  calls: ['users:read'],
+  calls: () => ['users:read'],
   async start({ config, service, clock, log, messaging, remoteConfig, client, store: open }) {
     const store = await open<OrderTables>(orderMigrations)
     const placeOrder = createPlacing({

@@ -16,6 +16,8 @@ export interface Exchange {
   scope: Scope
   /** The route's template, for metrics, spans and logs; never the raw path. `unmatched` until a route took it. */
   route: string
+  /** Address of who asks, where a role finds out more than the connection tells: the gateway, behind proxies that it trusts. */
+  client?: string
   /** Set by an open-ended answer, such as an event stream: that the client ends it is no fault. */
   openEnded?: boolean
   /** Headers that every answer gets, whoever writes it. Lower-case names. */

@@ -27,6 +27,7 @@ export function accessLog({ log, clock }: AccessLogOptions): Layer {
       status,
       duration_ms: Math.round((clock.monotonic() - startedAt) * 1000) / 1000,
       request_id: exchange.requestId,
+      ...(exchange.client !== undefined && { client: exchange.client }),
     }
     const level = status >= 500 ? 'error' : cut ? 'warning' : 'info'
     runInScope(scope, () => log[level](message, metadata))

@@ -45,6 +45,10 @@ async function boot(overrides: Partial<ChainOptions> & { tracesPerSecond?: numbe
   app.get('/broken', () => {
     throw new TypeError('the secret inside')
   })
+  app.get('/forwarded', (c) => {
+    if (c.env.exchange) c.env.exchange.client = '203.0.113.9'
+    return c.text('')
+  })
   app.get('/gone', () => {
     throw new AppError('NOT_FOUND', 'Thing not found')
   })
@@ -209,6 +213,15 @@ describe('the chain', () => {
     expect(metrics).toContain('http_requests_active{service="thing-service"} 1')
     expect(metrics).not.toContain('/things/1')
     expect(metrics).toContain('http_requests_total{method="GET",route="/metrics",status="200",service="thing-service"}')
+  })
+
+  it('logs whose a request is, where the role has found out more than the connection tells', async () => {
+    const { get, recorded } = await boot()
+    await get('/forwarded')
+    await get('/things/1')
+    await expect.poll(() => recorded.entries).toHaveLength(2)
+    expect(recorded.entries[0]?.metadata).toMatchObject({ client: '203.0.113.9' })
+    expect(recorded.entries[1]?.metadata).not.toHaveProperty('client')
   })
 
   it('keeps probes out of traces and logs', async () => {

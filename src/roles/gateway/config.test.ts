@@ -60,6 +60,14 @@ describe('GatewayConfig', () => {
     [{ cors: { origins: ['https://a.example/'] } }],
     [{ cors: { origins: ['null'] } }],
     [{ deadline_ms: 0 }],
+    [{ strip_headers: ['*'] }],
+    [{ strip_headers: ['X Shop'] }],
+    [{ strip_headers: ['X-*-Shop'] }],
+    [{ strip_headers: 'X-Shop' }],
+    [{ trusted_proxies: ['10.0.0.0/33'] }],
+    [{ trusted_proxies: ['0.0.0.0/0'] }],
+    [{ trusted_proxies: ['proxy.example'] }],
+    [{ trusted_proxies: [10] }],
   ])('refuses %j', (config) => {
     expect(fault(config)).not.toBe('none')
   })
@@ -69,6 +77,17 @@ describe('GatewayConfig', () => {
     const scopes = upstreamScopes(GatewayConfig.parse(route({ methods })))
     expect(new Set(scopes)).toEqual(
       new Set(['users:read', 'users:write', 'orders:read', 'orders:write', 'payments:read', 'shop:write']),
+    )
+  })
+
+  it('takes headers to strip and proxies to trust', () => {
+    const config = {
+      strip_headers: ['X-Shop', 'x_cart-*'],
+      trusted_proxies: ['10.0.0.5', '10.1.0.0/16', '::1', 'fd00::/8'],
+    }
+    expect(GatewayConfig.parse(config)).toMatchObject(config)
+    expect(fault({ trusted_proxies: ['::1', '10.0.0/8'] })).toMatch(
+      /^trusted_proxies\.1: expected an address such as .*10\.0\.0\/8/,
     )
   })
 

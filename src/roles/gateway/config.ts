@@ -2,6 +2,7 @@ import * as z from 'zod'
 import type { Scope } from '../../kit/auth/scopes.ts'
 import { ORDER_SERVICE } from '../order/contract.ts'
 import { USER_SERVICE } from '../user/contract.ts'
+import { proxyFault } from './request-origin.ts'
 import { parseRequestTarget } from './request-path.ts'
 import { METHODS, type Route } from './route-table.ts'
 
@@ -63,6 +64,17 @@ const Cors = z.strictObject({
 /** Which pages of other origins may call, and what of the answers they may read (Fetch standard §3.2). */
 export type CorsConfig = z.infer<typeof Cors>
 
+/** A field name (RFC 9110 §5.6.2), or the beginning of one with `*` behind. */
+const StrippedHeader = z
+  .string()
+  .regex(/^[\w!#$%&'+.^`|~-]{1,64}\*?$/)
+  .meta({ expected: "a header's name such as X-Shop, or its beginning such as X-Shop-*" })
+
+const TrustedProxy = z.string().superRefine((network, context) => {
+  const message = proxyFault(network)
+  if (message !== undefined) context.addIssue({ code: 'custom', message: `${message}, got ${JSON.stringify(network)}` })
+})
+
 const WRITES = ['POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 /** Access to a service: reading by `read`, everything that changes something by a token with the scope `write`. */
@@ -101,6 +113,8 @@ export const GatewayConfig = z.strictObject({
   body_limit: BodyLimit.default(BODY_LIMIT),
   write_limit: Limit.nullable().default({ per_second: 5_000, burst: 10_000 }),
   read_limit: Limit.nullable().default(null),
+  strip_headers: z.array(StrippedHeader).default([]),
+  trusted_proxies: z.array(TrustedProxy).default([]),
   cors: Cors.prefault({}),
 })
 export type GatewayConfig = z.infer<typeof GatewayConfig>

@@ -14,6 +14,7 @@ import type { GatewayMetrics } from './gateway-metrics.ts'
 import { blame, errorOf, type Failure, nobody } from './outcome-meaning.ts'
 import { publishReferences } from './public-references.ts'
 import { awaitBody, type BodyVerdict, framingLine, type RequestBody } from './request-body.ts'
+import type { RequestOrigin } from './request-origin.ts'
 import { mayRetry } from './retry-policy.ts'
 import type { Route } from './route-table.ts'
 import { forward, type Outcome } from './upstream/forward.ts'
@@ -40,6 +41,7 @@ export interface DispatchTools {
 /** An admitted request. */
 export interface Dispatched {
   readonly exchange: Exchange
+  readonly origin: RequestOrigin
   readonly route: Route
   /** What to ask the upstream for: path and query. */
   readonly target: string
@@ -142,12 +144,10 @@ class Dispatch implements Watched {
 
   #head(authority: string): string {
     const { headers, clock } = this.#tools
-    const { exchange, target } = this.#request
+    const { exchange, origin, target } = this.#request
     const { incoming, method, requestId, scope } = exchange
     const lines = headers.request(incoming.rawHeaders, authority, {
-      address: incoming.socket.remoteAddress ?? '',
-      proto: 'http',
-      host: incoming.headers.host,
+      origin,
       requestId,
       span: scope.span,
       asker: scope.asker ?? NOBODY,

@@ -2,13 +2,19 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { NOBODY } from '../../kit/auth/asker.ts'
 import { type ForwardedFor, headerFilter } from './forwarded-headers.ts'
+import type { RequestOrigin } from './request-origin.ts'
 
 const SPAN = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', sampled: true }
 
-const FORWARDED: ForwardedFor = {
+const ORIGIN: RequestOrigin = {
   address: '203.0.113.9',
+  path: '203.0.113.9',
   proto: 'http',
   host: 'gateway.test',
+}
+
+const FORWARDED: ForwardedFor = {
+  origin: ORIGIN,
   requestId: 'request-1',
   span: SPAN,
   asker: { is: 'user', subject: 'alice', scopes: new Set(['orders:write', 'orders:read']) },
@@ -61,7 +67,10 @@ describe('request headers', () => {
   })
 
   it('say "nobody" when nobody was verified', () => {
-    const pairs = sent(['X-User-Id', 'mallory', 'X-Caller', 'user'], { asker: NOBODY, host: undefined })
+    const pairs = sent(['X-User-Id', 'mallory', 'X-Caller', 'user'], {
+      asker: NOBODY,
+      origin: { ...ORIGIN, host: undefined },
+    })
     const names = pairs.map(([name]) => name)
     expect(valuesOf(pairs, 'x-caller')).toEqual(['nobody'])
     expect(names).not.toContain('x-user-id')
@@ -121,6 +130,25 @@ describe('request headers', () => {
     'transfer.encoding',
   ])("never carry the client's %s", (name) => {
     expect(sent([name, 'evil'])).toEqual(sent([]))
+  })
+
+  it.each([
+    'Remote-User',
+    'X-WEBAUTH-USER',
+    'X-SSL-Client-Cert',
+    'X-MS-CLIENT-PRINCIPAL-NAME',
+    'Via',
+    'X-Original-Forwarded-For',
+  ])('never carry %s, which claims an origin', (name) => {
+    expect(sent([name, 'evil'])).toEqual(sent([]))
+  })
+
+  it('lose what the config strips, by name or by beginning, however it is spelled', () => {
+    const filter = headerFilter(['X-Shop', 'X-Cart-*'])
+    const client = raw('x_shop: 1', 'X-SHOP: 1', 'X-Cart-Id: 1', 'x.cart.id: 1', 'X-Cart: kept', 'X-Shops: kept')
+    const lines = filter.request(client, 'a:1', FORWARDED)
+    expect(lines).toContain('X-Cart: kept\r\nX-Shops: kept\r\n')
+    expect(lines).not.toContain(': 1\r\n')
   })
 
   it("lose what Connection names, but nothing of the gateway's", () => {

@@ -1,14 +1,13 @@
-import { type Asker, askerHeaders, CALLER_HEADER } from '../../kit/auth/asker.ts'
+import { type Asker, askerHeaders } from '../../kit/auth/asker.ts'
 import { DEADLINE_HEADER } from '../../kit/client/outgoing-headers.ts'
 import { formatTraceparent, type SpanContext } from '../../kit/telemetry/tracing.ts'
+import { claimsOrigin, headerWords } from './header-kinds.ts'
+import type { RequestOrigin } from './request-origin.ts'
 
 /** What the gateway says of itself and of the caller to the upstream, in place of whatever the client claimed. */
 export interface ForwardedFor {
-  /** Address of the client's end of the connection. */
-  readonly address: string
-  readonly proto: 'http' | 'https'
-  /** The client's Host; absent only with HTTP/1.0. */
-  readonly host: string | undefined
+  /** Where the request comes from. */
+  readonly origin: RequestOrigin
   readonly requestId: string
   readonly span: SpanContext
   /** The verified caller, or nobody: it is always said which. */
@@ -23,8 +22,8 @@ export interface ForwardedFor {
 export interface HeaderFilter {
   /**
    * The header lines for the upstream, each ending in CRLF, without the blank line. Left out: hop-by-hop headers and those that
-   * Connection names (RFC 9110 §7.6.1), the client's Host, Content-Length and Authorization, and every header by which a client could pose as somebody
-   * else or as a proxy, in any spelling that some server reads as the same name (`X-User-Id`, `x_user_id`, `x.user.id`).
+   * Connection names (RFC 9110 §7.6.1), the client's Host, Content-Length and Authorization, and every header of a kind by which a client could pose
+   * as somebody else or as a proxy (see `claimsOrigin`), in any spelling that some server reads as the same name.
    * @param rawHeaders names and values by turns, as node:http gives them
    * @param authority the upstream's `host:port`
    */
@@ -37,11 +36,13 @@ export interface HeaderFilter {
 }
 
 /**
- * Makes a header filter. It remembers how each header name is to be treated, since a gateway sees the same few names all day; the
- * memory is bounded, so that made-up names can't fill it.
+ * Makes a header filter. It remembers how each header name is to be treated, since a gateway sees the same few names all day; when made-up
+ * names have filled the memory, it begins anew.
+ * @param stripped more names that don't pass to the upstream, or their beginnings with `*` behind
  */
-export function headerFilter(): HeaderFilter {
+export function headerFilter(stripped: readonly string[] = []): HeaderFilter {
   const rules = new Map<string, NameRule>()
+  const strips = stripRule(stripped)
   /** A token seen again is the same Identity object again, so its lines are written once. */
   const claims = new WeakMap<Asker, string>()
 
@@ -57,8 +58,10 @@ export function headerFilter(): HeaderFilter {
   function ruleOf(name: string): NameRule {
     const known = rules.get(name)
     if (known) return known
-    const rule = nameRule(name)
-    if (rules.size < REMEMBERED_NAMES && name.length <= REMEMBERED_LENGTH) rules.set(name, rule)
+    const rule = nameRule(name, strips)
+    if (name.length > REMEMBERED_LENGTH) return rule
+    if (rules.size >= REMEMBERED_NAMES) rules.clear()
+    rules.set(name, rule)
     return rule
   }
 
@@ -102,8 +105,9 @@ export function headerFilter(): HeaderFilter {
   }
 }
 
-function ownLines({ address, proto, host, requestId, span, serviceToken, waitMs }: ForwardedFor, who: string): string {
-  let lines = `x-forwarded-for: ${address}\r\nx-forwarded-proto: ${proto}\r\n`
+function ownLines({ origin, requestId, span, serviceToken, waitMs }: ForwardedFor, who: string): string {
+  const { path, proto, host } = origin
+  let lines = `x-forwarded-for: ${path}\r\nx-forwarded-proto: ${proto}\r\n`
   if (host !== undefined) lines += `x-forwarded-host: ${host}\r\n`
   lines += `x-request-id: ${requestId}\r\ntraceparent: ${formatTraceparent(span)}\r\nx-trace-id: ${span.traceId}\r\nx-span-id: ${span.spanId}\r\n`
   lines += `${DEADLINE_HEADER}: ${waitMs}\r\n`
@@ -117,12 +121,18 @@ interface NameRule {
   readonly toClient: boolean
 }
 
-function nameRule(name: string): NameRule {
+function nameRule(name: string, strips: (words: string) => boolean): NameRule {
   const lower = name.toLowerCase()
-  const canonical = lower.replace(/[^a-z0-9]/g, '-')
-  const guarded = GUARDED.has(canonical) || GUARDED_PREFIXES.some((prefix) => canonical.startsWith(prefix))
+  const words = headerWords(name)
   // content_length and its like are nothing to this gateway, but may be the real thing to a server behind the upstream's door
-  return { lower, toUpstream: !guarded && !HOP_BY_HOP.has(canonical), toClient: !HOP_BY_HOP.has(lower) }
+  const kept = OWN.has(words) || HOP_BY_HOP.has(words) || claimsOrigin(name) || strips(words)
+  return { lower, toUpstream: !kept, toClient: !HOP_BY_HOP.has(lower) }
+}
+
+function stripRule(stripped: readonly string[]): (words: string) => boolean {
+  const names = new Set(stripped.filter((name) => !name.endsWith('*')).map(headerWords))
+  const beginnings = stripped.filter((name) => name.endsWith('*')).map((name) => headerWords(name.slice(0, -1)))
+  return (words) => names.has(words) || beginnings.some((beginning) => words.startsWith(beginning))
 }
 
 /** How many header names a filter remembers, and the longest of them. */
@@ -147,40 +157,15 @@ const HOP_BY_HOP = new Set([
   'http2-settings',
 ])
 
-/** Canonical names that only the gateway may set: the message's framing, who asks, and what steers servers past the path it checked. */
-const GUARDED = new Set([
+/** Names that only the gateway may set besides those that claim an origin: the message's framing, its credentials and its trace. */
+const OWN = new Set([
   'host',
   'content-length',
-  DEADLINE_HEADER,
   'authorization',
   'expect',
-  'forwarded',
-  'proxy',
+  DEADLINE_HEADER,
   'traceparent',
   'x-trace-id',
   'x-span-id',
   'x-request-id',
-  CALLER_HEADER,
-  'x-user',
-  'x-real-ip',
-  'x-client-ip',
-  'x-cluster-client-ip',
-  'x-remote-addr',
-  'x-remote-ip',
-  'x-remote-user',
-  'x-originating-ip',
-  'true-client-ip',
-  'client-ip',
-  'cf-connecting-ip',
-  'fastly-client-ip',
-  'x-host',
-  'x-original-url',
-  'x-original-host',
-  'x-original-uri',
-  'x-rewrite-url',
-  'x-http-method-override',
-  'x-http-method',
-  'x-method-override',
 ])
-
-const GUARDED_PREFIXES = ['x-forwarded', 'x-user-', 'x-auth-request-', 'x-authenticated-', 'x-envoy-', 'proxy-']

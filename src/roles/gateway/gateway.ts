@@ -9,6 +9,7 @@ import { corsPolicy } from './cors.ts'
 import { headerFilter } from './forwarded-headers.ts'
 import { gatewayMetrics } from './gateway-metrics.ts'
 import { createProxy } from './proxy.ts'
+import { originRule } from './request-origin.ts'
 import { gatewayRoutes, ownMethods } from './routes.ts'
 import { tokenBuckets } from './token-bucket.ts'
 import { createUpstreams } from './upstream/upstreams.ts'
@@ -40,7 +41,8 @@ export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app'
     budget: new RetryBudget(clock),
     upstreams,
     watchdog,
-    headers: headerFilter(),
+    originOf: originRule(config.trusted_proxies),
+    headers: headerFilter(config.strip_headers),
     metrics,
     log,
     clock,

@@ -185,6 +185,40 @@ describe('headers', () => {
     expect(seen[0]?.headers.authorization).toBeUndefined()
   })
 
+  it('believes trusted proxies about where a request comes from, and counts its caller by that', async () => {
+    await using behind = await startGateway({
+      routes: [
+        { prefix: '/a', upstream: 'a-service', methods: { GET: 'public' }, read_limit: { per_second: 0.01, burst: 1 } },
+      ],
+      trusted_proxies: ['127.0.0.0/8'],
+      strip_headers: ['X-Shop-*'],
+    })
+    const got: IncomingMessage['headers'][] = []
+    await behind.serve('a-service', (request, answer) => {
+      got.push(request.headers)
+      answer.end()
+    })
+    const ask = async (client: string) =>
+      (
+        await behind.fetch('/a', {
+          headers: {
+            'x-forwarded-for': `1.1.1.1, ${client}`,
+            'x-forwarded-proto': 'https',
+            'x-forwarded-host': 'shop.test',
+            forwarded: 'for=1.1.1.1',
+            'x-shop-id': '1',
+          },
+        })
+      ).status
+    expect([await ask('203.0.113.9'), await ask('203.0.113.9:1'), await ask('203.0.113.10')]).toEqual([200, 429, 200])
+    expect(got[0]).toMatchObject({
+      'x-forwarded-for': '203.0.113.9, 127.0.0.1',
+      'x-forwarded-proto': 'https',
+      'x-forwarded-host': 'shop.test',
+    })
+    expect([got[0]?.forwarded, got[0]?.['x-shop-id']]).toEqual([undefined, undefined])
+  })
+
   it('gives every answer the same ids that the upstream got', async () => {
     const answer = await gateway.fetch('/gateway/api/users', { headers: { 'x-request-id': 'mine' } })
     expect(answer.headers.get('x-request-id')).toBe('mine')

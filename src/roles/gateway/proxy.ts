@@ -6,6 +6,7 @@ import { identify } from './caller.ts'
 import { type CorsPolicy, isPreflight } from './cors.ts'
 import { type Dispatched, type DispatchTools, dispatch } from './dispatch.ts'
 import { isSafe, rateLimits } from './rate-limits.ts'
+import type { originRule } from './request-origin.ts'
 import { parseRequestTarget } from './request-path.ts'
 import { type Access, type Route, routeTable, upstreamTarget } from './route-table.ts'
 import { bucketKey } from './token-bucket.ts'
@@ -14,6 +15,8 @@ import { bucketKey } from './token-bucket.ts'
 export interface ProxyOptions extends DispatchTools {
   readonly routes: readonly Route[]
   readonly cors: CorsPolicy
+  /** Tells where a request comes from. */
+  readonly originOf: ReturnType<typeof originRule>
   /** Milliseconds that the gateway's own paths may take, counted from the beginning. */
   readonly deadline_ms: number
   /** Methods of a path that the gateway answers itself though it lies within a route, as in an Allow header; undefined for all others. */
@@ -26,12 +29,14 @@ export interface ProxyOptions extends DispatchTools {
  * @returns a function that is true when it took the request
  */
 export function createProxy(options: ProxyOptions): (exchange: Exchange) => boolean {
-  const { cors, ownMethods, deadline_ms } = options
+  const { cors, originOf, ownMethods, deadline_ms } = options
   const table = routeTable(options.routes)
   const admit = admission(options)
 
   return function proxy(exchange) {
     const { incoming, method } = exchange
+    const origin = originOf(incoming)
+    exchange.client = origin.address
     const target = parseRequestTarget(incoming.url ?? '')
     if ('refused' in target) return answer(exchange, badPath(target.refused))
     // not the one a client claims: with a short one it could have its own time-outs held against an instance
@@ -51,7 +56,7 @@ export function createProxy(options: ProxyOptions): (exchange: Exchange) => bool
     if (match.at === 'wrong-method') return answer(exchange, wrongMethod(match.allow))
     if (incoming.headers.upgrade?.toLowerCase() === 'websocket') return answer(exchange, noWebSockets())
     const { route, access } = match
-    return admit(access, { exchange, route, target: upstreamTarget(route, target.path, target.query) })
+    return admit(access, { exchange, origin, route, target: upstreamTarget(route, target.path, target.query) })
   }
 
   /** Gives the answer to come its CORS headers; true when the request was a preflight and is answered with that. */
@@ -71,12 +76,11 @@ function admission(options: ProxyOptions): (access: Access, request: Dispatched)
   const { routes, authority, service, clock, metrics, log } = options
   const limits = rateLimits(routes)
 
-  function overLimit({ exchange, route }: Dispatched, caller: Caller): AppError | undefined {
+  function overLimit({ exchange, origin, route }: Dispatched, caller: Caller): AppError | undefined {
     const held = limits.get(route)
     const buckets = isSafe(exchange.method) ? held?.reads : held?.writes
     if (!buckets) return undefined
-    const address = exchange.incoming.socket.remoteAddress ?? ''
-    const verdict = buckets.take(bucketKey(identityOf(caller)?.subject, address), clock.monotonic())
+    const verdict = buckets.take(bucketKey(identityOf(caller)?.subject, origin.address), clock.monotonic())
     if (verdict.allowed) return undefined
     metrics.limited(route.prefix)
     const headers = { 'retry-after': String(verdict.retryAfterSeconds) }

@@ -1,0 +1,95 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { claimsOrigin } from './header-kinds.ts'
+
+/** What servers in front are known to say, by who says it. */
+const CLAIMS = `
+  X-User-Id X-User X-User-Role X-User-Scopes X-Caller X-Username X-UserId X-Userinfo
+  Remote-User X-Remote-User REMOTE_USER Remote-Groups Remote-Email Remote-Name X-Remote-Group X-Remote-Extra-Scopes
+  X-WEBAUTH-USER X-WEBAUTH-EMAIL X-Grafana-User Auth-User X-Auth-User AUTH_USER LOGON_USER AUTH_TYPE X-Email X-Login
+  X-MS-CLIENT-PRINCIPAL X-MS-CLIENT-PRINCIPAL-ID X-MS-CLIENT-PRINCIPAL-NAME X-MS-CLIENT-PRINCIPAL-IDP X-MS-TOKEN-AAD-ID-TOKEN
+  X-Consumer-Username X-Consumer-ID X-Consumer-Custom-ID X-Consumer-Groups X-Anonymous-Consumer X-Credential-Username X-ID-Token
+  X-Authenticated-Userid X-Authenticated-Scope X-Authenticated-User X-Auth-Request-User X-Auth-Request-Email X-Auth-Request-Redirect
+  X-Auth-Request-Access-Token X-Authentik-Username X-Authentik-Meta-App X-Amzn-Oidc-Identity X-Amzn-Oidc-Data X-Amzn-Oidc-Accesstoken
+  X-Goog-IAP-JWT-Assertion X-Goog-Authenticated-User-Email X-Goog-Authenticated-User-ID X-Endpoint-API-UserInfo X-Apigateway-Api-Userinfo
+  Cf-Access-Jwt-Assertion Cf-Access-Authenticated-User-Email Cf-Access-Client-Id Tailscale-User-Login Tailscale-User-Name
+  Tailscale-User-Profile-Pic Tailscale-Headers-Info X-Vouch-User X-Vouch-IdP-Claims-Groups X-Pomerium-Jwt-Assertion
+  X-Pomerium-Claim-Email X-Token-Subject X-Token-Claims X-Jwt-Payload X-JWT-Claim-Sub OIDC_CLAIM_sub OIDC-Access-Token
+  Shib-Identity-Provider Shib-Session-ID iv-user iv-groups iv-creds SM_USER SM-USERDN SMUSER OAM_REMOTE_USER Osso-User-Dn
+  Impersonate-User Impersonate-Group Impersonate-Extra-scopes dapr-caller-app-id X-Principal X-Subject X-Identity X-Account-Id
+  X-Tenant X-Tenant-ID X-Scope-OrgID X-Org-Id X-Role X-Roles X-Group X-Groups X-Scopes X-Permissions X-Admin X-Is-Admin X-On-Behalf-Of
+  X-SSL-Client-Cert SSL-Client-Cert SSL_CLIENT_S_DN SSL-Client-Verify X-SSL-Client-Verify X-SSL-Client-DN X-SSL-Cert X-Client-Cert
+  X-Client-Certificate X-Client-Cert-Chain Client-Cert Client-Cert-Chain X-Client-DN X-Client-Verify X-ARR-ClientCert X-ARR-SSL
+  X-TLS-Client-Cert X-Amzn-Mtls-Clientcert-Subject X-Amzn-Mtls-Clientcert X-Forwarded-Client-Cert X-Forwarded-Tls-Client-Cert XFCC
+  X-Forwarded-For X-Forwarded-Proto X-Forwarded-Host X-Forwarded-Port X-Forwarded X-Forwarded-Prefix X-Forwarded-Server X-Forwarded-User
+  Forwarded Forwarded-For X-Original-Forwarded-For X-Vercel-Forwarded-For CloudFront-Forwarded-Proto Via X-Via X-Real-IP X_REAL_IP
+  X-RealIP True-Client-IP Client-IP X-Client-IP X-ClientIP X-Cluster-Client-IP CF-Connecting-IP CF-Connecting-IPv6 CF-Pseudo-IPv4
+  CF-IPCountry Fastly-Client-IP Fly-Client-IP X-Azure-ClientIP X-Azure-SocketIP X-Nf-Client-Connection-Ip X-Appengine-User-IP
+  X-AppEngine-Inbound-Appid X-Originating-IP X-Remote-IP X-Remote-Addr Remote-Addr WL-Proxy-Client-IP Proxy-Client-IP X-ProxyUser-Ip
+  Ali-CDN-Real-IP CloudFront-Viewer-Address X-Envoy-External-Address X-Envoy-Original-Path X-Envoy-Internal X-Istio-Attributes X-Source-IP
+  X-Original-URL X-Original-URI X-Original-Host X-Original-Method X-Rewrite-URL X-Host X-HTTP-Host-Override X-Backend-Host X-Url-Scheme
+  X-Scheme X-Proto Front-End-Https X-HTTP-Method-Override X-HTTP-Method X-Method-Override X-Method SCRIPT_NAME X-Script-Name PATH_INFO
+  X-Request-URI X-Accel-Internal X-Middleware-Subrequest X-Internal X-Internal-Request X-Proxy-User Proxy Proxy-Foo X-IP X-Client-Addr
+  l5d-client-id`
+  .trim()
+  .split(/\s+/)
+
+/** What clients send of themselves. */
+const USUAL = `
+  User-Agent X-Amz-User-Agent X-Stripe-Client-User-Agent Accept Accept-Encoding Accept-Language Accept-Charset Accept-Datetime
+  Content-Type Content-Encoding Content-Language Content-Disposition Content-Location Content-MD5 Content-Digest Content-Range
+  Cookie Cache-Control Pragma Date DNT Origin Referer From Range Prefer Priority Max-Forwards Save-Data Early-Data Warning
+  If-Match If-None-Match If-Modified-Since If-Unmodified-Since If-Range If-Schedule-Tag-Match Last-Event-ID Idempotency-Key
+  Sec-Fetch-Site Sec-Fetch-Mode Sec-Fetch-User Sec-Fetch-Dest Sec-CH-UA Sec-CH-UA-Mobile Sec-CH-UA-Platform Sec-GPC Sec-WebSocket-Key
+  Sec-WebSocket-Protocol Access-Control-Request-Method Access-Control-Request-Headers Access-Control-Request-Private-Network
+  Upgrade-Insecure-Requests Device-Memory Viewport-Width RTT Downlink ECT Service-Worker Purpose X-Purpose
+  X-Requested-With X-Requested-By X-CSRF-Token X-XSRF-Token X-Api-Key Api-Key X-API-Version X-Auth-Token X-Access-Token X-Session-Id
+  X-Client-Id X-Client-Version X-Client-Name X-App-Version X-Device-Id X-Platform X-Locale X-Timezone X-Correlation-ID X-Thing
+  tracestate baggage b3 X-B3-TraceId X-B3-SpanId X-B3-ParentSpanId X-B3-Sampled X-Amzn-Trace-Id X-Cloud-Trace-Context uber-trace-id
+  X-Datadog-Trace-Id X-Datadog-Sampling-Priority newrelic elastic-apm-traceparent Digest Want-Digest Signature Signature-Input
+  X-Amz-Date X-Amz-Content-Sha256 X-Amz-Security-Token X-Amz-Target X-Amz-Sns-Message-Type X-Goog-Api-Client X-Goog-Api-Key
+  X-Hub-Signature-256 X-GitHub-Event X-GitHub-Delivery X-Gitlab-Token Stripe-Signature X-Slack-Signature X-Slack-Request-Timestamp
+  X-Shopify-Topic X-Shopify-Hmac-Sha256 X-Shopify-Shop-Domain X-Twilio-Signature
+  ce-id ce-source ce-type ce-subject ce-specversion ce-time ce-datacontenttype ce-authid SOAPAction Depth Destination Overwrite
+  Lock-Token Timeout Tus-Resumable Upload-Length Upload-Offset Upload-Metadata grpc-timeout X-Grpc-Web CDN-Loop X-Wap-Profile`
+  .trim()
+  .split(/\s+/)
+
+/** Spellings that some server or other reads as the same name. */
+const spellings = (name: string) => [
+  name,
+  name.toLowerCase(),
+  name.toUpperCase(),
+  name.replaceAll('-', '_'),
+  name.replaceAll('-', '.'),
+  `HTTP_${name.replaceAll('-', '_')}`,
+]
+
+describe('claimsOrigin', () => {
+  it.each(CLAIMS)('knows %s as a claim, however it is spelled', (name) => {
+    expect(spellings(name).filter((spelling) => !claimsOrigin(spelling))).toEqual([])
+  })
+
+  it.each(USUAL)('leaves %s alone', (name) => {
+    expect(claimsOrigin(name)).toBe(false)
+    expect(claimsOrigin(name.toLowerCase())).toBe(false)
+  })
+
+  it('knows a claim by any separators, and within any maker’s name', () => {
+    const separator = fc.constantFrom('-', '_', '.', '~', '!', '--', '')
+    const claim = fc.constantFrom(
+      ['Remote', 'User'],
+      ['Forwarded', 'For'],
+      ['Client', 'Cert'],
+      ['Method', 'Override'],
+      ['Real', 'IP'],
+    )
+    const maker = fc.stringMatching(/^[A-Za-z]{1,12}$/).filter((text) => !/^(?:sec|content|accept|if|ce)$/i.test(text))
+    fc.assert(
+      fc.property(claim, separator, maker, ([one, two], between, who) => {
+        expect(claimsOrigin(`X-${who}-${one}${between}${two}`)).toBe(true)
+        expect(claimsOrigin(`${who}-${one}${between}${two}`)).toBe(true)
+      }),
+    )
+  })
+})

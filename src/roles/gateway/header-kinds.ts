@@ -1,0 +1,76 @@
+/**
+ * Whether a request header is of a kind by which a client could pose as somebody else, as another place or as a proxy, so that only a
+ * gateway may say it. Proxies and identity providers have hundreds of names for these few kinds, and new ones come, so it is the words in a
+ * name that decide; servers read `X-User-Id`, `x_user_id` and `X.User.Id` as one name, so the separators don't count.
+ * @example claimsOrigin('X-MS-CLIENT-PRINCIPAL-NAME') // true
+ * @example claimsOrigin('User-Agent')                 // false
+ */
+export function claimsOrigin(name: string): boolean {
+  const words = headerWords(name)
+  if (HARMLESS.test(words)) return false
+  const rest = words.replace(/^(?:http-)?(?:x-)?/, '')
+  const letters = words.replaceAll('-', '').replaceAll('useragent', '')
+  return STEMS.test(letters) || WORDS.test(words) || NAMES.has(rest) || FAMILIES.test(rest)
+}
+
+/** A header's name as the words in it: lower case, `-` between them, whatever stood there. */
+export function headerWords(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
+}
+
+/** Browsers' own (Fetch standard §2.2.2), a message's body, and CloudEvents' attributes (HTTP binding §3.1.3): whatever words they hold. */
+const HARMLESS = /^(?:sec|content|accept|access-control|if|ce)-/
+
+/** Long enough to mean one thing wherever in a name they stand. */
+const STEMS = new RegExp(
+  [
+    // who asks: Remote-User, X-WEBAUTH-USER, X-Consumer-Username, X-MS-CLIENT-PRINCIPAL, X-Goog-Authenticated-User-Email, Impersonate-Group
+    'user|subject|principal|identity|account|consumer|tenant|remote|webauth|authenticat|authentik|impersonat|onbehalf',
+    // by which certificate: X-SSL-Client-Cert, Client-Cert (RFC 9440), X-Client-Verify, X-Amzn-Mtls-Clientcert
+    'clientcert|clientdn|clientverify|sslclient|tlsclient|mtls',
+    // where from: X-Forwarded-For and all its like, X-Real-IP, True-Client-IP, CF-Connecting-IP, X-Azure-SocketIP
+    'forwarded|proxied|clientip|realip|socketip|sourceip|connectingip|originating|ipcountry',
+    // what was asked for: X-Original-URL, X-Rewrite-URL, X-HTTP-Method-Override
+    'original|rewrite|override',
+  ].join('|'),
+)
+
+/** Short ones, which count as whole words. */
+const WORDS = new RegExp(
+  `(?:^|-)(?:${[
+    // who asks
+    'uid|userid|caller|actor|login|logon|email|roles?|groups?|scopes?|permissions?|admin|org|orgid|claims?|jwt|assertion|oidc|iap|saml|sso|shib|vouch',
+    // by which certificate
+    'ssl|tls|certs?|certificate|dn|xfcc',
+    // where from
+    'ip|ipv4|ipv6|addr|address|host|viewer|internal|trusted',
+    // through whom
+    'via|proxy|envoy|istio',
+  ].join('|')})(?:-|$)`,
+)
+
+/** Names that no word gives away, without a leading `x-` or `http-`. */
+const NAMES: ReadonlySet<string> = new Set([
+  'id-token', // the OIDC plugins' of Kong and others
+  'auth-type', // RFC 3875 §4.1.1, and below
+  'auth-name',
+  'auth-id',
+  'path-info',
+  'script-name',
+  'request-uri',
+  'url',
+  'uri',
+  'path',
+  'scheme',
+  'url-scheme',
+  'proto',
+  'port',
+  'https',
+  'front-end-https',
+  'http-method',
+  'method',
+  'middleware-subrequest', // CVE-2025-29927
+])
+
+/** Families of names, all of them said by one maker's proxy. */
+const FAMILIES = /^(?:auth-request|token|ms-token|ms-client|cf-access|tailscale|pomerium|appengine|accel|l5d|iv|sm)-/

@@ -42,6 +42,7 @@ export async function connect(session: Session, name: string, { secrets = false 
   const url = locate(name, reached)
   const service = roles.find((role) => role.name === name)?.service ?? name
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
+  const agent = { 'user-agent': `msvc-cli (${session.io.pid})` }
   const authorization = async (): Promise<Record<string, string>> => {
     if (authority.mode === 'local' && !secrets) return {}
     const scopes = secrets ? [...SCOPES, SECRETS] : SCOPES
@@ -51,7 +52,7 @@ export async function connect(session: Session, name: string, { secrets = false 
   return {
     url,
     async call(path, options = {}) {
-      const headers = { ...(await authorization()), ...Object.fromEntries(new Headers(options.headers)) }
+      const headers = { ...agent, ...(await authorization()), ...Object.fromEntries(new Headers(options.headers)) }
       try {
         return await ofetch(path, {
           timeout: TIMEOUT_MS,
@@ -66,7 +67,11 @@ export async function connect(session: Session, name: string, { secrets = false 
       }
     },
     async open(path, headers, signal) {
-      return fetch(`${url}${path}`, { headers: { ...(await authorization()), ...headers }, signal, redirect: 'manual' })
+      return fetch(`${url}${path}`, {
+        headers: { ...agent, ...(await authorization()), ...headers },
+        signal,
+        redirect: 'manual',
+      })
     },
   }
 }

@@ -7,6 +7,7 @@ import type { Authority } from './auth/authority.ts'
 import type { ServiceClient } from './client/service-client.ts'
 import type { RemoteConfig } from './config/remote.ts'
 import type { Directory } from './discovery/directory.ts'
+import type { Waits } from './http/waits.ts'
 import type { Messaging } from './messaging/messaging.ts'
 import type { Log } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -38,6 +39,8 @@ export interface RoleContext<C> {
   readonly messaging: Messaging
   /** Fires when stopping begins: end long waits and streams. */
   readonly signal: AbortSignal
+  /** For requests that wait or stay open, such as a watch: counts them, and ends them when stopping begins. */
+  readonly waits: Waits
   /** This service's own database, opened and migrated; closed and health-checked by the kit. */
   store<DB>(migrations: Readonly<Record<string, Migration>>): Promise<Store<DB>>
   /** The bus driver; only the broker role takes it. */

@@ -14,6 +14,7 @@ import { register } from './discovery/registration.ts'
 import { createDirectory } from './discovery/registry-directory.ts'
 import { AppError } from './errors.ts'
 import { type Listener, listen } from './http/listener.ts'
+import { Waits } from './http/waits.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { createMessaging } from './messaging/broker-messaging.ts'
 import { innerChain, outerChain } from './middleware/chain.ts'
@@ -60,6 +61,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
   const { settings, section, registryUrl, version, clock, sinks } = options
   const service = options.service ?? role.service
   const instance = `${service}-${createIdSource(4)()}`
+  const agent = `msvc/${version} (${instance})`
   const metrics = createMetrics(service)
   const checks = new Map<string, Check>()
   let ready = false
@@ -89,8 +91,8 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     },
   })
   const { log, tracing } = pipeline
-  const directory = createDirectory({ statics: settings.services, registryUrl, service, authority, log, clock })
-  const calling = { caller: service, directory, clock, log, tracing, authority }
+  const directory = createDirectory({ statics: settings.services, registryUrl, service, agent, authority, log, clock })
+  const calling = { caller: service, agent, directory, clock, log, tracing, authority }
   const { client, close: closeClients } = createClients({ ...calling, settings: settings.client })
   // outbox and consumers back off by themselves: a breaker's minute would only keep events waiting after the broker is back
   const patient = createClients({ ...calling, settings: { ...settings.client, breaker_open_ms: 1_000 } })
@@ -134,6 +136,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
         defer: life.defer,
       }),
       signal: life.signal,
+      waits: new Waits(settings.limits, life.signal),
       client,
       check: (name, check) => void checks.set(name, check),
       defer: life.defer,
@@ -184,6 +187,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     const registration = register({
       registryUrl,
       service,
+      agent,
       host: section.host,
       port: listener.port,
       authority,

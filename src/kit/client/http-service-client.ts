@@ -35,6 +35,8 @@ export interface ServiceClientOptions {
   readonly service: string
   /** The calling service's own name, for its token. */
   readonly caller: string
+  /** The copy that calls, as User-Agent: by it a service tells the copies of this machine from each other. */
+  readonly agent?: string
   readonly directory: Directory
   readonly balancer: Balancer
   readonly authority: Authority
@@ -60,7 +62,18 @@ type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
  * const user = await users.get('/api/users/1', { cacheMs: 60_000 })
  */
 export function createServiceClient(options: ServiceClientOptions): ServiceClient {
-  const { service, caller, authority, clock, tracing, transport, settings, closing, random = Math.random } = options
+  const {
+    service,
+    caller,
+    agent,
+    authority,
+    clock,
+    tracing,
+    transport,
+    settings,
+    closing,
+    random = Math.random,
+  } = options
   const limits = { failures: settings.breaker_failures, holdMs: settings.breaker_open_ms, maxShare: 1 }
   const targets = new Targets({ ...options, limits })
   const attempts = new Attempts({ service, targets, transport, maxAttempts: settings.attempts, clock, random })
@@ -73,6 +86,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     waitMs?: number,
   ): Promise<Record<string, string>> {
     const headers = outgoingHeaders(span, scope, waitMs)
+    if (agent !== undefined) headers['user-agent'] = agent
     if (authority.mode === 'token') headers.authorization = `Bearer ${await authority.serviceToken(caller, service)}`
     return headers
   }

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../drivers/clock.ts'
 import { AppError } from '../errors.ts'
 import { type EventStream, eventStream } from '../http/event-stream.ts'
+import { testWaits } from '../http/testing/waits.ts'
 import type { AppEnv } from '../role.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createRemoteConfig, type RemoteConfigOptions } from './remote-config.ts'
@@ -27,7 +28,7 @@ function fakeServer(values: Record<string, unknown>) {
   closing.push(() => stopping.abort())
   const app = new Hono<AppEnv>()
   app.get('/config/watch', (c) =>
-    eventStream(c, { signal: stopping.signal }, async (events) => {
+    eventStream(c, { waits: testWaits(stopping.signal) }, async (events) => {
       state.streams.add(events)
       await events.over
       state.streams.delete(events)

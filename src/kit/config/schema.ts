@@ -56,6 +56,10 @@ export const Platform = z.strictObject({
       headers_timeout_ms: z.int().min(1).max(600_000).default(10_000),
       request_timeout_ms: z.int().min(1).max(3_600_000).default(30_000),
       max_connections: z.int().min(1).max(1_000_000).default(10_000),
+      waits: z.int().min(1).max(1_000_000).default(1_000),
+      waits_per_caller: z.int().min(1).max(1_000_000).default(100),
+      queued_bytes: z.int().min(1_024).max(17_179_869_184).default(67_108_864),
+      queued_bytes_per_reader: z.int().min(1_024).max(1_073_741_824).default(1_048_576),
     })
     .prefault({}),
   drain_seconds: z.int().min(0).max(3_600).default(10),

@@ -8,6 +8,8 @@ export interface RegistryCallsOptions {
   readonly registryUrl: string
   /** Who calls: the name in the token. */
   readonly service: string
+  /** The copy that calls, as User-Agent: by it the registry tells the copies of this machine from each other. */
+  readonly agent?: string
   readonly authority?: Pick<Authority, 'mode' | 'serviceToken'>
 }
 
@@ -21,13 +23,14 @@ const HOUSEKEEPING: ReadonlySet<string> = new Set(['/registry/heartbeat', '/regi
  * Redirects are refused.
  * @returns a function like `fetch`, with a path; it rejects as `fetch` does
  */
-export function registryCalls({ registryUrl, service, authority }: RegistryCallsOptions) {
+export function registryCalls({ registryUrl, service, agent, authority }: RegistryCallsOptions) {
   const addresses = splitAddresses(registryUrl)
   const nextId = createIdSource(16)
   let current = 0
 
   return async function callRegistry(path: string, init: RequestInit): Promise<Response> {
     const headers = new Headers(init.headers)
+    if (agent !== undefined) headers.set('user-agent', agent)
     if (HOUSEKEEPING.has(path)) {
       headers.set('traceparent', formatTraceparent({ traceId: nextId(), spanId: nextId().slice(16), sampled: false }))
     }

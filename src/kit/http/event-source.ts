@@ -34,6 +34,8 @@ export interface EventSourceOptions {
 }
 
 const MAX_LENGTH = 16 * 1_048_576
+/** Shortest pause after a 429, milliseconds: too many wait there already, and one of them has to go first. */
+const CROWDED_MS = 1_000
 
 /**
  * Follows a stream of server-sent events, reconnecting with jittered back-off and `Last-Event-ID` whenever it breaks, falls silent or is
@@ -50,7 +52,8 @@ export async function followEvents(options: EventSourceOptions): Promise<void> {
     if (signal.aborted) return
     onLost?.(cause)
     failures = session.heard ? 0 : failures + 1
-    await pause(backOff(failures + 1, { firstMs, mostMs, random }), signal)
+    const least = cause instanceof AppError && cause.code === 'RATE_LIMITED' ? CROWDED_MS : 0
+    await pause(Math.max(least, backOff(failures + 1, { firstMs, mostMs, random })), signal)
   }
 }
 

@@ -3,11 +3,15 @@ import { connect, type Socket } from 'node:net'
 import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../drivers/clock.ts'
+import { errors } from '../middleware/errors.ts'
 import type { AppEnv } from '../role.ts'
+import { silentLog } from '../telemetry/testing/recorded-log.ts'
 import { followEvents } from './event-source.ts'
-import { type EventStream, type EventStreamOptions, eventStream } from './event-stream.ts'
+import { type EventStream, type EventStreamOptions, eventStream, frameOf } from './event-stream.ts'
 import { listen } from './listener.ts'
 import { DEFAULT_LIMITS } from './testing/listener-limits.ts'
+import { testWaits } from './testing/waits.ts'
+import type { WaitLimits } from './waits.ts'
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
@@ -16,14 +20,16 @@ afterEach(async () => {
 
 /** Serves one event stream on a port of its own. */
 async function serveEvents(
-  options: Partial<EventStreamOptions>,
+  { limits, ...options }: Partial<EventStreamOptions> & { readonly limits?: Partial<WaitLimits> },
   produce: (events: EventStream, lastId: string | undefined) => Promise<void>,
 ) {
   const stopping = new AbortController()
+  const waits = testWaits(stopping.signal, limits)
   const app = new Hono<AppEnv>()
   app.get('/events', (c) =>
-    eventStream(c, { signal: stopping.signal, ...options }, (events) => produce(events, c.req.header('last-event-id'))),
+    eventStream(c, { waits, ...options }, (events) => produce(events, c.req.header('last-event-id'))),
   )
+  errors(app, silentLog)
   const listener = await listen({
     host: '127.0.0.1',
     port: 0,
@@ -35,7 +41,7 @@ async function serveEvents(
   closing.push(() => listener.drain(0))
   closing.push(() => stopping.abort())
   const { port } = listener
-  return { port, url: `http://127.0.0.1:${port}/events`, stop: () => stopping.abort(), drain: listener.drain }
+  return { port, url: `http://127.0.0.1:${port}/events`, waits, stop: () => stopping.abort(), drain: listener.drain }
 }
 
 /** A reader that asks for the stream and then takes nothing. */
@@ -117,7 +123,7 @@ describe('eventStream', () => {
 
   it('cuts off a reader that does not keep up', async () => {
     const cut = Promise.withResolvers<void>()
-    const { port } = await serveEvents({ maxQueuedBytes: 10_000 }, async (events) => {
+    const { port } = await serveEvents({ limits: { queued_bytes_per_reader: 10_000 } }, async (events) => {
       while (events.send({ data: 'x'.repeat(1000) })) await new Promise(setImmediate)
       await events.over
       cut.resolve()
@@ -129,22 +135,10 @@ describe('eventStream', () => {
     await closed
   })
 
-  it('drops events for a slow reader when told to, and keeps the stream', async () => {
-    const dropped = Promise.withResolvers<void>()
-    const { port } = await serveEvents({ maxQueuedBytes: 10_000, whenFull: 'drop' }, async (events) => {
-      while (events.send({ data: 'x'.repeat(1000) })) await new Promise(setImmediate)
-      expect(events.signal.aborted).toBe(false)
-      dropped.resolve()
-      await events.over
-    })
-    await stalledReader(port)
-    await dropped.promise
-  })
-
   it('lets a source wait for room, and holds up no stop for a stalled reader', async () => {
     const full = Promise.withResolvers<void>()
     const done = Promise.withResolvers<boolean>()
-    const { port, stop, drain } = await serveEvents({ maxQueuedBytes: 10_000 }, async (events) => {
+    const { port, stop, drain } = await serveEvents({ limits: { queued_bytes_per_reader: 10_000 } }, async (events) => {
       let room = true
       while (room) {
         events.send({ data: 'x'.repeat(1000) })
@@ -159,6 +153,42 @@ describe('eventStream', () => {
     stop()
     expect(await done.promise).toBe(true)
     await drain(60_000)
+  })
+
+  it('hands a stalled reader no more than its connection takes, and keeps one copy of what many are sent', async () => {
+    const frame = frameOf({ data: 'x'.repeat(8_000_000) })
+    const { port, waits } = await serveEvents({}, async (events) => {
+      events.send(frame)
+      await events.over
+    })
+    for (let reader = 0; reader < 8; reader++) await stalledReader(port)
+    await expect.poll(() => waits.queues.bytes).toBe(frame.bytes.length)
+    await expect.poll(() => frame.holders).toBe(8)
+  })
+
+  it('ends the reader that is furthest behind when more waits for all than may, and no other', async () => {
+    const opened: EventStream[] = []
+    const { port, waits } = await serveEvents({ limits: { queued_bytes: 12_000_000 } }, async (events) => {
+      opened.push(events)
+      events.send({ data: 'x'.repeat(8_000_000) })
+      await events.over
+    })
+    for (let reader = 1; reader <= 3; reader++) {
+      await stalledReader(port)
+      await expect.poll(() => opened.length).toBe(reader)
+    }
+    expect(opened.map(({ signal }) => signal.aborted)).toEqual([true, true, false])
+    await expect.poll(() => waits.count).toBe(1)
+  })
+
+  it('refuses a stream of a caller who has as many as may be, and takes it when one has gone', async () => {
+    const { url } = await serveEvents({ limits: { waits_per_caller: 1 } }, (events) => events.over)
+    const reading = new AbortController()
+    await fetch(url, { signal: reading.signal })
+    const refused = await fetch(url)
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1'])
+    reading.abort()
+    await expect.poll(async () => (await fetch(url, { method: 'GET' })).status).toBe(200)
   })
 
   it('tells the log when the source fails, and cuts the stream', async () => {

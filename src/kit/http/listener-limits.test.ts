@@ -26,7 +26,7 @@ async function serve(limits: Partial<ListenerLimits> = {}): Promise<number> {
 
 describe('a listener’s limits', () => {
   it('are those of an edge server by default', () => {
-    expect(DEFAULT_LIMITS).toEqual({
+    expect(DEFAULT_LIMITS).toMatchObject({
       header_bytes: 16_384,
       headers_timeout_ms: 10_000,
       request_timeout_ms: 30_000,

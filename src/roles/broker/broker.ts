@@ -12,7 +12,10 @@ import { subscriptionRoutes } from './subscription-routes.ts'
 import { topicRoutes } from './topic-routes.ts'
 
 /** What a broker needs of its role's context. */
-export type BrokerContext = Pick<RoleContext<unknown>, 'bus' | 'metrics' | 'tracing' | 'log' | 'signal' | 'defer'>
+export type BrokerContext = Pick<
+  RoleContext<unknown>,
+  'bus' | 'metrics' | 'tracing' | 'log' | 'signal' | 'waits' | 'defer'
+>
 
 /** Told of what happens, after it did. */
 export interface BrokerEvents {
@@ -30,7 +33,7 @@ export interface Broker {
 
 /** Puts a broker together on its role's bus and takes the push deliveries up again that were under way before. */
 export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {}): Promise<Broker> {
-  const { tracing, log, signal } = ctx
+  const { tracing, log, signal, waits } = ctx
   const bus = await ctx.bus()
   const metrics = createBrokerMetrics(ctx.metrics, bus)
   const { onPublished, onSubscribed, onUnsubscribed } = events
@@ -42,8 +45,8 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
   const app = new Hono<AppEnv>()
   publishRoutes(app, publisher)
   subscriptionRoutes(app, { bus, push, onSubscribed, onUnsubscribed })
-  deliveryRoutes(app, { bus, metrics, signal })
-  topicRoutes(app, { bus, metrics, log, signal })
+  deliveryRoutes(app, { bus, metrics, waits })
+  topicRoutes(app, { bus, metrics, log, waits })
   deadLetterRoutes(app, bus)
   return { app, bus, publisher }
 }

@@ -3,11 +3,11 @@ import * as z from 'zod'
 import type { Bus, Delivery } from '../../drivers/bus/contract.ts'
 import { AppError } from '../../kit/errors.ts'
 import { route } from '../../kit/http/route.ts'
+import type { Wait, Waits } from '../../kit/http/waits.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import type { BrokerMetrics } from './broker-metrics.ts'
 import { Acknowledgement, Delivery as DeliverySchema, Return, SubscriptionPath } from './contract.ts'
 import { deliveryJson, JSON_HEADERS } from './message-json.ts'
-import { type RequestSignal, requestSignal } from './request-signal.ts'
 
 /** Most messages in one pull. */
 const MAX_PULL = 1_000
@@ -23,12 +23,12 @@ const PullQuery = z.object({
 export interface DeliveryRoutesOptions {
   readonly bus: Bus
   readonly metrics: BrokerMetrics
-  /** Fires when the role stops: waiting pulls end empty. */
-  readonly signal: AbortSignal
+  /** The pulls that wait, counted; when the role stops they end empty. */
+  readonly waits: Waits
 }
 
 /** The routes by which consumers take messages and settle them. */
-export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, signal }: DeliveryRoutesOptions): void {
+export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, waits }: DeliveryRoutesOptions): void {
   app.post(
     '/broker/subscriptions/:id/pull',
     route({
@@ -37,26 +37,30 @@ export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, signal }: Deli
       params: SubscriptionPath,
       query: PullQuery,
       invalid: 'Invalid pull',
-      responses: { 200: z.object({ messages: z.array(DeliverySchema) }), 404: 'Unknown subscription' },
+      responses: {
+        200: z.object({ messages: z.array(DeliverySchema) }),
+        404: 'Unknown subscription',
+        429: 'Too many wait',
+      },
     }),
     async (c) => {
       const { id } = c.req.valid('param')
       const { max, wait } = c.req.valid('query')
-      const caller = requestSignal(c, signal)
+      const pull = waits.begin(c, wait > 0)
       try {
-        const deliveries = await bus.pull(id, { max, waitMs: wait * 1000, signal: caller.signal })
-        await giveBackUnread(id, deliveries, caller)
+        const deliveries = await bus.pull(id, { max, waitMs: wait * 1000, signal: pull.signal })
+        await giveBackUnread(id, deliveries, pull)
         countDelivered(deliveries, metrics)
         return c.body(`{"messages":[${deliveries.map(deliveryJson).join(',')}]}`, 200, JSON_HEADERS)
       } finally {
-        caller.release()
+        pull.end()
       }
     },
   )
 
   /** A caller who went away before his answer won't acknowledge: the next one needn't wait for the lease to end. */
-  async function giveBackUnread(id: string, deliveries: readonly Delivery[], caller: RequestSignal): Promise<void> {
-    if (deliveries.length === 0 || !caller.gone()) return
+  async function giveBackUnread(id: string, deliveries: readonly Delivery[], pull: Wait): Promise<void> {
+    if (deliveries.length === 0 || !pull.gone()) return
     const tokens = deliveries.map((delivery) => delivery.ack)
     await bus.nack(id, tokens, { delayMs: 0, reason: 'the consumer went away' })
   }

@@ -4,6 +4,7 @@ import type { Bus } from '../../drivers/bus/contract.ts'
 import { AppError } from '../../kit/errors.ts'
 import { type EventStream, eventStream } from '../../kit/http/event-stream.ts'
 import { parseInput, route } from '../../kit/http/route.ts'
+import type { Waits } from '../../kit/http/waits.ts'
 import { checkTopicPattern } from '../../kit/messaging/topic-name.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
@@ -17,9 +18,6 @@ const BATCH = 64
 /** How often a follower looks by itself, in milliseconds; it is told of what comes. */
 const LOOK_MS = 30_000
 
-/** Most bytes waiting for a slow reader (4 MiB): half full, it must have room for the largest message. */
-const MAX_QUEUED_BYTES = 4_194_304
-
 const StreamQuery = z.object({
   group: NewSubscription.shape.group,
   from: z.union([z.enum(['new', 'first']), z.coerce.number().int().min(1)]).default('new'),
@@ -31,14 +29,13 @@ export interface TopicRoutesOptions {
   readonly bus: Bus
   readonly metrics: BrokerMetrics
   readonly log: Log
-  /** Fires when the role stops: all streams end. */
-  readonly signal: AbortSignal
+  /** The readers, counted. */
+  readonly waits: Waits
 }
 
 /** The routes by which readers look at topics: which there are, and their messages as server-sent events. */
 export function topicRoutes(app: Hono<AppEnv>, options: TopicRoutesOptions): void {
-  const { bus, signal, log } = options
-  const stream = { signal, log, maxQueuedBytes: MAX_QUEUED_BYTES }
+  const { bus } = options
   app.get(
     '/broker/topics',
     route({
@@ -71,12 +68,12 @@ export function topicRoutes(app: Hono<AppEnv>, options: TopicRoutesOptions): voi
       const lastId = c.req.header('last-event-id')
       if (group !== undefined) {
         const id = await groupOf(bus, topic, group, from)
-        return eventStream(c, stream, (events) => share(id, events, options))
+        return eventStream(c, options, (events) => share(id, events, options))
       }
       const after = lastId === undefined ? undefined : parseInput(LAST_EVENT_ID, lastId, 'Invalid Last-Event-ID')
       // settled before the answer begins: whoever sees its head sees all that is published from then on
       const start = await startOf(bus, from, after)
-      return eventStream(c, stream, (events) => follow(topic, start, events, bus))
+      return eventStream(c, options, (events) => follow(topic, start, events, bus))
     },
   )
 }

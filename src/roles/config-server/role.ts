@@ -19,10 +19,10 @@ export const configServer = defineRole({
   config: Config,
   needs: ['registry'],
   async start(ctx) {
-    const { clock, log, signal, authority, service, config } = ctx
+    const { clock, log, waits, authority, service, config } = ctx
     const store = await ctx.store<ConfigTables>(configMigrations)
     const sealer = createSealer(await ctx.secretKey('config-values'))
     const configs = new Configs({ store, sealer, clock, log, keepVersions: config.keep_versions })
-    return { app: configRoutes({ configs, store, authority, service, signal }) }
+    return { app: configRoutes({ configs, store, authority, service, waits }) }
   },
 })

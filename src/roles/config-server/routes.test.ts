@@ -13,6 +13,7 @@ import type { Identity } from '../../kit/auth/identity.ts'
 import { createRemoteConfig } from '../../kit/config/remote-config.ts'
 import { AppError } from '../../kit/errors.ts'
 import { EventParser, type ReceivedEvent } from '../../kit/http/event-parser.ts'
+import { testWaits } from '../../kit/http/testing/waits.ts'
 import { errors } from '../../kit/middleware/errors.ts'
 import { listenBehindChain } from '../../kit/middleware/testing/chained-listener.ts'
 import type { AppEnv } from '../../kit/role.ts'
@@ -54,7 +55,13 @@ async function run({ mode = 'local' as AuthMode, keepVersions = 100 } = {}) {
   errors(app, silentLog)
   app.route(
     '/',
-    configRoutes({ configs, store, authority: { mode, verify }, service: 'config-server', signal: stopping.signal }),
+    configRoutes({
+      configs,
+      store,
+      authority: { mode, verify },
+      service: 'config-server',
+      waits: testWaits(stopping.signal),
+    }),
   )
   const call = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
     app.request(path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) })

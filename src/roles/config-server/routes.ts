@@ -8,6 +8,7 @@ import { parseJson, readBody } from '../../kit/http/body.ts'
 import { eventStream } from '../../kit/http/event-stream.ts'
 import { Limit } from '../../kit/http/paging.ts'
 import { route } from '../../kit/http/route.ts'
+import type { Waits } from '../../kit/http/waits.ts'
 import { findBearerToken } from '../../kit/middleware/auth.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
@@ -26,7 +27,7 @@ import {
 } from './contract.ts'
 import { etagOf, matches, nameOf, wantedDocument, wantedValue } from './documents.ts'
 import { describedJson, flatJson, maskOf } from './shown-json.ts'
-import { sendChanges } from './watch-stream.ts'
+import { WatchStream } from './watch-stream.ts'
 
 /** What the routes work with. */
 export interface ConfigRoutesOptions {
@@ -35,7 +36,8 @@ export interface ConfigRoutesOptions {
   readonly authority: Pick<Authority, 'mode' | 'verify'>
   /** This service's name: the audience of tokens. */
   readonly service: string
-  readonly signal: AbortSignal
+  /** The watchers, counted. */
+  readonly waits: Waits
 }
 
 const INVALID = 'Invalid service, environment or key'
@@ -51,9 +53,10 @@ export function configRoutes({
   store,
   authority,
   service: audience,
-  signal,
+  waits,
 }: ConfigRoutesOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>()
+  const watching = new WatchStream(configs, store)
 
   app.get(
     '/config',
@@ -67,11 +70,11 @@ export function configRoutes({
       scope: 'config:read',
       query: WatchQuery,
       invalid: INVALID,
-      responses: { 200: 'text/event-stream' },
+      responses: { 200: 'text/event-stream', 429: 'Too many wait' },
     }),
     (c) => {
       const wanted = c.req.valid('query')
-      return eventStream(c, { signal }, (events) => sendChanges(events, { configs, store }, wanted))
+      return eventStream(c, { waits }, (events) => watching.follow(events, wanted))
     },
   )
   app.get(

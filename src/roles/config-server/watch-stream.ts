@@ -1,5 +1,6 @@
 import type * as z from 'zod'
 import type { Store } from '../../drivers/store/contract.ts'
+import { Broadcast } from '../../kit/http/broadcast.ts'
 import type { EventStream } from '../../kit/http/event-stream.ts'
 import { type ConfigTables, listConfigs } from './config-rows.ts'
 import type { ConfigChange, Configs } from './configs.ts'
@@ -9,32 +10,38 @@ import { layersOf, nameOf } from './documents.ts'
 /** What is watched: a service's configurations, an environment's, one configuration, or all of them. */
 type Wanted = { readonly [K in keyof ConfigPath]?: string | undefined }
 
-/** Writes the versions that are, then each change, to a stream until it is over. Values are not among what is told. */
-export async function sendChanges(
-  events: EventStream,
-  { configs, store }: { readonly configs: Configs; readonly store: Store<ConfigTables> },
-  wanted: Wanted,
-): Promise<void> {
-  const concerns = concernsOf(wanted)
-  const send = (event: string, data: z.input<typeof WatchSnapshot> | z.input<typeof WatchChange>) =>
-    events.send({ event, data: JSON.stringify(data) })
-  // listening first: a change while the rows are read is told twice rather than never
-  const waiting: ConfigChange[] = []
-  let tell = (change: ConfigChange) => void waiting.push(change)
-  const stop = configs.onChange((change) => {
-    if (concerns(change)) tell(change)
-  })
-  try {
-    const rows = (await listConfigs(store.db)).filter(concerns)
-    send('snapshot', {
-      configs: rows.map(({ service, environment, version }) => ({ service, environment, version })),
-    })
-    tell = (change) => void send('change', { ...change, keys: [...change.keys] })
-    for (const change of waiting) tell(change)
-    await events.over
-  } finally {
-    stop()
+/** Tells watchers which versions there are, and each change. Values are not among what is told. */
+export class WatchStream {
+  readonly #store: Store<ConfigTables>
+  readonly #changes = new Broadcast<ConfigChange>({ eventOf: (change) => eventOf('change', wireOf(change)), sizeOf })
+
+  constructor(configs: Configs, store: Store<ConfigTables>) {
+    this.#store = store
+    configs.onChange((change) => this.#changes.tell([change]))
   }
+
+  /** Writes a snapshot, then the changes, to a stream until it is over. */
+  async follow(events: EventStream, wanted: Wanted): Promise<void> {
+    const concerns = concernsOf(wanted)
+    // a change while the rows are read is told twice rather than never
+    const begin = this.#changes.end
+    const rows = (await listConfigs(this.#store.db)).filter(concerns)
+    const configs = rows.map(({ service, environment, version }) => ({ service, environment, version }))
+    events.send(eventOf('snapshot', { configs }))
+    await this.#changes.follow(events, concerns, begin)
+  }
+}
+
+function eventOf(event: string, data: z.input<typeof WatchSnapshot> | z.input<typeof WatchChange>) {
+  return { event, data: JSON.stringify(data) }
+}
+
+function wireOf({ keys, ...change }: ConfigChange): z.input<typeof WatchChange> {
+  return { ...change, keys: [...keys] }
+}
+
+function sizeOf({ keys }: ConfigChange): number {
+  return keys.reduce((size, key) => size + key.length, 200)
 }
 
 /** Which configurations have a say in what a watcher asked for. */

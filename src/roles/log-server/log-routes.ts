@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import type { Clock } from '../../drivers/clock.ts'
 import { eventStream } from '../../kit/http/event-stream.ts'
 import { route } from '../../kit/http/route.ts'
+import type { Waits } from '../../kit/http/waits.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { answerJson, callerLeft } from './answers.ts'
@@ -18,14 +19,14 @@ export interface LogRoutesOptions {
   readonly tail: Tail
   readonly clock: Pick<Clock, 'now'>
   readonly log: Pick<Log, 'error'>
-  /** Ends the streams. */
-  readonly signal: AbortSignal
+  /** The readers that follow, counted. */
+  readonly waits: Waits
   /** Told how many entries were stored. */
   readonly onAccepted: (count: number) => void
 }
 
 /** The log server's entries over HTTP: taken in batches, found, followed (design §5). */
-export function logRoutes({ entries, tail, clock, log, signal, onAccepted }: LogRoutesOptions): Hono<AppEnv> {
+export function logRoutes({ entries, tail, clock, log, waits, onAccepted }: LogRoutesOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>()
 
   app.post(
@@ -70,13 +71,13 @@ export function logRoutes({ entries, tail, clock, log, signal, onAccepted }: Log
       summary: 'Follow log entries as they come, as server-sent events; `Last-Event-ID` continues after a break',
       scope: 'logs:read',
       query: TailQuery,
-      responses: { 200: 'A stream of entries' },
+      responses: { 200: 'A stream of entries', 429: 'Too many wait' },
     }),
     (c) => {
       const filter = c.req.valid('query')
       const last = c.req.header('last-event-id') ?? ''
       const after = /^\d{1,16}$/.test(last) ? Number(last) : undefined
-      return eventStream(c, { signal, log }, (events) => tail.follow(events, filter, entries, after))
+      return eventStream(c, { waits, log }, (events) => tail.follow(events, filter, entries, after))
     },
   )
 

@@ -30,7 +30,7 @@ export const logServer = defineRole({
   config: Config,
   needs: [],
   async start(ctx) {
-    const { clock, log, signal, config, metrics } = ctx
+    const { clock, log, waits, config, metrics } = ctx
     const store = await ctx.store<LogTables>(logMigrations)
     const tail = new Tail()
     const searches = new Searches(clock, { most: config.max_searches })
@@ -67,7 +67,7 @@ export const logServer = defineRole({
     })
 
     const app = logServerRoutes(
-      { entries, tail, clock, log, signal, onAccepted: (count) => accepted.inc({ kind: 'log' }, count) },
+      { entries, tail, clock, log, waits, onAccepted: (count) => accepted.inc({ kind: 'log' }, count) },
       { spans, onAccepted: (count) => accepted.inc({ kind: 'span' }, count) },
     )
     return { app }

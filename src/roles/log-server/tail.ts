@@ -1,3 +1,4 @@
+import { Broadcast } from '../../kit/http/broadcast.ts'
 import type { EventStream } from '../../kit/http/event-stream.ts'
 import { LEVELS } from '../../kit/telemetry/log.ts'
 import { type Entries, entryJson } from './entries.ts'
@@ -5,23 +6,23 @@ import type { EntryFilter } from './entry-list.ts'
 import { matchesSearch, parseSearch } from './search-query.ts'
 import type { EntryRow } from './tables.ts'
 
-type Reader = (rows: readonly EntryRow[]) => void
-
 /** Entries a reader who comes back is given of what came while it was away. */
 const MAX_REPLAYED = 1_000
+/** What a row takes in memory besides its texts, bytes. */
+const ROW_BYTES = 300
 
 /** Passes entries on to those who follow the log, as they are stored. */
 export class Tail {
-  readonly #readers = new Set<Reader>()
+  readonly #stored = new Broadcast<EntryRow>({ eventOf, sizeOf })
 
   /** Readers there are now. */
   get readers(): number {
-    return this.#readers.size
+    return this.#stored.readers
   }
 
   /** Tells every reader of entries that are on disk now. */
   publish(rows: readonly EntryRow[]): void {
-    for (const reader of this.#readers) reader(rows)
+    this.#stored.tell(rows)
   }
 
   /**
@@ -30,23 +31,25 @@ export class Tail {
    */
   async follow(events: EventStream, filter: EntryFilter, entries: Entries, after?: number): Promise<void> {
     const fits = entryMatcher(filter)
-    const send = (row: EntryRow) => events.send({ id: String(row.id), data: entryJson(row) })
-    // what is stored during the replay waits for its end
-    let missed: EntryRow[] | undefined = []
-    const reader: Reader = (rows) => {
-      const fitting = rows.filter(fits)
-      if (missed) missed.push(...fitting)
-      else for (const row of fitting) send(row)
+    const begin = this.#stored.end
+    if (after === undefined) return this.#stored.follow(events, fits, begin)
+    const replayed = await entries.since(filter, after, MAX_REPLAYED)
+    for (const row of replayed) {
+      if (!(await events.room())) return
+      events.send(eventOf(row))
     }
-    this.#readers.add(reader)
-    void events.over.then(() => this.#readers.delete(reader))
-    const replayed = after === undefined ? [] : await entries.since(filter, after, MAX_REPLAYED)
-    for (const row of replayed) send(row)
+    // what was stored during the replay may be part of it
     const known = new Set(replayed.map((row) => row.id))
-    for (const row of missed) if (!known.has(row.id)) send(row)
-    missed = undefined
-    await events.over
+    await this.#stored.follow(events, (row) => !known.has(row.id) && fits(row), begin)
   }
+}
+
+function eventOf(row: EntryRow) {
+  return { id: String(row.id), data: entryJson(row) }
+}
+
+function sizeOf({ message, metadata }: EntryRow): number {
+  return ROW_BYTES + message.length + (metadata?.length ?? 0)
 }
 
 /** Whether an entry fits: the same as `Entries.find`, for an entry at hand. */

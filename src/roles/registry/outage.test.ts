@@ -8,6 +8,7 @@ import { register } from '../../kit/discovery/registration.ts'
 import { createDirectory } from '../../kit/discovery/registry-directory.ts'
 import { listen } from '../../kit/http/listener.ts'
 import { DEFAULT_LIMITS } from '../../kit/http/testing/listener-limits.ts'
+import { testWaits } from '../../kit/http/testing/waits.ts'
 import { errors } from '../../kit/middleware/errors.ts'
 import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
 import { InstanceRows, type RegistryTables, registryMigrations } from './instance-rows.ts'
@@ -52,7 +53,7 @@ async function run(folder: string, port = 0) {
     run: crypto.randomUUID(),
     authority: { mode: 'local' },
     clock: systemClock,
-    signal,
+    waits: testWaits(signal),
   })
   errors(app, silentLog)
   const listener = await listen({

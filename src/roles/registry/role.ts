@@ -35,7 +35,7 @@ export const registry = defineRole({
   config: Config,
   needs: [],
   async start(ctx) {
-    const { clock, log, signal, authority, config } = ctx
+    const { clock, log, signal, waits, authority, config } = ctx
     const store = await ctx.store<RegistryTables>(registryMigrations)
     const held = new Registry({
       clock,
@@ -64,6 +64,6 @@ export const registry = defineRole({
         this.set({ health: 'unhealthy' }, unhealthy)
       },
     })
-    return { app: registryRoutes({ registry: held, run: randomUUIDv7(), authority, clock, signal }) }
+    return { app: registryRoutes({ registry: held, run: randomUUIDv7(), authority, clock, waits }) }
   },
 })

@@ -9,6 +9,7 @@ import { openStore } from '../../drivers/store/open.ts'
 import type { AuthMode } from '../../kit/auth/authority.ts'
 import { EventParser, type ReceivedEvent } from '../../kit/http/event-parser.ts'
 import { portOf } from '../../kit/http/port-of.ts'
+import { testWaits } from '../../kit/http/testing/waits.ts'
 import { errors } from '../../kit/middleware/errors.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { runInScope, type Scope } from '../../kit/telemetry/scope.ts'
@@ -58,7 +59,10 @@ async function run({ folder, clock = systemClock, mode = 'local' }: RunOptions =
   await registry.open()
   const app = new Hono<AppEnv>()
   errors(app, silentLog)
-  app.route('/', registryRoutes({ registry, run: 'run-1', authority: { mode }, clock, signal: stopping.signal }))
+  app.route(
+    '/',
+    registryRoutes({ registry, run: 'run-1', authority: { mode }, clock, waits: testWaits(stopping.signal) }),
+  )
   let closed = false
   async function stop() {
     if (closed) return

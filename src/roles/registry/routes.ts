@@ -3,11 +3,10 @@ import * as z from 'zod'
 import type { Clock } from '../../drivers/clock.ts'
 import { identityOf } from '../../kit/auth/asker.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
-import type { Instance } from '../../kit/discovery/directory.ts'
-import { type Down, type Snapshot, type Up, WATCH_EVENTS } from '../../kit/discovery/watch-events.ts'
 import { AppError } from '../../kit/errors.ts'
-import { type EventStream, eventStream } from '../../kit/http/event-stream.ts'
+import { eventStream } from '../../kit/http/event-stream.ts'
 import { route } from '../../kit/http/route.ts'
+import type { Waits } from '../../kit/http/waits.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
 import {
@@ -21,9 +20,10 @@ import {
   ServiceName,
   ServiceStatus,
 } from './contract.ts'
-import { type Change, type Entry, whyUnhealthy } from './instances.ts'
+import { type Entry, whyUnhealthy } from './instances.ts'
 import { lastHeartbeat } from './lease.ts'
 import type { Registry } from './registry.ts'
+import { type DeepReadonly, WatchStream } from './watch-stream.ts'
 
 /** What the routes work with. */
 export interface RegistryRoutesOptions {
@@ -32,7 +32,8 @@ export interface RegistryRoutesOptions {
   readonly run: string
   readonly authority: Pick<Authority, 'mode'>
   readonly clock: Clock
-  readonly signal: AbortSignal
+  /** The watchers, counted. */
+  readonly waits: Waits
 }
 
 const Named = z.object({ name: z.string() })
@@ -41,8 +42,9 @@ const INVALID = 'Invalid registration data'
 const NOT_FOUND = 'Service not found'
 
 /** The registry's HTTP surface (design §5, seed 9.7.5). */
-export function registryRoutes({ registry, run, authority, clock, signal }: RegistryRoutesOptions): Hono<AppEnv> {
+export function registryRoutes({ registry, run, authority, clock, waits }: RegistryRoutesOptions): Hono<AppEnv> {
   const { instances } = registry
+  const watching = new WatchStream(instances, run)
   const app = new Hono<AppEnv>()
   const refRoute = (summary: string) =>
     route({
@@ -139,42 +141,14 @@ export function registryRoutes({ registry, run, authority, clock, signal }: Regi
       summary: 'All healthy instances, then each change (server-sent events)',
       scope: 'registry:read',
       query: Watched,
-      responses: { 200: 'text/event-stream' },
+      responses: { 200: 'text/event-stream', 429: 'Too many wait' },
     }),
     (c) => {
       const { service } = c.req.valid('query')
-      return eventStream(c, { signal }, (events) => sendChanges(events, service))
+      return eventStream(c, { waits }, (events) => watching.follow(events, service))
     },
   )
-
-  async function sendChanges(events: EventStream, service: string | undefined): Promise<void> {
-    const concerns = (instance: Instance) => service === undefined || instance.service_name === service
-    const healthy = service === undefined ? instances.allHealthy() : instances.healthy(service)
-    const { revision } = instances
-    const snapshot: Jsonable<typeof Snapshot> = { registry: run, revision, instances: healthy }
-    events.send({ event: WATCH_EVENTS.snapshot, id: `${run}.${revision}`, data: JSON.stringify(snapshot) })
-    const stop = instances.onChange((change) => {
-      if (!concerns(change.instance)) return
-      events.send({
-        event: WATCH_EVENTS[change.type],
-        id: `${run}.${change.revision}`,
-        data: JSON.stringify(wireOf(change)),
-      })
-    })
-    await events.over
-    stop()
-  }
   return app
-}
-
-/** A schema's input as we write it: readonly parts are as good as any. */
-type Jsonable<S extends z.ZodType> = DeepReadonly<z.input<S>>
-type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T
-
-function wireOf(change: Change): Jsonable<typeof Up> | Jsonable<typeof Down> {
-  const { revision, instance } = change
-  if (change.type === 'up') return { revision, instance }
-  return { revision, id: instance.id, service_name: instance.service_name, reason: change.reason }
 }
 
 /** In token mode a service speaks for itself only; `registry:admin` speaks for all. */

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Bus } from '../../../drivers/bus/contract.ts'
 import { embeddedDriver } from '../../../drivers/bus/embedded.ts'
 import { systemClock as clock } from '../../../drivers/clock.ts'
+import { testWaits } from '../../../kit/http/testing/waits.ts'
 import { createLifecycle } from '../../../kit/lifecycle.ts'
 import { listenBehindChain } from '../../../kit/middleware/testing/chained-listener.ts'
 import type { Running } from '../../../kit/role.ts'
@@ -60,7 +61,15 @@ export async function runBroker({
   const metrics = createMetrics('broker')
   const bus = await embeddedDriver(freeBytes && { freeBytes }).open({ url: 'embedded:', folder, clock })
   life.defer(() => bus.close())
-  const context = { bus: async () => bus, metrics, tracing, log, signal: life.signal, defer: life.defer }
+  const context = {
+    bus: async () => bus,
+    metrics,
+    tracing,
+    log,
+    signal: life.signal,
+    waits: testWaits(life.signal),
+    defer: life.defer,
+  }
   const { app } = await start(context)
   const listener = await listenBehindChain({ app }, { service: 'broker', metrics, tracing })
   life.defer(() => listener.drain(1_000))

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore } from '../../../drivers/store/open.ts'
+import { testWaits } from '../../../kit/http/testing/waits.ts'
 import { errors } from '../../../kit/middleware/errors.ts'
 import { silentLog } from '../../../kit/telemetry/testing/recorded-log.ts'
 import { Entries } from '../entries.ts'
@@ -28,7 +29,7 @@ export async function openLogServer() {
   const searches = new Searches(clock)
   const entries = new Entries(store, clock, searches, (rows) => tail.publish(rows))
   const app = logServerRoutes(
-    { entries, tail, clock, log: { error: () => {} }, signal: stop.signal, onAccepted: () => {} },
+    { entries, tail, clock, log: { error: () => {} }, waits: testWaits(stop.signal), onAccepted: () => {} },
     { spans: new Spans(store, clock, searches), onAccepted: () => {} },
   )
   errors(app, silentLog)

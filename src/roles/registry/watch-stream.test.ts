@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest'
+import { systemClock } from '../../drivers/clock.ts'
+import type { EventStream } from '../../kit/http/event-stream.ts'
+import { Frame } from '../../kit/http/reader-queue.ts'
+import { Instances } from './instances.ts'
+import { LEASE_LIMITS } from './lease.ts'
+import { WatchStream } from './watch-stream.ts'
+
+/** What a watcher is sent first. */
+function firstOf(watching: WatchStream, service?: string): Frame {
+  const sent: unknown[] = []
+  const events: EventStream = {
+    signal: AbortSignal.abort(),
+    over: Promise.resolve(),
+    hasRoom: true,
+    send: (event) => sent.push(event) > 0,
+    room: () => Promise.resolve(false),
+    cut: () => {},
+  }
+  void watching.follow(events, service)
+  const [frame] = sent
+  if (frame instanceof Frame) return frame
+  throw new Error('the snapshot is no frame to be shared')
+}
+
+const dataOf = ({ bytes }: Frame) => JSON.parse(/^data: (.*)$/m.exec(Buffer.from(bytes).toString())?.[1] ?? '')
+
+it('writes a snapshot out once for all who watch the same at the same revision', () => {
+  let ids = 0
+  const newId = () => `id-${++ids}`
+  const instances = new Instances({ clock: systemClock, limits: LEASE_LIMITS, maxInstances: 10, newId })
+  const watching = new WatchStream(instances, 'run-1')
+  const add = (service_name: string) =>
+    instances.register({ service_name, host: '127.0.0.1', port: 8_000, tags: [']}'], metadata: { $: '$&' } }).instance
+  const user = add('user-service')
+  const order = add('order-service')
+  const before = firstOf(watching)
+  expect(firstOf(watching)).toBe(before)
+  expect(dataOf(before)).toEqual({ registry: 'run-1', revision: 2, instances: [user, order] })
+  expect(dataOf(firstOf(watching, 'order-service')).instances).toEqual([order])
+  expect(dataOf(firstOf(watching, 'nobody')).instances).toEqual([])
+  add('payment-service')
+  expect(firstOf(watching)).not.toBe(before)
+})

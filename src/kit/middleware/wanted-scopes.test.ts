@@ -14,6 +14,7 @@ const authority: Authority = {
   issuer: 'msvc',
   mint: async () => '-',
   serviceToken: async () => '-',
+  renew: async () => ({ token: '-', scopes: [], expiresIn: 1 }),
   recall: () => undefined,
   verify: async (token) => {
     if (token === 'bad') throw new AppError('UNAUTHENTICATED', 'Unauthorized')

@@ -46,7 +46,7 @@ describe('POST /oauth/token', () => {
     })
     expect(await gateway.authority.verify(access_token, 'broker')).toMatchObject({
       subject: 'shop-service',
-      service: true,
+      is: 'service',
     })
     expect((await post({ ...EXCHANGE, subject_token: access_token })).status).toBe(200)
   })

@@ -1,6 +1,7 @@
 import { type FetchOptions, ofetch } from 'ofetch'
 import { systemClock } from '../drivers/clock.ts'
 import { createAuthority } from '../kit/auth/local-authority.ts'
+import type { Scope } from '../kit/auth/scopes.ts'
 import { isRecord } from '../kit/config/locate.ts'
 import { addressOf } from '../kit/config/schema.ts'
 import { AppError } from '../kit/errors.ts'
@@ -9,9 +10,14 @@ import type { Session } from './session.ts'
 
 /** Longest wait for an answer, milliseconds. */
 const TIMEOUT_MS = 10_000
-/** What a command may do with a role: all that the person who holds the data folder's keys could mint anyway. */
-const SCOPES = ['registry:admin', 'config:write']
-const SECRETS = 'config:secrets'
+/** What the commands do at each role. The person who holds the data folder's keys could mint more. */
+const SCOPES: Readonly<Record<string, readonly Scope[]>> = {
+  registry: ['registry:read'],
+  'config-server': ['config:read', 'config:write'],
+  'log-server': ['logs:read'],
+  broker: ['messages:read', 'messages:publish', 'messages:consume', 'messages:admin'],
+}
+const SECRETS: Scope = 'config:secrets'
 
 /** One role over HTTP. */
 export interface Api {
@@ -45,8 +51,8 @@ export async function connect(session: Session, name: string, { secrets = false 
   const agent = { 'user-agent': `msvc-cli (${session.io.pid})` }
   const authorization = async (): Promise<Record<string, string>> => {
     if (authority.mode === 'local' && !secrets) return {}
-    const scopes = secrets ? [...SCOPES, SECRETS] : SCOPES
-    const token = await authority.mint({ subject: 'msvc-cli', audience: service, scopes, service: true })
+    const scopes = [...(SCOPES[name] ?? []), ...(secrets ? [SECRETS] : [])]
+    const token = await authority.mint({ subject: 'msvc-cli', audience: service, scopes })
     return { authorization: `Bearer ${token}` }
   }
   return {

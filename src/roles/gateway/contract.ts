@@ -10,10 +10,27 @@ export const UserOrders = z.object({
 })
 export type UserOrders = z.output<typeof UserOrders>
 
+/** The one grant there is: one token for another (RFC 8693 §2.1). */
+export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+/** The one kind of token there is (RFC 8693 §3). */
+export const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
+
+/** The form of POST /oauth/token. */
+export const TokenForm = z.object({
+  grant_type: z.literal(TOKEN_EXCHANGE),
+  /** The token to be renewed. */
+  subject_token: z.string(),
+  subject_token_type: z.literal(ACCESS_TOKEN),
+  /** Names separated by spaces. Default: all of the old one's. */
+  scope: z.string().optional(),
+  /** May be given several times. Default: all of the old one's. */
+  audience: z.string().optional(),
+})
+
 /** Answer of POST /oauth/token (RFC 8693 §2.2.1). */
 export const IssuedToken = z.object({
   access_token: z.string(),
-  issued_token_type: z.literal('urn:ietf:params:oauth:token-type:access_token'),
+  issued_token_type: z.literal(ACCESS_TOKEN),
   token_type: z.literal('Bearer'),
   /** Seconds. */
   expires_in: z.int(),

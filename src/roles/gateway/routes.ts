@@ -1,4 +1,5 @@
 import { Hono, type MiddlewareHandler } from 'hono'
+import { describeRoute, resolver } from 'hono-openapi'
 import * as z from 'zod'
 import type { Authority } from '../../kit/auth/authority.ts'
 import { NumericId } from '../../kit/http/paging.ts'
@@ -7,7 +8,7 @@ import type { AppEnv } from '../../kit/role.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
 import { type AggregateSources, aggregateMethods, userOrders } from './aggregate.ts'
 import { identify } from './caller.ts'
-import { IssuedToken, UserOrders } from './contract.ts'
+import { IssuedToken, TokenForm, UserOrders } from './contract.ts'
 import { TOKEN_PATH, type TokenEndpointOptions, tokenEndpoint } from './token-endpoint.ts'
 
 /** What the routes work with. */
@@ -39,6 +40,12 @@ export function gatewayRoutes(options: GatewayRoutesOptions): Hono<AppEnv> {
       summary: 'A fresh token for the one that a service shows in a form (RFC 8693, token exchange)',
       scope: 'public',
       responses: { 200: IssuedToken, 400: 'Not such a request', 401: 'No valid token', 403: 'A person’s token' },
+    }),
+    describeRoute({
+      requestBody: {
+        required: true,
+        content: { 'application/x-www-form-urlencoded': { schema: resolver(TokenForm) } },
+      },
     }),
     tokenEndpoint(options),
   )

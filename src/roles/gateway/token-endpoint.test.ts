@@ -135,6 +135,22 @@ describe('POST /oauth/token', () => {
     expect((await gateway.fetch('/oauth/token/', { method: 'POST' })).status).toBe(404)
   })
 
+  it('is told in /openapi.json, form and all', async () => {
+    gateway = await startGateway()
+    const document = await (await gateway.fetch('/openapi.json')).json()
+    expect(document).toMatchObject({
+      paths: {
+        '/oauth/token': {
+          post: {
+            security: [],
+            requestBody: { content: { 'application/x-www-form-urlencoded': { schema: expect.anything() } } },
+            responses: { 200: { content: { 'application/json': { schema: expect.anything() } } } },
+          },
+        },
+      },
+    })
+  })
+
   it('limits a service as it limits its writes', async () => {
     gateway = await startGateway({ write_limit: { per_second: 0.001, burst: 1 } })
     const subject_token = await serviceToken()

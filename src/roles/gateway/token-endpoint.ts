@@ -4,15 +4,12 @@ import type { Authority } from '../../kit/auth/authority.ts'
 import { AppError, type AppErrorOptions, type ErrorCode } from '../../kit/errors.ts'
 import { readBody } from '../../kit/http/body.ts'
 import type { AppEnv } from '../../kit/role.ts'
+import { ACCESS_TOKEN, TOKEN_EXCHANGE } from './contract.ts'
 import type { GatewayMetrics } from './gateway-metrics.ts'
 import { bucketKey, type TokenBuckets } from './token-bucket.ts'
 
 /** Where a service renews its token. */
 export const TOKEN_PATH = '/oauth/token'
-/** The one grant there is (RFC 8693 §2.1): one token for another. */
-const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
-/** The one kind of token there is (RFC 8693 §3). */
-const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
 const FORM = /^application\/x-www-form-urlencoded *(?:;|$)/i
 /** Room for a token, and for lists of scopes and audiences, bytes. */
 const MAX_BYTES = 16_384

@@ -16,7 +16,6 @@ const authority: Authority = {
   serviceToken: async () => '-',
   renew: async () => ({ token: '-', scopes: [], expiresIn: 1 }),
   recall: () => undefined,
-  renew: async () => ({ token: 'token', scopes: [], expiresIn: 1 }),
   verify: async (token) => {
     if (token === 'bad') throw new AppError('UNAUTHENTICATED', 'Unauthorized')
     return { is: 'user', subject: 'ann', scopes: new Set(token.split(',')) }

@@ -1,9 +1,14 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import * as z from 'zod'
 import { systemClock } from '../../src/drivers/clock.ts'
 import type { Authority } from '../../src/kit/auth/authority.ts'
 import { createAuthority } from '../../src/kit/auth/local-authority.ts'
+import { SERVICE_SCOPES } from '../../src/kit/auth/scopes.ts'
+import { EntryPage, TracePage } from '../../src/roles/log-server/contract.ts'
+import { Order } from '../../src/roles/order/contract.ts'
+import { ServiceList } from '../../src/roles/registry/contract.ts'
 import { type Booted, boot } from './boot.ts'
 
 const ROLES = ['registry', 'config-server', 'log-server', 'broker', 'user', 'order', 'payment', 'gateway']
@@ -30,6 +35,49 @@ async function ask(
 }
 
 describe('token mode', () => {
+  it('works among the services themselves: an order is placed, paid at a configured price, logged and traced', async () => {
+    const set = await ask('config-server', '/config/order-service/development/prices', 'config-server', {
+      method: 'PUT',
+      body: '{"Laptop":12.34}',
+      scopes: ['config:write'],
+    })
+    expect(set.status).toBe(200)
+    const headers = {
+      authorization: `Bearer ${await platform.token('ann', 'orders:write')}`,
+      'content-type': 'application/json',
+    }
+    const body = JSON.stringify({ user_id: 1, product_name: 'Laptop', quantity: 1 })
+    const price = async () => {
+      const made = await platform.fetch('gateway', '/gateway/api/orders', { method: 'POST', headers, body })
+      return Order.parse(await made.json()).total_price
+    }
+    await expect.poll(price, { timeout: 10_000 }).toBe(12.34)
+    const statuses = async () => {
+      const orders = await platform.fetch('gateway', '/gateway/api/orders', { headers })
+      const all = z.array(Order).parse(await orders.json())
+      return [...new Set(all.map(({ status }) => status))]
+    }
+    await expect.poll(statuses, { timeout: 10_000 }).toEqual(['paid'])
+
+    const scopes = ['logs:read']
+    const logged = async () => {
+      const entries = await ask('log-server', '/logs?limit=500', 'log-server', { scopes })
+      return EntryPage.parse(await entries.json()).entries.map(({ service }) => service)
+    }
+    const traced = async () => {
+      const traces = await ask('log-server', '/traces?limit=500', 'log-server', { scopes })
+      return TracePage.parse(await traces.json()).traces.flatMap((trace) => trace.services)
+    }
+    const everyone = ['broker', 'user-service', 'order-service', 'payment-service', 'api-gateway']
+    await expect.poll(logged, { timeout: 10_000 }).toEqual(expect.arrayContaining(everyone))
+    await expect.poll(traced, { timeout: 10_000 }).toEqual(expect.arrayContaining(everyone))
+    const list = await ask('registry', '/registry/services', 'registry', { scopes: ['registry:read'] })
+    const registered = ServiceList.parse(await list.json()).services.filter(({ healthy }) => healthy === 1)
+    expect(registered.map(({ service_name }) => service_name)).toEqual(
+      [...everyone, 'config-server', 'log-server'].toSorted(),
+    )
+  })
+
   it('believes no word about who asks but the gateway’s', async () => {
     const body = JSON.stringify({ user_id: 1, product_name: 'Laptop', quantity: 1 })
     const scopes = ['orders:read', 'orders:write']
@@ -68,6 +116,61 @@ describe('token mode', () => {
     const put = (scopes: readonly string[]) =>
       ask('config-server', '/config/order-service/production/k', 'config-server', { method: 'PUT', body: '1', scopes })
     expect([(await put([])).status, (await put(['config:write'])).status]).toEqual([403, 200])
+  })
+
+  it('lets a service write logs and spans in its own name, and read its own configuration, alone', async () => {
+    const asShop = async (role: string, path: string, init: RequestInit = {}) => {
+      const token = await authority.mint({
+        subject: 'shop-service',
+        audience: role,
+        scopes: SERVICE_SCOPES,
+        service: true,
+      })
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+      const answer = await platform.fetch(role, path, { ...init, headers })
+      return { status: answer.status, body: await answer.text() }
+    }
+    const entry = (service: string) => ({ level: 'CRITICAL', service, message: 'paid in full' })
+    const span = (service: string) => ({
+      trace_id: 'a'.repeat(32),
+      span_id: 'b'.repeat(16),
+      service,
+      operation: 'o',
+      start: '2026-01-01T00:00:00Z',
+      duration_ms: 1,
+    })
+    const made: Readonly<Record<string, (service: string) => object>> = { '/logs': entry, '/traces': span }
+    for (const [path, make] of Object.entries(made)) {
+      const write = (...services: string[]) =>
+        asShop('log-server', path, { method: 'POST', body: JSON.stringify(services.map((service) => make(service))) })
+      expect((await write('shop-service')).status).toBe(202)
+      expect(await write('shop-service', 'payment-service')).toMatchObject({
+        status: 403,
+        body: expect.stringContaining("index 1 is payment-service's"),
+      })
+    }
+    const forged = await ask('log-server', '/logs?level=CRITICAL', 'log-server', { scopes: ['logs:read'] })
+    expect(await forged.json()).toMatchObject({ entries: [{ service: 'shop-service' }], next: null })
+
+    for (const service of ['shop-service', 'payment-service', '_default']) {
+      const answer = await ask('config-server', `/config/${service}/production/k`, 'config-server', {
+        method: 'PUT',
+        body: '1',
+        scopes: ['config:write'],
+      })
+      expect(answer.status).toBe(200)
+    }
+    const statuses = async (service: string) => {
+      const paths = ['', '/k', '/history'].map((rest) => `/config/${service}/production${rest}`)
+      return Promise.all(paths.map(async (path) => (await asShop('config-server', path)).status))
+    }
+    expect(await statuses('shop-service')).toEqual([200, 200, 200])
+    expect(await statuses('_default')).toEqual([200, 200, 200])
+    expect(await statuses('payment-service')).toEqual([403, 403, 403])
+    expect((await asShop('config-server', '/config/watch?service=payment-service')).status).toBe(403)
+    const { body } = await asShop('config-server', '/config')
+    expect(body).toContain('shop-service')
+    expect(body).not.toContain('payment-service')
   })
 
   it('keeps its keys for its own user alone', () => {

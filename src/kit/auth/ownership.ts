@@ -47,3 +47,11 @@ export function wantSomebody(asker: Asker | undefined, why: string): Exclude<Ask
     headers: { 'www-authenticate': 'Bearer' },
   })
 }
+
+/**
+ * Whether who asks is a service that isn't this one: a service speaks and looks for itself alone. What persons and local callers may, scopes and
+ * the mode say.
+ */
+export function isAnotherService(asker: Asker | undefined, service: string): boolean {
+  return asker?.is === 'service' && asker.subject !== service
+}

@@ -3,6 +3,7 @@ import * as z from 'zod'
 import type { Store } from '../../drivers/store/contract.ts'
 import { identityOf } from '../../kit/auth/asker.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
+import { isAnotherService } from '../../kit/auth/ownership.ts'
 import { AppError } from '../../kit/errors.ts'
 import { parseJson, readBody } from '../../kit/http/body.ts'
 import { eventStream } from '../../kit/http/event-stream.ts'
@@ -18,6 +19,7 @@ import {
   Changed,
   ConfigList,
   ConfigPath,
+  DEFAULT,
   DescribedValue,
   Description,
   History,
@@ -61,7 +63,7 @@ export function configRoutes({
   app.get(
     '/config',
     route({ summary: 'All configurations', scope: 'config:read', responses: { 200: ConfigList } }),
-    async (c) => c.json({ configs: await listConfigs(store.db) }),
+    async (c) => c.json({ configs: (await listConfigs(store.db)).filter(({ service }) => isOpen(service)) }),
   )
   app.get(
     '/config/watch',
@@ -73,7 +75,7 @@ export function configRoutes({
       responses: { 200: 'text/event-stream', 429: 'Too many wait' },
     }),
     (c) => {
-      const wanted = c.req.valid('query')
+      const wanted = watched(c.req.valid('query'))
       return eventStream(c, { waits }, (events) => watching.follow(events, wanted))
     },
   )
@@ -89,6 +91,7 @@ export function configRoutes({
     }),
     async (c) => {
       const path = c.req.valid('param')
+      wantOpen(path.service)
       const shown = await configs.show(path, await maySeeSecrets(c, path.service))
       const body = c.req.valid('query').describe ? describedJson(shown) : flatJson(shown)
       const headers = { etag: etagOf(body), 'cache-control': 'private, no-cache', vary: 'authorization' }
@@ -122,7 +125,11 @@ export function configRoutes({
       invalid: INVALID,
       responses: { 200: History },
     }),
-    async (c) => c.json({ versions: await readHistory(store.db, c.req.valid('param'), c.req.valid('query').limit) }),
+    async (c) => {
+      const path = c.req.valid('param')
+      wantOpen(path.service)
+      return c.json({ versions: await readHistory(store.db, path, c.req.valid('query').limit) })
+    },
   )
   app.post(
     '/config/:service/:environment/rollback',
@@ -150,6 +157,7 @@ export function configRoutes({
     }),
     async (c) => {
       const { key, ...path } = c.req.valid('param')
+      wantOpen(path.service)
       const { values } = await configs.show(path, await maySeeSecrets(c, path.service))
       const shown = values.get(key)
       if (!shown) throw new AppError('NOT_FOUND', 'Key not found', { detail: `${nameOf(path)} has no ${key}` })
@@ -216,6 +224,27 @@ export function configRoutes({
     return { name: identity?.subject ?? asker?.is ?? 'local', ifMatch: c.req.header('if-match') }
   }
   return app
+}
+
+/** Whether a configuration is there for who asks: a service sees its own, and what holds for all. */
+function isOpen(service: string): boolean {
+  return service === DEFAULT || !isAnotherService(currentScope()?.asker, service)
+}
+
+/** Throws AppError `FORBIDDEN` unless a configuration is there for who asks. */
+function wantOpen(service: string): void {
+  if (isOpen(service)) return
+  throw new AppError('FORBIDDEN', 'A service reads only its own configuration', {
+    detail: `This token is not ${service}'s`,
+  })
+}
+
+/** What a watcher asked for, where a service that names none watches its own. Throws AppError `FORBIDDEN`. */
+function watched(wanted: z.output<typeof WatchQuery>): z.output<typeof WatchQuery> {
+  const asker = currentScope()?.asker
+  const { service = asker?.is === 'service' ? asker.subject : undefined } = wanted
+  if (service !== undefined) wantOpen(service)
+  return { ...wanted, service }
 }
 
 function readJson(c: Context<AppEnv>): Promise<unknown> {

@@ -1,10 +1,12 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { describeRoute, resolver } from 'hono-openapi'
 import * as z from 'zod'
+import { isAnotherService } from '../../kit/auth/ownership.ts'
 import { AppError } from '../../kit/errors.ts'
 import { parseJson, readBody } from '../../kit/http/body.ts'
 import { inputFaults } from '../../kit/input-faults.ts'
 import type { AppEnv } from '../../kit/role.ts'
+import { currentScope } from '../../kit/telemetry/scope.ts'
 
 /** Largest batch in bytes. */
 const MAX_BATCH_BYTES = 8 * 1_048_576
@@ -48,6 +50,16 @@ export function parseBatch<S extends z.ZodType>(schema: S, items: readonly unkno
     if (result.success) return result.data
     const faults = inputFaults(result.error).join('; ')
     throw new AppError('INVALID_REQUEST', invalid, { detail: `${invalid} at index ${index}: ${faults}` })
+  })
+}
+
+/** Refuses a batch in which a service writes in another one's name. Throws AppError `FORBIDDEN` for the first such item, counted from 0. */
+export function wantOwn(items: readonly { readonly service: string }[]): void {
+  const asker = currentScope()?.asker
+  const index = items.findIndex(({ service }) => isAnotherService(asker, service))
+  if (index < 0) return
+  throw new AppError('FORBIDDEN', 'A service writes only in its own name', {
+    detail: `The item at index ${index} is ${items[index]?.service}'s, and this token is not`,
   })
 }
 

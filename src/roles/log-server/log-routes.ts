@@ -8,7 +8,7 @@ import type { Log } from '../../kit/telemetry/log.ts'
 import { answerJson, callerLeft } from './answers.ts'
 import { Accepted, EntryPage } from './contract.ts'
 import { type Entries, entryJson } from './entries.ts'
-import { parseBatch, readBatch, takesBatchOf } from './intake.ts'
+import { parseBatch, readBatch, takesBatchOf, wantOwn } from './intake.ts'
 import { EntryQuery, NewEntry, TailQuery } from './requests.ts'
 import type { Tail } from './tail.ts'
 import { parseMoment } from './timestamps.ts'
@@ -34,11 +34,16 @@ export function logRoutes({ entries, tail, clock, log, waits, onAccepted }: LogR
     route({
       summary: 'Store log entries: one, an array, or one a line (NDJSON); at most 10 000 and 8 MiB, all or none',
       scope: 'logs:write',
-      responses: { 202: Accepted, 400: 'An entry does not fit; `detail` names its index' },
+      responses: {
+        202: Accepted,
+        400: 'An entry does not fit; `detail` names its index',
+        403: 'An entry is in another service’s name',
+      },
     }),
     takesBatchOf(NewEntry),
     async (c) => {
       const batch = parseBatch(NewEntry, await readBatch(c), 'Invalid log entry')
+      wantOwn(batch)
       await entries.add(batch)
       onAccepted(batch.length)
       return c.json({ accepted: batch.length }, 202)

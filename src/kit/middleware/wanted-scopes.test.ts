@@ -36,6 +36,7 @@ beforeEach(async () => {
   app.get('/things', route({ summary: 'List', scope: 'users:read' }), answer('list'))
   app.get('/open', route({ summary: 'Open', scope: 'public' }), answer('open'))
   app.get('/any', route({ summary: 'Any', scope: 'token' }), answer('any'))
+  app.get('/things/new', route({ summary: 'New', scope: 'users:read' }), answer('new'))
   app.get('/things/forgotten', answer('forgotten'))
   app.get('/things/:id', route({ summary: 'Show', scope: 'users:read' }), answer('show'))
   app.get('/things/both', route({ summary: 'Also', scope: 'orders:read' }), answer('also'))
@@ -59,6 +60,7 @@ describe('the scope of a route', () => {
     ['GET', '/things', 'users:read'],
     ['HEAD', '/things', 'users:read'],
     ['GET', '/things/1', 'users:read'],
+    ['GET', '/things/new', 'users:read'],
     ['GET', '/metrics', 'metrics:read'],
     ['GET', '/openapi.json', 'docs:read'],
   ])('of %s %s is %s', async (method, path, scope) => {

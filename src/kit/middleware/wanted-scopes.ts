@@ -17,5 +17,5 @@ export function wantedScopes(c: Context<AppEnv>): readonly string[] | undefined 
     return scope === undefined ? [] : [{ path: route.path, scope }]
   })
   // another pattern that fits too doesn't speak for the first, which is the one that answers
-  return declared.some((route) => route.path === path) ? declared.map(({ scope }) => scope) : []
+  return declared.some((route) => route.path === path) ? [...new Set(declared.map(({ scope }) => scope))] : []
 }

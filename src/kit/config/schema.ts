@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { urlFault } from '../discovery/address-rule.ts'
 
 /** Where a role listens: the part of its section that every role has. Port 0 takes a free one. */
 export const Listen = z.strictObject({
@@ -9,6 +10,9 @@ export type Listen = z.infer<typeof Listen>
 
 /** A role's whole section: where it listens, and what its own schema says. */
 export type Section = Listen & Readonly<Record<string, unknown>>
+
+/** The address of a service that runs elsewhere. Any host: whoever writes the configuration may name it. */
+const ServiceUrl = z.string().refine((text) => urlFault(text) === undefined)
 
 /**
  * The platform's part of the configuration, the same for every role (design §6, §8; the defaults are security.md's).
@@ -39,9 +43,7 @@ export const Platform = z.strictObject({
   store: z.string().min(1).default('sqlite:'),
   bus: z.string().min(1).default('embedded:'),
   cache: z.string().min(1).default('memory:'),
-  services: z
-    .record(z.string(), z.url({ protocol: /^https?$/ }).meta({ expected: 'an address such as http://127.0.0.1:8500' }))
-    .default({}),
+  services: z.record(z.string(), ServiceUrl.meta({ expected: 'an address such as http://127.0.0.1:8500' })).default({}),
   client: z
     .strictObject({
       timeout_ms: z.int().min(1).max(600_000).default(5_000),

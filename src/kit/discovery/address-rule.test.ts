@@ -163,7 +163,7 @@ describe('refusedUrl', () => {
 
   it.each([
     'http://127.0.0.1:8001/health',
-    'https://Orders.example.com/x?y=1#z',
+    'https://Orders.example.com/x?y=1',
     'http://[::1]:80/',
     'http://[0:0::1]/',
     'http://user-service:8001',

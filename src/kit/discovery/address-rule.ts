@@ -91,14 +91,25 @@ const HOST_NAME = /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)(?:\.[a-z0-9_](?:
 const NUMBER = /^(?:\d+|0x[0-9a-f]*)$/
 
 /**
- * Why a URL may not be called: not http or https, with a user name in it, or a host that is refused; undefined when it may.
+ * What is wrong with the text of an http or https URL; undefined when nothing is. A parser drops tabs and line breaks, encodes spaces and letters
+ * beyond ASCII, and keeps a fragment that is sent to nobody: what it would have to put right is refused, so that a URL is one text everywhere.
+ */
+export function urlFault(text: string): string | undefined {
+  if (!/^[\x21-\x7e]+$/.test(text)) return 'a URL with a space, a control character or a letter beyond ASCII in it'
+  if (!/^https?:\/\/[^/?#\\]+(?:[/?#][^\\]*)?$/i.test(text) || !URL.canParse(text)) return 'not an http or https URL'
+  if (text.includes('#')) return 'a URL with a fragment'
+  return /^[^/]*\/\/[^/?]*@/.test(text) ? 'a URL with a user name in it' : undefined
+}
+
+/**
+ * Why a URL may not be called: a fault of its text, or a host that is refused; undefined when it may.
  * @example refusedUrl('http://[::ffff:a9fe:a9fe]/') // 'a mapped IPv4 address'
  */
 export function refusedUrl(text: string): string | undefined {
-  const written = /^https?:\/\/([^/?#\\\s\p{Cc}]+)(?:[/?#][^\\\s\p{Cc}]*)?$/iu.exec(text)?.[1]
-  if (written === undefined || !URL.canParse(text)) return 'not an http or https URL'
-  const { hostname, username, password } = new URL(text)
-  if (username !== '' || password !== '' || written.includes('@')) return 'a URL with a user name in it'
+  const fault = urlFault(text)
+  if (fault !== undefined) return fault
+  const { hostname } = new URL(text)
+  const written = /\/\/([^/?]+)/.exec(text)?.[1] ?? ''
   const host = written.replace(/:\d*$/, '').toLowerCase()
   // the parser has put odd spellings right already: what it made of them decides, and that it had to is told
   const refused = refusedHost(hostname)

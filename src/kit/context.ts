@@ -1,5 +1,5 @@
 import type { Migration } from 'kysely/migration'
-import type { Bus } from '../drivers/bus/contract.ts'
+import type { Bus, BusLimits } from '../drivers/bus/contract.ts'
 import type { Cache } from '../drivers/cache/contract.ts'
 import type { Clock } from '../drivers/clock.ts'
 import type { Store } from '../drivers/store/contract.ts'
@@ -43,8 +43,8 @@ export interface RoleContext<C> {
   readonly waits: Waits
   /** This service's own database, opened and migrated; closed and health-checked by the kit. */
   store<DB>(migrations: Readonly<Record<string, Migration>>): Promise<Store<DB>>
-  /** The bus driver; only the broker role takes it. */
-  bus(): Promise<Bus>
+  /** The bus driver, with the limits that the role's own section sets; only the broker role takes it. */
+  bus(limits?: BusLimits): Promise<Bus>
   /** A cache of this service's own, opened; closed and health-checked by the kit. */
   cache(): Promise<Cache>
   /** A 256-bit key of the platform, made on first use and kept in the data folder (0600). Letters, digits, `-`. */

@@ -143,7 +143,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       secretKey: (name) => readSecretKey(`${settings.data}/keys`, name),
       store: (migrations) =>
         opened('store', openStore({ url: settings.store, name: service, folder: settings.data, migrations })),
-      bus: () => opened('bus', openBus({ url: settings.bus, folder: settings.data, clock })),
+      bus: (limits) => opened('bus', openBus({ ...limits, url: settings.bus, folder: settings.data, clock })),
       cache: () => opened('cache', openCache({ url: settings.cache, prefix: `${service}:`, clock })),
     }
     const running = await role.start(ctx)

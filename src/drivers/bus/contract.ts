@@ -106,8 +106,10 @@ export interface Bus {
   unsubscribe(id: string): Promise<boolean>
   /** A subscription as it stands now; undefined when there is none. */
   subscription(id: string): Promise<Subscription | undefined>
-  /** Subscriptions as they stand now, the oldest first; `after` is the id of the last one seen. Default: all. */
-  subscriptions(page?: Page): Promise<readonly Subscription[]>
+  /** Subscriptions as they stand now, those of a topic or a group alone, the oldest first; `after` is the id of the last one seen. Default: all. */
+  subscriptions(
+    page?: Partial<Page> & { topic?: string | undefined; group?: string | undefined },
+  ): Promise<readonly Subscription[]>
   /**
    * Leases up to `max` messages, fewer where they would have more than 8 MiB together, so that a consumer who bounds what it reads
    * (the kit's takes 10 MB) can take them all; waits up to `waitMs` for the first. Empty when none came, `signal` fired, or the
@@ -139,7 +141,7 @@ export interface Bus {
   /** Calls back whenever something was published to a topic that fits, or to so many that it may; returns how to stop. */
   watch(pattern: string, notify: () => void): () => void
   /** Topics that were ever published to, in the order they came to be; `after` is the name of the last one seen. Default: all. */
-  topics(page?: Page): Promise<readonly TopicInfo[]>
+  topics(page?: Partial<Page>): Promise<readonly TopicInfo[]>
   /**
    * Dead letters, oldest first; `after` is the `cursor` of the last one seen. `id`: those with this message id, or one that begins with it and
    * a space. Fewer than `limit` where they are large: only none is the end.

@@ -24,19 +24,33 @@ export const Limit = z
 /**
  * Cuts a list that was read one row longer than the page, and when there was one more, names the next page in the `Link` header
  * (RFC 8288): the same query, `after` the last row's id.
+ * @param idOf what `after` takes. Default: the row's `id`
  * @example return c.json(page(c, await users.list({ limit: limit + 1, after }), limit))
  */
 export function page<T extends { readonly id: number | string }>(
   c: Context<AppEnv>,
   rows: readonly T[],
   limit: number,
+  idOf?: (row: T) => number | string,
+): readonly T[]
+export function page<T>(
+  c: Context<AppEnv>,
+  rows: readonly T[],
+  limit: number,
+  idOf: (row: T) => number | string,
+): readonly T[]
+export function page<T extends { readonly id: number | string }>(
+  c: Context<AppEnv>,
+  rows: readonly T[],
+  limit: number,
+  idOf: (row: T) => number | string = ({ id }) => id,
 ): readonly T[] {
   if (rows.length <= limit) return rows
   const shown = rows.slice(0, limit)
   const last = shown.at(-1)
   if (last) {
     const query = new URLSearchParams(c.req.query())
-    query.set('after', String(last.id))
+    query.set('after', String(idOf(last)))
     c.header('link', `<${c.req.path}?${query}>; rel="next"`)
   }
   return shown

@@ -26,10 +26,15 @@ export function checkTopicName(name: string): string {
  * @example checkTopicPattern('order.*')
  */
 export function checkTopicPattern(pattern: string): string {
-  if (PATTERN.test(pattern) && fits(pattern)) return pattern
+  if (isTopicPattern(pattern)) return pattern
   throw new AppError('INVALID_REQUEST', 'Invalid topic', {
     detail: `A subscription's topic is dot-separated words, "*" for any one word, ">" at the end for the rest, at most ${MAX_TOPIC_BYTES} bytes`,
   })
+}
+
+/** Whether `checkTopicPattern` would let it pass. */
+export function isTopicPattern(pattern: string): boolean {
+  return PATTERN.test(pattern) && fits(pattern)
 }
 
 const fits = (name: string) => name.length * 3 <= MAX_TOPIC_BYTES || Buffer.byteLength(name) <= MAX_TOPIC_BYTES

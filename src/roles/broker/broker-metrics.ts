@@ -29,16 +29,15 @@ export function createBrokerMetrics(metrics: Metrics, bus: Bus): BrokerMetrics {
     labelNames: ['topic', 'group'],
     async collect() {
       this.reset()
-      const subscriptions = await bus.subscriptions().catch(() => [])
-      for (const { topic, group = '', pending } of subscriptions.slice(0, MAX_SERIES))
-        this.inc({ topic, group }, pending)
+      const subscriptions = await bus.subscriptions({ limit: MAX_SERIES }).catch(() => [])
+      for (const { topic, group = '', pending } of subscriptions) this.inc({ topic, group }, pending)
     },
   })
   metrics.gauge({
     name: 'broker_dead_letters',
     help: `Messages that failed too often, counted up to ${MAX_DEAD}`,
     async collect() {
-      this.set(await countDead(bus).catch(() => 0))
+      this.set(await bus.countDeadLetters(MAX_DEAD).catch(() => 0))
     },
   })
   return {
@@ -47,18 +46,6 @@ export function createBrokerMetrics(metrics: Metrics, bus: Bus): BrokerMetrics {
     acked: counter('broker_messages_acked_total', 'Deliveries acknowledged, by topic subscribed to'),
     nacked: counter('broker_messages_nacked_total', 'Deliveries given back, by topic subscribed to'),
   }
-}
-
-async function countDead(bus: Bus): Promise<number> {
-  let count = 0
-  let after: string | undefined
-  while (count < MAX_DEAD) {
-    const letters = await bus.deadLetters({ limit: MAX_DEAD - count, ...(after !== undefined && { after }) })
-    if (letters.length === 0) break
-    count += letters.length
-    after = letters.at(-1)?.cursor
-  }
-  return count
 }
 
 function byTopic(counter: Counter<'topic'>): (topic: string, count: number) => void {

@@ -3,18 +3,22 @@ import type { Bus, Publication } from '../../drivers/bus/contract.ts'
 import type { RoleContext } from '../../kit/context.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { createBrokerMetrics } from './broker-metrics.ts'
+import type { BrokerConfig } from './config.ts'
 import { deadLetterRoutes } from './dead-letter-routes.ts'
 import { deliveryRoutes } from './delivery-routes.ts'
+import { createKnownSubscriptions } from './known-subscriptions.ts'
+import { createOwnership } from './ownership.ts'
 import { publishRoutes } from './publish-routes.ts'
 import { createPublisher, type Publisher } from './publisher.ts'
 import { createPushDelivery } from './push-delivery.ts'
+import { streamRoutes } from './stream-routes.ts'
 import { subscriptionRoutes } from './subscription-routes.ts'
 import { topicRoutes } from './topic-routes.ts'
 
 /** What a broker needs of its role's context. */
 export type BrokerContext = Pick<
-  RoleContext<unknown>,
-  'bus' | 'metrics' | 'tracing' | 'log' | 'signal' | 'waits' | 'defer'
+  RoleContext<BrokerConfig>,
+  'authority' | 'bus' | 'clock' | 'config' | 'metrics' | 'tracing' | 'log' | 'signal' | 'waits' | 'defer'
 >
 
 /** Told of what happens, after it did. */
@@ -33,8 +37,14 @@ export interface Broker {
 
 /** Puts a broker together on its role's bus and takes the push deliveries up again that were under way before. */
 export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {}): Promise<Broker> {
-  const { tracing, log, signal, waits } = ctx
-  const bus = await ctx.bus()
+  const { config, clock, tracing, log, signal, waits } = ctx
+  const ownership = createOwnership(ctx.authority.mode, config)
+  const bus = await ctx.bus({
+    maxTopics: config.max_topics,
+    reservedTopics: ownership.reservedTopics,
+    maxSubscriptions: config.max_subscriptions,
+  })
+  const known = createKnownSubscriptions(bus)
   const metrics = createBrokerMetrics(ctx.metrics, bus)
   const { onPublished, onSubscribed, onUnsubscribed } = events
   const publisher = createPublisher({ bus, tracing, log, metrics, ...(onPublished && { onPublished }) })
@@ -43,10 +53,11 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
   for (const subscription of await bus.subscriptions()) push.update(subscription)
 
   const app = new Hono<AppEnv>()
-  publishRoutes(app, publisher)
-  subscriptionRoutes(app, { bus, push, onSubscribed, onUnsubscribed })
-  deliveryRoutes(app, { bus, metrics, waits })
-  topicRoutes(app, { bus, metrics, log, waits })
+  const streams = streamRoutes(app, { bus, clock, known, ownership, metrics, log, waits })
+  publishRoutes(app, { publisher, ownership })
+  subscriptionRoutes(app, { bus, push, known, ownership, onSubscribed, onUnsubscribed })
+  deliveryRoutes(app, { bus, known, ownership, streams, metrics, waits })
+  topicRoutes(app, { bus, log, waits })
   deadLetterRoutes(app, bus)
   return { app, bus, publisher }
 }

@@ -23,11 +23,16 @@ export const NewSubscription = z.object({
     .regex(/^[\p{L}\p{M}\p{N}_.:-]+$/u, 'letters, digits, ".", "_", "-" and ":" only')
     .optional(),
   /** Where each message is posted as a CloudEvent; absent for pull. */
-  push: z.object({ url: z.url({ protocol: /^https?$/ }).max(2_048) }).optional(),
+  push: z.object({ url: z.string().max(2_048) }).optional(),
   /** Deliveries before a message becomes a dead letter. Default 5. */
   max_deliver: z.int().min(1).max(1_000).optional(),
   /** Seconds a consumer has to acknowledge a message before it goes to the next. Default 30. */
   ack_wait: SECONDS.min(0.1).optional(),
+  /**
+   * Seconds without a pull, a stream or a settlement after which it is removed with all that it holds. Default: a day without a group, else
+   * never. Not for push.
+   */
+  expires_after: z.number().min(1).max(31_536_000).optional(),
   /** `new` (default): what comes from now on; `first`: all that is kept; a number: from that offset on. */
   from: z.union([z.enum(['new', 'first']), z.int().min(1)]).optional(),
 })
@@ -40,10 +45,13 @@ export const SubscriptionState = z.object({
   id: z.string(),
   topic: z.string(),
   group: z.string().optional(),
+  /** The service whose it is, or `user:` and a name; absent where it is anybody's. */
+  owner: z.string().optional(),
   push: z.object({ url: z.string() }).optional(),
   max_deliver: z.int(),
   ack_wait: z.number(),
-  /** Messages neither acknowledged nor dead. */
+  expires_after: z.number().optional(),
+  /** Messages neither acknowledged nor dead; where a pattern has news on many topics, no fewer than that. */
   pending: z.int(),
   /** Of these, with a consumer now. */
   leased: z.int(),

@@ -11,8 +11,8 @@ import { DeadLetter as DeadLetterSchema, Redrive } from './contract.ts'
 import { eventId } from './event-identity.ts'
 import { deadLetterJson, JSON_HEADERS } from './message-json.ts'
 
-/** Dead letters read at a time when looking for some by id. */
-const PAGE = 500
+/** Dead letters read, and ids of them named, at a time: each is a look of its own. */
+const PAGE = 100
 
 const LettersQuery = z.object({
   subscription: z.string().min(1).max(255).optional(),
@@ -85,23 +85,25 @@ const ownerOf = (subscription: string | undefined): Owner => (subscription === u
 /** Redrives until there is nothing left to, or no room for more. */
 async function redriveAll(bus: Bus, owner: Owner, ids: readonly string[] | undefined): Promise<number> {
   let redriven = 0
-  for (;;) {
-    const count = await bus.redrive({ ...owner, ...(ids && { ids }) })
-    if (count === 0) return redriven
+  for (let at = 0; at < (ids?.length ?? 1); ) {
+    const count = await bus.redrive({ ...owner, ...(ids && { ids: ids.slice(at, at + PAGE) }) })
     redriven += count
+    if (count === 0) at += PAGE
   }
+  return redriven
 }
 
 /** The bus's own ids of dead letters that their publishers gave these ids. */
 async function busIds(bus: Bus, owner: Owner, ids: readonly string[]): Promise<readonly string[]> {
-  const wanted = new Set(ids)
   const found = new Set<string>()
-  let letters: readonly DeadLetter[] = []
-  let after: string | undefined
-  do {
-    letters = await bus.deadLetters({ ...owner, limit: PAGE, ...(after !== undefined && { after }) })
-    for (const letter of letters) if (wanted.has(eventId(letter))) found.add(letter.id)
-    after = letters.at(-1)?.cursor
-  } while (letters.length > 0)
+  for (const id of new Set(ids)) {
+    let after: string | undefined
+    for (;;) {
+      const letters = await bus.deadLetters({ ...owner, id, limit: PAGE, ...(after !== undefined && { after }) })
+      for (const letter of letters) if (eventId(letter) === id) found.add(letter.id)
+      after = letters.at(-1)?.cursor
+      if (after === undefined) break
+    }
+  }
   return [...found]
 }

@@ -7,7 +7,10 @@ import type { Wait, Waits } from '../../kit/http/waits.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import type { BrokerMetrics } from './broker-metrics.ts'
 import { Acknowledgement, Delivery as DeliverySchema, Return, SubscriptionPath } from './contract.ts'
+import type { KnownSubscriptions } from './known-subscriptions.ts'
 import { deliveryJson, JSON_HEADERS } from './message-json.ts'
+import type { OpenStreams } from './open-streams.ts'
+import type { Ownership } from './ownership.ts'
 
 /** Most messages in one pull. */
 const MAX_PULL = 1_000
@@ -22,13 +25,18 @@ const PullQuery = z.object({
 /** What the routes work with. */
 export interface DeliveryRoutesOptions {
   readonly bus: Bus
+  readonly known: KnownSubscriptions
+  readonly ownership: Pick<Ownership, 'checkUse'>
+  readonly streams: OpenStreams
   readonly metrics: BrokerMetrics
   /** The pulls that wait, counted; when the role stops they end empty. */
   readonly waits: Waits
 }
 
 /** The routes by which consumers take messages and settle them. */
-export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, waits }: DeliveryRoutesOptions): void {
+export function deliveryRoutes(app: Hono<AppEnv>, options: DeliveryRoutesOptions): void {
+  const { bus, known, ownership, streams, metrics, waits } = options
+
   app.post(
     '/broker/subscriptions/:id/pull',
     route({
@@ -39,6 +47,7 @@ export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, waits }: Deliv
       invalid: 'Invalid pull',
       responses: {
         200: z.object({ messages: z.array(DeliverySchema) }),
+        403: "Another's",
         404: 'Unknown subscription',
         429: 'Too many wait',
       },
@@ -46,6 +55,7 @@ export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, waits }: Deliv
     async (c) => {
       const { id } = c.req.valid('param')
       const { max, wait } = c.req.valid('query')
+      ownership.checkUse(await known.get(id))
       const pull = waits.begin(c, wait > 0)
       try {
         const deliveries = await bus.pull(id, { max, waitMs: wait * 1000, signal: pull.signal })
@@ -62,7 +72,7 @@ export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, waits }: Deliv
   async function giveBackUnread(id: string, deliveries: readonly Delivery[], pull: Wait): Promise<void> {
     if (deliveries.length === 0 || !pull.gone()) return
     const tokens = deliveries.map((delivery) => delivery.ack)
-    await bus.nack(id, tokens, { delayMs: 0, reason: 'the consumer went away' })
+    await bus.nack(id, tokens, { delayMs: 0, reason: 'the consumer went away', unseen: true })
   }
 
   app.post(
@@ -75,6 +85,7 @@ export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, waits }: Deliv
       invalid: 'Invalid acknowledgement',
       responses: {
         200: z.object({ acked: z.int(), refused: z.int() }),
+        403: "Another's",
         404: 'Unknown subscription',
         409: 'No lease holds any more',
       },
@@ -82,8 +93,11 @@ export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, waits }: Deliv
     async (c) => {
       const { id } = c.req.valid('param')
       const { acks } = c.req.valid('json')
+      const subscription = await known.get(id)
+      ownership.checkUse(subscription)
       const acked = held(await bus.ack(id, acks))
-      metrics.acked(await topicOf(id), acked)
+      streams.settled(id, acks)
+      metrics.acked(subscription.topic, acked)
       return c.json({ acked, refused: acks.length - acked })
     },
   )
@@ -98,6 +112,7 @@ export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, waits }: Deliv
       invalid: 'Invalid nack',
       responses: {
         200: z.object({ nacked: z.int(), refused: z.int() }),
+        403: "Another's",
         404: 'Unknown subscription',
         409: 'No lease holds any more',
       },
@@ -105,14 +120,15 @@ export function deliveryRoutes(app: Hono<AppEnv>, { bus, metrics, waits }: Deliv
     async (c) => {
       const { id } = c.req.valid('param')
       const { acks, delay, reason } = c.req.valid('json')
-      const options = { ...(delay !== undefined && { delayMs: delay * 1000 }), ...(reason !== undefined && { reason }) }
-      const nacked = held(await bus.nack(id, acks, options))
-      metrics.nacked(await topicOf(id), nacked)
+      const how = { ...(delay !== undefined && { delayMs: delay * 1000 }), ...(reason !== undefined && { reason }) }
+      const subscription = await known.get(id)
+      ownership.checkUse(subscription)
+      const nacked = held(await bus.nack(id, acks, how))
+      streams.settled(id, acks)
+      metrics.nacked(subscription.topic, nacked)
       return c.json({ nacked, refused: acks.length - nacked })
     },
   )
-
-  const topicOf = createTopicOf(bus)
 }
 
 /** A settlement that came too late for every one of its leases is refused, so that a consumer who slept notices. */
@@ -121,21 +137,6 @@ function held(count: number): number {
   throw new AppError('CONFLICT', 'No lease holds any more', {
     detail: 'The leases ended or the deliveries were settled before; the messages come again or came again already',
   })
-}
-
-/** Subscriptions whose topic is remembered. */
-const KNOWN = 1_000
-
-function createTopicOf(bus: Pick<Bus, 'subscription'>): (id: string) => Promise<string> {
-  const topics = new Map<string, string>()
-  return async (id) => {
-    const known = topics.get(id)
-    if (known !== undefined) return known
-    const topic = (await bus.subscription(id))?.topic ?? ''
-    if (topics.size >= KNOWN) topics.clear()
-    topics.set(id, topic)
-    return topic
-  }
 }
 
 /** Counts neighbours of one topic together: a pull mostly has one. */

@@ -7,6 +7,7 @@ import { messageOf } from '../../kit/errors.ts'
 import { pause } from '../../kit/pause.ts'
 import { defineRole } from '../../kit/role.ts'
 import { startBroker } from './broker.ts'
+import { BrokerConfig } from './config.ts'
 import type { Publisher } from './publisher.ts'
 
 const ORDERS = 'order.created'
@@ -36,7 +37,7 @@ export const brokerDemo = defineRole({
   inUp: false,
   async start(ctx) {
     ctx.log.info('Démarrage des services asynchrones...')
-    const { app, bus, publisher } = await startBroker(ctx, narrator(ctx))
+    const { app, bus, publisher } = await startBroker({ ...ctx, config: BrokerConfig.parse({}) }, narrator(ctx))
     await subscribe(ctx, bus, PAYMENTS, 'demo-order-service', async ({ payload }) => {
       ctx.log.info(`[OrderService] Paiement traité: ${payload}`)
     })

@@ -7,24 +7,34 @@ import type { AppEnv } from '../../kit/role.ts'
 import { Receipt as ReceiptSchema } from './contract.ts'
 import { eventId } from './event-identity.ts'
 import { JSON_HEADERS } from './message-json.ts'
+import type { Ownership } from './ownership.ts'
 import { readBatch, readMessage } from './publish-request.ts'
 import type { Publisher } from './publisher.ts'
 
 /** Largest body of a batch, in bytes (8 MiB). */
 const MAX_BATCH_BYTES = 8_388_608
 
+const REFUSED = 'A topic of it belongs to others: nothing was published'
+
+/** What the routes work with. */
+export interface PublishRoutesOptions {
+  readonly publisher: Publisher
+  readonly ownership: Pick<Ownership, 'checkPublish'>
+}
+
 /** The routes by which messages come in. */
-export function publishRoutes(app: Hono<AppEnv>, publisher: Publisher): void {
+export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: PublishRoutesOptions): void {
   app.post(
     // everything: a name with a slash or a line break in it is a wrong name, not an unknown route
     '/broker/publish/:topic{[\\s\\S]+}',
     route({
       summary: 'Publish a message: any JSON, or a CloudEvent',
       scope: 'messages:publish',
-      responses: { 202: ReceiptSchema },
+      responses: { 202: ReceiptSchema, 403: REFUSED },
     }),
     async (c) => {
       const message = readMessage(c.req.param('topic'), headersOf(c), await readBody(c))
+      ownership.checkPublish([message])
       const [receipt] = await publisher.publish([message])
       return c.body(receiptJson(receipt, eventId(message)), 202, JSON_HEADERS)
     },
@@ -34,10 +44,11 @@ export function publishRoutes(app: Hono<AppEnv>, publisher: Publisher): void {
     route({
       summary: 'Publish many messages: NDJSON, or a batch of CloudEvents',
       scope: 'messages:publish',
-      responses: { 202: z.object({ accepted: z.int() }) },
+      responses: { 202: z.object({ accepted: z.int() }), 403: REFUSED },
     }),
     async (c) => {
       const messages = readBatch(headersOf(c), await readBody(c, MAX_BATCH_BYTES))
+      ownership.checkPublish(messages)
       await publisher.publish(messages)
       return c.body(`{"accepted":${messages.length}}`, 202, JSON_HEADERS)
     },

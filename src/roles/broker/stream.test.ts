@@ -1,15 +1,18 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { type RunningBroker, runBroker } from './testing/running-broker.ts'
 
 interface StreamEvent {
   readonly id?: string
-  readonly data: { readonly topic: string; readonly payload: unknown }
+  readonly data: { readonly topic: string; readonly payload: unknown; readonly delivery: number; readonly ack: string }
 }
 
 /** Follows a stream until it is closed; what came lies in `events`. */
-async function open(broker: RunningBroker, path: string, headers: Record<string, string> = {}) {
+async function open(broker: RunningBroker, path: string, headers: Record<string, string> = {}, method = 'GET') {
   const closing = new AbortController()
-  const answer = await fetch(broker.url + path, { headers, signal: closing.signal })
+  const answer = await fetch(broker.url + path, { method, headers, signal: closing.signal })
   const events: StreamEvent[] = []
   const read = async () => {
     let text = ''
@@ -83,34 +86,24 @@ describe('a stream', () => {
     expect(payloads(after)).toEqual([2, 3])
   })
 
-  it('shares messages between the readers of a group, each to one, and keeps them while there is none', async () => {
+  it('has no effect, and refuses the group that would be one', async () => {
     await using broker = await runBroker()
-    const first = await open(broker, '/broker/stream/a?group=g')
-    await broker.call('POST', '/broker/publish/a', '0')
-    await vi.waitUntil(() => first.events.length === 1)
-    await first.close()
-    await broker.call('POST', '/broker/publish/a', '1')
-    await using second = await open(broker, '/broker/stream/a?group=g')
-    await using third = await open(broker, '/broker/stream/a?group=g')
-    await vi.waitUntil(() => second.events.length + third.events.length >= 1, { timeout: 5_000 })
-    for (const n of [2, 3, 4, 5]) await broker.call('POST', '/broker/publish/a', String(n))
-    await vi.waitUntil(() => second.events.length + third.events.length === 5, { timeout: 5_000 })
-    expect([...payloads(second), ...payloads(third)].toSorted()).toEqual([1, 2, 3, 4, 5])
-  })
-
-  it('leaves the settings of a group alone', async () => {
-    await using broker = await runBroker()
-    const spec = { topic: 'a', group: 'g', max_deliver: 2, ack_wait: 7 }
-    const { body } = await broker.call('POST', '/broker/subscriptions', spec)
-    await using _ = await open(broker, '/broker/stream/a?group=g')
-    expect((await broker.call('GET', `/broker/subscriptions/${body.id}`)).body).toMatchObject(spec)
-  })
-
-  it('is refused to a group that gets its messages pushed', async () => {
-    await using broker = await runBroker()
-    const push = { url: 'http://127.0.0.1:9/' }
-    await broker.call('POST', '/broker/subscriptions', { topic: 'a', group: 'g', push })
-    expect((await broker.call('GET', '/broker/stream/a?group=g')).status).toBe(409)
+    const path = '/broker/stream/order.created'
+    for (const query of ['group=g', 'group=', 'from=first&group=payment-service']) {
+      for (const method of ['GET', 'HEAD']) {
+        const answer = await fetch(`${broker.url}${path}?${query}`, { method })
+        expect(answer.status, `${method} ${query}`).toBe(400)
+        if (method === 'GET') expect(await answer.json()).toMatchObject({ detail: expect.stringContaining('POST') })
+      }
+    }
+    const head = await fetch(`${broker.url}${path}`, { method: 'HEAD' })
+    expect([head.status, head.headers.get('content-type')]).toEqual([200, 'text/event-stream'])
+    const { body } = await broker.call('POST', '/broker/subscriptions', { topic: 'order.created', group: 'g' })
+    for (const method of ['GET', 'HEAD']) {
+      const answer = await fetch(`${broker.url}/broker/subscriptions/${body.id}/stream`, { method })
+      expect(answer.status).toBe(404)
+    }
+    expect((await broker.call('GET', '/broker/subscriptions')).body.subscriptions).toHaveLength(1)
   })
 
   it.each([
@@ -136,5 +129,112 @@ describe('a stream', () => {
     const stream = await open(broker, '/broker/stream/a')
     await broker.stop()
     await stream.done
+  })
+})
+
+describe('the stream of a subscription', () => {
+  const subscribe = async (broker: RunningBroker, spec: object): Promise<string> =>
+    (await broker.call('POST', '/broker/subscriptions', spec)).body.id
+  const consume = (broker: RunningBroker, id: string, query = '') =>
+    open(broker, `/broker/subscriptions/${id}/stream${query}`, {}, 'POST')
+  const publish = async (broker: RunningBroker, ...payloads: unknown[]) => {
+    for (const payload of payloads) await broker.call('POST', '/broker/publish/a', JSON.stringify(payload))
+  }
+  const settle = (
+    broker: RunningBroker,
+    id: string,
+    verb: 'ack' | 'nack',
+    stream: { events: StreamEvent[] },
+    body = {},
+  ) =>
+    broker.call('POST', `/broker/subscriptions/${id}/${verb}`, {
+      acks: stream.events.map(({ data }) => data.ack),
+      ...body,
+    })
+  const state = async (broker: RunningBroker, id: string) =>
+    (await broker.call('GET', `/broker/subscriptions/${id}`)).body
+
+  it('shares messages between its readers, and keeps each until its reader says that it is through with it', async () => {
+    await using broker = await runBroker()
+    const id = await subscribe(broker, { topic: 'a', group: 'g' })
+    await using first = await consume(broker, id, '?max=2')
+    await using second = await consume(broker, id, '?max=2')
+    expect([first.status, first.type]).toEqual([200, 'text/event-stream'])
+    await publish(broker, 1, 2, 3, 4, 5)
+    await vi.waitUntil(() => first.events.length + second.events.length === 4)
+    expect(await state(broker, id)).toMatchObject({ pending: 5, leased: 4 })
+    expect((await settle(broker, id, 'ack', first)).body).toEqual({ acked: 2, refused: 0 })
+    await vi.waitUntil(() => first.events.length === 3)
+    await settle(broker, id, 'ack', first)
+    await settle(broker, id, 'ack', second)
+    expect([...payloads(first), ...payloads(second)].toSorted()).toEqual([1, 2, 3, 4, 5])
+    expect(await state(broker, id)).toMatchObject({ pending: 0, leased: 0 })
+  })
+
+  it('gives back at once what a reader leaves behind; the first counts as tried, what it never came to does not', async () => {
+    await using broker = await runBroker()
+    const id = await subscribe(broker, { topic: 'a', group: 'g', max_deliver: 2 })
+    await publish(broker, 1, 2, 3)
+    for (const delivery of [1, 2]) {
+      const stream = await consume(broker, id)
+      await vi.waitUntil(() => stream.events.length === 3)
+      expect(stream.events.find(({ data }) => data.payload === 1)?.data.delivery).toBe(delivery)
+      await stream.close()
+      await vi.waitUntil(async () => (await state(broker, id)).leased === 0)
+    }
+    await using last = await consume(broker, id)
+    await vi.waitUntil(() => last.events.length === 2)
+    expect(last.events.map(({ data }) => [data.payload, data.delivery]).toSorted()).toEqual([
+      [2, 1],
+      [3, 1],
+    ])
+    const letters = await broker.call('GET', '/broker/dead-letters')
+    expect(letters.body.dead_letters).toMatchObject([{ payload: 1, reason: 'the reader went away' }])
+  })
+
+  it('sends on when a lease ran out or a message was given back', async () => {
+    await using broker = await runBroker()
+    const id = await subscribe(broker, { topic: 'a', ack_wait: 0.3 })
+    await using stream = await consume(broker, id, '?max=1')
+    await publish(broker, 1)
+    await vi.waitUntil(() => stream.events.length === 2, { timeout: 5_000 })
+    expect(stream.events[1]?.data).toMatchObject({ payload: 1, delivery: 2 })
+    const [, again] = stream.events
+    await broker.call('POST', `/broker/subscriptions/${id}/nack`, { acks: [again?.data.ack], delay: 0 })
+    await vi.waitUntil(() => stream.events.length >= 3, { timeout: 5_000 })
+  })
+
+  it('ends with its subscription and with the broker, whose next start hands the messages out again', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'msvc-broker-'))
+    const broker = await runBroker({ folder })
+    const gone = await subscribe(broker, { topic: 'a' })
+    const ended = await consume(broker, gone)
+    await broker.call('DELETE', `/broker/subscriptions/${gone}`)
+    await ended.done
+    const id = await subscribe(broker, { topic: 'a', group: 'g', max_deliver: 1 })
+    const stream = await consume(broker, id)
+    await publish(broker, 1, 2)
+    await vi.waitUntil(() => stream.events.length === 2)
+    await settle(broker, id, 'ack', { events: stream.events.slice(0, 1) })
+    await broker.stop()
+    await stream.done
+    expect(broker.lines.filter((line) => line.includes('cut'))).toEqual([])
+    await rm(folder, { recursive: true })
+  })
+
+  it.each([
+    ['an unknown subscription', 'x', '', 404],
+    ['too many at a time', undefined, '?max=1001', 400],
+    ['none at a time', undefined, '?max=0', 400],
+  ])('is refused for %s', async (_, unknown, query, status) => {
+    await using broker = await runBroker()
+    const id = unknown ?? (await subscribe(broker, { topic: 'a' }))
+    expect((await broker.call('POST', `/broker/subscriptions/${id}/stream${query}`)).status).toBe(status)
+  })
+
+  it('is refused to a subscription whose messages are pushed', async () => {
+    await using broker = await runBroker()
+    const id = await subscribe(broker, { topic: 'a', group: 'g', push: { url: 'http://127.0.0.1:9/' } })
+    expect((await broker.call('POST', `/broker/subscriptions/${id}/stream`)).status).toBe(409)
   })
 })

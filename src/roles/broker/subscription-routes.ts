@@ -3,24 +3,40 @@ import * as z from 'zod'
 import type { Bus, Subscription, SubscriptionSpec } from '../../drivers/bus/contract.ts'
 import { refusedOnceResolved, refusedUrl } from '../../kit/discovery/address-rule.ts'
 import { AppError } from '../../kit/errors.ts'
+import { Limit, page } from '../../kit/http/paging.ts'
 import { route } from '../../kit/http/route.ts'
 import { checkTopicPattern } from '../../kit/messaging/topic-name.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { NewSubscription, SubscriptionPath, SubscriptionState } from './contract.ts'
+import type { KnownSubscriptions } from './known-subscriptions.ts'
+import type { Ownership } from './ownership.ts'
 import type { PushDelivery } from './push-delivery.ts'
 
 /** What the routes work with. */
 export interface SubscriptionRoutesOptions {
   readonly bus: Bus
   readonly push: PushDelivery
+  readonly known: KnownSubscriptions
+  readonly ownership: Ownership
   /** Told of what came and went. Default: nobody. */
   readonly onSubscribed?: ((topic: string) => void) | undefined
   readonly onUnsubscribed?: ((id: string) => void) | undefined
 }
 
+/** What a subscription without a group lives on without being used, in seconds (a day): nobody else will come for it. */
+const EXPIRES_AFTER = 86_400
+
+const ListQuery = z.object({
+  limit: Limit,
+  after: SubscriptionPath.shape.id.optional(),
+  /** Only those to this very topic or pattern. */
+  topic: NewSubscription.shape.topic.optional(),
+  group: NewSubscription.shape.group,
+})
+
 /** The routes by which subscriptions come and go. */
 export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoutesOptions): void {
-  const { bus, push, onSubscribed, onUnsubscribed } = options
+  const { bus, push, known, ownership, onSubscribed, onUnsubscribed } = options
 
   app.post(
     '/broker/subscriptions',
@@ -29,13 +45,17 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
       scope: 'messages:consume',
       body: NewSubscription,
       invalid: 'Invalid subscription',
-      responses: { 201: SubscriptionState },
+      responses: { 201: SubscriptionState, 403: "The group is another service's", 409: 'The group has another owner' },
     }),
     async (c) => {
       const wanted = c.req.valid('json')
       checkTopicPattern(wanted.topic)
-      if (wanted.push) await checkPushUrl(wanted.push.url)
-      const subscription = await bus.subscribe(toSpec(wanted))
+      ownership.checkGroup(wanted.group)
+      if (wanted.push) await checkPush(wanted.push.url, wanted.expires_after)
+      const owner = ownership.owner()
+      const reserved = ownership.isReserved(wanted.topic, wanted.group)
+      const subscription = await bus.subscribe({ ...toSpec(wanted), reserved, ...(owner !== undefined && { owner }) })
+      known.forget(subscription.id)
       push.update(subscription)
       onSubscribed?.(subscription.topic)
       return c.json(stateOf(subscription), 201, { location: `/broker/subscriptions/${subscription.id}` })
@@ -45,11 +65,17 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
   app.get(
     '/broker/subscriptions',
     route({
-      summary: 'All subscriptions',
+      summary: 'Subscriptions, the oldest first',
       scope: 'messages:read',
+      query: ListQuery,
+      invalid: 'Invalid query',
       responses: { 200: z.object({ subscriptions: z.array(SubscriptionState) }) },
     }),
-    async (c) => c.json({ subscriptions: (await bus.subscriptions()).map(stateOf) }),
+    async (c) => {
+      const { limit, ...filter } = c.req.valid('query')
+      const found = await bus.subscriptions({ ...filter, limit: limit + 1 })
+      return c.json({ subscriptions: page(c, found.map(stateOf), limit) })
+    },
   )
 
   app.get(
@@ -73,11 +99,13 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
       summary: 'End a subscription',
       scope: 'messages:consume',
       params: SubscriptionPath,
-      responses: { 204: 'Gone', 404: 'Unknown' },
+      responses: { 204: 'Gone', 403: "Another's", 404: 'Unknown' },
     }),
     async (c) => {
       const { id } = c.req.valid('param')
+      ownership.checkUse(await known.get(id))
       await push.stop(id)
+      known.forget(id)
       if (!(await bus.unsubscribe(id))) throw new AppError('NOT_FOUND', 'Subscription not found')
       onUnsubscribed?.(id)
       return c.body(null, 204)
@@ -91,6 +119,7 @@ function toSpec({
   push,
   max_deliver,
   ack_wait,
+  expires_after = group === undefined && !push ? EXPIRES_AFTER : undefined,
   from,
 }: z.infer<typeof NewSubscription>): SubscriptionSpec {
   return {
@@ -99,17 +128,34 @@ function toSpec({
     ...(push && { push }),
     ...(max_deliver !== undefined && { maxDeliver: max_deliver }),
     ...(ack_wait !== undefined && { ackWaitMs: Math.round(ack_wait * 1000) }),
+    ...(expires_after !== undefined && { expiresAfterMs: Math.round(expires_after * 1000) }),
     ...(from !== undefined && { from }),
   }
 }
 
-function stateOf({ id, topic, group, push, maxDeliver, ackWaitMs, pending, leased }: Subscription) {
-  const state = { id, topic, group, push, max_deliver: maxDeliver, ack_wait: ackWaitMs / 1000, pending, leased }
-  return state satisfies { [K in keyof z.input<typeof SubscriptionState>]: unknown }
+function stateOf(subscription: Subscription) {
+  const { id, topic, group, owner, push, maxDeliver, ackWaitMs, expiresAfterMs, pending, leased } = subscription
+  return {
+    id,
+    topic,
+    group,
+    owner,
+    push,
+    max_deliver: maxDeliver,
+    ack_wait: ackWaitMs / 1000,
+    expires_after: expiresAfterMs === undefined ? undefined : expiresAfterMs / 1000,
+    pending,
+    leased,
+  } satisfies { [K in keyof z.input<typeof SubscriptionState>]: unknown }
 }
 
-/** Throws AppError `INVALID_REQUEST` for a URL that the broker must not call. */
-async function checkPushUrl(url: string): Promise<void> {
+/** Throws AppError `INVALID_REQUEST` for a URL that the broker must not call, and for an end that would never come: the broker itself pulls. */
+async function checkPush(url: string, expiresAfter: number | undefined): Promise<void> {
+  if (expiresAfter !== undefined) {
+    throw new AppError('INVALID_REQUEST', 'Invalid subscription', {
+      detail: 'expires_after: not for push, which is always in use',
+    })
+  }
   const refused = refusedUrl(url) ?? (await refusedOnceResolved(new URL(url).hostname))
   if (refused === undefined) return
   throw new AppError('INVALID_REQUEST', 'Invalid push URL', { detail: `push.url is refused: ${refused}` })

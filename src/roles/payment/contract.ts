@@ -1,5 +1,8 @@
 import * as z from 'zod'
 
+/** The payment role's name in the registry. */
+export const PAYMENT_SERVICE = 'payment-service'
+
 /** Published once for each order that was charged, or couldn't be. */
 export const PAYMENT_PROCESSED = 'payment.processed'
 

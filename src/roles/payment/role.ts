@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { Amount, toCents } from '../../kit/money.ts'
 import { defineRole } from '../../kit/role.ts'
 import { ORDER_CREATED } from '../order/contract.ts'
+import { PAYMENT_SERVICE } from './contract.ts'
 import { type PaymentTables, paymentMigrations } from './payment-tables.ts'
 import { createPayments } from './payments.ts'
 import { paymentRoutes } from './routes.ts'
@@ -9,7 +10,7 @@ import { paymentRoutes } from './routes.ts'
 /** Charges orders: takes `order.created`, publishes `payment.processed` (seed 9.7.12). */
 export const payment = defineRole({
   name: 'payment',
-  service: 'payment-service',
+  service: PAYMENT_SERVICE,
   summary: 'charges each order once: takes order.created, publishes payment.processed',
   port: 8003,
   config: z.strictObject({

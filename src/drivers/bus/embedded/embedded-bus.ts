@@ -155,12 +155,21 @@ export class EmbeddedBus implements Bus {
     return reading(() => this.#subscriptions.find(id)?.describe())
   }
 
-  async subscriptions(page?: Page): Promise<readonly Subscription[]> {
+  async subscriptions({
+    topic,
+    group,
+    ...page
+  }: Partial<Page> & { topic?: string | undefined; group?: string | undefined } = {}): Promise<
+    readonly Subscription[]
+  > {
     this.#refuseWhenClosed()
     this.#dispatcher.tick()
     const described: Subscription[] = []
     let until = performance.now() + SLICE_MS
-    for (const subscription of pageOf(this.#subscriptions.all(), ({ id }) => id, page)) {
+    const wanted = [...this.#subscriptions.all()].filter(
+      (one) => (topic === undefined || one.source === topic) && (group === undefined || one.group === group),
+    )
+    for (const subscription of pageOf(wanted, ({ id }) => id, page)) {
       if (performance.now() >= until) {
         await setImmediate()
         this.#refuseWhenClosed()
@@ -224,7 +233,7 @@ export class EmbeddedBus implements Bus {
     return this.#watchers.add(pattern, notify)
   }
 
-  async topics(page?: Page): Promise<readonly TopicInfo[]> {
+  async topics(page: Partial<Page> = {}): Promise<readonly TopicInfo[]> {
     this.#refuseWhenClosed()
     return pageOf(this.#log.topics(), ({ name }) => name, page).map(({ name, first, last }) => ({
       topic: name,
@@ -353,14 +362,17 @@ export class EmbeddedBus implements Bus {
 }
 
 /** The part of a list that a page means; nothing behind one that isn't there any more. */
-function pageOf<T>(all: Iterable<T>, nameOf: (one: T) => string, page: Page | undefined): T[] {
-  if (page === undefined) return [...all]
+function pageOf<T>(
+  all: Iterable<T>,
+  nameOf: (one: T) => string,
+  { limit = Number.POSITIVE_INFINITY, after }: Partial<Page>,
+): T[] {
   const part: T[] = []
-  let isBehind = page.after === undefined
+  let isBehind = after === undefined
   for (const one of all) {
-    if (part.length >= page.limit) break
+    if (part.length >= limit) break
     if (isBehind) part.push(one)
-    else isBehind = nameOf(one) === page.after
+    else isBehind = nameOf(one) === after
   }
   return part
 }

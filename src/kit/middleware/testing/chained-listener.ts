@@ -10,7 +10,7 @@ import { createTracing } from '../../telemetry/tracer.ts'
 import { type ChainOptions, innerChain, outerChain } from '../chain.ts'
 
 /** Lets local callers in, and no token. */
-const LOCAL: Authority = {
+export const LOCAL_AUTHORITY: Authority = {
   mode: 'local',
   issuer: 'msvc',
   mint: async () => 'token',
@@ -36,7 +36,7 @@ export async function listenBehindChain(running: Running, parts: Partial<ChainOp
     log: silentLog,
     metrics: createMetrics(service),
     tracing: createTracing({ service, clock, ship: () => {} }),
-    authority: LOCAL,
+    authority: LOCAL_AUTHORITY,
     hosts: [],
     origins: running.origins ?? [],
     checks: new Map(),

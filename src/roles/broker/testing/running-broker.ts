@@ -1,18 +1,23 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Bus } from '../../../drivers/bus/contract.ts'
+import type * as z from 'zod'
+import type { Bus, BusLimits } from '../../../drivers/bus/contract.ts'
 import { embeddedDriver } from '../../../drivers/bus/embedded.ts'
 import { systemClock as clock } from '../../../drivers/clock.ts'
+import type { Authority } from '../../../kit/auth/authority.ts'
+import type { Identity } from '../../../kit/auth/identity.ts'
+import { AppError } from '../../../kit/errors.ts'
 import { testWaits } from '../../../kit/http/testing/waits.ts'
 import { createLifecycle } from '../../../kit/lifecycle.ts'
-import { listenBehindChain } from '../../../kit/middleware/testing/chained-listener.ts'
+import { LOCAL_AUTHORITY, listenBehindChain } from '../../../kit/middleware/testing/chained-listener.ts'
 import type { Running } from '../../../kit/role.ts'
 import type { Log } from '../../../kit/telemetry/log.ts'
 import { createMetrics } from '../../../kit/telemetry/metrics.ts'
 import { createTracing } from '../../../kit/telemetry/tracer.ts'
 import type { SpanRecord } from '../../../kit/telemetry/tracing.ts'
 import { type BrokerContext, startBroker } from '../broker.ts'
+import { BrokerConfig } from '../config.ts'
 
 /** What a subscription, a pull and so on answer; the tests look into it freely. */
 // biome-ignore lint/suspicious/noExplicitAny: JSON of many shapes, checked by what the tests expect of it
@@ -40,6 +45,10 @@ export interface RunningBroker extends AsyncDisposable {
 export interface RunOptions {
   /** Default: a new one, removed at the end. */
   readonly folder?: string
+  /** What differs in its section of the configuration. */
+  readonly config?: z.input<typeof BrokerConfig>
+  /** In token mode, these may call: by their tokens. */
+  readonly askers?: Readonly<Record<string, Identity>>
   /** Free bytes of the disk, as the bus sees them. */
   readonly freeBytes?: () => number
   readonly start?: (ctx: BrokerContext & { readonly log: Log }) => Promise<Pick<Running, 'app'>>
@@ -48,6 +57,8 @@ export interface RunOptions {
 /** Starts a broker on a free port; disposing of it stops it and removes its folder. */
 export async function runBroker({
   folder: given,
+  config = {},
+  askers,
   freeBytes,
   start = startBroker,
 }: RunOptions = {}): Promise<RunningBroker> {
@@ -59,10 +70,20 @@ export async function runBroker({
   const log: Log = { debug: write, info: write, warning: write, error: write, critical: write }
   const tracing = createTracing({ service: 'broker', clock, ship: (span) => spans.push(span) })
   const metrics = createMetrics('broker')
-  const bus = await embeddedDriver(freeBytes && { freeBytes }).open({ url: 'embedded:', folder, clock })
-  life.defer(() => bus.close())
+  const authority = askers ? tokenAuthority(askers) : LOCAL_AUTHORITY
+  const driver = embeddedDriver(freeBytes && { freeBytes })
+  let opened: Bus | undefined
+  const open = async (limits: BusLimits = {}) => {
+    const bus = await driver.open({ ...limits, url: 'embedded:', folder, clock })
+    life.defer(() => bus.close())
+    opened = bus
+    return bus
+  }
   const context = {
-    bus: async () => bus,
+    authority,
+    bus: open,
+    clock,
+    config: BrokerConfig.parse(config),
     metrics,
     tracing,
     log,
@@ -71,7 +92,8 @@ export async function runBroker({
     defer: life.defer,
   }
   const { app } = await start(context)
-  const listener = await listenBehindChain({ app }, { service: 'broker', metrics, tracing })
+  const bus = opened ?? (await open())
+  const listener = await listenBehindChain({ app }, { service: 'broker', metrics, tracing, authority })
   life.defer(() => listener.drain(1_000))
   const url = `http://127.0.0.1:${listener.port}`
   return {
@@ -90,6 +112,19 @@ export async function runBroker({
     async [Symbol.asyncDispose]() {
       await life.stop()
       if (given === undefined) await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Lets these in by their tokens, and nobody else. */
+function tokenAuthority(askers: Readonly<Record<string, Identity>>): Authority {
+  return {
+    ...LOCAL_AUTHORITY,
+    mode: 'token',
+    async verify(token) {
+      const asker = askers[token]
+      if (asker) return asker
+      throw new AppError('UNAUTHENTICATED', 'Unauthorized')
     },
   }
 }

@@ -1,0 +1,30 @@
+import type { Bus, Subscription } from '../../drivers/bus/contract.ts'
+import { AppError } from '../../kit/errors.ts'
+
+/** Subscriptions that are remembered. */
+const KNOWN = 1_000
+
+/** What of a subscription seldom changes, kept at hand so that an acknowledgement needn't ask the bus for it. */
+export interface KnownSubscriptions {
+  /** Throws AppError `NOT_FOUND`. */
+  get(id: string): Promise<Pick<Subscription, 'topic' | 'owner'>>
+  /** It changed. */
+  forget(id: string): void
+}
+
+/** Makes the memory of a bus's subscriptions. */
+export function createKnownSubscriptions(bus: Pick<Bus, 'subscription'>): KnownSubscriptions {
+  const known = new Map<string, Pick<Subscription, 'topic' | 'owner'>>()
+  return {
+    async get(id) {
+      const remembered = known.get(id)
+      if (remembered !== undefined) return remembered
+      const subscription = await bus.subscription(id)
+      if (!subscription) throw new AppError('NOT_FOUND', 'Subscription not found')
+      if (known.size >= KNOWN) known.clear()
+      known.set(id, subscription)
+      return subscription
+    },
+    forget: (id) => void known.delete(id),
+  }
+}

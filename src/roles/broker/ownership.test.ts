@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest'
+import type { Identity } from '../../kit/auth/identity.ts'
+import { SERVICE_SCOPES } from '../../kit/auth/scopes.ts'
+import { type RunningBroker, runBroker } from './testing/running-broker.ts'
+
+const service = (subject: string): Identity => ({ is: 'service', subject, scopes: new Set(SERVICE_SCOPES) })
+const person = (subject: string, ...scopes: string[]): Identity => ({ is: 'user', subject, scopes: new Set(scopes) })
+const askers = {
+  order: service('order-service'),
+  payment: service('payment-service'),
+  shop: service('shop-service'),
+  pretender: person('payment-service', ...SERVICE_SCOPES),
+  operator: person('ops', ...SERVICE_SCOPES, 'messages:read', 'messages:admin'),
+}
+type Name = keyof typeof askers
+const all: readonly Name[] = ['order', 'payment', 'shop', 'pretender', 'operator']
+
+const call = (broker: RunningBroker, who: Name, method: string, path: string, body?: unknown, headers = {}) =>
+  broker.call(method, path, body, { authorization: `Bearer ${who}`, ...headers })
+
+/** Who of all gets how far. */
+async function statuses(ask: (who: Name) => Promise<{ status: number }>) {
+  const told: Partial<Record<Name, number>> = {}
+  for (const who of all) told[who] = (await ask(who)).status
+  return told
+}
+
+describe('in token mode', () => {
+  it('nobody publishes to a topic of others, in whatever form', async () => {
+    await using broker = await runBroker({ askers, config: { topics: { 'shop.>': { publish: ['shop-service'] } } } })
+    const toPayment = { order: 403, payment: 202, shop: 403, pretender: 403, operator: 202 }
+    const toShop = { order: 403, payment: 403, shop: 202, pretender: 403, operator: 202 }
+    const publish = (topic: string) => (who: Name) => call(broker, who, 'POST', `/broker/publish/${topic}`, '{}')
+    expect(await statuses(publish('payment.processed'))).toEqual(toPayment)
+    expect(await statuses(publish('order.created'))).toMatchObject({ order: 202, payment: 403, shop: 403 })
+    expect(await statuses(publish('shop.item.sold'))).toEqual(toShop)
+    expect(await statuses(publish('anything'))).toMatchObject({ order: 202, shop: 202, pretender: 202 })
+
+    const event = { specversion: '1.0', source: '/payment-service', type: 'payment.processed', data: {} }
+    const structured = { 'content-type': 'application/cloudevents+json' }
+    const batched = { 'content-type': 'application/cloudevents-batch+json' }
+    const binary = { 'ce-specversion': '1.0', 'ce-source': '/x', 'ce-type': 'other', 'ce-id': 'b' }
+    const forms: [string, unknown, object][] = [
+      ['/broker/publish/payment.processed', { ...event, id: 's', type: 'other' }, structured],
+      ['/broker/publish/payment.processed', {}, binary],
+      ['/broker/publish', `{"topic":"mine","payload":1}\n${JSON.stringify({ ...event, id: 'n' })}`, {}],
+      ['/broker/publish', '{"topic":"mine","payload":1}\n{"topic":"payment.processed","payload":{}}', {}],
+      [
+        '/broker/publish',
+        [
+          { ...event, id: 'm', type: 'mine' },
+          { ...event, id: 'c' },
+        ],
+        batched,
+      ],
+    ]
+    for (const [path, body, headers] of forms) {
+      expect((await call(broker, 'shop', 'POST', path, body, headers)).status).toBe(403)
+    }
+    const topics = (await call(broker, 'operator', 'GET', '/broker/topics')).body.topics
+    expect(topics.map(({ topic }: { topic: string }) => topic)).not.toContain('mine')
+  })
+
+  it('the groups of the services that own topics are theirs before they ever come', async () => {
+    await using broker = await runBroker({ askers })
+    const join = (topic: string) => (who: Name) =>
+      call(broker, who, 'POST', '/broker/subscriptions', { topic, group: 'payment-service', from: 'first' })
+    for (const topic of ['order.created', 'order.*', '>', 'other']) {
+      expect(await statuses(join(topic))).toEqual({
+        order: 403,
+        payment: 201,
+        shop: 403,
+        pretender: 403,
+        operator: 201,
+      })
+    }
+  })
+
+  it('a subscription is its maker’s, in all that is done with it', async () => {
+    await using broker = await runBroker({ askers })
+    const spec = { topic: 'a', group: 'shop' }
+    const made = await call(broker, 'shop', 'POST', '/broker/subscriptions', spec)
+    expect(made.body).toMatchObject({ owner: 'shop-service' })
+    const own = await call(broker, 'pretender', 'POST', '/broker/subscriptions', { topic: 'a' })
+    expect(own.body).toMatchObject({ owner: 'user:payment-service' })
+    await call(broker, 'shop', 'POST', '/broker/publish/a', '1')
+    const path = `/broker/subscriptions/${made.body.id}`
+    const [{ ack }] = (await call(broker, 'shop', 'POST', `${path}/pull`)).body.messages
+    const others: readonly Name[] = ['order', 'payment', 'pretender']
+    for (const who of others) {
+      for (const [verb, body] of [
+        ['pull'],
+        ['stream'],
+        ['ack', { acks: [ack] }],
+        ['nack', { acks: [ack], delay: 0 }],
+      ] as const) {
+        expect((await call(broker, who, 'POST', `${path}/${verb}`, body)).status, `${who} ${verb}`).toBe(403)
+      }
+      expect((await call(broker, who, 'DELETE', path)).status).toBe(403)
+      expect((await call(broker, who, 'POST', '/broker/dead-letters/redrive')).status).toBe(403)
+      expect((await call(broker, who, 'POST', '/broker/subscriptions', spec)).status).toBe(409)
+    }
+    expect((await call(broker, 'shop', 'POST', '/broker/subscriptions', spec)).body.id).toBe(made.body.id)
+    expect((await call(broker, 'operator', 'POST', '/broker/subscriptions', spec)).body).toMatchObject({
+      id: made.body.id,
+      owner: 'shop-service',
+    })
+    expect((await call(broker, 'shop', 'POST', `${path}/ack`, { acks: [ack] })).status).toBe(200)
+    expect((await call(broker, 'operator', 'DELETE', path)).status).toBe(204)
+  })
+
+  it('what nobody owns is an operator’s, until who joins the group makes it his', async () => {
+    await using broker = await runBroker({ askers })
+    const spec = { topic: 'a', group: 'shop' }
+    const { body } = await call(broker, 'operator', 'POST', '/broker/subscriptions', spec)
+    expect(body).not.toHaveProperty('owner')
+    const pull = (who: Name) => call(broker, who, 'POST', `/broker/subscriptions/${body.id}/pull`)
+    expect([(await pull('shop')).status, (await pull('operator')).status]).toEqual([403, 200])
+    await call(broker, 'shop', 'POST', '/broker/subscriptions', spec)
+    expect(await statuses(pull)).toEqual({ order: 403, payment: 403, shop: 200, pretender: 403, operator: 200 })
+  })
+
+  it('the built-in topics stay owned beside configured ones, and null opens one', async () => {
+    await using broker = await runBroker({
+      askers,
+      config: { topics: { a: { publish: ['order-service'] }, 'order.created': null } },
+    })
+    const publish = async (who: Name, topic: string) =>
+      (await call(broker, who, 'POST', `/broker/publish/${topic}`, '{}')).status
+    expect(await publish('shop', 'payment.processed')).toBe(403)
+    expect(await publish('shop', 'a')).toBe(403)
+    expect(await publish('shop', 'order.created')).toBe(202)
+  })
+})
+
+describe('in local mode', () => {
+  it('everything is everybody’s: nobody is known there', async () => {
+    await using broker = await runBroker()
+    const headers = { 'x-user-id': 'ann' }
+    expect((await broker.call('POST', '/broker/publish/payment.processed', '{}', headers)).status).toBe(202)
+    const group = { topic: 'order.created', group: 'payment-service' }
+    const { status, body } = await broker.call('POST', '/broker/subscriptions', group, headers)
+    expect([status, body.owner]).toEqual([201, undefined])
+  })
+})

@@ -1,0 +1,89 @@
+import type { Publication } from '../../drivers/bus/contract.ts'
+import { topicPattern } from '../../drivers/bus/topic-pattern.ts'
+import { identityOf } from '../../kit/auth/asker.ts'
+import type { AuthMode } from '../../kit/auth/authority.ts'
+import type { Identity } from '../../kit/auth/identity.ts'
+import { wantSomebody } from '../../kit/auth/ownership.ts'
+import { AppError } from '../../kit/errors.ts'
+import { currentScope } from '../../kit/telemetry/scope.ts'
+import { type BrokerConfig, PLATFORM_TOPICS } from './config.ts'
+
+/** The scope of operators: what owners may, they may. */
+const ADMIN_SCOPE = 'messages:admin'
+
+/**
+ * Whose topics, groups and subscriptions are, and what the asker may do with them. Only a verified asker can own something: in local mode
+ * everything is everybody's.
+ */
+export interface Ownership {
+  /** Topics, by their names, that there is always a place for. */
+  readonly reservedTopics: readonly string[]
+  /** Whose it is what the asker makes now; undefined for a local one and for an operator, who may have any. */
+  owner(): string | undefined
+  /** Throws AppError `FORBIDDEN` for a message to a topic that belongs to others. */
+  checkPublish(messages: readonly Publication[]): void
+  /** Throws AppError `FORBIDDEN` for a group with the name of a service that owns topics, unless that one asks. */
+  checkGroup(group: string | undefined): void
+  /** Throws AppError `FORBIDDEN` for a subscription that isn't the asker's. */
+  checkUse(subscription: { readonly owner?: string | undefined }): void
+  /** Whether it is a subscription of an owner's group to an owned topic: there are only so many. */
+  isReserved(topic: string, group: string | undefined): boolean
+}
+
+/** Makes the ownership that a configuration says, over the platform's own. */
+export function createOwnership(mode: AuthMode, config: Pick<BrokerConfig, 'topics'>): Ownership {
+  const owned = Object.entries({ ...PLATFORM_TOPICS, ...config.topics }).flatMap(([source, topic]) =>
+    topic ? [{ pattern: topicPattern(source), publishers: new Set(topic.publish) }] : [],
+  )
+  const exact = new Map(owned.filter(({ pattern }) => pattern.exact).map((topic) => [topic.pattern.source, topic]))
+  const patterns = owned.filter(({ pattern }) => !pattern.exact)
+  const platform = Object.values(PLATFORM_TOPICS).flatMap((topic) => topic?.publish ?? [])
+  const owners = new Set([...platform, ...owned.flatMap(({ publishers }) => [...publishers])])
+  const isOpen = mode === 'local'
+
+  /** Who asks, where that makes a difference. */
+  function restricted(): Identity | undefined {
+    if (isOpen) return undefined
+    wantSomebody(currentScope()?.asker, 'What the broker keeps belongs to who makes it')
+    const identity = identityOf(currentScope()?.asker)
+    return identity?.scopes.has(ADMIN_SCOPE) ? undefined : identity
+  }
+
+  function checkTopic(topic: string, asker: Identity): void {
+    const found = exact.get(topic) ?? patterns.find(({ pattern }) => pattern.matches(topic))
+    if (!found || (asker.is === 'service' && found.publishers.has(asker.subject))) return
+    const names = [...found.publishers].join(', ')
+    throw new AppError('FORBIDDEN', 'Forbidden', {
+      detail: `The topic ${topic} belongs to ${names}: only it publishes there`,
+    })
+  }
+
+  return {
+    reservedTopics: [...exact.keys()],
+    owner() {
+      const asker = restricted()
+      return asker && nameOf(asker)
+    },
+    checkPublish(messages) {
+      const asker = restricted()
+      if (asker) for (const { topic } of messages) checkTopic(topic, asker)
+    },
+    checkGroup(group) {
+      const asker = restricted()
+      if (!asker || group === undefined || !owners.has(group) || nameOf(asker) === group) return
+      throw new AppError('FORBIDDEN', 'Forbidden', { detail: `The group ${group} belongs to the service of that name` })
+    },
+    checkUse({ owner }) {
+      const asker = restricted()
+      if (!asker || nameOf(asker) === owner) return
+      const whose = owner ?? 'nobody: subscribe to its group again to make it yours'
+      throw new AppError('FORBIDDEN', 'Forbidden', { detail: `This subscription belongs to ${whose}` })
+    },
+    isReserved: (topic, group) => group !== undefined && owners.has(group) && exact.has(topic),
+  }
+}
+
+/** A person's name is told apart from a service's: no service has a colon in it. */
+function nameOf({ is, subject }: Identity): string {
+  return is === 'service' ? subject : `user:${subject}`
+}

@@ -5,6 +5,7 @@ import { USER_SERVICE } from '../user/contract.ts'
 import { proxyFault } from './request-origin.ts'
 import { parseRequestTarget } from './request-path.ts'
 import { METHODS, type Route } from './route-table.ts'
+import type { UpstreamsOptions } from './upstream/upstreams.ts'
 
 /** Limits of security.md's table. */
 const DEADLINE_MS = 15_000
@@ -64,6 +65,13 @@ const Cors = z.strictObject({
 /** Which pages of other origins may call, and what of the answers they may read (Fetch standard §3.2). */
 export type CorsConfig = z.infer<typeof Cors>
 
+/** The connections to each instance of a service, and how they are shared out. */
+const Pool = z.strictObject({
+  max_connections: z.int().min(1).max(16_384).default(1_024),
+  upload_share: z.number().min(0.01).max(1).default(0.5),
+  caller_share: z.number().min(0.01).max(1).default(0.25),
+})
+
 /** A field name (RFC 9110 §5.6.2), or the beginning of one with `*` behind. */
 const StrippedHeader = z
   .string()
@@ -113,11 +121,17 @@ export const GatewayConfig = z.strictObject({
   body_limit: BodyLimit.default(BODY_LIMIT),
   write_limit: Limit.nullable().default({ per_second: 5_000, burst: 10_000 }),
   read_limit: Limit.nullable().default(null),
+  pool: Pool.prefault({}),
   strip_headers: z.array(StrippedHeader).default([]),
   trusted_proxies: z.array(TrustedProxy).default([]),
   cors: Cors.prefault({}),
 })
 export type GatewayConfig = z.infer<typeof GatewayConfig>
+
+/** The configured bounds of each pool. */
+export function poolLimitsOf({ pool }: GatewayConfig): UpstreamsOptions['limits'] {
+  return { maxConnections: pool.max_connections, uploadShare: pool.upload_share, callerShare: pool.caller_share }
+}
 
 function isStrippable({ prefix, strip_prefix }: { prefix: string; strip_prefix: string }): boolean {
   return strip_prefix === '' || prefix === strip_prefix || prefix.startsWith(`${strip_prefix}/`)

@@ -49,16 +49,18 @@ export interface Dispatched {
 
 /**
  * Has an admitted request answered: waits for its body, sends it to an instance, to another one where that is allowed, and
- * answers with a problem when none did. The caller is the one in the exchange's scope.
+ * answers with a problem when none did. Who asks is in the exchange's scope.
+ * @param caller the same as a number, for his share of connections (`callerNumber`)
  */
-export function dispatch(tools: DispatchTools, request: Dispatched): void {
-  new Dispatch(tools, request).start()
+export function dispatch(tools: DispatchTools, request: Dispatched, caller: number): void {
+  new Dispatch(tools, request, caller).start()
 }
 
 /** A class, since it is made for every request: one object instead of a closure for each step. */
 class Dispatch implements Watched {
   readonly #tools: DispatchTools
   readonly #request: Dispatched
+  readonly #caller: number
   readonly dueAt: number
   #body: RequestBody = { kind: 'none' }
   #serviceToken: string | undefined
@@ -67,9 +69,10 @@ class Dispatch implements Watched {
   /** Instances it failed on. */
   #failed: Set<Instance> | undefined
 
-  constructor(tools: DispatchTools, request: Dispatched) {
+  constructor(tools: DispatchTools, request: Dispatched, caller: number) {
     this.#tools = tools
     this.#request = request
+    this.#caller = caller
     const { exchange, route } = request
     this.dueAt = exchange.startedAt + route.deadline_ms
   }
@@ -132,6 +135,7 @@ class Dispatch implements Watched {
       method: exchange.method,
       head: this.#head(pool.authority),
       body: this.#body,
+      caller: this.#caller,
       bodyLimit: route.body_limit,
       deadlineAt: this.dueAt,
       silenceMs: route.upstream_timeout_ms,

@@ -4,7 +4,7 @@ import { createBalancer } from '../../kit/discovery/balancer.ts'
 import type { Running } from '../../kit/role.ts'
 import { ORDER_SERVICE } from '../order/contract.ts'
 import { USER_SERVICE } from '../user/contract.ts'
-import { type GatewayConfig, routesOf } from './config.ts'
+import { type GatewayConfig, poolLimitsOf, routesOf } from './config.ts'
 import { corsPolicy } from './cors.ts'
 import { headerFilter } from './forwarded-headers.ts'
 import { gatewayMetrics } from './gateway-metrics.ts'
@@ -24,7 +24,7 @@ export type GatewayContext = Pick<
 /** Puts a gateway together: the proxy in front, and behind it the routes that it answers itself. */
 export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app' | 'handle' | 'origins'>> {
   const { config, authority, directory, clock, log, service } = ctx
-  const upstreams = createUpstreams({ directory, clock })
+  const upstreams = createUpstreams({ directory, clock, limits: poolLimitsOf(config) })
   ctx.defer(() => upstreams.close())
   const watchdog = startWatchdog({ clock })
   ctx.defer(() => watchdog.stop())

@@ -39,6 +39,13 @@ export function errorOf(outcome: Failure, { upstream, body_limit, deadline_ms }:
       if (refusal.why === 'connect') {
         return unavailable('UPSTREAM_FAILED', 'Bad gateway', `${upstream} could not be reached`, refusal.cause)
       }
+      if (refusal.why === 'share') {
+        return unavailable(
+          'RATE_LIMITED',
+          'Too many requests',
+          `${upstream} is busy with other requests of this caller`,
+        )
+      }
       return unavailable('UNAVAILABLE', 'Service unavailable', `${upstream} has too much to do at the moment`)
     }
   }
@@ -50,7 +57,7 @@ export function nobody(upstream: string): AppError {
 }
 
 function unavailable(
-  code: 'UPSTREAM_FAILED' | 'UNAVAILABLE' | 'UNREACHABLE',
+  code: 'UPSTREAM_FAILED' | 'UNAVAILABLE' | 'UNREACHABLE' | 'RATE_LIMITED',
   message: string,
   detail: string,
   cause?: Error,

@@ -10,6 +10,7 @@ import type { originRule } from './request-origin.ts'
 import { parseRequestTarget } from './request-path.ts'
 import { type Access, type Route, routeTable, upstreamTarget } from './route-table.ts'
 import { bucketKey } from './token-bucket.ts'
+import { callerNumber } from './upstream/shares.ts'
 
 /** What the door knows: its routes, its rules for browsers, and what requests are dispatched with. */
 export interface ProxyOptions extends DispatchTools {
@@ -76,11 +77,11 @@ function admission(options: ProxyOptions): (access: Access, request: Dispatched)
   const { routes, authority, service, clock, metrics, log } = options
   const limits = rateLimits(routes)
 
-  function overLimit({ exchange, origin, route }: Dispatched, caller: Caller): AppError | undefined {
+  function overLimit({ exchange, route }: Dispatched, key: string): AppError | undefined {
     const held = limits.get(route)
     const buckets = isSafe(exchange.method) ? held?.reads : held?.writes
     if (!buckets) return undefined
-    const verdict = buckets.take(bucketKey(identityOf(caller)?.subject, origin.address), clock.monotonic())
+    const verdict = buckets.take(key, clock.monotonic())
     if (verdict.allowed) return undefined
     metrics.limited(route.prefix)
     const headers = { 'retry-after': String(verdict.retryAfterSeconds) }
@@ -88,11 +89,12 @@ function admission(options: ProxyOptions): (access: Access, request: Dispatched)
   }
 
   function proceed(request: Dispatched, caller: Caller): void {
-    const { exchange } = request
+    const { exchange, origin } = request
     exchange.scope.asker = caller
-    const error = overLimit(request, caller)
+    const key = bucketKey(identityOf(caller)?.subject, origin.address)
+    const error = overLimit(request, key)
     if (error) answerProblem(exchange, error)
-    else dispatch(options, request)
+    else dispatch(options, request, callerNumber(key))
   }
 
   return function admit(access, request) {

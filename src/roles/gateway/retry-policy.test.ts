@@ -33,6 +33,7 @@ describe('mayRetry', () => {
     [false, 'what was answered', { outcome: { kind: 'answered', status: 503 } }],
     [false, 'a request whose client left', { outcome: { kind: 'client-gone' } }],
     [false, 'what overload refused', { outcome: { kind: 'refused', refusal: { why: 'overloaded' } } }],
+    [false, 'what a caller’s share refused', { outcome: { kind: 'refused', refusal: { why: 'share' } } }],
   ] as const)('%s: %s', (verdict, _, changes) => {
     expect(may(changes)).toBe(verdict)
   })

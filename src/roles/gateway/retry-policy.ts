@@ -27,7 +27,7 @@ export function mayRetry({ outcome, method, body, idempotencyKey, attempts, othe
   const repeatable = (IDEMPOTENT.has(method) || idempotencyKey) && body !== 'stream'
   switch (outcome.kind) {
     case 'refused':
-      return otherInstance && outcome.refusal.why !== 'overloaded'
+      return otherInstance && (outcome.refusal.why === 'connect' || outcome.refusal.why === 'closed')
     case 'broken':
       return repeatable && (outcome.stale || otherInstance)
     case 'timeout':

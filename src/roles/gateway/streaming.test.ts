@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -47,6 +48,74 @@ async function peakOf(work: () => Promise<unknown>): Promise<number> {
   clearInterval(timer)
   return peak
 }
+
+describe('slow uploads', () => {
+  it('hold their part of the connections and no more: the caller’s other requests and everybody else’s are answered at once', async () => {
+    await using small = await startGateway({
+      routes: [
+        {
+          prefix: '/things',
+          upstream: 'thing-service',
+          deadline_ms: 60_000,
+          methods: { GET: 'public', POST: 'public' },
+        },
+      ],
+      pool: { max_connections: 8, upload_share: 0.5, caller_share: 0.25 },
+    })
+    const uploads = { seen: 0 }
+    await small.serve('thing-service', (request, answer) => {
+      if (request.method === 'POST') uploads.seen++
+      else answer.end('ok')
+    })
+    const sockets: Socket[] = []
+    const upload = (authorization: string) => {
+      const socket = connect(small.port, '127.0.0.1').on('error', () => {})
+      sockets.push(socket)
+      socket.write(
+        `POST /things HTTP/1.1\r\nHost: localhost\r\n${authorization}Content-Length: 1000000\r\n\r\n${'x'.repeat(20_000)}`,
+      )
+    }
+    const alice = await small.bearer()
+    try {
+      for (let at = 0; at < 20; at++) upload('')
+      await until(() => uploads.seen === 2, 'the share of the first caller')
+      for (let at = 0; at < 20; at++) upload(`Authorization: ${alice}\r\n`)
+      await until(() => uploads.seen === 4, 'the share of all uploads')
+      const began = performance.now()
+      for (const headers of [{}, { authorization: alice }]) {
+        const answers = await Promise.all(Array.from({ length: 4 }, () => small.fetch('/things', { headers })))
+        expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
+      }
+      expect(performance.now() - began).toBeLessThan(5_000)
+      expect(uploads.seen).toBe(4)
+    } finally {
+      for (const socket of sockets) socket.destroy()
+    }
+  })
+
+  it('tell who waits in vain for his share to come again, and hold nothing against the service', async () => {
+    await using small = await startGateway({
+      routes: [{ prefix: '/things', upstream: 'thing-service', deadline_ms: 300, methods: { POST: 'public' } }],
+      pool: { max_connections: 1 },
+    })
+    await small.serve('thing-service', () => {})
+    const post = () => {
+      const socket = connect(small.port, '127.0.0.1').on('error', () => {})
+      socket.write(
+        `POST /things HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1000000\r\n\r\n${'x'.repeat(20_000)}`,
+      )
+      return text(socket)
+    }
+    const answers = await Promise.all(Array.from({ length: 8 }, post))
+    const slow = answers.filter((answer) => answer.includes('INVALID_BODY'))
+    const waited = answers.filter(
+      (answer) => answer.startsWith('HTTP/1.1 503 ') && /\r\nretry-after: 1\r\n/i.test(answer),
+    )
+    // one may get the share of another whose time is up, just before its own is
+    expect(waited.length).toBeGreaterThan(0)
+    expect(slow.length + waited.length).toBe(8)
+  })
+})
 
 describe('a big response', () => {
   it('flows through without being held', async () => {

@@ -26,6 +26,8 @@ async function start(answer: RawAnswer, changes: Partial<Attempt> = {}) {
       maxConnections: 10,
       maxIdle: 10,
       maxWaiting: 10,
+      uploadShare: 1,
+      callerShare: 1,
     },
   )
   front = createServer((_, outgoing) => {
@@ -36,6 +38,7 @@ async function start(answer: RawAnswer, changes: Partial<Attempt> = {}) {
       method: 'GET',
       head: 'GET / HTTP/1.1\r\nhost: a\r\n\r\n',
       body: { kind: 'none' },
+      caller: 1,
       bodyLimit: 0,
       deadlineAt: clock.monotonic() + 5_000,
       silenceMs: 5_000,

@@ -15,6 +15,8 @@ export interface Attempt {
   /** Request line and header lines with the blank line, latin1. */
   readonly head: string
   readonly body: RequestBody
+  /** Who asks: `callerNumber`. */
+  readonly caller: number
   /** Largest request body in bytes. */
   readonly bodyLimit: number
   /** Monotonic milliseconds by which the response's head must be there. */
@@ -65,6 +67,8 @@ export function forward(attempt: Attempt): void {
 
 class Forward implements Waiter, RequestHandler, Watched {
   readonly #attempt: Attempt
+  readonly caller: number
+  readonly upload: boolean
   #state: State = { at: 'waiting' }
   #upload: UploadPump | undefined
   #paused = false
@@ -72,6 +76,8 @@ class Forward implements Waiter, RequestHandler, Watched {
 
   constructor(attempt: Attempt) {
     this.#attempt = attempt
+    this.caller = attempt.caller
+    this.upload = attempt.body.kind === 'stream'
     this.dueAt = attempt.deadlineAt
   }
 
@@ -150,6 +156,9 @@ class Forward implements Waiter, RequestHandler, Watched {
           state.status,
           new Error(`the upstream sent nothing for ${this.#attempt.silenceMs} ms in the middle of its response`),
         )
+    } else if (state.at === 'waiting' && this.#attempt.pool.crowded) {
+      // others hold the connections, which is no fault of the instance
+      this.#finish({ kind: 'refused', refusal: { why: 'overloaded' } })
     } else if (this.#upload?.waitsForClient) this.#finish({ kind: 'client-slow' })
     else this.#finish({ kind: 'timeout' })
   }
@@ -201,7 +210,10 @@ class Forward implements Waiter, RequestHandler, Watched {
     watchdog.unwatch(this)
     this.#upload?.stop()
     if (state.at === 'waiting') pool.cancel(this)
-    else if (outcome.kind !== 'answered') state.connection.close()
+    else {
+      pool.release(this)
+      if (outcome.kind !== 'answered') state.connection.close()
+    }
     done(outcome)
   }
 }

@@ -24,19 +24,33 @@ function poolWith(limits: Partial<PoolLimits> = {}, { port = upstream.port, conn
     maxConnections: 10,
     maxIdle: 10,
     maxWaiting: 10,
+    uploadShare: 1,
+    callerShare: 1,
     ...limits,
   })
   pools.push(pool)
   return pool
 }
 
+/** Releases each connection's share. */
+const holders = new WeakMap<UpstreamConnection, () => void>()
+
 type Got = UpstreamConnection | PoolRefusal
 
 /** Asks for a connection; resolves with it or why there is none. */
-function take(pool: InstancePool): Promise<Got> & { waiter: Waiter } {
+function take(pool: InstancePool, { caller = 1, upload = false } = {}): Promise<Got> & { waiter: Waiter } {
   let waiter: Waiter | undefined
   const got = new Promise<Got>((resolve) => {
-    waiter = { onConnection: resolve, onRefused: resolve }
+    const taker: Waiter = {
+      caller,
+      upload,
+      onConnection(connection) {
+        holders.set(connection, () => pool.release(taker))
+        resolve(connection)
+      },
+      onRefused: resolve,
+    }
+    waiter = taker
   })
   if (!waiter) throw new Error('unreachable')
   pool.acquire(waiter)
@@ -53,7 +67,10 @@ async function connected(pool: InstancePool): Promise<UpstreamConnection> {
 function ask(connection: UpstreamConnection): Promise<string> {
   return new Promise((resolve, reject) => {
     const handler: RequestHandler = {
-      onWhole: (_, body) => resolve(body),
+      onWhole(_, body) {
+        holders.get(connection)?.()
+        resolve(body)
+      },
       onHead: () => {},
       onBody: () => {},
       onEnd: () => resolve(''),
@@ -160,6 +177,53 @@ describe('InstancePool', () => {
     upstream = await rawUpstream(always('HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok'))
     await ask(await connected(poolWith()))
     await until(() => upstream.open.size === 0)
+  })
+
+  describe('shared out', () => {
+    const SHARES = { maxConnections: 8, uploadShare: 0.5, callerShare: 0.25, maxWaiting: 2 }
+    /** Waits until so many of these have a connection, and no more than so many. */
+    const settled = async (takes: readonly Promise<Got>[], count: number) => {
+      let got = 0
+      for (const taking of takes) void taking.then((one) => (got += 'why' in one ? 0 : 1))
+      await until(() => got >= count, `${count} connections`)
+      await ask(await connected(poolWith()))
+      expect(got).toBe(count)
+    }
+
+    it('lets uploads hold their part only, and one caller’s less', async () => {
+      const pool = poolWith(SHARES)
+      const alices = Array.from({ length: 5 }, () => take(pool, { caller: 1, upload: true }))
+      await settled(alices, 2)
+      expect(await alices[4]).toEqual({ why: 'share' })
+      const bobs = [take(pool, { caller: 2, upload: true }), take(pool, { caller: 2, upload: true })]
+      await settled(bobs, 2)
+      expect(await take(pool, { caller: 3, upload: true })).toEqual({ why: 'overloaded' })
+      expect(await ask(await connected(pool))).toBe('ok')
+    })
+
+    it('gives who waits for his share what others release, in order', async () => {
+      const pool = poolWith(SHARES)
+      const holding = [take(pool, { upload: true }), take(pool, { upload: true })]
+      const [first, second] = [take(pool, { upload: true }), take(pool, { upload: true })]
+      pool.cancel(second.waiter)
+      expect(pool.pending).toBe(3)
+      const connection = await holding[0]
+      if (!connection || 'why' in connection) throw new Error('refused')
+      await ask(connection)
+      expect(await first).toBe(connection)
+    })
+
+    it('leaves a part to the others, whatever one caller does', async () => {
+      const pool = poolWith({ ...SHARES, maxWaiting: 6 })
+      const alices = Array.from({ length: 13 }, () => take(pool, { caller: 1 }))
+      await settled(alices, 6)
+      expect(await alices[12]).toEqual({ why: 'share' })
+      expect(pool.crowded).toBe(true)
+      const bob = take(pool, { caller: 2 })
+      await settled([bob, take(pool, { caller: 3 })], 2)
+      pool.close()
+      expect(await Promise.all(alices.slice(6, 12))).toEqual(Array(6).fill({ why: 'closed' }))
+    })
   })
 
   it('closes: waiting requests are refused, those under way end', async () => {

@@ -1,32 +1,37 @@
 import { type ConnectionOptions, type ConnectionOwner, UpstreamConnection } from './connection.ts'
+import { type ShareLimits, type Sharer, Shares } from './shares.ts'
 
 /** Why no connection could be had. */
 export type PoolRefusal =
   | { readonly why: 'connect'; readonly cause: Error }
+  /** Too many wait, or its uploads have used up their share. */
   | { readonly why: 'overloaded' }
+  /** The caller has used up his share. */
+  | { readonly why: 'share' }
   | { readonly why: 'closed' }
 
 /** Somebody who wants a connection; one of the two is called, once, unless it is cancelled. */
-export interface Waiter {
-  /** It is his until his request is over. */
+export interface Waiter extends Sharer {
+  /** It is his until he releases it: as soon as his request is over. */
   onConnection(connection: UpstreamConnection): void
   /** There is none to be had. */
   onRefused(refusal: PoolRefusal): void
 }
 
 /** Bounds of one instance's pool. */
-export interface PoolLimits {
+export interface PoolLimits extends ShareLimits {
   /** Most connections, whatever their state. */
   readonly maxConnections: number
   /** Most idle connections kept. */
   readonly maxIdle: number
-  /** Most requests that wait for a connection; more are refused at once. */
+  /** Most requests that wait for a connection, and as many that wait for their share; more are refused at once. */
   readonly maxWaiting: number
 }
 
 /**
  * The connections to one upstream instance. Idle ones are reused last in, first out, so that the others can age and close; a request that
- * finds none waits in a bounded queue for whichever comes first, a freed connection or a new one.
+ * finds none waits in a bounded queue for whichever comes first, a freed connection or a new one. One that is over its share (see Shares)
+ * waits apart until it isn't, so that neither slow uploads nor one caller can take everything.
  */
 export class InstancePool implements ConnectionOwner {
   readonly authority: string
@@ -36,6 +41,9 @@ export class InstancePool implements ConnectionOwner {
   readonly #connecting = new Set<UpstreamConnection>()
   readonly #idle: UpstreamConnection[] = []
   readonly #waiting = new Set<Waiter>()
+  /** Over their share; not counted in `#shares`. */
+  readonly #deferred = new Set<Waiter>()
+  readonly #shares: Shares
   #closed = false
 
   /** @param authority the instance's `host:port` as a Host header has it */
@@ -43,19 +51,34 @@ export class InstancePool implements ConnectionOwner {
     this.authority = authority
     this.#connection = connection
     this.#limits = limits
+    this.#shares = new Shares(limits.maxConnections, limits)
   }
 
   /** Requests under way or waiting: what a balancer compares. */
   get pending(): number {
-    return this.#all.size - this.#connecting.size - this.#idle.length + this.#waiting.size
+    return this.#all.size - this.#connecting.size - this.#idle.length + this.#waiting.size + this.#deferred.size
+  }
+
+  /** True when who waits may be waiting for others to finish, not for the instance to be reached. */
+  get crowded(): boolean {
+    return this.#deferred.size > 0 || this.#all.size >= this.#limits.maxConnections
   }
 
   /** Gives `waiter` a connection, before this returns when one is idle. */
   acquire(waiter: Waiter): void {
+    if (this.#closed) {
+      waiter.onRefused({ why: 'closed' })
+      return
+    }
+    const shortage = this.#shares.enter(waiter)
+    if (shortage) {
+      if (this.#deferred.size >= this.#limits.maxWaiting) waiter.onRefused({ why: shortage })
+      else this.#deferred.add(waiter)
+      return
+    }
     const connection = this.#takeIdle()
     if (connection) waiter.onConnection(connection)
-    else if (this.#closed) waiter.onRefused({ why: 'closed' })
-    else if (this.#waiting.size >= this.#limits.maxWaiting) waiter.onRefused({ why: 'overloaded' })
+    else if (this.#waiting.size >= this.#limits.maxWaiting) this.#refuse(waiter, { why: 'overloaded' })
     else {
       this.#waiting.add(waiter)
       this.#grow()
@@ -64,7 +87,14 @@ export class InstancePool implements ConnectionOwner {
 
   /** Takes `waiter` out of the queue; does nothing when it isn't in it. */
   cancel(waiter: Waiter): void {
-    this.#waiting.delete(waiter)
+    if (this.#deferred.delete(waiter) || !this.#waiting.delete(waiter)) return
+    this.#shares.leave(waiter)
+    this.#promote()
+  }
+
+  /** Gives the share of a connection back. To be called once by who got it, before it turns idle or is closed. */
+  release(waiter: Waiter): void {
+    this.#shares.leave(waiter)
   }
 
   /** Closes the idle connections that are past their time. @param now monotonic milliseconds */
@@ -80,6 +110,10 @@ export class InstancePool implements ConnectionOwner {
     this.#closed = true
     for (const waiter of this.#waiting) {
       this.#waiting.delete(waiter)
+      this.#refuse(waiter, { why: 'closed' })
+    }
+    for (const waiter of this.#deferred) {
+      this.#deferred.delete(waiter)
       waiter.onRefused({ why: 'closed' })
     }
     for (const connection of this.#idle.splice(0)) connection.close()
@@ -94,6 +128,7 @@ export class InstancePool implements ConnectionOwner {
   /** Called by a connection that is ready for a request. */
   onIdle(connection: UpstreamConnection): void {
     this.#connecting.delete(connection)
+    this.#promote()
     const waiter = this.#nextWaiter()
     if (waiter) waiter.onConnection(connection)
     else if (this.#closed || this.#idle.length >= this.#limits.maxIdle) connection.close()
@@ -106,7 +141,9 @@ export class InstancePool implements ConnectionOwner {
     this.#connecting.delete(connection)
     const at = this.#idle.indexOf(connection)
     if (at !== -1) this.#idle.splice(at, 1)
-    if (cause) this.#nextWaiter()?.onRefused({ why: 'connect', cause })
+    const failed = cause && this.#nextWaiter()
+    if (failed) this.#refuse(failed, { why: 'connect', cause })
+    this.#promote()
     this.#grow()
   }
 
@@ -123,6 +160,20 @@ export class InstancePool implements ConnectionOwner {
     const [waiter] = this.#waiting
     if (waiter) this.#waiting.delete(waiter)
     return waiter
+  }
+
+  #refuse(waiter: Waiter, refusal: PoolRefusal): void {
+    this.#shares.leave(waiter)
+    waiter.onRefused(refusal)
+  }
+
+  /** Lets those wait for a connection who are no longer over their share, first come, first served. */
+  #promote(): void {
+    for (const waiter of this.#deferred) {
+      if (this.#shares.enter(waiter)) continue
+      this.#deferred.delete(waiter)
+      this.#waiting.add(waiter)
+    }
   }
 
   /** Opens a connection for each waiter that has none on the way, within the limit. */

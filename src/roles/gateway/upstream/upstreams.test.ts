@@ -19,7 +19,7 @@ const directory: Directory = {
   onChange: () => () => {},
   close: async () => {},
 }
-const upstreams = createUpstreams({ directory, clock })
+const upstreams = createUpstreams({ directory, clock, limits: { maxConnections: 8, uploadShare: 1, callerShare: 1 } })
 afterEach(() => upstreams.close())
 
 describe('createUpstreams', () => {

@@ -1,14 +1,15 @@
 import type { Clock } from '../../../drivers/clock.ts'
 import { hostInUrl, refusedHost } from '../../../kit/discovery/address-rule.ts'
 import type { Directory, Instance } from '../../../kit/discovery/directory.ts'
-import { InstancePool } from './pool.ts'
+import { InstancePool, type PoolLimits } from './pool.ts'
 
 /** Milliseconds for connecting. */
 const CONNECT_TIMEOUT_MS = 2_000
 /** Milliseconds an idle connection is kept: less than servers usually keep theirs (Node 5 s, Apache 5 s, nginx 75 s). */
 const IDLE_MS = 4_000
 const SWEEP_MS = 1_000
-const LIMITS = { maxConnections: 1_024, maxIdle: 128, maxWaiting: 1_024 }
+const MAX_IDLE = 128
+const MAX_WAITING = 1_024
 
 /** The connection pools of all instances the gateway talks to. */
 export interface Upstreams {
@@ -18,11 +19,18 @@ export interface Upstreams {
   close(): void
 }
 
+/** What the pools are made with. */
+export interface UpstreamsOptions {
+  readonly directory: Directory
+  readonly clock: Clock
+  readonly limits: Pick<PoolLimits, 'maxConnections' | 'uploadShare' | 'callerShare'>
+}
+
 /**
  * Makes the pools as instances are first asked for. Pools of instances that the directory no longer lists close as their requests end.
  * Idle connections are swept once a second; the timer keeps no process alive.
  */
-export function createUpstreams({ directory, clock }: { directory: Directory; clock: Clock }): Upstreams {
+export function createUpstreams({ directory, clock, limits }: UpstreamsOptions): Upstreams {
   const pools = new Map<string, { readonly pool: InstancePool; readonly service: string }>()
 
   const sweep = setInterval(() => {
@@ -46,7 +54,7 @@ export function createUpstreams({ directory, clock }: { directory: Directory; cl
     const pool = new InstancePool(
       { host, port, connectTimeoutMs: CONNECT_TIMEOUT_MS, idleMs: IDLE_MS, clock },
       authority,
-      LIMITS,
+      { ...limits, maxIdle: MAX_IDLE, maxWaiting: MAX_WAITING },
     )
     pools.set(key, { pool, service: service_name })
     return pool

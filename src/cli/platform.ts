@@ -1,6 +1,7 @@
 import { systemClock } from '../drivers/clock.ts'
 import type { Authority } from '../kit/auth/authority.ts'
 import { createAuthority } from '../kit/auth/local-authority.ts'
+import { openDataFolder } from '../kit/data-folder.ts'
 import { AppError } from '../kit/errors.ts'
 import { childProcesses } from '../kit/supervisor/child-process.ts'
 import { freePort, isTaken } from '../kit/supervisor/free-port.ts'
@@ -36,6 +37,7 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
   try {
     const configured = await prepare(session, wish)
     const plans = planUnits(configured, wish)
+    openDataFolder(configured.settings.data)
     await refuseSecond(session, configured.settings.data)
     await refuseTakenPorts(plans)
     output.begin(await logOutput(above, configured.settings.log.format))

@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
 import type { Settings } from '../kit/config/schema.ts'
+import { openDataFolder } from '../kit/data-folder.ts'
 import { AppError } from '../kit/errors.ts'
 
 /** What a process runs on a data folder, as its file there tells other commands. */
@@ -95,7 +96,7 @@ export function createStateFile(data: string, name: string = UP): StateFile {
     next = undefined
     if (!state || removed) return
     const fresh = `${path}.${state.pid}`
-    await mkdir(data, { recursive: true, mode: 0o700 })
+    openDataFolder(data)
     await writeFile(fresh, `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o600 })
     await rename(fresh, path)
   }

@@ -9,6 +9,7 @@ import { createClients } from './client/clients.ts'
 import { createRemoteConfig } from './config/remote-config.ts'
 import type { Section, Settings } from './config/schema.ts'
 import type { Check, RoleContext } from './context.ts'
+import { openDataFolder } from './data-folder.ts'
 import { hostInUrl } from './discovery/address-rule.ts'
 import { register } from './discovery/registration.ts'
 import { createDirectory } from './discovery/registry-directory.ts'
@@ -59,6 +60,7 @@ export interface RunningHost {
  */
 export async function runRole(role: AnyRole, options: HostOptions): Promise<RunningHost> {
   const { settings, section, registryUrl, version, clock, sinks } = options
+  openDataFolder(settings.data)
   const service = options.service ?? role.service
   const instance = `${service}-${createIdSource(4)()}`
   const agent = `msvc/${version} (${instance})`

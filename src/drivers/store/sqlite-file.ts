@@ -1,7 +1,7 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { DriverError } from '../driver-error.ts'
+import { makePrivateFile, makePrivateFolder } from '../private-folder.ts'
 import { toDriverError } from './sqlite-errors.ts'
 
 /** Milliseconds a lock held by another process is waited for. */
@@ -32,8 +32,9 @@ export class SqliteFile {
   /** Opens the connection that writes, making folder and file when missing. */
   openWriter(): DatabaseSync {
     return this.#explained(() => {
-      mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
-      this.#create()
+      makePrivateFolder(this.#folder)
+      // SQLite would give the file, and after it the log's files, whatever mode the umask leaves
+      makePrivateFile(this.path)
       const database = new DatabaseSync(this.path, { timeout: BUSY_TIMEOUT_MS })
       try {
         const mode = database.prepare('pragma journal_mode = wal').get()?.journal_mode
@@ -52,16 +53,6 @@ export class SqliteFile {
   /** Opens a connection that can only read. The writer must have been opened before. */
   openReader(): DatabaseSync {
     return this.#explained(() => new DatabaseSync(this.path, { timeout: BUSY_TIMEOUT_MS, readOnly: true }))
-  }
-
-  /** SQLite would give the file, and after it the log's files, whatever mode the umask leaves. */
-  #create(): void {
-    try {
-      // Only ever a file of our own making: closing a file SQLite has open would drop its locks (POSIX advisory locking).
-      closeSync(openSync(this.path, 'wx', 0o600))
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
-    }
   }
 
   #explained(open: () => DatabaseSync): DatabaseSync {

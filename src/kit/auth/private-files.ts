@@ -1,17 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, link, mkdir, open, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, link, open, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { makePrivateFolder } from '../../drivers/private-folder.ts'
+import { openDataFolder } from '../data-folder.ts'
 import { AppError } from '../errors.ts'
 
 /** Read, write or enter, for the group or for others. */
 const OTHERS = 0o077
 
 /**
- * Makes a folder for secrets (0700) when it is missing. Throws AppError `CONFIG_INVALID` for one that other users can get at.
+ * Makes a folder for secrets (0700) in the data folder when it is missing. Throws AppError `CONFIG_INVALID` for one that other users can get
+ * at, and for such a data folder.
  */
 export async function secureFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  openDataFolder(dirname(folder))
+  makePrivateFolder(folder)
   if (((await stat(folder)).mode & OTHERS) !== 0) {
     throw new AppError('CONFIG_INVALID', `Other users can get at the keys in ${folder}; run: chmod 700 ${folder}`)
   }
@@ -26,7 +30,9 @@ export async function readPrivateFile(path: string): Promise<Buffer | undefined>
   if (!file) return undefined
   try {
     // Asked of the open file, so that nobody can swap it between the check and the reading.
-    if (((await file.stat()).mode & OTHERS) !== 0) {
+    const found = await file.stat()
+    if (!found.isFile()) throw new AppError('CONFIG_INVALID', `The key ${path} is not a file; move it away`)
+    if ((found.mode & OTHERS) !== 0) {
       throw new AppError('CONFIG_INVALID', `Other users can read the key ${path}; run: chmod 600 ${path}`)
     }
     return await file.readFile()
@@ -37,7 +43,8 @@ export async function readPrivateFile(path: string): Promise<Buffer | undefined>
 
 async function openPrivate(path: string): Promise<FileHandle | undefined> {
   try {
-    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    // a pipe without a writer would be waited for
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (cause) {
     if (isCode(cause, 'ENOENT')) return undefined
     throw new AppError('CONFIG_INVALID', `The key ${path} can't be opened; it must be a file of this user`, { cause })

@@ -4,19 +4,21 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readSecretKey } from './secret-key.ts'
 
+let data = ''
 let folder = ''
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'msvc-key-'))
+  data = mkdtempSync(join(tmpdir(), 'msvc-key-'))
+  folder = join(data, 'keys')
 })
-afterEach(() => rmSync(folder, { recursive: true }))
+afterEach(() => rmSync(data, { recursive: true }))
 
 describe('readSecretKey', () => {
   it('makes one key, however many ask for it at once', async () => {
-    const keys = await Promise.all(Array.from({ length: 8 }, () => readSecretKey(join(folder, 'keys'), 'config')))
+    const keys = await Promise.all(Array.from({ length: 8 }, () => readSecretKey(folder, 'config')))
     expect(new Set(keys.map((key) => Buffer.from(key).toString('hex'))).size).toBe(1)
     expect(keys[0]).toHaveLength(32)
-    expect(statSync(join(folder, 'keys', 'config.key')).mode & 0o777).toBe(0o600)
-    expect(statSync(join(folder, 'keys')).mode & 0o777).toBe(0o700)
+    expect(statSync(join(folder, 'config.key')).mode & 0o777).toBe(0o600)
+    expect(statSync(folder).mode & 0o777).toBe(0o700)
   })
 
   it('refuses a key that others can read, and one of another length', async () => {

@@ -1,9 +1,9 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../clock.ts'
 import { DriverError } from '../../driver-error.ts'
+import { makePrivateFile, makePrivateFolder } from '../../private-folder.ts'
 import { isBusy } from '../../sqlite-results.ts'
 import { toDriverError } from './sqlite-fault.ts'
 
@@ -95,9 +95,9 @@ export async function openDatabase(
 }
 
 function openOnce(folder: string, path: string): DatabaseSync {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makePrivateFolder(folder)
   // SQLite gives its WAL the mode of the database file.
-  closeSync(openSync(path, 'a', 0o600))
+  makePrivateFile(path)
   const db = new DatabaseSync(path)
   try {
     db.exec(`

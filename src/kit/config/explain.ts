@@ -9,8 +9,11 @@ export interface Fault {
   readonly message: string
 }
 
+/** Faults told of at once: who made more will want to see these gone first. */
+export const MAX_FAULTS = 100
+
 /**
- * Why a value doesn't fit its schema, every fault of it, in words for the person who wrote the file: what was expected (read from the
+ * Why a value doesn't fit its schema, every fault of it (to one beyond MAX_FAULTS), in words for the person who wrote the file: what was expected (read from the
  * schema, so it can't go stale) and what stands there instead, secrets hidden. An unknown key gets the nearest known one.
  * @param alsoKnown keys that are handled elsewhere but may be meant by a typing error at the top
  * @example explain(Listen, { port: 80000 }) // [{ path: ['port'], message: 'expected a whole number from 0 to 65535, got 80000' }]
@@ -19,12 +22,14 @@ export function explain(schema: z.ZodType, value: unknown, alsoKnown: readonly s
   const result = schema.safeParse(value)
   if (result.success) return []
   const form = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })
-  return result.error.issues.flatMap((issue) => {
+  return result.error.issues.slice(0, MAX_FAULTS + 1).flatMap((issue): readonly Fault[] => {
     const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))
     const here = formAt(form, path)
     if (issue.code === 'unrecognized_keys') {
       const known = [...Object.keys(here?.properties ?? {}), ...(path.length === 0 ? alsoKnown : [])]
-      return issue.keys.map((key) => ({ path: [...path, key], message: `unknown key${didYouMean(key, known)}` }))
+      return issue.keys
+        .slice(0, MAX_FAULTS + 1)
+        .map((key) => ({ path: [...path, key], message: `unknown key${didYouMean(key, known)}` }))
     }
     if (issue.code === 'custom') return [{ path, message: issue.message }]
     const found = valueAt(value, path)

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -111,6 +112,46 @@ describe('loadConfiguration', () => {
     expect(faults('gateway:\n  host: 0.0.0.0\n')[0]).toMatch(/^x\.yaml:2: gateway\.host: 0\.0\.0\.0 can be reached/)
     expect(faults('auth:\n  mode: token\ngateway:\n  host: 0.0.0.0\n')).toEqual([])
     expect(faults('gateway:\n  host: "::1"\n')).toEqual([])
+  })
+
+  it('reads a file of many keys in time that grows with it, and tells of a hundred faults', () => {
+    const keys = (count: number) => Array.from({ length: count }, (_, n) => `    product ${n}: ${n + 1}`).join('\n')
+    const { sections } = load(`order:\n  prices:\n${keys(9_000)}\n`)
+    expect(Object.keys(sections.order?.prices ?? {})).toHaveLength(9_000)
+    const told = faults(`order:\n${keys(9_000).replaceAll('    ', '  ')}\n`)
+    expect(told).toHaveLength(101)
+    expect(told[0]).toBe('x.yaml:2: order.product 0: unknown key')
+    expect(told[100]).toBe('there is more; mend these first')
+  })
+
+  it.each([
+    ['a file larger than 256 KiB', () => `# ${'x'.repeat(262_144)}`, 'x.yaml: larger than 262144 bytes'],
+    ['deep nesting', () => `order: ${'['.repeat(40)}${']'.repeat(40)}`, 'x.yaml:1: nested deeper than 32 levels'],
+    ['nesting that is deep beyond reason', () => '['.repeat(100_000), /^x\.yaml:1: /],
+    [
+      'aliases of aliases',
+      () =>
+        `a0: &a0 [x, x, x, x, x, x, x, x, x]\n${Array.from({ length: 9 }, (_, n) => `a${n + 1}: &a${n + 1} [${`*a${n}, `.repeat(9)}]`).join('\n')}`,
+      /^x\.yaml:\d+: more than 100000 values$/,
+    ],
+    [
+      'aliases without number',
+      () => `order: &o {}\n${Array.from({ length: 20_000 }, (_, n) => `k${n}: *o`).join('\n')}`,
+      /^x\.yaml:2: k0: unknown key/,
+    ],
+    ['an alias within what it names', () => 'order: &o\n  prices: *o', /^x\.yaml:2: \*o names nothing before it/],
+    ['a key that is a list', () => 'order:\n  ? [a]\n  : 1', 'x.yaml:2: expected a name before the colon'],
+    ['a key twice, deep inside', () => 'order:\n  prices: { a: 1, b: 2, a: 3 }', 'x.yaml:2: the key a stands twice'],
+  ])('refuses %s', (_, yaml, fault) => {
+    const [first = ''] = faults(yaml())
+    if (typeof fault === 'string') expect(first).toContain(fault)
+    else expect(first).toMatch(fault)
+  })
+
+  it('refuses what is no regular file, without waiting for it', () => {
+    execFileSync('mkfifo', [join(folder, 'pipe.yaml')])
+    for (const file of ['pipe.yaml', folder, '/dev/zero'])
+      expect(faults(undefined, { file })[0]).toContain(`${file}: not a regular file; --config names a YAML file`)
   })
 
   it('refuses a file that is missing, broken, or has a key twice', () => {

@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import * as z from 'zod'
 import { AppError } from '../errors.ts'
 import type { AnyRole } from '../role.ts'
 import { type Override, readEnvironment } from './environment.ts'
-import { explain, type Fault } from './explain.ts'
+import { explain, type Fault, MAX_FAULTS } from './explain.ts'
 import { isRecord, type LocatedYaml, locateYaml, type Path } from './locate.ts'
 import { crossFaults } from './rules.ts'
 import { Listen, Platform, type Section, type Settings } from './schema.ts'
@@ -36,7 +36,7 @@ export interface Configuration {
 
 /**
  * Puts the configuration together: flags over environment over file over defaults.
- * @throws AppError `CONFIG_INVALID` whose message has one line a fault, all faults at once, each with its place:
+ * @throws AppError `CONFIG_INVALID` whose message has one line a fault, all faults at once (a hundred at most), each with its place:
  *   `configs/x.yaml:12: gateway.port: expected a whole number from 0 to 65535, got 80000`
  */
 export function loadConfiguration(options: LoadOptions): Configuration {
@@ -55,8 +55,9 @@ export function loadConfiguration(options: LoadOptions): Configuration {
   })
   if (settings) faults.push(...crossFaults(settings, placed))
 
-  const inOrder = faults.toSorted((a, b) => (yaml.lineOf(a.path) ?? 0) - (yaml.lineOf(b.path) ?? 0))
-  const lines = [...environment.faults, ...inOrder.map((fault) => sentence(fault, overrides, yaml, file))]
+  const placedFaults = faults.map((fault) => ({ fault, line: yaml.lineOf(fault.path) ?? 0 }))
+  const inOrder = placedFaults.sort((a, b) => a.line - b.line)
+  const lines = [...environment.faults, ...inOrder.map(({ fault }) => sentence(fault, overrides, yaml, file))]
   if (!settings || lines.length > 0) throw invalid(lines)
   return {
     settings: { ...settings, data: resolve(folder, settings.data) },
@@ -67,21 +68,45 @@ export function loadConfiguration(options: LoadOptions): Configuration {
 
 const EMPTY: LocatedYaml = { value: {}, lineOf: () => undefined, faults: [] }
 
+/** Largest file that is read, in bytes. */
+const MAX_BYTES = 262_144
+
 function readYaml(file: string, folder: string): LocatedYaml {
-  let text: string
+  const refuse = (why: string, cause?: unknown) =>
+    invalid([`${file}: ${why}; --config names a YAML file, and without it the built-in defaults hold`], cause)
+  let text: string | undefined
   try {
-    text = readFileSync(isAbsolute(file) ? file : resolve(folder, file), 'utf8')
+    text = readRegularFile(isAbsolute(file) ? file : resolve(folder, file), refuse)
   } catch (cause) {
-    const why = isRecord(cause) && cause.code === 'ENOENT' ? 'no such file' : 'cannot be read'
-    throw invalid([`${file}: ${why}; --config names a YAML file, and without it the built-in defaults hold`], cause)
+    if (cause instanceof AppError) throw cause
+    throw refuse(isRecord(cause) && cause.code === 'ENOENT' ? 'no such file' : 'cannot be read', cause)
   }
   const yaml = locateYaml(text)
   if (yaml.faults.length > 0) throw invalid(yaml.faults.map(({ line, message }) => `${file}:${line}: ${message}`))
   return yaml
 }
 
+/** A pipe, a device or a folder is none: it may hold nothing, or never end. */
+function readRegularFile(path: string, refuse: (why: string) => AppError): string {
+  // opening a pipe without a writer would wait for one
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    if (!fstatSync(file).isFile()) throw refuse('not a regular file')
+    const bytes = Buffer.alloc(MAX_BYTES + 1)
+    let size = 0
+    for (let read = -1; read !== 0 && size < bytes.length; size += read)
+      read = readSync(file, bytes, size, bytes.length - size, null)
+    if (size > MAX_BYTES) throw refuse(`larger than ${MAX_BYTES} bytes`)
+    return bytes.toString('utf8', 0, size)
+  } finally {
+    closeSync(file)
+  }
+}
+
 function invalid(faults: readonly string[], cause?: unknown): AppError {
-  return new AppError('CONFIG_INVALID', faults.join('\n'), { cause })
+  const told = faults.slice(0, MAX_FAULTS)
+  const more = faults.length > told.length ? ['there is more; mend these first'] : []
+  return new AppError('CONFIG_INVALID', [...told, ...more].join('\n'), { cause })
 }
 
 /** Sets one value from outside the file; leaves a section that isn't one as it is, for the schema to refuse. */

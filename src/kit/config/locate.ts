@@ -1,4 +1,4 @@
-import { isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml'
 
 /** A place in the configuration: keys and list positions from the top. */
 export type Path = readonly (string | number)[]
@@ -13,35 +13,136 @@ export interface LocatedYaml {
   readonly faults: readonly { readonly line: number; readonly message: string }[]
 }
 
-/** Reads YAML 1.2 so that every value can be traced back to its line. Never throws. */
+/** Most values, those that aliases repeat counted again: what is made of them takes time for each. */
+const MAX_VALUES = 100_000
+/** Deepest nesting; the deepest place that any setting has is 6. */
+const MAX_DEPTH = 32
+
+/** A value's place: where its key (or, in a list, itself) begins, and those within it. */
+interface Place {
+  readonly offset: number
+  readonly inner: Map<string, Place>
+}
+
+interface Mistake {
+  readonly offset: number
+  readonly message: string
+}
+
+/** Reads YAML 1.2 so that every value can be traced back to its line, in time linear in the text. Never throws. */
 export function locateYaml(text: string): LocatedYaml {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, version: '1.2' })
   const lineAt = (offset: number) => lines.linePos(offset).line
-  const faults = [...document.errors, ...document.warnings].map(({ code, message, pos }) => ({
-    line: lineAt(pos[0]),
-    message: code === 'DUPLICATE_KEY' ? `the key ${keyAt(text, pos[0])} stands twice` : plain(message),
-  }))
-  const lineOf = (path: Path) => {
-    const offset = offsetOf(document.contents, path)
-    return offset === undefined ? undefined : lineAt(offset)
-  }
-  if (faults.length > 0) return { value: {}, lineOf, faults }
+  const refused = (mistakes: readonly Mistake[]) => ({
+    value: {},
+    lineOf: () => undefined,
+    faults: mistakes.map(({ offset, message }) => ({ line: lineAt(offset), message })),
+  })
   try {
-    const value: unknown = document.toJS({ maxAliasCount: 100 }) ?? {}
-    if (isRecord(value)) return { value, lineOf, faults }
-    return {
-      value: {},
-      lineOf,
-      faults: [{ line: 1, message: 'expected keys and values, such as "log:" at the start of a line' }],
+    // the parser looks for a key that stands twice by comparing each with all before it
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, version: '1.2' })
+    const wrong = [...document.errors, ...document.warnings]
+    if (wrong.length > 0) {
+      return refused(wrong.map(({ message, pos }) => ({ offset: pos[0], message: plain(message) })))
     }
+    const { value = {}, root, mistakes } = surveyOf(document.contents)
+    if (mistakes.length > 0) return refused(mistakes)
+    if (!isRecord(value)) {
+      return refused([{ offset: 0, message: 'expected keys and values, such as "log:" at the start of a line' }])
+    }
+    const lineOf = (path: Path) => {
+      const offset = offsetOf(root, path)
+      return offset === undefined ? undefined : lineAt(offset)
+    }
+    return { value, lineOf, faults: [] }
   } catch (thrown) {
-    return {
-      value: {},
-      lineOf,
-      faults: [{ line: 1, message: thrown instanceof Error ? plain(thrown.message) : 'unreadable' }],
-    }
+    const isTooDeep = thrown instanceof RangeError
+    const message = isTooDeep ? TOO_DEEP : thrown instanceof Error ? plain(thrown.message) : 'unreadable'
+    return refused([{ offset: 0, message }])
   }
+}
+
+const TOO_DEEP = `nested deeper than ${MAX_DEPTH} levels`
+
+interface Survey {
+  /** Undefined for an empty file. */
+  readonly value: unknown
+  readonly root: Place
+  readonly mistakes: readonly Mistake[]
+}
+
+/** A value, and how many it holds, itself included and aliases written out. */
+interface Surveyed {
+  readonly value: unknown
+  readonly size: number
+}
+
+/**
+ * Goes through the parsed text once: which values it has, where each is, which keys stand twice, and whether it is all too much. The
+ * parser's own way from nodes to values searches the whole text for each alias.
+ */
+function surveyOf(contents: unknown): Survey {
+  const mistakes: Mistake[] = []
+  const anchored = new Map<string, Surveyed>()
+
+  function survey(node: unknown, place: Place, depth: number): Surveyed {
+    if (depth > MAX_DEPTH) return mistake(place.offset, TOO_DEEP)
+    if (isAlias(node))
+      return anchored.get(node.source) ?? mistake(startOf(node), `*${node.source} names nothing before it`)
+    const found = isMap(node)
+      ? surveyMap(node, place, depth)
+      : isSeq(node)
+        ? surveyList(node, place, depth)
+        : plainValue(node)
+    if (isNode(node) && 'anchor' in node && typeof node.anchor === 'string') anchored.set(node.anchor, found)
+    return found.size > MAX_VALUES ? mistake(place.offset, `more than ${MAX_VALUES} values`) : found
+  }
+
+  function surveyMap({ items }: YAMLMap, place: Place, depth: number): Surveyed {
+    const entries: [string, unknown][] = []
+    let size = 1
+    for (const { key, value } of items) {
+      const name = isScalar(key) ? String(key.value) : ''
+      if (!isScalar(key)) mistake(startOf(key), 'expected a name before the colon')
+      if (place.inner.has(name)) mistake(startOf(key), `the key ${name.slice(0, 60)} stands twice`)
+      if (mistakes.length > 0) break
+      const inner = survey(value, placeWithin(place, name, key), depth + 1)
+      entries.push([name, inner.value])
+      size += inner.size
+    }
+    return { value: Object.fromEntries(entries), size }
+  }
+
+  function surveyList({ items }: YAMLSeq, place: Place, depth: number): Surveyed {
+    const value: unknown[] = []
+    let size = 1
+    for (const item of items) {
+      const inner = survey(item, placeWithin(place, String(value.length), item), depth + 1)
+      value.push(inner.value)
+      size += inner.size
+      if (mistakes.length > 0) break
+    }
+    return { value, size }
+  }
+
+  function mistake(offset: number, message: string): Surveyed {
+    mistakes.push({ offset, message })
+    return { value: undefined, size: 0 }
+  }
+
+  const root: Place = { offset: 0, inner: new Map() }
+  const { value } = survey(contents, root, 0)
+  return { value: value ?? undefined, root, mistakes }
+}
+
+function plainValue(node: unknown): Surveyed {
+  return { value: isScalar(node) ? node.value : null, size: 1 }
+}
+
+function placeWithin({ inner }: Place, name: string, node: unknown): Place {
+  const place: Place = { offset: startOf(node), inner: new Map() }
+  inner.set(name, place)
+  return place
 }
 
 /** Whether a value is an object with keys, not a list. */
@@ -49,38 +150,23 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function offsetOf(contents: unknown, path: Path): number | undefined {
-  let node = contents
-  let offset: number | undefined
+/** Where a place is, or the nearest above it that the file has; undefined when it has none of them. */
+function offsetOf(root: Place, path: Path): number | undefined {
+  let place = root
   for (const step of path) {
-    const found = childOf(node, step)
-    if (!found) break
-    ;[node, offset] = found
+    const next = place.inner.get(String(step))
+    if (!next) break
+    place = next
   }
-  return offset
-}
-
-function childOf(node: unknown, step: string | number): readonly [node: unknown, offset: number] | undefined {
-  if (isMap(node)) {
-    const pair = node.items.find(
-      (item) => isPair(item) && isScalar(item.key) && String(item.key.value) === String(step),
-    )
-    return pair && [pair.value, startOf(pair.key)]
-  }
-  const item = isSeq(node) && typeof step === 'number' ? node.items[step] : undefined
-  return item === undefined ? undefined : [item, startOf(item)]
+  return place === root ? undefined : place.offset
 }
 
 function startOf(node: unknown): number {
-  return (node as Node | null)?.range?.[0] ?? 0
+  return (isNode(node) && node.range?.[0]) || 0
 }
 
 /** The parser's sentence without its capital, so that it reads on after the file and line. */
 function plain(message: string): string {
   const [first = ''] = message.split('\n')
   return first.charAt(0).toLowerCase() + first.slice(1)
-}
-
-function keyAt(text: string, offset: number): string {
-  return /^[^\s:]{1,60}/.exec(text.slice(offset, offset + 60))?.[0] ?? ''
 }

@@ -1,9 +1,13 @@
+/** Longest word that is compared: no name is nearly as long. */
+const MAX_WORD = 64
+
 /**
  * The name a typing error was probably meant for: the candidate with the fewest edits (Damerau-Levenshtein, neighbours swapped
  * count one), if that is at most a third of the word's length, and at least one is allowed. Undefined when nothing is near.
  * @example nearest('gatway', ['gateway', 'user']) // 'gateway'
  */
 function nearest(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length > MAX_WORD) return undefined
   const allowed = Math.max(1, Math.floor(word.length / 3))
   let best: string | undefined
   let fewest = allowed + 1

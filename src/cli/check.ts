@@ -19,7 +19,7 @@ export function addCheck(program: Command, open: OpenSession): void {
       const session = open(command)
       const [{ configure }, { hideSecrets }, { checkNeeds, wavesOf }] = await Promise.all([
         import('./configuration.ts'),
-        import('../kit/config/secret.ts'),
+        import('../kit/secrets/secret-values.ts'),
         import('../kit/supervisor/order.ts'),
       ])
       const { roles, settings, sections } = await configure(session)

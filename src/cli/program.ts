@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { hideInText } from '../kit/secrets/secret-text.ts'
 import { addCheck } from './check.ts'
 import { addCompletion } from './completion.ts'
 import { addConfig } from './config.ts'
@@ -67,6 +68,7 @@ function createProgram(io: Io, roles: string): Command {
     .configureOutput({
       writeOut: (text) => io.out.write(text),
       writeErr: (text) => io.err.write(text),
+      outputError: (text, write) => write(hideInText(text)),
       getOutHelpWidth: () => io.out.columns,
       getErrHelpWidth: () => io.err.columns,
       getOutHasColors: () => io.out.colour,

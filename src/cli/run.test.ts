@@ -141,6 +141,15 @@ describe('the command line', () => {
     expect(out).not.toContain('pw')
   })
 
+  it('shows no secret in what it complains of', async () => {
+    writeFileSync(join(folder, 'wrong.yaml'), 'store: nosuch://ann:hunter2@db\nlog: { level: "token=hunter2" }\n')
+    const { code, out, err } = await msvc(['check', '--config', 'wrong.yaml'])
+    expect(code).toBe(2)
+    expect(err).toContain('log.level')
+    expect(out + err).not.toContain('hunter2')
+    expect((await msvc(['publish', '--token=hunter2', 'a'])).err).not.toContain('hunter2')
+  })
+
   it('lists the roles in the help of serve, and examples in every help', async () => {
     const { code, out } = await msvc(['serve', '--help'])
     expect(code).toBe(0)

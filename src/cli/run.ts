@@ -33,12 +33,13 @@ function supervisedUnit([command, role, flag]: readonly string[]): string | unde
 async function explain(thrown: unknown, io: Io): Promise<number> {
   const { CommanderError } = await import('commander')
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? DONE : USAGE
-  // a message may quote what a server said
-  const [{ createMessages }, { visibleText }] = await Promise.all([
+  // a message may quote what a server said, or an address with a password in it
+  const [{ createMessages }, { visibleText }, { hideInText }] = await Promise.all([
     import('./messages.ts'),
     import('./render/visible-text.ts'),
+    import('../kit/secrets/secret-text.ts'),
   ])
   const messages = createMessages(io.err, false)
-  for (const line of reasonOf(thrown).split('\n')) messages.error(visibleText(line))
+  for (const line of reasonOf(thrown).split('\n')) messages.error(visibleText(hideInText(line)))
   return thrown instanceof AppError && (thrown.code === 'USAGE' || thrown.code === 'CONFIG_INVALID') ? USAGE : FAILED
 }

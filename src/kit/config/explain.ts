@@ -1,7 +1,8 @@
 import * as z from 'zod'
+import { isSecretName } from '../secrets/secret-name.ts'
 import { isRecord, type Path } from './locate.ts'
 import { didYouMean } from './nearest.ts'
-import { isSecretKey, shown } from './secret.ts'
+import { shown } from './shown.ts'
 
 /** What is wrong with one value. */
 export interface Fault {
@@ -33,7 +34,7 @@ export function explain(schema: z.ZodType, value: unknown, alsoKnown: readonly s
     }
     if (issue.code === 'custom') return [{ path, message: issue.message }]
     const found = valueAt(value, path)
-    const secret = here?.secret === true || isSecretKey(String(path.at(-1) ?? ''))
+    const secret = here?.secret === true || path.some((step) => isSecretName(String(step)))
     const got =
       found === undefined ? 'but it is missing' : secret ? 'got a value that is kept hidden' : `got ${shown(found)}`
     return [{ path, message: `expected ${here ? expectation(here) : issue.message}, ${got}` }]

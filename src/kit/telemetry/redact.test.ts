@@ -3,27 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { redact, redactText } from './redact.ts'
 
 describe('redact', () => {
-  it.each([
-    'authorization',
-    'Authorization',
-    'Proxy-Authorization',
-    'cookie',
-    'Set-Cookie',
-    'password',
-    'user_password',
-    'PASSWORD',
-    'token',
-    'accessToken',
-    'X-CSRF-Token',
-    'client_secret',
-    'api_key',
-    'X-Api-Key',
-    'apikey',
-    'privateKey',
-  ])('hides the value of %s', (key) => {
-    expect(redact({ [key]: 'hunter2' })).toEqual({ [key]: '[hidden]' })
-    expect(redact({ request: { headers: [{ [key]: { a: 'hunter2' } }] } })).toEqual({
-      request: { headers: [{ [key]: '[hidden]' }] },
+  it('hides the value of a secret name, at any depth', () => {
+    expect(redact({ Password: 'hunter2', list: [{ cookie: { a: 'hunter2' } }], token: null })).toEqual({
+      Password: '[hidden]',
+      list: [{ cookie: '[hidden]' }],
+      token: null,
     })
   })
 
@@ -138,45 +122,12 @@ describe('redact', () => {
 })
 
 describe('redactText', () => {
-  it.each([
-    ['authorization: Bearer abc.def-1', 'authorization: Bearer [hidden]'],
-    ['Authorization=Basic dXNlcjpwYXNz, more', 'Authorization=Basic [hidden], more'],
-    ['sent BEARER abcdef to it', 'sent BEARER [hidden] to it'],
-    ['got eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln!', 'got [hidden]!'],
-    ['postgres://user:p@ss@host:5432/db failed', 'postgres://[hidden]@host:5432/db failed'],
-    ['GET /login?user=a&password=b%20c&x=1', 'GET /login?user=a&password=[hidden]&x=1'],
-    ['{"client_secret": "x y", "n": 1}', '{"client_secret": "[hidden]", "n": 1}'],
-    ['api_key=1234;', 'api_key=[hidden];'],
-  ])('hides the secret of %s', (text, shown) => {
-    expect(redactText(text)).toBe(shown)
-  })
-
-  it.each([
-    'the bearer token is missing',
-    'token: expired',
-    'see https://host/a@b',
-    'mail bob@host',
-    'the secret is out',
-  ])('leaves %s', (text) => {
-    expect(redactText(text)).toBe(text)
+  it('hides secrets', () => {
+    expect(redactText('GET http://bob:pw@db/ failed: token=abc')).toBe('GET http://[hidden]@db/ failed: token=[hidden]')
   })
 
   it('cuts long texts, and half characters', () => {
     expect(redactText('x'.repeat(10_000))).toBe(`${'x'.repeat(8_192)}… 1808 more characters`)
     expect(redactText('a\ud800b')).toBe('a\ufffdb')
   })
-
-  it.each(['eyJ', '-eyJ', '://', 'bearer ', 'token', 'token-', 'authorization ', 'password"', 'cookie=', ' @://'])(
-    'takes no longer for %s over and over',
-    (part) => {
-      const text = part.repeat(8_192 / part.length)
-      const times = Array.from({ length: 3 }, () => {
-        const startedAt = performance.now()
-        redactText(text)
-        return performance.now() - startedAt
-      })
-      // the best of three: another process may have had the processor meanwhile
-      expect(Math.min(...times)).toBeLessThan(50)
-    },
-  )
 })

@@ -1,5 +1,6 @@
-/** Stands where a secret stood. */
-const HIDDEN = '[hidden]'
+import { isSecretName } from '../secrets/secret-name.ts'
+import { hideInText } from '../secrets/secret-text.ts'
+import { hideNamed } from '../secrets/secret-values.ts'
 
 const MAX_DEPTH = 8
 /** Values looked at in one entry's metadata; what comes after is left out. */
@@ -7,47 +8,14 @@ const MAX_VALUES = 500
 /** Characters kept of one text, and of all texts of one entry's metadata. */
 const MAX_TEXT = 8_192
 const MAX_TEXTS = 10_240
-/** Key names remembered as secret or not. Metadata keys are literals in source code, so they are few. */
-const MAX_KNOWN_KEYS = 1_000
-
-/** Names whose values are secret, once lower-cased and without separators; alone or as a part of a longer one. */
-const SECRET_PART = /passw(?:or)?d|passphrase|secret|apikey|cookie|credential|privatekey|authorization/
-/** A name that ends so holds one (`access_token`, `X-CSRF-Token`); `tokens` and `token_count` are figures. */
-const SECRET_END = /(?:token|jwt|signature)$/
-
-/** What every secret in a text shows. Most texts hold none of it, so this one test is what they cost. */
-const SUSPICIOUS = /:\/\/|eyJ|bearer|authorization|passw|secret|token|api[_-]?key|cookie/i
-
-/** A shorter text can't hold one with what gives it away. */
-const SHORTEST_SECRET = 5
-
-const NAME = '(?:passwd|password|secret|token|api[_-]?key|cookie)'
-
-/**
- * Secrets in running text. Each pattern begins with something fixed that its repeated part can't match, so that no text makes one slow.
- */
-const SECRETS_IN_TEXT: readonly (readonly [RegExp, string])[] = [
-  [/\b(authorization["']?\s?[=:]\s?["']?(?:(?:basic|bearer|digest|token|apikey)\s)?)[^\s"',;]+/gi, `$1${HIDDEN}`],
-  [/\b(bearer\s{1,8})(?!tokens?\b)[\w.~+/=-]+/gi, `$1${HIDDEN}`],
-  [/(:\/\/)[^\s/?#"'<>]*@/g, `$1${HIDDEN}@`],
-  [/(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]*/g, HIDDEN],
-  [new RegExp(`(${NAME}"?\\s?[:=]\\s?")[^"]*`, 'gi'), `$1${HIDDEN}`],
-  [new RegExp(`(${NAME}=)[^\\s"'&,;}]+`, 'gi'), `$1${HIDDEN}`],
-]
-
-/**
- * A text without the secrets that show themselves in it: bearer tokens, JWTs, passwords in URLs, `password=…`, `"token":"…"`.
- * At most 8 192 characters of it, well-formed.
- * @example redactText('GET http://bob:pw@db/ failed') // 'GET http://[hidden]@db/ failed'
- */
+/** A text without the secrets that show in it: at most 8 192 characters of it, well-formed. */
 export function redactText(text: string): string {
-  return hideSecrets(cut(text, MAX_TEXT))
+  return hideInText(cut(text, MAX_TEXT)).toWellFormed()
 }
 
 /**
- * A copy of a log entry's metadata that can be written down: values of secret keys (authorization, cookie, password, token, secret, api_key
- * …, any case, at any depth) and secrets inside texts hidden, everything else as plain JSON values. Bounded: eight levels, 500 values,
- * 10 240 characters. Never throws, whatever it is given (cycles, getters that throw, BigInt, functions); errors keep name, message,
+ * A copy of a log entry's metadata that can be written down: what has a secret's name, at any depth, and secrets inside texts hidden, everything
+ * else as plain JSON values. Bounded: eight levels, 500 values, 10 240 characters. Never throws, whatever it is given (cycles, getters that throw, BigInt, functions); errors keep name, message,
  * stack, code and cause.
  */
 export function redact(metadata: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
@@ -96,7 +64,7 @@ class Redaction {
         copy['…'] = 'more was left out'
         break
       }
-      const value = isSecret(key) ? HIDDEN : this.#field(fields, key, depth)
+      const value = isSecretName(key) ? hideNamed(fields[key]) : this.#field(fields, key, depth)
       if (key === '__proto__') Object.defineProperty(copy, key, { value, enumerable: true })
       else copy[this.#key(key)] = value
     }
@@ -135,13 +103,8 @@ class Redaction {
   #text(text: string): string {
     const kept = cut(text, Math.min(MAX_TEXT, MAX_TEXTS - this.#texts))
     this.#texts += kept.length
-    return hideSecrets(kept)
+    return hideInText(kept).toWellFormed()
   }
-}
-
-function hideSecrets(text: string): string {
-  if (text.length < SHORTEST_SECRET || !SUSPICIOUS.test(text)) return text.toWellFormed()
-  return SECRETS_IN_TEXT.reduce((rest, [pattern, shown]) => rest.replace(pattern, shown), text).toWellFormed()
 }
 
 function cut(text: string, most: number): string {
@@ -158,18 +121,4 @@ function partsOf(error: Error): Readonly<Record<string, unknown>> {
     stack,
     ...(cause !== undefined && { cause }),
   }
-}
-
-const known = new Map<string, boolean>()
-
-function isSecret(key: string): boolean {
-  const remembered = known.get(key)
-  if (remembered !== undefined) return remembered
-  const name = key
-    .slice(0, 256)
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]/g, '')
-  const secret = SECRET_PART.test(name) || SECRET_END.test(name)
-  if (known.size < MAX_KNOWN_KEYS && key.length <= 64) known.set(key, secret)
-  return secret
 }

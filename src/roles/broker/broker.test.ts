@@ -330,13 +330,23 @@ describe('pulling', () => {
     for (const delivery of [1, 2]) {
       const [message] = await pull(broker, id, 'wait=5')
       expect(message.delivery).toBe(delivery)
-      const nacked = await settle(broker, id, 'nack', { acks: [message.ack], delay: 0, reason: 'card refused' })
+      const nacked = await settle(broker, id, 'nack', {
+        acks: [message.ack],
+        delay: 0,
+        reason: 'card refused: pwd=hunter2',
+      })
       expect(nacked.body).toEqual({ nacked: 1, refused: 0 })
     }
     const letters = await broker.call('GET', `/broker/dead-letters?subscription=${id}`)
     expect(letters.body).toEqual({
       dead_letters: [
-        expect.objectContaining({ id: 'poison', payload: 1, subscription: id, deliveries: 2, reason: 'card refused' }),
+        expect.objectContaining({
+          id: 'poison',
+          payload: 1,
+          subscription: id,
+          deliveries: 2,
+          reason: 'card refused: pwd=[hidden]',
+        }),
       ],
       next: null,
     })

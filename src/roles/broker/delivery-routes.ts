@@ -5,6 +5,7 @@ import { AppError } from '../../kit/errors.ts'
 import { route } from '../../kit/http/route.ts'
 import type { Wait, Waits } from '../../kit/http/waits.ts'
 import type { AppEnv } from '../../kit/role.ts'
+import { hideInText } from '../../kit/secrets/secret-text.ts'
 import type { BrokerMetrics } from './broker-metrics.ts'
 import { Acknowledgement, Delivery as DeliverySchema, Return, SubscriptionPath } from './contract.ts'
 import type { KnownSubscriptions } from './known-subscriptions.ts'
@@ -120,7 +121,10 @@ export function deliveryRoutes(app: Hono<AppEnv>, options: DeliveryRoutesOptions
     async (c) => {
       const { id } = c.req.valid('param')
       const { acks, delay, reason } = c.req.valid('json')
-      const how = { ...(delay !== undefined && { delayMs: delay * 1000 }), ...(reason !== undefined && { reason }) }
+      const how = {
+        ...(delay !== undefined && { delayMs: delay * 1000 }),
+        ...(reason !== undefined && { reason: hideInText(reason) }),
+      }
       const subscription = await known.get(id)
       ownership.checkUse(subscription)
       const nacked = held(await bus.nack(id, acks, how))

@@ -70,6 +70,7 @@ export class EntryList implements Stepwise<Found, number> {
 
 /** The entries that were found, in their order; those deleted meanwhile are missing. */
 export async function rowsOf(db: Kysely<LogTables>, found: readonly Found[]): Promise<readonly EntryRow[]> {
+  if (found.length === 0) return []
   const ids = JSON.stringify(found.map(([id]) => id))
   const { rows } = await sql<EntryRow>`
     select * from log_entries where id in (select value from json_each(${ids})) order by id desc`.execute(db)

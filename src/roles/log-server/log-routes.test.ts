@@ -110,6 +110,38 @@ describe('POST /logs', () => {
     expect((await server.post('/logs', `["${'x'.repeat(8 * 1_048_576)}"]`)).status).toBe(413)
   })
 
+  it('hides the secrets of others, and nothing else', async () => {
+    const metadata = {
+      request: {
+        headers: [{ name: 'Cookie', value: 'sid=1' }, { Authorization: 'Bearer hunter2' }],
+        'x-api-key': 'hunter2',
+      },
+      store: 'postgres://ann:hunter2@db/x',
+      body: '{"passwd":"hunter2","jwt":"hunter2"}',
+      aws: 'AKIAIOSFODNN7EXAMPLE',
+      token_count: 17,
+      order_id: '018f2f4e-7a6b-7c3d-9e4f-0123456789ab',
+    }
+    await server.post(
+      '/logs',
+      entry('GET /?token=hunter2 by ann', 0, { trace_id: TRACE, metadata, instance: 'pwd=hunter2' }),
+    )
+    expect((await find()).entries[0]).toMatchObject({
+      message: 'GET /?token=[hidden] by ann',
+      instance: 'pwd=[hidden]',
+      trace_id: TRACE,
+      metadata: {
+        request: { headers: [{ value: '[hidden]' }, { Authorization: '[hidden]' }], 'x-api-key': '[hidden]' },
+        store: 'postgres://[hidden]@db/x',
+        body: '{"passwd":"[hidden]","jwt":"[hidden]"}',
+        aws: '[hidden]',
+        token_count: 17,
+        order_id: '018f2f4e-7a6b-7c3d-9e4f-0123456789ab',
+      },
+    })
+    expect(await messages({ q: 'hunter2' })).toEqual([])
+  })
+
   it('stores whatever text there is, each entry by itself', async () => {
     const hostile = 'a\r\nb\0\u001b[31m\u2028"\'; DROP TABLE log_entries; -- {"__proto__":1}'
     const body = `{"level":"INFO","service":"s","message":${JSON.stringify(hostile)},"metadata":{"__proto__":{"x":1},"k":"\\u001b]0;t\\u0007"}}`
@@ -207,7 +239,7 @@ describe('GET /logs', () => {
       const answer = await server.app.request(`/logs?${new URLSearchParams({ q: q.toWellFormed() })}`)
       expect(answer.status).toBe(200)
     })
-    await fc.assert(property, { numRuns: 200 })
+    await fc.assert(property, { numRuns: 50 })
   })
 
   it.each([

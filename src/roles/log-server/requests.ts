@@ -1,5 +1,7 @@
 import * as z from 'zod'
 import { Limit } from '../../kit/http/paging.ts'
+import { hideInText } from '../../kit/secrets/secret-text.ts'
+import { hideSecrets } from '../../kit/secrets/secret-values.ts'
 import { LEVELS } from '../../kit/telemetry/log.ts'
 import { countWords, MAX_WORDS, parseSearch } from './search-query.ts'
 import { parseDuration, parseMoment, parseTimestamp } from './timestamps.ts'
@@ -14,10 +16,12 @@ const SpanId = z
   .regex(/^[0-9a-f]{16}$/i, '16 hexadecimal digits expected')
   .toLowerCase()
 const Level = z.string().toUpperCase().pipe(z.enum(LEVELS))
-/** A JSON object, kept as text. */
+/** Text of others: they may not know what they put into it. */
+const Text = (most: number, least = 0) => z.string().min(least).max(most).transform(hideInText)
+/** A JSON object, kept as text without its secrets. */
 const JsonText = <V extends z.ZodType>(values: V) =>
   z.record(z.string(), values).transform((object, { addIssue }) => {
-    const text = JSON.stringify(object)
+    const text = JSON.stringify(hideSecrets(object))
     if (text.length <= MAX_TEXT) return text
     addIssue({ code: 'custom', message: `more than ${MAX_TEXT} characters as JSON` })
     return z.NEVER
@@ -31,20 +35,20 @@ const Timestamp = z.string().transform((text, { addIssue }) => {
 const Moment = z.string().refine((text) => parseMoment(text, 0) !== undefined, 'neither a time nor a while such as 15m')
 const Tag = z.union([z.string(), z.number(), z.boolean()])
 
-/** A log entry as it comes in. Without a time it gets the server's; null counts as absent; fields not named here are ignored. */
+/** A log entry as it comes in, its secrets hidden. Without a time it gets the server's; null counts as absent; fields not named here are ignored. */
 export const NewEntry = z.object({
   timestamp: Timestamp.optional(),
   level: Level,
   service: Name.min(1),
-  instance: Name.default(''),
-  message: z.string().max(MAX_TEXT),
+  instance: Text(256).default(''),
+  message: Text(MAX_TEXT),
   trace_id: Id.nullish(),
   span_id: Id.nullish(),
   metadata: JsonText(z.unknown()).nullish(),
 })
 export type NewEntry = z.output<typeof NewEntry>
 
-/** A finished span as it comes in: the shape of the kit's SpanRecord. Ids are W3C's, in any case. */
+/** A finished span as it comes in, its secrets hidden: the shape of the kit's SpanRecord. Ids are W3C's, in any case. */
 export const NewSpan = z.object({
   trace_id: z
     .string()
@@ -53,7 +57,7 @@ export const NewSpan = z.object({
   span_id: SpanId,
   parent_span_id: SpanId.or(z.literal('')).nullish(),
   service: Name.min(1),
-  operation: z.string().min(1).max(1_024),
+  operation: Text(1_024, 1),
   kind: z.enum(['server', 'client', 'producer', 'consumer', 'internal']).default('internal'),
   start: Timestamp,
   duration_ms: z.number().min(0).max(1e12),

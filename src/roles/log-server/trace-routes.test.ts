@@ -24,6 +24,21 @@ describe('traces', () => {
     ...more,
   })
 
+  it('hides the secrets in what was done, and in its tags', async () => {
+    const tags = { 'http.request.header.cookie': 'sid=1', 'url.full': 'http://a/?api_key=hunter2', 'llm.max_tokens': 9 }
+    await server.post('/traces', [span(1, undefined, { operation: 'GET http://ann:hunter2@db/', tags })])
+    expect(Trace.parse(await server.get(`/traces/${TRACE}`)).spans).toMatchObject([
+      {
+        operation: 'GET http://[hidden]@db/',
+        tags: {
+          'http.request.header.cookie': '[hidden]',
+          'url.full': 'http://a/?api_key=[hidden]',
+          'llm.max_tokens': 9,
+        },
+      },
+    ])
+  })
+
   it('puts together what several services send, in any order, some of it twice', async () => {
     const payment = span(3, 2, { service: 'payment-service', operation: 'pay', duration_ms: 120.5, status: 'error' })
     expect(await (await server.post('/traces', [payment])).json()).toEqual({ accepted: 1 })

@@ -1,0 +1,113 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { isSecretName } from './secret-name.ts'
+
+describe('isSecretName', () => {
+  it.each([
+    'password',
+    'PASSWORD',
+    'user_password',
+    'userPassword',
+    'dbpassword',
+    'passwd',
+    'db.passwd',
+    'pwd',
+    'DB_PASS',
+    'password2',
+    'password_hash',
+    'passphrase',
+    'secret',
+    'client_secret',
+    'clientSecret',
+    'token',
+    'access_token',
+    'refreshToken',
+    'accesstoken',
+    'id_token',
+    'X-CSRF-Token',
+    'X-Amz-Security-Token',
+    'refresh_tokens',
+    'jwt',
+    'authorization',
+    'Proxy-Authorization',
+    'authorization_header',
+    'cookie',
+    'Set-Cookie',
+    'session',
+    'session_id',
+    'sessionId',
+    'JSESSIONID',
+    'connect.sid',
+    'api-key',
+    'api_key',
+    'apiKey',
+    'APIKey',
+    'apikey',
+    'X-Api-Key',
+    'private-key',
+    'privateKey',
+    'AWS_SECRET_ACCESS_KEY',
+    'AccountKey',
+    'credential',
+    'credentials',
+    'signature',
+    'X-Hub-Signature-256',
+    'sig',
+    'otp',
+    'authorization_code',
+    'SMTP_PASS',
+    'api key',
+  ])('knows %s', (name) => {
+    expect(isSecretName(name)).toBe(true)
+  })
+
+  it.each([
+    '',
+    'token_count',
+    'tokens',
+    'tokens_per_second',
+    'max_tokens',
+    'promptTokens',
+    'token_type',
+    'token_expires_at',
+    'password_reset_at',
+    'passwordLength',
+    'cookie_policy',
+    'cookies_accepted',
+    'session_count',
+    'sessions',
+    'secretary',
+    'author',
+    'authority',
+    'keyboard',
+    'key',
+    'primary_key',
+    'partitionKey',
+    'idempotency_key',
+    'public_key',
+    'key_id',
+    'pass',
+    'passed',
+    'signature_algorithm',
+    'signal',
+    'status_code',
+    'country_code',
+    'trace_id',
+    'order_id',
+    'auth',
+    'auth_mode',
+    'compass',
+    'path',
+    'pw_changed',
+    'constructor',
+    '__proto__',
+  ])('leaves %s', (name) => {
+    expect(isSecretName(name)).toBe(false)
+  })
+
+  it('takes any name, however long', () => {
+    fc.assert(fc.property(fc.string({ unit: 'binary' }), (name) => typeof isSecretName(name) === 'boolean'))
+    expect(isSecretName(`${'a'.repeat(1e6)}_password`)).toBe(true)
+    expect(isSecretName('A'.repeat(1e6))).toBe(false)
+  })
+})

@@ -1,0 +1,118 @@
+import { isSecretName } from './secret-name.ts'
+
+/** Stands where a secret stood. */
+export const HIDDEN = '[hidden]'
+
+/**
+ * What every secret in a text shows: part of a name, or of a shape. Most texts hold none of it, so this one look is what they cost; it is quick as
+ * long as it looks for nothing but fixed words.
+ */
+const SUSPICIOUS =
+  /:\/\/|<\/|--[a-z]|pass|pw|secret|token|key|cred|auth|cookie|sig|sess|otp|cv[vc]|jw|bearer|basic |code|connstr|connection.?string|connect\.sid|eyJ|a[ks]ia|aiza|gh[pousr]_|github_pat|glpat-|xox|[rs]k_|sk-|npm_|SG\.|ya29/i
+
+/** What shows by itself that it is one, by who gave it out. */
+const KNOWN_SHAPES = [
+  String.raw`(?<![\w-])eyJ[\w-]+\.[\w-]+(?:\.[\w-]*){1,3}`, // JWT, JWE: RFC 7519
+  String.raw`\b(?:AKIA|ASIA)[A-Z0-9]{16}\b`, // AWS
+  String.raw`\bAIza[\w-]{35}`, // Google
+  String.raw`\bya29\.[\w-]{10,}`,
+  String.raw`\bgh[pousr]_[A-Za-z0-9]{20,}`, // GitHub
+  String.raw`\bgithub_pat_\w{20,}`,
+  String.raw`\bglpat-[\w-]{20,}`, // GitLab
+  String.raw`\bxox[a-z]-[\w-]{8,}`, // Slack
+  String.raw`\b[sr]k_(?:live|test)_\w{8,}`, // Stripe
+  String.raw`\bwhsec_\w{8,}`,
+  String.raw`\bsk-[\w-]{32,}`, // OpenAI, Anthropic
+  String.raw`\bnpm_[A-Za-z0-9]{36}`,
+  String.raw`\bSG\.[\w-]{16,}\.[\w-]{16,}`, // SendGrid
+  String.raw`-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?`,
+]
+const SHAPE = new RegExp(KNOWN_SHAPES.join('|'), 'g')
+
+/** `://user:password@`: RFC 3986 §3.2.1. */
+const USERINFO = /(:\/\/)[^\s/?#"'<>\\]*@/g
+/** `Authorization: Basic dXNlcjpwYXNz`, and any other scheme and spelling. */
+const AUTHORIZATION =
+  /\b(authorization\\{0,4}["']?[ \t]?[=:][ \t]?\\{0,4}["']?(?:(?:basic|bearer|digest|negotiate|token|apikey)[ \t])?)[^\s"',;\\]+/gi
+const BEARER = /\b(bearer[ \t]{1,8})(?!tokens?\b|auth|scheme\b|realm\b)[\w.~+/=-]+/gi
+const BASIC = /\b(basic[ \t]{1,8})([\w+/-]{4,}={0,2})/gi
+/** All cookies of a header. */
+const COOKIE = /\b((?:set-)?cookie2?[ \t]?:[ \t]?)[^\s=;"'\\]{1,256}=[^\r\n"'\\]*/gi
+/** `--password hunter2`. */
+const FLAG = /(?<![\w.-])(--[A-Za-z][\w-]{0,63})([ \t]{1,8})(?!-)\S+/g
+/** `<password>hunter2</password>`. */
+const ELEMENT = /(<(?:\w{1,32}:)?([A-Za-z][\w.-]{0,63})>)[^<]+(?=<\/)/g
+/** The name and the sign of `name=value`, `"name": "value"`, `\"name\":\"value\"`, `name: 'value'`; the name may have a word before it (`api key: …`). */
+const NAMED =
+  /(?<![\w.-])(-{0,2}(?:(?:api|secret|private|access|signing|auth|client) )?[A-Za-z_][\w.-]*)((?:\]|%5D)?\\{0,4}["']?[ \t]{0,8}(?:=>|:=|[=:])[ \t]{0,8}(?:\[(?=["'\\]))?)/gi
+/** What is assigned, without its closing quote. */
+const VALUE = /(\\{1,4}["'])[^"'\\]*|(")(?:[^"\\]|\\.)*|(')(?:[^'\\]|\\.)*|[^\s"'&,;}\\]+/sy
+
+/** What stands before the secret of an Authorization header, which has been looked at already. */
+const SCHEME = /^(?:basic|bearer|digest|negotiate|token|apikey)$/i
+/** What a secret can't be. */
+const NOTHING = /^(?:true|false|null|undefined|none|nil)$/i
+
+/**
+ * A text without the secrets that show themselves in it: authorization and cookie headers, JWTs and the keys of well-known clouds, private keys,
+ * passwords in URLs, `password=…`, `"token":"…"`. Everything else stays to the letter. Takes time in proportion to the text, whatever it is: each
+ * pattern begins with something that its repeated part can't match.
+ * @example hideInText('GET http://bob:pw@db/ failed') // 'GET http://[hidden]@db/ failed'
+ */
+export function hideInText(text: string): string {
+  if (!isSuspicious(text)) return text
+  const rest = text
+    .replace(SHAPE, HIDDEN)
+    .replace(USERINFO, `$1${HIDDEN}@`)
+    .replace(AUTHORIZATION, `$1${HIDDEN}`)
+    .replace(BEARER, `$1${HIDDEN}`)
+    .replace(BASIC, hideBasic)
+    .replace(COOKIE, `$1${HIDDEN}`)
+    .replace(ELEMENT, (found, open: string, name: string) => (isSecretName(name) ? `${open}${HIDDEN}` : found))
+    .replace(FLAG, (found, name: string, space: string) => (isSecretName(name) ? `${name}${space}${HIDDEN}` : found))
+  return hideAssigned(rest)
+}
+
+/** Whether a text may hold a secret; false is certain. */
+export function isSuspicious(text: string): boolean {
+  return SUSPICIOUS.test(text)
+}
+
+/** "Basic" is a word like any other, unless what follows is a name and a password in base64 (RFC 7617). */
+function hideBasic(found: string, scheme: string, credentials: string): string {
+  return Buffer.from(credentials, 'base64').includes(':') ? `${scheme}${HIDDEN}` : found
+}
+
+/** Goes from name to name, into the values of those that are no secrets: `url=http://host/?token=…`. */
+function hideAssigned(text: string): string {
+  let shown = ''
+  let done = 0
+  NAMED.lastIndex = 0
+  for (let named = NAMED.exec(text); named !== null; named = NAMED.exec(text)) {
+    const [, name = '', sign = ''] = named
+    if (!isSecretName(name)) continue
+    VALUE.lastIndex = NAMED.lastIndex
+    const [value, ...quotes] = VALUE.exec(text) ?? []
+    if (value === undefined) continue
+    const quote = quotes.find((mark) => mark !== undefined) ?? ''
+    if (!isGivenAway(name, sign, quote, value.slice(quote.length))) continue
+    shown += `${text.slice(done, NAMED.lastIndex)}${quote}${HIDDEN}`
+    done = VALUE.lastIndex
+    NAMED.lastIndex = done
+  }
+  return shown + text.slice(done)
+}
+
+/** Whether what stands behind a secret's name is one: not nothing, no object, whose own names tell, and no word of a sentence. */
+function isGivenAway(name: string, sign: string, quote: string, value: string): boolean {
+  if (value === '' || NOTHING.test(value)) return false
+  if (SCHEME.test(value) && /authorization$/i.test(name)) return false
+  if (quote !== '') return true
+  if (value.startsWith('{') || (value.startsWith('[') && value !== HIDDEN)) return false
+  return !sign.includes(': ') || !isProse(name, value)
+}
+
+/** `token: expired` is a sentence and `token: 9f8a…` is not; `password: expired` may be either. */
+function isProse(name: string, value: string): boolean {
+  return !/pass|pwd|pw$/i.test(name) && value.length < 20 && /^[A-Za-z]+[.!?)]?$/.test(value)
+}

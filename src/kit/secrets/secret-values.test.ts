@@ -1,0 +1,52 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { hideSecrets } from './secret-values.ts'
+
+describe('hideSecrets', () => {
+  it('hides what opens doors, wherever it stands', () => {
+    const settings = {
+      store: 'postgres://ann:hunter2@db/x',
+      nested: [{ api_key: 'abc', token: 'abc', password: '' }],
+      telemetry: { tokens_per_second: 5, session: null, secret: true },
+      headers: [
+        { name: 'Authorization', value: 'hunter2' },
+        { name: 'Host', value: 'a' },
+      ],
+      credentials: { user: 'ann' },
+      otp: 123_456,
+      'GET /?token=abc': 1,
+    }
+    expect(hideSecrets(settings)).toEqual({
+      store: 'postgres://[hidden]@db/x',
+      nested: [{ api_key: '[hidden]', token: '[hidden]', password: '' }],
+      telemetry: { tokens_per_second: 5, session: null, secret: true },
+      headers: [
+        { name: 'Authorization', value: '[hidden]' },
+        { name: 'Host', value: 'a' },
+      ],
+      credentials: '[hidden]',
+      otp: '[hidden]',
+      'GET /?token=[hidden]': 1,
+    })
+  })
+
+  it('gives back the very value when there is nothing to hide', () => {
+    const value = { order: { id: 17 }, list: [1, 'two', { three: null }], token_count: 3 }
+    expect(hideSecrets(value)).toBe(value)
+  })
+
+  it('takes __proto__ for a name like any other', () => {
+    expect(JSON.stringify(hideSecrets(JSON.parse('{"__proto__":{"token":"t"}}')))).toBe(
+      '{"__proto__":{"token":"[hidden]"}}',
+    )
+  })
+
+  it('leaves no secret, and changes nothing the second time', () => {
+    const property = fc.property(fc.jsonValue(), (value) => {
+      const shown = hideSecrets({ value, deep: [{ value, Password: 'hunter2', note: 'pwd=hunter2' }] })
+      expect(JSON.stringify(shown)).not.toContain('hunter2')
+      expect(hideSecrets(shown)).toEqual(shown)
+    })
+    fc.assert(property)
+  })
+})

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
+import { type Asker, NOBODY } from '../auth/asker.ts'
 import { errors } from '../middleware/errors.ts'
 import type { AppEnv } from '../role.ts'
 import { runInScope, type Scope } from '../telemetry/scope.ts'
@@ -19,13 +20,15 @@ function waitingRole(limits: Partial<WaitLimits>) {
     held.push(waits.begin(c))
     return c.text('waiting')
   })
-  const ask = async (agent: string) => (await app.request('/', { headers: { 'user-agent': agent } })).status
+  const ask = async (agent: string, from = '') =>
+    (await app.request('/', { headers: { 'user-agent': agent, 'x-forwarded-for': from } })).status
   return { app, ask, held, waits, stop: () => stopping.abort() }
 }
 
-function as(subject: string, ask: () => Promise<number>): Promise<number> {
+function as(who: string | Asker, ask: () => Promise<number>): Promise<number> {
   const span = { traceId: '', spanId: '', sampled: false, setAttribute() {}, rename() {}, end() {} }
-  const scope: Scope = { span, requestId: '', asker: { is: 'user', subject, scopes: new Set() } }
+  const asker: Asker = typeof who === 'string' ? { is: 'user', subject: who, scopes: new Set() } : who
+  const scope: Scope = { span, requestId: '', asker }
   return runInScope(scope, ask)
 }
 
@@ -52,6 +55,13 @@ describe('Waits', () => {
       code: 'RATE_LIMITED',
       detail: expect.stringContaining('limits.waits'),
     })
+  })
+
+  it('knows who is nobody by where the gateway says that he comes from, whatever he says of himself', async () => {
+    const { ask } = waitingRole({ waits_per_caller: 1 })
+    expect(await as(NOBODY, () => ask('a', '203.0.113.9'))).toBe(200)
+    expect(await as(NOBODY, () => ask('b', '203.0.113.9'))).toBe(429)
+    expect(await as(NOBODY, () => ask('a', '203.0.113.10'))).toBe(200)
   })
 
   it('knows a caller by the subject of its token, whatever it says of itself', async () => {

@@ -17,8 +17,10 @@ const ORDERS = '/gateway/api/orders'
 const OPEN = Object.fromEntries(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].map((method) => [method, 'public']))
 const ROUTES = [
   { prefix: ORDERS, upstream: 'order-service', strip_prefix: '/gateway', methods: OPEN },
+  { prefix: '/gateway/api/payments', upstream: 'payment-service', strip_prefix: '/gateway', methods: OPEN },
   { prefix: '/gateway/api/users', upstream: 'user-service', strip_prefix: '/gateway', methods: OPEN },
 ]
+const PAYMENTS = '/gateway/api/payments'
 const ORDER = JSON.stringify({ user_id: 1, product_name: 'Mouse', quantity: 1 })
 const JSON_TYPE = { 'content-type': 'application/json' }
 
@@ -38,7 +40,7 @@ describe.each(['local', 'token'] as const)('behind a public route, in %s mode', 
   let platform: Booted
   let alices: number
   beforeAll(async () => {
-    platform = await boot(['registry', 'user', 'order', 'gateway'], {
+    platform = await boot(['registry', 'broker', 'user', 'order', 'payment', 'gateway'], {
       platform: { auth: { mode, hosts: mode === 'token' ? ['127.0.0.1'] : [] } },
       sections: { gateway: { routes: ROUTES } },
     })
@@ -75,6 +77,15 @@ describe.each(['local', 'token'] as const)('behind a public route, in %s mode', 
     ] as const) {
       expect(await idsOf(await ask('GET', ORDERS, { headers: await bearer(subject) }))).toEqual(seen)
     }
+  })
+
+  it('each sees the payments of his own orders', async () => {
+    const paymentsOf = async (headers: Record<string, string>) =>
+      z.array(z.object({ order_id: z.int() })).parse(await (await ask('GET', PAYMENTS, { headers })).json())
+    const [alice, bob] = [await bearer('alice'), await bearer('bob')]
+    await expect.poll(() => paymentsOf(alice), { timeout: 10_000 }).toEqual([{ order_id: alices }])
+    expect(await paymentsOf(bob)).toEqual([])
+    for (const headers of CLAIMS) expect(await paymentsOf(headers)).toEqual([])
   })
 
   it('gives one caller’s idempotency key no answer of another’s', async () => {

@@ -26,6 +26,7 @@ describe("an asker's headers", () => {
         expect(list).toMatch(/^[ -~]*$/)
         expect(read(headers)).toEqual({ is, subject, scopes: new Set(scopes) })
       }),
+      { numRuns: 50 },
     )
   })
 

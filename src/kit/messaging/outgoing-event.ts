@@ -4,6 +4,7 @@ import { AppError, messageOf } from '../errors.ts'
 import { parseJsonText } from '../http/body.ts'
 import { currentScope } from '../telemetry/scope.ts'
 import { formatTraceparent } from '../telemetry/tracing.ts'
+import { authContext } from './auth-context.ts'
 import { toStructured } from './cloud-event.ts'
 import type { OutgoingEvent } from './messaging.ts'
 import { checkTopicName } from './topic-name.ts'
@@ -20,18 +21,18 @@ export interface EncodedEvent {
 }
 
 /**
- * Completes an event (id, source, time, the current scope's traceparent) and encodes it as a structured CloudEvent.
+ * Completes an event (id, source, time, the current scope's traceparent and person) and encodes it as a structured CloudEvent.
  * Throws AppError `INVALID_REQUEST` for a bad topic and `UNPROCESSABLE` for data that the broker would refuse: an event that can't be
  * delivered must fail where it is made, not block those behind it.
  */
 export function encodeOutgoing(event: OutgoingEvent, service: string, clock: Clock): EncodedEvent {
   const { id = randomUUIDv7(), type, data } = event
-  const span = currentScope()?.span
+  const scope = currentScope()
   const attributes = {
     source: `/${service}`,
     type: checkTopicName(type),
     time: new Date(clock.now()).toISOString(),
-    ...(span && { traceparent: formatTraceparent(span) }),
+    ...(scope && { traceparent: formatTraceparent(scope.span), ...authContext(scope.asker) }),
   }
   const text = JSON.stringify(toStructured({ id, attributes, data: data ?? null }))
   if (text.length > MAX_EVENT_CHARACTERS) {

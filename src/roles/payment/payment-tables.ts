@@ -8,6 +8,8 @@ import type { PaymentStatus } from './contract.ts'
 export interface PaymentTables extends OutboxTable, InboxTable {
   payments: {
     id: string
+    /** Whose the order is: the person who placed it; null for an order of nobody's, and for payments from before this was noted. */
+    owner: string | null
     /** Unique: an order is charged once, ever. */
     order_id: number
     user_id: number
@@ -31,9 +33,16 @@ const payments: Migration = {
   },
 }
 
+const owners: Migration = {
+  async up(db) {
+    await db.schema.alterTable('payments').addColumn('owner', 'text').execute()
+  },
+}
+
 /** The payment service's tables. */
 export const paymentMigrations: Readonly<Record<string, Migration>> = {
   '2026-01-01-payments': payments,
   '2026-01-02-outbox': outboxMigration,
   '2026-01-03-inbox': inboxMigration,
+  '2026-11-26-owners': owners,
 }

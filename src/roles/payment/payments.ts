@@ -1,9 +1,11 @@
 import { randomUUIDv7 } from 'node:crypto'
 import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
+import type { View } from '../../kit/auth/ownership.ts'
 import { bind } from '../../kit/bound-query.ts'
 import { AppError } from '../../kit/errors.ts'
 import { inputFaults } from '../../kit/input-faults.ts'
+import { personIn } from '../../kit/messaging/auth-context.ts'
 import { once } from '../../kit/messaging/inbox.ts'
 import type { IncomingEvent, Outbox } from '../../kit/messaging/messaging.ts'
 import { fromCents, toCents } from '../../kit/money.ts'
@@ -22,7 +24,7 @@ export interface PaymentsOptions {
   readonly limitCents: () => number
 }
 
-/** Payments: one for each order, ever. */
+/** Payments: one for each order, ever. What an asker may not see doesn't exist for him. */
 export interface Payments {
   /**
    * Charges the order that an `order.created` tells of, and writes `payment.processed` to the outbox in the same transaction. An event that
@@ -35,21 +37,32 @@ export interface Payments {
     limit: number
     after?: string | undefined
     orderId?: number | undefined
+    view: View
   }): Promise<readonly Payment[]>
   /** Throws AppError `NOT_FOUND`. */
-  find(id: string): Promise<Payment>
+  find(id: string, view: View): Promise<Payment>
 }
 
 /** Makes the payments of a store, their statements compiled once. */
 export function createPayments({ store, outbox, clock, log, limitCents }: PaymentsOptions): Payments {
   const { db } = store
   const rows = db.selectFrom('payments').selectAll()
-  const byId = rows.where('id', '=', '').compile()
   const insert = db
     .insertInto('payments')
-    .values({ id: '', order_id: 0, user_id: 0, amount_cents: 0, status: 'success', created_at: '' })
+    .values({ id: '', order_id: 0, user_id: 0, amount_cents: 0, status: 'success', created_at: '', owner: null })
     .onConflict((conflict) => conflict.column('order_id').doNothing())
     .compile()
+
+  function visible(view: View) {
+    switch (view.sees) {
+      case 'all':
+        return rows
+      case 'own':
+        return rows.where('owner', '=', view.owner)
+      case 'nothing':
+        return rows.where((is) => is.lit(false))
+    }
+  }
 
   return {
     async orderCreated(event) {
@@ -69,7 +82,9 @@ export function createPayments({ store, outbox, clock, log, limitCents }: Paymen
           async () => {
             const payment_id = randomUUIDv7()
             const at = new Date(clock.now()).toISOString()
-            const charged = await trx.executeQuery(bind(insert, [payment_id, order_id, user_id, cents, status, at]))
+            const charged = await trx.executeQuery(
+              bind(insert, [payment_id, order_id, user_id, cents, status, at, personIn(event.attributes)]),
+            )
             if (charged.numAffectedRows === 0n) return
             const data: PaymentProcessed = { order_id, payment_id, status, amount: fromCents(cents) }
             await outbox.add(trx, { type: PAYMENT_PROCESSED, data })
@@ -78,12 +93,13 @@ export function createPayments({ store, outbox, clock, log, limitCents }: Paymen
         ),
       )
     },
-    async list({ limit, after = '', orderId }) {
-      const wanted = orderId === undefined ? rows : rows.where('order_id', '=', orderId)
+    async list({ limit, after = '', orderId, view }) {
+      const seen = visible(view)
+      const wanted = orderId === undefined ? seen : seen.where('order_id', '=', orderId)
       return (await wanted.where('id', '>', after).orderBy('id').limit(limit).execute()).map(toPayment)
     },
-    async find(id) {
-      const found = (await db.executeQuery(bind(byId, [id]))).rows[0]
+    async find(id, view) {
+      const found = await visible(view).where('id', '=', id).executeTakeFirst()
       if (!found) throw new AppError('NOT_FOUND', 'Payment not found')
       return toPayment(found)
     },

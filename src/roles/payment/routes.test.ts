@@ -5,15 +5,22 @@ import type { Hono } from 'hono'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Store } from '../../drivers/store/contract.ts'
 import { sqlite } from '../../drivers/store/sqlite.ts'
+import { type Asker, LOCAL, NOBODY } from '../../kit/auth/asker.ts'
+import { authContext } from '../../kit/messaging/auth-context.ts'
 import { createOutbox } from '../../kit/messaging/outbox.ts'
 import { errors } from '../../kit/middleware/errors.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
+import { runInScope, type Scope } from '../../kit/telemetry/scope.ts'
 import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
 import { type PaymentTables, paymentMigrations } from './payment-tables.ts'
 import { createPayments, type Payments } from './payments.ts'
 import { paymentRoutes } from './routes.ts'
 
+const SCOPE: Scope = {
+  span: { traceId: '', spanId: '', sampled: false, setAttribute() {}, rename() {}, end() {} },
+  requestId: '',
+}
 const clock = { now: () => Date.parse('2026-12-01T12:00:00Z'), monotonic: () => 0 }
 
 describe('payment service', () => {
@@ -39,8 +46,8 @@ describe('payment service', () => {
     await rm(folder, { recursive: true })
   })
 
-  const deliver = (id: string, payload: unknown) =>
-    payments.orderCreated({ id, topic: 'order.created', payload, timestamp: '', delivery: 1, attributes: {} })
+  const deliver = (id: string, payload: unknown, attributes: Readonly<Record<string, string>> = {}) =>
+    payments.orderCreated({ id, topic: 'order.created', payload, timestamp: '', delivery: 1, attributes })
 
   const order = (order_id: number, total_price = 29.99) => ({
     order_id,
@@ -50,8 +57,8 @@ describe('payment service', () => {
     total_price,
   })
 
-  async function get(path: string) {
-    const answer = await app.request(path)
+  async function get(path: string, asker: Asker = LOCAL) {
+    const answer = await runInScope({ ...SCOPE, asker }, () => app.request(path))
     return { status: answer.status, headers: answer.headers, body: JSON.parse(await answer.text()) }
   }
 
@@ -59,6 +66,24 @@ describe('payment service', () => {
     const rows = await store.db.selectFrom('outbox').select('event').orderBy('position').execute()
     return rows.map(({ event }) => JSON.parse(event))
   }
+
+  it('shows a person the payments of his own orders only, and nobody none', async () => {
+    const alice: Asker = { is: 'user', subject: 'alice', scopes: new Set() }
+    await deliver('event-1', order(7), authContext(alice))
+    await deliver('event-2', order(8))
+    const orders = async (asker?: Asker) =>
+      (await get('/api/payments', asker)).body.map(({ order_id }: { order_id: number }) => order_id)
+    expect(await orders()).toEqual([7, 8])
+    expect(await orders(alice)).toEqual([7])
+    expect(await orders({ ...alice, subject: 'bob' })).toEqual([])
+    expect(await orders({ ...alice, subject: 'root', scopes: new Set(['admin']) })).toEqual([7, 8])
+    expect(await orders({ is: 'service', subject: 'shop-service', scopes: new Set(['payments:read']) })).toEqual([7, 8])
+    expect(await orders(NOBODY)).toEqual([])
+    const [{ id }] = (await get('/api/payments?order_id=7')).body
+    expect((await get(`/api/payments/${id}`, alice)).status).toBe(200)
+    expect((await get(`/api/payments/${id}`, NOBODY)).status).toBe(404)
+    expect((await get(`/api/payments/${id}`, { ...alice, subject: 'bob' })).status).toBe(404)
+  })
 
   it('charges an order and tells of it', async () => {
     await deliver('event-1', order(7))

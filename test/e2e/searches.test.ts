@@ -13,7 +13,7 @@ const NOBODY = '/logs?service=none&level=ERROR'
 let platform: Booted
 
 beforeAll(async () => {
-  platform = await boot(['log-server'], { sections: { 'log-server': { max_searches: 50 } } })
+  platform = await boot(['log-server'], { sections: { 'log-server': { max_searches: 100 } } })
   for (let at = 0; at < ENTRIES; at += BATCH) {
     const batch = Array.from({ length: BATCH }, (_, i) => ({
       level: 'INFO',

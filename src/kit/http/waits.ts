@@ -1,8 +1,7 @@
 import type { Context } from 'hono'
-import { identityOf } from '../auth/asker.ts'
 import { AppError } from '../errors.ts'
 import type { AppEnv } from '../role.ts'
-import { currentScope } from '../telemetry/scope.ts'
+import { callerName } from './caller-name.ts'
 import { type QueueLimits, ReaderQueues } from './reader-queue.ts'
 
 /** How many requests of a role may wait or stay open, and what may wait for those that read; the defaults are the config schema's. */
@@ -102,7 +101,7 @@ export class Waits {
   }
 
   #callerOf(c: Context<AppEnv>): Caller {
-    const name = nameOf(c)
+    const name = callerName(c)
     const known = this.#callers.get(name)
     if (known) return known
     if (this.#callers.size > 2 * this.#limits.waits) {
@@ -112,23 +111,6 @@ export class Waits {
     this.#callers.set(name, caller)
     return caller
   }
-}
-
-/** Most characters of a program's name, or of where it comes from, that are looked at. */
-const MAX_AGENT = 200
-
-/**
- * Who waits: the subject of a token that was verified, else the address. Without tokens everybody is at the same one, this machine's, and a
- * program is told from the others by what it says of itself (User-Agent): it is believed there for everything else too. Who is nobody comes through
- * a gateway, which says from where; what he says of himself counts for nothing.
- */
-function nameOf(c: Context<AppEnv>): string {
-  const asker = currentScope()?.asker
-  const subject = identityOf(asker)?.subject
-  if (subject !== undefined) return `subject ${subject}`
-  if (asker?.is === 'nobody') return `nobody ${(c.req.header('x-forwarded-for') ?? '').slice(0, MAX_AGENT)}`
-  const address = c.env?.exchange?.incoming.socket.remoteAddress ?? ''
-  return `${address} ${(c.req.header('user-agent') ?? '').slice(0, MAX_AGENT)}`
 }
 
 function tooMany(detail: string): AppError {

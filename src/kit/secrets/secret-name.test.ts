@@ -106,7 +106,7 @@ describe('isSecretName', () => {
   })
 
   it('takes any name, however long', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary' }), (name) => typeof isSecretName(name) === 'boolean'))
+    fc.assert(fc.property(fc.string(), (name) => typeof isSecretName(name) === 'boolean'))
     expect(isSecretName(`${'a'.repeat(1e6)}_password`)).toBe(true)
     expect(isSecretName('A'.repeat(1e6))).toBe(false)
   })

@@ -9,7 +9,7 @@ import { withinBytes } from './found.ts'
 import type { NewEntry } from './requests.ts'
 import { inChunks } from './row-chunks.ts'
 import { countWords, parseSearch, toMatchExpression } from './search-query.ts'
-import type { Search, Searches } from './searches.ts'
+import type { Search, Searcher, Searches } from './searches.ts'
 import { type Page, readPage } from './stepped-read.ts'
 import type { EntryRow, LogTables } from './tables.ts'
 import { formatTimestamp } from './timestamps.ts'
@@ -31,6 +31,9 @@ const MAX_PAGE_BYTES = 1_048_576
 const WORD_MS = 2
 /** How often entries may meet ids that are taken; the last time they step aside by up to a minute. */
 const MAX_ATTEMPTS = 9
+
+/** All readers that come back to the end of the log. */
+const RETURNING: Searcher = { name: 'returning readers', signal: new AbortController().signal }
 
 /** The stored log entries. */
 export class Entries {
@@ -62,20 +65,18 @@ export class Entries {
 
   /**
    * Finds entries, newest first: at most `limit`, and at most a mebibyte of them.
-   * @param signal fires when nobody waits for them any more
    * @throws DriverError, and AppError `UNAVAILABLE` when too many search
    */
-  async find(filter: EntryFilter, range: EntryRange, signal: AbortSignal): Promise<Page<EntryRow, number>> {
+  async find(filter: EntryFilter, range: EntryRange, searcher: Searcher): Promise<Page<EntryRow, number>> {
     const { since, until, limit, after = Number.MAX_SAFE_INTEGER } = range
     const before = until === undefined ? after : Math.min(after, firstIdAt(Math.floor(until) + 1))
     const lowest = since === undefined ? 0 : firstIdAt(Math.ceil(since))
-    return this.#search(filter, before, lowest, limit, signal)
+    return this.#search(filter, before, lowest, limit, searcher)
   }
 
   /** The newest entries that fit of those after the one with this id, oldest first: what a reader who was away has missed. */
   async since(filter: EntryFilter, id: number, limit: number): Promise<readonly EntryRow[]> {
-    const patient = new AbortController().signal
-    const { rows } = await this.#search(filter, Number.MAX_SAFE_INTEGER, id + 1, limit, patient)
+    const { rows } = await this.#search(filter, Number.MAX_SAFE_INTEGER, id + 1, limit, RETURNING)
     return rows.toReversed()
   }
 
@@ -85,7 +86,7 @@ export class Entries {
     before: number,
     lowest: number,
     limit: number,
-    signal: AbortSignal,
+    searcher: Searcher,
   ): Promise<Page<EntryRow, number>> {
     const phrases = filter.q ? parseSearch(filter.q) : undefined
     if (phrases?.length === 0) return { rows: [], next: undefined }
@@ -99,7 +100,7 @@ export class Entries {
       const rows = await rowsOf(db, found.slice(0, kept))
       return { rows, next: kept < found.length && last ? list.after(last) : next }
     }
-    return this.#searches.run(signal, read, phrases ? countWords(phrases) * WORD_MS : 0)
+    return this.#searches.run(searcher, read, phrases ? countWords(phrases) * WORD_MS : 0)
   }
 
   async #write(entries: readonly NewEntry[]): Promise<void> {

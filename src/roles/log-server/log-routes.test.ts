@@ -239,7 +239,7 @@ describe('GET /logs', () => {
       const answer = await server.app.request(`/logs?${new URLSearchParams({ q: q.toWellFormed() })}`)
       expect(answer.status).toBe(200)
     })
-    await fc.assert(property, { numRuns: 50 })
+    await fc.assert(property, { numRuns: 200 })
   })
 
   it.each([

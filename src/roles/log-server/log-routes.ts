@@ -5,7 +5,7 @@ import { route } from '../../kit/http/route.ts'
 import type { Waits } from '../../kit/http/waits.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
-import { answerJson, callerLeft } from './answers.ts'
+import { answerJson, searcherOf } from './answers.ts'
 import { Accepted, EntryPage } from './contract.ts'
 import { type Entries, entryJson } from './entries.ts'
 import { parseBatch, readBatch, takesBatchOf, wantOwn } from './intake.ts'
@@ -62,7 +62,7 @@ export function logRoutes({ entries, tail, clock, log, waits, onAccepted }: LogR
       const { since, until, limit, after, ...filter } = c.req.valid('query')
       const moment = (text: string | undefined) => (text === undefined ? undefined : parseMoment(text, clock.now()))
       const range = { since: moment(since), until: moment(until), limit, after }
-      const { rows, next } = await entries.find(filter, range, callerLeft(c))
+      const { rows, next } = await entries.find(filter, range, searcherOf(c))
       return answerJson(
         c,
         `{"entries":[${rows.map(entryJson).join(',')}],"next":${next === undefined ? null : `"${next}"`}}`,

@@ -17,8 +17,8 @@ const Config = z.strictObject({
   max_entries: z.int().min(1_000).max(100_000_000).default(1_000_000),
   /** Spans kept; the traces that began first go first. */
   max_spans: z.int().min(1_000).max(100_000_000).default(200_000),
-  /** Searches under way at the same time; one more is told to come again (503). */
-  max_searches: z.int().min(1).max(10_000).default(64),
+  /** Searches under way at the same time, half of them of one caller; one more is told to come again (503). */
+  max_searches: z.int().min(1).max(10_000).default(128),
 })
 
 /** Every service's log entries and spans in one place (seed 9.7.8, 9.7.9): taken in batches, found by words, level and trace, followed. */

@@ -3,10 +3,17 @@ import { AppError } from '../../kit/errors.ts'
 
 /** How many, and how long. */
 export interface SearchLimits {
-  /** Searches that may be under way; one more is refused. Default 64. */
+  /** Searches that may be under way, half of them of one caller; one more is refused. Default 128. */
   readonly most?: number
   /** Milliseconds until a search has to do with what it has, waiting included. Default 2 000. */
   readonly patienceMs?: number
+}
+
+/** Who searches. */
+export interface Searcher {
+  readonly name: string
+  /** Fires when nobody waits for the search any more. */
+  readonly signal: AbortSignal
 }
 
 /** A search under way. */
@@ -18,9 +25,16 @@ export interface Search {
   step<T>(work: () => Promise<T>): Promise<T | undefined>
 }
 
+/** What a caller's searches under way have had together. */
+interface CallerShare {
+  searches: number
+  usedMs: number
+}
+
 /** What one search has had, and until when it may want more. */
 interface Share {
   usedMs: number
+  readonly caller: CallerShare
   readonly over: AbortSignal
 }
 
@@ -30,18 +44,19 @@ interface Waiter {
 }
 
 /**
- * Shares the store among searches: one step at a time, and the search that has had least of it goes next (least attained service, Kleinrock 1976).
- * So a small question is answered at once, however many large ones are under way.
+ * Shares the store among searches: one step at a time, and the caller who has had least of it goes next, with the one of its searches that has had
+ * least (least attained service, Kleinrock 1976). So a small question is answered at once, however many large ones are under way.
  */
 export class Searches {
   readonly #clock: Pick<Clock, 'monotonic'>
   readonly #most: number
   readonly #patienceMs: number
   readonly #waiting: Waiter[] = []
+  readonly #callers = new Map<string, CallerShare>()
   #underWay = 0
   #stepping = false
 
-  constructor(clock: Pick<Clock, 'monotonic'>, { most = 64, patienceMs = 2_000 }: SearchLimits = {}) {
+  constructor(clock: Pick<Clock, 'monotonic'>, { most = 128, patienceMs = 2_000 }: SearchLimits = {}) {
     this.#clock = clock
     this.#most = most
     this.#patienceMs = patienceMs
@@ -54,18 +69,23 @@ export class Searches {
 
   /**
    * Runs a search, which takes its steps when it is told to.
-   * @param signal fires when nobody waits for it any more
    * @param headMs milliseconds it counts as having had when it begins: of those that begin, the one that asks for less goes first
    * @throws AppError `UNAVAILABLE` when too many are under way
    */
-  async run<T>(signal: AbortSignal, search: (search: Search) => Promise<T>, headMs = 0): Promise<T> {
+  async run<T>({ name, signal }: Searcher, search: (search: Search) => Promise<T>, headMs = 0): Promise<T> {
     if (this.#underWay >= this.#most) throw tooBusy(`${this.#most} searches are under way, which is all that may`)
-    const share = { usedMs: headMs, over: AbortSignal.any([signal, AbortSignal.timeout(this.#patienceMs)]) }
+    const caller = this.#callers.get(name) ?? { searches: 0, usedMs: 0 }
+    if (caller.searches * 2 >= this.#most) throw tooBusy('This caller has all the searches under way that one may have')
+    const over = AbortSignal.any([signal, AbortSignal.timeout(this.#patienceMs)])
+    const share = { usedMs: headMs, caller, over }
+    this.#callers.set(name, caller)
+    caller.searches++
     this.#underWay++
     try {
       return await search({ step: (work) => this.#step(share, work) })
     } finally {
       this.#underWay--
+      if (--caller.searches === 0) this.#callers.delete(name)
     }
   }
 
@@ -75,7 +95,9 @@ export class Searches {
     try {
       return await work()
     } finally {
-      share.usedMs += this.#clock.monotonic() - beganAt
+      const ms = this.#clock.monotonic() - beganAt
+      share.usedMs += ms
+      share.caller.usedMs += ms
       this.#next()
     }
   }
@@ -102,14 +124,17 @@ export class Searches {
   }
 
   #next(): void {
-    const least = Math.min(...this.#waiting.map(({ share }) => share.usedMs))
-    const [waiter] = this.#waiting.splice(
-      this.#waiting.findIndex(({ share }) => share.usedMs === least),
-      1,
-    )
-    this.#stepping = waiter !== undefined
-    waiter?.go(true)
+    let first = this.#waiting[0]
+    for (const waiter of this.#waiting) if (first && comesBefore(waiter.share, first.share)) first = waiter
+    this.#stepping = first !== undefined
+    if (first === undefined) return
+    this.#waiting.splice(this.#waiting.indexOf(first), 1)
+    first.go(true)
   }
+}
+
+function comesBefore(a: Share, b: Share): boolean {
+  return a.caller.usedMs === b.caller.usedMs ? a.usedMs < b.usedMs : a.caller.usedMs < b.caller.usedMs
 }
 
 /** The error of a search that can't be made now. */

@@ -6,7 +6,7 @@ import type { TracePage } from './contract.ts'
 import { type Found, withinBytes } from './found.ts'
 import type { NewSpan } from './requests.ts'
 import { inChunks } from './row-chunks.ts'
-import { type Searches, tooBusy } from './searches.ts'
+import { type Searcher, type Searches, tooBusy } from './searches.ts'
 import { type Page, readPage, type Stepwise } from './stepped-read.ts'
 import type { LogTables, SpanRow, TraceRow } from './tables.ts'
 import { formatTimestamp } from './timestamps.ts'
@@ -63,12 +63,11 @@ export class Spans {
 
   /**
    * The spans of a trace by their start, each as JSON; none when none is stored.
-   * @param signal fires when nobody waits for them any more
    * @throws DriverError, and AppError `UNAVAILABLE` when too many search
    */
-  trace(traceId: string, signal: AbortSignal): Promise<readonly string[]> {
+  trace(traceId: string, searcher: Searcher): Promise<readonly string[]> {
     const db = this.#store.longReads
-    return this.#searches.run(signal, async (search) => {
+    return this.#searches.run(searcher, async (search) => {
       const found = await search.step(() => findSpans(db, traceId))
       if (found === undefined) throw tooBusy('This search had no turn in its time')
       const shown = found.slice(0, withinBytes(found, MAX_TAG_BYTES))
@@ -82,13 +81,12 @@ export class Spans {
 
   /**
    * Lists traces, the one that began last first.
-   * @param signal fires when nobody waits for them any more
    * @throws DriverError, and AppError `UNAVAILABLE` when too many search
    */
-  find(filter: TraceFilter, { limit, after }: TraceRange, signal: AbortSignal): Promise<TracePage> {
+  find(filter: TraceFilter, { limit, after }: TraceRange, searcher: Searcher): Promise<TracePage> {
     const db = this.#store.longReads
     const start = after === undefined ? NEWEST : parseCursor(after)
-    return this.#searches.run(signal, async (search) => {
+    return this.#searches.run(searcher, async (search) => {
       const { rows, next } = await readPage(new TraceList(db, filter), start, limit, { search, clock: this.#clock })
       const traces = await summarise(db, rows)
       return { traces, next: next === undefined ? null : `${next.started_at}-${next.trace_id}` }

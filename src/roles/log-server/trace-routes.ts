@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { AppError } from '../../kit/errors.ts'
 import { route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
-import { answerJson, callerLeft } from './answers.ts'
+import { answerJson, searcherOf } from './answers.ts'
 import { Accepted, Trace, TracePage } from './contract.ts'
 import { parseBatch, readBatch, takesBatchOf, wantOwn } from './intake.ts'
 import { NewSpan, TraceQuery } from './requests.ts'
@@ -51,7 +51,7 @@ export function traceRoutes({ spans, onAccepted }: TraceRoutesOptions): Hono<App
     }),
     async (c) => {
       const { limit, after, ...filter } = c.req.valid('query')
-      return c.json(await spans.find(filter, { limit, after }, callerLeft(c)))
+      return c.json(await spans.find(filter, { limit, after }, searcherOf(c)))
     },
   )
 
@@ -65,7 +65,7 @@ export function traceRoutes({ spans, onAccepted }: TraceRoutesOptions): Hono<App
     }),
     async (c) => {
       const { trace_id: traceId } = c.req.valid('param')
-      const found = await spans.trace(traceId, callerLeft(c))
+      const found = await spans.trace(traceId, searcherOf(c))
       if (found.length === 0) throw new AppError('NOT_FOUND', 'Trace not found')
       return answerJson(c, `{"trace_id":${JSON.stringify(traceId)},"spans":[${found.join(',')}]}`)
     },

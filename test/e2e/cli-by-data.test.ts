@@ -22,7 +22,7 @@ describe('a platform in token mode, by its data folder alone', () => {
   beforeAll(async () => {
     up = start(folder, 'up', '--in-process', '--config', config, '--data', 'platform', '--json', '--quiet')
     for (const { role, url } of JSON.parse(await up.line).roles) urls.set(role, url)
-  })
+  }, 60_000)
   afterAll(() => up?.stop())
 
   /** The first thing a command says, once it has said that it is done. */

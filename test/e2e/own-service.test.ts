@@ -30,7 +30,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => shop.listen(0, '127.0.0.1', resolve))
   up = start(folder, 'up', '--in-process', '--config', config, '--json', '--quiet')
   for (const { role, url } of JSON.parse(await up.line).roles) urls.set(role, url)
-})
+}, 60_000)
 afterAll(async () => {
   await up?.stop()
   shop.closeAllConnections()

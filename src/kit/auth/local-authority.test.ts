@@ -340,7 +340,8 @@ describe('local authority', () => {
 
   it('answers 401 to whatever text it is given', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.string({ unit: 'binary', maxLength: 200 }), async (text) => {
+      fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (bytes) => {
+        const text = Buffer.from(bytes).toString('latin1')
         await expect(authority.verify(text, AUDIENCE)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
       }),
       { numRuns: 50 },

@@ -167,6 +167,17 @@ describe('the embedded bus', () => {
       expect((await waiting).map((d) => d.id)).toEqual(numbered(3, MAX_UNSETTLED + 1))
     })
 
+    it('bounds what all subscriptions have out together, and leaves each a few', async () => {
+      const made = []
+      for (let n = 0; n < 12; n++) made.push((await bus.subscribe({ topic: 'a' })).id)
+      await publish('a', ...numbered(MAX_UNSETTLED))
+      const counts = []
+      for (const id of made) counts.push((await pull(id, MAX_UNSETTLED)).length)
+      expect(counts).toEqual([...Array(10).fill(MAX_UNSETTLED), 100, 100])
+      for (const id of made.slice(0, 2)) await bus.unsubscribe(id)
+      expect(await pull(made[11] ?? '', MAX_UNSETTLED)).toHaveLength(MAX_UNSETTLED - 100)
+    })
+
     it('refuses a delay that is none', async () => {
       const { id } = await bus.subscribe({ topic: 'a' })
       for (const delayMs of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {

@@ -87,6 +87,7 @@ export class EmbeddedBus implements Bus {
       log: this.#log,
       rows: new SubscriptionRows(db),
       deadLetters: this.#deadLetters,
+      tally: { count: 0 },
       monotonic: () => clock.monotonic(),
       now: () => clock.now(),
       random,

@@ -17,11 +17,14 @@ import {
 import type { MessageLog, Topic } from './message-log.ts'
 import { type MessageRow, sizeOf } from './message-rows.ts'
 import type { SubscriptionRow, SubscriptionRows, SubscriptionTerms } from './subscription-rows.ts'
-import { UnsettledMessages } from './unsettled-messages.ts'
+import { type Tally, UnsettledMessages } from './unsettled-messages.ts'
 import { Waiters } from './waiters.ts'
 
 /** Most messages a subscription has out at a time; further ones stay on disk until some are settled. */
 export const MAX_UNSETTLED = 10_000
+/** Most that all subscriptions have out together (some 20 MB), but for a few that each may always have. */
+const MOST_TOGETHER = 100_000
+const ALWAYS = 100
 /** Characters after which a pull takes no further message: at 3 bytes each, and with a last message of 1 MiB, under the contract's 8 MiB. */
 const MAX_PULL_SIZE = 2 * 1024 * 1024
 
@@ -30,6 +33,7 @@ export interface SubscriptionParts {
   readonly log: MessageLog
   readonly rows: SubscriptionRows
   readonly deadLetters: DeadLetters
+  readonly tally: Tally
   /** Monotonic milliseconds. */
   readonly monotonic: () => number
   /** Wall clock, milliseconds since 1970. */
@@ -50,7 +54,7 @@ export class SubscriptionState {
   owner: string | undefined
   terms: SubscriptionTerms
   readonly waiters = new Waiters()
-  readonly unsettled = new UnsettledMessages()
+  readonly unsettled: UnsettledMessages
   readonly idleness: Idleness
   readonly #parts: SubscriptionParts
   readonly #cursor: Cursor
@@ -63,6 +67,7 @@ export class SubscriptionState {
     this.owner = row.owner
     this.terms = row
     this.idleness = new Idleness({ now: parts.now(), monotonic: parts.monotonic(), ...row })
+    this.unsettled = new UnsettledMessages(parts.tally)
     this.#parts = parts
     this.#cursor = cursor
   }
@@ -175,7 +180,8 @@ export class SubscriptionState {
 
   /** How many messages it has room for among those handed out and not settled. */
   get room(): number {
-    return MAX_UNSETTLED - this.unsettled.size
+    const most = this.#parts.tally.count < MOST_TOGETHER ? MAX_UNSETTLED : ALWAYS
+    return Math.max(0, most - this.unsettled.size)
   }
 
   /** Takes a dead letter of its own back in with a fresh count. */

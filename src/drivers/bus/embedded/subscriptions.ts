@@ -120,9 +120,15 @@ export class Subscriptions {
 
   /** Removes a subscription. */
   remove(tx: Transaction, subscription: SubscriptionState): void {
-    tx.undo(() => this.#add(subscription))
+    const { tally, rows } = this.#parts
+    const { size } = subscription.unsettled
+    tx.undo(() => {
+      this.#add(subscription)
+      tally.count += size
+    })
     this.#drop(subscription)
-    this.#parts.rows.remove(subscription.key)
+    tally.count -= size
+    rows.remove(subscription.key)
   }
 
   /** Writes down that a subscription is in use now. */

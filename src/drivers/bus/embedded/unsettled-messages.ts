@@ -4,13 +4,24 @@ import { atTime, type Unsettled } from './lease-rules.ts'
 /** When a death that could not be written down is tried again. */
 const RETRY_MS = 1000
 
+/** How many messages all subscriptions of a bus have out together. */
+export interface Tally {
+  count: number
+}
+
 /** A subscription's messages that were handed out and are neither acknowledged nor dead, in memory. */
 export class UnsettledMessages {
+  readonly #tally: Tally
   readonly #byPosition = new Map<number, Unsettled>()
   /** Positions to be handed out again, the one that became ready first in front. */
   readonly #ready = new Set<number>()
   /** When `sweep` next has something to do, monotonic milliseconds; never later than that, sometimes earlier. */
   sweepAt = Number.POSITIVE_INFINITY
+
+  /** @param tally goes up and down with them. */
+  constructor(tally: Tally) {
+    this.#tally = tally
+  }
 
   /** How many there are. */
   get size(): number {
@@ -57,7 +68,9 @@ export class UnsettledMessages {
 
   /** Puts a message in that is on disk already. */
   load(message: Unsettled): void {
+    const { size } = this.#byPosition
     this.#byPosition.set(message.position, message)
+    this.#tally.count += this.#byPosition.size - size
     if (message.at === 'ready' || message.at === 'interrupted') {
       this.#ready.add(message.position)
       return
@@ -94,7 +107,7 @@ export class UnsettledMessages {
 
   #restore(position: number, message: Unsettled | undefined): void {
     if (message === undefined) {
-      this.#byPosition.delete(position)
+      if (this.#byPosition.delete(position)) this.#tally.count--
       this.#ready.delete(position)
     } else {
       this.load(message)

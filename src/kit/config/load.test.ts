@@ -170,6 +170,9 @@ describe('loadConfiguration', () => {
       '--port: expected a whole number from 0 to 65535, got 99999',
     ])
     expect(faults('', { environment: { DB_PORT: '5432' } })[0]).toMatch(/^DB_PORT: /)
+    for (const odd of ['http://a\tb:1', 'http://a:1/\n', 'http://a:1/#x', 'http://é:1', 'ftp://a:1']) {
+      expect(faults('', { environment: { USER_SERVICE_URL: odd } })[0]).toMatch(/^USER_SERVICE_URL: /)
+    }
     expect(faults('', { environment: { USER_SERVICE_URL: 'user' } })[0]).toMatch(
       /^USER_SERVICE_URL: services\.user-service: /,
     )

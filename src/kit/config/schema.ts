@@ -12,7 +12,9 @@ export type Listen = z.infer<typeof Listen>
 export type Section = Listen & Readonly<Record<string, unknown>>
 
 /** The address of a service that runs elsewhere. Any host: whoever writes the configuration may name it. */
-const ServiceUrl = z.string().refine((text) => urlFault(text) === undefined)
+const ServiceUrl = z.string().refine((text) => urlFault(text) === undefined, {
+  error: ({ input }) => `an address such as http://127.0.0.1:8500 is wanted, not ${urlFault(String(input))}`,
+})
 
 /**
  * The platform's part of the configuration, the same for every role (design §6, §8; the defaults are security.md's).
@@ -43,7 +45,7 @@ export const Platform = z.strictObject({
   store: z.string().min(1).default('sqlite:'),
   bus: z.string().min(1).default('embedded:'),
   cache: z.string().min(1).default('memory:'),
-  services: z.record(z.string(), ServiceUrl.meta({ expected: 'an address such as http://127.0.0.1:8500' })).default({}),
+  services: z.record(z.string(), ServiceUrl).default({}),
   client: z
     .strictObject({
       timeout_ms: z.int().min(1).max(600_000).default(5_000),

@@ -159,6 +159,14 @@ describe('refusedUrl', () => {
     'http://host/a b',
     'http://ho\tst/',
     ' http://host/',
+    'http://host/\n',
+    'http://host/\t',
+    'http://host/\u0085',
+    'http://host/\u2028',
+    'http://host/é',
+    'http://ünï.example/',
+    'http://host/#part',
+    'http://host\\@other/',
   ])('refuses %j', (url) => expect(refusedUrl(url)).toBeTypeOf('string'))
 
   it.each([

@@ -97,18 +97,18 @@ const NUMBER = /^(?:\d+|0x[0-9a-f]*)$/
 export function urlFault(text: string): string | undefined {
   if (!/^[\x21-\x7e]+$/.test(text)) return 'a URL with a space, a control character or a letter beyond ASCII in it'
   if (!/^https?:\/\/[^/?#\\]+(?:[/?#][^\\]*)?$/i.test(text) || !URL.canParse(text)) return 'not an http or https URL'
-  if (text.includes('#')) return 'a URL with a fragment'
-  return /^[^/]*\/\/[^/?]*@/.test(text) ? 'a URL with a user name in it' : undefined
+  return text.includes('#') ? 'a URL with a fragment' : undefined
 }
 
 /**
- * Why a URL may not be called: a fault of its text, or a host that is refused; undefined when it may.
+ * Why a URL may not be called: a fault of its text, a user name in it, or a host that is refused; undefined when it may.
  * @example refusedUrl('http://[::ffff:a9fe:a9fe]/') // 'a mapped IPv4 address'
  */
 export function refusedUrl(text: string): string | undefined {
   const fault = urlFault(text)
   if (fault !== undefined) return fault
-  const { hostname } = new URL(text)
+  const { hostname, username, password } = new URL(text)
+  if (username !== '' || password !== '' || /^[^/]*\/\/[^/?]*@/.test(text)) return 'a URL with a user name in it'
   const written = /\/\/([^/?]+)/.exec(text)?.[1] ?? ''
   const host = written.replace(/:\d*$/, '').toLowerCase()
   // the parser has put odd spellings right already: what it made of them decides, and that it had to is told

@@ -5,6 +5,7 @@ import { AppError } from '../../kit/errors.ts'
 import { inputFaults } from '../../kit/input-faults.ts'
 import { once } from '../../kit/messaging/inbox.ts'
 import type { IncomingEvent } from '../../kit/messaging/messaging.ts'
+import { fromCents } from '../../kit/money.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { PaymentProcessed } from '../payment/contract.ts'
 import { afterPayment } from './order-status.ts'
@@ -15,19 +16,23 @@ export interface PaymentResultsOptions {
   readonly store: Store<OrderTables>
   readonly clock: Clock
   readonly log: Log
+  /** What prices are in, such as `EUR`. */
+  readonly currency: string
 }
 
 /**
  * Handles `payment.processed`: the order becomes paid or payment_failed, once, however often the event comes. A message that isn't a payment's,
- * such as one published by hand, and one for an order that isn't here are logged and done with: coming again wouldn't change them.
+ * such as one published by hand, one for an order that isn't here, and one of another amount or currency than the order's own, which changes no
+ * order, are logged and done with: coming again wouldn't change them.
  */
 export function createPaymentResults({
   store,
   clock,
   log,
+  currency: own,
 }: PaymentResultsOptions): (event: IncomingEvent) => Promise<void> {
   const { db } = store
-  const select = db.selectFrom('orders').select('status').where('id', '=', 0).compile()
+  const select = db.selectFrom('orders').select(['status', 'total_cents']).where('id', '=', 0).compile()
   const update = db
     .updateTable('orders')
     .set({ status: 'paid' })
@@ -42,7 +47,7 @@ export function createPaymentResults({
       log.warning(`A message on ${event.topic} is not a payment's; it is passed over`, { message_id: event.id, faults })
       return
     }
-    const { order_id, payment_id, status: payment } = result.data
+    const { order_id, payment_id, status: payment, amount, currency = own } = result.data
     await store.transaction((trx) =>
       once(
         trx,
@@ -51,6 +56,15 @@ export function createPaymentResults({
           const order = (await trx.executeQuery(bind(select, [order_id]))).rows[0]
           if (!order) {
             log.warning(`Payment of order ${order_id}, which is not here`, { payment_id })
+            return
+          }
+          const price = fromCents(order.total_cents)
+          if (amount !== price || currency !== own) {
+            const fields = { order_id, payment_id, amount, currency, price, message_id: event.id }
+            log.error(
+              `A payment of ${amount} ${currency} is not order ${order_id}'s ${price} ${own}: it is refused`,
+              fields,
+            )
             return
           }
           const transition = afterPayment(order.status, payment)

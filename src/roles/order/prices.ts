@@ -8,6 +8,11 @@ const Price = Amount.refine((price) => price <= 1_000_000, 'at most 1 000 000')
 /** What products cost. */
 export const PriceList = z.object({
   default_price: Price.default(29.99).describe('price of a product that has none of its own (the seed’s, 9.7.3)'),
+  currency: z
+    .string()
+    .regex(/^[A-Z]{3}$/, 'three capital letters')
+    .default('EUR')
+    .describe('what prices are in (ISO 4217); a payment in another is not believed'),
   prices: z.record(z.string().min(1), Price).default({}).describe('prices by product name'),
 })
 export type PriceList = z.infer<typeof PriceList>

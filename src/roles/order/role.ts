@@ -30,7 +30,7 @@ export const order = defineRole({
     messaging.consume({
       topic: PAYMENT_PROCESSED,
       group: service,
-      handle: createPaymentResults({ store, clock, log }),
+      handle: createPaymentResults({ store, clock, log, currency: config.currency }),
     })
     return { app: orderRoutes(createOrders(store), placeOrder) }
   },

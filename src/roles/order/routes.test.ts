@@ -146,6 +146,28 @@ describe('order service', () => {
     expect((await service.call('GET', '/api/orders/1')).body.status).toBe('paid')
   })
 
+  it.each([
+    { amount: 0.01 },
+    { amount: 0 },
+    { amount: -29.99 },
+    { amount: 29.990001 },
+    { amount: 2999 },
+    { amount: 1e308 },
+    { amount: Number.NaN },
+    { amount: '29.99' },
+    { currency: 'USD' },
+    { currency: 'eur' },
+    { currency: '' },
+    { amount: 0.01, status: 'failed' },
+  ])('believes no payment that is not its own price: %j', async (forged) => {
+    await service.place()
+    await service.deliver('event-1', { ...paid(1), ...forged })
+    expect((await service.call('GET', '/api/orders/1')).body.status).toBe('pending')
+    expect(service.logged).toHaveLength(1)
+    await service.deliver('event-2', { ...paid(1), currency: 'EUR' })
+    expect((await service.call('GET', '/api/orders/1')).body.status).toBe('paid')
+  })
+
   it('cries for a refund when a cancelled order was charged', async () => {
     await service.place()
     await service.call('DELETE', '/api/orders/1')

@@ -47,6 +47,7 @@ export interface Payments {
 export function createPayments({ store, outbox, clock, log, limitCents }: PaymentsOptions): Payments {
   const { db } = store
   const rows = db.selectFrom('payments').selectAll()
+  const ofOrder = db.selectFrom('payments').select('amount_cents').where('order_id', '=', 0).compile()
   const insert = db
     .insertInto('payments')
     .values({ id: '', order_id: 0, user_id: 0, amount_cents: 0, status: 'success', created_at: '', owner: null })
@@ -74,6 +75,13 @@ export function createPayments({ store, outbox, clock, log, limitCents }: Paymen
       }
       const { order_id, user_id, total_price } = order.data
       const cents = toCents(total_price)
+      if (fromCents(cents) !== total_price) {
+        log.error(`An order of ${total_price} is in no whole cents; nothing is charged`, {
+          order_id,
+          message_id: event.id,
+        })
+        return
+      }
       const status = cents <= limitCents() ? 'success' : 'failed'
       await store.transaction((trx) =>
         once(
@@ -85,7 +93,14 @@ export function createPayments({ store, outbox, clock, log, limitCents }: Paymen
             const charged = await trx.executeQuery(
               bind(insert, [payment_id, order_id, user_id, cents, status, at, personIn(event.attributes)]),
             )
-            if (charged.numAffectedRows === 0n) return
+            if (charged.numAffectedRows === 0n) {
+              const before = (await trx.executeQuery(bind(ofOrder, [order_id]))).rows[0]
+              if (before?.amount_cents !== cents) {
+                const fields = { order_id, amount: total_price, message_id: event.id }
+                log.error(`Order ${order_id} was charged before, and another amount: nothing is charged`, fields)
+              }
+              return
+            }
             const data: PaymentProcessed = { order_id, payment_id, status, amount: fromCents(cents) }
             await outbox.add(trx, { type: PAYMENT_PROCESSED, data })
           },

@@ -35,7 +35,8 @@ describe('payment service', () => {
     const migrations = paymentMigrations
     store = await sqlite.open<PaymentTables>({ url: 'sqlite:', name: 'payment-service', folder, migrations })
     warnings = []
-    const log: Log = { debug() {}, info() {}, warning: (message) => warnings.push(message), error() {}, critical() {} }
+    const note = (message: string) => void warnings.push(message)
+    const log: Log = { debug() {}, info() {}, warning: note, error: note, critical: note }
     const outbox = createOutbox<PaymentTables>({ service: 'payment-service', clock, onAdd: () => {} })
     payments = createPayments({ store, outbox, clock, log, limitCents: () => 1_000_000 })
     app = paymentRoutes(payments)
@@ -114,8 +115,9 @@ describe('payment service', () => {
   it('charges once, however often the event comes, and under whatever id', async () => {
     await Promise.all([deliver('event-1', order(7)), deliver('event-1', order(7)), deliver('event-2', order(7, 5))])
     await deliver('event-1', order(7))
-    expect((await get('/api/payments')).body).toHaveLength(1)
+    expect((await get('/api/payments')).body).toMatchObject([{ amount: 29.99 }])
     expect(await events()).toHaveLength(1)
+    expect(warnings).toEqual([expect.stringContaining('Order 7 was charged before')])
   })
 
   it.each([
@@ -130,6 +132,12 @@ describe('payment service', () => {
     expect(warnings).toEqual([expect.stringContaining('not an order')])
     expect((await get('/api/payments')).body).toEqual([])
     expect(await events()).toEqual([])
+  })
+
+  it('charges no part of a cent', async () => {
+    await deliver('event-1', order(1, 0.001))
+    expect([(await get('/api/payments')).body, await events()]).toEqual([[], []])
+    expect(warnings).toHaveLength(1)
   })
 
   it('finds by order, and pages', async () => {

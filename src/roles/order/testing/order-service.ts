@@ -70,7 +70,7 @@ export class OrderService implements AsyncDisposable {
     const priceOf = createPrices(PriceList.parse({ prices: { Laptop: 999.9 } }), { get: (key) => this.remote[key] })
     this.#app = orderRoutes(createOrders(store), createPlacing({ store, outbox, users, clock, priceOf }))
     errors(this.#app, silentLog)
-    this.#handle = createPaymentResults({ store, clock, log })
+    this.#handle = createPaymentResults({ store, clock, log, currency: 'EUR' })
   }
 
   /** Sends a request as `asker`: a local caller unless the test says otherwise. */

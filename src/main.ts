@@ -37,6 +37,10 @@ function flush(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => stream.write('', () => resolve()))
 }
 
+function taken(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve, reject) => stream.write('', (fault) => (fault ? reject(fault) : resolve())))
+}
+
 function processIo(): Io {
   const stopping = new AbortController()
   let interruptedAt = Number.NEGATIVE_INFINITY
@@ -57,6 +61,7 @@ function processIo(): Io {
   return {
     out: terminal(process.stdout),
     err: terminal(process.stderr),
+    outputTaken: () => taken(process.stdout),
     readInput,
     environment: process.env,
     folder: process.cwd(),

@@ -24,8 +24,13 @@ export interface Api {
   readonly url: string
   /** Sends one request, and gives the JSON of the answer (undefined for 204). Throws AppError `UNREACHABLE`, `UPSTREAM_FAILED`. */
   call(path: string, options?: FetchOptions<'json'>): Promise<unknown>
-  /** Opens a stream of server-sent events. */
-  open(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Response>
+  /** Opens a stream of server-sent events. @param method POST for a stream that takes what it shows. Default GET */
+  open(
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+    method?: 'GET' | 'POST',
+  ): Promise<Response>
 }
 
 /** Where a role is: a static address (BROKER_URL), the running platform's, or the configuration's. */
@@ -72,8 +77,9 @@ export async function connect(session: Session, name: string, { secrets = false 
         throw explain(fault, name, url)
       }
     },
-    async open(path, headers, signal) {
+    async open(path, headers, signal, method = 'GET') {
       return fetch(`${url}${path}`, {
+        method,
         headers: { ...agent, ...(await authorization()), ...headers },
         signal,
         redirect: 'manual',

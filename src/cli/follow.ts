@@ -6,7 +6,10 @@ import type { Session } from './session.ts'
 export interface FollowOptions {
   /** The role's CLI word, for messages. */
   readonly role: string
-  readonly path: string
+  /** Where the stream is; made anew for each connection where it is a function. */
+  readonly path: string | (() => Promise<string>)
+  /** Default GET. */
+  readonly method?: 'GET' | 'POST'
   readonly onData: (data: string) => void
   /** The id of the last event that is known already; those after it come first. */
   readonly after?: string
@@ -19,13 +22,15 @@ export interface FollowOptions {
  * opened the first time.
  */
 export async function follow({ io, messages }: Session, api: Api, options: FollowOptions): Promise<void> {
-  const { role, path, onData, after, enough } = options
+  const { role, path, method, onData, after, enough } = options
   const giveUp = new AbortController()
   let wasOpen = false
   let lost: unknown
   await followEvents({
-    connect: (headers, signal) =>
-      api.open(path, { ...(after !== undefined && { 'last-event-id': after }), ...headers }, signal),
+    async connect(headers, signal) {
+      const at = typeof path === 'string' ? path : await path()
+      return api.open(at, { ...(after !== undefined && { 'last-event-id': after }), ...headers }, signal, method)
+    },
     onEvent: ({ data }) => onData(data),
     signal: AbortSignal.any([io.signal, giveUp.signal, ...(enough ? [enough] : [])]),
     onOpen() {

@@ -15,6 +15,8 @@ export interface Terminal {
 export interface Io {
   readonly out: Terminal
   readonly err: Terminal
+  /** Resolves once whoever reads stdout has taken all that was written so far; rejects when he is gone. */
+  outputTaken(): Promise<void>
   /** All of stdin as text. Throws AppError `INVALID_BODY` past `maxBytes`, `USAGE` when stdin is a terminal. */
   readInput(maxBytes: number): Promise<string>
   readonly environment: Readonly<Record<string, string | undefined>>

@@ -28,6 +28,7 @@ async function msvc(
   const code = await run(args, {
     out: terminal('out'),
     err: terminal('err'),
+    outputTaken: async () => {},
     readInput: async () => input,
     environment,
     folder,

@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import type * as z from 'zod'
+import type { Message as MessageSchema } from '../roles/broker/contract.ts'
 import type { OpenSession } from './session.ts'
 
 interface SubscribeFlags {
@@ -21,7 +23,7 @@ export function addSubscribe(program: Command, open: OpenSession): void {
     .description('Prints the messages of a topic or pattern (* one word, > the rest) as they come, until Ctrl-C.')
     .argument('<topic>', 'a topic or pattern; quote * and > for the shell')
     .option('--from <where>', 'new, first, or an offset', 'new')
-    .option('--group <name>', 'share the messages with others of this group; a message printed counts as handled')
+    .option('--group <name>', 'share the messages with others of this group; each is acknowledged once it is printed')
     .option('--count <number>', 'stop after so many messages')
     .addHelpText('after', EXAMPLES)
     .action(async (topic: string, { from, group, count }: SubscribeFlags, command: Command) => {
@@ -37,19 +39,27 @@ export function addSubscribe(program: Command, open: OpenSession): void {
         throw new AppError('USAGE', `--count wants a whole number above 0, not ${count}`)
       }
       const limit = count === undefined ? Number.POSITIVE_INFINITY : Number(count)
-      const query = new URLSearchParams({ from, ...(group !== undefined && { group }) })
       const enough = new AbortController()
+      const api = await connect(session, 'broker')
+      const print = (message: z.infer<typeof MessageSchema>) => {
+        const line = `${message.timestamp}  ${message.topic} ${message.offset}  ${JSON.stringify(message.payload)}`
+        session.print(visibleText(line))
+        session.printJson(message)
+      }
+      if (group !== undefined) {
+        const { createGroupReading } = await import('./group-reading.ts')
+        const onEnough = () => enough.abort()
+        const reading = createGroupReading(session, api, { topic, group, from, limit, print, onEnough })
+        return follow(session, api, { role: 'broker', method: 'POST', enough: enough.signal, ...reading })
+      }
       let seen = 0
-      await follow(session, await connect(session, 'broker'), {
+      await follow(session, api, {
         role: 'broker',
-        path: `/broker/stream/${encodeURIComponent(topic)}?${query}`,
+        path: `/broker/stream/${encodeURIComponent(topic)}?${new URLSearchParams({ from })}`,
         enough: enough.signal,
         onData(data) {
           if (seen++ >= limit) return
-          const message = Message.parse(parseEvent(data, 'broker'))
-          const line = `${message.timestamp}  ${message.topic} ${message.offset}  ${JSON.stringify(message.payload)}`
-          session.print(visibleText(line))
-          session.printJson(message)
+          print(Message.parse(parseEvent(data, 'broker')))
           if (seen >= limit) enough.abort()
         },
       })

@@ -44,6 +44,19 @@ describe('a platform in token mode, by its data folder alone', () => {
     expect(message).toMatchObject({ payload: { n: 1 } })
   })
 
+  it('shares a group’s messages, and acknowledges what it has printed and no more', async () => {
+    for (const n of ['1', '2', '3']) await answer('publish', 'shop.sold', n)
+    const group = ['subscribe', 'shop.sold', '--group', 'audit']
+    expect(await answer(...group, '--from', 'first', '--count', '1')).toMatchObject({ payload: 1, delivery: 1 })
+    const rest = await msvc('platform', ...group, '--count', '2')
+    const messages = rest.out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(messages).toMatchObject([{ payload: 2 }, { payload: 3 }])
+    expect(rest).toMatchObject({ code: 0, err: '' })
+  })
+
   it('keeps values of the environment that runs', async () => {
     const set = await answer('config', 'set', 'order-service', 'k', '7')
     expect(set).toMatchObject({ environment: 'production', version: 1 })

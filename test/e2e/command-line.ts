@@ -36,6 +36,7 @@ export function start(folder: string, ...args: readonly string[]): Started {
   const io: Io = {
     out: terminal('out'),
     err: terminal('err'),
+    outputTaken: async () => {},
     readInput: async () => '',
     environment: {},
     folder,

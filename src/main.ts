@@ -1,22 +1,25 @@
+import { constants } from 'node:os'
 import { isSea } from 'node:sea'
 import type { Io, Terminal } from './cli/io.ts'
 import { run } from './cli/run.ts'
 import { AppError } from './kit/errors.ts'
 import type { ParentChannel } from './kit/supervisor/protocol.ts'
 
-/** A second Ctrl-C ends the process at once; npm and some launchers send one keystroke twice, this close together. */
+/** A second signal ends the process at once; npm and some launchers send one keystroke twice, this close together. */
 const SAME_KEYSTROKE_MS = 500
+/** How long whoever reads the output has for the rest of it once a signal came, milliseconds. */
+const LAST_WORDS_MS = 1_000
 /** How long a process may still take to stop once the one that holds it is gone, milliseconds. */
 const ORPHAN_MS = 3_000
-
-const SIGINT_EXIT = 130
 
 /** Runs the command line of this process, and ends it. */
 async function start(): Promise<void> {
   process.on('uncaughtException', crash)
   process.on('unhandledRejection', crash)
   for (const stream of [process.stdout, process.stderr]) stream.on('error', onBrokenPipe)
-  const code = await run(process.argv.slice(2), processIo())
+  const signals = processSignals()
+  const code = await run(process.argv.slice(2), processIo(signals))
+  signals.whenStopped(() => setTimeout(() => process.exit(code), LAST_WORDS_MS))
   await Promise.all([flush(process.stdout), flush(process.stderr)])
   process.exit(code)
 }
@@ -41,23 +44,58 @@ function taken(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve, reject) => stream.write('', (fault) => (fault ? reject(fault) : resolve())))
 }
 
-function processIo(): Io {
+/** The signals that ask this process to end. */
+interface Signals {
+  /** Fires when one came; from the first look at it on. Until then a signal ends the process as it ends any other, whatever it does. */
+  readonly stopping: AbortSignal
+  /** As if a signal had come. */
+  stop(why: string): void
+  /** From now on SIGINT is somebody else's business. */
+  ignoreInterrupts(): void
+  /** Runs something once a signal has come; never when nobody has looked for one. */
+  whenStopped(then: () => void): void
+}
+
+function processSignals(): Signals {
   const stopping = new AbortController()
-  let interruptedAt = Number.NEGATIVE_INFINITY
-  let ownsInterrupts = true
+  let handled = false
+  let ignoresInterrupts = false
+  let askedAt = Number.NEGATIVE_INFINITY
   const stop = (why: string) => stopping.abort(new AppError('STOPPING', `stopped by ${why}`))
 
-  process.on('SIGINT', () => {
-    if (!ownsInterrupts) return
+  function take(signal: NodeJS.Signals) {
+    if (signal === 'SIGINT' && ignoresInterrupts) return
     const now = performance.now()
-    if (stopping.signal.aborted && now - interruptedAt > SAME_KEYSTROKE_MS) process.exit(SIGINT_EXIT)
-    interruptedAt = now
-    stop('SIGINT')
-  })
-  process.on('SIGTERM', stop)
-  process.on('SIGHUP', stop)
+    if (stopping.signal.aborted && now - askedAt > SAME_KEYSTROKE_MS) process.exit(128 + constants.signals[signal])
+    askedAt = now
+    stop(signal)
+  }
 
-  const parent = parentChannel(stop)
+  function handle() {
+    if (handled) return
+    handled = true
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, take)
+  }
+
+  return {
+    get stopping() {
+      handle()
+      return stopping.signal
+    },
+    stop,
+    ignoreInterrupts() {
+      ignoresInterrupts = true
+      handle()
+    },
+    whenStopped(then) {
+      if (stopping.signal.aborted) then()
+      else stopping.signal.addEventListener('abort', then, { once: true })
+    },
+  }
+}
+
+function processIo(signals: Signals): Io {
+  const parent = parentChannel(signals.stop)
   return {
     out: terminal(process.stdout),
     err: terminal(process.stderr),
@@ -67,11 +105,11 @@ function processIo(): Io {
     folder: process.cwd(),
     pid: process.pid,
     self: isSea() ? [process.execPath] : [process.execPath, ...process.execArgv, import.meta.filename],
-    signal: stopping.signal,
-    ...(parent && { parent }),
-    leaveInterruptsToParent() {
-      ownsInterrupts = false
+    get signal() {
+      return signals.stopping
     },
+    ...(parent && { parent }),
+    leaveInterruptsToParent: signals.ignoreInterrupts,
     isAlive(pid) {
       try {
         return process.kill(pid, 0)

@@ -71,7 +71,6 @@ export async function connect(session: Session, name: string, { secrets = false 
           ...options,
           baseURL: url,
           headers,
-          signal: session.io.signal,
         })
       } catch (fault) {
         throw explain(fault, name, url)

@@ -3,12 +3,11 @@ import { type RunningHost, runRole } from '../kit/host.ts'
 import type { Job } from '../kit/supervisor/member.ts'
 import { logOutput } from './log-output.ts'
 import { findRole } from './roles.ts'
-import type { Session } from './session.ts'
 import { VERSION } from './version.ts'
 
 /** Makes the function that runs a role in this process, its log on stderr. */
 export async function hostRunner(
-  session: Pick<Session, 'io' | 'options'>,
+  session: Parameters<typeof logOutput>[0],
   format: 'text' | 'json',
 ): Promise<(job: Job) => Promise<RunningHost>> {
   const sink = await logOutput(session, format)

@@ -25,7 +25,10 @@ export interface Io {
   readonly pid: number
   /** How to start this program again: an executable, and the arguments before the command's own. */
   readonly self: readonly [program: string, ...args: string[]]
-  /** Fires on SIGINT, SIGTERM, SIGHUP, and when the process that holds this one is gone. */
+  /**
+   * Fires on SIGINT, SIGTERM, SIGHUP, and when the process that holds this one is gone. For commands that stop in order: until it is looked at,
+   * a signal ends the process at once, whatever it waits for or works on.
+   */
   readonly signal: AbortSignal
   /** The process that started this one, when it left a channel. */
   readonly parent?: ParentChannel

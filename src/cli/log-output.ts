@@ -1,4 +1,5 @@
 import type { LogEntry, LogSink } from '../kit/telemetry/log.ts'
+import type { Io } from './io.ts'
 import type { Session } from './session.ts'
 
 /**
@@ -6,7 +7,7 @@ import type { Session } from './session.ts'
  * entries into lines for people is loaded only where there are such people: it costs 4 MB.
  */
 export async function logOutput(
-  { io, options }: Pick<Session, 'io' | 'options'>,
+  { io, options }: { readonly io: Pick<Io, 'err'>; readonly options: Session['options'] },
   format: 'text' | 'json',
 ): Promise<LogSink> {
   const { err } = io
@@ -34,7 +35,7 @@ export interface UnitOutput {
  * Takes the lines that roles' processes write: log entries (JSON lines) go to the sink, anything else, such as a crash, is written
  * as it is, with the unit's name before it.
  */
-export function createUnitOutput({ io }: Session): UnitOutput {
+export function createUnitOutput({ io }: { readonly io: Pick<Io, 'err'> }): UnitOutput {
   let sink: LogSink | undefined
   return {
     take(unit, line) {

@@ -3,6 +3,7 @@ import type { Authority } from '../kit/auth/authority.ts'
 import { createAuthority } from '../kit/auth/local-authority.ts'
 import { openDataFolder } from '../kit/data-folder.ts'
 import { AppError } from '../kit/errors.ts'
+import { aborted } from '../kit/pause.ts'
 import { childProcesses } from '../kit/supervisor/child-process.ts'
 import { freePort, isTaken } from '../kit/supervisor/free-port.ts'
 import type { Launch } from '../kit/supervisor/member.ts'
@@ -10,6 +11,7 @@ import { prelaunch } from '../kit/supervisor/prelaunch.ts'
 import { supervise, type UnitPlan } from '../kit/supervisor/supervise.ts'
 import { ROLE_NAMES } from '../roles/catalog.ts'
 import { type Configured, configure } from './configuration.ts'
+import type { Terminal } from './io.ts'
 import { createUnitOutput, logOutput, type UnitOutput } from './log-output.ts'
 import { createMessages, type Messages } from './messages.ts'
 import { parseOffset, parseOnly, parseScale, planUnits, unitNames, type Wish } from './plan.ts'
@@ -21,7 +23,8 @@ import type { UpFlags } from './up.ts'
 
 const GATEWAY = 'api-gateway'
 
-/** What the token that `msvc up` prints may do. */
+/** Who the first request is made as, and what the token for it may do. */
+const SUBJECT = 'ann'
 const SCOPES = ['users:read', 'users:write', 'orders:read', 'orders:write', 'payments:read']
 
 /** `msvc up`: starts the platform, says where everything is, and keeps it running until the signal fires. */
@@ -30,10 +33,10 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
   const wish = readWish(flags)
   const quiet = options.quiet ?? false
   const progress = createProgress(quiet ? { ...io.err, isTTY: false } : io.err)
-  const above: Session = { ...session, io: { ...io, err: progress.above } }
+  const above = { options, io: { err: progress.above } }
   const output = createUnitOutput(above)
   // the processes boot while this one loads all roles and the configuration
-  const ahead = flags.inProcess ? undefined : prelaunch(processes(above, output), unitNames(wish))
+  const ahead = flags.inProcess ? undefined : prelaunch(processes(session, output), unitNames(wish))
   try {
     const configured = await prepare(session, wish)
     const plans = planUnits(configured, wish)
@@ -41,7 +44,7 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
     await refuseSecond(session, configured.settings.data)
     await refuseTakenPorts(plans)
     output.begin(await logOutput(above, configured.settings.log.format))
-    const launch = ahead?.launch ?? (await thisProcess(above, configured))
+    const launch = ahead?.launch ?? (await thisProcess(session, progress.above, configured))
     await runUnits(session, createMessages(progress.above, quiet), progress, { configured, plans, launch })
   } finally {
     progress.end()
@@ -86,7 +89,7 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
     await stateFile.written()
     const say = await welcome
     say(state())
-    await stopped(io.signal)
+    await aborted(io.signal)
   } catch (fault) {
     if (!io.signal.aborted) throw fault
   } finally {
@@ -156,12 +159,12 @@ function processes({ io }: Session, output: UnitOutput): Launch {
   })
 }
 
-async function thisProcess(session: Session, { settings }: Configured): Promise<Launch> {
+async function thisProcess({ io, options }: Session, err: Terminal, { settings }: Configured): Promise<Launch> {
   const [{ hostRunner }, { inProcess }] = await Promise.all([
     import('./host-runner.ts'),
     import('../kit/supervisor/in-process.ts'),
   ])
-  return inProcess(await hostRunner(session, settings.log.format), session.io.pid)
+  return inProcess(await hostRunner({ options, io: { err } }, settings.log.format), io.pid)
 }
 
 /** Makes ready, while the roles start, what says where everything is and how to begin. */
@@ -170,19 +173,22 @@ async function prepareWelcome(
   plans: readonly UnitPlan[],
   authority: Authority,
 ): Promise<(state: RunState) => void> {
+  const { io, options } = session
   const hasGateway = plans.some(({ job }) => job.role === 'gateway')
-  const token = hasGateway && (await authority.mint({ subject: 'ann', audience: GATEWAY, scopes: SCOPES }))
+  // what isn't a terminal is kept: by a log, a pipeline, somebody else's screen
+  const isSeen = hasGateway && io.out.isTTY
+  const token = isSeen ? await authority.mint({ subject: SUBJECT, audience: GATEWAY, scopes: SCOPES }) : undefined
   const { readyText } = await import('./ready-table.ts')
   return (state) => {
-    session.printJson({ ready: true, ...state, ...(token && { token }) })
-    if (!session.options.quiet)
-      session.print(readyText({ state, seed: String(session.io.pid), ...(token && { token }) }))
+    session.printJson({ ready: true, ...state, ...(token !== undefined && { token }) })
+    const shown = token ?? (hasGateway ? tokenCommand(options.data) : undefined)
+    const seed = String(io.pid)
+    if (!options.quiet) session.print(readyText({ state, seed, ...(shown !== undefined && { token: shown }) }))
   }
 }
 
-function stopped(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
+/** How a shell gets the token that isn't printed. */
+function tokenCommand(data: string | undefined): string {
+  const folder = data === undefined ? '' : ` --data '${data.replaceAll("'", `'\\''`)}'`
+  return `$(msvc token --subject ${SUBJECT} --scope ${SCOPES.join(',')}${folder})`
 }

@@ -1,6 +1,11 @@
 import type { Command } from 'commander'
+import { AppError } from '../kit/errors.ts'
+import { aborted } from '../kit/pause.ts'
 import type { Configured } from './configuration.ts'
 import type { OpenSession, Session } from './session.ts'
+
+/** How long a stop may take beyond the requests under way, milliseconds. */
+const STUCK_MS = 5_000
 
 interface ServeFlags {
   readonly port?: string
@@ -50,7 +55,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   const { settings, sections, service } = configured
   const section = sections[name] ?? { host: '127.0.0.1', port: role.port }
   const run = await hostRunner(session, settings.log.format)
-  const host = await run({
+  const starting = run({
     role: name,
     settings,
     section,
@@ -59,6 +64,9 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   }).catch((cause: unknown) => {
     throw startFailure(name, cause)
   })
+  // nobody waits for the answers of a role that isn't ready yet
+  const host = await Promise.race([starting, aborted(io.signal)])
+  if (!host) return
   const { service: registered, url, port } = host
   const stateFile = states.createStateFile(settings.data, states.servedFile(name, port))
   try {
@@ -66,9 +74,16 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     stateFile.save(states.stateOf(io.pid, settings, [unit]))
     await stateFile.written()
     session.printJson({ role: name, service: registered, url, pid: io.pid })
-    if (!io.signal.aborted) await new Promise((resolve) => io.signal.addEventListener('abort', resolve, { once: true }))
+    await aborted(io.signal)
   } finally {
-    await host.stop()
+    await inTime(host.stop(), settings.drain_seconds * 1_000 + STUCK_MS)
     await stateFile.remove()
   }
+}
+
+/** Throws AppError `STOPPING` when the work takes longer than `ms`. */
+async function inTime(work: Promise<void>, ms: number): Promise<void> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(new AppError('STOPPING', 'a part did not stop in time')), ms)
+  await Promise.race([work, late.promise]).finally(() => clearTimeout(timer))
 }

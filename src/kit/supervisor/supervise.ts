@@ -1,5 +1,6 @@
 import type { Clock } from '../../drivers/clock.ts'
 import { AppError } from '../errors.ts'
+import { aborted, pause } from '../pause.ts'
 import { failuresAfter, RESTART, restartDelay } from './backoff.ts'
 import type { Job, Launch, Member, Started } from './member.ts'
 import { wavesOf } from './order.ts'
@@ -171,28 +172,6 @@ export function supervise(options: SuperviseOptions): Supervision {
 
 function rolesOf(plans: readonly UnitPlan[]) {
   return [...new Map(plans.map(({ job, needs }) => [job.role, { name: job.role, needs }])).values()]
-}
-
-/** Resolves when a signal fires; at once when it has. */
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-}
-
-/** Waits; ends early, without an error, when the signal fires. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const finish = () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', finish)
-      resolve()
-    }
-    const timer = setTimeout(finish, ms)
-    if (signal.aborted) finish()
-    else signal.addEventListener('abort', finish, { once: true })
-  })
 }
 
 /** A copy that is started again keeps the port it was given, so that whoever has its address finds it there. */

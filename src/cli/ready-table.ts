@@ -11,7 +11,7 @@ export function columns(rows: readonly (readonly string[])[]): string {
 
 export interface ReadyOptions {
   readonly state: Pick<RunState, 'roles'>
-  /** A token for the gateway; absent when there is no gateway. */
+  /** A token for the gateway, or the command that makes one, as a shell is told; absent when there is no gateway. */
   readonly token?: string
   /** Part of the name of the user that the first request makes, so that it can be made on a used data folder too. */
   readonly seed: string

@@ -50,11 +50,14 @@ export interface Platform {
   end(signal: NodeJS.Signals): Promise<{ readonly code: number | string; readonly err: string }>
 }
 
+/** What the platform's token may do. */
+const SCOPES = 'users:read,users:write,orders:read,orders:write,payments:read'
+
 /** What `msvc up` runs. */
 export const ROLES = ['registry', 'config-server', 'log-server', 'broker', 'user', 'order', 'payment', 'gateway']
 
 /** Starts `msvc up` with every role on a free port; resolves when it says that all are ready. */
-export async function startPlatform({ program, folder }: Copy, ...flags: string[]): Promise<Platform> {
+export async function startPlatform({ program, folder, run }: Copy, ...flags: string[]): Promise<Platform> {
   const config = join(folder, 'free-ports.yaml')
   writeFileSync(config, `log: { format: json }\n${ROLES.map((role) => `${role}: { port: 0 }`).join('\n')}\n`)
   const child = spawn(program, ['up', '--json', '--config', config, ...flags], {
@@ -74,7 +77,9 @@ export async function startPlatform({ program, folder }: Copy, ...flags: string[
     first,
     ended.then((code) => Promise.reject(new Error(`ended with ${code}: ${err}`))),
   ])
-  const { pid, token, roles } = JSON.parse(line)
+  const { pid, roles } = JSON.parse(line)
+  // a pipe is told no token
+  const token = (await run('token', '--subject', 'ann', '--scope', SCOPES)).out.trim()
   return {
     pid,
     token,

@@ -1,0 +1,56 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, it } from 'vitest'
+import type { Terminal } from './io.ts'
+import { run } from './run.ts'
+
+const folders: string[] = []
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+})
+
+/** What `msvc up` says on stdout, once it is ready; it is stopped then. */
+async function welcome(isTTY: boolean, ...flags: string[]): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'msvc-up-'))
+  folders.push(folder)
+  writeFileSync(
+    join(folder, 'free.yaml'),
+    'registry: { port: 0 }\nuser: { port: 0 }\norder: { port: 0 }\ngateway: { port: 0 }\n',
+  )
+  const stopping = new AbortController()
+  const silent: Terminal = { isTTY: false, colour: false, columns: 80, write: () => {} }
+  let said = ''
+  const write = (text: string) => {
+    said += text
+    stopping.abort()
+  }
+  const only = ['--in-process', '--only', 'registry,user,order,gateway', '--config', 'free.yaml']
+  const code = await run(['up', ...only, ...flags], {
+    out: { ...silent, isTTY, write },
+    err: silent,
+    outputTaken: async () => {},
+    readInput: async () => '',
+    environment: {},
+    folder,
+    pid: process.pid,
+    self: ['msvc'],
+    signal: stopping.signal,
+    leaveInterruptsToParent: () => {},
+    isAlive: () => false,
+  })
+  expect(code).toBe(0)
+  return said
+}
+
+const TOKEN = /eyJ[\w-]+\.[\w-]+\.[\w-]+/
+
+it('gives a terminal a token, and what is kept the command that makes one', async () => {
+  expect(await welcome(true)).toMatch(TOKEN)
+  expect(await welcome(true, '--json')).toMatch(TOKEN)
+  const kept = await welcome(false, '--data', "it's")
+  expect(kept).not.toMatch(TOKEN)
+  expect(kept).toContain(`TOKEN=$(msvc token --subject ann --scope `)
+  expect(kept).toContain(`--data 'it'\\''s')`)
+  expect(await welcome(false, '--json')).not.toMatch(TOKEN)
+})

@@ -3,6 +3,7 @@ import { isSea } from 'node:sea'
 import type { Io, Terminal } from './cli/io.ts'
 import { run } from './cli/run.ts'
 import { AppError } from './kit/errors.ts'
+import { ByteBlocks } from './kit/http/byte-blocks.ts'
 import type { ParentChannel } from './kit/supervisor/protocol.ts'
 
 /** A second signal ends the process at once; npm and some launchers send one keystroke twice, this close together. */
@@ -153,14 +154,12 @@ function terminal(stream: NodeJS.WriteStream): Terminal {
 
 async function readInput(maxBytes: number): Promise<string> {
   if (process.stdin.isTTY) throw new AppError('USAGE', 'nothing is piped in; give it as an argument, or through stdin')
-  const chunks: Buffer[] = []
-  let size = 0
+  const input = new ByteBlocks()
   for await (const chunk of process.stdin) {
-    size += chunk.length
-    if (size > maxBytes) throw new AppError('INVALID_BODY', `stdin holds more than ${maxBytes} bytes`)
-    chunks.push(Buffer.from(chunk))
+    input.push(Buffer.from(chunk))
+    if (input.size > maxBytes) throw new AppError('INVALID_BODY', `stdin holds more than ${maxBytes} bytes`)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return input.take().toString('utf8')
 }
 
 if (import.meta.main) void start()

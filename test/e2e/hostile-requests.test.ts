@@ -61,13 +61,35 @@ describe('every role', () => {
       get('/livez', 'Host: localhost\r\nOrigin: http://localhost.evil.example\r\n'),
       403,
     ],
-    ['a page of this machine as Origin', get('/livez', 'Host: localhost\r\nOrigin: http://localhost:3000\r\n'), 200],
+    ['a page of this machine as Origin', get('/livez', 'Host: localhost\r\nOrigin: http://localhost:3000\r\n'), 403],
+    ['the Origin of the role itself', get('/livez', 'Host: localhost\r\nOrigin: http://localhost\r\n'), 200],
     ['an expectation that can be met', get('/livez', 'Host: localhost\r\nExpect: 100-continue\r\n'), 200],
+    ['an expectation that begins like one', get('/livez', 'Host: localhost\r\nExpect: y 100-continue\r\n'), 417],
+    ['two expectations', get('/livez', 'Host: localhost\r\nExpect: 100-continue, x\r\n'), 417],
+    ['CONNECT', 'CONNECT localhost:1 HTTP/1.1\r\nHost: localhost:1\r\n\r\n', 405],
+    ['more than 200 header fields', get('/livez', `Host: localhost\r\n${'x:\r\n'.repeat(200)}`), 431],
+    ['a Host that no loopback address has', get('/livez', 'Host: 127.999.1.1\r\n'), 403],
     ['an upgrade that nobody speaks', get('/livez', 'Host: localhost\r\nUpgrade: h2c\r\n'), 200],
     ['header names that are members of objects', get('/livez', 'Host: localhost\r\n__proto__: x\r\n'), 200],
   ])('gives a request with %s one answer', async (_, bytes, status) => {
     const [last] = (await statuses(bytes)).slice(-1)
     expect(last).toBe(status)
+  })
+
+  it.each([
+    ['no HTTP', 'EHLO localhost\r\n\r\n'],
+    ['a head of more than 16 KB', get('/livez', `Host: localhost\r\nX: ${'x'.repeat(16_400)}\r\n`)],
+    ['CONNECT', 'CONNECT localhost:1 HTTP/1.1\r\nHost: localhost:1\r\n\r\n'],
+    ['a coding that is not implemented', post('Transfer-Encoding: gzip, chunked', '0\r\n\r\n')],
+    ['chunks that are none', post('Transfer-Encoding: chunked', 'zz\r\n')],
+  ])('tells who sends %s what is wrong, in a problem document with a trace id', async (_, bytes) => {
+    for (const role of ROLES) {
+      const answer = await exchangeBytes(portOf(role), bytes)
+      expect(answer).toMatch(/^content-type: application\/problem\+json/im)
+      expect(answer).toMatch(/^x-request-id: [0-9a-f]{32}/im)
+      expect(answer).toMatch(/^connection: close/im)
+      expect(answer).toMatch(/"trace_id":"[0-9a-f]{32}"/)
+    }
   })
 
   it('lives on when clients leave in the middle of everything', async () => {

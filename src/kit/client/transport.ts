@@ -1,7 +1,10 @@
 import { createFetch } from 'ofetch'
+import { ByteBlocks } from '../http/byte-blocks.ts'
 
 /** Largest answer that is read, in bytes (10 MB). */
 const MAX_ANSWER_BYTES = 10_485_760
+/** Up to this size an announced answer is left to undici to gather. */
+const MAX_WHOLE_BYTES = 4_096
 
 interface TransportRequest {
   readonly url: string
@@ -114,16 +117,14 @@ async function readBounded(response: Response): Promise<string> {
   // A packed body's length says nothing about what it unpacks to.
   if (length !== null && headers.get('content-encoding') === null) {
     if (Number(length) > MAX_ANSWER_BYTES) throw new TransportError('too-large')
-    return response.text()
+    if (Number(length) <= MAX_WHOLE_BYTES) return response.text()
   }
-  const chunks: Uint8Array[] = []
-  let size = 0
+  const answer = new ByteBlocks()
   for await (const chunk of body) {
-    size += chunk.length
-    if (size > MAX_ANSWER_BYTES) throw new TransportError('too-large')
-    chunks.push(chunk)
+    answer.push(chunk)
+    if (answer.size > MAX_ANSWER_BYTES) throw new TransportError('too-large')
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return answer.take().toString('utf8')
 }
 
 /** Error codes that come before a connection stands. */

@@ -57,9 +57,14 @@ export const Platform = z.strictObject({
   limits: z
     .strictObject({
       header_bytes: z.int().min(1_024).max(1_048_576).default(16_384),
+      header_fields: z.int().min(16).max(2_000).default(200),
+      body_pieces: z.int().min(1).max(100_000_000).default(16_384),
       headers_timeout_ms: z.int().min(1).max(600_000).default(10_000),
       request_timeout_ms: z.int().min(1).max(3_600_000).default(30_000),
+      requests_per_connection: z.int().min(1).max(10_000).default(32),
+      held_requests: z.int().min(0).max(1_000_000).default(4_096),
       max_connections: z.int().min(1).max(1_000_000).default(10_000),
+      connections_share: z.number().min(0.001).max(1).default(0.5),
       waits: z.int().min(1).max(1_000_000).default(1_000),
       waits_per_caller: z.int().min(1).max(1_000_000).default(100),
       queued_bytes: z.int().min(1_024).max(17_179_869_184).default(67_108_864),

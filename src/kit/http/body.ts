@@ -2,11 +2,14 @@ import type { IncomingMessage } from 'node:http'
 import type { Context } from 'hono'
 import { AppError } from '../errors.ts'
 import type { AppEnv } from '../role.ts'
+import { ByteBlocks } from './byte-blocks.ts'
 
 /** Largest request body in bytes unless a route says otherwise (1 MiB). */
 export const MAX_BODY_BYTES = 1_048_576
 /** Deepest nesting of a JSON document that is parsed. */
 const MAX_JSON_DEPTH = 64
+/** Most values in a JSON document: `{}`, three bytes with its comma, takes 56 in memory. */
+const MAX_JSON_VALUES = 500_000
 
 /**
  * Reads a request's whole body, at most `maxBytes`. Throws AppError `BODY_TOO_LARGE` as soon as the limit is passed,
@@ -38,14 +41,17 @@ function checkHead(encoding: string | undefined, length: string | undefined, max
 /** Reads straight from the socket's stream: a web Request around it would cost several times as much. */
 function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
+    const body = new ByteBlocks()
     let size = 0
     incoming.on('data', (chunk: Buffer) => {
       size += chunk.length
-      if (size <= maxBytes) chunks.push(chunk)
-      else reject(tooLarge(maxBytes))
+      if (size <= maxBytes) body.push(chunk)
+      else {
+        body.take()
+        reject(tooLarge(maxBytes))
+      }
     })
-    incoming.once('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
+    incoming.once('end', () => resolve(body.take()))
     incoming.once('error', (cause) => reject(new AppError('INVALID_BODY', 'The body was cut off', { cause })))
     incoming.once('close', () => {
       if (!incoming.readableEnded) reject(new AppError('INVALID_BODY', 'The body was cut off'))
@@ -73,7 +79,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * Parses untrusted bytes as one JSON document. Throws AppError `INVALID_BODY` for invalid UTF-8, malformed JSON, nesting deeper
- * than MAX_JSON_DEPTH, and lone surrogates (which no database stores faithfully).
+ * than MAX_JSON_DEPTH, more values than MAX_JSON_VALUES, and lone surrogates (which no database stores faithfully).
  */
 export function parseJson(bytes: Uint8Array): unknown {
   let text: string
@@ -87,9 +93,7 @@ export function parseJson(bytes: Uint8Array): unknown {
 
 /** The same for text that is already decoded, such as one line of NDJSON. */
 export function parseJsonText(text: string): unknown {
-  if (depthOf(text) > MAX_JSON_DEPTH) {
-    throw new AppError('INVALID_BODY', `The body is nested deeper than ${MAX_JSON_DEPTH} levels`)
-  }
+  checkShape(text)
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -110,10 +114,11 @@ export function parseJsonText(text: string): unknown {
 const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/
 const LONE_SURROGATE = /(?:^|[^\\])(?:\\\\)*\\ud[89a-f]/
 
-/** Deepest nesting of brackets outside strings; counted before parsing, since JSON.parse recurses. */
-function depthOf(text: string): number {
+/** Bounds what JSON.parse will make of a text, by the brackets and commas outside strings: it recurses, and builds all before it can be asked. */
+function checkShape(text: string): void {
   let depth = 0
   let deepest = 0
+  let values = 1
   let inString = false
   for (let at = 0; at < text.length; at++) {
     const unit = text.charCodeAt(at)
@@ -121,13 +126,20 @@ function depthOf(text: string): number {
       if (unit === BACKSLASH) at++
       else if (unit === QUOTE) inString = false
     } else if (unit === QUOTE) inString = true
-    else if (unit === OPEN_BRACE || unit === OPEN_BRACKET) deepest = Math.max(deepest, ++depth)
-    else if (unit === CLOSE_BRACE || unit === CLOSE_BRACKET) depth--
+    else if (unit === COMMA) values++
+    else if (unit === OPEN_BRACE || unit === OPEN_BRACKET) {
+      values++
+      deepest = Math.max(deepest, ++depth)
+    } else if (unit === CLOSE_BRACE || unit === CLOSE_BRACKET) depth--
   }
-  return deepest
+  if (deepest > MAX_JSON_DEPTH)
+    throw new AppError('INVALID_BODY', `The body is nested deeper than ${MAX_JSON_DEPTH} levels`)
+  if (values > MAX_JSON_VALUES)
+    throw new AppError('BODY_TOO_LARGE', `The body holds more than ${MAX_JSON_VALUES} values; send several`)
 }
 
 const QUOTE = 0x22
+const COMMA = 0x2c
 const BACKSLASH = 0x5c
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d

@@ -1,3 +1,5 @@
+import { ByteBlocks } from './byte-blocks.ts'
+
 /** A server-sent event as it arrived. */
 export interface ReceivedEvent {
   /** `message` when the server named none. */
@@ -21,7 +23,7 @@ export class EventParser {
   readonly #maxLength: number
   readonly #decoder = new TextDecoder()
   /** The start of a line whose end has not come yet. */
-  #rest = ''
+  readonly #rest = new ByteBlocks()
   /** A chunk ended in CR: an LF at the start of the next one belongs to it. */
   #afterReturn = false
   #data: string[] = []
@@ -31,7 +33,7 @@ export class EventParser {
 
   /**
    * @param give called for each whole event, in order
-   * @param maxLength most characters of one event
+   * @param maxLength most bytes of one event
    */
   constructor(give: (event: ReceivedEvent) => void, maxLength: number) {
     this.#give = give
@@ -40,16 +42,22 @@ export class EventParser {
 
   /** Takes the next bytes. Throws EventTooLarge. */
   push(chunk: Uint8Array): void {
-    let text = this.#decoder.decode(chunk, { stream: true })
-    if (text === '') return
+    // both are bytes of their own in UTF-8
+    const end = Math.max(chunk.lastIndexOf(LF), chunk.lastIndexOf(CR)) + 1
+    if (end > 0) this.#takeLines(chunk.subarray(0, end))
+    this.#rest.push(chunk.subarray(end))
+    if (this.#rest.size + this.#dataLength > this.#maxLength) throw new EventTooLarge('An event is too large')
+  }
+
+  #takeLines(bytes: Uint8Array): void {
+    this.#rest.push(bytes)
+    let text = this.#decoder.decode(this.#rest.take(), { stream: true })
     const startsLate = this.#afterReturn && text.startsWith('\n')
     this.#afterReturn = text.endsWith('\r')
     if (startsLate) text = text.slice(1)
     const lines = text.split(LINE_BREAK)
-    lines[0] = this.#rest + (lines[0] ?? '')
-    this.#rest = lines.pop() ?? ''
+    lines.pop()
     for (const line of lines) this.#take(line)
-    if (this.#rest.length + this.#dataLength > this.#maxLength) throw new EventTooLarge('An event is too large')
   }
 
   #take(line: string): void {
@@ -79,4 +87,6 @@ export class EventParser {
   }
 }
 
+const LF = 0x0a
+const CR = 0x0d
 const LINE_BREAK = /\r\n|\r|\n/

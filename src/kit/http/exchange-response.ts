@@ -1,7 +1,8 @@
-import { type IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { isUnread } from './body.ts'
 import { atEndOfTurn } from './end-of-turn.ts'
 import type { Exchange } from './exchange.ts'
+import type { IncomingRequest } from './incoming-request.ts'
 
 type HeaderInput = OutgoingHttpHeaders | OutgoingHttpHeader[]
 
@@ -16,8 +17,14 @@ const LINGER_MS = 1_000
  * When the request's body is still on its way, the answer is sent at once, but its end waits: closing a connection on bytes that arrive makes TCP
  * reset it, and the client may never see what it was told. So the rest is read and dropped for up to a second first (RFC 9112 §9.6).
  */
-export class ExchangeResponse extends ServerResponse<IncomingMessage> {
+export class ExchangeResponse extends ServerResponse<IncomingRequest> {
   exchange: Exchange | undefined
+  #isAnswered = false
+
+  /** Whether all of the answer was given, though it may not have left yet. */
+  get isAnswered(): boolean {
+    return this.#isAnswered
+  }
 
   override writeHead(status: number, message?: string | HeaderInput, headers?: HeaderInput): this {
     const given = typeof message === 'string' ? headers : message
@@ -35,6 +42,7 @@ export class ExchangeResponse extends ServerResponse<IncomingMessage> {
   override end(chunk: unknown, callback?: () => void): this
   override end(chunk: unknown, encoding: BufferEncoding, callback?: () => void): this
   override end(...args: unknown[]): this {
+    this.#isAnswered = true
     if (isUnread(this.req)) this.#endAfterReading(args)
     else atEndOfTurn(() => this.#endNow(args))
     return this

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AppError } from '../errors.ts'
 import type { Scope } from '../telemetry/scope.ts'
 
 /** One request and its answer as the outer chain and the gateway see them, on node:http level. */
@@ -20,6 +21,8 @@ export interface Exchange {
   client?: string
   /** Set by an open-ended answer, such as an event stream: that the client ends it is no fault. */
   openEnded?: boolean
+  /** Why it can't be served, whatever it asks for: the answer once it has passed the layers. The connection ends with it. */
+  readonly fault: AppError | undefined
   /** Headers that every answer gets, whoever writes it. Lower-case names. */
   readonly headers: Record<string, string>
 }

@@ -28,9 +28,14 @@ describe('a listener’s limits', () => {
   it('are those of an edge server by default', () => {
     expect(DEFAULT_LIMITS).toMatchObject({
       header_bytes: 16_384,
+      header_fields: 200,
+      body_pieces: 16_384,
       headers_timeout_ms: 10_000,
       request_timeout_ms: 30_000,
+      requests_per_connection: 32,
+      held_requests: 4_096,
       max_connections: 10_000,
+      connections_share: 0.5,
     })
   })
 
@@ -49,6 +54,24 @@ describe('a listener’s limits', () => {
     ['a long target', `GET /${'x'.repeat(16_500)} HTTP/1.1\r\nHost: localhost\r\n\r\n`],
   ])('refuse %s', async (_, bytes) => {
     expect(statusesIn(await exchangeBytes(await serve(), bytes))).toEqual([431])
+  })
+
+  it('give up idle connections, the oldest first, before new ones are turned away', async () => {
+    const port = await serve({ max_connections: 10 })
+    const idle = await Promise.all(
+      Array.from({ length: 9 }, async () => {
+        const socket = connect(port, '127.0.0.1').on('error', () => {})
+        await once(socket, 'connect')
+        return socket
+      }),
+    )
+    const closed = expect.poll(() => idle[0]?.closed).toBe(true)
+    for (let asked = 0; asked < 20; asked++) {
+      const bytes = 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
+      expect(statusesIn(await exchangeBytes(port, bytes))).toEqual([200])
+    }
+    await closed
+    for (const socket of idle) socket.destroy()
   })
 
   it('leave a connection beyond the last one without an answer, and the others alone', async () => {

@@ -1,14 +1,19 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type Server } from 'node:http'
+import { Socket } from 'node:net'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import type { Hono } from 'hono'
 import type { Clock } from '../../drivers/clock.ts'
 import { AppError, toAppError, toProblem } from '../errors.ts'
 import type { AppEnv } from '../role.ts'
 import { currentScope, runInScope, type Scope } from '../telemetry/scope.ts'
+import { Connection, type ConnectionLimits, connectionOf } from './connection.ts'
+import { Connections, type ConnectionsLimits } from './connections.ts'
 import type { Exchange, Layer } from './exchange.ts'
 import { ExchangeResponse } from './exchange-response.ts'
+import { IncomingRequest } from './incoming-request.ts'
+import { METHODS, malformedness, unservable } from './malformed.ts'
 import { portOf } from './port-of.ts'
-import { PROBLEM_TYPE } from './problem.ts'
+import { answerProblem, PROBLEM_TYPE } from './problem.ts'
 
 /** How often Node looks for connections past their time, milliseconds. */
 const CHECK_MS = 1_000
@@ -19,11 +24,13 @@ const KEEP_ALIVE_MS = 72_000
 const DRAIN_SWEEP_MS = 20
 
 /** Against slow and greedy clients; the defaults are the config schema's. */
-export interface ListenerLimits {
+export interface ListenerLimits extends ConnectionLimits, ConnectionsLimits {
   readonly header_bytes: number
+  readonly header_fields: number
   readonly headers_timeout_ms: number
   readonly request_timeout_ms: number
-  readonly max_connections: number
+  /** Requests that came together with more than a connection may have under way, and wait for their turn. */
+  readonly held_requests: number
 }
 
 /** Where to listen, and what takes the requests. */
@@ -48,6 +55,11 @@ export interface Listener {
   drain(ms: number): Promise<void>
 }
 
+/** How long what still comes on a connection that was told its fault is thrown away before it is closed, milliseconds. */
+const LINGER_MS = 1_000
+/** Stands for the method of bytes that never became a request. */
+const NO_METHOD = '-'
+
 /** Placeholder until the tracing layer, the second of the chain, has run. */
 const NO_SCOPE: Scope = {
   requestId: '',
@@ -66,6 +78,7 @@ export async function listen({ host, port, limits, layers, app, handle, clock }:
   let draining = false
 
   const server = createServer({
+    IncomingMessage: IncomingRequest,
     ServerResponse: ExchangeResponse,
     headersTimeout: limits.headers_timeout_ms,
     requestTimeout: limits.request_timeout_ms,
@@ -75,25 +88,95 @@ export async function listen({ host, port, limits, layers, app, handle, clock }:
     requireHostHeader: false,
   })
   server.maxConnections = limits.max_connections
-  server.on('request', (incoming, outgoing) => {
+  // one more, so that it shows: node's parser drops those beyond without a word
+  server.maxHeadersCount = limits.header_fields + 1
+
+  const connections = new Connections(limits)
+  let held = 0
+  let moments = 0
+  const owner = {
+    limits,
+    serve,
+    dismiss,
+    hold: () => held < limits.held_requests && ++held > 0,
+    release(count: number) {
+      held -= count
+    },
+    nextMoment: () => ++moments,
+  }
+
+  /** Answers a request: the layers, then a role's own handle or its routes; or `fault`, past the layers too. */
+  function serve(connection: Connection, incoming: IncomingRequest, outgoing: ExchangeResponse, given?: AppError) {
     const url = incoming.url ?? '/'
     const query = url.indexOf('?')
+    const fault = given ?? unservable(incoming, limits.header_fields)
     const exchange: Exchange = {
       incoming,
       outgoing,
-      method: incoming.method ?? 'GET',
+      method: incoming.method ?? NO_METHOD,
       path: query < 0 ? url : url.slice(0, query),
       startedAt: clock.monotonic(),
       requestId: '',
       scope: NO_SCOPE,
       route: 'unmatched',
-      headers: draining ? { connection: 'close' } : {},
+      headers: draining || fault ? { connection: 'close' } : {},
+      fault,
     }
     outgoing.exchange = exchange
-    if (!enter(layers, exchange)) return
+    // an upgrade that isn't made leaves node's parser without the rest of what it has read: what came behind it may begin anywhere
+    if (fault || incoming.headers.upgrade !== undefined) connection.doom()
+    if (!enter(layers, exchange, () => connection.done(outgoing))) return
+    if (fault) {
+      answerProblem(exchange, fault)
+      return
+    }
+    if (incoming.headers.expect !== undefined && incoming.httpVersion === '1.1') outgoing.writeContinue()
     runInScope(exchange.scope, () => {
       if (!handle?.(exchange)) void toHono(incoming, outgoing)
     })
+  }
+
+  /** Closes a connection with an answer made by hand, for bytes that node's server made no answer for; it passes the layers like all others. */
+  function dismiss(connection: Connection, fault: AppError, incoming = new IncomingRequest(connection.socket)) {
+    const { socket } = connection
+    const outgoing = new ExchangeResponse(incoming)
+    outgoing.assignSocket(socket)
+    outgoing.once('finish', () => {
+      socket.end()
+      // closing on bytes that arrive would reset the connection, and the answer with it
+      setTimeout(() => socket.destroy(), LINGER_MS).unref()
+    })
+    connection.adopt(outgoing)
+    serve(connection, incoming, outgoing, fault)
+  }
+
+  server.on('connection', (socket: Socket) => {
+    const connection = new Connection(socket, owner)
+    if (!connections.admit(connection)) {
+      socket.destroy()
+      return
+    }
+    socket.once('close', () => {
+      connections.remove(connection)
+      connection.closed()
+    })
+  })
+  function take(incoming: IncomingRequest, outgoing: ExchangeResponse) {
+    connectionOf(incoming.socket)?.take(incoming, outgoing)
+  }
+  server.on('request', take).on('checkContinue', take).on('checkExpectation', take)
+  server.on('connect', (incoming, socket) => {
+    socket.on('error', () => {})
+    const error = new AppError('METHOD_NOT_ALLOWED', 'Method not allowed', { headers: { allow: METHODS } })
+    connectionOf(incoming.socket)?.refuse(error, incoming instanceof IncomingRequest ? incoming : undefined)
+  })
+  server.on('clientError', (cause, socket) => {
+    const connection = socket instanceof Socket ? connectionOf(socket) : undefined
+    const fault = malformedness(cause)
+    if (!connection || fault === 'reset') socket.destroy()
+    else if (fault === 'surplus') connection.doom()
+    else if (fault.code === 'REQUEST_TIMEOUT') connection.overdue(fault)
+    else connection.refuse(fault)
   })
   await open(server, host, port)
 
@@ -123,10 +206,11 @@ function outsideOfApp(fault: unknown): Response {
 }
 
 /** Runs the layers; false when one of them answered. Their leaving halves run in reverse when the answer is over. */
-function enter(layers: readonly Layer[], exchange: Exchange): boolean {
+function enter(layers: readonly Layer[], exchange: Exchange, left: () => void): boolean {
   const leaving: ((exchange: Exchange) => void)[] = []
   exchange.outgoing.once('close', () => {
     for (let at = leaving.length - 1; at >= 0; at--) leaving[at]?.(exchange)
+    left()
   })
   for (const layer of layers) {
     const leave = layer(exchange)
@@ -137,7 +221,7 @@ function enter(layers: readonly Layer[], exchange: Exchange): boolean {
 }
 
 function open(
-  server: Server<typeof IncomingMessage, typeof ExchangeResponse>,
+  server: Server<typeof IncomingRequest, typeof ExchangeResponse>,
   host: string,
   port: number,
 ): Promise<void> {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { announcedLength } from '../../kit/http/body.ts'
+import { ByteBlocks } from '../../kit/http/byte-blocks.ts'
 
 /** A request's body as it is handed to an upstream. */
 export type RequestBody =
@@ -9,7 +10,7 @@ export type RequestBody =
   /** Its beginning is at hand, the rest comes from the paused `source`. `length` is what the client announced; undefined: chunked. */
   | {
       readonly kind: 'stream'
-      readonly first: readonly Buffer[]
+      readonly first: Buffer
       readonly length: number | undefined
       readonly source: IncomingMessage
     }
@@ -33,24 +34,21 @@ export function awaitBody(incoming: IncomingMessage, limit: number, done: (verdi
     done(TOO_LARGE)
     return
   }
-  const chunks: Buffer[] = []
-  let size = 0
+  const beginning = new ByteBlocks()
 
   const settle = (verdict: BodyVerdict) => {
     incoming.off('data', onData).off('end', onEnd).off('close', onClose)
     done(verdict)
   }
   const onData = (chunk: Buffer) => {
-    chunks.push(chunk)
-    size += chunk.length
-    if (size > limit) settle(TOO_LARGE)
-    else if (size > HELD_BYTES) {
+    beginning.push(chunk)
+    if (beginning.size > limit) settle(TOO_LARGE)
+    else if (beginning.size > HELD_BYTES) {
       incoming.pause()
-      settle({ kind: 'stream', first: chunks, length, source: incoming })
+      settle({ kind: 'stream', first: beginning.take(), length, source: incoming })
     }
   }
-  const onEnd = () =>
-    settle({ kind: 'held', bytes: chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks) })
+  const onEnd = () => settle({ kind: 'held', bytes: beginning.take() })
   const onClose = () => settle(GONE)
   incoming.on('data', onData).on('end', onEnd).on('close', onClose)
 }

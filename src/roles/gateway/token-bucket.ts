@@ -1,3 +1,4 @@
+import { addressGroup } from '../../kit/http/address-group.ts'
 import type { RateLimit } from './route-table.ts'
 
 /** A bucket at one moment. Full and untouched is the same as absent. */
@@ -67,14 +68,7 @@ export function tokenBuckets(limit: RateLimit, { maxKeys = 10_000 }: { maxKeys?:
  * that is what counts.
  */
 export function bucketKey(subject: string | undefined, address: string): string {
-  if (subject !== undefined) return `subject ${subject}`
-  if (!address.includes(':')) return `address ${address}`
-  if (address.startsWith('::ffff:') && address.includes('.')) return `address ${address.slice(7)}`
-  const [head = '', tail] = address.split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = tail ? tail.split(':') : []
-  const groups = tail === undefined ? left : [...left, ...Array(8 - left.length - right.length).fill('0'), ...right]
-  return `address ${groups.slice(0, 4).join(':')}::/64`
+  return subject === undefined ? `address ${addressGroup(address)}` : `subject ${subject}`
 }
 
 const ALLOWED: LimitVerdict = { allowed: true }

@@ -76,9 +76,10 @@ function parseLines(body: Buffer): readonly unknown[] {
   for (let at = 0; at < body.length && items.length <= MAX_BATCH; ) {
     const newline = body.indexOf(NEWLINE, at)
     const end = newline < 0 ? body.length : newline
-    const line = body.subarray(at, end)
+    while (at < end && isBlank(body[at])) at++
+    const line = at < end ? body.subarray(at, end) : undefined
     at = end + 1
-    if (line.every(isBlank)) continue
+    if (line === undefined) continue
     try {
       items.push(parseJson(line))
     } catch (cause) {
@@ -89,6 +90,6 @@ function parseLines(body: Buffer): readonly unknown[] {
   return bounded(items)
 }
 
-function isBlank(byte: number): boolean {
+function isBlank(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x09 || byte === 0x0d
 }

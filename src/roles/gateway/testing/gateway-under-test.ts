@@ -53,7 +53,7 @@ export async function startGateway(
   const folder = await mkdtemp(join(tmpdir(), 'gateway-test-'))
   const cleanups: (() => Promise<unknown> | unknown)[] = [() => rm(folder, { recursive: true, force: true })]
   const parsed = GatewayConfig.parse(config)
-  const authority = createAuthority({ mode, issuer: 'msvc', folder, clock })
+  const authority = createAuthority({ mode, issuer: 'msvc', folder: join(folder, 'keys'), clock })
   const logged: string[] = []
   const note = (message: string) => void logged.push(message)
   const log: Log = { debug() {}, info() {}, warning: note, error: note, critical: note }

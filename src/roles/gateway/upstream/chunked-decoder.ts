@@ -21,13 +21,16 @@ export class ChunkedDecoder {
   }
 
   /**
-   * Decodes what `bytes` hold of the body. Throws ResponseSyntaxError.
-   * @param sink gets each piece of data; the bytes are lent
+   * Decodes what `bytes` hold of the body, in place: data is moved together over the sizes between, so that what comes in many small chunks
+   * is passed on in one piece. Throws ResponseSyntaxError.
+   * @param sink gets the data, if there is any; the bytes are lent
    * @returns how many bytes were part of the body
    */
   execute(bytes: Buffer, sink: { onBody(bytes: Buffer): void }): number {
     let at = 0
-    while (at < bytes.length) {
+    let from = 0
+    let to = 0
+    while (at < bytes.length && !this.done) {
       const state = this.#state
       switch (state.at) {
         case 'size':
@@ -37,7 +40,9 @@ export class ChunkedDecoder {
         case 'data': {
           const used = Math.min(state.left, bytes.length - at)
           this.#state = used === state.left ? { at: 'data-end', seen: 0 } : { at: 'data', left: state.left - used }
-          sink.onBody(bytes.subarray(at, at + used))
+          if (from === to) from = to = at
+          else bytes.copyWithin(to, at, at + used)
+          to += used
           at += used
           break
         }
@@ -47,10 +52,9 @@ export class ChunkedDecoder {
           this.#state = state.seen === 0 ? { at: 'data-end', seen: 1 } : { at: 'size', line: '' }
           at++
           break
-        case 'done':
-          return at
       }
     }
+    if (from < to) sink.onBody(bytes.subarray(from, to))
     return at
   }
 

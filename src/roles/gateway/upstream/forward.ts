@@ -59,6 +59,8 @@ type State =
 const CLIENT_STALL_MS = 60_000
 /** Bytes waiting for a slow client beyond which the upstream isn't read; with one read more that makes 64 KB. */
 const HIGH_WATER_BYTES = 32_768
+/** How many pieces may wait, whatever their size: each costs half a kilobyte besides its bytes. */
+const MAX_UNFLUSHED = 64
 
 /** Sends a request to one instance and its answer to the client, streaming both, and says how it went. Begins at once. */
 export function forward(attempt: Attempt): void {
@@ -72,6 +74,8 @@ class Forward implements Waiter, RequestHandler, Watched {
   #state: State = { at: 'waiting' }
   #upload: UploadPump | undefined
   #paused = false
+  /** Pieces of the body that wait for the client. */
+  #unflushed = 0
   dueAt: number
 
   constructor(attempt: Attempt) {
@@ -127,8 +131,9 @@ class Forward implements Waiter, RequestHandler, Watched {
 
   onBody(bytes: Buffer): void {
     const { outgoing } = this.#attempt
+    this.#unflushed++
     outgoing.write(Buffer.from(bytes), this.#onFlushed)
-    if (outgoing.writableLength > HIGH_WATER_BYTES) this.#pause()
+    if (this.#isBehind) this.#pause()
     else this.#expectUpstream()
   }
 
@@ -167,11 +172,16 @@ class Forward implements Waiter, RequestHandler, Watched {
   readonly #onClientClose = () => this.#finish({ kind: 'client-gone' })
 
   readonly #onFlushed = () => {
-    if (!this.#paused || this.#state.at !== 'answering') return
-    if (this.#attempt.outgoing.writableLength > HIGH_WATER_BYTES) return
+    this.#unflushed--
+    if (!this.#paused || this.#state.at !== 'answering' || this.#isBehind) return
     this.#paused = false
     this.#state.connection.resume()
     this.#expectUpstream()
+  }
+
+  /** Whether the client has more to take before the upstream is read on. */
+  get #isBehind(): boolean {
+    return this.#unflushed > MAX_UNFLUSHED || this.#attempt.outgoing.writableLength > HIGH_WATER_BYTES
   }
 
   #pause(): void {

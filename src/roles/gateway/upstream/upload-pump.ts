@@ -38,7 +38,7 @@ export class UploadPump {
   start(): void {
     const { source, first } = this.#body
     source.on('data', this.#onData).on('end', this.#onEnd)
-    for (const chunk of first) this.#onData(chunk)
+    this.#onData(first)
     if (this.#state === 'flowing') source.resume()
   }
 

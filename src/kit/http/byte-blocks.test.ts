@@ -1,0 +1,37 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ByteBlocks } from './byte-blocks.ts'
+
+describe('ByteBlocks', () => {
+  it('gives back what came, however it was cut', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 3_000 }), { maxLength: 60 }), (pieces) => {
+        const blocks = new ByteBlocks()
+        for (const piece of pieces) blocks.push(piece)
+        const whole = Buffer.concat(pieces)
+        expect(blocks.size).toBe(whole.length)
+        expect(blocks.take().equals(whole)).toBe(true)
+        expect(blocks.size).toBe(0)
+        expect(blocks.take()).toHaveLength(0)
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  it('copies nothing that comes in one piece', () => {
+    const blocks = new ByteBlocks()
+    const piece = Buffer.from('whole')
+    blocks.push(piece)
+    expect(blocks.take()).toBe(piece)
+  })
+
+  it('keeps no piece of many: its memory is its bytes and at most 64 KB', () => {
+    const before = process.memoryUsage().arrayBuffers
+    const blocks = new ByteBlocks()
+    for (let at = 0; at < 1_000_000; at++) blocks.push(ONE)
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1_000_000 + 65_536)
+    expect(blocks.take()).toHaveLength(1_000_000)
+  })
+})
+
+const ONE = Buffer.alloc(1, 'x')

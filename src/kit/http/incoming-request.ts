@@ -1,0 +1,67 @@
+import { IncomingMessage } from 'node:http'
+import { ByteBlocks } from './byte-blocks.ts'
+import { connectionOf } from './connection.ts'
+
+/** Bytes under which a piece of a body is copied together with its neighbours instead of being kept. */
+const SMALL_BYTES = 1_024
+/** How many bytes are gathered before they are passed on though nobody reads. */
+const GATHERED_BYTES = 16_384
+/** How many small pieces pass between two looks at whether there are too many. */
+const PIECES_A_LOOK = 64
+
+/**
+ * A request whose body is read in few large pieces however many small ones it is sent in: each of a chunked body's pieces would be a Buffer and
+ * an event of its own. Small ones are gathered until the end of the turn, or until somebody reads. Too many end the request.
+ */
+export class IncomingRequest extends IncomingMessage {
+  #gathered: ByteBlocks | undefined
+  #pieces = 0
+  #bytes = 0
+  #passesOn = false
+
+  override push(chunk: Buffer | null): boolean {
+    if (chunk === null) {
+      this.#passOn()
+      return super.push(null)
+    }
+    if (chunk.length >= SMALL_BYTES) {
+      this.#passOn()
+      return super.push(chunk)
+    }
+    this.#bytes += chunk.length
+    // most bodies come in one piece
+    if (++this.#pieces === 1) return super.push(chunk)
+    if (this.#pieces % PIECES_A_LOOK === 0) connectionOf(this.socket)?.passed(PIECES_A_LOOK, this.#pieces, this.#bytes)
+    return this.#gather(chunk)
+  }
+
+  override read(size?: number): unknown {
+    if (size !== 0) this.#passOn()
+    return super.read(size)
+  }
+
+  #gather(chunk: Buffer): boolean {
+    this.#gathered ??= new ByteBlocks()
+    this.#gathered.push(chunk)
+    if (this.#gathered.size >= GATHERED_BYTES) return super.push(this.#gathered.take())
+    if (!this.#passesOn) {
+      this.#passesOn = true
+      setImmediate(passOnToWaiting, this)
+    }
+    return true
+  }
+
+  /** For a reader that waits: one who is behind reads it later, with what comes until then. */
+  passOnToWaiting(): void {
+    this.#passesOn = false
+    if (this.readableLength === 0) this.#passOn()
+  }
+
+  #passOn(): void {
+    if (this.#gathered && this.#gathered.size > 0) super.push(this.#gathered.take())
+  }
+}
+
+function passOnToWaiting(request: IncomingRequest): void {
+  request.passOnToWaiting()
+}

@@ -160,6 +160,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       authority,
       hosts: settings.auth.hosts,
       origins: [...settings.auth.origins, ...(running.origins ?? [])],
+      linkable: running.linkable ?? false,
       checks,
       isReady: () => ready && !life.stopping,
     }

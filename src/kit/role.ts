@@ -18,6 +18,8 @@ export interface Running {
   readonly ready?: (signal: AbortSignal) => Promise<void>
   /** Foreign origins that may call it, besides the platform's `auth.origins`. Default none. */
   readonly origins?: readonly string[]
+  /** Whether pages elsewhere may link to it; else what a browser says comes from elsewhere is refused. Default false. */
+  readonly linkable?: boolean
 }
 
 /** A role of the platform. Declaring one does nothing; `start` does. */

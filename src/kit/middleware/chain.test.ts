@@ -194,12 +194,6 @@ describe('the chain', () => {
     expect(answer).toContain(`"code":"${code}"`)
   })
 
-  it('takes an Origin of this machine and one that is allowed', async () => {
-    const { get } = await boot({ origins: ['https://shop.example'] })
-    expect((await get('/things/1', { origin: 'http://localhost:5173' })).status).toBe(200)
-    expect((await get('/things/1', { origin: 'https://shop.example' })).status).toBe(200)
-  })
-
   it('counts by route template and status', async () => {
     const { get } = await boot()
     await get('/things/1')

@@ -32,6 +32,8 @@ export interface ChainOptions {
   /** Host names served besides loopback ones, and foreign origins let in. */
   readonly hosts: readonly string[]
   readonly origins: readonly string[]
+  /** Whether pages elsewhere may link to it. */
+  readonly linkable: boolean
   readonly checks: ReadonlyMap<string, Check>
   readonly isReady: () => boolean
 }
@@ -41,14 +43,14 @@ export interface ChainOptions {
  * It sees every request, those the gateway streams past Hono too, and costs a few microseconds.
  */
 export function outerChain(options: ChainOptions): readonly Layer[] {
-  const { hosts, origins, authority } = options
+  const { hosts, origins, linkable, authority } = options
   const loopback = authority.mode === 'local' || hosts.length === 0
   return [
     requestId(),
     tracing(options),
     metrics(options),
     accessLog(options),
-    guard({ hosts, origins, loopback, addresses: authority.mode === 'token' }),
+    guard({ hosts, origins, loopback, linkable, addresses: authority.mode === 'token' }),
   ]
 }
 

@@ -1,7 +1,6 @@
-import { isIP, type Socket } from 'node:net'
+import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { AppError } from '../errors.ts'
-import type { Layer } from '../http/exchange.ts'
-import { type FramingFault, framingFault } from '../http/framing.ts'
+import type { Exchange, Layer } from '../http/exchange.ts'
 import { answerProblem } from '../http/problem.ts'
 import { targetFault } from '../http/request-target.ts'
 
@@ -13,21 +12,21 @@ export interface GuardOptions {
   readonly loopback: boolean
   /** Whether an IP address is accepted in place of a name: no page can have one rebound. */
   readonly addresses: boolean
-  /** Foreign origins that may call, such as `https://shop.example`. */
+  /** Foreign origins that may call, such as `https://shop.example`; those of this machine's other ports among them. */
   readonly origins: readonly string[]
+  /** Whether pages elsewhere may link to it: then a browser's `Sec-Fetch-Site` isn't looked at, its Origin all the same. */
+  readonly linkable: boolean
 }
 
 /** Host names remembered as good; a client that makes up names can't grow it further. */
 const MAX_REMEMBERED = 256
 
 /**
- * Refuses requests whose end or target nobody can be sure of (RFC 9112 §3.2, §6), and those that a web page elsewhere made a browser
- * send: a Host that isn't ours (DNS rebinding) and a foreign Origin.
+ * Refuses requests whose target nobody can be sure of (RFC 9112 §3.2), and those that a web page elsewhere made a browser send: a Host
+ * that isn't ours (DNS rebinding), a foreign Origin, and whatever the browser itself says comes from elsewhere (Fetch Metadata).
  */
-export function guard({ hosts, loopback, addresses, origins }: GuardOptions): Layer {
-  /** Connections on which a badly framed request came: what follows it there is not looked at. */
-  const doomed = new WeakSet<Socket>()
-  const names = new Set(hosts.map((name) => name.toLowerCase()))
+export function guard({ hosts, loopback, addresses, origins, linkable }: GuardOptions): Layer {
+  const names = new Set(hosts.map((name) => name.toLowerCase().replace(/\.$/, '')))
   const allowedOrigins = new Set(origins)
   const good = new Set<string>()
 
@@ -40,68 +39,69 @@ export function guard({ hosts, loopback, addresses, origins }: GuardOptions): La
     return ours
   }
 
-  function isAllowedOrigin(origin: string): boolean {
-    if (allowedOrigins.has(origin)) return true
-    const name = URL.canParse(origin) ? new URL(origin).hostname : undefined
-    return loopback && name !== undefined && isLoopbackName(name)
+  function refusal({ incoming, path }: Exchange): AppError | undefined {
+    const target = targetFault(path)
+    if (target !== undefined) return new AppError('INVALID_PATH', 'Invalid path', { detail: `The path has ${target}` })
+    const { host, origin, expect, 'sec-fetch-site': site } = incoming.headers
+    if (host !== undefined && !isOurs(host)) return HOST_REFUSED
+    const allowed = origin !== undefined && allowedOrigins.has(origin)
+    if (origin !== undefined && !allowed && !isOwn(origin, host)) return ORIGIN_REFUSED
+    // what isn't known counts as elsewhere, as several values do
+    if (site !== undefined && !allowed && !linkable && site !== 'same-origin' && site !== 'none') return SITE_REFUSED
+    if (expect !== undefined && incoming.httpVersion === '1.1' && expect.toLowerCase() !== '100-continue')
+      return EXPECTS
+    return undefined
   }
 
   return function guard(exchange) {
-    const { incoming } = exchange
-    if (doomed.has(incoming.socket)) return false
-    const fault = framingFault(incoming)
-    if (fault) {
-      doomed.add(incoming.socket)
-      answerProblem(exchange, badFraming(fault))
-      return false
-    }
-    const target = targetFault(exchange.path)
-    if (target !== undefined) {
-      answerProblem(exchange, new AppError('INVALID_PATH', 'Invalid path', { detail: `The path has ${target}` }))
-      return false
-    }
-    const { host, origin } = incoming.headers
-    if (host !== undefined && !isOurs(host)) {
-      answerProblem(
-        exchange,
-        new AppError('HOST_REFUSED', 'This Host is not served here', {
-          detail: 'Add the name to auth.hosts to serve it',
-        }),
-      )
-      return false
-    }
-    if (origin !== undefined && !isAllowedOrigin(origin)) {
-      answerProblem(
-        exchange,
-        new AppError('ORIGIN_REFUSED', 'This Origin may not call here', {
-          detail: 'Add it to auth.origins to allow it',
-        }),
-      )
-      return false
-    }
-    return undefined
+    // it has its answer already
+    if (exchange.fault) return undefined
+    const error = refusal(exchange)
+    if (error === undefined) return undefined
+    answerProblem(exchange, error)
+    return false
   }
 }
 
-function badFraming({ status, reason }: FramingFault): AppError {
-  const code = status === 501 ? 'NOT_IMPLEMENTED' : 'INVALID_REQUEST'
-  return new AppError(code, reason, { headers: { connection: 'close' } })
+const HOST_REFUSED = new AppError('HOST_REFUSED', 'This Host is not served here', {
+  detail: 'Add the name to auth.hosts to serve it',
+})
+const ORIGIN_REFUSED = new AppError('ORIGIN_REFUSED', 'This Origin may not call here', {
+  detail: 'Add it to auth.origins to allow it',
+})
+const SITE_REFUSED = new AppError('ORIGIN_REFUSED', 'Pages of other sites may not call here', {
+  detail:
+    'The browser says that this request comes from elsewhere (Sec-Fetch-Site); auth.origins names pages that may call',
+})
+/** RFC 9110 §10.1.1: no other expectation is known. */
+const EXPECTS = new AppError('EXPECTATION_FAILED', 'This expectation can not be met', {
+  detail: 'Only Expect: 100-continue is understood',
+})
+
+/** Whether an Origin is the one that the request itself was sent to; TLS may end before us. */
+function isOwn(origin: string, host: string | undefined): boolean {
+  return host !== undefined && (origin === `http://${host}` || origin === `https://${host}`)
 }
 
-/** The name in a Host header, lower case, without its port; undefined when it isn't one. */
+/** The name in a Host header, lower case, without its port and the dot of a complete name; undefined when it isn't one. */
 function hostName(host: string): string | undefined {
-  return /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/i.exec(host)?.[1]?.toLowerCase()
+  return /^(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::\d{1,5})?$/i.exec(host)?.[1]?.toLowerCase()
 }
 
 const isAddress = (name: string) => isIP(name.replace(/^\[|\]$/g, '')) !== 0
 
-/** Whether a name can only mean this machine (RFC 6761 §6.3, RFC 1122 §3.2.1.3). */
+/** `localhost` and the names below it, complete ones with their dot too. */
+const LOCALHOST = /^(?:[a-z0-9_-]+\.)*localhost\.?$/i
+
+/**
+ * Whether a name can only mean this machine (RFC 6761 §6.3, RFC 1122 §3.2.1.3). Odd spellings of an address, such as `127.1`, don't:
+ * programs disagree about what they are.
+ */
 export function isLoopbackName(name: string): boolean {
-  return (
-    name === 'localhost' ||
-    name.endsWith('.localhost') ||
-    name === '[::1]' ||
-    name === '::1' ||
-    /^127(?:\.\d{1,3}){3}$/.test(name)
-  )
+  if (isIPv4(name)) return name.startsWith('127.')
+  const bare = name.replace(/^\[(.*)\]$/, '$1')
+  return isIPv6(bare) ? LOOPBACK_IPV6.test(bare) : LOCALHOST.test(name)
 }
+
+/** `::1`, however its zeros are written. */
+const LOOPBACK_IPV6 = /^(?:0{0,4}:){1,7}0{0,3}1$/

@@ -157,12 +157,20 @@ const HOP_BY_HOP = new Set([
   'http2-settings',
 ])
 
-/** Names that only the gateway may set besides those that claim an origin: the message's framing, its credentials and its trace. */
+/**
+ * Names that go no further besides those that claim who asks or where from: the message's framing, its credentials, its trace, and what a browser
+ * says of the page that asks. The gateway has judged that page already; a service behind it, with another Host, would take every page for a foreign one.
+ */
 const OWN = new Set([
   'host',
   'content-length',
   'authorization',
   'expect',
+  'origin',
+  'sec-fetch-dest',
+  'sec-fetch-mode',
+  'sec-fetch-site',
+  'sec-fetch-user',
   DEADLINE_HEADER,
   'traceparent',
   'x-trace-id',

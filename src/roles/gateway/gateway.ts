@@ -22,7 +22,7 @@ export type GatewayContext = Pick<
 >
 
 /** Puts a gateway together: the proxy in front, and behind it the routes that it answers itself. */
-export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app' | 'handle' | 'origins'>> {
+export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app' | 'handle' | 'origins' | 'linkable'>> {
   const { config, authority, directory, clock, log, service } = ctx
   const upstreams = createUpstreams({ directory, clock, limits: poolLimitsOf(config) })
   ctx.defer(() => upstreams.close())
@@ -56,5 +56,5 @@ export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app'
     metrics,
     clock,
   })
-  return { app, handle, origins: config.cors.origins }
+  return { app, handle, origins: config.cors.origins, linkable: true }
 }

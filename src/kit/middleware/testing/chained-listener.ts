@@ -39,6 +39,7 @@ export async function listenBehindChain(running: Running, parts: Partial<ChainOp
     authority: LOCAL_AUTHORITY,
     hosts: [],
     origins: running.origins ?? [],
+    linkable: running.linkable ?? false,
     checks: new Map(),
     isReady: () => true,
     ...parts,

@@ -17,7 +17,11 @@ const FORBIDDEN: readonly (readonly [why: string, prefix: string, bits: number])
   ['link-local', 'fe80::', 10],
   ['site-local', 'fec0::', 10],
   ['multicast', 'ff00::', 8],
-  ['cloud metadata', 'fd00:ec2::254', 128],
+  // EC2's own network: metadata (::254), the credentials of pods (::23), names, time
+  ['cloud metadata', 'fd00:ec2::', 32],
+  ['cloud metadata', 'fd20:ce::', 32], // Google
+  ['cloud metadata', 'fd00:c1::a9fe:a9fe', 128], // Oracle
+  ['cloud metadata', 'fd00:42::42', 128], // Scaleway
   // an IPv4 address in IPv6 clothes goes where the IPv4 address goes, past rules that look at the IPv4 form only
   ['a mapped IPv4 address', '::', 96],
   ['a mapped IPv4 address', '::ffff:0:0', 96],

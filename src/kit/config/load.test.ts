@@ -114,6 +114,23 @@ describe('loadConfiguration', () => {
     expect(faults('gateway:\n  host: "::1"\n')).toEqual([])
   })
 
+  it('takes a host for what a Host header may hold, and an origin for what a browser sends, and nothing wider', () => {
+    for (const host of ['*', '*.example.com', '', 'http://a', 'a:80', 'a/b', 'a b', '.a', 'a..b', '-a', '[]']) {
+      expect(faults(`auth:\n  hosts: ['${host}']\n`)[0]).toMatch(
+        /^x\.yaml:2: auth\.hosts\.0: expected a name such as api\.example\.com, without scheme, port or \*/,
+      )
+    }
+    for (const host of ['api', 'API.example.com.', 'a_b.c', '10.0.0.1', '[fd00::1]', 'xn--bcher-kva.example']) {
+      expect(faults(`auth:\n  hosts: ['${host}']\n`)).toEqual([])
+    }
+    for (const origin of ['*', 'null', 'https://*.a', 'https://a/', 'https://A', 'a', 'https://a:443', 'file://']) {
+      expect(faults(`auth:\n  origins: ['${origin}']\n`)[0]).toMatch(
+        /^x\.yaml:2: auth\.origins\.0: expected an origin such as https:\/\/shop\.example, without path or \*/,
+      )
+    }
+    expect(faults("auth:\n  origins: ['https://shop.example', 'http://localhost:3000']\n")).toEqual([])
+  })
+
   it('reads a file of many keys in time that grows with it, and tells of a hundred faults', () => {
     const keys = (count: number) => Array.from({ length: count }, (_, n) => `    product ${n}: ${n + 1}`).join('\n')
     const { sections } = load(`order:\n  prices:\n${keys(9_000)}\n`)

@@ -17,6 +17,25 @@ const ServiceUrl = z.string().refine((text) => urlFault(text) === undefined, {
 })
 
 /**
+ * A name as it stands in a Host header, without its port. There is no wildcard: what isn't named is not served, or a page could have its own
+ * name rebound to this address.
+ */
+const HostName = z
+  .string()
+  .regex(
+    /^(?:(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.?|\[[0-9a-f:.]+\])$/i,
+  )
+  .max(254)
+  .meta({ expected: 'a name such as api.example.com, without scheme, port or *' })
+
+/** An origin as a browser writes it (RFC 6454 §6.2). */
+export const Origin = z
+  .string()
+  .refine((text) => /^https?:[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text, {
+    error: ({ input }) => `expected an origin such as https://shop.example, without path or *, got ${String(input)}`,
+  })
+
+/**
  * The platform's part of the configuration, the same for every role (design §6, §8; the defaults are security.md's).
  * A role's section stands beside these keys under the role's CLI word.
  */
@@ -31,8 +50,8 @@ export const Platform = z.strictObject({
     .strictObject({
       mode: z.enum(['local', 'token']).default('local'),
       issuer: z.string().min(1).default('msvc'),
-      hosts: z.array(z.string().min(1)).default([]),
-      origins: z.array(z.string().min(1)).default([]),
+      hosts: z.array(HostName).default([]),
+      origins: z.array(Origin).default([]),
     })
     .prefault({}),
   log: z

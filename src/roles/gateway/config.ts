@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import type { Scope } from '../../kit/auth/scopes.ts'
+import { Origin } from '../../kit/config/schema.ts'
 import { ORDER_SERVICE } from '../order/contract.ts'
 import { USER_SERVICE } from '../user/contract.ts'
 import { proxyFault } from './request-origin.ts'
@@ -43,13 +44,6 @@ const RouteConfig = z.strictObject({
   write_limit: Limit.nullable().optional(),
   read_limit: Limit.nullable().optional(),
 })
-
-const Origin = z
-  .string()
-  .refine(
-    (text) => URL.canParse(text) && new URL(text).origin === text,
-    'expected an origin such as https://shop.example',
-  )
 
 const Cors = z.strictObject({
   origins: z.array(Origin).default([]),

@@ -1,5 +1,6 @@
 import type { LogEntry, LogSink } from '../kit/telemetry/log.ts'
 import type { Io } from './io.ts'
+import { visibleJson, visibleText } from './render/visible-text.ts'
 import type { Session } from './session.ts'
 
 /**
@@ -11,7 +12,7 @@ export async function logOutput(
   format: 'text' | 'json',
 ): Promise<LogSink> {
   const { err } = io
-  const line = format === 'json' ? JSON.stringify : await textLines(err.colour)
+  const line = format === 'json' ? visibleJson : await textLines(err.colour)
   return (entry) => {
     if (options.quiet && entry.level !== 'ERROR' && entry.level !== 'CRITICAL') return
     err.write(`${line(entry)}\n`)
@@ -33,7 +34,7 @@ export interface UnitOutput {
 
 /**
  * Takes the lines that roles' processes write: log entries (JSON lines) go to the sink, anything else, such as a crash, is written
- * as it is, with the unit's name before it.
+ * with the unit's name before it, and what is hidden in it in letters.
  */
 export function createUnitOutput({ io }: { readonly io: Pick<Io, 'err'> }): UnitOutput {
   let sink: LogSink | undefined
@@ -41,7 +42,7 @@ export function createUnitOutput({ io }: { readonly io: Pick<Io, 'err'> }): Unit
     take(unit, line) {
       const entry = sink && line.startsWith('{"timestamp"') ? parseEntry(line) : undefined
       if (entry) sink?.(entry)
-      else io.err.write(`${unit}: ${line}\n`)
+      else io.err.write(`${unit}: ${visibleText(line)}\n`)
     },
     begin(given) {
       sink = given

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Io } from './io.ts'
 import { createMessages, type Messages } from './messages.ts'
+import { visibleJson } from './render/visible-text.ts'
 
 /** The options every command takes (design §7). */
 export interface GlobalOptions {
@@ -35,7 +36,7 @@ export function sessions(io: Io): OpenSession {
       options,
       messages: createMessages(io.err, options.quiet ?? false),
       print: (text) => json || io.out.write(`${text}\n`),
-      printJson: (value) => json && io.out.write(`${JSON.stringify(value)}\n`),
+      printJson: (value) => json && io.out.write(`${visibleJson(value)}\n`),
     }
   }
 }

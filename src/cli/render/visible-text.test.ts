@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { fitWidth, padWidth, textWidth, visibleText } from './visible-text.ts'
+import { fitWidth, padWidth, textWidth, visibleJson, visibleText } from './visible-text.ts'
 
 describe('visibleText', () => {
   it.each([
@@ -22,6 +22,30 @@ describe('visibleText', () => {
       expect(visibleText(text)).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
     })
     fc.assert(property, { numRuns: 500 })
+  })
+})
+
+describe('visibleJson', () => {
+  it.each([
+    ['Zürich 📦', '"Zürich 📦"'],
+    ['\u009b31m\u007f', '"\\u009b31m\\u007f"'],
+    ['abc\u202edef\u2066', '"abc\\u202edef\\u2066"'],
+    ['a\u2028b', '"a\\u2028b"'],
+    ['tag \u{e0041}', '"tag \\udb40\\udc41"'],
+  ])('writes %j as %s', (text, json) => {
+    expect(visibleJson(text)).toBe(json)
+  })
+
+  it('is the same value, and nothing that a terminal would obey', () => {
+    const property = fc.property(
+      fc.dictionary(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' })),
+      (value) => {
+        const json = visibleJson(value)
+        expect(json).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
+        expect(JSON.parse(json)).toEqual(JSON.parse(JSON.stringify(value)))
+      },
+    )
+    fc.assert(property, { numRuns: 300 })
   })
 })
 

@@ -13,6 +13,23 @@ export function visibleText(text: string): string {
   return text.replace(HIDDEN, (character) => SHORT[character] ?? escapeOf(character))
 }
 
+/**
+ * A value as one line of JSON that a terminal may be given: what is hidden in its texts is escaped as JSON escapes it, so that a program reads
+ * the same value. `JSON.stringify` by itself escapes only what stands below U+0020.
+ */
+export function visibleJson(value: unknown): string {
+  const json = JSON.stringify(value)
+  return PLAIN.test(json) ? json : json.replace(HIDDEN, jsonEscapeOf)
+}
+
+function jsonEscapeOf(character: string): string {
+  return Array.from({ length: character.length }, (_, at) => `\\u${hex(character.charCodeAt(at))}`).join('')
+}
+
+function hex(unit: number): string {
+  return unit.toString(16).padStart(4, '0')
+}
+
 function escapeOf(character: string): string {
   const code = (character.codePointAt(0) ?? 0).toString(16)
   return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, '0')}`

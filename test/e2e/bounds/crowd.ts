@@ -1,0 +1,60 @@
+import { connect, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** Connections that come at the same time: as many as the listener's backlog takes at once. */
+const AT_ONCE = 100
+
+/** An attacker's connections to one port. What becomes of them is the role's business: resets and refusals are no errors here. */
+export class Crowd implements Disposable {
+  readonly #port: number
+  readonly #sockets = new Set<Socket>()
+
+  constructor(port: number) {
+    this.#port = port
+  }
+
+  /** Opens a connection whose answers are read, and thrown away. Resolves when it is open, or refused. */
+  async join(): Promise<Socket> {
+    const socket = connect(this.#port, '127.0.0.1')
+    this.#sockets.add(socket)
+    socket.on('error', () => {})
+    socket.once('close', () => this.#sockets.delete(socket))
+    socket.resume()
+    await new Promise<void>((resolve) => {
+      socket.once('connect', resolve)
+      socket.once('close', () => resolve())
+    })
+    return socket
+  }
+
+  /** Opens many connections and says the same on each; their answers are read unless `deaf`. */
+  async joinMany(count: number, bytes: string | Buffer, { deaf = false } = {}): Promise<void> {
+    for (let left = count; left > 0; left -= AT_ONCE) {
+      const joining = Array.from({ length: Math.min(left, AT_ONCE) }, async () => {
+        const socket = await this.join()
+        if (deaf) socket.pause()
+        socket.write(bytes)
+      })
+      await Promise.all(joining)
+      await delay(1)
+    }
+  }
+
+  /** Sends `bytes` this many times, as fast as the other end reads them. Resolves when all is sent, or the connection has ended. */
+  async flood(socket: Socket, bytes: Buffer, times: number): Promise<void> {
+    for (let sent = 0; sent < times && socket.writable; sent++) {
+      if (socket.write(bytes)) continue
+      await new Promise<void>((resolve) => {
+        const go = () => {
+          socket.off('drain', go).off('close', go)
+          resolve()
+        }
+        socket.on('drain', go).on('close', go)
+      })
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy()
+  }
+}

@@ -9,7 +9,20 @@ export default defineConfig({
       { extends: true, test: { name: 'unit', include: ['src/**/*.test.ts'] } },
       { extends: true, test: { name: 'drivers', include: ['test/drivers/**/*.test.ts'] } },
       { extends: true, test: { name: 'architecture', include: ['test/architecture.test.ts'] } },
-      { extends: true, test: { name: 'e2e', include: ['test/{e2e,seed}/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: { name: 'e2e', include: ['test/{e2e,seed}/**/*.test.ts'], exclude: ['test/e2e/bounds/**'] },
+      },
+      // measures how long a good client waits: alone, after the others
+      {
+        extends: true,
+        test: {
+          name: 'bounds',
+          include: ['test/e2e/bounds/**/*.test.ts'],
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
       { extends: true, test: { name: 'smoke', include: ['test/smoke/**/*.test.ts'] } },
     ],
   },

@@ -1,4 +1,5 @@
 import type { Attack, Victim } from './attack.ts'
+import { flood } from './flood.ts'
 import { bytesInChunks, LAST_CHUNK, requestHead } from './requests.ts'
 
 const KB = 1_024
@@ -13,7 +14,7 @@ async function sendInChunks({ crowd }: Victim, path: string, bytes: number): Pro
     socket.once('data', () => resolve()).once('close', () => resolve())
   })
   socket.write(requestHead('POST', path, CHUNKED))
-  await crowd.flood(socket, IN_CHUNKS, bytes / (8 * KB))
+  await flood(socket, IN_CHUNKS, bytes / (8 * KB))
   if (socket.writable) socket.write(LAST_CHUNK)
   await answered
 }
@@ -29,7 +30,11 @@ async function sendWhole({ url }: Victim, path: string, bytes: number, times: nu
 /** A gateway in front of one service that everybody may ask for everything. */
 export const openGateway = (service: string) => ({
   services: { 'stand-in': service },
-  gateway: { routes: [{ prefix: '/open', upstream: 'stand-in', methods: { GET: 'public', POST: 'public' } }] },
+  gateway: {
+    routes: [
+      { prefix: '/open', strip_prefix: '/open', upstream: 'stand-in', methods: { GET: 'public', POST: 'public' } },
+    ],
+  },
 })
 /** What everybody asks the gateway for: the service behind it, and itself. */
 export const GATEWAY_USE = [{ path: '/open/usual' }, { path: '/livez' }]

@@ -1,5 +1,6 @@
 import type { Attack } from './attack.ts'
 import { BROKER_USE, GATEWAY_USE, openGateway } from './body-attacks.ts'
+import { flood } from './flood.ts'
 import { requestHead } from './requests.ts'
 
 const PIPELINED = 8_000
@@ -17,8 +18,10 @@ export const connectionAttacks: readonly Attack[] = [
     async attack({ crowd, post }) {
       const { answer } = await post('/broker/subscriptions', { topic: 'never.sent', group: 'attackers' })
       const { id } = answer as { readonly id: string }
-      const pull = Buffer.from(requestHead('POST', `/broker/subscriptions/${id}/pull?wait=60`, { 'content-length': '0' }))
-      await crowd.flood(await crowd.join(), pull, PIPELINED)
+      const pull = Buffer.from(
+        requestHead('POST', `/broker/subscriptions/${id}/pull?wait=60`, { 'content-length': '0' }),
+      )
+      await flood(await crowd.join(), pull, PIPELINED)
     },
   },
   {

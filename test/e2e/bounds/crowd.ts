@@ -40,20 +40,6 @@ export class Crowd implements Disposable {
     }
   }
 
-  /** Sends `bytes` this many times, as fast as the other end reads them. Resolves when all is sent, or the connection has ended. */
-  async flood(socket: Socket, bytes: Buffer, times: number): Promise<void> {
-    for (let sent = 0; sent < times && socket.writable; sent++) {
-      if (socket.write(bytes)) continue
-      await new Promise<void>((resolve) => {
-        const go = () => {
-          socket.off('drain', go).off('close', go)
-          resolve()
-        }
-        socket.on('drain', go).on('close', go)
-      })
-    }
-  }
-
   [Symbol.dispose](): void {
     for (const socket of this.#sockets) socket.resetAndDestroy()
   }

@@ -14,6 +14,12 @@ export interface Victim {
   post(path: string, body: unknown): Promise<{ readonly status: number; readonly answer: unknown }>
 }
 
+/** A configuration file's content. */
+interface AttackConfig {
+  readonly services?: object
+  readonly [section: string]: unknown
+}
+
 /** One greedy client, and the good ones that it must not hurt. */
 export interface Attack {
   /** What the attacker does. */
@@ -21,9 +27,11 @@ export interface Attack {
   /** Whom: a role's CLI word. */
   readonly role: string
   /** What differs from the default configuration; as a function of a service's URL it gets a stand-in for one. */
-  readonly config?: object | ((service: string) => object)
+  readonly config?: AttackConfig | ((service: string) => AttackConfig)
   /** What a role that has lived a while holds, and harmless work of the attack's size, so that memory is compared like with like. */
   readonly prepare?: (victim: Victim) => Promise<void>
+  /** What an honest client does as much of, beside which the good one is watched first. Default: nothing. */
+  readonly harmless?: (victim: Victim) => Promise<unknown>
   /** Does its worst. Bounded in count; what isn't over after `ATTACK_MS` is ended. */
   readonly attack: (victim: Victim) => Promise<unknown>
   /** What the good client asks meanwhile, in turn. */
@@ -32,7 +40,7 @@ export interface Attack {
 
 /** What an attack did to a good client and to the role's memory. */
 export interface Outcome {
-  /** Before it, beside it, and then until all was well again. */
+  /** Before it (or beside the harmless), beside it, and then until all was well again. */
   readonly before: Experience
   readonly during: Experience
   readonly after: Experience
@@ -55,16 +63,18 @@ const WORST_MS = 1_000
 const FLOOR_MS = 25
 
 /** Runs one attack against a fresh role. */
-export async function suffer({ role, config = {}, prepare, attack, good }: Attack): Promise<Outcome> {
+export async function suffer({ role, config = {}, prepare, harmless, attack, good }: Attack): Promise<Outcome> {
   await using service = await standIn()
   await using machine = await standIn()
-  await using process = await serveRole(role, typeof config === 'function' ? config(service.url) : config)
+  const { services = {}, ...differing } = typeof config === 'function' ? config(service.url) : config
+  // somebody takes the role's own entries and spans, as on any platform
+  await using process = await serveRole(role, { services: { 'log-server': machine.url, ...services }, ...differing })
   using crowd = new Crowd(process.port)
   const victim: Victim = { ...process, crowd, post: (path, body) => post(process.url, path, body) }
   await using client = new GoodClient({ url: process.url, pid: process.pid, machineUrl: machine.url, requests: good })
   await prepare?.(victim)
   await client.askUntil(delay(WARM_MS))
-  const before = await client.askUntil(delay(QUIET_MS))
+  const before = await client.askUntil(Promise.all([harmless?.(victim), delay(QUIET_MS)]))
   const worst = Promise.race([attack(victim), delay(ATTACK_MS)])
   const during = await client.askUntil(Promise.all([worst, delay(LEAST_MS)]))
   crowd[Symbol.dispose]()

@@ -1,8 +1,9 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Connections that come at the same time: as many as the listener's backlog takes at once. */
-const AT_ONCE = 100
+/** Connections come in handfuls, 500 a second: what they hold is the attack, not how fast a role answers so many. */
+const AT_ONCE = 10
+const EVERY_MS = 20
 
 /** An attacker's connections to one port. What becomes of them is the role's business: resets and refusals are no errors here. */
 export class Crowd implements Disposable {
@@ -36,7 +37,7 @@ export class Crowd implements Disposable {
         socket.write(bytes)
       })
       await Promise.all(joining)
-      await delay(1)
+      await delay(EVERY_MS)
     }
   }
 

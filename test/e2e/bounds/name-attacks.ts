@@ -1,21 +1,27 @@
-import type { Attack } from './attack.ts'
+import type { Attack, Victim } from './attack.ts'
 
 const POSTS = 6
-const TOPICS = 10_000
+const MESSAGES = 10_000
+
+/** Publishes as much as a few requests hold. */
+async function publish({ post }: Victim, topicOf: (n: number) => string): Promise<void> {
+  for (let sent = 0; sent < POSTS * MESSAGES; sent += MESSAGES) {
+    const lines = Array.from({ length: MESSAGES }, (_, n) => `{"topic":"${topicOf(sent + n)}","payload":1}`)
+    await post('/broker/publish', lines.join('\n'))
+  }
+}
 
 /** What is kept by name is bounded, and nobody pays for the names of others. */
 export const nameAttacks: readonly Attack[] = [
   {
-    name: `${POSTS * TOPICS} topics, and subscriptions to all of them`,
+    name: `${POSTS * MESSAGES} topics, and subscriptions to all of them`,
     role: 'broker',
     good: [{ method: 'POST', path: '/broker/publish/usual.topic', body: '1' }, { path: '/livez' }],
-    async attack({ post }) {
-      for (let made = 0; made < POSTS; made++) {
-        const lines = Array.from({ length: TOPICS }, (_, n) => `{"topic":"t.${made}.${n}","payload":1}`)
-        await post('/broker/publish', lines.join('\n'))
-      }
-      const wild = ['>', 't.>', '*.*.*', 't.*.*', 't.1.*', 't.*.1']
-      for (const topic of wild) await post('/broker/subscriptions', { topic, group: 'attackers' })
+    harmless: (victim) => publish(victim, () => 'usual.topic'),
+    async attack(victim) {
+      await publish(victim, (n) => `t.${n}.x`)
+      const wild = ['>', 't.>', '*.*.*', 't.*.*', 't.1.*', 't.*.x']
+      for (const topic of wild) await victim.post('/broker/subscriptions', { topic, group: 'attackers' })
     },
   },
 ]

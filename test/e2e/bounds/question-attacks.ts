@@ -22,6 +22,7 @@ async function search({ url }: Victim, q: string, times: number): Promise<void> 
 
 const LOG_USE = [
   { path: '/livez' },
+  { path: '/logs?limit=1' },
   { method: 'POST' as const, path: '/logs', body: '{"level":"INFO","service":"good","message":"usual"}' },
 ]
 

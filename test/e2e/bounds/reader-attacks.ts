@@ -30,7 +30,8 @@ export const readerAttacks: readonly Attack[] = [
   {
     name: '800 followers of the log',
     role: 'log-server',
-    good: [{ path: '/livez' }, { method: 'POST', path: '/logs', body: JSON.stringify(entries) }],
+    // ten posts a second
+    good: [...Array(9).fill({ path: '/livez' }), { method: 'POST', path: '/logs', body: JSON.stringify(entries) }],
     attack: ({ crowd }) => crowd.joinMany(800, requestHead('GET', '/logs/tail'), { deaf: true }),
   },
 ]

@@ -6,6 +6,7 @@ import { systemClock as clock } from '../../drivers/clock.ts'
 import { errors } from '../middleware/errors.ts'
 import type { AppEnv } from '../role.ts'
 import { silentLog } from '../telemetry/testing/recorded-log.ts'
+import { parseJson } from './body.ts'
 import { type Listener, listen } from './listener.ts'
 import { route } from './route.ts'
 import { DEFAULT_LIMITS } from './testing/listener-limits.ts'
@@ -59,5 +60,25 @@ describe('a body that is too large', () => {
   it('is not read for ever', async () => {
     const port = await serve()
     expect(statusesIn(await exchangeBytes(port, `${HEAD}Content-Length: ${size}\r\n\r\nnever more`))).toEqual([413])
+  })
+})
+
+describe('parseJson', () => {
+  const parse = (text: string) => () => parseJson(Buffer.from(text))
+
+  it.each([
+    ['objects', '{}'],
+    ['lists', '[]'],
+    ['numbers', '1'],
+  ])('refuses more than 100 000 values in a document: %s', (_, value) => {
+    expect(parse(`[${`${value},`.repeat(100_000)}${value}]`)).toThrow(expect.objectContaining({ status: 413 }))
+  })
+
+  it('takes what looks like many values in a text', () => {
+    expect(parse(JSON.stringify('[,'.repeat(100_000)))()).toHaveLength(200_000)
+  })
+
+  it('takes as many values as a large message has', () => {
+    expect(parse(`[${'0.123456,'.repeat(99_000)}1]`)()).toHaveLength(99_001)
   })
 })

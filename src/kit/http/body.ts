@@ -8,8 +8,11 @@ import { ByteBlocks } from './byte-blocks.ts'
 export const MAX_BODY_BYTES = 1_048_576
 /** Deepest nesting of a JSON document that is parsed. */
 const MAX_JSON_DEPTH = 64
-/** Most values in a JSON document: `{}`, three bytes with its comma, takes 56 in memory. */
-const MAX_JSON_VALUES = 500_000
+/**
+ * Most values in a JSON document: `{}`, three bytes with its comma, takes 56 in memory, and 100 000 of them 5 ms in which nobody else is answered.
+ * Bodies of more, such as 10 000 log entries of 20 fields, are batches, whose items are documents of their own.
+ */
+const MAX_JSON_VALUES = 100_000
 
 /**
  * Reads a request's whole body, at most `maxBytes`. Throws AppError `BODY_TOO_LARGE` as soon as the limit is passed,
@@ -117,7 +120,6 @@ const LONE_SURROGATE = /(?:^|[^\\])(?:\\\\)*\\ud[89a-f]/
 /** Bounds what JSON.parse will make of a text, by the brackets and commas outside strings: it recurses, and builds all before it can be asked. */
 function checkShape(text: string): void {
   let depth = 0
-  let deepest = 0
   let values = 1
   let inString = false
   for (let at = 0; at < text.length; at++) {
@@ -126,16 +128,14 @@ function checkShape(text: string): void {
       if (unit === BACKSLASH) at++
       else if (unit === QUOTE) inString = false
     } else if (unit === QUOTE) inString = true
-    else if (unit === COMMA) values++
-    else if (unit === OPEN_BRACE || unit === OPEN_BRACKET) {
-      values++
-      deepest = Math.max(deepest, ++depth)
-    } else if (unit === CLOSE_BRACE || unit === CLOSE_BRACKET) depth--
+    else if (unit === CLOSE_BRACE || unit === CLOSE_BRACKET) depth--
+    else if (unit === COMMA || unit === OPEN_BRACE || unit === OPEN_BRACKET) {
+      if (++values > MAX_JSON_VALUES)
+        throw new AppError('BODY_TOO_LARGE', `The body holds more than ${MAX_JSON_VALUES} values; send several`)
+      if (unit !== COMMA && ++depth > MAX_JSON_DEPTH)
+        throw new AppError('INVALID_BODY', `The body is nested deeper than ${MAX_JSON_DEPTH} levels`)
+    }
   }
-  if (deepest > MAX_JSON_DEPTH)
-    throw new AppError('INVALID_BODY', `The body is nested deeper than ${MAX_JSON_DEPTH} levels`)
-  if (values > MAX_JSON_VALUES)
-    throw new AppError('BODY_TOO_LARGE', `The body holds more than ${MAX_JSON_VALUES} values; send several`)
 }
 
 const QUOTE = 0x22

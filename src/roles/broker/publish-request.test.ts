@@ -71,9 +71,9 @@ describe('readMessage', () => {
 })
 
 describe('readBatch', () => {
-  it('reads lines of events and of plain messages', () => {
+  it('reads lines of events and of plain messages', async () => {
     const lines = [event, { topic: 'a.b', payload: [1], id: 'x' }, { topic: 'a.b', payload: null }]
-    const messages = readBatch({}, bytes(`${lines.map((line) => JSON.stringify(line)).join('\n')}\r\n\n`))
+    const messages = await readBatch({}, bytes(`${lines.map((line) => JSON.stringify(line)).join('\n')}\r\n\n`))
     expect(messages.map(({ topic, payload }) => [topic, payload])).toEqual([
       ['order.created', '{"a":1}'],
       ['a.b', '[1]'],
@@ -86,19 +86,21 @@ describe('readBatch', () => {
     ['as it came', `{"topic":"a","payload":"${'é'.repeat(524_288)}"}`],
     ['once it is written out', `{"topic":"a","payload":[${'1e20,'.repeat(60_000)}1]}`],
     ['in an event', JSON.stringify({ ...event, data: 'x'.repeat(1_048_576) })],
-  ])('refuses a message larger than one that comes alone may be: %s', (_, line) => {
+  ])('refuses a message larger than one that comes alone may be: %s', async (_, line) => {
     const large = expect.objectContaining({ code: 'BODY_TOO_LARGE', detail: expect.stringContaining('Message 2') })
-    expect(() => readBatch({}, bytes(`{"topic":"a","payload":1}\n${line}`))).toThrow(large)
+    await expect(readBatch({}, bytes(`{"topic":"a","payload":1}\n${line}`))).rejects.toThrow(large)
   })
 
-  it('reads a batch of events', () => {
-    const messages = readBatch(batched, bytes(JSON.stringify([event, { ...event, id: '8' }])))
+  it('reads a batch of events', async () => {
+    const messages = await readBatch(batched, bytes(JSON.stringify([event, { ...event, id: '8' }])))
     expect(messages.map(eventId)).toEqual(['7', '8'])
-    expect(readBatch(batched, bytes('[]'))).toEqual([])
+    expect(await readBatch(batched, bytes('[]'))).toEqual([])
   })
 
   it.each([
     ['nothing', {}, '', 'empty'],
+    ['blank lines', {}, ' \n\r\n', 'empty'],
+    ['invalid UTF-8', {}, Buffer.from('{"topic":"a","payload":"\xff"}', 'latin1'), 'UTF-8'],
     ['a line that is no JSON', {}, '{"topic":"a","payload":1}\n{', 'Message 2'],
     ['a line that is no message', {}, '{"payload":1}', 'Message 1'],
     ['a line without payload', {}, '{"topic":"a"}', 'Message 1'],
@@ -108,8 +110,8 @@ describe('readBatch', () => {
     ['a batch that is no array', batched, '{}', 'array'],
     ['an event in a batch that is none', batched, '[{"specversion":"1.0"}]', 'Message 1'],
     ['too many', {}, '{"topic":"a","payload":1}\n'.repeat(10_001), 'at most'],
-  ])('refuses %s', (_, headers, text, detail) => {
-    expect(() => readBatch(headers, bytes(text))).toThrow(
+  ])('refuses %s', async (_, headers, body, detail) => {
+    await expect(readBatch(headers, Buffer.from(body))).rejects.toThrow(
       expect.objectContaining({ name: 'AppError', status: 400, detail: expect.stringContaining(detail) }),
     )
   })

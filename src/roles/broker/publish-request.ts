@@ -4,7 +4,8 @@ import type { IncomingHttpHeaders } from 'node:http'
 import * as z from 'zod'
 import type { Publication } from '../../drivers/bus/contract.ts'
 import { AppError } from '../../kit/errors.ts'
-import { MAX_BODY_BYTES, parseJsonText } from '../../kit/http/body.ts'
+import { readArray, readLines } from '../../kit/http/batch.ts'
+import { MAX_BODY_BYTES, parseJson, parseJsonText } from '../../kit/http/body.ts'
 import { parseInput } from '../../kit/http/route.ts'
 import {
   CLOUD_EVENT_BATCH_TYPE,
@@ -16,9 +17,6 @@ import {
 } from '../../kit/messaging/cloud-event.ts'
 import { checkTopicName } from '../../kit/messaging/topic-name.ts'
 import { busId } from './event-identity.ts'
-
-/** Most messages in one request. */
-const MAX_BATCH = 10_000
 
 /** As an event's id: without control characters. */
 const MESSAGE_ID = z
@@ -50,28 +48,26 @@ export function readMessage(topic: string, headers: IncomingHttpHeaders, body: B
 
 /**
  * Reads many messages from a request: a batch of CloudEvents, or NDJSON whose lines are CloudEvents or
- * `{"topic","payload","id"}`. An event's topic is its `type`. All or nothing: throws AppError naming the faulty line.
+ * `{"topic","payload","id"}`. An event's topic is its `type`. All or nothing: rejects with AppError naming the faulty message.
  */
-export function readBatch(headers: IncomingHttpHeaders, body: Buffer): readonly Publication[] {
-  const text = textOf(body)
-  if (mediaType(headers) === CLOUD_EVENT_BATCH_TYPE) return bounded(arrayOf(text)).map(numbered(readItem))
-  return bounded(linesOf(text)).map(numbered((line) => readItem(parseJsonText(line))))
+export async function readBatch(headers: IncomingHttpHeaders, body: Buffer): Promise<readonly Publication[]> {
+  if (mediaType(headers) === CLOUD_EVENT_BATCH_TYPE) {
+    const events = await readArray(body, readNumbered)
+    if (events) return events
+    throw new AppError('INVALID_BODY', 'A batch of CloudEvents is a JSON array')
+  }
+  const messages = await readLines(body, readNumbered)
+  if (messages.length > 0) return messages
+  throw new AppError('INVALID_BODY', 'The body is empty; one JSON document a line was expected')
 }
 
-function bounded<T>(items: readonly T[]): readonly T[] {
-  if (items.length <= MAX_BATCH) return items
-  throw new AppError('INVALID_REQUEST', `A batch holds at most ${MAX_BATCH} messages`)
-}
-
-/** Reads an item, telling its number when it is faulty. */
-function numbered<T>(read: (item: T) => Publication): (item: T, index: number) => Publication {
-  return (item, index) => {
-    try {
-      return read(item)
-    } catch (fault) {
-      if (!(fault instanceof AppError)) throw fault
-      throw new AppError(fault.code, fault.message, { detail: `Message ${index + 1}: ${fault.detail}`, cause: fault })
-    }
+/** Reads a message of a batch, telling its number when it is faulty. */
+function readNumbered(bytes: Buffer, index: number): Publication {
+  try {
+    return readItem(parseJson(bytes))
+  } catch (fault) {
+    if (!(fault instanceof AppError)) throw fault
+    throw new AppError(fault.code, fault.message, { detail: `Message ${index + 1}: ${fault.detail}`, cause: fault })
   }
 }
 
@@ -101,26 +97,6 @@ function fromContext(topic: string, { id, attributes }: EventContext, payload: s
 function checkPayload(payload: string): string {
   if (payload.length * 3 <= MAX_BODY_BYTES || Buffer.byteLength(payload) <= MAX_BODY_BYTES) return payload
   throw new AppError('BODY_TOO_LARGE', `A message's payload has at most ${MAX_BODY_BYTES} bytes`)
-}
-
-function arrayOf(text: string): readonly unknown[] {
-  const value = parseJsonText(text)
-  if (Array.isArray(value)) return value
-  throw new AppError('INVALID_BODY', 'A batch of CloudEvents is a JSON array')
-}
-
-/** The lines that aren't blank, at most one more than a batch holds: millions of short ones would take far more than their bytes. */
-function linesOf(text: string): readonly string[] {
-  const lines: string[] = []
-  for (let at = 0; at < text.length && lines.length <= MAX_BATCH; ) {
-    const newline = text.indexOf('\n', at)
-    const end = newline < 0 ? text.length : newline
-    const line = end === at ? '' : text.slice(at, end)
-    if (line.trim() !== '') lines.push(line)
-    at = end + 1
-  }
-  if (lines.length > 0) return lines
-  throw new AppError('INVALID_BODY', 'The body is empty; one JSON document a line was expected')
 }
 
 function textOf(body: Buffer): string {

@@ -1,6 +1,7 @@
 import type { Context, Hono } from 'hono'
 import * as z from 'zod'
 import type { Receipt } from '../../drivers/bus/contract.ts'
+import { MAX_BATCH_BYTES } from '../../kit/http/batch.ts'
 import { readBody } from '../../kit/http/body.ts'
 import { route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
@@ -10,9 +11,6 @@ import { JSON_HEADERS } from './message-json.ts'
 import type { Ownership } from './ownership.ts'
 import { readBatch, readMessage } from './publish-request.ts'
 import type { Publisher } from './publisher.ts'
-
-/** Largest body of a batch, in bytes (8 MiB). */
-const MAX_BATCH_BYTES = 8_388_608
 
 const REFUSED = 'A topic of it belongs to others: nothing was published'
 
@@ -47,7 +45,7 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: Publi
       responses: { 202: z.object({ accepted: z.int() }), 403: REFUSED },
     }),
     async (c) => {
-      const messages = readBatch(headersOf(c), await readBody(c, MAX_BATCH_BYTES))
+      const messages = await readBatch(headersOf(c), await readBody(c, MAX_BATCH_BYTES))
       ownership.checkPublish(messages)
       await publisher.publish(messages)
       return c.body(`{"accepted":${messages.length}}`, 202, JSON_HEADERS)

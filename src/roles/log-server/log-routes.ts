@@ -8,7 +8,7 @@ import type { Log } from '../../kit/telemetry/log.ts'
 import { answerJson, searcherOf } from './answers.ts'
 import { Accepted, EntryPage } from './contract.ts'
 import { type Entries, entryJson } from './entries.ts'
-import { parseBatch, readBatch, takesBatchOf, wantOwn } from './intake.ts'
+import { readBatch, takesBatchOf, wantOwn } from './intake.ts'
 import { EntryQuery, NewEntry, TailQuery } from './requests.ts'
 import type { Tail } from './tail.ts'
 import { parseMoment } from './timestamps.ts'
@@ -42,7 +42,7 @@ export function logRoutes({ entries, tail, clock, log, waits, onAccepted }: LogR
     }),
     takesBatchOf(NewEntry),
     async (c) => {
-      const batch = parseBatch(NewEntry, await readBatch(c), 'Invalid log entry')
+      const batch = await readBatch(c, NewEntry, 'Invalid log entry')
       wantOwn(batch)
       await entries.add(batch)
       onAccepted(batch.length)

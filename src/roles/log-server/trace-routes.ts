@@ -5,7 +5,7 @@ import { route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { answerJson, searcherOf } from './answers.ts'
 import { Accepted, Trace, TracePage } from './contract.ts'
-import { parseBatch, readBatch, takesBatchOf, wantOwn } from './intake.ts'
+import { readBatch, takesBatchOf, wantOwn } from './intake.ts'
 import { NewSpan, TraceQuery } from './requests.ts'
 import type { Spans } from './spans.ts'
 
@@ -33,7 +33,7 @@ export function traceRoutes({ spans, onAccepted }: TraceRoutesOptions): Hono<App
     }),
     takesBatchOf(NewSpan),
     async (c) => {
-      const batch = parseBatch(NewSpan, await readBatch(c), 'Invalid span')
+      const batch = await readBatch(c, NewSpan, 'Invalid span')
       wantOwn(batch)
       await spans.add(batch)
       onAccepted(batch.length)

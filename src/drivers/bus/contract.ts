@@ -98,7 +98,10 @@ export interface DeadLetter extends StoredMessage {
  * `full` below the free-disk floor, `too-many`, `not-found` for an unknown subscription, `unavailable`, `closed`.
  */
 export interface Bus {
-  /** Resolves once all are on disk (one fsync may serve many callers), receipts in the order given. */
+  /**
+   * Resolves once all are on disk (one fsync may serve many callers), receipts in the order given. More than 500 are stored in parts, others' between
+   * them: when it rejects, the first parts may be stored, and come to no harm when all are published again with the same ids.
+   */
   publish(messages: readonly Publication[]): Promise<readonly Receipt[]>
   /** Makes a subscription, or gives the one that topic and group already have (its spec brought up to date). */
   subscribe(spec: SubscriptionSpec): Promise<Subscription>

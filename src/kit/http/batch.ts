@@ -1,6 +1,6 @@
+import { Slice } from '../../drivers/slice.ts'
 import { AppError } from '../errors.ts'
 import { MAX_BODY_BYTES } from './body.ts'
-import { Slice } from './slices.ts'
 
 /** Largest batch in bytes (8 MiB). */
 export const MAX_BATCH_BYTES = 8 * 1_048_576
@@ -20,7 +20,7 @@ type ReadItem<T> = (bytes: Buffer, index: number) => T
  */
 export async function readLines<T>(body: Buffer, read: ReadItem<T>): Promise<readonly T[]> {
   const items: T[] = []
-  const slice = await Slice.begin()
+  const slice = new Slice()
   for (let at = await passBlanks(body, 0, slice); at < body.length; ) {
     const newline = body.indexOf(NEWLINE, at)
     const end = newline < 0 ? body.length : newline
@@ -36,7 +36,7 @@ export async function readLines<T>(body: Buffer, read: ReadItem<T>): Promise<rea
  */
 export async function readArray<T>(body: Buffer, read: ReadItem<T>): Promise<readonly T[] | undefined> {
   const items: T[] = []
-  const slice = await Slice.begin()
+  const slice = new Slice()
   let at = await passBlanks(body, 0, slice)
   if (body[at] !== OPEN_BRACKET) return undefined
   at = await passBlanks(body, at + 1, slice)

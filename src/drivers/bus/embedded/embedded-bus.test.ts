@@ -287,6 +287,13 @@ describe('the embedded bus', () => {
   })
 
   describe('what is kept by name', () => {
+    it('is no more topics than there may be, of many messages too: none of them is stored', async () => {
+      await reopen({ maxTopics: 1_000 })
+      const many = numbered(1_001).map((id) => ({ id, topic: `t.${id}`, payload: '1', attributes: {} }))
+      await expect(bus.publish(many)).rejects.toMatchObject({ kind: 'too-many' })
+      expect(await bus.topics()).toEqual([])
+    })
+
     it('is no more topics than there may be, besides reserved ones; those there are go on', async () => {
       const reservedTopics = ['order.created']
       await reopen({ maxTopics: 2, reservedTopics })
@@ -543,6 +550,17 @@ describe('the embedded bus', () => {
       }),
       { numRuns: 40 },
     )
+  })
+
+  it('stores what others publish between the parts of many messages', async () => {
+    const many = publish('a', ...numbered(2_000))
+    await publish('a', 'another')
+    const [another] = await publish('a', 'one more')
+    expect(another?.offset).toBeLessThan(2_000)
+    const receipts = await many
+    expect(receipts.map(({ id }) => id)).toEqual(numbered(2_000))
+    expect(new Set(receipts.map(({ offset }) => offset)).size).toBe(2_000)
+    expect((await bus.topics())[0]).toMatchObject({ messages: 2_002 })
   })
 
   it('finds duplicates among the last 100 000 messages and not before', async () => {

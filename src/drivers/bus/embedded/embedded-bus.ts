@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import { DriverError } from '../../driver-error.ts'
+import { Slice } from '../../slice.ts'
 import type {
   Bus,
   BusOptions,
@@ -21,6 +22,7 @@ import { FreeDisk } from './free-disk.ts'
 import { GroupCommit, type Transaction } from './group-commit.ts'
 import { MessageLog, type ReadLimits, type Topic } from './message-log.ts'
 import { type MessageRow, MessageRows } from './message-rows.ts'
+import { pageOf } from './page-of.ts'
 import { PatternReader } from './pattern-reader.ts'
 import { DEDUP_WINDOW } from './recent-ids.ts'
 import { Retention } from './retention.ts'
@@ -36,8 +38,8 @@ const MAX_TOPICS = 10_000
 const MAX_SUBSCRIPTIONS = 1_000
 /** Topics with news in one commit beyond which each reader looks for himself. */
 const MOST_NAMED = 64
-/** How long one look over many subscriptions keeps the event loop, in milliseconds. */
-const SLICE_MS = 5
+/** Messages in one transaction, when many are published at once: some 4 ms of work. */
+const PART = 500
 /** Dead letters put back at a time: some 5 ms of work. */
 const MOST_REDRIVEN = 200
 /** Most messages or dead letters one call reads, whatever its limit, and the most payload in characters. */
@@ -113,19 +115,7 @@ export class EmbeddedBus implements Bus {
   }
 
   publish(messages: readonly Publication[]): Promise<readonly Receipt[]> {
-    return this.#commit.run((tx) => {
-      if (!this.#disk.hasRoom()) {
-        throw new DriverError('full', 'the disk is nearly full, nothing is published: free some space, then try again')
-      }
-      if (!this.#log.hasRoomFor(messages)) {
-        throw new DriverError('too-many', 'there are as many topics as there may be: put what varies into the message')
-      }
-      const { receipts, topics } = this.#log.append(tx, messages)
-      for (const topic of topics) this.#news.add(topic)
-      tx.undo(() => this.#news.clear())
-      tx.after(() => this.#announce())
-      return receipts
-    })
+    return messages.length <= PART ? this.#append(messages, messages) : this.#publishMany(messages)
   }
 
   subscribe(spec: SubscriptionSpec): Promise<Subscription> {
@@ -166,15 +156,14 @@ export class EmbeddedBus implements Bus {
     this.#refuseWhenClosed()
     this.#dispatcher.tick()
     const described: Subscription[] = []
-    let until = performance.now() + SLICE_MS
+    const slice = new Slice()
     const wanted = [...this.#subscriptions.all()].filter(
       (one) => (topic === undefined || one.source === topic) && (group === undefined || one.group === group),
     )
     for (const subscription of pageOf(wanted, ({ id }) => id, page)) {
-      if (performance.now() >= until) {
-        await setImmediate()
+      if (slice.isOver) {
+        await slice.next()
         this.#refuseWhenClosed()
-        until = performance.now() + SLICE_MS
       }
       described.push(reading(() => subscription.describe()))
     }
@@ -306,6 +295,34 @@ export class EmbeddedBus implements Bus {
     this.#db.close()
   }
 
+  /** Stores messages if there is room for `all`, of which they are a part. */
+  #append(messages: readonly Publication[], all: readonly Publication[]): Promise<readonly Receipt[]> {
+    return this.#commit.run((tx) => {
+      if (!this.#disk.hasRoom()) {
+        throw new DriverError('full', 'the disk is nearly full, nothing is published: free some space, then try again')
+      }
+      if (!this.#log.hasRoomFor(all)) {
+        throw new DriverError('too-many', 'there are as many topics as there may be: put what varies into the message')
+      }
+      const { receipts, topics } = this.#log.append(tx, messages)
+      for (const topic of topics) this.#news.add(topic)
+      tx.undo(() => this.#news.clear())
+      tx.after(() => this.#announce())
+      return receipts
+    })
+  }
+
+  async #publishMany(messages: readonly Publication[]): Promise<readonly Receipt[]> {
+    const receipts: Receipt[] = []
+    const slice = new Slice()
+    for (let at = 0; at < messages.length; at += PART) {
+      if (at > 0) await slice.next()
+      const part = messages.slice(at, at + PART)
+      receipts.push(...(await this.#append(part, at === 0 ? messages : part)))
+    }
+    return receipts
+  }
+
   #settle(id: string, work: (tx: Transaction, subscription: SubscriptionState) => number): Promise<number> {
     return this.#commit.run((tx) => {
       const subscription = this.#subscriptions.get(id)
@@ -360,22 +377,6 @@ export class EmbeddedBus implements Bus {
   #refuseWhenClosed(): void {
     if (this.#closed) throw new DriverError('closed', 'the bus is closed')
   }
-}
-
-/** The part of a list that a page means; nothing behind one that isn't there any more. */
-function pageOf<T>(
-  all: Iterable<T>,
-  nameOf: (one: T) => string,
-  { limit = Number.POSITIVE_INFINITY, after }: Partial<Page>,
-): T[] {
-  const part: T[] = []
-  let isBehind = after === undefined
-  for (const one of all) {
-    if (part.length >= limit) break
-    if (isBehind) part.push(one)
-    else isBehind = nameOf(one) === after
-  }
-  return part
 }
 
 function bounded(limit: number): number {

@@ -4,7 +4,7 @@ import { addressGroup } from './address-group.ts'
 import type { Member } from './connections.ts'
 import type { ExchangeResponse } from './exchange-response.ts'
 import type { IncomingRequest } from './incoming-request.ts'
-import { PacedReading } from './paced-reading.ts'
+import { PacedReading, type Taker } from './paced-reading.ts'
 import { answerProblem } from './problem.ts'
 
 /** A body may have one small piece more for so many bytes. */
@@ -50,7 +50,7 @@ export function connectionOf(socket: Socket): Connection | undefined {
  * One client's connection: serves so many requests at once, in the order they came, then isn't read until one of them is answered. What node's
  * parser had read by then waits for its turn.
  */
-export class Connection implements Member {
+export class Connection implements Member, Taker {
   readonly socket: Socket
   readonly group: string
   index = -1
@@ -66,7 +66,7 @@ export class Connection implements Member {
   constructor(socket: Socket, owner: ConnectionOwner) {
     this.socket = socket
     this.#owner = owner
-    this.#reading = new PacedReading(socket, () => this.#isFull)
+    this.#reading = new PacedReading(socket, this)
     this.idleSince = owner.nextMoment()
     this.group = addressGroup(socket.remoteAddress ?? '')
     connections.set(socket, this)
@@ -80,7 +80,11 @@ export class Connection implements Member {
     return this.#underWay[0]?.req.complete === false
   }
 
-  get #isFull(): boolean {
+  get bodyBytes(): number {
+    return this.#underWay.at(-1)?.req.bytesToCome ?? 0
+  }
+
+  get isFull(): boolean {
     if (this.#held.length > 0) return true
     // the last one's body is still to come, and may be what its answer waits for
     const isWhole = this.#underWay.at(-1)?.req.complete ?? true

@@ -53,6 +53,29 @@ describe('a request’s body', () => {
     expect(hash).toBe(digest(pieces.join('')))
   })
 
+  it('is parsed a few pieces in a turn of the loop, however many have come and on however many connections', async () => {
+    let inTurn = 0
+    let inLongestTurn = 0
+    const nextTurn = () => {
+      inTurn = 0
+      turns = setImmediate(nextTurn)
+    }
+    let turns = setImmediate(nextTurn)
+    const port = await serve((exchange) => {
+      exchange.incoming.on('data', ({ length }: Buffer) => {
+        inTurn += length
+        inLongestTurn = Math.max(inLongestTurn, inTurn)
+      })
+      return echo(exchange)
+    })
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => exchangeBytes(port, chunked(Array(9_000).fill('x')))),
+    )
+    clearImmediate(turns)
+    expect(answers.flatMap(statusesIn)).toEqual(Array(8).fill(200))
+    expect(inLongestTurn).toBeLessThan(4_000)
+  })
+
   it('reaches a reader who pauses, and one who comes late', async () => {
     const got = Promise.withResolvers<string>()
     const port = await serve(({ incoming, outgoing }) => {

@@ -1,4 +1,5 @@
 import { IncomingMessage } from 'node:http'
+import { announcedLength } from './body.ts'
 import { ByteBlocks } from './byte-blocks.ts'
 import { connectionOf } from './connection.ts'
 
@@ -15,15 +16,23 @@ const PIECES_A_LOOK = 64
  */
 export class IncomingRequest extends IncomingMessage {
   #gathered: ByteBlocks | undefined
+  /** Small ones, and the bytes in them. */
   #pieces = 0
   #bytes = 0
+  #received = 0
   #passesOn = false
+
+  /** What is left of a body whose length was announced. */
+  get bytesToCome(): number {
+    return Math.max(0, (announcedLength(this) ?? 0) - this.#received)
+  }
 
   override push(chunk: Buffer | null): boolean {
     if (chunk === null) {
       this.#passOn()
       return super.push(null)
     }
+    this.#received += chunk.length
     if (chunk.length >= SMALL_BYTES) {
       this.#passOn()
       return super.push(chunk)

@@ -1,29 +1,45 @@
 import type { Socket } from 'node:net'
+import { inGreedyTurn } from './greedy-turns.ts'
 
 /** Bytes given to the parser at once: the most that is parsed past a limit. */
 const SLICE_BYTES = 1_024
-/** How many small pieces of bodies are parsed for one client in a turn of the loop: some 0.3 ms. */
-const TURN_PIECES = 256
+/** How many small pieces of bodies are parsed for one client in its turn: some 1 ms. */
+const TURN_PIECES = 1_024
+/** How many are before it first has to wait for a turn. */
+const FREE_PIECES = 256
+
+/** Whom a socket is read for. */
+export interface Taker {
+  /** Whether nothing more is taken for now; `proceed` is called when that has changed. */
+  readonly isFull: boolean
+  /** Bytes that are sure to come in one piece, whatever they are: what is left of a body whose length was announced. */
+  readonly bodyBytes: number
+}
 
 /**
- * How a socket of node's HTTP server is read. As a rule the server's parser reads it past its stream, 64 KB at a time, which is fast and can't be
- * stopped within a read. Of a client who sends more than is taken at once, or in too small pieces, it is read by slices from then on, as many in a
- * turn of the loop as others can wait for.
+ * How a socket of node's HTTP server is read: by slices, as many as are taken at once, and of a client who sends in too small pieces as many as others
+ * can wait for. Left alone, the server's parser would read it past its stream, 64 KB at a time, and could not be stopped within a read: 10 000 pieces.
  */
 export class PacedReading {
   readonly #socket: Socket
-  readonly #isFull: () => boolean
-  /** What the server had listening; set once the slices are in between. */
-  #toParser: ((...args: unknown[]) => unknown) | undefined
-  #pieces = 0
+  readonly #taker: Taker
+  /** What the server had listening. */
+  readonly #toParser: ((...args: unknown[]) => unknown) | undefined
+  /** How many it may still send in this turn. */
+  #pieces = FREE_PIECES
   #turnIsOver = false
   #isStopped = false
   #drops = false
 
-  /** @param isFull whether nothing more is taken for now; `proceed` is called when that has changed */
-  constructor(socket: Socket, isFull: () => boolean) {
+  constructor(socket: Socket, taker: Taker) {
     this.#socket = socket
-    this.#isFull = isFull
+    this.#taker = taker
+    const [toParser] = socket.listeners('data')
+    if (!toParser) return
+    this.#toParser = (...args) => Reflect.apply(toParser, socket, args)
+    socket.off('data', toParser as () => void)
+    // as soon as somebody listens, node's server parses what the stream gives and no longer the socket's own reads
+    socket.on('data', this.#onData)
   }
 
   /** True while it isn't read since others have to be answered first. */
@@ -33,59 +49,53 @@ export class PacedReading {
 
   /** Reads no further until `proceed`. */
   stop(): void {
-    this.#slice()
     this.#isStopped = true
     this.#socket.pause()
   }
 
-  /** Reads on, unless it is full still. */
-  proceed(): void {
-    if (!this.#isStopped || this.#turnIsOver || this.#isFull()) return
+  /** Reads on, unless it is full still; whether it does. */
+  proceed(): boolean {
+    if (!this.#isStopped || this.#turnIsOver || this.#taker.isFull) return false
     this.#isStopped = false
     this.#socket.resume()
+    return true
   }
 
   /** Throws away what comes from now on, unparsed: closing on bytes that arrive would reset the connection, and the last answer with it. */
   drop(): void {
     this.#drops = true
-    this.#slice()
     this.#socket.resume()
   }
 
   /** Counts small pieces of bodies that were parsed; after so many it is other clients' turn. */
   passed(pieces: number): void {
-    this.#pieces += pieces
-    if (this.#pieces < TURN_PIECES || this.#turnIsOver || this.#drops) return
+    this.#pieces -= pieces
+    if (this.#pieces > 0 || this.#turnIsOver || this.#drops) return
     this.#turnIsOver = true
     this.stop()
-    setImmediate(() => {
-      this.#pieces = 0
+    inGreedyTurn(() => {
+      this.#pieces = TURN_PIECES
       this.#turnIsOver = false
-      this.proceed()
+      return !this.#socket.destroyed && this.proceed()
     })
-  }
-
-  #slice(): void {
-    if (this.#toParser) return
-    const [toParser] = this.#socket.listeners('data')
-    if (!toParser) return
-    this.#toParser = (...args) => Reflect.apply(toParser, this.#socket, args)
-    this.#socket.off('data', toParser as () => void)
-    // as soon as somebody listens, node's server parses what the stream gives and no longer the socket's own reads
-    this.#socket.on('data', this.#onData)
   }
 
   readonly #onData = (bytes: Buffer): void => {
     let at = 0
     // the server pauses the socket by itself for a body or answers that nobody reads
-    while (at < bytes.length && !this.#drops && !this.#socket.isPaused()) {
-      if (this.#isFull()) {
+    while (at < bytes.length && !this.#drops && !this.#isStopped && !this.#socket.isPaused()) {
+      if (this.#taker.isFull) {
         this.stop()
         break
       }
-      this.#toParser?.(bytes.subarray(at, at + SLICE_BYTES))
-      at += SLICE_BYTES
+      const rest = bytes.length - at
+      const slice = rest <= SLICE_BYTES ? rest : Math.min(rest, Math.max(SLICE_BYTES, this.#taker.bodyBytes))
+      this.#toParser?.(slice === bytes.length ? bytes : bytes.subarray(at, at + slice))
+      at += slice
     }
-    if (at < bytes.length && !this.#drops && !this.#socket.destroyed) this.#socket.unshift(bytes.subarray(at))
+    if (at === bytes.length || this.#drops || this.#socket.destroyed) return
+    // whoever reads a body has the server resume the socket, though it be stopped here
+    if (this.#isStopped) this.#socket.pause()
+    this.#socket.unshift(bytes.subarray(at))
   }
 }

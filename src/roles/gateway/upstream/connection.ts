@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net'
 import type { Clock } from '../../../drivers/clock.ts'
 import { guardedLookup } from '../../../kit/discovery/address-rule.ts'
 import { atEndOfTurn } from '../../../kit/http/end-of-turn.ts'
+import { inGreedyTurn } from '../../../kit/http/greedy-turns.ts'
 import type { ResponseHead } from './response-head.ts'
 import { type ResponseHandler, ResponseParser } from './response-parser.ts'
 
@@ -51,6 +52,9 @@ export class UpstreamConnection implements ResponseHandler {
   #state: State = { at: 'connecting' }
   #head: ResponseHead | undefined
   #requestSent = true
+  /** Its handler takes nothing. */
+  #isPaused = false
+  #waitsForTurn = false
   #served = 0
   #cause: Error | undefined
 
@@ -150,11 +154,13 @@ export class UpstreamConnection implements ResponseHandler {
 
   /** Stops reading, so that the upstream feels a slow client. */
   pause(): void {
+    this.#isPaused = true
     this.#socket.pause()
   }
 
   resume(): void {
-    this.#socket.resume()
+    this.#isPaused = false
+    if (!this.#waitsForTurn) this.#socket.resume()
   }
 
   /** Closes at once; a request under way is lost, and its handler isn't told: it is the one who calls this. */
@@ -197,6 +203,7 @@ export class UpstreamConnection implements ResponseHandler {
       this.#socket.destroy()
       return
     }
+    const chunksBefore = this.#parser.chunks
     let used: number
     try {
       used = this.#parser.execute(bytes)
@@ -206,6 +213,19 @@ export class UpstreamConnection implements ResponseHandler {
     }
     // only now may the next request go out: what follows the response must never be read as its answer
     if (!this.#parser.busy) this.#afterResponse(used < bytes.length)
+    else if (this.#parser.chunks - chunksBefore > READ_CHUNKS) this.#waitForTurn()
+  }
+
+  /** Reading on at once, as long as there is anything, would let nobody else's turn come. */
+  #waitForTurn(): void {
+    this.#waitsForTurn = true
+    this.#socket.pause()
+    inGreedyTurn(() => {
+      this.#waitsForTurn = false
+      if (this.#isPaused || this.#socket.destroyed) return false
+      this.#socket.resume()
+      return true
+    })
   }
 
   #afterResponse(surplus: boolean): void {
@@ -215,7 +235,7 @@ export class UpstreamConnection implements ResponseHandler {
       this.#socket.destroy()
       return
     }
-    this.#socket.resume()
+    this.resume()
     const { idleMs } = this.#options
     this.#becomeIdle(
       head.keepAliveMs === undefined ? idleMs : Math.min(idleMs, head.keepAliveMs - KEEP_ALIVE_MARGIN_MS),
@@ -245,6 +265,8 @@ export class UpstreamConnection implements ResponseHandler {
 
 /** Bytes read at once, and so the most that one slow client makes the gateway hold beside its own send buffer. */
 const READ_BYTES = 32_768
+/** Chunks in one read from which on it is work: on average, they are smaller than 64 bytes. */
+const READ_CHUNKS = 512
 /** A body up to this size travels in one string with its head. */
 const JOINED_BYTES = 4_096
 /** How much earlier than the upstream an idle connection is given up, so that no request meets its closing. */

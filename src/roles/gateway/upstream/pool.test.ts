@@ -3,6 +3,7 @@ import { always, type RawUpstream, rawUpstream, until } from '../testing/sockets
 import type { RequestHandler, UpstreamConnection } from './connection.ts'
 import { InstancePool, type PoolLimits, type PoolRefusal, type Waiter } from './pool.ts'
 
+const CHUNKS = 100_000
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 
 let now = 0
@@ -96,6 +97,36 @@ describe('InstancePool', () => {
     await ask(one)
     await ask(two)
     expect(await connected(pool)).toBe(two)
+  })
+
+  it('reads one buffer in a turn of the loop of an answer that comes in chunks of a byte, however much is there', async () => {
+    await upstream.close()
+    upstream = await rawUpstream((socket) =>
+      socket.write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${'1\r\nx\r\n'.repeat(CHUNKS)}0\r\n\r\n`),
+    )
+    const connection = await connected(poolWith())
+    const { promise: ended, resolve, reject } = Promise.withResolvers<void>()
+    const size = { all: 0, inTurn: 0, inLongestTurn: 0 }
+    const nextTurn = () => {
+      size.inTurn = 0
+      if (size.all < CHUNKS) setImmediate(nextTurn)
+    }
+    setImmediate(nextTurn)
+    connection.send('GET', 'GET / HTTP/1.1\r\nhost: a\r\n\r\n', undefined, true, {
+      onWhole: () => {},
+      onHead: () => {},
+      onBody({ length }) {
+        size.all += length
+        size.inTurn += length
+        size.inLongestTurn = Math.max(size.inLongestTurn, size.inTurn)
+      },
+      onEnd: resolve,
+      onDrain: () => {},
+      onLost: reject,
+    })
+    await ended
+    expect(size.all).toBe(CHUNKS)
+    expect(size.inLongestTurn).toBeLessThanOrEqual(32_768 / 6 + 1)
   })
 
   it('counts what is waited for and under way', async () => {

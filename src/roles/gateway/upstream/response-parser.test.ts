@@ -167,6 +167,9 @@ describe('ResponseParser', () => {
     `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;${'x'.repeat(5_000)}\r\na\r\n0\r\n\r\n`,
     `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`,
     'x'.repeat(40_000),
+    `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${'1;x=y\r\na\r\n'.repeat(5_000)}0\r\n\r\n`,
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nabc\r\n0\r\n\r\n',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\nb\r\n0\r\n\r\n',
     'HTTP/1.1 103 Hints\r\n\r\n'.repeat(20),
   ])('refuses %.80j', (text) => {
     expect(refusal(text)).toBe('refused')
@@ -176,6 +179,7 @@ describe('ResponseParser', () => {
     const texts = [
       'HTTP/1.1 200 OK\r\nContent-Length: 12\r\nA: b\r\n\r\nhello\r\n\r\nabc',
       'HTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;a=b\r\na\r\n2\r\n\r\n\r\n0\r\nT: r\r\n\r\n',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0B\r\n0123456789b\r\n1C\r\n0123456789012345678901234567\r\n0000001\r\nz\r\n1\r\n\r\r\n0\r\n\r\n',
       'HTTP/1.1 200 OK\r\nDate: now\r\n\r\nuntil the close',
       'HTTP/1.1 204 None\r\n\r\n',
       'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcSURPLUS',

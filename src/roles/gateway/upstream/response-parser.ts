@@ -52,6 +52,11 @@ export class ResponseParser {
     return this.#state !== START
   }
 
+  /** How many chunks came of the body that is under way. */
+  get chunks(): number {
+    return this.#state.at === 'chunks' ? this.#state.decoder.chunks : 0
+  }
+
   /**
    * Takes the bytes read. Throws ResponseSyntaxError.
    * @returns how many bytes belonged to the response; fewer than `bytes.length` means that the upstream sent more than it was asked for

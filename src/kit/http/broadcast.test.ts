@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Broadcast } from './broadcast.ts'
 import type { EventStream } from './event-stream.ts'
-import { Frame } from './reader-queue.ts'
+import { Frame } from './frame.ts'
 
 /** A stream that takes what it is sent while it has room. */
 function reader({ hasRoom = true } = {}) {
@@ -30,7 +30,7 @@ function reader({ hasRoom = true } = {}) {
   return {
     events,
     frames,
-    texts: () => frames.map(({ bytes }) => Buffer.from(bytes).toString()),
+    texts: () => frames.map(({ pieces }) => Buffer.concat(pieces).toString()),
     open() {
       events.hasRoom = true
       free.resolve()

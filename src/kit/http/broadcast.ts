@@ -1,11 +1,10 @@
 import { type EventStream, frameOf, type ServerEvent } from './event-stream.ts'
-import type { Frame } from './reader-queue.ts'
+import type { Frame } from './frame.ts'
 
 /** Bytes of news kept for readers that are behind. */
 const KEPT_BYTES = 8_388_608
-/** Longest the readers are served before other work has its turn, milliseconds, and how many: what they are sent is written out after that. */
+/** Longest the readers are served before other work has its turn, milliseconds. */
 const SLICE_MS = 5
-const SLICE_READERS = 16
 /** News that one reader looks at before the next one has its turn. */
 const STRIDE = 64
 
@@ -109,8 +108,7 @@ export class Broadcast<T> {
     const turns = this.#turns
     this.#turns = []
     let served = 0
-    const most = Math.min(turns.length, SLICE_READERS)
-    for (; served < most && performance.now() < until; served++) {
+    for (; served < turns.length && performance.now() < until; served++) {
       const reader = turns[served]
       if (reader) this.#advance(reader)
     }

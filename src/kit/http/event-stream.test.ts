@@ -162,7 +162,7 @@ describe('eventStream', () => {
       await events.over
     })
     for (let reader = 0; reader < 8; reader++) await stalledReader(port)
-    await expect.poll(() => waits.queues.bytes).toBe(frame.bytes.length)
+    await expect.poll(() => waits.queues.bytes).toBe(frame.size)
     await expect.poll(() => frame.holders).toBe(8)
   })
 

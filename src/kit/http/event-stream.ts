@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import type { AppEnv } from '../role.ts'
 import type { Log } from '../telemetry/log.ts'
-import { Frame } from './reader-queue.ts'
+import { Frame, FrameWriter, PIECE_BYTES } from './frame.ts'
 import type { Waits } from './waits.ts'
 
 /** One server-sent event (WHATWG HTML §9.2). `data` is text, as a rule JSON; line breaks in it are kept. */
@@ -127,6 +127,7 @@ export function eventStream(
   /** What the reader gets next, once there is something; undefined when nothing comes any more. */
   async function next(): Promise<Uint8Array | undefined> {
     for (;;) {
+      if (!queue.isEmpty) await waits.queues.turn()
       const piece = queue.take()
       if (piece) {
         emptied.resolve()
@@ -173,13 +174,24 @@ export function eventStream(
   return c.body(body, 200, HEADERS)
 }
 
+/** What an event ends with. */
+export const END = '\n\n'
 const LINE_BREAK = /\r\n|\r|\n/
 
 /** Writes an event out, to be sent to one reader or to many. */
-export function frameOf({ event, id, data }: ServerEvent): Frame {
-  const head = `${event === undefined ? '' : `event: ${oneLine(event)}\n`}${id === undefined ? '' : `id: ${oneLine(id)}\n`}`
+export function frameOf({ data, ...head }: ServerEvent): Frame {
   const lines = data.includes('\n') || data.includes('\r') ? data.split(LINE_BREAK).join('\ndata: ') : data
-  return new Frame(`${head}data: ${lines}\n\n`)
+  const text = `${headOf(head)}${lines}${END}`
+  // no character takes more than three bytes
+  if (text.length * 3 <= PIECE_BYTES) return new Frame([Buffer.from(text)])
+  const frame = new FrameWriter()
+  frame.write(text)
+  return frame.end()
+}
+
+/** What an event begins with; its data, without line breaks, and `END` follow. */
+export function headOf({ event, id }: Omit<ServerEvent, 'data'>): string {
+  return `${event === undefined ? '' : `event: ${oneLine(event)}\n`}${id === undefined ? '' : `id: ${oneLine(id)}\n`}data: `
 }
 
 /** A line break in a name would start a field of its own. */

@@ -1,20 +1,9 @@
-/** Most bytes handed to a connection at a time: what a reader that stands still may hold besides its queue. */
-const PIECE_BYTES = 16_384
-/** What of a large frame's end is copied, bytes: a view of it, still on its way, would keep the whole frame when nobody counts it any more. */
-const COPIED_BYTES = 131_072
+import { type Frame, PIECE_BYTES } from './frame.ts'
+
 /** How much may wait for a reader before a source that can wait does so too, bytes; half of what may wait at all, if that is less. */
 const LOW_WATER = 65_536
-
-/** An event written out. Queued at any number of readers, its bytes are there once. */
-export class Frame {
-  readonly bytes: Uint8Array
-  /** Queues it waits in. */
-  holders = 0
-
-  constructor(text: string) {
-    this.bytes = Buffer.from(text)
-  }
-}
+/** Pieces that readers are handed before other work has its turn, some 2 ms' worth: a connection copies what it takes at once. */
+const TURN_PIECES = 32
 
 /** Bounds on what waits for slow readers, in bytes. */
 export interface QueueLimits {
@@ -24,11 +13,17 @@ export interface QueueLimits {
   readonly queued_bytes_per_reader: number
 }
 
-/** What waits for all readers of a role. When it grows beyond its bound, the readers that are furthest behind are cut off. */
+/**
+ * What waits for all readers of a role. When it grows beyond its bound, the readers that are furthest behind are cut off. They are handed
+ * their pieces in turn: a connection may take megabytes at once, whether anybody reads them or not.
+ */
 export class ReaderQueues {
   readonly #limits: QueueLimits
   readonly #queues = new Set<ReaderQueue>()
   #bytes = 0
+  #left = TURN_PIECES
+  #waiting: (() => void)[] = []
+  #isTurning = false
 
   constructor(limits: QueueLimits) {
     this.#limits = limits
@@ -46,16 +41,36 @@ export class ReaderQueues {
     return queue
   }
 
+  /** Before a reader is handed a piece: undefined when it may be now, or what resolves when it may. */
+  turn(): Promise<void> | undefined {
+    if (!this.#isTurning) setImmediate(this.#nextTurn)
+    this.#isTurning = true
+    if (this.#left > 0) {
+      this.#left--
+      return undefined
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  readonly #nextTurn = (): void => {
+    const served = this.#waiting.slice(0, TURN_PIECES)
+    this.#waiting = this.#waiting.slice(served.length)
+    this.#left = TURN_PIECES - served.length
+    this.#isTurning = served.length > 0
+    if (this.#isTurning) setImmediate(this.#nextTurn)
+    for (const go of served) go()
+  }
+
   /** Counts a frame that was put into a queue, and makes room when that was too much. */
   hold(frame: Frame): void {
     if (frame.holders++ > 0) return
-    this.#bytes += frame.bytes.length
+    this.#bytes += frame.size
     while (this.#bytes > this.#limits.queued_bytes && this.#cutSlowest());
   }
 
   /** Takes back what `hold` counted. */
   release(frame: Frame): void {
-    if (--frame.holders === 0) this.#bytes -= frame.bytes.length
+    if (--frame.holders === 0) this.#bytes -= frame.size
   }
 
   /** Forgets a queue that has been closed. */
@@ -86,7 +101,7 @@ export class ReaderQueue {
   #frames: Frame[] = []
   /** When each frame came, monotonic milliseconds. */
   #times: number[] = []
-  /** Bytes of the first frame that have left. */
+  /** Pieces of the first frame that have left. */
   #sent = 0
   #bytes = 0
   #closed = false
@@ -112,17 +127,25 @@ export class ReaderQueue {
     if (this.#closed || this.#bytes >= this.#limit) return false
     this.#frames.push(frame)
     this.#times.push(performance.now())
-    this.#bytes += frame.bytes.length
+    this.#bytes += frame.size
     this.#all.hold(frame)
     return !this.#closed
+  }
+
+  /** Whether nothing waits. */
+  get isEmpty(): boolean {
+    return this.#frames.length === 0
   }
 
   /** The next piece for the connection; undefined when nothing waits. */
   take(): Uint8Array | undefined {
     const [first] = this.#frames
     if (!first) return undefined
-    const whole = this.#sent === 0 && first.bytes.length <= PIECE_BYTES
-    return whole ? this.#takeFrames() : this.#takeSlice(first)
+    if (first.pieces.length === 1) return this.#takeSmall()
+    const piece = first.pieces[this.#sent++]
+    this.#bytes -= piece?.length ?? 0
+    if (this.#sent === first.pieces.length) this.#forget(1)
+    return piece
   }
 
   /** Drops what waits; nothing is taken from now on. */
@@ -134,27 +157,19 @@ export class ReaderQueue {
     this.#all.forget(this)
   }
 
-  #takeFrames(): Uint8Array {
+  /** As many of the first frames as fit into one piece. */
+  #takeSmall(): Uint8Array | undefined {
+    const pieces: Uint8Array[] = []
     let size = 0
-    let count = 0
-    for (; count < this.#frames.length; count++) {
-      const length = this.#frames[count]?.bytes.length ?? 0
-      if (size + length > PIECE_BYTES) break
-      size += length
+    for (const frame of this.#frames) {
+      const [piece] = frame.pieces
+      if (!piece || frame.pieces.length > 1 || size + piece.length > PIECE_BYTES) break
+      pieces.push(piece)
+      size += piece.length
     }
-    const [first, ...others] = this.#frames.slice(0, count).map(({ bytes }) => bytes)
-    this.#forget(count)
+    this.#forget(pieces.length)
     this.#bytes -= size
-    return first && others.length === 0 ? first : Buffer.concat([first ?? new Uint8Array(), ...others], size)
-  }
-
-  #takeSlice(frame: Frame): Uint8Array {
-    const view = frame.bytes.subarray(this.#sent, this.#sent + PIECE_BYTES)
-    const piece = this.#sent + COPIED_BYTES < frame.bytes.length ? view : Buffer.from(view)
-    this.#sent += piece.length
-    this.#bytes -= piece.length
-    if (this.#sent === frame.bytes.length) this.#forget(1)
-    return piece
+    return pieces.length === 1 ? pieces[0] : Buffer.concat(pieces, size)
   }
 
   #forget(count: number): void {

@@ -2,6 +2,7 @@ import type * as z from 'zod'
 import type { Store } from '../../drivers/store/contract.ts'
 import { Broadcast } from '../../kit/http/broadcast.ts'
 import type { EventStream } from '../../kit/http/event-stream.ts'
+import { type EventInParts, jsonInParts, Snapshots } from '../../kit/http/snapshots.ts'
 import { type ConfigTables, listConfigs } from './config-rows.ts'
 import type { ConfigChange, Configs } from './configs.ts'
 import type { ConfigPath, WatchChange, WatchSnapshot } from './contract.ts'
@@ -13,7 +14,11 @@ type Wanted = { readonly [K in keyof ConfigPath]?: string | undefined }
 /** Tells watchers which versions there are, and each change. Values are not among what is told. */
 export class WatchStream {
   readonly #store: Store<ConfigTables>
-  readonly #changes = new Broadcast<ConfigChange>({ eventOf: (change) => eventOf('change', wireOf(change)), sizeOf })
+  readonly #changes = new Broadcast<ConfigChange>({
+    eventOf: (change) => ({ event: 'change', data: JSON.stringify(wireOf(change)) }),
+    sizeOf,
+  })
+  readonly #snapshots = new Snapshots(this.#changes)
 
   constructor(configs: Configs, store: Store<ConfigTables>) {
     this.#store = store
@@ -23,17 +28,19 @@ export class WatchStream {
   /** Writes a snapshot, then the changes, to a stream until it is over. */
   async follow(events: EventStream, wanted: Wanted): Promise<void> {
     const concerns = concernsOf(wanted)
-    // a change while the rows are read is told twice rather than never
-    const begin = this.#changes.end
+    const name = JSON.stringify([wanted.service, wanted.environment])
+    const { frame, from } = await this.#snapshots.of(name, () => this.#look(concerns))
+    events.send(frame)
+    await this.#changes.follow(events, concerns, from)
+  }
+
+  /** A change while the rows are read is told twice rather than never. */
+  async #look(concerns: (path: ConfigPath) => boolean): Promise<EventInParts> {
+    const empty: z.input<typeof WatchSnapshot> = { configs: [] }
     const rows = (await listConfigs(this.#store.db)).filter(concerns)
     const configs = rows.map(({ service, environment, version }) => ({ service, environment, version }))
-    events.send(eventOf('snapshot', { configs }))
-    await this.#changes.follow(events, concerns, begin)
+    return { event: 'snapshot', data: jsonInParts(empty, configs) }
   }
-}
-
-function eventOf(event: string, data: z.input<typeof WatchSnapshot> | z.input<typeof WatchChange>) {
-  return { event, data: JSON.stringify(data) }
 }
 
 function wireOf({ keys, ...change }: ConfigChange): z.input<typeof WatchChange> {

@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest'
 import { systemClock } from '../../drivers/clock.ts'
 import type { EventStream } from '../../kit/http/event-stream.ts'
-import { Frame } from '../../kit/http/reader-queue.ts'
+import { Frame } from '../../kit/http/frame.ts'
 import { Instances } from './instances.ts'
 import { LEASE_LIMITS } from './lease.ts'
 import { WatchStream } from './watch-stream.ts'
 
 /** What a watcher is sent first. */
-function firstOf(watching: WatchStream, service?: string): Frame {
+async function firstOf(watching: WatchStream, service?: string): Promise<Frame> {
   const sent: unknown[] = []
   const events: EventStream = {
     signal: AbortSignal.abort(),
@@ -17,15 +17,15 @@ function firstOf(watching: WatchStream, service?: string): Frame {
     room: () => Promise.resolve(false),
     cut: () => {},
   }
-  void watching.follow(events, service)
+  await watching.follow(events, service)
   const [frame] = sent
   if (frame instanceof Frame) return frame
   throw new Error('the snapshot is no frame to be shared')
 }
 
-const dataOf = ({ bytes }: Frame) => JSON.parse(/^data: (.*)$/m.exec(Buffer.from(bytes).toString())?.[1] ?? '')
+const dataOf = ({ pieces }: Frame) => JSON.parse(/^data: (.*)$/m.exec(Buffer.concat(pieces).toString())?.[1] ?? '')
 
-it('writes a snapshot out once for all who watch the same at the same revision', () => {
+it('writes a snapshot out once for all who watch the same at the same revision', async () => {
   let ids = 0
   const newId = () => `id-${++ids}`
   const instances = new Instances({ clock: systemClock, limits: LEASE_LIMITS, maxInstances: 10, newId })
@@ -34,11 +34,11 @@ it('writes a snapshot out once for all who watch the same at the same revision',
     instances.register({ service_name, host: '127.0.0.1', port: 8_000, tags: [']}'], metadata: { $: '$&' } }).instance
   const user = add('user-service')
   const order = add('order-service')
-  const before = firstOf(watching)
-  expect(firstOf(watching)).toBe(before)
+  const before = await firstOf(watching)
+  expect(await firstOf(watching)).toBe(before)
   expect(dataOf(before)).toEqual({ registry: 'run-1', revision: 2, instances: [user, order] })
-  expect(dataOf(firstOf(watching, 'order-service')).instances).toEqual([order])
-  expect(dataOf(firstOf(watching, 'nobody')).instances).toEqual([])
+  expect(dataOf(await firstOf(watching, 'order-service')).instances).toEqual([order])
+  expect(dataOf(await firstOf(watching, 'nobody')).instances).toEqual([])
   add('payment-service')
-  expect(firstOf(watching)).not.toBe(before)
+  expect(await firstOf(watching)).not.toBe(before)
 })

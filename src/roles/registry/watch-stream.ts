@@ -1,9 +1,8 @@
 import type * as z from 'zod'
-import type { Instance } from '../../kit/discovery/directory.ts'
 import { type Down, type Snapshot, type Up, WATCH_EVENTS } from '../../kit/discovery/watch-events.ts'
 import { Broadcast } from '../../kit/http/broadcast.ts'
-import { type EventStream, frameOf } from '../../kit/http/event-stream.ts'
-import type { Frame } from '../../kit/http/reader-queue.ts'
+import type { EventStream } from '../../kit/http/event-stream.ts'
+import { type EventInParts, jsonInParts, Snapshots } from '../../kit/http/snapshots.ts'
 import type { Change, Instances } from './instances.ts'
 
 /** What a change takes in memory, bytes, roughly: its instance is mostly kept anyway. */
@@ -19,11 +18,7 @@ export class WatchStream {
   readonly #instances: Instances
   readonly #run: string
   readonly #changes: Broadcast<Change>
-  /** An instance never changes: a change puts another in its place. */
-  readonly #texts = new WeakMap<Instance, string>()
-  /** By service, '' for all; those of one revision. */
-  readonly #snapshots = new Map<string, Frame>()
-  #revision = -1
+  readonly #snapshots: Snapshots
 
   /** @param run names this run of the registry */
   constructor(instances: Instances, run: string) {
@@ -38,35 +33,23 @@ export class WatchStream {
       }),
       sizeOf: () => CHANGE_BYTES,
     })
+    this.#snapshots = new Snapshots(this.#changes)
     instances.onChange((change) => this.#changes.tell([change]))
   }
 
   /** Writes a snapshot, then the changes, to a stream until it is over. @param service the one that is watched; default: all */
-  follow(events: EventStream, service?: string): Promise<void> {
-    events.send(this.#snapshotOf(service))
-    return this.#changes.follow(events, ({ instance }) => service === undefined || instance.service_name === service)
+  async follow(events: EventStream, service?: string): Promise<void> {
+    const { frame, from } = await this.#snapshots.of(service ?? '', () => this.#look(service))
+    events.send(frame)
+    const fits = ({ instance }: Change) => service === undefined || instance.service_name === service
+    await this.#changes.follow(events, fits, from)
   }
 
-  #snapshotOf(service = ''): Frame {
+  #look(service: string | undefined): EventInParts {
     const { revision } = this.#instances
-    if (revision !== this.#revision) this.#snapshots.clear()
-    this.#revision = revision
-    const known = this.#snapshots.get(service)
-    if (known) return known
-    const healthy = service === '' ? this.#instances.allHealthy() : this.#instances.healthy(service)
+    const healthy = service === undefined ? this.#instances.allHealthy() : this.#instances.healthy(service)
     const empty: Jsonable<typeof Snapshot> = { registry: this.#run, revision, instances: [] }
-    const data = JSON.stringify(empty).replace(/\]\}$/, () => `${healthy.map((one) => this.#textOf(one)).join(',')}]}`)
-    const snapshot = frameOf({ event: WATCH_EVENTS.snapshot, id: `${this.#run}.${revision}`, data })
-    if (healthy.length > 0) this.#snapshots.set(service, snapshot)
-    return snapshot
-  }
-
-  #textOf(instance: Instance): string {
-    const known = this.#texts.get(instance)
-    if (known !== undefined) return known
-    const text = JSON.stringify(instance)
-    this.#texts.set(instance, text)
-    return text
+    return { event: WATCH_EVENTS.snapshot, id: `${this.#run}.${revision}`, data: jsonInParts(empty, healthy) }
   }
 }
 

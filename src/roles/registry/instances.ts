@@ -224,7 +224,7 @@ export class Instances {
 
   #tell(type: Change['type'], instance: Instance, reason: string): void {
     const others = this.healthy(instance.service_name).filter(({ id }) => id !== instance.id)
-    const now = type === 'up' ? [...others, instance].sort((a, b) => (a.id < b.id ? -1 : 1)) : others
+    const now = type === 'up' ? others.toSpliced(placeOf(instance, others), 0, instance) : others
     if (now.length > 0) this.#healthy.set(instance.service_name, now)
     else {
       this.#healthy.delete(instance.service_name)
@@ -234,6 +234,11 @@ export class Instances {
     const change: Change = type === 'up' ? { type, revision, instance } : { type, revision, instance, reason }
     for (const listener of this.#listeners) listener(change)
   }
+}
+
+/** Where an instance belongs among others that are sorted by id. As a rule it is the newest, and comes last. */
+function placeOf({ id }: Instance, others: readonly Instance[]): number {
+  return others.findLastIndex((other) => other.id < id) + 1
 }
 
 function keyOf({ service_name, host, port }: Instance): string {

@@ -8,7 +8,7 @@ import type { ParentChannel } from './kit/supervisor/protocol.ts'
 
 /** A second signal ends the process at once; npm and some launchers send one keystroke twice, this close together. */
 const SAME_KEYSTROKE_MS = 500
-/** How long whoever reads the output has for the rest of it once a signal came, milliseconds. */
+/** How long what has nothing to stop may take for its last words once a signal came, and whoever reads the output to take them, milliseconds. */
 const LAST_WORDS_MS = 1_000
 /** How long a process may still take to stop once the one that holds it is gone, milliseconds. */
 const ORPHAN_MS = 3_000
@@ -49,6 +49,8 @@ function taken(stream: NodeJS.WriteStream): Promise<void> {
 interface Signals {
   /** Fires when one came; from the first look at it on. Until then a signal ends the process as it ends any other, whatever it does. */
   readonly stopping: AbortSignal
+  /** The same, for what has nothing to stop: the process ends soon after it fires. */
+  readonly leaving: AbortSignal
   /** As if a signal had come. */
   stop(why: string): void
   /** From now on SIGINT is somebody else's business. */
@@ -61,6 +63,7 @@ function processSignals(): Signals {
   const stopping = new AbortController()
   let handled = false
   let ignoresInterrupts = false
+  let endsSoon = false
   let askedAt = Number.NEGATIVE_INFINITY
   const stop = (why: string) => stopping.abort(new AppError('STOPPING', `stopped by ${why}`))
 
@@ -69,6 +72,7 @@ function processSignals(): Signals {
     const now = performance.now()
     if (stopping.signal.aborted && now - askedAt > SAME_KEYSTROKE_MS) process.exit(128 + constants.signals[signal])
     askedAt = now
+    if (endsSoon) setTimeout(() => process.exit(128 + constants.signals[signal]), LAST_WORDS_MS)
     stop(signal)
   }
 
@@ -80,6 +84,11 @@ function processSignals(): Signals {
 
   return {
     get stopping() {
+      handle()
+      return stopping.signal
+    },
+    get leaving() {
+      endsSoon = true
       handle()
       return stopping.signal
     },
@@ -108,6 +117,9 @@ function processIo(signals: Signals): Io {
     self: isSea() ? [process.execPath] : [process.execPath, ...process.execArgv, import.meta.filename],
     get signal() {
       return signals.stopping
+    },
+    get leaving() {
+      return signals.leaving
     },
     ...(parent && { parent }),
     leaveInterruptsToParent: signals.ignoreInterrupts,

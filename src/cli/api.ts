@@ -22,7 +22,7 @@ const SECRETS: Scope = 'config:secrets'
 /** One role over HTTP. */
 export interface Api {
   readonly url: string
-  /** Sends one request, and gives the JSON of the answer (undefined for 204). Throws AppError `UNREACHABLE`, `UPSTREAM_FAILED`. */
+  /** Sends one request, and gives the JSON of the answer (undefined for 204). Throws AppError `UNREACHABLE` (also when its signal fires), `UPSTREAM_FAILED`. */
   call(path: string, options?: FetchOptions<'json'>): Promise<unknown>
   /** Opens a stream of server-sent events. @param method POST for a stream that takes what it shows. Default GET */
   open(
@@ -66,9 +66,9 @@ export async function connect(session: Session, name: string, { secrets = false 
       const headers = { ...agent, ...(await authorization()), ...Object.fromEntries(new Headers(options.headers)) }
       try {
         return await ofetch(path, {
-          timeout: TIMEOUT_MS,
           retry: 0,
           ...options,
+          signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(options.signal ? [options.signal] : [])]),
           baseURL: url,
           headers,
         })

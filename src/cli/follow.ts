@@ -6,8 +6,8 @@ import type { Session } from './session.ts'
 export interface FollowOptions {
   /** The role's CLI word, for messages. */
   readonly role: string
-  /** Where the stream is; made anew for each connection where it is a function. */
-  readonly path: string | (() => Promise<string>)
+  /** Where the stream is; made anew for each connection where it is a function, whose signal fires when the connection is given up. */
+  readonly path: string | ((signal: AbortSignal) => Promise<string>)
   /** Default GET. */
   readonly method?: 'GET' | 'POST'
   readonly onData: (data: string) => void
@@ -28,11 +28,11 @@ export async function follow({ io, messages }: Session, api: Api, options: Follo
   let lost: unknown
   await followEvents({
     async connect(headers, signal) {
-      const at = typeof path === 'string' ? path : await path()
+      const at = typeof path === 'string' ? path : await path(signal)
       return api.open(at, { ...(after !== undefined && { 'last-event-id': after }), ...headers }, signal, method)
     },
     onEvent: ({ data }) => onData(data),
-    signal: AbortSignal.any([io.signal, giveUp.signal, ...(enough ? [enough] : [])]),
+    signal: AbortSignal.any([io.leaving, giveUp.signal, ...(enough ? [enough] : [])]),
     onOpen() {
       if (lost) messages.info(`${role} is back`)
       wasOpen = true

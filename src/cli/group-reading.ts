@@ -27,7 +27,7 @@ export interface GroupReadingOptions {
 /** A reader that shares a group's messages with others, for `follow`. */
 export interface GroupReading {
   /** Finds the group's subscription, its settings left alone, or makes it; gives the path of its stream. */
-  path(): Promise<string>
+  path(signal: AbortSignal): Promise<string>
   onData(data: string): void
 }
 
@@ -42,13 +42,13 @@ export function createGroupReading({ io, messages }: Session, api: Api, options:
   let seen = 0
   let settling = false
 
-  async function find(): Promise<z.infer<typeof SubscriptionState>> {
+  async function find(signal: AbortSignal): Promise<z.infer<typeof SubscriptionState>> {
     const query = new URLSearchParams({ topic, group })
-    const { subscriptions } = Found.parse(await api.call(`/broker/subscriptions?${query}`))
+    const { subscriptions } = Found.parse(await api.call(`/broker/subscriptions?${query}`, { signal }))
     if (subscriptions[0]) return subscriptions[0]
     const start = from === 'new' || from === 'first' ? from : Number(from)
     return SubscriptionState.parse(
-      await api.call('/broker/subscriptions', { method: 'POST', body: { topic, group, from: start } }),
+      await api.call('/broker/subscriptions', { method: 'POST', body: { topic, group, from: start }, signal }),
     )
   }
 
@@ -61,7 +61,7 @@ export function createGroupReading({ io, messages }: Session, api: Api, options:
         await io.outputTaken()
         await api.call(`/broker/subscriptions/${subscription}/ack`, { method: 'POST', body: { acks } })
       } catch (fault) {
-        if (!io.signal.aborted) messages.warn(`${acks.length} printed messages will come again: ${String(fault)}`)
+        if (!io.leaving.aborted) messages.warn(`${acks.length} printed messages will come again: ${String(fault)}`)
       }
     }
     settling = false
@@ -69,8 +69,8 @@ export function createGroupReading({ io, messages }: Session, api: Api, options:
   }
 
   return {
-    async path() {
-      const { id, push } = await find()
+    async path(signal) {
+      const { id, push } = await find(signal)
       if (push) throw new AppError('CONFLICT', `The group ${group} gets its messages pushed to ${push.url}`)
       subscription = id
       return `/broker/subscriptions/${id}/stream?max=${Math.min(limit, IN_HAND)}`

@@ -30,6 +30,8 @@ export interface Io {
    * a signal ends the process at once, whatever it waits for or works on.
    */
   readonly signal: AbortSignal
+  /** The same for commands that have nothing to stop in order: a second after it fires the process ends, whatever it still waits for. */
+  readonly leaving: AbortSignal
   /** The process that started this one, when it left a channel. */
   readonly parent?: ParentChannel
   /** From now on Ctrl-C is the parent's business: it reaches every process of the terminal, and the parent stops in order. */

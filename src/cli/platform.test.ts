@@ -36,6 +36,7 @@ async function welcome(isTTY: boolean, ...flags: string[]): Promise<string> {
     pid: process.pid,
     self: ['msvc'],
     signal: stopping.signal,
+    leaving: stopping.signal,
     leaveInterruptsToParent: () => {},
     isAlive: () => false,
   })

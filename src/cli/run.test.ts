@@ -35,6 +35,7 @@ async function msvc(
     pid: process.pid,
     self: ['msvc'],
     signal: new AbortController().signal,
+    leaving: new AbortController().signal,
     leaveInterruptsToParent: () => {},
     isAlive: () => false,
   })

@@ -43,6 +43,7 @@ export function start(folder: string, ...args: readonly string[]): Started {
     pid: process.pid,
     self: ['msvc'],
     signal: interrupt.signal,
+    leaving: interrupt.signal,
     leaveInterruptsToParent: () => {},
     isAlive: (pid) => pid === process.pid,
   }

@@ -72,11 +72,36 @@ describe('a signal ends msvc', () => {
     ['publish', ['publish', 'news', '{}']],
     ['config get', ['config', 'get', 'user-service']],
     ['subscribe', ['subscribe', 'news']],
+    ['subscribe --group', ['subscribe', 'news', '--group', 'g']],
+    ['logs --follow', ['logs', '--follow']],
   ])('while %s waits for an answer', async (_, args) => {
     const server = await silentServer()
-    const command = msvc(args, { BROKER_URL: server.url, CONFIG_SERVER_URL: server.url })
+    const command = msvc(args, { BROKER_URL: server.url, CONFIG_SERVER_URL: server.url, LOG_SERVER_URL: server.url })
     await server.asked
     expect(await end(command, 'SIGTERM')).not.toBe('late')
+    server.close()
+  })
+
+  it('while a group’s reader waits for the answer to what it acknowledges', async () => {
+    const asked = Promise.withResolvers<void>()
+    const message = { id: 'm', topic: 'news', offset: 1, timestamp: '2026-01-01T00:00:00Z', attributes: {}, payload: 1 }
+    const state = { id: 's', topic: 'news', group: 'g', max_deliver: 5, ack_wait: 30, pending: 1, leased: 0 }
+    const server = createServer(({ method, url = '' }, answer) => {
+      if (url.endsWith('/ack')) asked.resolve()
+      else if (method === 'GET') answer.end(JSON.stringify({ subscriptions: [state] }))
+      else {
+        answer.writeHead(200, { 'content-type': 'text/event-stream' })
+        answer.write(`data: ${JSON.stringify({ ...message, ack: 'a', delivery: 1 })}\n\n`)
+      }
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const subscribe = msvc(['subscribe', 'news', '--group', 'g', '--count', '1'], {
+      BROKER_URL: `http://127.0.0.1:${portOf(server)}`,
+    })
+    await asked.promise
+    expect(await end(subscribe, 'SIGTERM')).not.toBe('late')
+    server.closeAllConnections()
     server.close()
   })
 

@@ -217,6 +217,9 @@ describe('hideInText', () => {
       'a\\',
       'key: ',
       'basic a',
+      'token={',
+      'token=[',
+      'cookie:a',
     ],
   ])('takes no longer for %j over and over', (part) => {
     const time = (length: number) => {

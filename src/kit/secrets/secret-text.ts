@@ -37,7 +37,7 @@ const AUTHORIZATION =
 const BEARER = /\b(bearer[ \t]{1,8})(?!tokens?\b|auth|scheme\b|realm\b)[\w.~+/=-]+/gi
 const BASIC = /\b(basic[ \t]{1,8})([\w+/-]{4,}={0,2})/gi
 /** All cookies of a header. */
-const COOKIE = /\b((?:set-)?cookie2?[ \t]?:[ \t]?)[^\s=;"'\\]{1,256}=[^\r\n"'\\]*/gi
+const COOKIE = /\b((?:set-)?cookie2?[ \t]?:[ \t]?)[^\s=:;"'\\]{1,256}=[^\r\n"'\\]*/gi
 /** `--password hunter2`. */
 const FLAG = /(?<![\w.-])(--[A-Za-z][\w-]{0,63})([ \t]{1,8})(?!-)\S+/g
 /** `<password>hunter2</password>`. */
@@ -45,8 +45,9 @@ const ELEMENT = /(<(?:\w{1,32}:)?([A-Za-z][\w.-]{0,63})>)[^<]+(?=<\/)/g
 /** The name and the sign of `name=value`, `"name": "value"`, `\"name\":\"value\"`, `name: 'value'`; the name may have a word before it (`api key: …`). */
 const NAMED =
   /(?<![\w.-])(-{0,2}(?:(?:api|secret|private|access|signing|auth|client) )?[A-Za-z_][\w.-]*)((?:\]|%5D)?\\{0,4}["']?[ \t]{0,8}(?:=>|:=|[=:])[ \t]{0,8}(?:\[(?=["'\\]))?)/gi
-/** What is assigned, without its closing quote. */
-const VALUE = /(\\{1,4}["'])[^"'\\]*|(")(?:[^"\\]|\\.)*|(')(?:[^'\\]|\\.)*|[^\s"'&,;}\\]+/sy
+/** What is assigned, without its closing quote; a list or an object isn't, its own names tell. */
+const VALUE =
+  /(\\{1,4}["'])[^"'\\]*|(")(?:[^"\\]|\\.)*|(')(?:[^'\\]|\\.)*|(?:\[hidden\]|[^\s"'&,;}\\{[])[^\s"'&,;}\\]*/sy
 
 /** What stands before the secret of an Authorization header, which has been looked at already. */
 const SCHEME = /^(?:basic|bearer|digest|negotiate|token|apikey)$/i
@@ -103,12 +104,11 @@ function hideAssigned(text: string): string {
   return shown + text.slice(done)
 }
 
-/** Whether what stands behind a secret's name is one: not nothing, no object, whose own names tell, and no word of a sentence. */
+/** Whether what stands behind a secret's name is one: not nothing, and no word of a sentence. */
 function isGivenAway(name: string, sign: string, quote: string, value: string): boolean {
   if (value === '' || NOTHING.test(value)) return false
   if (SCHEME.test(value) && /authorization$/i.test(name)) return false
   if (quote !== '') return true
-  if (value.startsWith('{') || (value.startsWith('[') && value !== HIDDEN)) return false
   return !sign.includes(': ') || !isProse(name, value)
 }
 

@@ -21,8 +21,7 @@ const Text = (most: number, least = 0) => z.string().min(least).max(most).transf
 /** A JSON object, kept as text without its secrets. */
 const JsonText = <V extends z.ZodType>(values: V) =>
   z.record(z.string(), values).transform((object, { addIssue }) => {
-    const text = JSON.stringify(hideSecrets(object))
-    if (text.length <= MAX_TEXT) return text
+    if (JSON.stringify(object).length <= MAX_TEXT) return JSON.stringify(hideSecrets(object))
     addIssue({ code: 'custom', message: `more than ${MAX_TEXT} characters as JSON` })
     return z.NEVER
   })

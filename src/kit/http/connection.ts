@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { AppError } from '../errors.ts'
 import { addressGroup } from './address-group.ts'
-import type { Member } from './connections.ts'
+import type { Member, Seat } from './connections.ts'
 import type { ExchangeResponse } from './exchange-response.ts'
 import type { IncomingRequest } from './incoming-request.ts'
 import { PacedReading, type Taker } from './paced-reading.ts'
@@ -29,8 +29,6 @@ export interface ConnectionOwner {
   release(count: number): void
   /** Says a connection's last word, when no answer is under way. @param incoming undefined for bytes that never became a request */
   dismiss(connection: Connection, fault: AppError, incoming: IncomingRequest | undefined): void
-  /** Gives the moments at which connections fell idle their order. */
-  nextMoment(): number
 }
 
 interface Held {
@@ -53,8 +51,8 @@ export function connectionOf(socket: Socket): Connection | undefined {
 export class Connection implements Member, Taker {
   readonly socket: Socket
   readonly group: string
-  index = -1
-  idleSince: number
+  /** Undefined until it is admitted. */
+  seat: Seat | undefined
   readonly #owner: ConnectionOwner
   readonly #reading: PacedReading
   readonly #underWay: ExchangeResponse[] = []
@@ -67,12 +65,11 @@ export class Connection implements Member, Taker {
     this.socket = socket
     this.#owner = owner
     this.#reading = new PacedReading(socket, this)
-    this.idleSince = owner.nextMoment()
     this.group = addressGroup(socket.remoteAddress ?? '')
     connections.set(socket, this)
   }
 
-  get isIdle(): boolean {
+  get #isIdle(): boolean {
     return this.#underWay.length === 0
   }
 
@@ -103,7 +100,7 @@ export class Connection implements Member, Taker {
   }
 
   #begin(incoming: IncomingRequest, outgoing: ExchangeResponse, fault?: AppError): void {
-    this.#underWay.push(outgoing)
+    this.adopt(outgoing)
     this.#owner.serve(this, incoming, outgoing, fault)
   }
 
@@ -114,7 +111,7 @@ export class Connection implements Member, Taker {
     if (next) {
       this.#owner.release(1)
       this.#begin(next.incoming, next.outgoing, next.fault)
-    } else if (this.isIdle) this.#becomeIdle()
+    } else if (this.#isIdle) this.#becomeIdle()
     this.#reading.proceed()
   }
 
@@ -142,7 +139,7 @@ export class Connection implements Member, Taker {
    */
   refuse(fault: AppError, incoming?: IncomingRequest): void {
     if (this.#isDoomed) {
-      if (this.isIdle) this.socket.destroy()
+      if (this.#isIdle) this.socket.destroy()
       return
     }
     this.doom()
@@ -153,7 +150,7 @@ export class Connection implements Member, Taker {
       if (latest.exchange && !latest.isAnswered) answerProblem(latest.exchange, fault)
     } else {
       this.#lastWord = { fault, incoming }
-      if (this.isIdle) this.#becomeIdle()
+      if (this.#isIdle) this.#becomeIdle()
     }
   }
 
@@ -170,13 +167,14 @@ export class Connection implements Member, Taker {
     } else this.#reading.passed(count)
   }
 
-  /** Gives an answer that isn't node's server's its place among those under way. */
+  /** Gives an answer its place among those under way. */
   adopt(outgoing: ExchangeResponse): void {
+    if (this.#isIdle) this.seat?.busy()
     this.#underWay.push(outgoing)
   }
 
   #becomeIdle(): void {
-    this.idleSince = this.#owner.nextMoment()
+    this.seat?.idle()
     if (!this.#isDoomed) return
     const said = this.#lastWord
     this.#lastWord = undefined

@@ -1,7 +1,9 @@
+import { AgeList, Place } from './age-list.ts'
+
 /** Share of the most connections from which on idle ones are given up. */
 const NEAR = 0.9
-/** How many are given up at once, as a share: to look through all of them for each that comes would cost more than they do. */
-const BATCH = 0.01
+/** How many that aren't idle are looked at for each that finds no room, to give up one that owes a body. */
+const LOOKED_AT = 100
 
 /** How many connections there may be. */
 export interface ConnectionsLimits {
@@ -14,70 +16,117 @@ export interface ConnectionsLimits {
 export interface Member {
   /** What counts as its client, for shares. */
   readonly group: string
-  /** Its place among the others. */
-  index: number
-  /** When nothing was under way any more; larger is later. */
-  readonly idleSince: number
-  /** Whether nothing is under way: whoever closes it then takes nothing from anybody. */
-  readonly isIdle: boolean
   /** Whether its client still owes a part of the one request under way. */
   readonly owesBody: boolean
   close(): void
 }
 
+/** The connections of one address. */
+interface Group {
+  count: number
+  readonly idle: AgeList<Seat>
+}
+
+/** A connection's seat among a listener's. It is idle when it is taken, and whenever nothing is under way: to close it then takes nothing from anybody. */
+export class Seat {
+  readonly member: Member
+  readonly #idle: AgeList<Seat>
+  readonly #busy: AgeList<Seat>
+  readonly #group: Group
+  /** In one of the two. */
+  readonly #place = new Place<Seat>(this)
+  readonly #placeInGroup = new Place<Seat>(this)
+  #isGone = false
+
+  constructor(member: Member, idle: AgeList<Seat>, busy: AgeList<Seat>, group: Group) {
+    this.member = member
+    this.#idle = idle
+    this.#busy = busy
+    this.#group = group
+    this.idle()
+  }
+
+  /** It is idle from now on, the youngest of those that are. */
+  idle(): void {
+    if (this.#isGone) return
+    this.#idle.join(this.#place)
+    this.#group.idle.join(this.#placeInGroup)
+  }
+
+  /** Something is under way. */
+  busy(): void {
+    if (this.#isGone) return
+    this.#busy.join(this.#place)
+    this.#placeInGroup.leave()
+  }
+
+  /** Leaves both lists for good; false when it has before. */
+  leave(): boolean {
+    if (this.#isGone) return false
+    this.#isGone = true
+    this.#place.leave()
+    this.#placeInGroup.leave()
+    return true
+  }
+}
+
 /**
  * A listener's connections. Before they are too many the longest idle ones are closed, so that who holds many and does nothing locks nobody out;
- * and one address can't have them all.
+ * and one address can't have them all. What one that comes costs doesn't grow with how many there are.
  */
 export class Connections {
   readonly #most: number
   readonly #share: number
-  readonly #all: Member[] = []
-  /** By address. Those of loopback aren't counted: all local clients have it. */
-  readonly #counts = new Map<string, number>()
+  readonly #idle = new AgeList<Seat>()
+  readonly #busy = new AgeList<Seat>()
+  readonly #groups = new Map<string, Group>()
+  #count = 0
 
   constructor({ max_connections, connections_share }: ConnectionsLimits) {
     this.#most = max_connections
     this.#share = Math.max(1, Math.floor(max_connections * connections_share))
   }
 
-  /** Takes one in, giving up others that are idle where it must; false when there is no room for it. */
-  admit(connection: Member): boolean {
-    const { group } = connection
-    const count = this.#counts.get(group) ?? 0
-    if (count >= this.#share && this.#giveUp(1, (other) => other.group === group && other.isIdle) === 0) return false
-    const batch = Math.ceil(this.#most * BATCH)
-    const size = this.#all.length + 1
-    if (size > this.#most * NEAR && this.#giveUp(batch, (other) => other.isIdle) === 0 && size >= this.#most)
-      this.#giveUp(batch, (other) => other.owesBody)
-    connection.index = this.#all.push(connection) - 1
-    if (!isLoopback(group)) this.#counts.set(group, (this.#counts.get(group) ?? 0) + 1)
+  /** Takes one in, giving up others that are idle where it must; undefined when there is no room for it. */
+  admit(member: Member): Seat | undefined {
+    const group = this.#groups.get(member.group) ?? { count: 0, idle: new AgeList<Seat>() }
+    // all local clients have a loopback address
+    const isFull = group.count >= this.#share && !isLoopback(member.group)
+    if (isFull && !this.#giveUp(group.idle.oldest)) return undefined
+    const size = this.#count + 1
+    if (size > this.#most * NEAR && !this.#giveUp(this.#idle.oldest) && size >= this.#most) this.#giveUpDebtor()
+    this.#groups.set(member.group, group)
+    group.count++
+    this.#count++
+    return new Seat(member, this.#idle, this.#busy, group)
+  }
+
+  /** Forgets one. Twice is as good as once. */
+  remove(seat: Seat): void {
+    if (!seat.leave()) return
+    this.#count--
+    const { group: name } = seat.member
+    const group = this.#groups.get(name)
+    if (group && --group.count === 0) this.#groups.delete(name)
+  }
+
+  #giveUp(seat: Seat | undefined): boolean {
+    if (!seat) return false
+    this.remove(seat)
+    seat.member.close()
     return true
   }
 
-  /** Forgets one. */
-  remove(connection: Member): void {
-    const { index, group } = connection
-    if (this.#all[index] !== connection) return
-    const last = this.#all.pop()
-    if (last && last !== connection) {
-      this.#all[index] = last
-      last.index = index
+  /** Closes one that owes a body, of those longest under way. Who owes none counts as new, so that others are looked at next time. */
+  #giveUpDebtor(): void {
+    for (let looked = 0; looked < LOOKED_AT; looked++) {
+      const seat = this.#busy.oldest
+      if (seat?.member.owesBody) {
+        this.#giveUp(seat)
+        return
+      }
+      seat?.busy()
     }
-    const count = this.#counts.get(group)
-    if (count === undefined) return
-    if (count > 1) this.#counts.set(group, count - 1)
-    else this.#counts.delete(group)
-  }
-
-  /** Closes at most `count` of those that fit, the longest idle first; how many it were. */
-  #giveUp(count: number, fits: (connection: Member) => boolean): number {
-    const found = this.#all.filter(fits).sort((one, other) => one.idleSince - other.idleSince)
-    for (const connection of found.slice(0, count)) {
-      this.remove(connection)
-      connection.close()
-    }
-    return Math.min(found.length, count)
   }
 }
 

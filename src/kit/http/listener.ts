@@ -93,7 +93,6 @@ export async function listen({ host, port, limits, layers, app, handle, clock }:
 
   const connections = new Connections(limits)
   let held = 0
-  let moments = 0
   const owner = {
     limits,
     serve,
@@ -102,7 +101,6 @@ export async function listen({ host, port, limits, layers, app, handle, clock }:
     release(count: number) {
       held -= count
     },
-    nextMoment: () => ++moments,
   }
 
   /** Answers a request: the layers, then a role's own handle or its routes; or `fault`, past the layers too. */
@@ -152,12 +150,14 @@ export async function listen({ host, port, limits, layers, app, handle, clock }:
 
   server.on('connection', (socket: Socket) => {
     const connection = new Connection(socket, owner)
-    if (!connections.admit(connection)) {
+    const seat = connections.admit(connection)
+    if (!seat) {
       socket.destroy()
       return
     }
+    connection.seat = seat
     socket.once('close', () => {
-      connections.remove(connection)
+      connections.remove(seat)
       connection.closed()
     })
   })

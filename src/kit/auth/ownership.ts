@@ -1,3 +1,4 @@
+import { type Expression, type SqlBool, sql } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Asker } from './asker.ts'
 
@@ -36,6 +37,18 @@ export function viewOf(asker: Asker | undefined, things: string): View {
     }
     default:
       return NOTHING
+  }
+}
+
+/** Which rows of a table with owners, in its column `owner`, a view lets one see. @example db.selectFrom('orders').where(visibleTo(view)) */
+export function visibleTo(view: View): Expression<SqlBool> {
+  switch (view.sees) {
+    case 'all':
+      return sql.lit(true)
+    case 'own':
+      return sql`${sql.ref('owner')} = ${view.owner}`
+    case 'nothing':
+      return sql.lit(false)
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Store } from '../../drivers/store/contract.ts'
-import type { View } from '../../kit/auth/ownership.ts'
+import { type View, visibleTo } from '../../kit/auth/ownership.ts'
 import { AppError } from '../../kit/errors.ts'
 import type { Order, OrderStatus } from './contract.ts'
 import { toOrder } from './order-rows.ts'
@@ -27,17 +27,7 @@ export interface Orders {
 /** Makes the orders of a store. */
 export function createOrders(store: Store<OrderTables>): Orders {
   /** @param db the store's, or a transaction */
-  function visible(db: typeof store.db, view: View) {
-    const orders = db.selectFrom('orders').selectAll()
-    switch (view.sees) {
-      case 'all':
-        return orders
-      case 'own':
-        return orders.where('owner', '=', view.owner)
-      case 'nothing':
-        return orders.where((is) => is.lit(false))
-    }
-  }
+  const visible = (db: typeof store.db, view: View) => db.selectFrom('orders').selectAll().where(visibleTo(view))
 
   return {
     async list({ limit, after = 0, userId, status }, view) {

@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto'
 import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
-import type { View } from '../../kit/auth/ownership.ts'
+import { type View, visibleTo } from '../../kit/auth/ownership.ts'
 import { bind } from '../../kit/bound-query.ts'
 import { AppError } from '../../kit/errors.ts'
 import { inputFaults } from '../../kit/input-faults.ts'
@@ -46,7 +46,6 @@ export interface Payments {
 /** Makes the payments of a store, their statements compiled once. */
 export function createPayments({ store, outbox, clock, log, limitCents }: PaymentsOptions): Payments {
   const { db } = store
-  const rows = db.selectFrom('payments').selectAll()
   const ofOrder = db.selectFrom('payments').select('amount_cents').where('order_id', '=', 0).compile()
   const insert = db
     .insertInto('payments')
@@ -54,16 +53,7 @@ export function createPayments({ store, outbox, clock, log, limitCents }: Paymen
     .onConflict((conflict) => conflict.column('order_id').doNothing())
     .compile()
 
-  function visible(view: View) {
-    switch (view.sees) {
-      case 'all':
-        return rows
-      case 'own':
-        return rows.where('owner', '=', view.owner)
-      case 'nothing':
-        return rows.where((is) => is.lit(false))
-    }
-  }
+  const visible = (view: View) => db.selectFrom('payments').selectAll().where(visibleTo(view))
 
   return {
     async orderCreated(event) {

@@ -67,6 +67,12 @@ const keysByKind: Migration = {
   },
 }
 
+const byStatus: Migration = {
+  async up(db) {
+    await db.schema.createIndex('orders_status').on('orders').columns(['status', 'id']).execute()
+  },
+}
+
 /** The order service's tables. */
 export const orderMigrations: Readonly<Record<string, Migration>> = {
   '2026-01-01-orders': orders,
@@ -74,4 +80,5 @@ export const orderMigrations: Readonly<Record<string, Migration>> = {
   '2026-01-03-outbox': outboxMigration,
   '2026-01-04-inbox': inboxMigration,
   '2026-11-26-idempotency-keys-by-kind': keysByKind,
+  '2026-11-26-orders-by-status': byStatus,
 }

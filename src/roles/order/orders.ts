@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Store } from '../../drivers/store/contract.ts'
 import { type View, visibleTo } from '../../kit/auth/ownership.ts'
 import { AppError } from '../../kit/errors.ts'
@@ -32,8 +33,10 @@ export function createOrders(store: Store<OrderTables>): Orders {
   return {
     async list({ limit, after = 0, userId, status }, view) {
       let orders = visible(store.db, view).where('id', '>', after)
-      if (userId !== undefined) orders = orders.where('user_id', '=', userId)
-      if (status !== undefined) orders = orders.where('status', '=', status)
+      const isOnePersons = view.sees === 'own'
+      if (userId !== undefined) orders = orders.where(isOnePersons ? beside('user_id') : 'user_id', '=', userId)
+      if (status !== undefined)
+        orders = orders.where(isOnePersons || userId !== undefined ? beside('status') : 'status', '=', status)
       return (await orders.orderBy('id').limit(limit).execute()).map(toOrder)
     },
     async find(id, view) {
@@ -59,6 +62,14 @@ export function createOrders(store: Store<OrderTables>): Orders {
       })
     },
   }
+}
+
+/**
+ * A column as no index knows it: which orders are read is for the narrower index of another one to say. Without statistics SQLite finds all
+ * equally narrow.
+ */
+function beside<C extends 'user_id' | 'status'>(column: C) {
+  return sql<OrderTables['orders'][C]>`coalesce(${sql.ref(column)}, null)`
 }
 
 function notFound(): AppError {

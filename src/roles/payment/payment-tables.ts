@@ -36,6 +36,7 @@ const payments: Migration = {
 const owners: Migration = {
   async up(db) {
     await db.schema.alterTable('payments').addColumn('owner', 'text').execute()
+    await db.schema.createIndex('payments_owner').on('payments').columns(['owner', 'id']).execute()
   },
 }
 

@@ -5,6 +5,7 @@ import type { Hono } from 'hono'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Store } from '../../drivers/store/contract.ts'
 import { sqlite } from '../../drivers/store/sqlite.ts'
+import { queryPlans } from '../../drivers/store/testing/query-plans.ts'
 import { type Asker, LOCAL, NOBODY } from '../../kit/auth/asker.ts'
 import { authContext } from '../../kit/messaging/auth-context.ts'
 import { createOutbox } from '../../kit/messaging/outbox.ts'
@@ -14,18 +15,20 @@ import type { Log } from '../../kit/telemetry/log.ts'
 import { runInScope, type Scope } from '../../kit/telemetry/scope.ts'
 import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
 import { type PaymentTables, paymentMigrations } from './payment-tables.ts'
-import { createPayments, type Payments } from './payments.ts'
+import { createPayments, type Payments, type PaymentsOptions } from './payments.ts'
 import { paymentRoutes } from './routes.ts'
 
 const SCOPE: Scope = {
   span: { traceId: '', spanId: '', sampled: false, setAttribute() {}, rename() {}, end() {} },
   requestId: '',
 }
+const alice: Asker = { is: 'user', subject: 'alice', scopes: new Set() }
 const clock = { now: () => Date.parse('2026-12-01T12:00:00Z'), monotonic: () => 0 }
 
 describe('payment service', () => {
   let folder: string
   let store: Store<PaymentTables>
+  let options: PaymentsOptions
   let payments: Payments
   let app: Hono<AppEnv>
   let warnings: string[]
@@ -38,7 +41,8 @@ describe('payment service', () => {
     const note = (message: string) => void warnings.push(message)
     const log: Log = { debug() {}, info() {}, warning: note, error: note, critical: note }
     const outbox = createOutbox<PaymentTables>({ service: 'payment-service', clock, onAdd: () => {} })
-    payments = createPayments({ store, outbox, clock, log, limitCents: () => 1_000_000 })
+    options = { store, outbox, clock, log, limitCents: () => 1_000_000 }
+    payments = createPayments(options)
     app = paymentRoutes(payments)
     errors(app, silentLog)
   })
@@ -69,7 +73,6 @@ describe('payment service', () => {
   }
 
   it('shows a person the payments of his own orders only, and nobody none', async () => {
-    const alice: Asker = { is: 'user', subject: 'alice', scopes: new Set() }
     await deliver('event-1', order(7), authContext(alice))
     await deliver('event-2', order(8))
     const orders = async (asker?: Asker) =>
@@ -150,6 +153,18 @@ describe('payment service', () => {
     const shown: number[] = [...first.body, ...second.body].map(({ order_id }) => order_id)
     expect(shown.sort()).toEqual([1, 2, 3, 4, 5])
     expect(second.headers.get('link')).toBeNull()
+  })
+
+  it.each([
+    ['', LOCAL, 'INDEX sqlite_autoindex_payments_1 (id>?)'],
+    ['?order_id=7', LOCAL, 'INDEX sqlite_autoindex_payments_2 (order_id=?)'],
+    ['', alice, 'INDEX payments_owner (owner=? AND id>?)'],
+    ['?order_id=7', alice, 'INDEX sqlite_autoindex_payments_2 (order_id=?)'],
+  ] as const)('reads for /api/payments%s by %j no payments but those of the page', async (query, asker, index) => {
+    const explained = queryPlans(store)
+    const list = paymentRoutes(createPayments({ ...options, store: explained.store }))
+    await runInScope({ ...SCOPE, asker }, () => list.request(`/api/payments${query}`))
+    expect(explained.plans).toEqual([`SEARCH payments USING ${index}`])
   })
 
   it('refuses ids that are none, and knows what it does not have', async () => {

@@ -38,6 +38,9 @@ export const Order = z.object({
 })
 export type Order = z.infer<typeof Order>
 
+/** What prices are in: an ISO 4217 code. */
+export const Currency = z.string().regex(/^[A-Z]{3}$/, 'three capital letters')
+
 /** The data of `order.created` (design §5). */
 export const OrderCreated = z.object({
   order_id: z.int().min(1),
@@ -45,5 +48,7 @@ export const OrderCreated = z.object({
   product_name: z.string(),
   quantity: z.int().min(1),
   total_price: z.number().min(0).max(1e12),
+  /** Absent in events from before it was told: the platform's one. */
+  currency: Currency.optional(),
 })
 export type OrderCreated = z.infer<typeof OrderCreated>

@@ -22,6 +22,8 @@ export interface PlacingOptions {
   readonly clock: Clock
   /** A product's price in cents. */
   readonly priceOf: (product: string) => number
+  /** What prices are in, such as `EUR`. */
+  readonly currency: string
 }
 
 /** An order that is on disk. */
@@ -41,7 +43,7 @@ interface Placed {
 export type PlaceOrder = (order: NewOrder, placer: Placer, key?: string) => Promise<Placed>
 
 /** Makes the way in which orders are placed, its statements compiled once. */
-export function createPlacing({ store, outbox, users, clock, priceOf }: PlacingOptions): PlaceOrder {
+export function createPlacing({ store, outbox, users, clock, priceOf, currency }: PlacingOptions): PlaceOrder {
   const { db } = store
   const keys = createIdempotencyKeys(db)
   const byId = db.selectFrom('orders').selectAll().where('id', '=', 0).compile()
@@ -86,7 +88,14 @@ export function createPlacing({ store, outbox, users, clock, priceOf }: PlacingO
     if (!row) throw new AppError('INTERNAL', 'The database gave the order no id')
     const { id } = row
     const made = toOrder({ id, owner, user_id, product_name, quantity, total_cents, status: 'pending', created_at })
-    const data: OrderCreated = { order_id: id, user_id, product_name, quantity, total_price: made.total_price }
+    const data: OrderCreated = {
+      order_id: id,
+      user_id,
+      product_name,
+      quantity,
+      total_price: made.total_price,
+      currency,
+    }
     await outbox.add(trx, { type: ORDER_CREATED, data })
     return made
   }

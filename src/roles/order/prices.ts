@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import type { RemoteConfig } from '../../kit/config/remote.ts'
 import { Amount, toCents } from '../../kit/money.ts'
+import { Currency } from './contract.ts'
 
 /** A price of one piece: at most a million, so that a million pieces stay far inside the integers counted exactly. */
 const Price = Amount.refine((price) => price <= 1_000_000, 'at most 1 000 000')
@@ -8,11 +9,7 @@ const Price = Amount.refine((price) => price <= 1_000_000, 'at most 1 000 000')
 /** What products cost. */
 export const PriceList = z.object({
   default_price: Price.default(29.99).describe('price of a product that has none of its own (the seed’s, 9.7.3)'),
-  currency: z
-    .string()
-    .regex(/^[A-Z]{3}$/, 'three capital letters')
-    .default('EUR')
-    .describe('what prices are in (ISO 4217); a payment in another is not believed'),
+  currency: Currency.default('EUR').describe('what prices are in (ISO 4217); a payment in another is not believed'),
   prices: z.record(z.string().min(1), Price).default({}).describe('prices by product name'),
 })
 export type PriceList = z.infer<typeof PriceList>

@@ -26,6 +26,7 @@ export const order = defineRole({
       users: client(USER_SERVICE),
       clock,
       priceOf: createPrices(config, remoteConfig),
+      currency: config.currency,
     })
     messaging.consume({
       topic: PAYMENT_PROCESSED,

@@ -27,7 +27,8 @@ describe('order service', () => {
     const order = { user_id: 1, product_name: 'Mouse', quantity: 3, total_price: 89.97 }
     expect(answer.body).toEqual({ id: 1, ...order, status: 'pending', created_at: '2026-12-01T12:00:00.000Z' })
     expect((await service.call('GET', '/api/orders/1')).body).toEqual(answer.body)
-    expect(await service.events()).toMatchObject([{ type: 'order.created', data: { order_id: 1, ...order } }])
+    const data = { order_id: 1, ...order, currency: 'EUR' }
+    expect(await service.events()).toMatchObject([{ type: 'order.created', data }])
   })
 
   it('prices by config, and by the config server before it', async () => {
@@ -166,6 +167,16 @@ describe('order service', () => {
     expect(service.logged).toHaveLength(1)
     await service.deliver('event-2', { ...paid(1), currency: 'EUR' })
     expect((await service.call('GET', '/api/orders/1')).body.status).toBe('paid')
+  })
+
+  it('tells what its prices are in, and believes no payment in anything else', async () => {
+    await using american = await OrderService.open({ currency: 'USD' })
+    await american.place()
+    expect(await american.events()).toMatchObject([{ data: { currency: 'USD' } }])
+    await american.deliver('event-1', { ...paid(1), currency: 'EUR' })
+    expect((await american.call('GET', '/api/orders/1')).body.status).toBe('pending')
+    await american.deliver('event-2', { ...paid(1), currency: 'USD' })
+    expect((await american.call('GET', '/api/orders/1')).body.status).toBe('paid')
   })
 
   it('cries for a refund when a cancelled order was charged', async () => {

@@ -16,7 +16,7 @@ export const PaymentProcessed = z.object({
   payment_id: z.uuid(),
   status: PaymentStatus,
   amount: z.number().min(0),
-  /** ISO 4217; absent: the platform's one. */
+  /** The order's own, ISO 4217; absent where its event didn't tell: the platform's one. */
   currency: z.string().optional(),
 })
 export type PaymentProcessed = z.infer<typeof PaymentProcessed>

@@ -63,7 +63,7 @@ export function createPayments({ store, outbox, clock, log, limitCents }: Paymen
         log.warning(`A message on ${event.topic} is not an order; nothing is charged`, { message_id: event.id, faults })
         return
       }
-      const { order_id, user_id, total_price } = order.data
+      const { order_id, user_id, total_price, currency } = order.data
       const cents = toCents(total_price)
       if (fromCents(cents) !== total_price) {
         log.error(`An order of ${total_price} is in no whole cents; nothing is charged`, {
@@ -91,7 +91,7 @@ export function createPayments({ store, outbox, clock, log, limitCents }: Paymen
               }
               return
             }
-            const data: PaymentProcessed = { order_id, payment_id, status, amount: fromCents(cents) }
+            const data: PaymentProcessed = { order_id, payment_id, status, amount: fromCents(cents), currency }
             await outbox.add(trx, { type: PAYMENT_PROCESSED, data })
           },
           clock,

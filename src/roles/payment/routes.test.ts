@@ -105,6 +105,12 @@ describe('payment service', () => {
     expect(await events()).toMatchObject([{ type: 'payment.processed', data }])
   })
 
+  it.each(['EUR', 'USD', undefined])('tells what was charged in the currency of the order: %s', async (currency) => {
+    await deliver('event-1', { ...order(7), currency })
+    const [{ data }] = await events()
+    expect(data.currency).toBe(currency)
+  })
+
   it('fails what is dearer than the limit', async () => {
     await deliver('event-1', order(1, 10_000))
     await deliver('event-2', order(2, 10_000.01))
@@ -130,6 +136,7 @@ describe('payment service', () => {
     { ...order(1), order_id: '1' },
     { ...order(1), total_price: -1 },
     { ...order(1), total_price: 1e300 },
+    { ...order(1), currency: 'euro' },
   ])('is done with the message %j, which is no order', async (payload) => {
     await deliver('event-1', payload)
     expect(warnings).toEqual([expect.stringContaining('not an order')])

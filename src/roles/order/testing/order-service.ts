@@ -40,14 +40,14 @@ export class OrderService implements AsyncDisposable {
   readonly #handle: (event: IncomingEvent) => Promise<void>
   readonly #folder: string
 
-  static async open(): Promise<OrderService> {
+  static async open({ currency = 'EUR' } = {}): Promise<OrderService> {
     const folder = await mkdtemp(join(tmpdir(), 'msvc-order-'))
     const migrations = orderMigrations
     const store = await sqlite.open<OrderTables>({ url: 'sqlite:', name: 'order-service', folder, migrations })
-    return new OrderService(store, folder)
+    return new OrderService(store, folder, currency)
   }
 
-  private constructor(store: Store<OrderTables>, folder: string) {
+  private constructor(store: Store<OrderTables>, folder: string, currency: string) {
     this.store = store
     this.#folder = folder
     const clock = { now: () => this.now, monotonic: () => 0 }
@@ -68,9 +68,9 @@ export class OrderService implements AsyncDisposable {
     }
     const outbox = createOutbox<OrderTables>({ service: 'order-service', clock, onAdd: () => {} })
     const priceOf = createPrices(PriceList.parse({ prices: { Laptop: 999.9 } }), { get: (key) => this.remote[key] })
-    this.#app = orderRoutes(createOrders(store), createPlacing({ store, outbox, users, clock, priceOf }))
+    this.#app = orderRoutes(createOrders(store), createPlacing({ store, outbox, users, clock, priceOf, currency }))
     errors(this.#app, silentLog)
-    this.#handle = createPaymentResults({ store, clock, log, currency: 'EUR' })
+    this.#handle = createPaymentResults({ store, clock, log, currency })
   }
 
   /** Sends a request as `asker`: a local caller unless the test says otherwise. */

@@ -10,13 +10,22 @@
  */
 export type DriverErrorKind = 'invalid' | 'conflict' | 'not-found' | 'unavailable' | 'full' | 'too-many' | 'closed'
 
+/** What a driver's error may say besides its message. */
+interface DriverErrorOptions extends ErrorOptions {
+  /** Seconds after which it is worth trying again. Default: not known; for `too-many` a minute, in which somebody may have removed something. */
+  readonly retryAfterS?: number
+}
+
 /** The only error that leaves a driver. `cause` keeps the backend's own. */
 export class DriverError extends Error {
   override readonly name = 'DriverError'
   readonly kind: DriverErrorKind
+  /** Seconds after which it is worth trying again; undefined where that isn't known. */
+  readonly retryAfterS: number | undefined
 
-  constructor(kind: DriverErrorKind, message: string, options?: ErrorOptions) {
+  constructor(kind: DriverErrorKind, message: string, options: DriverErrorOptions = {}) {
     super(message, options)
     this.kind = kind
+    this.retryAfterS = options.retryAfterS ?? (kind === 'too-many' ? 60 : undefined)
   }
 }

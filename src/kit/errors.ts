@@ -60,6 +60,9 @@ export interface AppErrorOptions extends ErrorOptions {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** RFC 6585 §4, RFC 9110 §15.6.4. */
+const AGAIN = { 'retry-after': '1' }
+
 /**
  * The platform's one error: a code for programs, a message for people that says what happened, where, and what to do.
  * Message and detail are shown to the caller, whatever the status, unless the code is INTERNAL: keep secrets out of them.
@@ -70,14 +73,15 @@ export class AppError extends Error {
   readonly code: ErrorCode
   /** More than the message says, such as which field was wrong; shown to the caller as `detail`. */
   readonly detail: string
-  /** Response headers this error brings, such as `WWW-Authenticate` or `Retry-After`. */
+  /** Response headers this error brings, such as `WWW-Authenticate`. What passes by itself (429, 503) always has `Retry-After`: 1 second unless said. */
   readonly headers: Readonly<Record<string, string>>
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, options)
     this.code = code
     this.detail = options.detail ?? message
-    this.headers = options.headers ?? {}
+    this.headers =
+      CODES[code] === 429 || CODES[code] === 503 ? { ...AGAIN, ...options.headers } : (options.headers ?? {})
   }
 
   /** The HTTP status of its code. */
@@ -96,16 +100,13 @@ const KINDS: Readonly<Record<DriverErrorKind, ErrorCode>> = {
   closed: 'STOPPING',
 }
 
-/** Seconds after which it is worth trying again, where a driver's failure passes by itself. */
-const RETRY_AFTER: { readonly [K in DriverErrorKind]?: string } = { unavailable: '1', 'too-many': '60' }
-
 /** Any thrown thing as an AppError, the original kept as `cause`. Unknown things become INTERNAL with a message that tells nothing. */
 export function toAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown
   if (thrown instanceof DriverError) {
-    const retryAfter = RETRY_AFTER[thrown.kind]
-    const headers = retryAfter === undefined ? {} : { 'retry-after': retryAfter }
-    return new AppError(KINDS[thrown.kind], thrown.message, { cause: thrown, headers })
+    const { kind, message, retryAfterS } = thrown
+    const headers = retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }
+    return new AppError(KINDS[kind], message, { cause: thrown, headers })
   }
   return new AppError('INTERNAL', 'Internal error', { cause: thrown })
 }

@@ -57,7 +57,7 @@ export interface SubscriptionSpec {
   readonly owner?: string
   /** Milliseconds without a pull, an ack or a nack after which it is removed with all that it holds. Default: it stays until `unsubscribe`. */
   readonly expiresAfterMs?: number
-  /** There is a place for it beyond `maxSubscriptions`. Default false. */
+  /** There is a place for it beyond `maxSubscriptions` and its owner's share. Default false. */
   readonly reserved?: boolean
 }
 
@@ -182,6 +182,8 @@ export interface BusLimits {
   readonly reservedTopics?: readonly string[]
   /** Subscriptions beyond which a new one is refused (`too-many`). Default 1 000. */
   readonly maxSubscriptions?: number
+  /** Of these, how many one owner may have; one more is refused (`too-many`). Default: all. */
+  readonly maxSubscriptionsPerOwner?: number
 }
 
 /** What a bus needs to open. */

@@ -43,6 +43,7 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
     maxTopics: config.max_topics,
     reservedTopics: ownership.reservedTopics,
     maxSubscriptions: config.max_subscriptions,
+    maxSubscriptionsPerOwner: Math.max(1, Math.floor(config.max_subscriptions * config.owner_share)),
   })
   const known = createKnownSubscriptions(bus)
   const metrics = createBrokerMetrics(ctx.metrics, bus)

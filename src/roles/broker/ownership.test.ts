@@ -26,6 +26,18 @@ async function statuses(ask: (who: Name) => Promise<{ status: number }>) {
 }
 
 describe('in token mode', () => {
+  it('nobody has more than his share of the subscriptions; an operator and the platform have what is left', async () => {
+    await using broker = await runBroker({ askers, config: { max_subscriptions: 6, owner_share: 0.34 } })
+    const subscribe = async (who: Name, group: string, topic = 'a') =>
+      (await call(broker, who, 'POST', '/broker/subscriptions', { topic, group })).status
+    const shop = [await subscribe('shop', 'a'), await subscribe('shop', 'b'), await subscribe('shop', 'c')]
+    expect(shop).toEqual([201, 201, 429])
+    for (const group of ['d', 'e', 'f']) expect(await subscribe('operator', group)).toBe(201)
+    expect(await subscribe('payment', 'g')).toBe(201)
+    expect(await subscribe('order', 'h')).toBe(429)
+    expect(await subscribe('payment', 'payment-service', 'order.created')).toBe(201)
+  })
+
   it('nobody publishes to a topic of others, in whatever form', async () => {
     await using broker = await runBroker({ askers, config: { topics: { 'shop.>': { publish: ['shop-service'] } } } })
     const toPayment = { order: 403, payment: 202, shop: 403, pretender: 403, operator: 202 }

@@ -4,13 +4,14 @@ import { Registration } from './contract.ts'
 import { type Change, Instances, whyUnhealthy } from './instances.ts'
 import { LEASE_LIMITS } from './lease.ts'
 
-function setUp(maxInstances = 100) {
+function setUp(maxInstances = 100, maxPerService = maxInstances) {
   let now = 0
   let ids = 0
   const instances = new Instances({
     clock: { now: () => 1_700_000_000_000 + now, monotonic: () => now },
     limits: LEASE_LIMITS,
     maxInstances,
+    maxPerService,
     newId: () => `id-${String(ids++).padStart(4, '0')}`,
   })
   const changes: string[] = []
@@ -138,6 +139,22 @@ describe('Instances', () => {
     instances.register(registration('user', 2))
     instances.deregister(registration('user', 1))
     instances.register(registration('user', 3))
+  })
+
+  it('takes no more of one service than its share, and leaves the rest to others', () => {
+    const { instances, pass } = setUp(10, 2)
+    const full = expect.objectContaining({ code: 'UNAVAILABLE', headers: { 'retry-after': '1' } })
+    for (const port of [1, 2, 2]) instances.register(registration('user', port))
+    expect(() => instances.register(registration('user', 3))).toThrow(full)
+    instances.register(registration('order', 1))
+    instances.deregister(registration('user', 1))
+    instances.register(registration('user', 3))
+    expect(() => instances.register(registration('user', 1))).toThrow(full)
+    pass(30_000)
+    instances.sweep()
+    pass(600_000)
+    instances.sweep()
+    instances.register(registration('user', 1))
   })
 
   /** The plain rule, without leases as states: who is healthy follows from what happened when. Four instances, so no self-preservation. */

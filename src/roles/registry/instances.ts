@@ -39,6 +39,8 @@ export interface InstancesOptions {
   readonly clock: Clock
   readonly limits: LeaseLimits
   readonly maxInstances: number
+  /** Of these, of one service. */
+  readonly maxPerService: number
   readonly newId: () => string
 }
 
@@ -61,6 +63,8 @@ export class Instances {
   readonly #options: InstancesOptions
   readonly #entries = new Map<string, Entry>()
   readonly #ids = new Map<string, string>()
+  /** Entries of each service. */
+  readonly #counts = new Map<string, number>()
   readonly #healthy = new Map<string, readonly Instance[]>()
   readonly #turns = new Map<string, number>()
   readonly #listeners = new Set<(change: Change) => void>()
@@ -93,17 +97,12 @@ export class Instances {
 
   /**
    * Registers an instance, or anew: the same service, host and port is the same instance and keeps its id.
-   * Throws AppError `UNAVAILABLE` when the table is full.
+   * Throws AppError `UNAVAILABLE` when the table is full, or the service has its share.
    */
   register(given: Registration): Entry {
-    const { clock, limits, maxInstances, newId } = this.#options
+    const { clock, limits, newId } = this.#options
     const known = this.find(given)
-    if (!known && this.#entries.size >= maxInstances) {
-      throw new AppError(
-        'UNAVAILABLE',
-        `The registry is full: it takes ${maxInstances} instances (registry.max_instances)`,
-      )
-    }
+    if (!known) this.#checkRoom(given.service_name)
     const { service_name, host, port, tags, metadata, health_check_url: healthCheckUrl } = given
     const url = `http://${hostInUrl(host)}:${port}`
     const instance: Instance = { id: known?.instance.id ?? newId(), service_name, host, port, url, tags, metadata }
@@ -203,9 +202,21 @@ export class Instances {
     return () => this.#listeners.delete(listener)
   }
 
+  #checkRoom(service: string): void {
+    const { maxInstances, maxPerService } = this.#options
+    if (this.#entries.size >= maxInstances) {
+      const message = `The registry is full: it takes ${maxInstances} instances (registry.max_instances)`
+      throw new AppError('UNAVAILABLE', message)
+    }
+    if ((this.#counts.get(service) ?? 0) < maxPerService) return
+    const message = `The registry takes ${maxPerService} instances of ${service} (registry.service_share)`
+    throw new AppError('UNAVAILABLE', message)
+  }
+
   #put(entry: Entry): Entry {
     const { instance } = entry
     const before = this.#entries.get(instance.id)
+    if (!before) this.#count(instance.service_name, 1)
     this.#entries.set(instance.id, entry)
     this.#ids.set(keyOf(instance), instance.id)
     const wasHealthy = before !== undefined && whyUnhealthy(before) === undefined
@@ -218,8 +229,15 @@ export class Instances {
   #remove(entry: Entry, reason: string): void {
     const { instance } = entry
     this.#entries.delete(instance.id)
+    this.#count(instance.service_name, -1)
     this.#ids.delete(keyOf(instance))
     if (whyUnhealthy(entry) === undefined) this.#tell('down', instance, reason)
+  }
+
+  #count(service: string, more: 1 | -1): void {
+    const count = (this.#counts.get(service) ?? 0) + more
+    if (count > 0) this.#counts.set(service, count)
+    else this.#counts.delete(service)
   }
 
   #tell(type: Change['type'], instance: Instance, reason: string): void {

@@ -45,6 +45,7 @@ async function run(folder: string, port = 0) {
     clock: systemClock,
     limits: LEASE_LIMITS,
     maxInstances: 100,
+    maxPerService: 100,
     newId: () => crypto.randomUUID(),
   })
   await registry.open()

@@ -24,6 +24,8 @@ const Config = z.strictObject({
   /** Seconds between two health checks of an instance that passes. */
   check_seconds: z.number().min(0.1).max(3_600).default(10),
   max_instances: z.int().min(1).max(1_000_000).default(10_000),
+  /** Share of these that one service may have. */
+  service_share: z.number().min(0).max(1).default(0.1),
 })
 
 /** Who is alive where (seed 9.7.5): leases kept up by heartbeats, given out one healthy instance at a time, or watched as a stream. */
@@ -48,6 +50,7 @@ export const registry = defineRole({
         preserveMs: config.preserve_seconds * 1000,
       },
       maxInstances: config.max_instances,
+      maxPerService: Math.max(1, Math.floor(config.max_instances * config.service_share)),
       checkIntervalMs: config.check_seconds * 1000,
       newId: randomUUIDv7,
     })

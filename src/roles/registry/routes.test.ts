@@ -54,6 +54,7 @@ async function run({ folder, clock = systemClock, mode = 'local' }: RunOptions =
     clock,
     limits: LEASE_LIMITS,
     maxInstances: 100,
+    maxPerService: 100,
     newId: () => `id-${++ids}`,
   })
   await registry.open()

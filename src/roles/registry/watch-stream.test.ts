@@ -28,7 +28,13 @@ const dataOf = ({ pieces }: Frame) => JSON.parse(/^data: (.*)$/m.exec(Buffer.con
 it('writes a snapshot out once for all who watch the same at the same revision', async () => {
   let ids = 0
   const newId = () => `id-${++ids}`
-  const instances = new Instances({ clock: systemClock, limits: LEASE_LIMITS, maxInstances: 10, newId })
+  const instances = new Instances({
+    clock: systemClock,
+    limits: LEASE_LIMITS,
+    maxInstances: 10,
+    maxPerService: 10,
+    newId,
+  })
   const watching = new WatchStream(instances, 'run-1')
   const add = (service_name: string) =>
     instances.register({ service_name, host: '127.0.0.1', port: 8_000, tags: [']}'], metadata: { $: '$&' } }).instance

@@ -324,6 +324,20 @@ describe('the embedded bus', () => {
       await bus.subscribe({ topic: 'a' })
     })
 
+    it('is no more subscriptions of one owner than his share, besides reserved ones, and nobody else lacks a place for it', async () => {
+      await reopen({ maxSubscriptions: 4, maxSubscriptionsPerOwner: 2 })
+      const made = []
+      for (const group of ['g', 'h']) made.push(await bus.subscribe({ topic: 'a', group, owner: 'shop' }))
+      await expect(bus.subscribe({ topic: 'a', owner: 'shop' })).rejects.toMatchObject({ kind: 'too-many' })
+      await bus.subscribe({ topic: 'a', group: 'h', owner: 'shop' })
+      await bus.subscribe({ topic: 'a', group: 'r', owner: 'shop', reserved: true })
+      await bus.subscribe({ topic: 'a', owner: 'other' })
+      for (const { id } of made) await bus.unsubscribe(id)
+      await bus.subscribe({ topic: 'a', owner: 'shop' })
+      await expect(bus.subscribe({ topic: 'a', owner: 'shop' })).rejects.toMatchObject({ kind: 'too-many' })
+      await bus.subscribe({ topic: 'a' })
+    })
+
     it('costs a pattern nothing by topic: neither to subscribe, nor to pull, nor to publish past it', async () => {
       const names = Array.from({ length: 10_000 }, (_, i) => `t.${i}`)
       const fill = (topics: string[], id: string) =>

@@ -36,6 +36,8 @@ const MIN_FREE_BYTES = 50_000_000
 const KEEP_MESSAGES = DEDUP_WINDOW
 const MAX_TOPICS = 10_000
 const MAX_SUBSCRIPTIONS = 1_000
+/** A topic is never removed: until somebody allows for more, asking again is in vain. An hour, in seconds. */
+const NO_TOPIC_GOES_S = 3_600
 /** Topics with news in one commit beyond which each reader looks for himself. */
 const MOST_NAMED = 64
 /** Messages in one transaction, when many are published at once: some 4 ms of work. */
@@ -73,6 +75,7 @@ export class EmbeddedBus implements Bus {
   constructor(db: DatabaseSync, options: BusOptions, { random, freeBytes }: Chance) {
     const { clock, folder, minFreeBytes = MIN_FREE_BYTES, keepMessages = KEEP_MESSAGES } = options
     const { maxTopics = MAX_TOPICS, maxSubscriptions = MAX_SUBSCRIPTIONS, reservedTopics = [] } = options
+    const { maxSubscriptionsPerOwner = maxSubscriptions } = options
     const rows = new MessageRows(db)
     this.#db = db
     this.#disk = new FreeDisk(db, { clock, minFreeBytes, freeBytes: () => freeBytes(folder) })
@@ -95,7 +98,7 @@ export class EmbeddedBus implements Bus {
       random,
       settled: (topic: Topic) => this.#dispatcher.considerTrimming(topic),
     }
-    this.#subscriptions = new Subscriptions(parts, maxSubscriptions)
+    this.#subscriptions = new Subscriptions(parts, { max: maxSubscriptions, maxPerOwner: maxSubscriptionsPerOwner })
     this.#retention = new Retention({
       log: this.#log,
       rows,
@@ -302,7 +305,8 @@ export class EmbeddedBus implements Bus {
         throw new DriverError('full', 'the disk is nearly full, nothing is published: free some space, then try again')
       }
       if (!this.#log.hasRoomFor(all)) {
-        throw new DriverError('too-many', 'there are as many topics as there may be: put what varies into the message')
+        const message = 'there are as many topics as there may be, and none ever goes: put what varies into the message'
+        throw new DriverError('too-many', message, { retryAfterS: NO_TOPIC_GOES_S })
       }
       const { receipts, topics } = this.#log.append(tx, messages)
       for (const topic of topics) this.#news.add(topic)

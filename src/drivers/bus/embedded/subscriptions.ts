@@ -14,21 +14,24 @@ import { TopicCursor } from './topic-cursor.ts'
 const MAX_DELIVER = 5
 const ACK_WAIT_MS = 30_000
 
+/** How many subscriptions there may be. */
+export interface SubscriptionLimits {
+  readonly max: number
+  readonly maxPerOwner: number
+}
+
 /** All subscriptions, by id and by topic and group. */
 export class Subscriptions {
   readonly #parts: SubscriptionParts
-  readonly #max: number
+  readonly #limits: SubscriptionLimits
   readonly #byId = new Map<string, SubscriptionState>()
   readonly #byKey = new Map<number, SubscriptionState>()
   readonly #ofGroup = new Map<string, SubscriptionState>()
 
-  /**
-   * Reads all of them from disk.
-   * @param max how many there may be
-   */
-  constructor(parts: SubscriptionParts, max: number) {
+  /** Reads all of them from disk. */
+  constructor(parts: SubscriptionParts, limits: SubscriptionLimits) {
     this.#parts = parts
-    this.#max = max
+    this.#limits = limits
     for (const row of parts.rows.all()) this.#load(row)
   }
 
@@ -85,12 +88,7 @@ export class Subscriptions {
       this.#renew(tx, known, terms, owner)
       return known
     }
-    if (!reserved && this.#byId.size >= this.#max) {
-      throw new DriverError(
-        'too-many',
-        `there are ${this.#max} subscriptions, as many as there may be: remove those that nobody uses`,
-      )
-    }
+    if (!reserved) this.#checkRoom(owner)
     const { log, rows, now } = this.#parts
     const activeAt = Math.floor(now())
     const id = randomUUIDv7()
@@ -103,6 +101,20 @@ export class Subscriptions {
     tx.undo(() => this.#drop(subscription))
     const subscription = this.#keep(row, this.#cursor(row, pattern, { offset, position: place ?? 0, from: new Map() }))
     return subscription
+  }
+
+  #checkRoom(owner: string | undefined): void {
+    const { max, maxPerOwner } = this.#limits
+    if (this.#byId.size >= max) {
+      const message = `there are ${max} subscriptions, as many as there may be: remove those that nobody uses`
+      throw new DriverError('too-many', message)
+    }
+    if (owner === undefined) return
+    let own = 0
+    for (const subscription of this.#byId.values()) if (subscription.owner === owner) own++
+    if (own < maxPerOwner) return
+    const message = `${owner} has ${own} subscriptions, as many as one may have: remove those that nobody uses`
+    throw new DriverError('too-many', message)
   }
 
   #renew(tx: Transaction, known: SubscriptionState, terms: SubscriptionTerms, owner: string | undefined): void {

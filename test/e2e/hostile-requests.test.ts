@@ -26,6 +26,19 @@ async function statuses(bytes: string): Promise<readonly number[] | string> {
 }
 
 describe('every role', () => {
+  it.each(['/livez', '/nowhere', '/metrics', '/openapi.json'])(
+    'gives one answer of just its length to a body that turns out to be none, where %s reads none',
+    async (path) => {
+      const chunked = `GET ${path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n\r\n`
+      for (const role of ROLES) {
+        const text = await exchangeBytes(portOf(role), chunked)
+        const [head = '', ...bodies] = text.split('\r\n\r\n')
+        expect(head, role).toMatch(/^HTTP\/1\.1 400 /)
+        expect(bodies.join('').length, role).toBe(Number(/content-length: (\d+)/i.exec(head)?.[1]))
+      }
+    },
+  )
+
   it.each([
     ['a length beside chunked', post('Content-Length: 3\r\nTransfer-Encoding: chunked', `0\r\n\r\n${SMUGGLED}`)],
     ['two lengths', post('Content-Length: 3\r\nContent-Length: 4', `abcd${SMUGGLED}`)],

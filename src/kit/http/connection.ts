@@ -147,7 +147,10 @@ export class Connection implements Member, Taker {
     const latest = this.#underWay.at(-1)
     if (held && !held.incoming.complete) held.fault = fault
     else if (!held && latest && !latest.req.complete) {
-      if (latest.exchange && !latest.isAnswered) answerProblem(latest.exchange, fault)
+      if (latest.exchange && !latest.isAnswered) {
+        answerProblem(latest.exchange, fault)
+        latest.seal()
+      }
     } else {
       this.#lastWord = { fault, incoming }
       if (this.#isIdle) this.#becomeIdle()

@@ -20,13 +20,20 @@ const LINGER_MS = 1_000
 export class ExchangeResponse extends ServerResponse<IncomingRequest> {
   exchange: Exchange | undefined
   #isAnswered = false
+  #isSealed = false
 
   /** Whether all of the answer was given, though it may not have left yet. */
   get isAnswered(): boolean {
     return this.#isAnswered
   }
 
+  /** The answer given is the last word: whoever else is about to answer, such as a route that hasn't heard of it, writes to nobody. */
+  seal(): void {
+    this.#isSealed = true
+  }
+
   override writeHead(status: number, message?: string | HeaderInput, headers?: HeaderInput): this {
+    if (this.#isSealed) return this
     const given = typeof message === 'string' ? headers : message
     const own = this.exchange?.headers ?? {}
     const text = typeof message === 'string' ? message : undefined
@@ -38,10 +45,21 @@ export class ExchangeResponse extends ServerResponse<IncomingRequest> {
     return text === undefined ? super.writeHead(status, all) : super.writeHead(status, text, all)
   }
 
+  override write(chunk: unknown, callback?: (fault: Error | null | undefined) => void): boolean
+  override write(
+    chunk: unknown,
+    encoding: BufferEncoding,
+    callback?: (fault: Error | null | undefined) => void,
+  ): boolean
+  override write(...args: unknown[]): boolean {
+    return this.#isSealed || Reflect.apply(super.write, this, args)
+  }
+
   override end(callback?: () => void): this
   override end(chunk: unknown, callback?: () => void): this
   override end(chunk: unknown, encoding: BufferEncoding, callback?: () => void): this
   override end(...args: unknown[]): this {
+    if (this.#isSealed) return this
     this.#isAnswered = true
     if (isUnread(this.req)) this.#endAfterReading(args)
     else atEndOfTurn(() => this.#endNow(args))

@@ -51,7 +51,7 @@ export class ByteBlocks {
 
   #copy(piece: Uint8Array): void {
     for (let at = 0; at < piece.length; ) {
-      const block = this.#roomy()
+      const block = this.#roomy(piece.length - at)
       const count = Math.min(piece.length - at, block.length - this.#used)
       block.set(count === piece.length ? piece : piece.subarray(at, at + count), this.#used)
       this.#used += count
@@ -59,11 +59,11 @@ export class ByteBlocks {
     }
   }
 
-  /** The block under way, or one as large as what there is so far. */
-  #roomy(): Uint8Array {
+  /** The block under way, or one as large as what there is so far, or as what is to come. */
+  #roomy(toCome: number): Uint8Array {
     if (this.#block && this.#used < this.#block.length) return this.#block
     if (this.#block) this.#full.push(this.#block)
-    this.#block = Buffer.allocUnsafeSlow(Math.min(LARGEST_BYTES, Math.max(FIRST_BYTES, this.#size)))
+    this.#block = Buffer.allocUnsafeSlow(Math.min(LARGEST_BYTES, Math.max(FIRST_BYTES, this.#size, toCome)))
     this.#used = 0
     return this.#block
   }

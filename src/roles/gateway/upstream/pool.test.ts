@@ -25,6 +25,7 @@ function poolWith(limits: Partial<PoolLimits> = {}, { port = upstream.port, conn
     maxConnections: 10,
     maxIdle: 10,
     maxWaiting: 10,
+    maxWaitingUploads: 10,
     uploadShare: 1,
     callerShare: 1,
     ...limits,
@@ -211,7 +212,7 @@ describe('InstancePool', () => {
   })
 
   describe('shared out', () => {
-    const SHARES = { maxConnections: 8, uploadShare: 0.5, callerShare: 0.25, maxWaiting: 2 }
+    const SHARES = { maxConnections: 8, uploadShare: 0.5, callerShare: 0.25, maxWaiting: 4, maxWaitingUploads: 2 }
     /** Waits until so many of these have a connection, and no more than so many. */
     const settled = async (takes: readonly Promise<Got>[], count: number) => {
       let got = 0
@@ -242,6 +243,17 @@ describe('InstancePool', () => {
       if (!connection || 'why' in connection) throw new Error('refused')
       await ask(connection)
       expect(await first).toBe(connection)
+    })
+
+    it('lets fewer uploads wait than other requests, since each holds a part of its body', async () => {
+      const pool = poolWith({ ...SHARES, maxWaiting: 20, maxWaitingUploads: 1 })
+      const uploads = Array.from({ length: 4 }, () => take(pool, { upload: true }))
+      await settled(uploads, 2)
+      expect(await uploads[3]).toEqual({ why: 'share' })
+      const others = Array.from({ length: 12 }, () => take(pool))
+      expect(pool.pending).toBe(15)
+      pool.close()
+      expect(await others.at(-1)).toEqual({ why: 'closed' })
     })
 
     it('leaves a part to the others, whatever one caller does', async () => {

@@ -26,6 +26,8 @@ export interface PoolLimits extends ShareLimits {
   readonly maxIdle: number
   /** Most requests that wait for a connection, and as many that wait for their share; more are refused at once. */
   readonly maxWaiting: number
+  /** The most that may wait when a streamed upload wants to wait for its share: each has some 64 KB of its body here already. */
+  readonly maxWaitingUploads: number
 }
 
 /**
@@ -72,7 +74,8 @@ export class InstancePool implements ConnectionOwner {
     }
     const shortage = this.#shares.enter(waiter)
     if (shortage) {
-      if (this.#deferred.size >= this.#limits.maxWaiting) waiter.onRefused({ why: shortage })
+      const { maxWaiting, maxWaitingUploads } = this.#limits
+      if (this.#deferred.size >= (waiter.upload ? maxWaitingUploads : maxWaiting)) waiter.onRefused({ why: shortage })
       else this.#deferred.add(waiter)
       return
     }

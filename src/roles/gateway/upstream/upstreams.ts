@@ -10,6 +10,7 @@ const IDLE_MS = 4_000
 const SWEEP_MS = 1_000
 const MAX_IDLE = 128
 const MAX_WAITING = 1_024
+const MAX_WAITING_UPLOADS = 256
 
 /** The connection pools of all instances the gateway talks to. */
 export interface Upstreams {
@@ -54,7 +55,7 @@ export function createUpstreams({ directory, clock, limits }: UpstreamsOptions):
     const pool = new InstancePool(
       { host, port, connectTimeoutMs: CONNECT_TIMEOUT_MS, idleMs: IDLE_MS, clock },
       authority,
-      { ...limits, maxIdle: MAX_IDLE, maxWaiting: MAX_WAITING },
+      { ...limits, maxIdle: MAX_IDLE, maxWaiting: MAX_WAITING, maxWaitingUploads: MAX_WAITING_UPLOADS },
     )
     pools.set(key, { pool, service: service_name })
     return pool

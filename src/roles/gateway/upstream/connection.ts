@@ -62,17 +62,15 @@ export class UpstreamConnection implements ResponseHandler {
     this.#options = options
     this.#owner = owner
     const { host, port, connectTimeoutMs } = options
-    // reading into one buffer of its own spares an allocation and the stream machinery at every read
-    const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
     const socket = connect({
       host,
       port,
       noDelay: true,
       lookup: guardedLookup,
       onread: {
-        buffer,
+        buffer: readBuffer,
         callback: (size) => {
-          this.#read(size === buffer.length ? buffer : buffer.subarray(0, size))
+          this.#read(size === READ_BYTES ? readBuffer : readBuffer.subarray(0, size))
           return true
         },
       },
@@ -265,6 +263,11 @@ export class UpstreamConnection implements ResponseHandler {
 
 /** Bytes read at once, and so the most that one slow client makes the gateway hold beside its own send buffer. */
 const READ_BYTES = 32_768
+/**
+ * What all connections read into: that spares an allocation and the stream machinery at every read. What was read is done with before the next one
+ * reads, so one is enough.
+ */
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
 /** Chunks in one read from which on it is work: on average, they are smaller than 64 bytes. */
 const READ_CHUNKS = 512
 /** A body up to this size travels in one string with its head. */

@@ -1,4 +1,5 @@
 import type { Bus, Publication, Receipt } from '../../drivers/bus/contract.ts'
+import { Slice } from '../../drivers/slice.ts'
 import { messageOf } from '../../kit/errors.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { currentScope, runInScope } from '../../kit/telemetry/scope.ts'
@@ -69,17 +70,26 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
   return {
     async publish(messages) {
       const request = currentScope()?.span
+      const slice = new Slice()
       const kept: Kept[] = []
-      const prepared = messages.map((message) => traced(message, request, kept))
+      const prepared: Publication[] = []
+      for (const message of messages) {
+        if (slice.isOver) await slice.next()
+        prepared.push(traced(message, request, kept))
+      }
       try {
         const receipts = await bus.publish(prepared)
-        for (const each of kept) tell(each)
+        const afterwards = new Slice()
+        for (const each of kept) {
+          if (afterwards.isOver) await afterwards.next()
+          tell(each)
+        }
         count(receipts, metrics)
         if (onPublished) for (const message of messages) onPublished(message)
         return receipts
       } catch (fault) {
-        const message = messageOf(fault)
-        for (const { span } of kept) span.end({ failed: true, message })
+        // one tells it for all of them
+        kept[0]?.span.end({ failed: true, message: messageOf(fault) })
         throw fault
       }
     },

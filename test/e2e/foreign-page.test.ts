@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { type Browser, chromium } from 'playwright-core'
+import { type Browser, type BrowserContext, chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Booted, boot } from './boot.ts'
 
@@ -13,10 +13,15 @@ const ROLES = ['registry', 'config-server', 'log-server', 'broker', 'user', 'ord
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
 const NOTICE = CHROMIUM ? '' : ' (skipped: it needs chromium, apt-get install chromium)'
 
-/** Nothing of its own on the network, and a name that is as foreign as any but leads here. */
+/**
+ * Nothing of its own on the network, a name that is as foreign as any but leads here, and no process for each frame: who may read what is the
+ * same with one for all.
+ */
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
+  '--disable-dev-shm-usage',
+  '--disable-site-isolation-trials',
   '--disable-quic',
   '--no-first-run',
   '--disable-background-networking',
@@ -30,9 +35,16 @@ interface Target {
   readonly method: string
   readonly url: string
   readonly body?: string
+  /** Whether elements load it too. */
+  readonly loaded?: boolean
   /** Whether it is opened in frames and windows too. */
   readonly visited?: true
 }
+
+/** Targets that one page tries. */
+const BATCH = 40
+/** Chromium's own crashes are no news of the roles. */
+const PAGES = 3
 
 /** Servers of a test, each on a free port. */
 const servers: Server[] = []
@@ -149,24 +161,45 @@ async function visit(host: string, tried: readonly Target[]) {
     const role = ROLES.find((name) => new URL(platform.url(name)).port === port)
     if (role) answers.push(`${answer.status()} ${role} ${answer.request().method()} ${pathname}`)
   })
-  const page = await context.newPage()
-  await page.goto(`http://${host}:${pages}/`)
-  const learnt: readonly string[] = await page.evaluate(`tryAll(${JSON.stringify(tried)})`)
+  const learnt: string[] = []
+  for (let begin = 0; begin < tried.length; begin += BATCH) {
+    learnt.push(...(await tryAll(context, host, tried.slice(begin, begin + BATCH))))
+  }
   await context.close()
   return { learnt, answers }
+}
+
+/** Lets a fresh page try these, and another one if it crashes. */
+async function tryAll(
+  context: BrowserContext,
+  host: string,
+  tried: readonly Target[],
+  pagesLeft = PAGES,
+): Promise<readonly string[]> {
+  const page = await context.newPage()
+  try {
+    await page.goto(`http://${host}:${pages}/`)
+    return (await page.evaluate(`tryAll(${JSON.stringify(tried)})`)) as readonly string[]
+  } catch (fault) {
+    if (pagesLeft === 1 || !String(fault).includes('crashed')) throw fault
+  } finally {
+    await Promise.all(context.pages().map((open) => open.close()))
+  }
+  return tryAll(context, host, tried, pagesLeft - 1)
 }
 
 describe.skipIf(!CHROMIUM && !process.env.CI)(`a page in chromium${NOTICE}`, () => {
   it('really sends what it tries, and sees what it may', async () => {
     const asked = new Set<string>()
     const port = await serve((request, answer) => {
-      const { searchParams } = new URL(request.url ?? '', 'http://x')
-      asked.add(`${request.method} ${searchParams.get('way')}`)
+      const way = new URL(request.url ?? '', 'http://x').searchParams.get('way')
+      // it also looks for the window's icon, when it finds the time
+      if (way !== null) asked.add(`${request.method} ${way}`)
       answer.setHeader('access-control-allow-origin', '*').setHeader('access-control-allow-headers', '*').end('seen')
     })
     const url = `http://localhost:${port}/`
     const { learnt } = await visit('evil.example', [
-      { method: 'GET', url, visited: true },
+      { method: 'GET', url, loaded: true, visited: true },
       { method: 'POST', url, body: bodyFor(url) },
     ])
     expect([...asked].sort()).toMatchInlineSnapshot(`
@@ -178,7 +211,6 @@ describe.skipIf(!CHROMIUM && !process.env.CI)(`a page in chromium${NOTICE}`, () 
         "GET fetch no-cors",
         "GET iframe",
         "GET img",
-        "GET null",
         "GET prefetch",
         "GET script",
         "GET stylesheet",
@@ -200,7 +232,12 @@ describe.skipIf(!CHROMIUM && !process.env.CI)(`a page in chromium${NOTICE}`, () 
     async (host) => {
       // a page's own name for the roles makes it a neighbour of theirs (same-site), another's a stranger (cross-site)
       const name = host === 'localhost' ? host : '127.0.0.1'
-      const tried = (await targets()).map((target) => ({ ...target, url: target.url.replace('127.0.0.1', name) }))
+      // both are told apart by one word of a header: what loads is tried on all routes by the stranger only
+      const tried = (await targets()).map((target) => ({
+        ...target,
+        url: target.url.replace('127.0.0.1', name),
+        loaded: host !== 'localhost' || target.visited,
+      }))
       const before = await state()
       const { learnt, answers } = await visit(host, tried)
       expect(answers.length).toBeGreaterThan(tried.length)

@@ -1,6 +1,8 @@
 // What anybody's web page can try on the servers that its reader's browser reaches. Every way resolves with what the page learnt, if anything.
 
 const PATIENCE_MS = 1_500
+/** Targets that are tried at the same time. */
+const AT_ONCE = 6
 
 /** Resolves with what `start` learns, or with nothing after a while. */
 function attempt(start) {
@@ -48,17 +50,28 @@ function framed(begin) {
   })
 }
 
+/** In one window for all: each one opened costs chromium more than all that is tried in it. */
+let windows = Promise.resolve()
 function opened(url) {
-  return attempt((learn) => {
-    const view = window.open(url)
-    const timer = setInterval(() => {
-      const seen = look(view)
-      if (!seen) return
-      clearInterval(timer)
-      view.close()
-      learn(seen.read)
-    }, 20)
-  })
+  const found = windows.then(() =>
+    attempt((learn) => {
+      const view = window.open('about:blank', 'the-window')
+      let isGone = false
+      const timer = setInterval(() => {
+        const seen = look(view)
+        if (!isGone) {
+          isGone = !seen
+          if (isGone) window.open(url, 'the-window')
+        } else if (seen) {
+          clearInterval(timer)
+          learn(seen.read)
+        }
+      }, 5)
+      setTimeout(clearInterval, PATIENCE_MS, timer)
+    }),
+  )
+  windows = found
+  return found
 }
 
 function fetched(url, init) {
@@ -98,11 +111,16 @@ function submitted(url, body) {
   })
 }
 
-const READING = {
+/** What a page's own script asks for. */
+const ASKING = {
   'fetch cors': (url) => fetched(url, {}),
-  'fetch cors with credentials': (url) => fetched(url, { credentials: 'include' }),
   'fetch no-cors': (url) => fetched(url, { mode: 'no-cors' }),
   'fetch HEAD no-cors': (url) => fetched(url, { mode: 'no-cors', method: 'HEAD' }),
+}
+
+/** What else asks in its name. */
+const LOADING = {
+  'fetch cors with credentials': (url) => fetched(url, { credentials: 'include' }),
   img: (url) => element('img', { src: url }),
   script: (url) => element('script', { src: url }),
   stylesheet: (url) => element('link', { rel: 'stylesheet', href: url }),
@@ -110,7 +128,7 @@ const READING = {
   EventSource: (url) => listening(new EventSource(url)),
 }
 
-/** Each of these costs chromium a process, or is made to wait longer each time: on some addresses only. */
+/** Each of these costs chromium much, or is made to wait longer each time: on some addresses only. */
 const VISITING = {
   iframe: (url) => framed((frame) => Object.assign(frame, { src: url })),
   window: opened,
@@ -129,16 +147,17 @@ const WRITING = {
     fetched(url, { method, body, headers: { 'content-type': 'application/json' } }),
 }
 
-function waysOf({ method, visited }) {
-  if (method === 'GET') return { ...READING, ...(visited && VISITING) }
+function waysOf({ method, loaded, visited }) {
+  if (method === 'GET') return { ...ASKING, ...(loaded && LOADING), ...(visited && VISITING) }
   return { ...WRITING, ...(method === 'POST' && POSTING) }
 }
 
-/** Tries every way on every target, those of one server one after the other. Gives what was learnt, by way and URL. */
+/** Tries every way on every target, a few targets at a time. Gives what was learnt, by way and URL. */
 async function tryAll(targets) {
   const learnt = []
-  const tryServer = async (own) => {
-    for (const target of own) {
+  const left = targets.values()
+  const tryNext = async () => {
+    for (const target of left) {
       for (const [way, go] of Object.entries(waysOf(target))) {
         const separator = target.url.includes('?') ? '&' : '?'
         const found = await go(`${target.url}${separator}way=${encodeURIComponent(way)}`, target)
@@ -146,7 +165,7 @@ async function tryAll(targets) {
       }
     }
   }
-  await Promise.all(Object.values(Object.groupBy(targets, ({ url }) => new URL(url).origin)).map(tryServer))
+  await Promise.all(Array.from({ length: AT_ONCE }, tryNext))
   return learnt
 }
 window.tryAll = tryAll

@@ -30,6 +30,56 @@ describe('hideSecrets', () => {
     })
   })
 
+  it.each([
+    [{ raw: ['Cookie', 'sid=abc', 'X-Api-Key', 'zzz'] }, { raw: ['Cookie', '[hidden]', 'X-Api-Key', '[hidden]'] }],
+    [
+      ['Host', 'a', 'Authorization', 'hunter2'],
+      ['Host', 'a', 'Authorization', '[hidden]'],
+    ],
+    [
+      [
+        ['cookie', 'sid=1'],
+        ['host', 'a'],
+      ],
+      [
+        ['cookie', '[hidden]'],
+        ['host', 'a'],
+      ],
+    ],
+    [[['otp', 123_456]], [['otp', '[hidden]']]],
+    [
+      ['run', '--password', 'hunter2', '-v'],
+      ['run', '--password', '[hidden]', '-v'],
+    ],
+    [
+      ['--password', '--force'],
+      ['--password', '--force'],
+    ],
+    [
+      { name: 'password', val: 'x' },
+      { name: 'password', val: '[hidden]' },
+    ],
+    [
+      { Name: 'DB_PASSWORD', Value: 'x' },
+      { Name: 'DB_PASSWORD', Value: '[hidden]' },
+    ],
+    [
+      { key: 'authorization', value: { stringValue: 'x' } },
+      { key: 'authorization', value: '[hidden]' },
+    ],
+  ])('hides what stands beside a name: %j', (given, shown) => {
+    expect(hideSecrets(given)).toEqual(shown)
+  })
+
+  it.each([
+    [['username', 'password', 'email']],
+    [['could not read the token', 'trying again']],
+    [['name', 'token']],
+    [{ name: 'token_count', value: 3 }],
+  ])('leaves names among names: %j', (given) => {
+    expect(hideSecrets(given)).toBe(given)
+  })
+
   it('gives back the very value when there is nothing to hide', () => {
     const value = { order: { id: 17 }, list: [1, 'two', { three: null }], token_count: 3 }
     expect(hideSecrets(value)).toBe(value)

@@ -1,10 +1,21 @@
 import { isSecretName } from './secret-name.ts'
 import { HIDDEN, hideInText } from './secret-text.ts'
 
+/** Keys of `{ "name": "Authorization", "value": "…" }`, as HTTP archives, forms, environments and attributes spell them. */
+const NAME_KEYS = bothCases('name', 'key', 'header', 'field', 'param', 'k')
+const VALUE_KEYS = bothCases('value', 'val', 'content', 'v')
+/** What can be a name in a list; a sentence isn't. */
+const NAME = /^[\w.-]{1,128}$/
+/** Keys remembered as showing no secret: nearly all are literals in source code, so they are few. */
+const MAX_PLAIN = 1_000
+
+const plainKeys = new Set<string>()
+
 /**
- * JSON without its secrets: what has a secret's name, at any depth, and what shows in texts and names. The same value when it holds none; else a
- * copy in which everything else is as it was.
+ * JSON without its secrets: what has a secret's name, at any depth, whether a key names it, a name beside it or the text before it in a list; and what
+ * shows in texts and keys. The same value when it holds none; else a copy in which everything else is as it was.
  * @example hideSecrets({ store: 'postgres://ann:pass@db' }) // { store: 'postgres://[hidden]@db' }
+ * @example hideSecrets(['--password', 'hunter2']) // ['--password', '[hidden]']
  */
 export function hideSecrets(value: unknown): unknown {
   if (typeof value === 'string') return hideInText(value)
@@ -13,32 +24,54 @@ export function hideSecrets(value: unknown): unknown {
 }
 
 /** What stands under a secret's name, as it may be shown: nothing, a yes or a no give nothing away. */
-export function hideNamed(value: unknown): unknown {
+function hideNamed(value: unknown): unknown {
   return value === '' || value === null || value === undefined || typeof value === 'boolean' ? value : HIDDEN
 }
 
 function hideInList(list: readonly unknown[]): readonly unknown[] {
-  const copy = list.map(hideSecrets)
-  return copy.some((value, i) => value !== list[i]) ? copy : list
+  let copy: unknown[] | undefined
+  for (const [index, held] of list.entries()) {
+    const shown = isNamedBefore(list, index) ? hideNamed(held) : hideSecrets(held)
+    if (shown === held) continue
+    copy ??= [...list]
+    copy[index] = shown
+  }
+  return copy ?? list
+}
+
+/** Whether the item before it names a secret: a flag does, and so does every other one of a list in pairs (`rawHeaders`, `Object.entries`). */
+function isNamedBefore(list: readonly unknown[], index: number): boolean {
+  const name = list[index - 1]
+  if (typeof name !== 'string' || !NAME.test(name) || !isSecretName(name)) return false
+  if (!name.startsWith('-')) return index % 2 === 1 && list.length % 2 === 0
+  const held = list[index]
+  return typeof held !== 'string' || !held.startsWith('-')
 }
 
 function hideInFields(fields: object): object {
-  const named = nameIn(fields)
-  const isPair = named !== undefined && isSecretName(named)
-  let changed = false
-  const shown: [string, unknown][] = []
-  for (const [key, held] of Object.entries(fields)) {
-    const to = isSecretName(key) || (isPair && key === 'value') ? hideNamed(held) : hideSecrets(held)
-    const name = hideInText(key)
-    if (to !== held || name !== key) changed = true
-    shown.push([name, to])
+  const entries = Object.entries(fields)
+  const isPair = entries.some(
+    ([key, name]) => NAME_KEYS.has(key) && typeof name === 'string' && NAME.test(name) && isSecretName(name),
+  )
+  let copy: [string, unknown][] | undefined
+  for (const [index, [key, held]] of entries.entries()) {
+    const isNamed = isSecretName(key) || (isPair && VALUE_KEYS.has(key))
+    const shown = isNamed ? hideNamed(held) : hideSecrets(held)
+    const name = hideInKey(key)
+    if (shown === held && name === key) continue
+    copy ??= [...entries]
+    copy[index] = [name, shown]
   }
-  return changed ? Object.fromEntries(shown) : fields
+  return copy ? Object.fromEntries(copy) : fields
 }
 
-/** The name in `{ "name": "Authorization", "value": "…" }`, as in an HTTP archive. */
-function nameIn(fields: object): string | undefined {
-  if (!('value' in fields)) return undefined
-  const name = 'name' in fields ? fields.name : 'key' in fields ? fields.key : undefined
-  return typeof name === 'string' ? name : undefined
+function hideInKey(key: string): string {
+  if (plainKeys.has(key)) return key
+  const shown = hideInText(key)
+  if (shown === key && key.length <= 64 && plainKeys.size < MAX_PLAIN) plainKeys.add(key)
+  return shown
+}
+
+function bothCases(...keys: readonly string[]): ReadonlySet<string> {
+  return new Set(keys.flatMap((key) => [key, `${key.charAt(0).toUpperCase()}${key.slice(1)}`]))
 }

@@ -11,6 +11,24 @@ describe('redact', () => {
     })
   })
 
+  it('knows a secret wherever hideSecrets knows it', () => {
+    const jwt = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl'
+    const metadata = {
+      headers: [{ name: 'Authorization', value: 'hunter2' }],
+      [jwt]: 1,
+      raw: ['Cookie', 'hunter2'],
+      map: new Map([['token', 'hunter2']]),
+      set: new Set(['--password', 'hunter2']),
+    }
+    expect(redact(metadata)).toEqual({
+      headers: [{ name: 'Authorization', value: '[hidden]' }],
+      '[hidden]': 1,
+      raw: ['Cookie', '[hidden]'],
+      map: { token: '[hidden]' },
+      set: ['--password', '[hidden]'],
+    })
+  })
+
   it('leaves the rest as it is', () => {
     const metadata = { method: 'GET', status: 200, tokens: 12, ok: true, none: null, list: [1, 'two', { three: 3 }] }
     expect(redact(metadata)).toEqual(metadata)

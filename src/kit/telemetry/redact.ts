@@ -1,6 +1,5 @@
-import { isSecretName } from '../secrets/secret-name.ts'
 import { hideInText } from '../secrets/secret-text.ts'
-import { hideNamed } from '../secrets/secret-values.ts'
+import { hideSecrets } from '../secrets/secret-values.ts'
 
 const MAX_DEPTH = 8
 /** Values looked at in one entry's metadata; what comes after is left out. */
@@ -8,22 +7,24 @@ const MAX_VALUES = 500
 /** Characters kept of one text, and of all texts of one entry's metadata. */
 const MAX_TEXT = 8_192
 const MAX_TEXTS = 10_240
+
 /** A text without the secrets that show in it: at most 8 192 characters of it, well-formed. */
 export function redactText(text: string): string {
   return hideInText(cut(text, MAX_TEXT)).toWellFormed()
 }
 
 /**
- * A copy of a log entry's metadata that can be written down: what has a secret's name, at any depth, and secrets inside texts hidden, everything
- * else as plain JSON values. Bounded: eight levels, 500 values, 10 240 characters. Never throws, whatever it is given (cycles, getters that throw, BigInt, functions); errors keep name, message,
- * stack, code and cause.
+ * A copy of a log entry's metadata that can be written down: plain JSON values, the secrets among them hidden. Bounded: eight levels, 500 values,
+ * 10 240 characters. Never throws, whatever it is given (cycles, getters that throw, BigInt, functions); errors keep name, message, stack, code and
+ * cause.
  */
 export function redact(metadata: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const copy = new Redaction().copy(metadata, 0)
+  const copy = hideSecrets(new PlainCopy().copy(metadata, 0))
   return typeof copy === 'object' && copy !== null && !Array.isArray(copy) ? { ...copy } : { value: copy }
 }
 
-class Redaction {
+/** A bounded copy as plain JSON values. */
+class PlainCopy {
   #values = 0
   #texts = 0
   /** The objects around the one being copied: meeting one of them again is a cycle. */
@@ -64,7 +65,7 @@ class Redaction {
         copy['…'] = 'more was left out'
         break
       }
-      const value = isSecretName(key) ? hideNamed(fields[key]) : this.#field(fields, key, depth)
+      const value = this.#field(fields, key, depth)
       if (key === '__proto__') Object.defineProperty(copy, key, { value, enumerable: true })
       else copy[this.#key(key)] = value
     }
@@ -103,7 +104,7 @@ class Redaction {
   #text(text: string): string {
     const kept = cut(text, Math.min(MAX_TEXT, MAX_TEXTS - this.#texts))
     this.#texts += kept.length
-    return hideInText(kept).toWellFormed()
+    return kept.toWellFormed()
   }
 }
 

@@ -57,6 +57,14 @@ describe('isSecretName', () => {
     'authorization_code',
     'SMTP_PASS',
     'api key',
+    'apiToken_v2',
+    'private_key_pem',
+    'tls_key',
+    'server_key',
+    'sslKey',
+    'X-Auth',
+    'next_auth_token',
+    'code_verifier',
   ])('knows %s', (name) => {
     expect(isSecretName(name)).toBe(true)
   })
@@ -99,6 +107,17 @@ describe('isSecretName', () => {
     'compass',
     'path',
     'pw_changed',
+    'next_token',
+    'nextToken',
+    'NextContinuationToken',
+    'nextPageToken',
+    'page_token',
+    'nextpagetoken',
+    'continuation_token',
+    'sync_token',
+    'resumeToken',
+    'eos_token',
+    'api_v2',
     'constructor',
     '__proto__',
   ])('leaves %s', (name) => {

@@ -13,27 +13,33 @@ const SECRETS = set(
 /** Nouns that are one when a word before says of what. */
 const QUALIFIED: Readonly<Record<string, ReadonlySet<string>>> = {
   key: set(
-    'api private secret access signing encryption decryption master shared account auth ssh hmac aes rsa session subscription app',
+    'api private secret access signing encryption decryption master shared account auth ssh hmac aes rsa session subscription app ' +
+      'tls ssl server client deploy license webhook admin vault',
   ),
   keys: set('api private secret access signing encryption ssh'),
   tokens: set('access refresh auth bearer api id session csrf xsrf'),
   pass: set(
     'db database user smtp imap mail mysql postgres pg redis mongo ftp ssh admin root auth login proxy http basic ldap amqp rabbitmq',
   ),
-  auth: set('basic proxy http'),
+  auth: set('basic proxy http x'),
   code: set('authorization auth otp totp mfa recovery verification'),
   codes: set('recovery backup'),
   string: set('connection'),
   id: set('session sess'),
   sid: set('connect'),
+  verifier: set('code'),
 }
+/** Words before it that make a token a place in a list or in a text. */
+const CURSORS = set(
+  'next page paging pagination continuation continue sync resume cursor skip eos bos pad unk mask stop cancellation',
+)
 /** Words at the end that say only in which shape it comes. */
 const SHAPES = set(
-  'value header text raw plain plaintext encoded base b hex hash hashed digest md sha bcrypt old new current',
+  'value header text raw plain plaintext encoded base b hex hash hashed digest md sha bcrypt old new current v pem der',
 )
 /** What a name written in one piece ends with: `accesstoken`, `dbpassword`, `setcookie`. */
 const IN_ONE_PIECE =
-  /(?:password|passwd|passphrase|secret|credentials?|token|cookie|authorization|jwt|apikey|privatekey|secretkey|accesskey|signingkey|authkey|signature)$/
+  /(?:password|passwd|passphrase|secret|credentials?|(?<!next|page|continuation|sync|resume)token|cookie|authorization|jwt|apikey|privatekey|secretkey|accesskey|signingkey|authkey|signature)$/
 
 /** Where a name in camel case, snake case, kebab case, with dots or digits is cut into words. */
 const WORDS = /[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+/g
@@ -59,6 +65,7 @@ function isSecret(parts: readonly string[]): boolean {
   while (words.length > 1 && isShape(words.at(-1) ?? '')) words.pop()
   const noun = words.at(-1) ?? ''
   const before = words.at(-2)
+  if (noun === 'token' && before !== undefined && CURSORS.has(before)) return false
   if (SECRETS.has(noun) || IN_ONE_PIECE.test(noun)) return true
   return before !== undefined && Object.hasOwn(QUALIFIED, noun) && QUALIFIED[noun]?.has(before) === true
 }

@@ -50,6 +50,26 @@ describe('hideInText', () => {
     // in two pieces, or those who look for keys in repositories find these
     [`sk_${'live'}_0123456789abcdefghijklmn`, '[hidden]'],
     [`AIza${'S'.repeat(35)}`, '[hidden]'],
+    [`client GOCSPX-${'a1B2'.repeat(7)} of`, 'client [hidden] of'],
+    [`dop_v1_${'0a'.repeat(32)}`, '[hidden]'],
+    [`id LTAI5t${'aB3'.repeat(6)}`, 'id [hidden]'],
+    [`id AKID${'aB3d'.repeat(8)}`, 'id [hidden]'],
+    [`hvs.${'CAES-'.repeat(5)}`, '[hidden]'],
+    [`hf_${'aBcD'.repeat(8)}xy`, '[hidden]'],
+    [`dckr_pat_${'aB-3_'.repeat(5)}xy`, '[hidden]'],
+    [`shpat_${'0a'.repeat(16)}`, '[hidden]'],
+    [`pypi-AgEI${'aB-3'.repeat(6)}`, '[hidden]'],
+    [`AGE-SECRET-KEY-1${'QPZR'.repeat(14)}`, '[hidden]'],
+    ['xapp-1-A0123456789-0123456789', '[hidden]'],
+    [
+      `posted to https://hooks.slack.com/${'services'}/T000/B000/XXXXabcd: 404`,
+      'posted to https://hooks.slack.com/services/[hidden]: 404',
+    ],
+    ['https://discord.com/api/webhooks/123/abc-DEF_1 gone', 'https://discord.com/api/webhooks/[hidden] gone'],
+    ['Password=b c d;', 'Password=[hidden];'],
+    ['Server=db;Password=b c d;Port=1', 'Server=db;Password=[hidden];Port=1'],
+    ['Driver=x;Pwd={b;c};', 'Driver=x;Pwd=[hidden];'],
+    ['next_token=abc password=hunter2 failed; retrying', 'next_token=abc password=[hidden] failed; retrying'],
     ['-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nnext', '[hidden]\nnext'],
     ['-----BEGIN PRIVATE KEY-----\\nMIIE', '[hidden]'],
   ])('hides the secret of %s', (text, shown) => {
@@ -77,6 +97,8 @@ describe('hideInText', () => {
     '--cookie-policy strict',
     '-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----',
     'key=AKIA',
+    'GET /orders?page_token=abc&next_token=def',
+    'AKID of the order, LTAI of the other, half_life, hvs.x, shp_to',
   ])('leaves %s', (text) => {
     expect(hideInText(text)).toBe(text)
   })

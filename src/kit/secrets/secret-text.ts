@@ -8,7 +8,7 @@ export const HIDDEN = '[hidden]'
  * long as it looks for nothing but fixed words.
  */
 const SUSPICIOUS =
-  /:\/\/|<\/|--[a-z]|pass|pw|secret|token|key|cred|auth|cookie|sig|sess|otp|cv[vc]|jw|bearer|basic |code|connstr|connection.?string|connect\.sid|eyJ|a[ks]ia|aiza|gh[pousr]_|github_pat|glpat-|xox|[rs]k_|sk-|npm_|SG\.|ya29/i
+  /:\/\/|<\/|--[a-z]|pass|pw|secret|token|key|cred|auth|cookie|sig|sess|otp|cv[vc]|jw|bearer|basic |code|connstr|connection.?string|connect\.sid|eyJ|a[ks]ia|aiza|gh[pousr]_|github_pat|gl[a-z]{2,4}-|xox|xapp|gocspx|do[opr]_v|ltai|akid|hv[bsr]\.|hf_|dckr_|shp[a-z]{2}_|pypi-|hooks\.|webhook|[rs]k_|sk-|npm_|SG\.|ya29/i
 
 /** What shows by itself that it is one, by who gave it out. */
 const KNOWN_SHAPES = [
@@ -18,8 +18,20 @@ const KNOWN_SHAPES = [
   String.raw`\bya29\.[\w-]{10,}`,
   String.raw`\bgh[pousr]_[A-Za-z0-9]{20,}`, // GitHub
   String.raw`\bgithub_pat_\w{20,}`,
-  String.raw`\bglpat-[\w-]{20,}`, // GitLab
-  String.raw`\bxox[a-z]-[\w-]{8,}`, // Slack
+  String.raw`\bgl(?:pat|dt|rt|cbt|ptt|soat|ft)-[\w-]{20,}`, // GitLab
+  String.raw`\b(?:xox[a-z]|xapp)-[\w-]{8,}`, // Slack
+  String.raw`(?<=\bhooks\.slack\.com/(?:services|workflows|triggers)/)[\w/-]+`,
+  String.raw`(?<=\b(?:discord|discordapp)\.com/api/webhooks/)[\w/-]+`,
+  String.raw`\bGOCSPX-[\w-]{20,}`, // Google's OAuth clients
+  String.raw`\bdo[opr]_v1_[0-9a-f]{32,}`, // DigitalOcean
+  String.raw`\bLTAI[A-Za-z0-9]{12,}`, // Alibaba
+  String.raw`\bAKID[A-Za-z0-9]{13,}`, // Tencent
+  String.raw`\bhv[bsr]\.[\w-]{20,}`, // HashiCorp Vault
+  String.raw`\bhf_[A-Za-z0-9]{30,}`, // Hugging Face
+  String.raw`\bdckr_(?:pat|oat)_[\w-]{20,}`, // Docker
+  String.raw`\bshp(?:at|ca|pa|ss)_[0-9A-Fa-f]{32}`, // Shopify
+  String.raw`\bpypi-AgE[\w-]{20,}`,
+  String.raw`\bAGE-SECRET-KEY-1[A-Z0-9]{50,}`,
   String.raw`\b[sr]k_(?:live|test)_\w{8,}`, // Stripe
   String.raw`\bwhsec_\w{8,}`,
   String.raw`\bsk-[\w-]{32,}`, // OpenAI, Anthropic
@@ -45,6 +57,8 @@ const ELEMENT = /(<(?:\w{1,32}:)?([A-Za-z][\w.-]{0,63})>)[^<]+(?=<\/)/g
 /** The name and the sign of `name=value`, `"name": "value"`, `\"name\":\"value\"`, `name: 'value'`; the name may have a word before it (`api key: …`). */
 const NAMED =
   /(?<![\w.-])(-{0,2}(?:(?:api|secret|private|access|signing|auth|client) )?[A-Za-z_][\w.-]*)((?:\]|%5D)?\\{0,4}["']?[ \t]{0,8}(?:=>|:=|[=:])[ \t]{0,8}(?:\[(?=["'\\]))?)/gi
+/** A value with spaces, or in braces, as a connection string's field: up to the semicolon (ODBC: https://learn.microsoft.com/sql/odbc). */
+const FIELD = /\{[^}\r\n]{0,128}\}(?=;|$)|[^\s;="'{}&,\\][^;="'{}&\\\r\n]*(?=;)/y
 /** What is assigned, without its closing quote; a list or an object isn't, its own names tell. */
 const VALUE =
   /(\\{1,4}["'])[^"'\\]*|(")(?:[^"\\]|\\.)*|(')(?:[^'\\]|\\.)*|(?:\[hidden\]|[^\s"'&,;}\\{[])[^\s"'&,;}\\]*/sy
@@ -92,16 +106,29 @@ function hideAssigned(text: string): string {
   for (let named = NAMED.exec(text); named !== null; named = NAMED.exec(text)) {
     const [, name = '', sign = ''] = named
     if (!isSecretName(name)) continue
-    VALUE.lastIndex = NAMED.lastIndex
-    const [value, ...quotes] = VALUE.exec(text) ?? []
+    const at = NAMED.lastIndex
+    const [value, ...quotes] = (sign.trim() === '=' && fieldAt(text, named.index, at)) || valueAt(text, at)
     if (value === undefined) continue
     const quote = quotes.find((mark) => mark !== undefined) ?? ''
     if (!isGivenAway(name, sign, quote, value.slice(quote.length))) continue
-    shown += `${text.slice(done, NAMED.lastIndex)}${quote}${HIDDEN}`
-    done = VALUE.lastIndex
+    shown += `${text.slice(done, at)}${quote}${HIDDEN}`
+    done = at + value.length
     NAMED.lastIndex = done
   }
   return shown + text.slice(done)
+}
+
+function valueAt(text: string, at: number): readonly (string | undefined)[] {
+  VALUE.lastIndex = at
+  return VALUE.exec(text) ?? []
+}
+
+/** The value of a connection string's field whose name stands at `from`; undefined when it is no such field. */
+function fieldAt(text: string, from: number, at: number): readonly string[] | undefined {
+  const before = text.slice(Math.max(0, from - 2), from)
+  if (from > 0 && !/[;"']$|; $/.test(before)) return undefined
+  FIELD.lastIndex = at
+  return FIELD.exec(text) ?? undefined
 }
 
 /** Whether what stands behind a secret's name is one: not nothing, and no word of a sentence. */

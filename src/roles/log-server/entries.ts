@@ -32,9 +32,6 @@ const WORD_MS = 2
 /** How often entries may meet ids that are taken; the last time they step aside by up to a minute. */
 const MAX_ATTEMPTS = 9
 
-/** All readers that come back to the end of the log. */
-const RETURNING: Searcher = { name: 'returning readers', signal: new AbortController().signal }
-
 /** The stored log entries. */
 export class Entries {
   readonly #store: Store<LogTables>
@@ -75,8 +72,8 @@ export class Entries {
   }
 
   /** The newest entries that fit of those after the one with this id, oldest first: what a reader who was away has missed. */
-  async since(filter: EntryFilter, id: number, limit: number): Promise<readonly EntryRow[]> {
-    const { rows } = await this.#search(filter, Number.MAX_SAFE_INTEGER, id + 1, limit, RETURNING)
+  async since(filter: EntryFilter, id: number, limit: number, searcher: Searcher): Promise<readonly EntryRow[]> {
+    const { rows } = await this.#search(filter, Number.MAX_SAFE_INTEGER, id + 1, limit, searcher)
     return rows.toReversed()
   }
 

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import type { Clock } from '../../drivers/clock.ts'
+import { callerName } from '../../kit/http/caller-name.ts'
 import { eventStream } from '../../kit/http/event-stream.ts'
 import { route } from '../../kit/http/route.ts'
 import type { Waits } from '../../kit/http/waits.ts'
@@ -81,8 +82,8 @@ export function logRoutes({ entries, tail, clock, log, waits, onAccepted }: LogR
     (c) => {
       const filter = c.req.valid('query')
       const last = c.req.header('last-event-id') ?? ''
-      const after = /^\d{1,16}$/.test(last) ? Number(last) : undefined
-      return eventStream(c, { waits, log }, (events) => tail.follow(events, filter, entries, after))
+      const back = /^\d{1,16}$/.test(last) ? { entries, caller: callerName(c), after: Number(last) } : undefined
+      return eventStream(c, { waits, log }, (events) => tail.follow(events, filter, back))
     },
   )
 

@@ -11,6 +11,16 @@ const MAX_REPLAYED = 1_000
 /** What a row takes in memory besides its texts, bytes. */
 const ROW_BYTES = 300
 
+/** A reader who was away. */
+export interface Return {
+  /** What is stored. */
+  readonly entries: Pick<Entries, 'since'>
+  /** Whose share of the searches it takes. */
+  readonly caller: string
+  /** The last id it has seen. */
+  readonly after: number
+}
+
 /** Passes entries on to those who follow the log, as they are stored. */
 export class Tail {
   readonly #stored = new Broadcast<EntryRow>({ eventOf, sizeOf })
@@ -27,13 +37,16 @@ export class Tail {
 
   /**
    * Writes the entries that fit to a stream until it is over.
-   * @param after the last id the reader has seen: what came since is given first, the newest thousand at most
+   * @param back for a reader who comes back: what came since is given first, the newest thousand at most. Rejects with AppError `UNAVAILABLE` when
+   * this reader's caller, or all together, search for too much already
    */
-  async follow(events: EventStream, filter: EntryFilter, entries: Entries, after?: number): Promise<void> {
+  async follow(events: EventStream, filter: EntryFilter, back?: Return): Promise<void> {
     const fits = entryMatcher(filter)
     const begin = this.#stored.end
-    if (after === undefined) return this.#stored.follow(events, fits, begin)
-    const replayed = await entries.since(filter, after, MAX_REPLAYED)
+    if (back === undefined) return this.#stored.follow(events, fits, begin)
+    const { entries, caller, after } = back
+    const searcher = { name: caller, signal: events.signal }
+    const replayed = await entries.since(filter, after, MAX_REPLAYED, searcher)
     for (const row of replayed) {
       if (!(await events.room())) return
       events.send(eventOf(row))

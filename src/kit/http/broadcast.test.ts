@@ -93,6 +93,22 @@ describe('Broadcast', () => {
     expect(turns).toBeGreaterThanOrEqual(6)
   })
 
+  it('lets other work have its turn between one reader’s news', async () => {
+    const { news } = numbers()
+    const slow = reader()
+    const busy = () => {
+      const until = performance.now() + 2
+      while (performance.now() < until);
+      return true
+    }
+    void news.follow(slow.events, busy)
+    news.tell(range(0, 30))
+    let turns = 0
+    for (; slow.frames.length < 30; turns++) await new Promise(setImmediate)
+    expect(turns).toBeGreaterThanOrEqual(10)
+    slow.events.cut()
+  })
+
   it('keeps nothing for a reader without room, and cuts it once it is too far behind', async () => {
     const { news } = numbers(1_000)
     const slow = reader({ hasRoom: false })

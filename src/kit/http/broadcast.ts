@@ -110,7 +110,7 @@ export class Broadcast<T> {
     let served = 0
     for (; served < turns.length && performance.now() < until; served++) {
       const reader = turns[served]
-      if (reader) this.#advance(reader)
+      if (reader) this.#advance(reader, until)
     }
     this.#turns = [...turns.slice(served), ...this.#turns]
     this.#serving = this.#turns.length > 0
@@ -122,13 +122,13 @@ export class Broadcast<T> {
     return kept.frame
   }
 
-  /** Takes a reader on by a stride. */
-  #advance(reader: Reader<T>): void {
+  /** Takes a reader on by a stride, or until its time is over. */
+  #advance(reader: Reader<T>, until: number): void {
     const { events, fits } = reader
     if (reader.at < this.#first) events.cut()
     if (events.signal.aborted) return
     const stop = Math.min(reader.at + STRIDE, this.end)
-    while (reader.at < stop && events.hasRoom) {
+    while (reader.at < stop && events.hasRoom && performance.now() < until) {
       const kept = this.#kept[reader.at++ - this.#first]
       if (kept && fits(kept.news)) events.send(this.#frameOf(kept))
     }

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
-import { countWords, matchesSearch, parseSearch, toMatchExpression } from './search-query.ts'
+import { countWords, parseSearch, searchMatcher, toMatchExpression, wordsOf } from './search-query.ts'
 
 const database = new DatabaseSync(':memory:')
 database.exec(`create virtual table entries using fts5(text, tokenize = 'unicode61 remove_diacritics 2')`)
@@ -91,13 +91,13 @@ describe('toMatchExpression', () => {
   })
 })
 
-describe('matchesSearch', () => {
+describe('searchMatcher', () => {
   it('agrees with the index', () => {
     const word = fc.constantFrom('order', 'Order', 'created', 'créé', '17', 'id', 'x')
     const mark = fc.constantFrom(' ', ' ', '-', '.', '"', ': ', '_', '\n')
     const phrase = fc.array(fc.oneof(word, mark), { maxLength: 12 }).map((parts) => parts.join(''))
     const property = fc.property(phrase, phrase, (search, text) => {
-      expect(matchesSearch(parseSearch(search), text)).toBe(found(search, text))
+      expect(searchMatcher(parseSearch(search))(wordsOf(text))).toBe(found(search, text))
     })
     fc.assert(property, { numRuns: 1_000 })
   })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { EventStream } from '../../kit/http/event-stream.ts'
 import { Searches } from './searches.ts'
+import type { EntryRow } from './tables.ts'
 import { Tail } from './tail.ts'
 
 /** A stream of a reader who may leave. */
@@ -20,6 +21,37 @@ function reader() {
   }
   return events
 }
+
+describe('readers who search', () => {
+  it('share the words of an entry, looked for once', async () => {
+    let reads = 0
+    const row: EntryRow = {
+      id: 1,
+      at: 0,
+      level: 1,
+      service: 's',
+      instance: '',
+      get message() {
+        reads++
+        return 'order created'
+      },
+      trace_id: null,
+      span_id: null,
+      metadata: null,
+    }
+    const tail = new Tail()
+    let sent = 0
+    const readers = Array.from({ length: 5 }, () => ({ ...reader(), send: () => ++sent > 0 }))
+    const following = readers.map((events, n) => tail.follow(events, { q: n % 2 === 0 ? 'order' : 'paid' }))
+    tail.publish([row])
+    await expect.poll(() => sent).toBe(3)
+    await new Promise(setImmediate)
+    // how large it is, its words, and the event
+    expect(reads).toBe(3)
+    for (const { cut } of readers) cut()
+    await Promise.all(following)
+  })
+})
 
 describe('a reader who comes back', () => {
   it('takes its own caller’s share of the searches, and no more once it has left', async () => {

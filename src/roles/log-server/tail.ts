@@ -3,13 +3,29 @@ import type { EventStream } from '../../kit/http/event-stream.ts'
 import { LEVELS } from '../../kit/telemetry/log.ts'
 import { type Entries, entryJson } from './entries.ts'
 import type { EntryFilter } from './entry-list.ts'
-import { matchesSearch, parseSearch } from './search-query.ts'
+import { parseSearch, searchMatcher, wordsOf } from './search-query.ts'
 import type { EntryRow } from './tables.ts'
 
 /** Entries a reader who comes back is given of what came while it was away. */
 const MAX_REPLAYED = 1_000
-/** What a row takes in memory besides its texts, bytes. */
+/** What a row takes in memory besides its texts and their words, bytes. */
 const ROW_BYTES = 300
+
+/** An entry on its way to those who follow. */
+class StoredEntry {
+  readonly row: EntryRow
+  #words: string | undefined
+
+  constructor(row: EntryRow) {
+    this.row = row
+  }
+
+  /** Its words, looked for once for all who search. */
+  get words(): string {
+    this.#words ??= wordsOf(`${this.row.message} ${this.row.metadata ?? ''}`)
+    return this.#words
+  }
+}
 
 /** A reader who was away. */
 export interface Return {
@@ -23,7 +39,7 @@ export interface Return {
 
 /** Passes entries on to those who follow the log, as they are stored. */
 export class Tail {
-  readonly #stored = new Broadcast<EntryRow>({ eventOf, sizeOf })
+  readonly #stored = new Broadcast<StoredEntry>({ eventOf: ({ row }) => eventOf(row), sizeOf })
 
   /** Readers there are now. */
   get readers(): number {
@@ -32,7 +48,7 @@ export class Tail {
 
   /** Tells every reader of entries that are on disk now. */
   publish(rows: readonly EntryRow[]): void {
-    this.#stored.tell(rows)
+    this.#stored.tell(rows.map((row) => new StoredEntry(row)))
   }
 
   /**
@@ -53,7 +69,7 @@ export class Tail {
     }
     // what was stored during the replay may be part of it
     const known = new Set(replayed.map((row) => row.id))
-    await this.#stored.follow(events, (row) => !known.has(row.id) && fits(row), begin)
+    await this.#stored.follow(events, (entry) => !known.has(entry.row.id) && fits(entry), begin)
   }
 }
 
@@ -61,17 +77,17 @@ function eventOf(row: EntryRow) {
   return { id: String(row.id), data: entryJson(row) }
 }
 
-function sizeOf({ message, metadata }: EntryRow): number {
-  return ROW_BYTES + message.length + (metadata?.length ?? 0)
+function sizeOf({ row: { message, metadata } }: StoredEntry): number {
+  return ROW_BYTES + 2 * (message.length + (metadata?.length ?? 0))
 }
 
 /** Whether an entry fits: the same as `Entries.find`, for an entry at hand. */
-function entryMatcher({ service, level, trace_id: trace, q }: EntryFilter): (row: EntryRow) => boolean {
+function entryMatcher({ service, level, trace_id: trace, q }: EntryFilter): (entry: StoredEntry) => boolean {
   const lowest = level === undefined ? 0 : LEVELS.indexOf(level)
-  const search = q ? parseSearch(q) : undefined
-  return (row) =>
-    row.level >= lowest &&
-    (service === undefined || row.service === service) &&
-    (trace === undefined || row.trace_id === trace) &&
-    (search === undefined || matchesSearch(search, `${row.message} ${row.metadata ?? ''}`))
+  const matches = q ? searchMatcher(parseSearch(q)) : undefined
+  return (entry) =>
+    entry.row.level >= lowest &&
+    (service === undefined || entry.row.service === service) &&
+    (trace === undefined || entry.row.trace_id === trace) &&
+    (matches === undefined || matches(entry.words))
 }

@@ -74,6 +74,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     folder: `${settings.data}/keys`,
     clock,
     calls: role.calls(ownFields(section)),
+    passesOn: role.passesOn ?? false,
   })
   const pipeline = createPipeline({
     service,

@@ -38,6 +38,8 @@ export interface Role<S extends z.ZodType = z.ZodType> {
   readonly needs: readonly string[]
   /** What it may do at other roles in token mode, besides what every service may (SERVICE_SCOPES). Default nothing. */
   readonly calls?: (config: z.infer<S>) => readonly string[]
+  /** Passes on what others ask, and says for whom: the roles believe that of it. Default false. */
+  readonly passesOn?: boolean
   /** Part of `msvc up` unless false. Default true. */
   readonly inUp?: boolean
   /** Gets everything through `ctx`; what it opens itself it gives to `ctx.defer`. */

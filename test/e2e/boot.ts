@@ -14,6 +14,8 @@ export interface BootOptions {
   readonly platform?: Readonly<Record<string, unknown>>
   /** Sections by role that differ from the defaults. */
   readonly sections?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  /** Names by role that differ from its own, as SERVICE_NAME says them. */
+  readonly names?: Readonly<Record<string, string>>
 }
 
 /** Roles running in this process on free ports, in a data folder of their own. `await using` stops them and removes it. */
@@ -38,7 +40,7 @@ export interface Booted extends AsyncDisposable {
  */
 export async function boot(
   roles: readonly string[],
-  { platform = {}, sections = {} }: BootOptions = {},
+  { platform = {}, sections = {}, names = {} }: BootOptions = {},
 ): Promise<Booted> {
   const folder = mkdtempSync(join(tmpdir(), 'msvc-e2e-'))
   const settings = Platform.parse({ ...platform, data: join(folder, 'data') })
@@ -62,6 +64,7 @@ export async function boot(
     }
     const host = await runRole(watched, {
       settings,
+      ...(names[name] !== undefined && { service: names[name] }),
       section: { ...own, host: '127.0.0.1', port: ports.get(name) ?? 0 },
       registryUrl: ports.has('registry') ? `http://127.0.0.1:${ports.get('registry')}` : '',
       version: '0.0.0-test',
@@ -101,7 +104,7 @@ export async function boot(
     url,
     routes: (role) => [...new Set(apps.get(role)?.routes.map(({ method, path }) => `${method} ${path}`))],
     fetch: (role, path, init) => fetch(new URL(path, url(role)), init),
-    token: (subject, ...scopes) => authority.mint({ subject, scopes, audience: 'api-gateway' }),
+    token: (subject, ...scopes) => authority.mint({ subject, scopes, audience: names.gateway ?? 'api-gateway' }),
     start,
     stop,
     [Symbol.asyncDispose]: stopAll,

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { systemClock } from '../../src/drivers/clock.ts'
+import type { TokenRequest } from '../../src/kit/auth/authority.ts'
 import { createAuthority } from '../../src/kit/auth/local-authority.ts'
 import { Order } from '../../src/roles/order/contract.ts'
 import { type Booted, boot } from './boot.ts'
@@ -24,6 +25,9 @@ const PAYMENTS = '/gateway/api/payments'
 const ORDER = JSON.stringify({ user_id: 1, product_name: 'Mouse', quantity: 1 })
 const JSON_TYPE = { 'content-type': 'application/json' }
 
+/** What a token may say of who shows it. */
+type Marks = Pick<TokenRequest, 'service' | 'passesOn'>
+
 /** Words about themselves that clients may try, in every spelling. */
 const CLAIMS: readonly Record<string, string>[] = [
   {},
@@ -36,13 +40,19 @@ const CLAIMS: readonly Record<string, string>[] = [
   { connection: 'x-caller, x-user-id, authorization' },
 ]
 
-describe.each(['local', 'token'] as const)('behind a public route, in %s mode', (mode) => {
+describe.each([
+  ['local', 'api-gateway'],
+  ['token', 'api-gateway'],
+  // SERVICE_NAME: what tokens say of a service, its name among it, is the operator's choice
+  ['token', 'edge'],
+] as const)('behind a public route, in %s mode, of a gateway called %s', (mode, name) => {
   let platform: Booted
   let alices: number
   beforeAll(async () => {
     platform = await boot(['registry', 'broker', 'user', 'order', 'payment', 'gateway'], {
       platform: { auth: { mode, hosts: mode === 'token' ? ['127.0.0.1'] : [] } },
       sections: { gateway: { routes: ROUTES } },
+      names: { gateway: name },
     })
     const made = await ask('POST', ORDERS, { headers: await bearer('alice'), body: ORDER })
     alices = Order.parse(await made.json()).id
@@ -100,6 +110,15 @@ describe.each(['local', 'token'] as const)('behind a public route, in %s mode', 
     expect(await place(carol)).toBe('true')
   })
 
+  it('joins a user with the orders of who asks', async () => {
+    const joined = async (subject: string) => {
+      const answer = await ask('GET', '/gateway/api/users/1/orders', { headers: await bearer(subject) })
+      return idsOf(Response.json(z.object({ orders: z.unknown() }).parse(await answer.json()).orders))
+    }
+    expect(await joined('alice')).toEqual([alices])
+    expect(await joined('bob')).toEqual([])
+  })
+
   it('leaves the role’s own port as it is', async () => {
     if (mode === 'local') {
       expect(await idsOf(await platform.fetch('order', '/api/orders'))).toContain(alices)
@@ -110,19 +129,25 @@ describe.each(['local', 'token'] as const)('behind a public route, in %s mode', 
       folder: join(platform.settings.data, 'keys'),
       clock: systemClock,
     })
-    const list = async (subject: string, service: boolean, headers: Record<string, string> = {}) => {
+    const list = async (subject: string, marks: Marks, headers: Record<string, string> = {}) => {
       const scopes = ['orders:read']
-      const token = await authority.mint({ subject, audience: 'order-service', scopes, service })
+      const token = await authority.mint({ subject, audience: 'order-service', scopes, ...marks })
       const answer = await platform.fetch('order', '/api/orders', {
         headers: { ...headers, authorization: `Bearer ${token}` },
       })
       return (await idsOf(answer)).length
     }
-    expect(await list('alice', false)).toBe(1)
-    expect(await list('mallory', false, { 'x-user-id': 'alice', 'x-caller': 'user' })).toBe(0)
-    expect(await list('shop-service', true)).toBeGreaterThan(1)
-    expect(await list('api-gateway', true)).toBe(0)
-    expect(await list('api-gateway', true, { 'x-caller': 'nobody' })).toBe(0)
-    expect(await list('api-gateway', true, { 'x-caller': 'user', 'x-user-id': 'alice' })).toBe(1)
+    const [service, passesOn] = [{ service: true }, { service: true, passesOn: true }]
+    const asAlice = { 'x-caller': 'user', 'x-user-id': 'alice' }
+    expect(await list('alice', {})).toBe(1)
+    expect(await list('mallory', {}, asAlice)).toBe(0)
+    expect(await list('mallory', { passesOn: true }, asAlice)).toBe(0)
+    const all = await list('shop-service', service)
+    expect(all).toBeGreaterThan(1)
+    // a name makes nobody a gateway
+    expect(await list('api-gateway', service, asAlice)).toBe(all)
+    expect(await list(name, passesOn)).toBe(0)
+    expect(await list(name, passesOn, { 'x-caller': 'nobody' })).toBe(0)
+    expect(await list(name, passesOn, asAlice)).toBe(1)
   })
 })

@@ -13,6 +13,8 @@ export interface TokenRequest {
   readonly ttlSeconds?: number
   /** Marks the subject as a service of the platform. Default false. */
   readonly service?: boolean
+  /** Marks a service's token as one for what others ask, so that its word about who asks is believed. Default false. */
+  readonly passesOn?: boolean
 }
 
 /** What a renewed token should be for: less than the old one was for. */
@@ -44,9 +46,13 @@ export interface Authority {
   /**
    * A fresh token for a service that shows the one it has: the same subject, a life as long from now on, nothing that the old one didn't
    * allow. Throws AppError `UNAUTHENTICATED` for a token that `audience` wouldn't take or that has ended, without any skew; `FORBIDDEN` for a
-   * person's, `INVALID_REQUEST` (`invalid_scope`, `invalid_target`: RFC 6749 §5.2, RFC 8693 §2.2.2) for a wish that goes beyond it.
+   * person's and for one that passes on, `INVALID_REQUEST` (`invalid_scope`, `invalid_target`: RFC 6749 §5.2, RFC 8693 §2.2.2) for a wish that goes beyond it.
    */
   renew(token: string, audience: string, wish?: RenewalWish): Promise<Renewed>
-  /** A token by which `service` calls `audience`, with a service's scopes (SERVICE_SCOPES, and its role's `calls`), minted ahead of its expiry and kept until then. */
-  serviceToken(service: string, audience: string): Promise<string>
+  /**
+   * A token by which `service` calls `audience`, minted ahead of its expiry and kept until then. It has a service's scopes (SERVICE_SCOPES, and its
+   * role's `calls`), and for what a role that passes on (`Role.passesOn`) does for an asker the mark that it does.
+   * @param forAsker whether the call says for whom it is made. Default false.
+   */
+  serviceToken(service: string, audience: string, forAsker?: boolean): Promise<string>
 }

@@ -5,4 +5,6 @@ export interface Identity {
   readonly subject: string
   /** What the subject may do, such as `orders:write`. */
   readonly scopes: ReadonlySet<string>
+  /** Passes on what others ask, and says for whom with each request (X-Caller). Whose token says so is believed that. */
+  readonly passesOn?: true
 }

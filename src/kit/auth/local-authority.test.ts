@@ -122,6 +122,23 @@ describe('local authority', () => {
     }
   })
 
+  it('marks what a role that passes on does for an asker, and nothing else', async () => {
+    const clock = { now: () => wall, monotonic: () => wall }
+    const folderOf = { folder: join(folder, 'keys'), mode: 'token', issuer: 'msvc', clock } as const
+    const gateway = createAuthority({ ...folderOf, passesOn: true })
+    const marked = await gateway.serviceToken('edge', 'broker', true)
+    expect(await gateway.serviceToken('edge', 'broker', true)).toBe(marked)
+    expect(await authority.verify(marked, 'broker')).toMatchObject({ is: 'service', subject: 'edge', passesOn: true })
+    for (const token of [
+      await gateway.serviceToken('edge', 'broker'),
+      await authority.serviceToken('edge', 'broker', true),
+      await authority.mint({ subject: 'edge', audience: 'broker', scopes: [], passesOn: true }),
+    ]) {
+      expect(await authority.verify(token, 'broker')).not.toHaveProperty('passesOn')
+    }
+    await expect(authority.renew(marked, 'broker')).rejects.toMatchObject({ code: 'FORBIDDEN' })
+  })
+
   it('mints one token for several audiences, good for each and for no other', async () => {
     const audience = ['broker', AUDIENCE]
     const token = await authority.mint({ subject: 'shop', audience, scopes: [], service: true })

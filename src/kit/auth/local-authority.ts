@@ -31,6 +31,8 @@ export interface AuthorityOptions {
   readonly clock: Clock
   /** Scopes of service tokens besides SERVICE_SCOPES. Default none. */
   readonly calls?: readonly string[]
+  /** Whether what its service does for an asker is done by tokens that say so (`Role.passesOn`). Default false. */
+  readonly passesOn?: boolean
 }
 
 const Claims = z.object({
@@ -45,6 +47,7 @@ const Claims = z.object({
     .default('')
     .transform((text) => text.split(' ').filter((name) => name !== '')),
   service: z.boolean().default(false),
+  passes_on: z.boolean().default(false),
 })
 type Claims = z.output<typeof Claims>
 
@@ -62,7 +65,8 @@ interface KeptServiceToken {
  * const authority = createAuthority({ mode: 'local', issuer: 'msvc', folder: '.msvc/keys', clock: systemClock })
  * const token = await authority.mint({ subject: 'alice', audience: 'api-gateway', scopes: ['orders:write'] })
  */
-export function createAuthority({ mode, issuer, folder, clock, calls = [] }: AuthorityOptions): Authority {
+export function createAuthority(options: AuthorityOptions): Authority {
+  const { mode, issuer, folder, clock, calls = [], passesOn: mayPassOn = false } = options
   const verified = new Map<string, TokenCache>()
   const serviceTokens = new Map<string, KeptServiceToken>()
   const serviceScopes = [...new Set([...SERVICE_SCOPES, ...calls])]
@@ -86,7 +90,7 @@ export function createAuthority({ mode, issuer, folder, clock, calls = [] }: Aut
   }
 
   async function mint(request: TokenRequest): Promise<string> {
-    const { subject, audience, scopes, ttlSeconds = DEFAULT_TTL_SECONDS, service = false } = request
+    const { subject, audience, scopes, ttlSeconds = DEFAULT_TTL_SECONDS, service = false, passesOn = false } = request
     if (subject === '' || subject.length > 256) throw new AppError('USAGE', 'A subject has 1 to 256 characters')
     if (!(ttlSeconds > 0 && ttlSeconds <= MAX_TTL_SECONDS)) {
       throw new AppError('USAGE', `A token lives 1 to ${MAX_TTL_SECONDS} seconds, not ${ttlSeconds}`)
@@ -100,6 +104,7 @@ export function createAuthority({ mode, issuer, folder, clock, calls = [] }: Aut
     const token = await new SignJWT({
       ...(scopes.length > 0 && { scope: scopes.join(' ') }),
       ...(service && { service }),
+      ...(passesOn && { passes_on: passesOn }),
     })
       .setProtectedHeader({ alg: signing.algorithm, kid: signing.kid, typ: 'JWT' })
       .setIssuer(issuer)
@@ -138,11 +143,12 @@ export function createAuthority({ mode, issuer, folder, clock, calls = [] }: Aut
   }
 
   async function verifyFresh(token: string, audience: string): Promise<Identity> {
-    const { sub, exp, scope, service } = await claimsOf(token, audience)
+    const { sub, exp, scope, service, passes_on: passesOn } = await claimsOf(token, audience)
     const identity: Identity = Object.freeze({
       is: service ? 'service' : 'user',
       subject: sub,
       scopes: new Set(scope),
+      ...(service && passesOn && { passesOn }),
     })
     cacheFor(audience).set(token, identity, (exp + SKEW_SECONDS) * 1000)
     return identity
@@ -165,6 +171,7 @@ export function createAuthority({ mode, issuer, folder, clock, calls = [] }: Aut
         detail: `This token speaks for a person, ${old.sub}, who gets a new one from msvc token`,
       })
     }
+    if (old.passes_on) throw new AppError('FORBIDDEN', 'A token for what others ask is not renewed')
     const { scopes = old.scope, audiences = old.aud } = wish
     const beyond = 'a renewed token is for nothing that the old one was not for'
     const [scope] = scopes.filter((name) => !old.scope.includes(name))
@@ -177,12 +184,13 @@ export function createAuthority({ mode, issuer, folder, clock, calls = [] }: Aut
     return { token: await mint(request), scopes, expiresIn }
   }
 
-  function serviceToken(service: string, audience: string): Promise<string> {
-    const key = `${service} ${audience}`
+  function serviceToken(service: string, audience: string, forAsker = false): Promise<string> {
+    const passesOn = forAsker && mayPassOn
+    const key = `${service} ${audience} ${passesOn}`
     const kept = serviceTokens.get(key)
     const now = clock.now()
     if (kept && now < kept.renewAt) return kept.token
-    const token = mint({ subject: service, audience, scopes: serviceScopes, service: true })
+    const token = mint({ subject: service, audience, scopes: serviceScopes, service: true, passesOn })
     serviceTokens.set(key, { token, renewAt: now + DEFAULT_TTL_SECONDS * 1000 * RENEW_AFTER })
     token.catch(() => serviceTokens.delete(key))
     return token

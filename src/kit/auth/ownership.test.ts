@@ -19,7 +19,6 @@ describe('viewOf', () => {
     ['an admin', as('user', 'root', 'admin'), { sees: 'all' }],
     ['a service with the scope', as('service', 'shop-service', 'orders:read'), { sees: 'all' }],
     ['a service without it', as('service', 'shop-service', 'users:read', 'logs:write'), { sees: 'nothing' }],
-    ['the gateway by itself', as('service', 'api-gateway', 'orders:read', 'admin'), { sees: 'nothing' }],
   ])('lets %s see no more than he may', (_, asker, view) => {
     expect(viewOf(asker, 'orders')).toEqual(view)
   })

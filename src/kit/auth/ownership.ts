@@ -5,9 +5,6 @@ import type { Asker } from './asker.ts'
 /** The scope that sees and changes everybody's things. */
 const ADMIN_SCOPE = 'admin'
 
-/** The service that passes on what others ask, and says for whom. */
-export const GATEWAY = 'api-gateway'
-
 /** Which of the things that have owners are there for an asker. */
 export type View =
   | { readonly sees: 'all' }
@@ -19,8 +16,7 @@ const NOTHING: View = { sees: 'nothing' }
 
 /**
  * Decides ownership from who asks (design §6). A person sees his own things, and with the scope `admin` everybody's. A service sees all
- * when a scope of its own says so, and so does a local caller. Nobody sees nothing; neither does the gateway on its own behalf, nor somebody
- * of whom nothing is known.
+ * when a scope of its own says so, and so does a local caller. Nobody sees nothing; neither does somebody of whom nothing is known.
  * @param things as scopes name them, such as `orders`
  * @example viewOf(currentScope()?.asker, 'orders')
  */
@@ -31,9 +27,9 @@ export function viewOf(asker: Asker | undefined, things: string): View {
     case 'user':
       return asker.scopes.has(ADMIN_SCOPE) ? ALL : { sees: 'own', owner: asker.subject }
     case 'service': {
-      const { subject, scopes } = asker
+      const { scopes } = asker
       const may = scopes.has(`${things}:read`) || scopes.has(`${things}:write`) || scopes.has(ADMIN_SCOPE)
-      return may && subject !== GATEWAY ? ALL : NOTHING
+      return may ? ALL : NOTHING
     }
     default:
       return NOTHING

@@ -1,5 +1,5 @@
 import type { Clock } from '../../drivers/clock.ts'
-import { type Asker, identityOf, LOCAL } from '../auth/asker.ts'
+import { type Asker, CALLER_HEADER, identityOf, LOCAL } from '../auth/asker.ts'
 import type { Authority } from '../auth/authority.ts'
 import type { Balancer } from '../discovery/balancer.ts'
 import type { Directory } from '../discovery/directory.ts'
@@ -87,7 +87,10 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   ): Promise<Record<string, string>> {
     const headers = outgoingHeaders(span, scope, waitMs)
     if (agent !== undefined) headers['user-agent'] = agent
-    if (authority.mode === 'token') headers.authorization = `Bearer ${await authority.serviceToken(caller, service)}`
+    if (authority.mode === 'token') {
+      const token = await authority.serviceToken(caller, service, headers[CALLER_HEADER] !== undefined)
+      headers.authorization = `Bearer ${token}`
+    }
     return headers
   }
 

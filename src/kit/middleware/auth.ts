@@ -1,8 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
-import { type Asker, askerFromHeaders, LOCAL } from '../auth/asker.ts'
+import { type Asker, askerFromHeaders, LOCAL, NOBODY } from '../auth/asker.ts'
 import type { Authority } from '../auth/authority.ts'
 import type { Identity } from '../auth/identity.ts'
-import { GATEWAY } from '../auth/ownership.ts'
 import { demandScopes } from '../auth/scopes.ts'
 import { AppError } from '../errors.ts'
 import type { AppEnv } from '../role.ts'
@@ -19,7 +18,7 @@ export interface AuthOptions {
 /**
  * Finds out who asks, and leaves it in the scope (design §6), unless that is known already. In local mode a role is open to local callers and
  * believes their word. In token mode it wants a JWT for its own audience that allows the scope of the route, and believes a word about somebody
- * else only from the gateway. Whatever is answered is behind this link: a route that declares no scope is refused.
+ * else only from who passes on, who is nobody without one. Whatever is answered is behind this link: a route that declares no scope is refused.
  * Throws AppError `UNAUTHENTICATED`, `FORBIDDEN`.
  */
 export function auth({ authority, service }: AuthOptions): MiddlewareHandler<AppEnv> {
@@ -34,8 +33,7 @@ export function auth({ authority, service }: AuthOptions): MiddlewareHandler<App
     if (wanted?.[0] === 'public' && wanted.length === 1) return next()
     const caller = await authority.verify(bearerToken(c.req.header('authorization')), service)
     if (wanted) admit(caller, wanted)
-    const passesOn = caller.is === 'service' && caller.subject === GATEWAY
-    remember((passesOn ? askerFromHeaders((name) => c.req.header(name)) : undefined) ?? caller)
+    remember(caller.passesOn ? (askerFromHeaders((name) => c.req.header(name)) ?? NOBODY) : caller)
     return next()
   }
 }

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { type Caller, NOBODY } from '../../kit/auth/asker.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
 import type { Identity } from '../../kit/auth/identity.ts'
+import { wantSomebody } from '../../kit/auth/ownership.ts'
 import { demandScopes } from '../../kit/auth/scopes.ts'
 import { bearerToken } from '../../kit/middleware/auth.ts'
 import type { Access } from './route-table.ts'
@@ -18,17 +19,22 @@ export function identify(
   access: Access,
   authority: Authority,
   service: string,
-): Caller | Promise<Identity> {
+): Caller | Promise<Caller> {
   if (access === 'public' && !BEARER.test(authorization ?? '')) return NOBODY
   const token = bearerToken(authorization)
   const known = authority.recall(token, service)
-  if (known) return withScopes(known, access)
-  return authority.verify(token, service).then((identity) => withScopes(identity, access))
+  if (known) return admitted(known, access)
+  return authority.verify(token, service).then((identity) => admitted(identity, access))
 }
 
 const BEARER = /^bearer /i
 
-function withScopes(identity: Identity, access: Access): Identity {
+function admitted(identity: Identity, access: Access): Caller {
+  if (identity.passesOn) {
+    // whom another gateway asks for isn't read at this door
+    if (access !== 'public') wantSomebody(NOBODY, 'A token for what others ask is nobody’s own')
+    return NOBODY
+  }
   if (typeof access !== 'string') demandScopes(identity, access)
   return identity
 }

@@ -104,7 +104,7 @@ class Dispatch implements Watched {
       this.#attempt()
       return
     }
-    authority.serviceToken(service, route.upstream).then(
+    authority.serviceToken(service, route.upstream, true).then(
       (token) => {
         this.#serviceToken = token
         this.#attempt()

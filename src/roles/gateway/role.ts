@@ -15,6 +15,7 @@ export const gateway = defineRole({
   config: GatewayConfig,
   needs: ['registry', 'user', 'order'],
   calls: upstreamScopes,
+  passesOn: true,
   async start(ctx) {
     const { config, directory } = ctx
     return { ...createGateway(ctx), ready }

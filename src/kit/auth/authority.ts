@@ -51,7 +51,7 @@ export interface Authority {
   renew(token: string, audience: string, wish?: RenewalWish): Promise<Renewed>
   /**
    * A token by which `service` calls `audience`, minted ahead of its expiry and kept until then. It has a service's scopes (SERVICE_SCOPES, and its
-   * role's `calls`), and for what a role that passes on (`Role.passesOn`) does for an asker the mark that it does.
+   * role's `calls`); for what a role that passes on (`Role.passesOn`) does for an asker it has none, and the mark that it does.
    * @param forAsker whether the call says for whom it is made. Default false.
    */
   serviceToken(service: string, audience: string, forAsker?: boolean): Promise<string>

@@ -190,7 +190,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
     const kept = serviceTokens.get(key)
     const now = clock.now()
     if (kept && now < kept.renewAt) return kept.token
-    const token = mint({ subject: service, audience, scopes: serviceScopes, service: true, passesOn })
+    const token = mint({ subject: service, audience, scopes: passesOn ? [] : serviceScopes, service: true, passesOn })
     serviceTokens.set(key, { token, renewAt: now + DEFAULT_TTL_SECONDS * 1000 * RENEW_AFTER })
     token.catch(() => serviceTokens.delete(key))
     return token

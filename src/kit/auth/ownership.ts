@@ -49,12 +49,16 @@ export function visibleTo(view: View): Expression<SqlBool> {
 }
 
 /** Lets everybody pass who is somebody. Throws AppError `UNAUTHENTICATED` for nobody. @param why such as "An order belongs to who places it" */
-export function wantSomebody(asker: Asker | undefined, why: string): Exclude<Asker, { is: 'nobody' }> {
-  if (asker && asker.is !== 'nobody') return asker
+export function wantSomebody<A extends Asker>(asker: A | undefined, why: string): Exclude<A, { is: 'nobody' }> {
+  if (asker && isSomebody(asker)) return asker
   throw new AppError('UNAUTHENTICATED', 'Unauthorized', {
     detail: `${why}: send a token`,
     headers: { 'www-authenticate': 'Bearer' },
   })
+}
+
+function isSomebody<A extends Asker>(asker: A): asker is Exclude<A, { is: 'nobody' }> {
+  return asker.is !== 'nobody'
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Store } from '../../drivers/store/contract.ts'
 import type { ServiceClient } from '../client/service-client.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { runInOwnName } from '../telemetry/scope.ts'
 import type { Tracing } from '../telemetry/tracing.ts'
 import { inBackground } from './background.ts'
 import { createBrokerClient } from './broker-client.ts'
@@ -40,7 +41,9 @@ export function createMessaging(options: MessagingOptions): Messaging {
 
   return {
     async publish(events: readonly OutgoingEvent[]) {
-      if (events.length > 0) await broker.publish(events.map((event) => encodeOutgoing(event, service, clock).text))
+      if (events.length === 0) return
+      const texts = events.map((event) => encodeOutgoing(event, service, clock).text)
+      await runInOwnName(() => broker.publish(texts))
     },
     outbox<DB extends OutboxTable>(store: Store<DB>) {
       const relay = inBackground(tracing, 'outbox', () => startRelay({ store, broker, log, signal }))

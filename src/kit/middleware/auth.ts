@@ -1,8 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
-import { type Asker, askerFromHeaders, LOCAL, NOBODY } from '../auth/asker.ts'
+import { type Asker, askerFromHeaders, CALLER_HEADER, LOCAL, NOBODY } from '../auth/asker.ts'
 import type { Authority } from '../auth/authority.ts'
-import type { Identity } from '../auth/identity.ts'
-import { demandScopes } from '../auth/scopes.ts'
+import { demandOfPassedOn, demandScopes } from '../auth/scopes.ts'
 import { AppError } from '../errors.ts'
 import type { AppEnv } from '../role.ts'
 import { currentScope } from '../telemetry/scope.ts'
@@ -18,13 +17,19 @@ export interface AuthOptions {
 /**
  * Finds out who asks, and leaves it in the scope (design §6), unless that is known already. In local mode a role is open to local callers and
  * believes their word. In token mode it wants a JWT for its own audience that allows the scope of the route, and believes a word about somebody
- * else only from who passes on, who is nobody without one. Whatever is answered is behind this link: a route that declares no scope is refused.
+ * else only from who passes on, who is nobody without one. What a gateway passed on is judged by who asks there, in both modes: the gateway lends
+ * nobody a scope. Whatever is answered is behind this link: a route that declares no scope is refused.
  * Throws AppError `UNAUTHENTICATED`, `FORBIDDEN`.
  */
 export function auth({ authority, service }: AuthOptions): MiddlewareHandler<AppEnv> {
   if (authority.mode === 'local') {
     return function auth(c, next) {
-      remember(askerFromHeaders((name) => c.req.header(name)) ?? LOCAL)
+      const asker = askerFromHeaders((name) => c.req.header(name))
+      if (asker && c.req.header(CALLER_HEADER) !== undefined) {
+        const wanted = wantedScopes(c)
+        if (wanted) demandOfPassedOn(asker, scopesIn(wanted))
+      }
+      remember(asker ?? LOCAL)
       return next()
     }
   }
@@ -32,21 +37,21 @@ export function auth({ authority, service }: AuthOptions): MiddlewareHandler<App
     const wanted = wantedScopes(c)
     if (wanted?.[0] === 'public' && wanted.length === 1) return next()
     const caller = await authority.verify(bearerToken(c.req.header('authorization')), service)
-    if (wanted) admit(caller, wanted)
-    remember(caller.passesOn ? (askerFromHeaders((name) => c.req.header(name)) ?? NOBODY) : caller)
+    const asker = caller.passesOn ? (askerFromHeaders((name) => c.req.header(name)) ?? NOBODY) : caller
+    if (wanted) {
+      const scopes = scopesIn(wanted)
+      if (caller.passesOn) demandOfPassedOn(asker, scopes)
+      else demandScopes(caller, scopes)
+    }
+    remember(asker)
     return next()
   }
 }
 
-/** Lets a caller through to a route. Throws AppError `FORBIDDEN`. */
-function admit(caller: Identity, wanted: readonly string[]) {
-  if (wanted.length === 0) {
-    throw new AppError('FORBIDDEN', 'Forbidden', { detail: 'This route declares no scope: it is open to nobody' })
-  }
-  demandScopes(
-    caller,
-    wanted.filter((scope) => scope !== 'token' && scope !== 'public'),
-  )
+/** The scopes among what routes want. Throws AppError `FORBIDDEN` where nothing is declared. */
+function scopesIn(wanted: readonly string[]): readonly string[] {
+  if (wanted.length > 0) return wanted.filter((scope) => scope !== 'token' && scope !== 'public')
+  throw new AppError('FORBIDDEN', 'Forbidden', { detail: 'This route declares no scope: it is open to nobody' })
 }
 
 function remember(asker: Asker) {

@@ -27,6 +27,14 @@ export function runInScope<A extends unknown[], R>(scope: Scope, work: (...args:
   return storage.run(scope, work, ...args)
 }
 
+/** Runs `work` in the same scope, but for nobody who asks: for what a service does in its own name on account of a request. */
+export function runInOwnName<R>(work: () => R): R {
+  const scope = storage.getStore()
+  if (scope?.asker === undefined) return work()
+  const { asker: _, ...own } = scope
+  return storage.run(own, work)
+}
+
 /** Runs `work` outside of any scope: for background work that a request merely set off, such as shipping a batch. */
 export function runOutsideScope<R>(work: () => R): R {
   return storage.exit(work)

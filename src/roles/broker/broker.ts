@@ -18,7 +18,7 @@ import { topicRoutes } from './topic-routes.ts'
 /** What a broker needs of its role's context. */
 export type BrokerContext = Pick<
   RoleContext<BrokerConfig>,
-  'authority' | 'bus' | 'clock' | 'config' | 'metrics' | 'tracing' | 'log' | 'signal' | 'waits' | 'defer'
+  'bus' | 'clock' | 'config' | 'metrics' | 'tracing' | 'log' | 'signal' | 'waits' | 'defer'
 >
 
 /** Told of what happens, after it did. */
@@ -38,7 +38,7 @@ export interface Broker {
 /** Puts a broker together on its role's bus and takes the push deliveries up again that were under way before. */
 export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {}): Promise<Broker> {
   const { config, clock, tracing, log, signal, waits } = ctx
-  const ownership = createOwnership(ctx.authority.mode, config)
+  const ownership = createOwnership(config)
   const bus = await ctx.bus({
     maxTopics: config.max_topics,
     reservedTopics: ownership.reservedTopics,

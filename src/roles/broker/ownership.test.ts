@@ -146,12 +146,18 @@ describe('in token mode', () => {
 })
 
 describe('in local mode', () => {
-  it('everything is everybody’s: nobody is known there', async () => {
+  it('everything is a local caller’s, and nobody’s who says that he is another', async () => {
     await using broker = await runBroker()
-    const headers = { 'x-user-id': 'ann' }
-    expect((await broker.call('POST', '/broker/publish/payment.processed', '{}', headers)).status).toBe(202)
-    const group = { topic: 'order.created', group: 'payment-service' }
-    const { status, body } = await broker.call('POST', '/broker/subscriptions', group, headers)
-    expect([status, body.owner]).toEqual([201, undefined])
+    const ask = async (headers: Record<string, string>) => {
+      const publish = await broker.call('POST', '/broker/publish/payment.processed', '{}', headers)
+      const group = { topic: 'order.created', group: 'payment-service' }
+      const { status, body } = await broker.call('POST', '/broker/subscriptions', group, headers)
+      return [publish.status, status, body.owner]
+    }
+    expect(await ask({})).toEqual([202, 201, undefined])
+    expect(await ask({ 'x-caller': 'nobody' })).toEqual([401, 401, undefined])
+    const scopes = { 'x-user-scopes': 'messages:publish messages:consume' }
+    expect(await ask({ 'x-caller': 'user', 'x-user-id': 'ann' })).toEqual([403, 403, undefined])
+    expect(await ask({ 'x-caller': 'user', 'x-user-id': 'payment-service', ...scopes })).toEqual([403, 403, undefined])
   })
 })

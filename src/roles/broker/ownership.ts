@@ -1,7 +1,5 @@
 import type { Publication } from '../../drivers/bus/contract.ts'
 import { topicPattern } from '../../drivers/bus/topic-pattern.ts'
-import { identityOf } from '../../kit/auth/asker.ts'
-import type { AuthMode } from '../../kit/auth/authority.ts'
 import type { Identity } from '../../kit/auth/identity.ts'
 import { wantSomebody } from '../../kit/auth/ownership.ts'
 import { AppError } from '../../kit/errors.ts'
@@ -12,8 +10,8 @@ import { type BrokerConfig, PLATFORM_TOPICS } from './config.ts'
 const ADMIN_SCOPE = 'messages:admin'
 
 /**
- * Whose topics, groups and subscriptions are, and what the asker may do with them. Only a verified asker can own something: in local mode
- * everything is everybody's.
+ * Whose topics, groups and subscriptions are, and what the asker may do with them. What a local caller makes is
+ * everybody's.
  */
 export interface Ownership {
   /** Topics, by their names, that there is always a place for. */
@@ -31,7 +29,7 @@ export interface Ownership {
 }
 
 /** Makes the ownership that a configuration says, over the platform's own. */
-export function createOwnership(mode: AuthMode, config: Pick<BrokerConfig, 'topics'>): Ownership {
+export function createOwnership(config: Pick<BrokerConfig, 'topics'>): Ownership {
   const owned = Object.entries({ ...PLATFORM_TOPICS, ...config.topics }).flatMap(([source, topic]) =>
     topic ? [{ pattern: topicPattern(source), publishers: new Set(topic.publish) }] : [],
   )
@@ -39,14 +37,11 @@ export function createOwnership(mode: AuthMode, config: Pick<BrokerConfig, 'topi
   const patterns = owned.filter(({ pattern }) => !pattern.exact)
   const platform = Object.values(PLATFORM_TOPICS).flatMap((topic) => topic?.publish ?? [])
   const owners = new Set([...platform, ...owned.flatMap(({ publishers }) => [...publishers])])
-  const isOpen = mode === 'local'
 
   /** Who asks, where that makes a difference. */
   function restricted(): Identity | undefined {
-    if (isOpen) return undefined
-    wantSomebody(currentScope()?.asker, 'What the broker keeps belongs to who makes it')
-    const identity = identityOf(currentScope()?.asker)
-    return identity?.scopes.has(ADMIN_SCOPE) ? undefined : identity
+    const asker = wantSomebody(currentScope()?.asker, 'What the broker keeps belongs to who makes it')
+    return asker.is === 'local' || asker.scopes.has(ADMIN_SCOPE) ? undefined : asker
   }
 
   function checkTopic(topic: string, asker: Identity): void {

@@ -273,18 +273,6 @@ describe('secrets', () => {
     await put(`${DEV}/password`, { value: 'three', secret: false })
     expect(await json(DEV)).toEqual({ password: 'three', plain: 1 })
   })
-
-  it('need config:write to be changed in token mode, like everything else', async () => {
-    const { put } = await run({ mode: 'token' })
-    const as = (scopes: readonly string[]) => {
-      const asker: Asker = { is: 'user', subject: 'ann', scopes: new Set(scopes) }
-      return runInScope({ ...SCOPE, asker }, async () => (await put(`${DEV}/a`, 1)).status)
-    }
-    expect(await as([])).toBe(403)
-    expect(await as(['config:read'])).toBe(403)
-    expect(await as(['config:write'])).toBe(200)
-    expect((await put(`${DEV}/a`, 1)).status).toBe(403)
-  })
 })
 
 describe('watch', () => {

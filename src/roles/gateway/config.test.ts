@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { GatewayConfig, routesOf, upstreamScopes } from './config.ts'
+import { GatewayConfig, routesOf } from './config.ts'
 
 const fault = (config: unknown) => {
   const { success, error } = GatewayConfig.safeParse(config)
@@ -73,14 +73,6 @@ describe('GatewayConfig', () => {
     [{ trusted_proxies: [10] }],
   ])('refuses %j', (config) => {
     expect(fault(config)).not.toBe('none')
-  })
-
-  it('holds at services what its routes ask for, and no more', () => {
-    const methods = { GET: 'public', POST: ['shop:write', 'users:write'], PUT: 'token' }
-    const scopes = upstreamScopes(GatewayConfig.parse(route({ methods })))
-    expect(new Set(scopes)).toEqual(
-      new Set(['users:read', 'users:write', 'orders:read', 'orders:write', 'payments:read', 'shop:write']),
-    )
   })
 
   it('takes headers to strip and proxies to trust', () => {

@@ -1,5 +1,4 @@
 import * as z from 'zod'
-import type { Scope } from '../../kit/auth/scopes.ts'
 import { Origin } from '../../kit/config/schema.ts'
 import { ORDER_SERVICE } from '../order/contract.ts'
 import { USER_SERVICE } from '../user/contract.ts'
@@ -129,16 +128,6 @@ export function poolLimitsOf({ pool }: GatewayConfig): UpstreamsOptions['limits'
 
 function isStrippable({ prefix, strip_prefix }: { prefix: string; strip_prefix: string }): boolean {
   return strip_prefix === '' || prefix === strip_prefix || prefix.startsWith(`${strip_prefix}/`)
-}
-
-/**
- * What the gateway may do at the services behind it, where tokens are asked for: whatever the platform's own want of who asks for users, orders and
- * payments, and every scope that a route names, since the gateway has seen it in the token of whom it asks for.
- */
-export function upstreamScopes({ routes }: Pick<GatewayConfig, 'routes'>): readonly string[] {
-  const own: readonly Scope[] = ['users:read', 'users:write', 'orders:read', 'orders:write', 'payments:read']
-  const named = routes.flatMap(({ methods }) => Object.values(methods)).filter((access) => typeof access !== 'string')
-  return [...own, ...named.flat()]
 }
 
 /** The configured routes, each with all of its values. */

@@ -1,5 +1,5 @@
 import { defineRole } from '../../kit/role.ts'
-import { GatewayConfig, upstreamScopes } from './config.ts'
+import { GatewayConfig } from './config.ts'
 import { GATEWAY_SERVICE } from './contract.ts'
 import { createGateway } from './gateway.ts'
 
@@ -14,7 +14,6 @@ export const gateway = defineRole({
   port: 8000,
   config: GatewayConfig,
   needs: ['registry', 'user', 'order'],
-  calls: upstreamScopes,
   passesOn: true,
   async start(ctx) {
     const { config, directory } = ctx

@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../drivers/clock.ts'
 import { openStore } from '../../drivers/store/open.ts'
+import { LOCAL } from '../../kit/auth/asker.ts'
 import { register } from '../../kit/discovery/registration.ts'
 import { createDirectory } from '../../kit/discovery/registry-directory.ts'
+import type { Layer } from '../../kit/http/exchange.ts'
 import { listen } from '../../kit/http/listener.ts'
 import { DEFAULT_LIMITS } from '../../kit/http/testing/listener-limits.ts'
 import { testWaits } from '../../kit/http/testing/waits.ts'
@@ -49,10 +51,13 @@ async function run(folder: string, port = 0) {
     newId: () => crypto.randomUUID(),
   })
   await registry.open()
+  const askedLocally: Layer = ({ scope }) => {
+    scope.asker = LOCAL
+    return undefined
+  }
   const app = registryRoutes({
     registry,
     run: crypto.randomUUID(),
-    authority: { mode: 'local' },
     clock: systemClock,
     waits: testWaits(signal),
   })
@@ -61,7 +66,7 @@ async function run(folder: string, port = 0) {
     host: '127.0.0.1',
     port,
     limits: DEFAULT_LIMITS,
-    layers: [],
+    layers: [askedLocally],
     app,
     clock: systemClock,
   })

@@ -37,7 +37,7 @@ export const registry = defineRole({
   config: Config,
   needs: [],
   async start(ctx) {
-    const { clock, log, signal, waits, authority, config } = ctx
+    const { clock, log, signal, waits, config } = ctx
     const store = await ctx.store<RegistryTables>(registryMigrations)
     const held = new Registry({
       clock,
@@ -67,6 +67,6 @@ export const registry = defineRole({
         this.set({ health: 'unhealthy' }, unhealthy)
       },
     })
-    return { app: registryRoutes({ registry: held, run: randomUUIDv7(), authority, clock, waits }) }
+    return { app: registryRoutes({ registry: held, run: randomUUIDv7(), clock, waits }) }
   },
 })

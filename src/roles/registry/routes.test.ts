@@ -6,13 +6,13 @@ import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type Clock, systemClock } from '../../drivers/clock.ts'
 import { openStore } from '../../drivers/store/open.ts'
-import type { AuthMode } from '../../kit/auth/authority.ts'
+import { type Asker, LOCAL, NOBODY } from '../../kit/auth/asker.ts'
 import { EventParser, type ReceivedEvent } from '../../kit/http/event-parser.ts'
 import { portOf } from '../../kit/http/port-of.ts'
 import { testWaits } from '../../kit/http/testing/waits.ts'
 import { errors } from '../../kit/middleware/errors.ts'
 import type { AppEnv } from '../../kit/role.ts'
-import { runInScope, type Scope } from '../../kit/telemetry/scope.ts'
+import { runInScope } from '../../kit/telemetry/scope.ts'
 import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
 import { InstanceRows, type RegistryTables, registryMigrations } from './instance-rows.ts'
 import { LEASE_LIMITS } from './lease.ts'
@@ -33,11 +33,10 @@ async function newFolder(): Promise<string> {
 interface RunOptions {
   readonly folder?: string
   readonly clock?: Clock
-  readonly mode?: AuthMode
 }
 
 /** A registry's routes over a store of their own. */
-async function run({ folder, clock = systemClock, mode = 'local' }: RunOptions = {}) {
+async function run({ folder, clock = systemClock }: RunOptions = {}) {
   const store = await openStore<RegistryTables>({
     url: 'sqlite:',
     name: 'registry',
@@ -60,10 +59,7 @@ async function run({ folder, clock = systemClock, mode = 'local' }: RunOptions =
   await registry.open()
   const app = new Hono<AppEnv>()
   errors(app, silentLog)
-  app.route(
-    '/',
-    registryRoutes({ registry, run: 'run-1', authority: { mode }, clock, waits: testWaits(stopping.signal) }),
-  )
+  app.route('/', registryRoutes({ registry, run: 'run-1', clock, waits: testWaits(stopping.signal) }))
   let closed = false
   async function stop() {
     if (closed) return
@@ -77,7 +73,12 @@ async function run({ folder, clock = systemClock, mode = 'local' }: RunOptions =
     registry,
     stop,
     get: (path: string) => app.request(path),
-    post: (path: string, body: unknown) => app.request(path, { method: 'POST', body: JSON.stringify(body) }),
+    post: (path: string, body: unknown, asker: Asker = LOCAL) => {
+      const span = { traceId: '', spanId: '', sampled: false, setAttribute() {}, rename() {}, end() {} }
+      return runInScope({ span, requestId: '', asker }, () =>
+        app.request(path, { method: 'POST', body: JSON.stringify(body) }),
+      )
+    },
   }
 }
 
@@ -304,16 +305,13 @@ describe('registry routes', () => {
     expect(others.map(({ event }) => event)).toEqual(['snapshot', 'up'])
   })
 
-  it('lets a service speak only for itself in token mode', async () => {
-    const { post } = await run({ mode: 'token' })
-    const as = (is: 'user' | 'service', subject: string, scopes: readonly string[], path: string) => {
-      const span = { traceId: '', spanId: '', sampled: false, setAttribute() {}, rename() {}, end() {} }
-      const scope: Scope = { span, requestId: '', asker: { is, subject, scopes: new Set(scopes) } }
-      return runInScope(scope, async () => (await post(`/registry/${path}`, USER)).status)
-    }
+  it('lets a service speak only for itself', async () => {
+    const { post } = await run()
+    const as = async (is: 'user' | 'service', subject: string, scopes: readonly string[], path: string) =>
+      (await post(`/registry/${path}`, USER, { is, subject, scopes: new Set(scopes) })).status
     expect(await as('service', 'order-service', [], 'register')).toBe(403)
     expect(await as('user', 'user-service', [], 'register')).toBe(403)
-    expect((await post('/registry/register', USER)).status).toBe(403)
+    expect((await post('/registry/register', USER, NOBODY)).status).toBe(403)
     expect(await as('service', 'user-service', [], 'register')).toBe(201)
     for (const path of ['heartbeat', 'unhealthy', 'drain', 'deregister'])
       expect(await as('service', 'order-service', [], path)).toBe(403)

@@ -2,7 +2,6 @@ import { Hono } from 'hono'
 import * as z from 'zod'
 import type { Clock } from '../../drivers/clock.ts'
 import { identityOf } from '../../kit/auth/asker.ts'
-import type { Authority } from '../../kit/auth/authority.ts'
 import { AppError } from '../../kit/errors.ts'
 import { eventStream } from '../../kit/http/event-stream.ts'
 import { route } from '../../kit/http/route.ts'
@@ -30,7 +29,6 @@ export interface RegistryRoutesOptions {
   readonly registry: Registry
   /** Names this run of the registry in the watch stream. */
   readonly run: string
-  readonly authority: Pick<Authority, 'mode'>
   readonly clock: Clock
   /** The watchers, counted. */
   readonly waits: Waits
@@ -42,7 +40,7 @@ const INVALID = 'Invalid registration data'
 const NOT_FOUND = 'Service not found'
 
 /** The registry's HTTP surface (design §5, seed 9.7.5). */
-export function registryRoutes({ registry, run, authority, clock, waits }: RegistryRoutesOptions): Hono<AppEnv> {
+export function registryRoutes({ registry, run, clock, waits }: RegistryRoutesOptions): Hono<AppEnv> {
   const { instances } = registry
   const watching = new WatchStream(instances, run)
   const app = new Hono<AppEnv>()
@@ -54,7 +52,6 @@ export function registryRoutes({ registry, run, authority, clock, waits }: Regis
       invalid: INVALID,
       responses: { 200: Done, 404: 'Unknown' },
     })
-  const allow = (service: string) => allowService(authority, service)
 
   app.post(
     '/registry/register',
@@ -67,32 +64,32 @@ export function registryRoutes({ registry, run, authority, clock, waits }: Regis
     }),
     async (c) => {
       const given = c.req.valid('json')
-      allow(given.service_name)
+      allowService(given.service_name)
       const { instance } = await registry.register(given)
       return c.json({ status: 'registered' as const, id: instance.id }, 201)
     },
   )
   app.post('/registry/heartbeat', refRoute('Renew the lease of an instance'), (c) => {
     const ref = c.req.valid('json')
-    allow(registry.find(ref).instance.service_name)
+    allowService(registry.find(ref).instance.service_name)
     registry.heartbeat(ref)
     return c.json({ status: 'ok' as const })
   })
   app.post('/registry/unhealthy', refRoute('Take an instance out of rotation until its next heartbeat'), (c) => {
     const ref = c.req.valid('json')
-    allow(registry.find(ref).instance.service_name)
+    allowService(registry.find(ref).instance.service_name)
     registry.markUnhealthy(ref)
     return c.json({ status: 'unhealthy' as const })
   })
   app.post('/registry/drain', refRoute('Take an instance out of rotation until it registers again'), async (c) => {
     const ref = c.req.valid('json')
-    allow(registry.find(ref).instance.service_name)
+    allowService(registry.find(ref).instance.service_name)
     await registry.drain(ref)
     return c.json({ status: 'draining' as const })
   })
   app.post('/registry/deregister', refRoute('Forget an instance'), async (c) => {
     const ref = c.req.valid('json')
-    allow(registry.find(ref).instance.service_name)
+    allowService(registry.find(ref).instance.service_name)
     await registry.deregister(ref)
     return c.json({ status: 'deregistered' as const })
   })
@@ -151,10 +148,11 @@ export function registryRoutes({ registry, run, authority, clock, waits }: Regis
   return app
 }
 
-/** In token mode a service speaks for itself only; `registry:admin` speaks for all. */
-function allowService({ mode }: Pick<Authority, 'mode'>, service: string): void {
-  if (mode === 'local') return
-  const identity = identityOf(currentScope()?.asker)
+/** A service speaks for itself only; `registry:admin`, and a local caller, speaks for all. */
+function allowService(service: string): void {
+  const asker = currentScope()?.asker
+  if (asker?.is === 'local') return
+  const identity = identityOf(asker)
   if (identity?.is === 'service' && identity.subject === service) return
   if (identity?.scopes.has('registry:admin')) return
   throw new AppError('FORBIDDEN', 'A service speaks only for itself', {

@@ -80,7 +80,6 @@ export async function runBroker({
     return bus
   }
   const context = {
-    authority,
     bus: open,
     clock,
     config: BrokerConfig.parse(config),

@@ -118,7 +118,7 @@ const ASKING = {
   'fetch HEAD no-cors': (url) => fetched(url, { mode: 'no-cors', method: 'HEAD' }),
 }
 
-/** What else asks in its name. */
+/** What else asks in its name. On each address that is not visited one of them in turn: what it is for is all that a request says of it. */
 const LOADING = {
   'fetch cors with credentials': (url) => fetched(url, { credentials: 'include' }),
   img: (url) => element('img', { src: url }),
@@ -147,18 +147,20 @@ const WRITING = {
     fetched(url, { method, body, headers: { 'content-type': 'application/json' } }),
 }
 
-function waysOf({ method, loaded, visited }) {
-  if (method === 'GET') return { ...ASKING, ...(loaded && LOADING), ...(visited && VISITING) }
+function waysOf({ method, visited }, turn) {
+  if (method === 'GET' && visited) return { ...ASKING, ...LOADING, ...VISITING }
+  const loading = Object.entries(LOADING)
+  if (method === 'GET') return { ...ASKING, ...Object.fromEntries([loading[turn % loading.length]]) }
   return { ...WRITING, ...(method === 'POST' && POSTING) }
 }
 
 /** Tries every way on every target, a few targets at a time. Gives what was learnt, by way and URL. */
 async function tryAll(targets) {
   const learnt = []
-  const left = targets.values()
+  const left = targets.entries()
   const tryNext = async () => {
-    for (const target of left) {
-      for (const [way, go] of Object.entries(waysOf(target))) {
+    for (const [turn, target] of left) {
+      for (const [way, go] of Object.entries(waysOf(target, turn))) {
         const separator = target.url.includes('?') ? '&' : '?'
         const found = await go(`${target.url}${separator}way=${encodeURIComponent(way)}`, target)
         if (found !== undefined) learnt.push(`${way} ${target.method} ${target.url}: ${found}`)

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -33,10 +33,37 @@ describe('openDataFolder', () => {
     ['one with databases', 0o750, ['user-service.db']],
     ['one with keys', 0o711, ['keys']],
     ['one that others only may read, group not', 0o704, ['run.json']],
+    ['one where a single role ran', 0o755, ['run-user-8001.json']],
   ])('closes %s that others can get at', (_, mode, names) => {
     const path = folder(mode, names)
     openDataFolder(path)
     expect(modeOf(path)).toBe(0o700)
+  })
+
+  it('closes what is ours in it', () => {
+    const names = ['user-service.db', 'user-service.db-wal', 'run-user-8001.json', 'notes.txt']
+    const path = folder(0o700, names)
+    for (const name of names) chmodSync(join(path, name), 0o666)
+    openDataFolder(path)
+    expect(names.map((name) => modeOf(join(path, name)))).toEqual([0o600, 0o600, 0o600, 0o666])
+  })
+
+  const isRoot = process.geteuid?.() === 0
+  /** A path of somebody who isn't us. */
+  const another = (path: string) => {
+    if (isRoot) chownSync(path, 12_345, 12_345)
+    return isRoot ? path : '/usr'
+  }
+
+  it('refuses another user’s, root being no exception', () => {
+    const path = another(folder(0o700))
+    expect(() => openDataFolder(path)).toThrow(/belongs to another user; run msvc as that user, or .*--data/)
+  })
+
+  it.runIf(isRoot)('refuses one with another user’s database', () => {
+    const path = folder(0o700, ['user-service.db'])
+    another(join(path, 'user-service.db'))
+    expect(() => openDataFolder(path)).toThrow(/user-service\.db belongs to another user; move it away/)
   })
 
   it.each([

@@ -1,4 +1,5 @@
-import { chmodSync, readdirSync, statSync } from 'node:fs'
+import { chmodSync, lstatSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { makePrivateFolder } from '../drivers/private-folder.ts'
 import { AppError } from './errors.ts'
 
@@ -8,7 +9,7 @@ const OTHERS = 0o077
 const OTHERS_WRITE = 0o022
 const STICKY = 0o1000
 /** What a folder holds that msvc has used. */
-const OURS = /^(?:keys|run\.json|[A-Za-z0-9-]+\.db)$/
+const OURS = /^(?:keys|run(?:-[^/]+)?\.json(?:\.\d+)?|[\w.-]+\.db(?:-wal|-shm|-journal)?)$/
 
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'this user may not write there',
@@ -24,9 +25,10 @@ const REASONS: Readonly<Record<string, string>> = {
 }
 
 /**
- * Makes the data folder (0700) when it is missing, and closes one that others can look into: it holds what every service keeps. Only a folder
- * that is empty, or that was a data folder before, is closed by itself.
- * Throws AppError `CONFIG_INVALID` when it can't be made, or is open to others and not ours to close.
+ * Makes the data folder (0700) when it is missing, and closes one that others can look into, and what msvc keeps in it: it holds what every service
+ * keeps. Only a folder that is empty, or that was a data folder before, is closed by itself.
+ * Throws AppError `CONFIG_INVALID` when it can't be made, is another user's (root gets no exception: its owner could change what root runs on), or
+ * is open to others and not plainly ours.
  */
 export function openDataFolder(path: string): void {
   try {
@@ -38,12 +40,21 @@ export function openDataFolder(path: string): void {
       cause,
     })
   }
-  const { mode } = statSync(path)
-  if ((mode & OTHERS) === 0 || (mayClose(path, mode) && close(path))) return
-  throw new AppError(
-    'CONFIG_INVALID',
-    `Other users can get at the data folder ${path}; run: chmod 700 ${path}, or choose another with --data`,
-  )
+  const { mode, uid } = statSync(path)
+  if (!isOurs(uid)) {
+    throw new AppError(
+      'CONFIG_INVALID',
+      `The data folder ${path} belongs to another user; run msvc as that user, or choose another with --data`,
+    )
+  }
+  const isClosed = (mode & OTHERS) === 0 || (mayClose(path, mode) && close(path, 0o700))
+  if (!isClosed) {
+    throw new AppError(
+      'CONFIG_INVALID',
+      `Other users can get at the data folder ${path}; run: chmod 700 ${path}, or choose another with --data`,
+    )
+  }
+  closeFiles(path)
 }
 
 function mayClose(path: string, mode: number): boolean {
@@ -52,10 +63,31 @@ function mayClose(path: string, mode: number): boolean {
   return held.length === 0 || ((mode & OTHERS_WRITE) === 0 && held.some((name) => OURS.test(name)))
 }
 
-/** False when it belongs to somebody else. */
-function close(path: string): boolean {
+/** Databases and run states, from whatever time or tool left them open. Not the keys: an open one may be known, and is refused. */
+function closeFiles(folder: string): void {
+  for (const name of readdirSync(folder).filter((name) => OURS.test(name))) {
+    const path = join(folder, name)
+    const found = lstatSync(path, { throwIfNoEntry: false })
+    if (!found || found.isSymbolicLink()) continue
+    if (!isOurs(found.uid)) {
+      throw new AppError(
+        'CONFIG_INVALID',
+        `${path} belongs to another user; move it away, or choose another folder with --data`,
+      )
+    }
+    if (found.isFile() && (found.mode & OTHERS) !== 0) close(path, 0o600)
+  }
+}
+
+/** Whether this process's user is the owner; systems without owners have none but ours. */
+function isOurs(uid: number): boolean {
+  return (process.geteuid?.() ?? uid) === uid
+}
+
+/** False when it belongs to somebody else, or is gone. */
+function close(path: string, mode: number): boolean {
   try {
-    chmodSync(path, 0o700)
+    chmodSync(path, mode)
     return true
   } catch {
     return false

@@ -20,8 +20,6 @@ const KNOWN_SHAPES = [
   String.raw`\bgithub_pat_\w{20,}`,
   String.raw`\bgl(?:pat|dt|rt|cbt|ptt|soat|ft)-[\w-]{20,}`, // GitLab
   String.raw`\b(?:xox[a-z]|xapp)-[\w-]{8,}`, // Slack
-  String.raw`(?<=\bhooks\.slack\.com/(?:services|workflows|triggers)/)[\w/-]+`,
-  String.raw`(?<=\b(?:discord|discordapp)\.com/api/webhooks/)[\w/-]+`,
   String.raw`\bGOCSPX-[\w-]{20,}`, // Google's OAuth clients
   String.raw`\bdo[opr]_v1_[0-9a-f]{32,}`, // DigitalOcean
   String.raw`\bLTAI[A-Za-z0-9]{12,}`, // Alibaba
@@ -40,6 +38,10 @@ const KNOWN_SHAPES = [
   String.raw`-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?`,
 ]
 const SHAPE = new RegExp(KNOWN_SHAPES.join('|'), 'g')
+
+/** What makes the address of a webhook one that only its owner knows. */
+const WEBHOOK =
+  /\b(hooks\.slack\.com\/(?:services|workflows|triggers)\/|(?:discord|discordapp)\.com\/api\/webhooks\/)[\w/-]+/g
 
 /** `://user:password@`: RFC 3986 §3.2.1. */
 const USERINFO = /(:\/\/)[^\s/?#"'<>\\]*@/g
@@ -78,6 +80,7 @@ export function hideInText(text: string): string {
   if (!isSuspicious(text)) return text
   const rest = text
     .replace(SHAPE, HIDDEN)
+    .replace(WEBHOOK, `$1${HIDDEN}`)
     .replace(USERINFO, `$1${HIDDEN}@`)
     .replace(AUTHORIZATION, `$1${HIDDEN}`)
     .replace(BEARER, `$1${HIDDEN}`)
@@ -125,8 +128,8 @@ function valueAt(text: string, at: number): readonly (string | undefined)[] {
 
 /** The value of a connection string's field whose name stands at `from`; undefined when it is no such field. */
 function fieldAt(text: string, from: number, at: number): readonly string[] | undefined {
-  const before = text.slice(Math.max(0, from - 2), from)
-  if (from > 0 && !/[;"']$|; $/.test(before)) return undefined
+  const before = text[from - 1] === ' ' ? text[from - 2] : text[from - 1]
+  if (from > 0 && before !== ';' && before !== '"' && before !== "'") return undefined
   FIELD.lastIndex = at
   return FIELD.exec(text) ?? undefined
 }

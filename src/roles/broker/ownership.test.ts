@@ -121,6 +121,26 @@ describe('in token mode', () => {
     expect((await call(broker, 'operator', 'DELETE', path)).status).toBe(204)
   })
 
+  it('a group named like a service is that service’s, whoever came first', async () => {
+    await using broker = await runBroker({ askers })
+    const spec = { topic: 'a', group: 'shop-service', from: 'first' }
+    await call(broker, 'order', 'POST', '/broker/publish/a', '1')
+    for (const first of ['pretender', 'order'] as const) {
+      const taken = await call(broker, first, 'POST', '/broker/subscriptions', { ...spec, topic: first })
+      await call(broker, first, 'POST', `/broker/publish/${first}`, '1')
+      await call(broker, first, 'POST', `/broker/subscriptions/${taken.body.id}/pull`)
+      const own = await call(broker, 'shop', 'POST', '/broker/subscriptions', { ...spec, topic: first })
+      expect(own).toMatchObject({ status: 201, body: { owner: 'shop-service' } })
+      const pulled = await call(broker, 'shop', 'POST', `/broker/subscriptions/${own.body.id}/pull`)
+      expect(pulled.body.messages).toMatchObject([{ topic: first, delivery: 1 }])
+      expect((await call(broker, first, 'POST', `/broker/subscriptions/${taken.body.id}/pull`)).status).toBe(404)
+      const again = await call(broker, first, 'POST', '/broker/subscriptions', { ...spec, topic: first })
+      expect(again.status).toBe(409)
+      const same = await call(broker, 'shop', 'POST', '/broker/subscriptions', { ...spec, topic: first })
+      expect(same.body.id).toBe(own.body.id)
+    }
+  })
+
   it('what nobody owns is an operator’s, until who joins the group makes it his', async () => {
     await using broker = await runBroker({ askers })
     const spec = { topic: 'a', group: 'shop' }

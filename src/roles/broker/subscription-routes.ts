@@ -53,6 +53,7 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
       ownership.checkGroup(wanted.group)
       if (wanted.push) await checkPush(wanted.push.url, wanted.expires_after)
       const owner = ownership.owner()
+      if (owner !== undefined && owner === wanted.group) await endOthers(wanted.topic, owner)
       const reserved = ownership.isReserved(wanted.topic, wanted.group)
       const subscription = await bus.subscribe({ ...toSpec(wanted), reserved, ...(owner !== undefined && { owner }) })
       known.forget(subscription.id)
@@ -104,13 +105,24 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
     async (c) => {
       const { id } = c.req.valid('param')
       ownership.checkUse(await known.get(id))
-      await push.stop(id)
-      known.forget(id)
-      if (!(await bus.unsubscribe(id))) throw new AppError('NOT_FOUND', 'Subscription not found')
-      onUnsubscribed?.(id)
+      if (!(await end(id))) throw new AppError('NOT_FOUND', 'Subscription not found')
       return c.body(null, 204)
     },
   )
+
+  async function end(id: string): Promise<boolean> {
+    await push.stop(id)
+    known.forget(id)
+    const found = await bus.unsubscribe(id)
+    if (found) onUnsubscribed?.(id)
+    return found
+  }
+
+  /** A group named like a service is that service's: what others made of it before it came ends, with where they were in it. */
+  async function endOthers(topic: string, group: string): Promise<void> {
+    const same = await bus.subscriptions({ topic, group })
+    for (const { id, owner } of same) if (owner !== undefined && owner !== group) await end(id)
+  }
 }
 
 function toSpec({

@@ -30,7 +30,13 @@ const CLAIMS = `
   X-Original-URL X-Original-URI X-Original-Host X-Original-Method X-Rewrite-URL X-Host X-HTTP-Host-Override X-Backend-Host X-Url-Scheme
   X-Scheme X-Proto Front-End-Https X-HTTP-Method-Override X-HTTP-Method X-Method-Override X-Method SCRIPT_NAME X-Script-Name PATH_INFO
   X-Request-URI X-Accel-Internal X-Middleware-Subrequest X-Internal X-Internal-Request X-Proxy-User Proxy Proxy-Foo X-IP X-Client-Addr
-  l5d-client-id`
+  l5d-client-id X-Credential-Identifier X-SPIFFE-ID Spiffe-Id eppn eptid affiliation entitlement displayName Sudo X-Sudo
+  X-WAP-MSISDN X-Nokia-MSISDN MSISDN X-Up-Calling-Line-Id X-UIDH X-ACR X-Owner-Id X-Customer-Id X-Member-Id X-Requester-Id X-Requestor
+  X-Organization-Id X-Organisation X-Company-Id X-Partner-Id X-Employee-Id X-Person-Id X-Team-Id X-Authorization X-Authorities
+  X-Privileges X-Upn X-Sub X-Name-Id NameID X-Act-As X-Run-As X-Delegated-For X-Delegation X-Forward-For X-Forward-Host X-Forward-Proto
+  X-Client-Proto X-Client-Scheme X-Rewritten-Url X-HTTP-Verb X-Verb CF-Visitor CF-Worker CF-Ray X-Azure-FDID CloudFront-Is-Mobile-Viewer
+  X-Service-Name X-Service-Id X-Calling-Service X-Source-Service X-Gateway X-Apigateway-Event MELLON_NAME_ID AJP_eppn
+  ce-authid ce-authtype ce-authclaims`
   .trim()
   .split(/\s+/)
 
@@ -50,7 +56,7 @@ const USUAL = `
   X-Amz-Date X-Amz-Content-Sha256 X-Amz-Security-Token X-Amz-Target X-Amz-Sns-Message-Type X-Goog-Api-Client X-Goog-Api-Key
   X-Hub-Signature-256 X-GitHub-Event X-GitHub-Delivery X-Gitlab-Token Stripe-Signature X-Slack-Signature X-Slack-Request-Timestamp
   X-Shopify-Topic X-Shopify-Hmac-Sha256 X-Shopify-Shop-Domain X-Twilio-Signature
-  ce-id ce-source ce-type ce-subject ce-specversion ce-time ce-datacontenttype ce-authid SOAPAction Depth Destination Overwrite
+  ce-id ce-source ce-type ce-subject ce-specversion ce-time ce-datacontenttype ce-dataschema ce-traceparent SOAPAction Depth Destination Overwrite
   Lock-Token Timeout Tus-Resumable Upload-Length Upload-Offset Upload-Metadata grpc-timeout X-Grpc-Web CDN-Loop X-Wap-Profile`
   .trim()
   .split(/\s+/)

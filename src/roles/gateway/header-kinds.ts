@@ -18,20 +18,24 @@ export function headerWords(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
 }
 
-/** Browsers' own (Fetch standard §2.2.2), a message's body, and CloudEvents' attributes (HTTP binding §3.1.3): whatever words they hold. */
-const HARMLESS = /^(?:sec|content|accept|access-control|if|ce)-/
+/**
+ * Browsers' own (Fetch standard §2.2.2), a message's body, and CloudEvents' attributes (HTTP binding §3.1.3): whatever words they hold, but for the
+ * Auth Context extension's, which say who asks.
+ */
+const HARMLESS = /^(?:sec|content|accept|access-control|if|ce(?!-auth(?:id|type|claims)$))-/
 
 /** Long enough to mean one thing wherever in a name they stand. */
 const STEMS = new RegExp(
   [
     // who asks: Remote-User, X-WEBAUTH-USER, X-Consumer-Username, X-MS-CLIENT-PRINCIPAL, X-Goog-Authenticated-User-Email, Impersonate-Group
-    'user|subject|principal|identity|account|consumer|tenant|remote|webauth|authenticat|authentik|impersonat|onbehalf',
+    'user|subject|principal|identity|credential|account|consumer|customer|employee|requester|requestor|tenant|organi[sz]ation|remote',
+    'webauth|authenticat|authentik|authori[stz]|impersonat|onbehalf|delegat|nameid|spiffe|msisdn|callingline|entitlement',
     // by which certificate: X-SSL-Client-Cert, Client-Cert (RFC 9440), X-Client-Verify, X-Amzn-Mtls-Clientcert
     'clientcert|clientdn|clientverify|sslclient|tlsclient|mtls',
     // where from: X-Forwarded-For and all its like, X-Real-IP, True-Client-IP, CF-Connecting-IP, X-Azure-SocketIP
-    'forwarded|proxied|clientip|realip|socketip|sourceip|connectingip|originating|ipcountry',
+    'forwarded|forward(?:for|host|proto|port|by)|proxied|clientip|realip|socketip|sourceip|connectingip|originating|ipcountry',
     // what was asked for: X-Original-URL, X-Rewrite-URL, X-HTTP-Method-Override
-    'original|rewrite|override',
+    'original|rewrit|override',
   ].join('|'),
 )
 
@@ -39,13 +43,16 @@ const STEMS = new RegExp(
 const WORDS = new RegExp(
   `(?:^|-)(?:${[
     // who asks
-    'uid|userid|caller|actor|login|logon|email|roles?|groups?|scopes?|permissions?|admin|org|orgid|claims?|jwt|assertion|oidc|iap|saml|sso|shib|vouch',
+    'uid|userid|caller|calling|actor|login|logon|email|person|member|owner|partner|company|team|org|orgid|roles?|groups?|scopes?|permissions?|privileges?',
+    'admin|claims?|jwt|assertion|oidc|iap|saml|sso|shib|vouch|sub|sudo|upn|eppn|eptid|affiliation|uidh|acr',
+    // which program asks; a browser's service worker is none
+    'service(?!-worker)',
     // by which certificate
     'ssl|tls|certs?|certificate|dn|xfcc',
     // where from
-    'ip|ipv4|ipv6|addr|address|host|viewer|internal|trusted',
+    'ip|ipv4|ipv6|addr|address|host|proto|scheme|viewer|visitor|internal|trusted',
     // through whom
-    'via|proxy|envoy|istio',
+    'via|proxy|gateway|apigateway|envoy|istio',
   ].join('|')})(?:-|$)`,
 )
 
@@ -55,22 +62,27 @@ const NAMES: ReadonlySet<string> = new Set([
   'auth-type', // RFC 3875 §4.1.1, and below
   'auth-name',
   'auth-id',
+  'ce-authid', // CloudEvents' Auth Context extension, and below
+  'ce-authtype',
+  'ce-authclaims',
+  'act-as',
+  'run-as',
+  'displayname', // Shibboleth's
   'path-info',
   'script-name',
   'request-uri',
   'url',
   'uri',
   'path',
-  'scheme',
-  'url-scheme',
-  'proto',
   'port',
   'https',
   'front-end-https',
   'http-method',
   'method',
+  'http-verb',
+  'verb',
   'middleware-subrequest', // CVE-2025-29927
 ])
 
 /** Families of names, all of them said by one maker's proxy. */
-const FAMILIES = /^(?:auth-request|token|ms-token|ms-client|cf-access|tailscale|pomerium|appengine|accel|l5d|iv|sm)-/
+const FAMILIES = /^(?:auth-request|token|ms-token|ms-client|cf|cloudfront|azure|mellon|ajp|tailscale|pomerium|appengine|accel|l5d|iv|sm)-/

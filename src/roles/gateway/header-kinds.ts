@@ -85,4 +85,5 @@ const NAMES: ReadonlySet<string> = new Set([
 ])
 
 /** Families of names, all of them said by one maker's proxy. */
-const FAMILIES = /^(?:auth-request|token|ms-token|ms-client|cf|cloudfront|azure|mellon|ajp|tailscale|pomerium|appengine|accel|l5d|iv|sm)-/
+const FAMILIES =
+  /^(?:auth-request|token|ms-token|ms-client|cf|cloudfront|azure|mellon|ajp|tailscale|pomerium|appengine|accel|l5d|iv|sm)-/

@@ -1,4 +1,4 @@
-import { Hono, type MiddlewareHandler } from 'hono'
+import { Hono } from 'hono'
 import * as z from 'zod'
 import { wantSomebody } from '../../kit/auth/ownership.ts'
 import { Limit, NumericId, page } from '../../kit/http/paging.ts'
@@ -14,10 +14,9 @@ const INVALID_ID = 'Invalid user ID'
 const INVALID_USER = 'Username and email are required'
 const CHANGED = { 200: User, 404: 'User not found', 409: 'Username or email is taken' }
 
-/** Who is there belongs to himself: nobody may change him, whatever a gateway's route lets through. */
-const somebody: MiddlewareHandler<AppEnv> = (_, next) => {
+/** Who is there belongs to himself: nobody may change him, whatever a gateway's route lets through. Throws AppError `UNAUTHENTICATED`. */
+function somebody(): void {
   wantSomebody(currentScope()?.asker, 'A user is changed by somebody')
-  return next()
 }
 
 /** The user service's HTTP API (design §5; seed 9.7.2). */
@@ -60,7 +59,6 @@ export function userRoutes(users: Users): Hono<AppEnv> {
     },
   )
 
-  app.on(['PUT', 'PATCH', 'DELETE'], '/api/users/:id', somebody)
   app.put(
     '/api/users/:id',
     route({
@@ -71,7 +69,10 @@ export function userRoutes(users: Users): Hono<AppEnv> {
       invalid: { params: INVALID_ID, body: INVALID_USER },
       responses: CHANGED,
     }),
-    async (c) => c.json(await users.change(c.req.valid('param').id, c.req.valid('json'))),
+    async (c) => {
+      somebody()
+      return c.json(await users.change(c.req.valid('param').id, c.req.valid('json')))
+    },
   )
 
   app.patch(
@@ -84,7 +85,10 @@ export function userRoutes(users: Users): Hono<AppEnv> {
       invalid: { params: INVALID_ID, body: 'Invalid user data' },
       responses: CHANGED,
     }),
-    async (c) => c.json(await users.change(c.req.valid('param').id, c.req.valid('json'))),
+    async (c) => {
+      somebody()
+      return c.json(await users.change(c.req.valid('param').id, c.req.valid('json')))
+    },
   )
 
   app.delete(
@@ -97,6 +101,7 @@ export function userRoutes(users: Users): Hono<AppEnv> {
       responses: { 204: 'Deleted', 404: 'User not found' },
     }),
     async (c) => {
+      somebody()
       await users.remove(c.req.valid('param').id)
       return c.body(null, 204)
     },

@@ -1,5 +1,6 @@
-import { type Caller, identityOf, NOBODY } from '../../kit/auth/asker.ts'
+import { type Caller, NOBODY } from '../../kit/auth/asker.ts'
 import { AppError, toAppError } from '../../kit/errors.ts'
+import { callerKey } from '../../kit/http/caller-name.ts'
 import type { Exchange } from '../../kit/http/exchange.ts'
 import { answerProblem } from '../../kit/http/problem.ts'
 import { identify } from './caller.ts'
@@ -9,7 +10,6 @@ import { isSafe, rateLimits } from './rate-limits.ts'
 import type { originRule } from './request-origin.ts'
 import { parseRequestTarget } from './request-path.ts'
 import { type Access, type Route, routeTable, upstreamTarget } from './route-table.ts'
-import { bucketKey } from './token-bucket.ts'
 import { callerNumber } from './upstream/shares.ts'
 
 /** What the door knows: its routes, its rules for browsers, and what requests are dispatched with. */
@@ -91,7 +91,7 @@ function admission(options: ProxyOptions): (access: Access, request: Dispatched)
   function proceed(request: Dispatched, caller: Caller): void {
     const { exchange, origin } = request
     exchange.scope.asker = caller
-    const key = bucketKey(identityOf(caller)?.subject, origin.address)
+    const key = callerKey(caller, origin.address)
     const error = overLimit(request, key)
     if (error) answerProblem(exchange, error)
     else dispatch(options, request, callerNumber(key))

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bucketKey, tokenBuckets } from './token-bucket.ts'
+import { tokenBuckets } from './token-bucket.ts'
 
 describe('tokenBuckets', () => {
   it('lets a burst through, then as much as flows in', () => {
@@ -50,26 +50,5 @@ describe('tokenBuckets', () => {
         },
       ),
     )
-  })
-})
-
-describe('bucketKey', () => {
-  it('is the subject, when there is one', () => {
-    expect(bucketKey('alice', '10.0.0.1')).toBe('subject alice')
-    expect(bucketKey('10.0.0.1', '')).not.toBe(bucketKey(undefined, '10.0.0.1'))
-  })
-
-  it.each([
-    ['10.0.0.1', '10.0.0.1'],
-    ['::ffff:10.0.0.1', '10.0.0.1'],
-    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2:ffff::1'],
-    ['2001:db8::5', '2001:db8::1:2:3:4'],
-    ['::1', '::2'],
-  ])('%s and %s are one caller', (one, other) => {
-    expect(bucketKey(undefined, one)).toBe(bucketKey(undefined, other))
-  })
-
-  it('keeps networks apart', () => {
-    expect(bucketKey(undefined, '2001:db8:1:2::1')).not.toBe(bucketKey(undefined, '2001:db8:1:3::1'))
   })
 })

@@ -1,4 +1,3 @@
-import { addressGroup } from '../../kit/http/address-group.ts'
 import type { RateLimit } from './route-table.ts'
 
 /** A bucket at one moment. Full and untouched is the same as absent. */
@@ -61,14 +60,6 @@ export function tokenBuckets(limit: RateLimit, { maxKeys = 10_000 }: { maxKeys?:
       return buckets.size
     },
   }
-}
-
-/**
- * The bucket key of a caller: the verified subject, else its address. An IPv6 client owns a whole /64 (RFC 6177), so
- * that is what counts.
- */
-export function bucketKey(subject: string | undefined, address: string): string {
-  return subject === undefined ? `address ${addressGroup(address)}` : `subject ${subject}`
 }
 
 const ALLOWED: LimitVerdict = { allowed: true }

@@ -151,6 +151,12 @@ describe('POST /oauth/token', () => {
     })
   })
 
+  it('limits an address before it looks at a token', async () => {
+    gateway = await startGateway({ write_limit: { per_second: 0.001, burst: 1 } })
+    const tries = [await post({ ...EXCHANGE, subject_token: 'bad' }), await post({ ...EXCHANGE, subject_token: 'bad' })]
+    expect(tries.map(({ status }) => status)).toEqual([401, 429])
+  })
+
   it('limits a service as it limits its writes', async () => {
     gateway = await startGateway({ write_limit: { per_second: 0.001, burst: 1 } })
     const subject_token = await serviceToken()

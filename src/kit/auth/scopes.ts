@@ -67,6 +67,7 @@ export const SERVICE_SCOPES: readonly Scope[] = [
   'logs:write',
   'messages:publish',
   'messages:consume',
+  'messages:read',
   'docs:read',
 ]
 

@@ -59,6 +59,6 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
   subscriptionRoutes(app, { bus, push, known, ownership, onSubscribed, onUnsubscribed })
   deliveryRoutes(app, { bus, known, ownership, streams, metrics, waits })
   topicRoutes(app, { bus, log, waits })
-  deadLetterRoutes(app, bus)
+  deadLetterRoutes(app, { bus, known, ownership })
   return { app, bus, publisher }
 }

@@ -9,7 +9,9 @@ import { parseInput, route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { DeadLetter as DeadLetterSchema, Redrive } from './contract.ts'
 import { eventId } from './event-identity.ts'
+import type { KnownSubscriptions } from './known-subscriptions.ts'
 import { deadLetterJson, JSON_HEADERS } from './message-json.ts'
+import type { Ownership } from './ownership.ts'
 
 /** Dead letters read, and ids of them named, at a time: each is a look of its own. */
 const PAGE = 100
@@ -20,8 +22,15 @@ const LettersQuery = z.object({
   after: z.string().min(1).max(255).optional(),
 })
 
+/** What the routes work with. */
+export interface DeadLetterRoutesOptions {
+  readonly bus: Bus
+  readonly known: Pick<KnownSubscriptions, 'find'>
+  readonly ownership: Pick<Ownership, 'checkLook'>
+}
+
 /** The routes that show the messages that failed too often, and give them another chance. */
-export function deadLetterRoutes(app: Hono<AppEnv>, bus: Bus): void {
+export function deadLetterRoutes(app: Hono<AppEnv>, { bus, known, ownership }: DeadLetterRoutesOptions): void {
   app.get(
     '/broker/dead-letters',
     route({
@@ -33,6 +42,7 @@ export function deadLetterRoutes(app: Hono<AppEnv>, bus: Bus): void {
     }),
     async (c) => {
       const { subscription, limit, after } = c.req.valid('query')
+      ownership.checkLook(subscription === undefined ? undefined : await known.find(subscription))
       const owner = ownerOf(subscription)
       const letters = await page(bus, { ...owner, limit, ...(after !== undefined && { after }) })
       const last = letters.at(-1)?.cursor

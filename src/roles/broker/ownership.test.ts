@@ -6,6 +6,7 @@ import { type RunningBroker, runBroker } from './testing/running-broker.ts'
 const service = (subject: string): Identity => ({ is: 'service', subject, scopes: new Set(SERVICE_SCOPES) })
 const person = (subject: string, ...scopes: string[]): Identity => ({ is: 'user', subject, scopes: new Set(scopes) })
 const askers = {
+  reader: person('ann', 'messages:read'),
   order: service('order-service'),
   payment: service('payment-service'),
   shop: service('shop-service'),
@@ -139,6 +140,28 @@ describe('in token mode', () => {
       const same = await call(broker, 'shop', 'POST', '/broker/subscriptions', { ...spec, topic: first })
       expect(same.body.id).toBe(own.body.id)
     }
+  })
+
+  it('a service looks at its own subscriptions and dead letters, and at no query of a push URL that is another’s', async () => {
+    await using broker = await runBroker({ askers })
+    const push = { url: 'https://example.com/hook?key=s3cret' }
+    const [own, other] = [
+      await call(broker, 'shop', 'POST', '/broker/subscriptions', { topic: 'a', push }),
+      await call(broker, 'pretender', 'POST', '/broker/subscriptions', { topic: 'b', push }),
+    ].map(({ body }) => body.id)
+    const look = async (who: Name, path: string) => call(broker, who, 'GET', `/broker/${path}`)
+    const listed = async (who: Name) =>
+      (await look(who, 'subscriptions')).body.subscriptions.map((s: { id: string }) => s.id)
+    expect([await listed('shop'), await listed('order')]).toEqual([[own], []])
+    expect(await listed('operator')).toEqual([own, other])
+    for (const path of ['subscriptions/', 'dead-letters?subscription=']) {
+      expect((await look('shop', path + own)).status, path).toBe(200)
+      expect((await look('shop', path + other)).status, path).toBe(403)
+      expect((await look('operator', path + other)).status, path).toBe(200)
+    }
+    expect((await look('shop', 'dead-letters')).status).toBe(403)
+    expect((await look('shop', `subscriptions/${own}`)).body.push).toEqual(push)
+    expect((await look('reader', `subscriptions/${own}`)).body.push).toEqual({ url: 'https://example.com/hook' })
   })
 
   it('what nobody owns is an operator’s, until who joins the group makes it his', async () => {

@@ -9,6 +9,11 @@ import { type BrokerConfig, PLATFORM_TOPICS } from './config.ts'
 /** The scope of operators: what owners may, they may. */
 const ADMIN_SCOPE = 'messages:admin'
 
+/** What has an owner, or none. */
+interface Owned {
+  readonly owner?: string | undefined
+}
+
 /**
  * Whose topics, groups and subscriptions are, and what the asker may do with them. What a local caller makes is
  * everybody's.
@@ -23,7 +28,13 @@ export interface Ownership {
   /** Throws AppError `FORBIDDEN` for a group with the name of a service that owns topics, unless that one asks. */
   checkGroup(group: string | undefined): void
   /** Throws AppError `FORBIDDEN` for a subscription that isn't the asker's. */
-  checkUse(subscription: { readonly owner?: string | undefined }): void
+  checkUse(subscription: Owned): void
+  /** Whether it is there for who looks: a service sees its own. */
+  sees(subscription: Owned): boolean
+  /** Throws AppError `FORBIDDEN` for a service that looks at what isn't its own; of everybody's (undefined) it sees nothing. */
+  checkLook(subscription: Owned | undefined): void
+  /** Whether it is the asker's own, or he is one for whom owners make no difference. */
+  isOwn(subscription: Owned): boolean
   /** Whether it is a subscription of an owner's group to an owned topic: there are only so many. */
   isReserved(topic: string, group: string | undefined): boolean
 }
@@ -53,6 +64,15 @@ export function createOwnership(config: Pick<BrokerConfig, 'topics'>): Ownership
     })
   }
 
+  function isOwn({ owner }: Owned): boolean {
+    const asker = restricted()
+    return !asker || nameOf(asker) === owner
+  }
+
+  function sees(subscription: Owned): boolean {
+    return restricted()?.is !== 'service' || isOwn(subscription)
+  }
+
   return {
     reservedTopics: [...exact.keys()],
     owner() {
@@ -68,9 +88,16 @@ export function createOwnership(config: Pick<BrokerConfig, 'topics'>): Ownership
       if (!asker || group === undefined || !owners.has(group) || nameOf(asker) === group) return
       throw new AppError('FORBIDDEN', 'Forbidden', { detail: `The group ${group} belongs to the service of that name` })
     },
+    sees,
+    checkLook(subscription) {
+      if (sees(subscription ?? {})) return
+      throw new AppError('FORBIDDEN', 'Forbidden', {
+        detail: 'A service looks at its own subscriptions alone: name one',
+      })
+    },
+    isOwn,
     checkUse({ owner }) {
-      const asker = restricted()
-      if (!asker || nameOf(asker) === owner) return
+      if (isOwn({ owner })) return
       const whose = owner ?? 'nobody: subscribe to its group again to make it yours'
       throw new AppError('FORBIDDEN', 'Forbidden', { detail: `This subscription belongs to ${whose}` })
     },

@@ -74,8 +74,10 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
     }),
     async (c) => {
       const { limit, ...filter } = c.req.valid('query')
-      const found = await bus.subscriptions({ ...filter, limit: limit + 1 })
-      return c.json({ subscriptions: page(c, found.map(stateOf), limit) })
+      const all = ownership.sees({})
+      const found = await bus.subscriptions(all ? { ...filter, limit: limit + 1 } : filter)
+      const seen = all ? found : found.filter(ownership.sees).slice(0, limit + 1)
+      return c.json({ subscriptions: page(c, seen.map(shown), limit) })
     },
   )
 
@@ -85,12 +87,13 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
       summary: 'One subscription',
       scope: 'messages:read',
       params: SubscriptionPath,
-      responses: { 200: SubscriptionState, 404: 'Unknown' },
+      responses: { 200: SubscriptionState, 403: "Another's", 404: 'Unknown' },
     }),
     async (c) => {
       const subscription = await bus.subscription(c.req.valid('param').id)
       if (!subscription) throw new AppError('NOT_FOUND', 'Subscription not found')
-      return c.json(stateOf(subscription))
+      ownership.checkLook(subscription)
+      return c.json(shown(subscription))
     },
   )
 
@@ -109,6 +112,13 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
       return c.body(null, 204)
     },
   )
+
+  /** The query of a push URL may hold what lets the broker in there: it is for the owner. */
+  function shown(subscription: Subscription) {
+    const { push } = subscription
+    if (!push || ownership.isOwn(subscription)) return stateOf(subscription)
+    return stateOf({ ...subscription, push: { url: push.url.replace(/\?.*/, '') } })
+  }
 
   async function end(id: string): Promise<boolean> {
     await push.stop(id)

@@ -79,14 +79,37 @@ export async function readLayers(db: Kysely<ConfigTables>, path: ConfigPath): Pr
   return layers.flatMap((layer) => found.get(nameOf(layer)) ?? [])
 }
 
-/** Every configuration with its version, by service and environment. */
-export async function listConfigs(db: Kysely<ConfigTables>) {
-  return db
+/** Which configurations are listed. Default: all. */
+export interface ConfigListPart {
+  readonly limit?: number
+  /** Those behind this one. */
+  readonly after?: ConfigPath | undefined
+  /** Those of these services. */
+  readonly services?: readonly string[] | undefined
+}
+
+/** Configurations with their versions, by service and environment. */
+export function listConfigs(db: Kysely<ConfigTables>, { limit, after, services }: ConfigListPart = {}) {
+  let configs = db
     .selectFrom('configs')
     .select(['service', 'environment', 'version', 'changed_at'])
     .orderBy('service')
     .orderBy('environment')
-    .execute()
+  if (services) configs = configs.where('service', 'in', services)
+  if (after) {
+    const { service, environment } = after
+    configs = configs.where((is) => is(is.refTuple('service', 'environment'), '>', is.tuple(service, environment)))
+  }
+  return (limit === undefined ? configs : configs.limit(limit)).execute()
+}
+
+/** How many configurations there are. */
+export async function countConfigs(db: Kysely<ConfigTables>): Promise<number> {
+  const { count } = await db
+    .selectFrom('configs')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
+  return count
 }
 
 /** One of the versions still kept; undefined when it isn't. */

@@ -3,7 +3,7 @@ import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
 import { AppError } from '../../kit/errors.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
-import { type Config, type ConfigTables, readLayers, readVersion, writeVersion } from './config-rows.ts'
+import { type Config, type ConfigTables, countConfigs, readLayers, readVersion, writeVersion } from './config-rows.ts'
 import type { ConfigPath } from './contract.ts'
 import { changedKeys, type Document, etagOf, type KeptValue, matches, nameOf, type WantedValue } from './documents.ts'
 import type { Sealer } from './sealed-values.ts'
@@ -11,6 +11,10 @@ import { flatJson, type Shown, type ShownValue } from './shown-json.ts'
 
 /** Largest document in bytes, as it is kept. */
 const MAX_BYTES = 1_048_576
+/** Most keys of one configuration. */
+const MAX_KEYS = 1_000
+/** No configuration ever goes: until somebody allows for more, asking again is in vain. An hour, in seconds. */
+const NONE_GOES_S = 3_600
 
 /** Who changes something, and from which state on. */
 export interface Author {
@@ -33,6 +37,8 @@ export interface ConfigsOptions {
   readonly log: Log
   /** Versions kept of each configuration. */
   readonly keepVersions: number
+  /** Configurations there may be. */
+  readonly maxConfigs: number
 }
 
 /** Values per service and environment, with versions and secrets (seed 9.7.7). */
@@ -112,15 +118,23 @@ export class Configs {
       const keys = changedKeys(before, document)
       const version = (own?.version ?? 0) + (keys.length > 0 ? 1 : 0)
       if (keys.length === 0) return { ...path, version, keys }
-      if (JSON.stringify([...document]).length > MAX_BYTES) {
-        throw new AppError('BODY_TOO_LARGE', `A configuration has at most ${MAX_BYTES} bytes`)
-      }
+      if (!own) await this.#checkRoom(trx)
+      checkSize(document, before)
       const changedAt = new Date(clock.now()).toISOString()
       await writeVersion(trx, { ...path, version, document, action, keys, changedAt, changedBy: name }, keepVersions)
       return { ...path, version, keys }
     })
     if (change.keys.length > 0) for (const listener of this.#listeners) listener(change)
     return change.version
+  }
+
+  async #checkRoom(trx: Kysely<ConfigTables>): Promise<void> {
+    const { maxConfigs } = this.#options
+    if ((await countConfigs(trx)) < maxConfigs) return
+    throw new AppError('RATE_LIMITED', 'There are as many configurations as there may be', {
+      detail: `There are ${maxConfigs} (config-server.max_configs): use those that are there, or allow for more`,
+      headers: { 'retry-after': String(NONE_GOES_S) },
+    })
   }
 
   #requireMatch(ifMatch: string, path: ConfigPath, layers: readonly Config[]): void {
@@ -164,6 +178,18 @@ export class Configs {
       })
       return undefined
     }
+  }
+}
+
+/** Throws AppError `INVALID_REQUEST` or `BODY_TOO_LARGE` for a document that has grown too large. */
+function checkSize(document: Document, before: Document): void {
+  if (document.size > MAX_KEYS && document.size > before.size) {
+    throw new AppError('INVALID_REQUEST', 'Invalid configuration', {
+      detail: `A configuration has at most ${MAX_KEYS} keys`,
+    })
+  }
+  if (Buffer.byteLength(JSON.stringify([...document])) > MAX_BYTES) {
+    throw new AppError('BODY_TOO_LARGE', `A configuration has at most ${MAX_BYTES} bytes`)
   }
 }
 

@@ -41,7 +41,6 @@ describe('wantedDocument', () => {
     ['__proto__', JSON.parse('{"__proto__": 1}')],
     ['history', { history: 1 }],
     ['rollback', { rollback: 1 }],
-    ['a thousand and one keys', Object.fromEntries(Array.from({ length: 1001 }, (_, at) => [`k${at}`, at]))],
   ])('refuses %s', (_, json) => {
     expect(() => wantedDocument(json)).toThrow(expect.objectContaining({ code: 'INVALID_REQUEST' }))
   })

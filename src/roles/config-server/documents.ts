@@ -19,9 +19,6 @@ export interface WantedValue {
 /** What stands in place of a secret for those who may not see it. */
 export const MASK = '••••'
 
-/** Most keys of one configuration. */
-const MAX_KEYS = 1_000
-
 const Json = z.json()
 
 /** Reads `{"value": …, "secret": true}` or a plain value. Throws AppError `INVALID_REQUEST` for a number too large to be kept as it is. */
@@ -45,11 +42,6 @@ export function wantedDocument(json: unknown): ReadonlyMap<string, WantedValue> 
     })
   }
   const entries = Object.entries(json)
-  if (entries.length > MAX_KEYS) {
-    throw new AppError('INVALID_REQUEST', 'Invalid configuration', {
-      detail: `A configuration has at most ${MAX_KEYS} keys`,
-    })
-  }
   for (const [key] of entries) {
     if (!Key.safeParse(key).success) {
       throw new AppError('INVALID_REQUEST', 'Invalid configuration', {

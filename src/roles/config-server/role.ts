@@ -8,6 +8,7 @@ import { createSealer } from './sealed-values.ts'
 const Config = z.strictObject({
   /** Versions of each configuration that a rollback can go back to. */
   keep_versions: z.int().min(1).max(10_000).default(100),
+  max_configs: z.int().min(1).max(1_000_000).default(10_000),
 })
 
 /** Values per service and environment (seed 9.7.7): versioned, watched, secrets encrypted at rest. */
@@ -22,7 +23,14 @@ export const configServer = defineRole({
     const { clock, log, waits, authority, service, config } = ctx
     const store = await ctx.store<ConfigTables>(configMigrations)
     const sealer = createSealer(await ctx.secretKey('config-values'))
-    const configs = new Configs({ store, sealer, clock, log, keepVersions: config.keep_versions })
+    const configs = new Configs({
+      store,
+      sealer,
+      clock,
+      log,
+      keepVersions: config.keep_versions,
+      maxConfigs: config.max_configs,
+    })
     return { app: configRoutes({ configs, store, authority, service, waits }) }
   },
 })

@@ -7,7 +7,7 @@ import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../drivers/clock.ts'
 import { openStore } from '../../drivers/store/open.ts'
-import { type Asker, NOBODY } from '../../kit/auth/asker.ts'
+import { type Asker, LOCAL, NOBODY } from '../../kit/auth/asker.ts'
 import type { AuthMode } from '../../kit/auth/authority.ts'
 import type { Identity } from '../../kit/auth/identity.ts'
 import { createRemoteConfig } from '../../kit/config/remote-config.ts'
@@ -21,6 +21,7 @@ import { runInScope, type Scope } from '../../kit/telemetry/scope.ts'
 import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
 import { type ConfigTables, configMigrations } from './config-rows.ts'
 import { Configs } from './configs.ts'
+import { ConfigList } from './contract.ts'
 import { configRoutes } from './routes.ts'
 import { createSealer } from './sealed-values.ts'
 
@@ -37,7 +38,7 @@ function verify(token: string): Promise<Identity> {
 }
 
 /** The config server's routes over a store of their own. */
-async function run({ mode = 'local' as AuthMode, keepVersions = 100 } = {}) {
+async function run({ mode = 'local' as AuthMode, keepVersions = 100, maxConfigs = 100 } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'config-'))
   closing.push(() => rm(folder, { recursive: true }))
   const store = await openStore<ConfigTables>({
@@ -50,7 +51,8 @@ async function run({ mode = 'local' as AuthMode, keepVersions = 100 } = {}) {
   const stopping = new AbortController()
   closing.push(() => stopping.abort())
   const clock = { ...systemClock, now: () => 1_700_000_000_000 }
-  const configs = new Configs({ store, sealer: createSealer(randomBytes(32)), clock, log: silentLog, keepVersions })
+  const sealer = createSealer(randomBytes(32))
+  const configs = new Configs({ store, sealer, clock, log: silentLog, keepVersions, maxConfigs })
   const app = new Hono<AppEnv>()
   errors(app, silentLog)
   app.route(
@@ -106,6 +108,59 @@ describe('config routes', () => {
         { service: 'user-service', environment: 'development', version: 3, changed_at: '2023-11-14T22:13:20.000Z' },
       ],
     })
+  })
+
+  it('keeps no more configurations than it may; those there are go on', async () => {
+    const { put } = await run({ maxConfigs: 2 })
+    for (const service of ['a', 'b']) expect((await put(`/config/${service}/e/k`, 1)).status).toBe(200)
+    for (const path of ['/config/c/e/k', '/config/a/other/k', '/config/c/e']) {
+      const refused = await put(path, { k: 1 })
+      expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '3600'])
+    }
+    expect((await put('/config/a/e/k', 2)).status).toBe(200)
+  })
+
+  it('keeps at most 1 000 keys in one, however they come, and lets them become fewer', async () => {
+    const { put, delete: remove, json } = await run()
+    const secret = { value: 1, secret: true }
+    expect((await put('/config/a/e', { 'secret.1': secret, 'secret.2': secret })).status).toBe(200)
+    const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, n]))
+    expect(await (await put('/config/a/e', many(999))).json()).toMatchObject({ code: 'INVALID_REQUEST' })
+    expect((await put('/config/a/e', many(998))).status).toBe(200)
+    const one = await put('/config/a/e/more', 1)
+    expect([one.status, await one.json()]).toMatchObject([400, { detail: 'A configuration has at most 1000 keys' }])
+    expect((await put('/config/a/e/k1', 'another')).status).toBe(200)
+    expect((await remove('/config/a/e/k1')).status).toBe(200)
+    expect((await put('/config/a/e/more', 1)).status).toBe(200)
+    expect(await json('/config/a/e/more')).toMatchObject({ value: 1 })
+  })
+
+  it('keeps a megabyte of each, in bytes', async () => {
+    const { put } = await run()
+    const text = '\u20ac'.repeat(200_000)
+    expect((await put('/config/a/e/one', text)).status).toBe(200)
+    expect((await put('/config/a/e/two', text)).status).toBe(413)
+    expect((await put('/config/a/e/two', text.slice(0, 100_000))).status).toBe(200)
+  })
+
+  it('lists page by page, to a service what is its own alone', async () => {
+    const { put, get } = await run()
+    for (const path of ['b/y', 'a/z', 'b/x', '_default/x', 'shop/e'])
+      expect((await put(`/config/${path}/k`, 1)).status).toBe(200)
+    async function pages(asker: Asker) {
+      const seen: string[][] = []
+      for (let path = '/config?limit=2'; path !== ''; ) {
+        const answer = await runInScope({ ...SCOPE, asker }, () => get(path))
+        const { configs } = ConfigList.parse(await answer.json())
+        seen.push(configs.map(({ service, environment }) => `${service}/${environment}`))
+        path = /^<(.*)>; rel="next"$/.exec(answer.headers.get('link') ?? '')?.[1] ?? ''
+      }
+      return seen
+    }
+    expect(await pages(LOCAL)).toEqual([['_default/x', 'a/z'], ['b/x', 'b/y'], ['shop/e']])
+    expect(await pages(await verify('shop|config:read!'))).toEqual([['_default/x', 'shop/e']])
+    for (const query of ['limit=0', 'limit=1001', 'after=a', 'after=a/b/c', 'after=../x'])
+      expect((await get(`/config?${query}`)).status).toBe(400)
   })
 
   it('makes no version of what changes nothing', async () => {

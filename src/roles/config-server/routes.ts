@@ -3,11 +3,10 @@ import * as z from 'zod'
 import type { Store } from '../../drivers/store/contract.ts'
 import { identityOf } from '../../kit/auth/asker.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
-import { isAnotherService } from '../../kit/auth/ownership.ts'
 import { AppError } from '../../kit/errors.ts'
 import { parseJson, readBody } from '../../kit/http/body.ts'
 import { eventStream } from '../../kit/http/event-stream.ts'
-import { Limit } from '../../kit/http/paging.ts'
+import { Limit, page } from '../../kit/http/paging.ts'
 import { route } from '../../kit/http/route.ts'
 import type { Waits } from '../../kit/http/waits.ts'
 import { findBearerToken } from '../../kit/middleware/auth.ts'
@@ -44,6 +43,16 @@ export interface ConfigRoutesOptions {
 
 const INVALID = 'Invalid service, environment or key'
 const ShowQuery = z.object({ describe: z.stringbool().optional() })
+const ListQuery = z.object({
+  limit: Limit,
+  /** The last one seen, as `service/environment`. */
+  after: z
+    .string()
+    .transform((name) => name.split('/'))
+    .pipe(z.tuple([ConfigPath.shape.service, ConfigPath.shape.environment]))
+    .transform(([service, environment]) => ({ service, environment }))
+    .optional(),
+})
 const HistoryQuery = z.object({ limit: Limit })
 const WatchQuery = ConfigPath.partial()
 const READ =
@@ -62,8 +71,18 @@ export function configRoutes({
 
   app.get(
     '/config',
-    route({ summary: 'All configurations', scope: 'config:read', responses: { 200: ConfigList } }),
-    async (c) => c.json({ configs: (await listConfigs(store.db)).filter(({ service }) => isOpen(service)) }),
+    route({
+      summary: 'Configurations, by service and environment',
+      scope: 'config:read',
+      query: ListQuery,
+      invalid: 'Invalid query',
+      responses: { 200: ConfigList },
+    }),
+    async (c) => {
+      const { limit, after } = c.req.valid('query')
+      const configs = await listConfigs(store.db, { limit: limit + 1, after, services: openServices() })
+      return c.json({ configs: page(c, configs, limit, nameOf) })
+    },
   )
   app.get(
     '/config/watch',
@@ -221,14 +240,15 @@ function authorOf(c: Context<AppEnv>): Author {
   return { name: identityOf(asker)?.subject ?? asker?.is ?? 'local', ifMatch: c.req.header('if-match') }
 }
 
-/** Whether a configuration is there for who asks: a service sees its own, and what holds for all. */
-function isOpen(service: string): boolean {
-  return service === DEFAULT || !isAnotherService(currentScope()?.asker, service)
+/** The services whose configurations are there for who asks, where that isn't all: a service sees its own, and what holds for everybody. */
+function openServices(): readonly string[] | undefined {
+  const asker = currentScope()?.asker
+  return asker?.is === 'service' ? [DEFAULT, asker.subject] : undefined
 }
 
 /** Throws AppError `FORBIDDEN` unless a configuration is there for who asks. */
 function wantOpen(service: string): void {
-  if (isOpen(service)) return
+  if (openServices()?.includes(service) ?? true) return
   throw new AppError('FORBIDDEN', 'A service reads only its own configuration', {
     detail: `This token is not ${service}'s`,
   })

@@ -3,8 +3,6 @@ import { join } from 'node:path'
 import { makePrivateFolder } from '../drivers/private-folder.ts'
 import { AppError } from './errors.ts'
 
-/** Read, write or enter, for the group or for others. */
-const OTHERS = 0o077
 /** Write, for the group or for others; and a folder that everybody puts things into, such as /tmp. */
 const OTHERS_WRITE = 0o022
 const STICKY = 0o1000
@@ -22,6 +20,11 @@ const REASONS: Readonly<Record<string, string>> = {
   EDQUOT: 'the disk is full',
   ELOOP: 'links lead in a circle',
   ENAMETOOLONG: 'the name is too long',
+}
+
+/** Whether a file or folder with a mode can be read, written or entered by the group or by others. */
+export function isOpenToOthers(mode: number): boolean {
+  return (mode & 0o077) !== 0
 }
 
 /**
@@ -47,7 +50,7 @@ export function openDataFolder(path: string): void {
       `The data folder ${path} belongs to another user; run msvc as that user, or choose another with --data`,
     )
   }
-  const isClosed = (mode & OTHERS) === 0 || (mayClose(path, mode) && close(path, 0o700))
+  const isClosed = !isOpenToOthers(mode) || (mayClose(path, mode) && close(path, 0o700))
   if (!isClosed) {
     throw new AppError(
       'CONFIG_INVALID',
@@ -75,7 +78,7 @@ function closeFiles(folder: string): void {
         `${path} belongs to another user; move it away, or choose another folder with --data`,
       )
     }
-    if (found.isFile() && (found.mode & OTHERS) !== 0) close(path, 0o600)
+    if (found.isFile() && isOpenToOthers(found.mode)) close(path, 0o600)
   }
 }
 

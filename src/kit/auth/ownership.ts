@@ -1,9 +1,10 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Asker } from './asker.ts'
+import type { Scope } from './scopes.ts'
 
-/** The scope that sees and changes everybody's things. */
-const ADMIN_SCOPE = 'admin'
+/** Sees and changes everybody's things. */
+const ADMIN: Scope = 'admin'
 
 /** Which of the things that have owners are there for an asker. */
 export type View =
@@ -25,10 +26,10 @@ export function viewOf(asker: Asker | undefined, things: string): View {
     case 'local':
       return ALL
     case 'user':
-      return asker.scopes.has(ADMIN_SCOPE) ? ALL : { sees: 'own', owner: asker.subject }
+      return asker.scopes.has(ADMIN) ? ALL : { sees: 'own', owner: asker.subject }
     case 'service': {
       const { scopes } = asker
-      const may = scopes.has(`${things}:read`) || scopes.has(`${things}:write`) || scopes.has(ADMIN_SCOPE)
+      const may = scopes.has(`${things}:read`) || scopes.has(`${things}:write`) || scopes.has(ADMIN)
       return may ? ALL : NOTHING
     }
     default:

@@ -3,11 +3,8 @@ import { constants } from 'node:fs'
 import { type FileHandle, link, open, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { makePrivateFolder } from '../../drivers/private-folder.ts'
-import { openDataFolder } from '../data-folder.ts'
+import { isOpenToOthers, openDataFolder } from '../data-folder.ts'
 import { AppError } from '../errors.ts'
-
-/** Read, write or enter, for the group or for others. */
-const OTHERS = 0o077
 
 /**
  * Makes a folder for secrets (0700) in the data folder when it is missing. Throws AppError `CONFIG_INVALID` for one that other users can get
@@ -16,7 +13,7 @@ const OTHERS = 0o077
 export async function secureFolder(folder: string): Promise<void> {
   openDataFolder(dirname(folder))
   makePrivateFolder(folder)
-  if (((await stat(folder)).mode & OTHERS) !== 0) {
+  if (isOpenToOthers((await stat(folder)).mode)) {
     throw new AppError('CONFIG_INVALID', `Other users can get at the keys in ${folder}; run: chmod 700 ${folder}`)
   }
 }
@@ -32,7 +29,7 @@ export async function readPrivateFile(path: string): Promise<Buffer | undefined>
     // Asked of the open file, so that nobody can swap it between the check and the reading.
     const found = await file.stat()
     if (!found.isFile()) throw new AppError('CONFIG_INVALID', `The key ${path} is not a file; move it away`)
-    if ((found.mode & OTHERS) !== 0) {
+    if (isOpenToOthers(found.mode)) {
       throw new AppError('CONFIG_INVALID', `Other users can read the key ${path}; run: chmod 600 ${path}`)
     }
     return await file.readFile()

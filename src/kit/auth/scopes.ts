@@ -5,6 +5,8 @@ import { wantSomebody } from './ownership.ts'
 
 /** What a token can allow at the roles of the platform (RFC 6749 §3.3). A route names the one it wants; none implies another. */
 export type Scope =
+  /** Seeing and changing what has owners, whosever it is. */
+  | 'admin'
   | 'users:read'
   | 'users:write'
   | 'orders:read'

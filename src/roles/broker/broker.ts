@@ -54,7 +54,7 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
   for (const subscription of await bus.subscriptions()) push.update(subscription)
 
   const app = new Hono<AppEnv>()
-  const streams = streamRoutes(app, { bus, clock, known, ownership, metrics, log, waits })
+  const streams = streamRoutes(app, { bus, clock, ownership, metrics, log, waits })
   publishRoutes(app, { publisher, ownership })
   subscriptionRoutes(app, { bus, push, known, ownership, onSubscribed, onUnsubscribed })
   deliveryRoutes(app, { bus, known, ownership, streams, metrics, waits })

@@ -43,10 +43,10 @@ export function deadLetterRoutes(app: Hono<AppEnv>, { bus, known, ownership }: D
     async (c) => {
       const { subscription, limit, after } = c.req.valid('query')
       ownership.checkLook(subscription === undefined ? undefined : await known.find(subscription))
-      const owner = ownerOf(subscription)
-      const letters = await page(bus, { ...owner, limit, ...(after !== undefined && { after }) })
+      const filter = filterBy(subscription)
+      const letters = await page(bus, { ...filter, limit, ...(after !== undefined && { after }) })
       const last = letters.at(-1)?.cursor
-      const isEnd = last === undefined || (await bus.deadLetters({ ...owner, limit: 1, after: last })).length === 0
+      const isEnd = last === undefined || (await bus.deadLetters({ ...filter, limit: 1, after: last })).length === 0
       const next = isEnd ? null : last
       return c.body(
         `{"dead_letters":[${letters.map(deadLetterJson).join(',')}],"next":${JSON.stringify(next)}}`,
@@ -66,9 +66,9 @@ export function deadLetterRoutes(app: Hono<AppEnv>, { bus, known, ownership }: D
     async (c) => {
       const body = await readBody(c)
       const { subscription, ids } = parseInput(Redrive, body.length === 0 ? {} : parseJson(body), 'Invalid redrive')
-      const owner = ownerOf(subscription)
-      const chosen = ids && (await busIds(bus, owner, ids))
-      return c.json({ redriven: chosen?.length === 0 ? 0 : await redriveAll(bus, owner, chosen) })
+      const filter = filterBy(subscription)
+      const chosen = ids && (await busIds(bus, filter, ids))
+      return c.json({ redriven: chosen?.length === 0 ? 0 : await redriveAll(bus, filter, chosen) })
     },
   )
 }
@@ -85,18 +85,18 @@ async function page(bus: Bus, options: PageOptions): Promise<readonly DeadLetter
   }
 }
 
-/** Whose dead letters are meant; everybody's where nothing is said. */
-interface Owner {
+/** Which dead letters are meant: one subscription's, or all. */
+interface Filter {
   readonly subscription?: string
 }
 
-const ownerOf = (subscription: string | undefined): Owner => (subscription === undefined ? {} : { subscription })
+const filterBy = (subscription: string | undefined): Filter => (subscription === undefined ? {} : { subscription })
 
 /** Redrives until there is nothing left to, or no room for more. */
-async function redriveAll(bus: Bus, owner: Owner, ids: readonly string[] | undefined): Promise<number> {
+async function redriveAll(bus: Bus, filter: Filter, ids: readonly string[] | undefined): Promise<number> {
   let redriven = 0
   for (let at = 0; at < (ids?.length ?? 1); ) {
-    const count = await bus.redrive({ ...owner, ...(ids && { ids: ids.slice(at, at + PAGE) }) })
+    const count = await bus.redrive({ ...filter, ...(ids && { ids: ids.slice(at, at + PAGE) }) })
     redriven += count
     if (count === 0) at += PAGE
   }
@@ -104,12 +104,12 @@ async function redriveAll(bus: Bus, owner: Owner, ids: readonly string[] | undef
 }
 
 /** The bus's own ids of dead letters that their publishers gave these ids. */
-async function busIds(bus: Bus, owner: Owner, ids: readonly string[]): Promise<readonly string[]> {
+async function busIds(bus: Bus, filter: Filter, ids: readonly string[]): Promise<readonly string[]> {
   const found = new Set<string>()
   for (const id of new Set(ids)) {
     let after: string | undefined
     for (;;) {
-      const letters = await bus.deadLetters({ ...owner, id, limit: PAGE, ...(after !== undefined && { after }) })
+      const letters = await bus.deadLetters({ ...filter, id, limit: PAGE, ...(after !== undefined && { after }) })
       for (const letter of letters) if (eventId(letter) === id) found.add(letter.id)
       after = letters.at(-1)?.cursor
       if (after === undefined) break

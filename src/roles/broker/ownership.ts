@@ -2,12 +2,13 @@ import type { Publication } from '../../drivers/bus/contract.ts'
 import { topicPattern } from '../../drivers/bus/topic-pattern.ts'
 import type { Identity } from '../../kit/auth/identity.ts'
 import { wantSomebody } from '../../kit/auth/ownership.ts'
+import type { Scope } from '../../kit/auth/scopes.ts'
 import { AppError } from '../../kit/errors.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
 import { type BrokerConfig, PLATFORM_TOPICS } from './config.ts'
 
-/** The scope of operators: what owners may, they may. */
-const ADMIN_SCOPE = 'messages:admin'
+/** What owners may, operators may. */
+const OPERATOR: Scope = 'messages:admin'
 
 /** What has an owner, or none. */
 interface Owned {
@@ -52,7 +53,7 @@ export function createOwnership(config: Pick<BrokerConfig, 'topics'>): Ownership
   /** Who asks, where that makes a difference. */
   function restricted(): Identity | undefined {
     const asker = wantSomebody(currentScope()?.asker, 'What the broker keeps belongs to who makes it')
-    return asker.is === 'local' || asker.scopes.has(ADMIN_SCOPE) ? undefined : asker
+    return asker.is === 'local' || asker.scopes.has(OPERATOR) ? undefined : asker
   }
 
   function checkTopic(topic: string, asker: Identity): void {

@@ -11,7 +11,6 @@ import type { AppEnv } from '../../kit/role.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import type { BrokerMetrics } from './broker-metrics.ts'
 import { SubscriptionPath } from './contract.ts'
-import type { KnownSubscriptions } from './known-subscriptions.ts'
 import { deliveryJson } from './message-json.ts'
 import { createOpenStreams, type InHand, type OpenStreams } from './open-streams.ts'
 import type { Ownership } from './ownership.ts'
@@ -28,7 +27,6 @@ const StreamQuery = z.object({
 export interface StreamRoutesOptions {
   readonly bus: Bus
   readonly clock: Pick<Clock, 'monotonic'>
-  readonly known: KnownSubscriptions
   readonly ownership: Pick<Ownership, 'checkUse'>
   readonly metrics: Pick<BrokerMetrics, 'delivered'>
   readonly log: Log
@@ -38,7 +36,7 @@ export interface StreamRoutesOptions {
 
 /** The route by which consumers are sent messages as server-sent events, and settle them by `…/ack` and `…/nack`. */
 export function streamRoutes(app: Hono<AppEnv>, options: StreamRoutesOptions): OpenStreams {
-  const { bus, clock, known, ownership } = options
+  const { bus, clock, ownership } = options
   const streams = createOpenStreams(() => clock.monotonic())
   app.post(
     '/broker/subscriptions/:id/stream',
@@ -59,9 +57,9 @@ export function streamRoutes(app: Hono<AppEnv>, options: StreamRoutesOptions): O
     async (c) => {
       const { id } = c.req.valid('param')
       const { max } = c.req.valid('query')
-      ownership.checkUse(await known.get(id))
       const subscription = await bus.subscription(id)
       if (!subscription) throw new AppError('NOT_FOUND', 'Subscription not found')
+      ownership.checkUse(subscription)
       const { push, ackWaitMs } = subscription
       if (push) throw new AppError('CONFLICT', `This subscription gets its messages pushed to ${push.url}`)
       return eventStream(c, options, async (events) => {

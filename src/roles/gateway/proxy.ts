@@ -6,7 +6,7 @@ import { answerProblem } from '../../kit/http/problem.ts'
 import { identify } from './caller.ts'
 import { type CorsPolicy, isPreflight } from './cors.ts'
 import { type Dispatched, type DispatchTools, dispatch } from './dispatch.ts'
-import { isSafe, rateLimits } from './rate-limits.ts'
+import { isSafe, overLimit, rateLimits } from './rate-limits.ts'
 import type { originRule } from './request-origin.ts'
 import { parseRequestTarget } from './request-path.ts'
 import { type Access, type Route, routeTable, upstreamTarget } from './route-table.ts'
@@ -77,22 +77,18 @@ function admission(options: ProxyOptions): (access: Access, request: Dispatched)
   const { routes, authority, service, clock, metrics, log } = options
   const limits = rateLimits(routes)
 
-  function overLimit({ exchange, route }: Dispatched, key: string): AppError | undefined {
+  function limited({ exchange, route }: Dispatched, key: string): AppError | undefined {
     const held = limits.get(route)
-    const buckets = isSafe(exchange.method) ? held?.reads : held?.writes
-    if (!buckets) return undefined
-    const verdict = buckets.take(key, clock.monotonic())
-    if (verdict.allowed) return undefined
-    metrics.limited(route.prefix)
-    const headers = { 'retry-after': String(verdict.retryAfterSeconds) }
-    return new AppError('RATE_LIMITED', 'Too many requests', { headers })
+    const error = overLimit(isSafe(exchange.method) ? held?.reads : held?.writes, key, clock.monotonic())
+    if (error) metrics.limited(route.prefix)
+    return error
   }
 
   function proceed(request: Dispatched, caller: Caller): void {
     const { exchange, origin } = request
     exchange.scope.asker = caller
     const key = callerKey(caller, origin.address)
-    const error = overLimit(request, key)
+    const error = limited(request, key)
     if (error) answerProblem(exchange, error)
     else dispatch(options, request, callerNumber(key))
   }

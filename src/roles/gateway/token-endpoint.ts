@@ -8,6 +8,7 @@ import { callerKey } from '../../kit/http/caller-name.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { ACCESS_TOKEN, TOKEN_EXCHANGE } from './contract.ts'
 import type { GatewayMetrics } from './gateway-metrics.ts'
+import { overLimit } from './rate-limits.ts'
 import type { TokenBuckets } from './token-bucket.ts'
 
 /** Where a service renews its token. */
@@ -33,12 +34,10 @@ export interface TokenEndpointOptions {
  */
 export function tokenEndpoint({ authority, service, buckets, metrics, clock }: TokenEndpointOptions) {
   function limit(caller: Caller, address: string): void {
-    const verdict = buckets?.take(callerKey(caller, address), clock.monotonic())
-    if (!verdict || verdict.allowed) return
+    const error = overLimit(buckets, callerKey(caller, address), clock.monotonic())
+    if (!error) return
     metrics.limited(TOKEN_PATH)
-    throw new AppError('RATE_LIMITED', 'Too many requests', {
-      headers: { 'retry-after': String(verdict.retryAfterSeconds) },
-    })
+    throw error
   }
 
   return async function renewToken(c: Context<AppEnv>): Promise<Response> {

@@ -6,6 +6,7 @@ import { type EventStream, eventStream } from '../http/event-stream.ts'
 import { testWaits } from '../http/testing/waits.ts'
 import type { AppEnv } from '../role.ts'
 import type { Log } from '../telemetry/log.ts'
+import { silentLog } from '../telemetry/testing/recorded-log.ts'
 import { createRemoteConfig, type RemoteConfigOptions } from './remote-config.ts'
 
 const closing: (() => unknown)[] = []
@@ -28,7 +29,7 @@ function fakeServer(values: Record<string, unknown>) {
   closing.push(() => stopping.abort())
   const app = new Hono<AppEnv>()
   app.get('/config/watch', (c) =>
-    eventStream(c, { waits: testWaits(stopping.signal) }, async (events) => {
+    eventStream(c, { waits: testWaits(stopping.signal), log: silentLog }, async (events) => {
       state.streams.add(events)
       await events.over
       state.streams.delete(events)

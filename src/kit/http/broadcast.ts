@@ -38,7 +38,7 @@ interface Kept<T> {
  * them at its own pace, a few milliseconds' worth for all of them together at a time.
  * @example
  * const changes = new Broadcast<Change>({ eventOf: ({ id }) => ({ data: id }), sizeOf: () => 100 })
- * app.get('/watch', (c) => eventStream(c, { waits }, (events) => changes.follow(events, () => true)))
+ * app.get('/watch', (c) => eventStream(c, { waits, log }, (events) => changes.follow(events, () => true)))
  * changes.tell([change])
  */
 export class Broadcast<T> {

@@ -27,7 +27,7 @@ async function serveEvents(
   const waits = testWaits(stopping.signal, limits)
   const app = new Hono<AppEnv>()
   app.get('/events', (c) =>
-    eventStream(c, { waits, ...options }, (events) => produce(events, c.req.header('last-event-id'))),
+    eventStream(c, { waits, log: silentLog, ...options }, (events) => produce(events, c.req.header('last-event-id'))),
   )
   errors(app, silentLog)
   const listener = await listen({

@@ -36,7 +36,7 @@ export interface EventStreamOptions {
   /** Silence in milliseconds after which a comment is sent, so that both ends see that the connection lives. Default 15 000. */
   readonly heartbeatMs?: number
   /** Told when `produce` throws. */
-  readonly log?: Pick<Log, 'error'>
+  readonly log: Pick<Log, 'error'>
 }
 
 const HEARTBEAT_MS = 15_000
@@ -57,7 +57,7 @@ const COMMENT = Buffer.from(':\n\n')
  * Throws AppError `RATE_LIMITED` when too many wait already.
  * @param produce writes the events; a throw cuts the stream. Frees what it holds once `over` resolves
  * @example
- * app.get('/registry/watch', (c) => eventStream(c, { waits: ctx.waits }, async (events) => {
+ * app.get('/registry/watch', (c) => eventStream(c, { waits: ctx.waits, log: ctx.log }, async (events) => {
  *   const stop = registry.onChange((change) => events.send({ event: change.type, data: JSON.stringify(change) }))
  *   await events.over
  *   stop()
@@ -168,7 +168,7 @@ export function eventStream(
   wait.signal.addEventListener('abort', () => (wait.gone() ? close() : end()), { once: true })
   if (wait.signal.aborted) end()
   produce(events).then(end, (fault: unknown) => {
-    log?.error('an event stream was cut: its source failed', { cause: String(fault) })
+    log.error('an event stream was cut: its source failed', { cause: String(fault) })
     cut()
   })
   return c.body(body, 200, HEADERS)

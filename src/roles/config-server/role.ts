@@ -31,6 +31,6 @@ export const configServer = defineRole({
       keepVersions: config.keep_versions,
       maxConfigs: config.max_configs,
     })
-    return { app: configRoutes({ configs, store, authority, service, waits }) }
+    return { app: configRoutes({ configs, store, authority, service, waits, log }) }
   },
 })

@@ -63,6 +63,7 @@ async function run({ mode = 'local' as AuthMode, keepVersions = 100, maxConfigs 
       authority: { mode, verify },
       service: 'config-server',
       waits: testWaits(stopping.signal),
+      log: silentLog,
     }),
   )
   const call = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>

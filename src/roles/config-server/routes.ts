@@ -11,6 +11,7 @@ import { route } from '../../kit/http/route.ts'
 import type { Waits } from '../../kit/http/waits.ts'
 import { findBearerToken } from '../../kit/middleware/auth.ts'
 import type { AppEnv } from '../../kit/role.ts'
+import type { Log } from '../../kit/telemetry/log.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
 import { type ConfigTables, listConfigs, readHistory } from './config-rows.ts'
 import type { Author, Configs } from './configs.ts'
@@ -39,6 +40,8 @@ export interface ConfigRoutesOptions {
   readonly service: string
   /** The watchers, counted. */
   readonly waits: Waits
+  /** Told when a watch fails. */
+  readonly log: Pick<Log, 'error'>
 }
 
 const INVALID = 'Invalid service, environment or key'
@@ -65,6 +68,7 @@ export function configRoutes({
   authority,
   service: audience,
   waits,
+  log,
 }: ConfigRoutesOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>()
   const watching = new WatchStream(configs, store)
@@ -95,7 +99,7 @@ export function configRoutes({
     }),
     (c) => {
       const wanted = watched(c.req.valid('query'))
-      return eventStream(c, { waits }, (events) => watching.follow(events, wanted))
+      return eventStream(c, { waits, log }, (events) => watching.follow(events, wanted))
     },
   )
   app.get(

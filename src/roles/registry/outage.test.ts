@@ -60,6 +60,7 @@ async function run(folder: string, port = 0) {
     run: crypto.randomUUID(),
     clock: systemClock,
     waits: testWaits(signal),
+    log: silentLog,
   })
   errors(app, silentLog)
   const listener = await listen({

@@ -67,6 +67,6 @@ export const registry = defineRole({
         this.set({ health: 'unhealthy' }, unhealthy)
       },
     })
-    return { app: registryRoutes({ registry: held, run: randomUUIDv7(), clock, waits }) }
+    return { app: registryRoutes({ registry: held, run: randomUUIDv7(), clock, waits, log }) }
   },
 })

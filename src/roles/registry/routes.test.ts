@@ -59,7 +59,7 @@ async function run({ folder, clock = systemClock }: RunOptions = {}) {
   await registry.open()
   const app = new Hono<AppEnv>()
   errors(app, silentLog)
-  app.route('/', registryRoutes({ registry, run: 'run-1', clock, waits: testWaits(stopping.signal) }))
+  app.route('/', registryRoutes({ registry, run: 'run-1', clock, waits: testWaits(stopping.signal), log: silentLog }))
   let closed = false
   async function stop() {
     if (closed) return

@@ -7,6 +7,7 @@ import { eventStream } from '../../kit/http/event-stream.ts'
 import { route } from '../../kit/http/route.ts'
 import type { Waits } from '../../kit/http/waits.ts'
 import type { AppEnv } from '../../kit/role.ts'
+import type { Log } from '../../kit/telemetry/log.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
 import {
   Discovered,
@@ -32,6 +33,8 @@ export interface RegistryRoutesOptions {
   readonly clock: Clock
   /** The watchers, counted. */
   readonly waits: Waits
+  /** Told when a watch fails. */
+  readonly log: Pick<Log, 'error'>
 }
 
 const Named = z.object({ name: z.string() })
@@ -40,7 +43,7 @@ const INVALID = 'Invalid registration data'
 const NOT_FOUND = 'Service not found'
 
 /** The registry's HTTP surface (design §5, seed 9.7.5). */
-export function registryRoutes({ registry, run, clock, waits }: RegistryRoutesOptions): Hono<AppEnv> {
+export function registryRoutes({ registry, run, clock, waits, log }: RegistryRoutesOptions): Hono<AppEnv> {
   const { instances } = registry
   const watching = new WatchStream(instances, run)
   const app = new Hono<AppEnv>()
@@ -142,7 +145,7 @@ export function registryRoutes({ registry, run, clock, waits }: RegistryRoutesOp
     }),
     (c) => {
       const { service } = c.req.valid('query')
-      return eventStream(c, { waits }, (events) => watching.follow(events, service))
+      return eventStream(c, { waits, log }, (events) => watching.follow(events, service))
     },
   )
   return app

@@ -1,5 +1,5 @@
-/** Most bytes handed to a connection at a time: what a reader that stands still may hold besides its queue. */
-export const PIECE_BYTES = 16_384
+/** Most bytes handed to a connection at a time: what a reader that stands still may hold besides its queue. Its writing out is shared. */
+export const PIECE_BYTES = 65_536
 
 /** An event written out. Queued at any number of readers, its bytes are there once. */
 export class Frame {

@@ -9,7 +9,7 @@ const LIMITS = { queued_bytes: 1e9, queued_bytes_per_reader: 1e9 }
 describe('ReaderQueues', () => {
   it('gives every byte in order, small events together and large ones in pieces, and counts what waits', () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 0, max: 40_000 }), { maxLength: 30 }), (lengths) => {
+      fc.property(fc.array(fc.integer({ min: 0, max: 100_000 }), { maxLength: 30 }), (lengths) => {
         const queues = new ReaderQueues(LIMITS)
         const queue = queues.open(() => {})
         const frames = lengths.map((length, id) => frameOf({ id: String(id), data: 'é'.repeat(length) }))
@@ -41,7 +41,7 @@ describe('ReaderQueues', () => {
       await Promise.all(served)
       return most
     }
-    expect(await mostAtOnce(1_000)).toBeLessThanOrEqual(64)
+    expect(await mostAtOnce(1_000)).toBeLessThanOrEqual(32)
     handed = 0
     await new Promise(setImmediate)
     expect(queues.turn()).toBeUndefined()

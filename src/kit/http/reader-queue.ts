@@ -1,9 +1,11 @@
-import { type Frame, PIECE_BYTES } from './frame.ts'
+import type { Frame } from './frame.ts'
 
 /** How much may wait for a reader before a source that can wait does so too, bytes; half of what may wait at all, if that is less. */
 const LOW_WATER = 65_536
+/** How much of small events is copied into one piece, bytes: each reader that stands still may hold a copy. */
+const COPIED_BYTES = 16_384
 /** Pieces that readers are handed before other work has its turn, some 2 ms' worth: a connection copies what it takes at once. */
-const TURN_PIECES = 32
+const TURN_PIECES = 16
 
 /** Bounds on what waits for slow readers, in bytes. */
 export interface QueueLimits {
@@ -157,13 +159,13 @@ export class ReaderQueue {
     this.#all.forget(this)
   }
 
-  /** As many of the first frames as fit into one piece. */
+  /** The first frame, and as many after it as may be copied together. */
   #takeSmall(): Uint8Array | undefined {
     const pieces: Uint8Array[] = []
     let size = 0
     for (const frame of this.#frames) {
       const [piece] = frame.pieces
-      if (!piece || frame.pieces.length > 1 || size + piece.length > PIECE_BYTES) break
+      if (!piece || frame.pieces.length > 1 || (size > 0 && size + piece.length > COPIED_BYTES)) break
       pieces.push(piece)
       size += piece.length
     }

@@ -91,7 +91,6 @@ describe('order service', () => {
     expect(await ids()).toEqual([1, 2, 3])
     expect(await ids(as('service', 'shop-service', 'orders:read'))).toEqual([1, 2, 3])
     expect(await ids(as('service', 'shop-service'))).toEqual([])
-    expect(await ids(as('service', 'api-gateway', 'orders:read'))).toEqual([])
     expect(await ids(NOBODY)).toEqual([])
 
     const problem = { status: 404, body: { error: 'Order not found' } }

@@ -20,7 +20,7 @@ import type { Route } from './route-table.ts'
 import { forward, type Outcome } from './upstream/forward.ts'
 import type { ResponseHead } from './upstream/response-head.ts'
 import type { Upstreams } from './upstream/upstreams.ts'
-import type { Watchdog, Watched } from './upstream/watchdog.ts'
+import { UNWATCHED, type Watchdog, type Watched } from './upstream/watchdog.ts'
 
 /** What all requests on their way to an upstream share. */
 export interface DispatchTools {
@@ -62,6 +62,7 @@ class Dispatch implements Watched {
   readonly #request: Dispatched
   readonly #caller: number
   readonly dueAt: number
+  watchedAt = UNWATCHED
   #body: RequestBody = { kind: 'none' }
   #serviceToken: string | undefined
   #attempts = 0

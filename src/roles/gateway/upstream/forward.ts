@@ -5,7 +5,7 @@ import type { RequestHandler, UpstreamConnection } from './connection.ts'
 import type { InstancePool, PoolRefusal, Waiter } from './pool.ts'
 import type { ResponseHead } from './response-head.ts'
 import { UploadPump } from './upload-pump.ts'
-import type { Watchdog, Watched } from './watchdog.ts'
+import { UNWATCHED, type Watchdog, type Watched } from './watchdog.ts'
 
 /** One attempt to have a request answered by one instance. */
 export interface Attempt {
@@ -77,6 +77,7 @@ class Forward implements Waiter, RequestHandler, Watched {
   /** Pieces of the body that wait for the client. */
   #unflushed = 0
   dueAt: number
+  watchedAt = UNWATCHED
 
   constructor(attempt: Attempt) {
     this.#attempt = attempt

@@ -4,16 +4,21 @@ import type { Clock } from '../../../drivers/clock.ts'
 export interface Watched {
   /** Monotonic milliseconds; may be moved at any time. */
   dueAt: number
+  /** Where the watchdog keeps it; `UNWATCHED` at first, and not to be changed by anybody else. */
+  watchedAt: number
   /** Called once `dueAt` has passed, again at every look until it moves or is unwatched. */
   onDue(): void
 }
+
+/** The place of something that no watchdog looks after. */
+export const UNWATCHED = -1
 
 /**
  * Deadlines of all requests under way, looked over at a fixed beat. A timer of its own for every request, moved at every chunk,
  * would cost more than the rest of the request; being late by up to one beat costs nothing.
  */
 export interface Watchdog {
-  /** Looks after it until it is unwatched. */
+  /** Looks after it until it is unwatched; watching twice is fine. */
   watch(watched: Watched): void
   /** Looks away; unwatching twice is fine. */
   unwatch(watched: Watched): void
@@ -28,17 +33,33 @@ export interface Watchdog {
  * @param options.beatMs milliseconds between looks. Default 50.
  */
 export function startWatchdog({ clock, beatMs = 50 }: { clock: Clock; beatMs?: number }): Watchdog {
-  const all = new Set<Watched>()
+  // an array, not a Set: one that every request joins and leaves makes a new table again and again, and an old table that has been
+  // promoted keeps all later ones, with the requests in them, through each scavenge
+  const all: Watched[] = []
   const timer = setInterval(() => {
     const now = clock.monotonic()
-    for (const watched of all) if (now >= watched.dueAt) watched.onDue()
+    // from the end: whoever leaves meanwhile has its place taken by one that was looked at already
+    for (let at = all.length - 1; at >= 0; at--) {
+      const watched = all[at]
+      if (watched && now >= watched.dueAt) watched.onDue()
+    }
   }, beatMs)
   timer.unref()
   return {
-    watch: (watched) => void all.add(watched),
-    unwatch: (watched) => void all.delete(watched),
+    watch(watched) {
+      if (watched.watchedAt === UNWATCHED) watched.watchedAt = all.push(watched) - 1
+    },
+    unwatch(watched) {
+      const at = watched.watchedAt
+      if (at === UNWATCHED) return
+      watched.watchedAt = UNWATCHED
+      const last = all.pop()
+      if (!last || last === watched) return
+      all[at] = last
+      last.watchedAt = at
+    },
     get size() {
-      return all.size
+      return all.length
     },
     stop: () => clearInterval(timer),
   }

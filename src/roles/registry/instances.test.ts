@@ -54,6 +54,18 @@ describe('Instances', () => {
     expect(changes).toEqual(['up user:1', 'up user:1'])
   })
 
+  it('drops the dead of a service, however many of another fell silent with it', () => {
+    const { instances, pass } = setUp()
+    for (let port = 1; port <= 60; port++) instances.register(registration('stranger', port))
+    for (const port of [1, 2, 3, 4, 5, 6]) instances.register(registration('user', port))
+    pass(20_000)
+    for (const port of [1, 2, 3, 4, 5]) instances.heartbeat(registration('user', port))
+    pass(10_000)
+    instances.sweep()
+    expect(instances.healthy('user').map(({ port }) => port)).toEqual([1, 2, 3, 4, 5])
+    expect(instances.healthy('stranger')).toHaveLength(60)
+  })
+
   it('expires without heartbeats, comes back with one, and is forgotten in the end', () => {
     const { instances, changes, pass } = setUp()
     const ref = registration('user', 1)

@@ -147,12 +147,13 @@ export class Instances {
   /** Expires those whose lease has run out, as far as self-preservation lets it. Gives those that it expired or preserved. */
   sweep(): readonly Entry[] {
     const now = this.#options.clock.monotonic()
-    const leases = new Map<string, Lease>()
-    for (const [id, { lease }] of this.#entries) leases.set(id, lease)
     const judged: Entry[] = []
-    for (const [id, lease] of judge(leases, now, this.#options.limits)) {
-      const entry = this.#entries.get(id)
-      if (entry) judged.push(this.#put({ ...entry, lease }))
+    for (const entries of this.byService().values()) {
+      const leases = new Map(entries.map(({ instance, lease }) => [instance.id, lease]))
+      for (const [id, lease] of judge(leases, now, this.#options.limits)) {
+        const entry = this.#entries.get(id)
+        if (entry) judged.push(this.#put({ ...entry, lease }))
+      }
     }
     for (const entry of this.#entries.values()) {
       const { lease } = entry

@@ -3,7 +3,7 @@ export type Lease =
   /** Known from before the registry's restart, not heard from since. */
   | { readonly at: 'restored'; readonly until: number }
   | { readonly at: 'held'; readonly heartbeat: number; readonly until: number }
-  /** Run out, and kept all the same, since too many ran out with it. */
+  /** Run out, and kept all the same, since too many of its service ran out with it. */
   | { readonly at: 'preserved'; readonly heartbeat: number; readonly since: number }
   | { readonly at: 'expired'; readonly heartbeat: number | undefined; readonly since: number }
 
@@ -11,7 +11,7 @@ export type Lease =
 export interface LeaseLimits {
   /** Milliseconds a heartbeat is good for. Default 30 000 (the seed's). */
   readonly leaseMs: number
-  /** Share of the instances that may vanish within one lease before nobody is expired any more. Default 0.15 (Eureka's). */
+  /** Share of a service's instances that may vanish within one lease before none of it is expired any more. Default 0.15 (Eureka's). */
   readonly maxVanished: number
   /** Milliseconds after which even a preserved instance expires: whoever is silent that long is gone. Default 300 000. */
   readonly preserveMs: number
@@ -44,15 +44,16 @@ export function lastHeartbeat(lease: Lease): number | undefined {
 }
 
 /**
- * How many instances may vanish at once out of `total`: 15 % (Eureka's self-preservation), but always one, and any number out of
- * fewer than five. More than that at once is more likely the registry's own network.
+ * How many instances of a service may vanish at once out of `total`: 15 % (Eureka's self-preservation), but always one, and any number out of
+ * fewer than five. More than that at once is more likely the network between.
  */
 export function mayVanish(total: number, { maxVanished }: LeaseLimits): number {
   return total < FEWEST_FOR_SHARE ? total : Math.max(1, Math.floor(total * maxVanished))
 }
 
 /**
- * Judges all leases at one moment. Gives those that change.
+ * Judges all leases of a service at one moment. Gives those that change. Each service is judged by itself, so that none, however many of it
+ * fall silent, keeps the dead of another.
  * @param leases by instance id
  * @param now monotonic milliseconds
  */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Frame } from './frame.ts'
-import { jsonInParts, Snapshots } from './snapshots.ts'
+import { jsonInParts } from './json-in-parts.ts'
+import { Snapshots } from './snapshots.ts'
 
 const textOf = ({ pieces }: Frame) => Buffer.concat(pieces).toString()
 

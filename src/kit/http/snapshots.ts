@@ -82,14 +82,3 @@ export class Snapshots {
     return this.#turn
   }
 }
-
-/** The JSON of an object with these items in its last member, which is an empty list in `around`. */
-export function* jsonInParts(around: object, items: Iterable<unknown>): Generator<string> {
-  yield JSON.stringify(around).slice(0, -']}'.length)
-  let separator = ''
-  for (const item of items) {
-    yield `${separator}${JSON.stringify(item)}`
-    separator = ','
-  }
-  yield ']}'
-}

@@ -12,8 +12,9 @@ export function compression(): MiddlewareHandler<AppEnv> {
     if (c.req.header('accept-encoding') === undefined) return next()
     return compressing(c, async () => {
       await next()
-      const type = c.res.headers.get('content-type') ?? ''
-      if (!WHOLE.test(type) || c.res.headers.has('content-length')) return
+      const { headers } = c.res
+      const type = headers.get('content-type') ?? ''
+      if (!WHOLE.test(type) || headers.has('content-length') || headers.has('transfer-encoding')) return
       // compress() goes by Content-Length alone, and Hono sets none
       const body = await c.res.arrayBuffer()
       c.res = new Response(body, c.res)

@@ -14,6 +14,7 @@ import { errors } from '../../kit/middleware/errors.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { runInScope } from '../../kit/telemetry/scope.ts'
 import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
+import { Registration } from './contract.ts'
 import { InstanceRows, type RegistryTables, registryMigrations } from './instance-rows.ts'
 import { LEASE_LIMITS } from './lease.ts'
 import { Registry } from './registry.ts'
@@ -196,6 +197,34 @@ describe('registry routes', () => {
     await post('/registry/heartbeat', { id: 'id-2' })
     expect((await get('/registry/discover/user-service')).status).toBe(200)
   })
+
+  it.each(['/registry/services', '/registry/services/user-service'])(
+    'lets others have their turns while it writes %s',
+    async (path) => {
+      let looks = 0
+      const clock = {
+        now: () => 0,
+        monotonic() {
+          looks++
+          for (const until = performance.now() + 1; performance.now() < until; );
+          return 0
+        },
+      }
+      const { get, registry } = await run({ clock })
+      for (let port = 1; port <= 60; port++) registry.instances.register(Registration.parse({ ...USER, port }))
+      looks = 0
+      let mostInATurn = 0
+      let before = 0
+      const answer = Promise.resolve(get(path)).then((found) => found.text())
+      for (let isDone = false; !isDone; ) {
+        isDone = await Promise.race([answer.then(() => true), new Promise<false>((next) => setImmediate(next, false))])
+        mostInATurn = Math.max(mostInATurn, looks - before)
+        before = looks
+      }
+      expect(await answer).toContain('"port":60,')
+      expect(mostInATurn).toBeLessThanOrEqual(5)
+    },
+  )
 
   it('finds an instance with a passing check at once, one with a redirecting or failing check never', async () => {
     let asked = 0

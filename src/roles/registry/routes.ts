@@ -4,6 +4,7 @@ import type { Clock } from '../../drivers/clock.ts'
 import { identityOf } from '../../kit/auth/asker.ts'
 import { AppError } from '../../kit/errors.ts'
 import { eventStream } from '../../kit/http/event-stream.ts'
+import { answerInParts, jsonInParts } from '../../kit/http/json-in-parts.ts'
 import { route } from '../../kit/http/route.ts'
 import type { Waits } from '../../kit/http/waits.ts'
 import type { AppEnv } from '../../kit/role.ts'
@@ -117,7 +118,11 @@ export function registryRoutes({ registry, run, clock, waits, log }: RegistryRou
     route({ summary: 'All services and their instances', scope: 'registry:read', responses: { 200: ServiceList } }),
     (c) => {
       const services = [...instances.byService()].sort(([a], [b]) => (a < b ? -1 : 1))
-      return c.json({ services: services.map(([name, entries]) => describeService(name, entries, clock)) })
+      const none: z.input<typeof ServiceList> = { services: [] }
+      return answerInParts(
+        c,
+        jsonInParts(none, services, ([name, entries]) => serviceInParts(name, entries, clock)),
+      )
     },
   )
   app.get(
@@ -132,7 +137,7 @@ export function registryRoutes({ registry, run, clock, waits, log }: RegistryRou
       const { name } = c.req.valid('param')
       const entries = instances.byService().get(name)
       if (!entries) throw new AppError('NOT_FOUND', NOT_FOUND)
-      return c.json(describeService(name, entries, clock))
+      return answerInParts(c, serviceInParts(name, entries, clock))
     },
   )
   app.get(
@@ -163,14 +168,13 @@ function allowService(service: string): void {
   })
 }
 
-function describeService(
-  name: string,
-  entries: readonly Entry[],
-  clock: Clock,
-): DeepReadonly<z.input<typeof ServiceStatus>> {
-  const instances = entries.map((entry) => describeInstance(entry, clock))
-  const healthy = instances.filter(({ health }) => health === 'healthy').length
-  return { service_name: name, healthy, total: instances.length, instances }
+function serviceInParts(name: string, entries: readonly Entry[], clock: Clock): Iterable<string> {
+  const healthy = entries.filter((entry) => whyUnhealthy(entry) === undefined).length
+  const service: z.input<typeof ServiceStatus> = { service_name: name, healthy, total: entries.length, instances: [] }
+  return jsonInParts(
+    service,
+    entries.values().map((entry) => describeInstance(entry, clock)),
+  )
 }
 
 function describeInstance(entry: Entry, clock: Clock): DeepReadonly<InstanceStatus> {

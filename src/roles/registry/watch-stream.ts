@@ -2,7 +2,8 @@ import type * as z from 'zod'
 import { type Down, type Snapshot, type Up, WATCH_EVENTS } from '../../kit/discovery/watch-events.ts'
 import { Broadcast } from '../../kit/http/broadcast.ts'
 import type { EventStream } from '../../kit/http/event-stream.ts'
-import { type EventInParts, jsonInParts, Snapshots } from '../../kit/http/snapshots.ts'
+import { jsonInParts } from '../../kit/http/json-in-parts.ts'
+import { type EventInParts, Snapshots } from '../../kit/http/snapshots.ts'
 import type { Change, Instances } from './instances.ts'
 
 /** What a change takes in memory, bytes, roughly: its instance is mostly kept anyway. */

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import * as z from 'zod'
+import { Slice } from '../../drivers/slice.ts'
 import type { ConfigPath } from './contract.ts'
 import { type Document, KeptValue, layersOf, nameOf } from './documents.ts'
 
@@ -79,9 +80,9 @@ export async function readLayers(db: Kysely<ConfigTables>, path: ConfigPath): Pr
   return layers.flatMap((layer) => found.get(nameOf(layer)) ?? [])
 }
 
-/** Which configurations are listed. Default: all. */
+/** Which configurations are listed. */
 export interface ConfigListPart {
-  readonly limit?: number
+  readonly limit: number
   /** Those behind this one. */
   readonly after?: ConfigPath | undefined
   /** Those of these services. */
@@ -89,18 +90,35 @@ export interface ConfigListPart {
 }
 
 /** Configurations with their versions, by service and environment. */
-export function listConfigs(db: Kysely<ConfigTables>, { limit, after, services }: ConfigListPart = {}) {
+export function listConfigs(db: Kysely<ConfigTables>, { limit, after, services }: ConfigListPart) {
   let configs = db
     .selectFrom('configs')
     .select(['service', 'environment', 'version', 'changed_at'])
     .orderBy('service')
     .orderBy('environment')
+    .limit(limit)
   if (services) configs = configs.where('service', 'in', services)
   if (after) {
     const { service, environment } = after
     configs = configs.where((is) => is(is.refTuple('service', 'environment'), '>', is.tuple(service, environment)))
   }
-  return (limit === undefined ? configs : configs.limit(limit)).execute()
+  return configs.execute()
+}
+
+/** Configurations read at once where all are wanted: some 2 ms. */
+const READ_AT_ONCE = 500
+
+/** All configurations, read in slices that let others have their turns; one that is made meanwhile may be missing. */
+export async function readConfigs(db: Kysely<ConfigTables>) {
+  const slice = new Slice()
+  const all = await listConfigs(db, { limit: READ_AT_ONCE })
+  for (let read = all.length; read === READ_AT_ONCE; ) {
+    if (slice.isOver) await slice.next()
+    const more = await listConfigs(db, { limit: READ_AT_ONCE, after: all.at(-1) })
+    all.push(...more)
+    read = more.length
+  }
+  return all
 }
 
 /** How many configurations there are. */
@@ -128,7 +146,7 @@ export async function readVersion(
   return row && readDocument(row.document)
 }
 
-/** The last versions, newest first. */
+/** The last versions, newest first; each is made of its row when its turn comes. */
 export async function readHistory(db: Kysely<ConfigTables>, path: ConfigPath, limit: number) {
   const rows = await db
     .selectFrom('versions')
@@ -138,7 +156,7 @@ export async function readHistory(db: Kysely<ConfigTables>, path: ConfigPath, li
     .orderBy('version', 'desc')
     .limit(limit)
     .execute()
-  return rows.map((row) => ({ ...row, keys: Keys.parse(JSON.parse(row.keys)) }))
+  return rows.values().map((row) => ({ ...row, keys: Keys.parse(JSON.parse(row.keys)) }))
 }
 
 /** Writes a new version and lets go of those older than the last `keep`. */

@@ -53,13 +53,20 @@ async function run({ mode = 'local' as AuthMode, keepVersions = 100, maxConfigs 
   const clock = { ...systemClock, now: () => 1_700_000_000_000 }
   const sealer = createSealer(randomBytes(32))
   const configs = new Configs({ store, sealer, clock, log: silentLog, keepVersions, maxConfigs })
+  let reads = 0
+  const counted = {
+    get db() {
+      reads++
+      return store.db
+    },
+  }
   const app = new Hono<AppEnv>()
   errors(app, silentLog)
   app.route(
     '/',
     configRoutes({
       configs,
-      store,
+      store: counted,
       authority: { mode, verify },
       service: 'config-server',
       waits: testWaits(stopping.signal),
@@ -71,6 +78,8 @@ async function run({ mode = 'local' as AuthMode, keepVersions = 100, maxConfigs 
   return {
     app,
     folder,
+    /** How often the routes read the store by themselves. */
+    reads: () => reads,
     stop: () => stopping.abort(),
     get: (path: string, headers?: Record<string, string>) => call('GET', path, undefined, headers),
     json: async (path: string, headers?: Record<string, string>): Promise<unknown> =>
@@ -352,6 +361,28 @@ describe('watch', () => {
       ['change', { service: 'user-service', environment: 'development', version: 1, keys: ['a'] }],
       ['change', { service: '_default', environment: 'development', version: 1, keys: ['b'] }],
     ])
+  })
+
+  it('reads what there is once for all watchers, whatever they watch, until there is news', async () => {
+    const { put, get, reads, stop } = await run()
+    await put(DEV, { a: 1 })
+    const streams: Promise<void>[] = []
+    async function snapshotOf(query: string) {
+      const events: ReceivedEvent[] = []
+      streams.push(readEvents(await get(`/config/watch${query}`), events))
+      await expect.poll(() => events.length).toBeGreaterThan(0)
+      return events[0]?.data
+    }
+    const one = { configs: [{ service: 'user-service', environment: 'development', version: 1 }] }
+    expect(JSON.parse((await snapshotOf('')) ?? '')).toEqual(one)
+    expect(JSON.parse((await snapshotOf('?service=user-service')) ?? '')).toEqual(one)
+    expect(JSON.parse((await snapshotOf('?environment=other')) ?? '')).toEqual({ configs: [] })
+    expect(reads()).toBe(1)
+    await put(DEV, { a: 2 })
+    expect(await snapshotOf('?environment=development')).toContain('"version":2')
+    expect(reads()).toBe(2)
+    stop()
+    await Promise.all(streams)
   })
 
   it('keeps a RemoteConfig up to date', async () => {

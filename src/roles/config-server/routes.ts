@@ -6,6 +6,7 @@ import type { Authority } from '../../kit/auth/authority.ts'
 import { AppError } from '../../kit/errors.ts'
 import { parseJson, readBody } from '../../kit/http/body.ts'
 import { eventStream } from '../../kit/http/event-stream.ts'
+import { answerInParts, jsonInParts } from '../../kit/http/json-in-parts.ts'
 import { Limit, page } from '../../kit/http/paging.ts'
 import { route } from '../../kit/http/route.ts'
 import type { Waits } from '../../kit/http/waits.ts'
@@ -34,7 +35,7 @@ import { WatchStream } from './watch-stream.ts'
 /** What the routes work with. */
 export interface ConfigRoutesOptions {
   readonly configs: Configs
-  readonly store: Store<ConfigTables>
+  readonly store: Pick<Store<ConfigTables>, 'db'>
   readonly authority: Pick<Authority, 'mode' | 'verify'>
   /** This service's name: the audience of tokens. */
   readonly service: string
@@ -151,7 +152,8 @@ export function configRoutes({
     async (c) => {
       const path = c.req.valid('param')
       wantOpen(path.service)
-      return c.json({ versions: await readHistory(store.db, path, c.req.valid('query').limit) })
+      const none: z.input<typeof History> = { versions: [] }
+      return answerInParts(c, jsonInParts(none, await readHistory(store.db, path, c.req.valid('query').limit)))
     },
   )
   app.post(

@@ -7,7 +7,14 @@ import { type Document, KeptValue, layersOf, nameOf } from './documents.ts'
 
 /** The config server's database: `configs` holds what is, `versions` what was and is. */
 export interface ConfigTables {
-  configs: { service: string; environment: string; version: number; document: string; changed_at: string }
+  configs: {
+    service: string
+    environment: string
+    version: number
+    document: string
+    changed_at: string
+    made_by: string | null
+  }
   versions: {
     service: string
     environment: string
@@ -47,6 +54,11 @@ export const configMigrations: Readonly<Record<string, Migration>> = {
         .execute()
     },
   },
+  '002_made_by': {
+    async up(db) {
+      await db.schema.alterTable('configs').addColumn('made_by', 'text').execute()
+    },
+  },
 }
 
 /** A configuration as it is now. */
@@ -62,6 +74,8 @@ export interface NewVersion extends Config {
   /** RFC 3339. */
   readonly changedAt: string
   readonly changedBy: string
+  /** Whose share it takes if it is the first; undefined: nobody's. */
+  readonly madeBy: string | undefined
 }
 
 const DocumentJson = z.record(z.string(), KeptValue)
@@ -121,12 +135,11 @@ export async function readConfigs(db: Kysely<ConfigTables>) {
   return all
 }
 
-/** How many configurations there are. */
-export async function countConfigs(db: Kysely<ConfigTables>): Promise<number> {
-  const { count } = await db
-    .selectFrom('configs')
-    .select(({ fn }) => fn.countAll<number>().as('count'))
-    .executeTakeFirstOrThrow()
+/** How many configurations there are. @param madeBy counts those that take this one's share. Default: all */
+export async function countConfigs(db: Kysely<ConfigTables>, madeBy?: string): Promise<number> {
+  const all = db.selectFrom('configs').select(({ fn }) => fn.countAll<number>().as('count'))
+  const counted = madeBy === undefined ? all : all.where('made_by', '=', madeBy)
+  const { count } = await counted.executeTakeFirstOrThrow()
   return count
 }
 
@@ -165,7 +178,7 @@ export async function writeVersion(trx: Kysely<ConfigTables>, next: NewVersion, 
   const document = JSON.stringify(Object.fromEntries(next.document))
   await trx
     .insertInto('configs')
-    .values({ service, environment, version, document, changed_at })
+    .values({ service, environment, version, document, changed_at, made_by: next.madeBy ?? null })
     .onConflict((conflict) =>
       conflict.columns(['service', 'environment']).doUpdateSet({ version, document, changed_at }),
     )

@@ -19,6 +19,8 @@ const NONE_GOES_S = 3_600
 /** Who changes something, and from which state on. */
 export interface Author {
   readonly name: string
+  /** Whose share a new configuration takes; undefined for a local caller, who may have all. */
+  readonly share: string | undefined
   /** The If-Match header: the change is made only when one of these is the current validator. */
   readonly ifMatch: string | undefined
 }
@@ -39,6 +41,8 @@ export interface ConfigsOptions {
   readonly keepVersions: number
   /** Configurations there may be. */
   readonly maxConfigs: number
+  /** Of these, made by one caller. */
+  readonly maxPerCaller: number
 }
 
 /** Values per service and environment, with versions and secrets (seed 9.7.7). */
@@ -105,7 +109,7 @@ export class Configs {
   async #change(
     path: ConfigPath,
     action: 'put' | 'delete' | 'rollback',
-    { name, ifMatch }: Author,
+    { name, share, ifMatch }: Author,
     edit: (before: Document, trx: Kysely<ConfigTables>) => Document | Promise<Document>,
   ): Promise<number> {
     const { store, clock, keepVersions } = this.#options
@@ -118,23 +122,22 @@ export class Configs {
       const keys = changedKeys(before, document)
       const version = (own?.version ?? 0) + (keys.length > 0 ? 1 : 0)
       if (keys.length === 0) return { ...path, version, keys }
-      if (!own) await this.#checkRoom(trx)
+      if (!own) await this.#checkRoom(trx, share)
       checkSize(document, before)
       const changedAt = new Date(clock.now()).toISOString()
-      await writeVersion(trx, { ...path, version, document, action, keys, changedAt, changedBy: name }, keepVersions)
+      const next = { ...path, version, document, action, keys, changedAt, changedBy: name, madeBy: share }
+      await writeVersion(trx, next, keepVersions)
       return { ...path, version, keys }
     })
     if (change.keys.length > 0) for (const listener of this.#listeners) listener(change)
     return change.version
   }
 
-  async #checkRoom(trx: Kysely<ConfigTables>): Promise<void> {
-    const { maxConfigs } = this.#options
-    if ((await countConfigs(trx)) < maxConfigs) return
-    throw new AppError('RATE_LIMITED', 'There are as many configurations as there may be', {
-      detail: `There are ${maxConfigs} (config-server.max_configs): use those that are there, or allow for more`,
-      headers: { 'retry-after': String(NONE_GOES_S) },
-    })
+  async #checkRoom(trx: Kysely<ConfigTables>, share: string | undefined): Promise<void> {
+    const { maxConfigs, maxPerCaller } = this.#options
+    if ((await countConfigs(trx)) >= maxConfigs) throw tooMany(`There are ${maxConfigs} (config-server.max_configs)`)
+    if (share === undefined || (await countConfigs(trx, share)) < maxPerCaller) return
+    throw tooMany(`Of these, ${maxPerCaller} were made by one caller (config-server.caller_share)`)
   }
 
   #requireMatch(ifMatch: string, path: ConfigPath, layers: readonly Config[]): void {
@@ -179,6 +182,13 @@ export class Configs {
       return undefined
     }
   }
+}
+
+function tooMany(bound: string): AppError {
+  return new AppError('RATE_LIMITED', 'There are as many configurations as there may be', {
+    detail: `${bound}: use those that are there, or allow for more`,
+    headers: { 'retry-after': String(NONE_GOES_S) },
+  })
 }
 
 /** Throws AppError `INVALID_REQUEST` or `BODY_TOO_LARGE` for a document that has grown too large. */

@@ -9,6 +9,8 @@ const Config = z.strictObject({
   /** Versions of each configuration that a rollback can go back to. */
   keep_versions: z.int().min(1).max(10_000).default(100),
   max_configs: z.int().min(1).max(1_000_000).default(10_000),
+  /** Share of these that one caller may have made, in token mode. */
+  caller_share: z.number().min(0).max(1).default(0.1),
 })
 
 /** Values per service and environment (seed 9.7.7): versioned, watched, secrets encrypted at rest. */
@@ -30,6 +32,7 @@ export const configServer = defineRole({
       log,
       keepVersions: config.keep_versions,
       maxConfigs: config.max_configs,
+      maxPerCaller: Math.max(1, Math.floor(config.max_configs * config.caller_share)),
     })
     return { app: configRoutes({ configs, store, authority, service, waits, log }) }
   },

@@ -38,7 +38,7 @@ function verify(token: string): Promise<Identity> {
 }
 
 /** The config server's routes over a store of their own. */
-async function run({ mode = 'local' as AuthMode, keepVersions = 100, maxConfigs = 100 } = {}) {
+async function run({ mode = 'local' as AuthMode, keepVersions = 100, maxConfigs = 100, maxPerCaller = 100 } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'config-'))
   closing.push(() => rm(folder, { recursive: true }))
   const store = await openStore<ConfigTables>({
@@ -52,7 +52,7 @@ async function run({ mode = 'local' as AuthMode, keepVersions = 100, maxConfigs 
   closing.push(() => stopping.abort())
   const clock = { ...systemClock, now: () => 1_700_000_000_000 }
   const sealer = createSealer(randomBytes(32))
-  const configs = new Configs({ store, sealer, clock, log: silentLog, keepVersions, maxConfigs })
+  const configs = new Configs({ store, sealer, clock, log: silentLog, keepVersions, maxConfigs, maxPerCaller })
   let reads = 0
   const counted = {
     get db() {
@@ -128,6 +128,23 @@ describe('config routes', () => {
       expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '3600'])
     }
     expect((await put('/config/a/e/k', 2)).status).toBe(200)
+  })
+
+  it('keeps no more of one caller than his share, and leaves the rest to others', async () => {
+    const { put } = await run({ maxConfigs: 4, maxPerCaller: 2 })
+    const ann = await verify('ann|config:write')
+    const putAs = (asker: Asker, service: string) =>
+      runInScope({ ...SCOPE, asker }, () => put(`/config/${service}/e/k`, Math.random()))
+    expect((await putAs(ann, 'a')).status).toBe(200)
+    expect((await putAs(ann, 'b')).status).toBe(200)
+    const refused = await putAs(ann, 'c')
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '3600'])
+    expect(await refused.json()).toMatchObject({ detail: expect.stringContaining('config-server.caller_share') })
+    expect((await putAs(ann, 'a')).status).toBe(200)
+    expect((await putAs(await verify('ann|config:write!'), 'c')).status).toBe(200)
+    expect((await putAs(ann, 'c')).status).toBe(200)
+    expect((await putAs(LOCAL, 'd')).status).toBe(200)
+    expect((await putAs(LOCAL, 'e')).status).toBe(429)
   })
 
   it('keeps at most 1 000 keys in one, however they come, and lets them become fewer', async () => {

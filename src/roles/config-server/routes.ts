@@ -5,6 +5,7 @@ import { identityOf } from '../../kit/auth/asker.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
 import { AppError } from '../../kit/errors.ts'
 import { parseJson, readBody } from '../../kit/http/body.ts'
+import { callerKey } from '../../kit/http/caller-name.ts'
 import { eventStream } from '../../kit/http/event-stream.ts'
 import { answerInParts, jsonInParts } from '../../kit/http/json-in-parts.ts'
 import { Limit, page } from '../../kit/http/paging.ts'
@@ -243,7 +244,12 @@ export function configRoutes({
 /** Who makes a change. */
 function authorOf(c: Context<AppEnv>): Author {
   const asker = currentScope()?.asker
-  return { name: identityOf(asker)?.subject ?? asker?.is ?? 'local', ifMatch: c.req.header('if-match') }
+  const identity = identityOf(asker)
+  return {
+    name: identity?.subject ?? asker?.is ?? 'local',
+    share: identity && callerKey(identity, ''),
+    ifMatch: c.req.header('if-match'),
+  }
 }
 
 /** The services whose configurations are there for who asks, where that isn't all: a service sees its own, and what holds for everybody. */

@@ -17,6 +17,8 @@ const plainKeys = new Set<string>()
  * @example hideSecrets({ store: 'postgres://ann:pass@db' }) // { store: 'postgres://[hidden]@db' }
  * @example hideSecrets(['--password', 'hunter2']) // ['--password', '[hidden]']
  */
+export function hideSecrets(texts: Readonly<Record<string, string>>): Readonly<Record<string, string>>
+export function hideSecrets(value: unknown): unknown
 export function hideSecrets(value: unknown): unknown {
   if (typeof value === 'string') return hideInText(value)
   if (typeof value !== 'object' || value === null) return value

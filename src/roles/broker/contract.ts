@@ -47,6 +47,7 @@ export const SubscriptionState = z.object({
   group: z.string().optional(),
   /** The service whose it is, or `user:` and a name; absent where it is anybody's. */
   owner: z.string().optional(),
+  /** Where it is looked at, the URL is without what shows that it is secret, and for others than the owner without its query. */
   push: z.object({ url: z.string() }).optional(),
   max_deliver: z.int(),
   ack_wait: z.number(),

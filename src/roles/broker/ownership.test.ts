@@ -144,7 +144,7 @@ describe('in token mode', () => {
 
   it('a service looks at its own subscriptions and dead letters, and at no query of a push URL that is another’s', async () => {
     await using broker = await runBroker({ askers })
-    const push = { url: 'https://example.com/hook?key=s3cret' }
+    const push = { url: 'https://example.com/hook?key=s3cret&token=hunter2' }
     const [own, other] = [
       await call(broker, 'shop', 'POST', '/broker/subscriptions', { topic: 'a', push }),
       await call(broker, 'pretender', 'POST', '/broker/subscriptions', { topic: 'b', push }),
@@ -160,7 +160,10 @@ describe('in token mode', () => {
       expect((await look('operator', path + other)).status, path).toBe(200)
     }
     expect((await look('shop', 'dead-letters')).status).toBe(403)
-    expect((await look('shop', `subscriptions/${own}`)).body.push).toEqual(push)
+    expect((await look('shop', `subscriptions/${own}`)).body.push).toEqual({
+      url: 'https://example.com/hook?key=s3cret&token=[hidden]',
+    })
+    expect(JSON.stringify((await look('operator', 'subscriptions')).body)).not.toContain('hunter2')
     expect((await look('reader', `subscriptions/${own}`)).body.push).toEqual({ url: 'https://example.com/hook' })
   })
 

@@ -7,6 +7,7 @@ import { Limit, page } from '../../kit/http/paging.ts'
 import { route } from '../../kit/http/route.ts'
 import { checkTopicPattern } from '../../kit/messaging/topic-name.ts'
 import type { AppEnv } from '../../kit/role.ts'
+import { hideInText } from '../../kit/secrets/secret-text.ts'
 import { NewSubscription, SubscriptionPath, SubscriptionState } from './contract.ts'
 import type { KnownSubscriptions } from './known-subscriptions.ts'
 import type { Ownership } from './ownership.ts'
@@ -113,11 +114,12 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
     },
   )
 
-  /** The query of a push URL may hold what lets the broker in there: it is for the owner. */
+  /** A push URL may hold what lets the broker in there: that is shown to nobody, and its query to the owner alone. */
   function shown(subscription: Subscription) {
     const { push } = subscription
-    if (!push || ownership.isOwn(subscription)) return stateOf(subscription)
-    return stateOf({ ...subscription, push: { url: push.url.replace(/\?.*/, '') } })
+    if (!push) return stateOf(subscription)
+    const url = ownership.isOwn(subscription) ? push.url : push.url.replace(/\?.*/, '')
+    return stateOf({ ...subscription, push: { url: hideInText(url) } })
   }
 
   async function end(id: string): Promise<boolean> {

@@ -2,6 +2,8 @@ import type { Clock } from '../../drivers/clock.ts'
 import { hostInUrl } from '../../kit/discovery/address-rule.ts'
 import type { Instance } from '../../kit/discovery/directory.ts'
 import { AppError } from '../../kit/errors.ts'
+import { hideInText } from '../../kit/secrets/secret-text.ts'
+import { hideSecrets } from '../../kit/secrets/secret-values.ts'
 import type { InstanceRef, Registration } from './contract.ts'
 import { extended, judge, type Lease, type LeaseLimits, renewed, restored } from './lease.ts'
 
@@ -91,7 +93,12 @@ export class Instances {
     const now = this.#options.clock.monotonic()
     for (const known of kept) {
       const check: CheckResult = known.healthCheckUrl === undefined ? { at: 'none' } : { at: 'waiting' }
-      this.#put({ ...known, check, lease: restored(now, this.#options.limits) })
+      this.#put({
+        ...known,
+        instance: withoutSecrets(known.instance),
+        check,
+        lease: restored(now, this.#options.limits),
+      })
     }
   }
 
@@ -105,7 +112,8 @@ export class Instances {
     if (!known) this.#checkRoom(given.service_name)
     const { service_name, host, port, tags, metadata, health_check_url: healthCheckUrl } = given
     const url = `http://${hostInUrl(host)}:${port}`
-    const instance: Instance = { id: known?.instance.id ?? newId(), service_name, host, port, url, tags, metadata }
+    const id = known?.instance.id ?? newId()
+    const instance = withoutSecrets({ id, service_name, host, port, url, tags, metadata })
     const sameCheck = known !== undefined && known.healthCheckUrl === healthCheckUrl
     return this.#put({
       instance: known && isSame(known.instance, instance) ? known.instance : instance,
@@ -258,6 +266,11 @@ export class Instances {
 /** Where an instance belongs among others that are sorted by id. As a rule it is the newest, and comes last. */
 function placeOf({ id }: Instance, others: readonly Instance[]): number {
   return others.findLastIndex((other) => other.id < id) + 1
+}
+
+/** What an instance says of itself is told to everybody: what shows that it is secret, by name or by shape, isn't kept. */
+function withoutSecrets(instance: Instance): Instance {
+  return { ...instance, tags: instance.tags.map(hideInText), metadata: hideSecrets(instance.metadata) }
 }
 
 function keyOf({ service_name, host, port }: Instance): string {

@@ -226,6 +226,19 @@ describe('registry routes', () => {
     },
   )
 
+  it('shows nobody what is secret by name or by shape', async () => {
+    const { get, post } = await run()
+    const health_check_url = 'http://127.0.0.1:1/health?token=hunter2'
+    const metadata = { zone: 'a', password: 'hunter2', db: 'postgres://ann:hunter2@db/shop' }
+    await post('/registry/register', { ...USER, tags: ['v1', 'api_key=hunter2'], metadata, health_check_url })
+    const shown = (await (await get('/registry/services/user-service')).json()) as { instances: unknown[] }
+    expect(shown.instances[0]).toMatchObject({
+      tags: ['v1', 'api_key=[hidden]'],
+      metadata: { zone: 'a', password: '[hidden]', db: 'postgres://[hidden]@db/shop' },
+      health_check_url: 'http://127.0.0.1:1/health?token=[hidden]',
+    })
+  })
+
   it('finds an instance with a passing check at once, one with a redirecting or failing check never', async () => {
     let asked = 0
     const good = await serveHealth((_, answer) => answer.end('ok'))

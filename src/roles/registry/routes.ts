@@ -8,6 +8,7 @@ import { answerInParts, jsonInParts } from '../../kit/http/json-in-parts.ts'
 import { route } from '../../kit/http/route.ts'
 import type { Waits } from '../../kit/http/waits.ts'
 import type { AppEnv } from '../../kit/role.ts'
+import { hideInText } from '../../kit/secrets/secret-text.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
 import {
@@ -185,7 +186,7 @@ function describeInstance(entry: Entry, clock: Clock): DeepReadonly<InstanceStat
   const heartbeat = lastHeartbeat(lease)
   return {
     ...instance,
-    ...(healthCheckUrl !== undefined && { health_check_url: healthCheckUrl }),
+    ...(healthCheckUrl !== undefined && { health_check_url: hideInText(healthCheckUrl) }),
     health: why === undefined ? 'healthy' : 'unhealthy',
     ...(reason !== undefined && { reason }),
     registered_at: new Date(registeredAt).toISOString(),

@@ -2,10 +2,21 @@ import type { Kysely } from 'kysely'
 import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
 import { AppError } from '../../kit/errors.ts'
+import { hideSecrets } from '../../kit/secrets/secret-values.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { type Config, type ConfigTables, countConfigs, readLayers, readVersion, writeVersion } from './config-rows.ts'
 import type { ConfigPath } from './contract.ts'
-import { changedKeys, type Document, etagOf, type KeptValue, matches, nameOf, type WantedValue } from './documents.ts'
+import {
+  changedKeys,
+  type Document,
+  etagOf,
+  type KeptValue,
+  matches,
+  nameOf,
+  SIGHTS,
+  type Sight,
+  type WantedValue,
+} from './documents.ts'
 import type { Sealer } from './sealed-values.ts'
 import { flatJson, type Shown, type ShownValue } from './shown-json.ts'
 
@@ -54,12 +65,12 @@ export class Configs {
     this.#options = options
   }
 
-  /** @param withSecrets whether the caller may see the values of secrets */
-  async show(path: ConfigPath, withSecrets: boolean): Promise<Shown> {
-    return this.#merge(path, await readLayers(this.#options.store.db, path), withSecrets)
+  /** @param sight which secrets the caller may see the values of */
+  async show(path: ConfigPath, sight: Sight): Promise<Shown> {
+    return this.#merge(path, await readLayers(this.#options.store.db, path), sight)
   }
 
-  /** Sets one value. A key that is a secret stays one unless told otherwise. */
+  /** Sets one value. A key that is a secret stays one, and what shows that it is one becomes one, unless told otherwise. */
   set(path: ConfigPath, key: string, wanted: WantedValue, author: Author): Promise<number> {
     return this.#change(path, 'put', author, (before) =>
       new Map(before).set(key, this.#keep(path, key, wanted, before)),
@@ -141,21 +152,22 @@ export class Configs {
   }
 
   #requireMatch(ifMatch: string, path: ConfigPath, layers: readonly Config[]): void {
-    const etags = [false, true].map((withSecrets) => etagOf(flatJson(this.#merge(path, layers, withSecrets))))
+    const etags = SIGHTS.map((sight) => etagOf(flatJson(this.#merge(path, layers, sight))))
     if (matches(ifMatch, etags)) return
     throw new AppError('PRECONDITION_FAILED', 'The configuration has changed', {
       detail: 'Read it again, and send its new ETag as If-Match',
     })
   }
 
-  #merge(path: ConfigPath, layers: readonly Config[], withSecrets: boolean): Shown {
+  #merge(path: ConfigPath, layers: readonly Config[], sight: Sight): Shown {
     const values = new Map<string, ShownValue>()
     for (const layer of layers) {
       const from = nameOf(layer)
       for (const [key, kept] of layer.document) {
-        if ('sealed' in kept)
-          values.set(key, { value: withSecrets ? this.#open(layer, key, kept.sealed) : undefined, secret: true, from })
-        else values.set(key, { value: kept.value, secret: false, from })
+        if ('sealed' in kept) {
+          const isSeen = sight === 'all' || (sight === 'guessed' && kept.guessed)
+          values.set(key, { value: isSeen ? this.#open(layer, key, kept.sealed) : undefined, secret: true, from })
+        } else values.set(key, { value: kept.value, secret: false, from })
       }
     }
     const own = layers.find((layer) => nameOf(layer) === nameOf(path))
@@ -164,12 +176,19 @@ export class Configs {
 
   #keep(path: ConfigPath, key: string, wanted: WantedValue, before: Document): KeptValue {
     const known = before.get(key)
-    const isSecret = wanted.secret ?? (known !== undefined && 'sealed' in known)
+    const sealed = known && 'sealed' in known ? known : undefined
+    const isSecret = wanted.secret ?? (sealed !== undefined || showsSecret({ [key]: wanted.value }))
     const text = JSON.stringify(wanted.value)
     if (!isSecret) return { value: JSON.parse(text) }
+    const guessed = wanted.secret === undefined && (sealed?.guessed ?? !sealed)
     // sealing again would look like a change
-    if (known && 'sealed' in known && JSON.stringify(this.#open(path, key, known.sealed)) === text) return known
-    return { sealed: this.#options.sealer.seal(text, placeOf(path, key)) }
+    if (
+      sealed &&
+      (sealed.guessed ?? false) === guessed &&
+      JSON.stringify(this.#open(path, key, sealed.sealed)) === text
+    )
+      return sealed
+    return { sealed: this.#options.sealer.seal(text, placeOf(path, key)), ...(guessed && { guessed }) }
   }
 
   #open(path: ConfigPath, key: string, sealed: string): unknown {
@@ -182,6 +201,11 @@ export class Configs {
       return undefined
     }
   }
+}
+
+/** Whether a name or a text in it is that of a secret, as in logs: `api_token`, or a URL with a password in it. */
+function showsSecret(values: object): boolean {
+  return hideSecrets(values) !== values
 }
 
 function tooMany(bound: string): AppError {

@@ -4,17 +4,25 @@ import * as z from 'zod'
 import { AppError } from '../../kit/errors.ts'
 import { type ConfigPath, DEFAULT, FlaggedValue, Key } from './contract.ts'
 
-/** A value as it is kept: in the clear, or sealed. */
-export const KeptValue = z.union([z.strictObject({ value: z.json() }), z.strictObject({ sealed: z.string() })])
+/** A value as it is kept: in the clear, or sealed; `guessed` when nobody said that it is a secret, but it shows. */
+export const KeptValue = z.union([
+  z.strictObject({ value: z.json() }),
+  z.strictObject({ sealed: z.string(), guessed: z.literal(true).optional() }),
+])
 export type KeptValue = z.output<typeof KeptValue>
 /** The values of one service in one environment, by key. */
 export type Document = ReadonlyMap<string, KeptValue>
 
-/** A value as somebody wants it to be; `secret` undefined: as it was. */
+/** A value as somebody wants it to be; `secret` undefined: as it was, or as it looks. */
 export interface WantedValue {
   readonly value: unknown
   readonly secret: boolean | undefined
 }
+
+/** Which secrets one sees: those that were only guessed to be some, all, or none. */
+export type Sight = 'none' | 'guessed' | 'all'
+/** All of them, least first. */
+export const SIGHTS: readonly Sight[] = ['none', 'guessed', 'all']
 
 /** What stands in place of a secret for those who may not see it. */
 export const MASK = '••••'

@@ -342,6 +342,29 @@ describe('secrets', () => {
     expect(await as(await verify('api-gateway|!'))(ask)).toEqual({ key: 's' })
   })
 
+  it.each([
+    ['api_token', 'hunter2'],
+    ['store', 'postgres://ann:hunter2@db/shop'],
+    ['smtp', { host: 'mail', password: 'hunter2' }],
+  ])('are values that show it too, by name or by shape: %s', async (key, value) => {
+    const { put, get, json } = await run({ mode: 'token' })
+    const as = async (token: string) => {
+      const asker = await verify(token)
+      return runInScope({ ...SCOPE, asker }, () => json(DEV, { authorization: `Bearer ${token}` }))
+    }
+    await put(DEV, { [key]: value, limit: 1 })
+    expect(await as('ann|config:read')).toEqual({ limit: 1 })
+    expect(await (await get(`${DEV}?describe=true`)).text()).not.toContain('hunter2')
+    expect(await as('ann|config:read,config:secrets')).toEqual({ [key]: value, limit: 1 })
+    expect(await as('user-service|config:read!')).toEqual({ [key]: value, limit: 1 })
+    expect(await runInScope({ ...SCOPE, asker: LOCAL }, () => json(DEV))).toEqual({ [key]: value, limit: 1 })
+    expect(await (await put(`${DEV}/${key}`, value)).json()).toMatchObject({ version: 1 })
+    await put(`${DEV}/${key}`, { value, secret: true })
+    expect(await runInScope({ ...SCOPE, asker: LOCAL }, () => json(DEV))).toEqual({ limit: 1 })
+    await put(`${DEV}/${key}`, { value, secret: false })
+    expect(await as('ann|config:read')).toEqual({ [key]: value, limit: 1 })
+  })
+
   it('stay secret until told otherwise, survive a document that does not name them, and roll back', async () => {
     const { put, post, json } = await run()
     const owner = { authorization: 'Bearer user-service|!' }

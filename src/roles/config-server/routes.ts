@@ -29,7 +29,7 @@ import {
   ValuePath,
   Values,
 } from './contract.ts'
-import { etagOf, matches, nameOf, wantedDocument, wantedValue } from './documents.ts'
+import { etagOf, matches, nameOf, type Sight, wantedDocument, wantedValue } from './documents.ts'
 import { describedJson, flatJson, maskOf } from './shown-json.ts'
 import { WatchStream } from './watch-stream.ts'
 
@@ -117,7 +117,7 @@ export function configRoutes({
     async (c) => {
       const path = c.req.valid('param')
       wantOpen(path.service)
-      const shown = await configs.show(path, await maySeeSecrets(c, path.service))
+      const shown = await configs.show(path, await sightOf(c, path.service))
       const body = c.req.valid('query').describe ? describedJson(shown) : flatJson(shown)
       const headers = { etag: etagOf(body), 'cache-control': 'private, no-cache', vary: 'authorization' }
       const known = c.req.header('if-none-match')
@@ -184,7 +184,7 @@ export function configRoutes({
     async (c) => {
       const { key, ...path } = c.req.valid('param')
       wantOpen(path.service)
-      const { values } = await configs.show(path, await maySeeSecrets(c, path.service))
+      const { values } = await configs.show(path, await sightOf(c, path.service))
       const shown = values.get(key)
       if (!shown) throw new AppError('NOT_FOUND', 'Key not found', { detail: `${nameOf(path)} has no ${key}` })
       return c.body(JSON.stringify({ ...shown, value: maskOf(shown) }), 200, {
@@ -226,16 +226,17 @@ export function configRoutes({
 
   /**
    * Secrets are shown to a token with `config:secrets`, and to the service they belong to. In local mode too: there the caller's
-   * word about itself is believed for everything else, but a secret takes a real token. In token mode it is who asks that counts, not
-   * the gateway through which he does.
+   * word about itself is believed for everything else, but what somebody said is a secret takes a real token. In token mode it is who asks
+   * that counts, not the gateway through which he does.
    */
-  async function maySeeSecrets(c: Context<AppEnv>, owner: string): Promise<boolean> {
+  async function sightOf(c: Context<AppEnv>, owner: string): Promise<Sight> {
+    const least = currentScope()?.asker?.is === 'local' ? 'guessed' : 'none'
     const token = findBearerToken(c.req.header('authorization'))
-    if (token === undefined) return false
+    if (token === undefined) return least
     const identity = await authority.verify(token, audience)
     const asker = authority.mode === 'token' ? identityOf(currentScope()?.asker) : identity
-    if (!asker) return false
-    return asker.scopes.has('config:secrets') || (asker.is === 'service' && asker.subject === owner)
+    if (!asker) return least
+    return asker.scopes.has('config:secrets') || (asker.is === 'service' && asker.subject === owner) ? 'all' : least
   }
 
   return app

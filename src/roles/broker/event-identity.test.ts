@@ -5,21 +5,33 @@ import { busId, eventId } from './event-identity.ts'
 
 describe('busId', () => {
   it('lets the event have its own id back', () => {
-    const id = fc.oneof(fc.string({ minLength: 1 }), fc.uuid(), fc.constant('a /shop'))
+    const text = fc.string({ minLength: 1 })
+    const id = fc.oneof(text, fc.uuid(), fc.constant('a /shop'))
     fc.assert(
-      fc.property(id, fc.oneof(fc.string({ minLength: 1 }), fc.constant('/shop')), (given, source) => {
-        expect(eventId({ id: busId(given, source), attributes: { source } })).toBe(given)
-      }),
+      fc.property(
+        id,
+        fc.oneof(text, fc.constant('/shop')),
+        fc.option(text, { nil: undefined }),
+        (given, source, owner) => {
+          expect(eventId({ id: busId(given, { source, owner }), attributes: { source } })).toBe(given)
+        },
+      ),
     )
   })
 
   it('tells the events of two sources apart', () => {
-    expect(busId('1', '/a')).not.toBe(busId('1', '/b'))
+    expect(busId('1', { source: '/a' })).not.toBe(busId('1', { source: '/b' }))
+  })
+
+  it('tells the messages of two publishers apart, whatever their ids', () => {
+    for (const id of ['1', randomUUID()]) {
+      expect(busId(id, { source: '/a', owner: 'a' })).not.toBe(busId(id, { source: '/a', owner: 'b' }))
+    }
   })
 
   it('leaves a UUID as it is', () => {
     const id = randomUUID()
-    expect(busId(id, '/a')).toBe(id)
+    expect(busId(id, { source: '/a' })).toBe(id)
   })
 
   it('leaves the id of a message without source as it is', () => {

@@ -74,6 +74,29 @@ describe('in token mode', () => {
     expect(topics.map(({ topic }: { topic: string }) => topic)).not.toContain('mine')
   })
 
+  it('a key belongs to who publishes: another who used it first swallows nothing', async () => {
+    await using broker = await runBroker({ askers })
+    const event = { specversion: '1.0', source: '/orders', type: 'open', data: {} }
+    const uuid = '0197f3a0-0000-7000-8000-000000000001'
+    const forms: [string, unknown, Record<string, string>][] = [
+      ['/broker/publish/open', '1', { 'idempotency-key': 'order-1' }],
+      ['/broker/publish/open', { ...event, id: 'order-2' }, { 'content-type': 'application/cloudevents+json' }],
+      ['/broker/publish/open', { ...event, id: uuid }, { 'content-type': 'application/cloudevents+json' }],
+      ['/broker/publish/open', '1', { 'ce-specversion': '1.0', 'ce-source': '/x', 'ce-type': 'y', 'ce-id': 'order-4' }],
+    ]
+    for (const [path, body, headers] of forms) {
+      const publish = async (who: Name) => (await call(broker, who, 'POST', path, body, headers)).body
+      const [taken, own, again] = [await publish('shop'), await publish('order'), await publish('order')]
+      expect([own.id, own.duplicate, again.duplicate]).toEqual([taken.id, undefined, true])
+    }
+    const line = '{"topic":"batch","payload":1,"id":"order-5"}'
+    for (const who of ['shop', 'order', 'order'] as const) await call(broker, who, 'POST', '/broker/publish', line)
+    expect((await broker.bus.topics()).map(({ topic, messages }) => [topic, messages])).toEqual([
+      ['open', 8],
+      ['batch', 2],
+    ])
+  })
+
   it('the groups of the services that own topics are theirs before they ever come', async () => {
     await using broker = await runBroker({ askers })
     const join = (topic: string) => (who: Name) =>

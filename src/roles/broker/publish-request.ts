@@ -32,17 +32,19 @@ const PLAIN_LINE = z.object({ topic: z.string(), payload: z.unknown(), id: MESSA
  * Reads one message from a request: a CloudEvent in structured or binary content mode, or any JSON. The topic is the path's;
  * an event's `type` stays one of its attributes. Any JSON may bring its id in `Idempotency-Key`. Throws AppError
  * (`INVALID_REQUEST`, `INVALID_BODY`, `BODY_TOO_LARGE`).
+ * @param owner whose the message's id is; undefined where that makes no difference
  */
-export function readMessage(topic: string, headers: IncomingHttpHeaders, body: Buffer): Publication {
+export function readMessage(topic: string, headers: IncomingHttpHeaders, body: Buffer, owner?: string): Publication {
   checkTopicName(topic)
   const text = textOf(body)
-  if (mediaType(headers) === CLOUD_EVENT_TYPE) return fromEvent(topic, fromStructured(parseJsonText(text)))
+  if (mediaType(headers) === CLOUD_EVENT_TYPE) return fromEvent(topic, fromStructured(parseJsonText(text)), owner)
   const event = fromHeaders(headers)
-  if (event && text === '') return fromContext(topic, event, 'null')
+  if (event && text === '') return fromContext(topic, event, 'null', owner)
   parseJsonText(text)
-  if (event) return fromContext(topic, event, text)
+  if (event) return fromContext(topic, event, text, owner)
   const key = headers['idempotency-key']
-  const id = key === undefined ? randomUUIDv7() : parseInput(MESSAGE_ID, key, 'Invalid Idempotency-Key')
+  const id =
+    key === undefined ? randomUUIDv7() : busId(parseInput(MESSAGE_ID, key, 'Invalid Idempotency-Key'), { owner })
   return { id, topic, payload: text, attributes: {} }
 }
 
@@ -50,7 +52,12 @@ export function readMessage(topic: string, headers: IncomingHttpHeaders, body: B
  * Reads many messages from a request: a batch of CloudEvents, or NDJSON whose lines are CloudEvents or
  * `{"topic","payload","id"}`. An event's topic is its `type`. All or nothing: rejects with AppError naming the faulty message.
  */
-export async function readBatch(headers: IncomingHttpHeaders, body: Buffer): Promise<readonly Publication[]> {
+export async function readBatch(
+  headers: IncomingHttpHeaders,
+  body: Buffer,
+  owner?: string,
+): Promise<readonly Publication[]> {
+  const readNumbered = (bytes: Buffer, index: number) => readItemAt(bytes, index, owner)
   if (mediaType(headers) === CLOUD_EVENT_BATCH_TYPE) {
     const events = await readArray(body, readNumbered)
     if (events) return events
@@ -62,35 +69,41 @@ export async function readBatch(headers: IncomingHttpHeaders, body: Buffer): Pro
 }
 
 /** Reads a message of a batch, telling its number when it is faulty. */
-function readNumbered(bytes: Buffer, index: number): Publication {
+function readItemAt(bytes: Buffer, index: number, owner: string | undefined): Publication {
   try {
-    return readItem(parseJson(bytes))
+    return readItem(parseJson(bytes), owner)
   } catch (fault) {
     if (!(fault instanceof AppError)) throw fault
     throw new AppError(fault.code, fault.message, { detail: `Message ${index + 1}: ${fault.detail}`, cause: fault })
   }
 }
 
-function readItem(value: unknown): Publication {
+function readItem(value: unknown, owner: string | undefined): Publication {
   if (typeof value === 'object' && value !== null && 'specversion' in value) {
     const event = fromStructured(value)
-    return fromEvent(checkTopicName(event.attributes.type), event)
+    return fromEvent(checkTopicName(event.attributes.type), event, owner)
   }
   const { topic, payload, id } = parseInput(PLAIN_LINE, value, 'Neither a CloudEvent nor {"topic","payload"}')
   return {
-    id: id ?? randomUUIDv7(),
+    id: id === undefined ? randomUUIDv7() : busId(id, { owner }),
     topic: checkTopicName(topic),
     payload: checkPayload(JSON.stringify(payload)),
     attributes: {},
   }
 }
 
-function fromEvent(topic: string, { data, ...event }: CloudEvent): Publication {
-  return fromContext(topic, event, JSON.stringify(data ?? null))
+function fromEvent(topic: string, { data, ...event }: CloudEvent, owner: string | undefined): Publication {
+  return fromContext(topic, event, JSON.stringify(data ?? null), owner)
 }
 
-function fromContext(topic: string, { id, attributes }: EventContext, payload: string): Publication {
-  return { id: busId(id, attributes.source), topic, payload: checkPayload(payload), attributes }
+function fromContext(
+  topic: string,
+  { id, attributes }: EventContext,
+  payload: string,
+  owner: string | undefined,
+): Publication {
+  const { source } = attributes
+  return { id: busId(id, { source, owner }), topic, payload: checkPayload(payload), attributes }
 }
 
 /** A message in a batch, or written out anew, is no larger than one that comes alone: its consumers count on that. */

@@ -17,7 +17,7 @@ const REFUSED = 'A topic of it belongs to others: nothing was published'
 /** What the routes work with. */
 export interface PublishRoutesOptions {
   readonly publisher: Publisher
-  readonly ownership: Pick<Ownership, 'checkPublish'>
+  readonly ownership: Pick<Ownership, 'checkPublish' | 'owner'>
 }
 
 /** The routes by which messages come in. */
@@ -31,7 +31,7 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: Publi
       responses: { 202: ReceiptSchema, 403: REFUSED },
     }),
     async (c) => {
-      const message = readMessage(c.req.param('topic'), headersOf(c), await readBody(c))
+      const message = readMessage(c.req.param('topic'), headersOf(c), await readBody(c), ownership.owner())
       ownership.checkPublish([message])
       const [receipt] = await publisher.publish([message])
       return c.body(receiptJson(receipt, eventId(message)), 202, JSON_HEADERS)
@@ -45,7 +45,7 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: Publi
       responses: { 202: z.object({ accepted: z.int() }), 403: REFUSED },
     }),
     async (c) => {
-      const messages = await readBatch(headersOf(c), await readBody(c, MAX_BATCH_BYTES))
+      const messages = await readBatch(headersOf(c), await readBody(c, MAX_BATCH_BYTES), ownership.owner())
       ownership.checkPublish(messages)
       await publisher.publish(messages)
       return c.body(`{"accepted":${messages.length}}`, 202, JSON_HEADERS)

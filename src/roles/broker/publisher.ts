@@ -11,6 +11,7 @@ import {
   type Tracing,
 } from '../../kit/telemetry/tracing.ts'
 import type { BrokerMetrics } from './broker-metrics.ts'
+import { eventId } from './event-identity.ts'
 
 /** Puts messages on disk, as part of their publishers' traces. */
 export interface Publisher {
@@ -54,7 +55,7 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
         'messaging.system': 'msvc',
         'messaging.operation.type': 'send',
         'messaging.destination.name': message.topic,
-        'messaging.message.id': message.id,
+        'messaging.message.id': eventId(message),
       },
     })
     kept.push({ span, message })
@@ -62,7 +63,9 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
   }
 
   /** Ends the span of a message on disk, and leaves an entry in its trace. */
-  function tell({ span, message: { id, topic } }: Kept): void {
+  function tell({ span, message }: Kept): void {
+    const { topic } = message
+    const id = eventId(message)
     span.end()
     runInScope({ span, requestId: id }, () => log.info(`published ${topic}`, { message_id: id }))
   }

@@ -6,6 +6,7 @@ import type { Log } from '../../kit/telemetry/log.ts'
 import { formatTraceparent, parseTraceparent, type Tracing } from '../../kit/telemetry/tracing.ts'
 import { createWakeUp } from '../../kit/wake-up.ts'
 import type { BrokerMetrics } from './broker-metrics.ts'
+import { eventId } from './event-identity.ts'
 import { type PushOutcome, pushPost } from './push-post.ts'
 
 /** Posts under way at the same time, for each subscription. */
@@ -121,7 +122,7 @@ async function postOne(delivery: Delivery, options: DeliverOptions): Promise<voi
   const span = tracing.start(`push ${topic}`, {
     kind: 'client',
     parent: parseTraceparent(delivery.attributes.traceparent) ?? null,
-    attributes: { 'url.full': url, 'messaging.destination.name': topic, 'messaging.message.id': delivery.id },
+    attributes: { 'url.full': url, 'messaging.destination.name': topic, 'messaging.message.id': eventId(delivery) },
   })
   const traceparent = formatTraceparent(span)
   const outcome = await pushPost({ url, message: delivery, traceparent, timeoutMs: ackWaitMs, signal })
@@ -136,7 +137,7 @@ async function postOne(delivery: Delivery, options: DeliverOptions): Promise<voi
   const last = delivery.delivery >= maxDeliver
   log[last ? 'warning' : 'debug'](`A push to ${url} failed${last ? ' for the last time' : ''}: ${reason}`, {
     subscription: id,
-    message_id: delivery.id,
+    message_id: eventId(delivery),
     delivery: delivery.delivery,
   })
   await bus.nack(id, [ack], giveBack(outcome, signal.aborted))

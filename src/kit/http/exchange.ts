@@ -21,6 +21,8 @@ export interface Exchange {
   client?: string
   /** Set by an open-ended answer, such as an event stream: that the client ends it is no fault. */
   openEnded?: boolean
+  /** Set by an answer that says there is too much to do: no fault, though its status is a 5xx. */
+  refused?: boolean
   /** Why it can't be served, whatever it asks for: the answer once it has passed the layers. The connection ends with it. */
   readonly fault: AppError | undefined
   /** Headers that every answer gets, whoever writes it. Lower-case names. */

@@ -11,7 +11,7 @@ export interface AccessLogOptions {
 }
 
 /**
- * Writes one entry a request: INFO for those whose trace is kept, WARNING for a cut answer, ERROR for every 5xx.
+ * Writes one entry a request: INFO for those whose trace is kept, WARNING for a cut answer and what is refused for being too much, ERROR for every other 5xx.
  * Probes of health and metrics are not written.
  */
 export function accessLog({ log, clock }: AccessLogOptions): Layer {
@@ -29,7 +29,7 @@ export function accessLog({ log, clock }: AccessLogOptions): Layer {
       request_id: exchange.requestId,
       ...(exchange.client !== undefined && { client: exchange.client }),
     }
-    const level = status >= 500 ? 'error' : cut ? 'warning' : 'info'
+    const level = status >= 500 && !exchange.refused ? 'error' : cut || exchange.refused ? 'warning' : 'info'
     runInScope(scope, () => log[level](message, metadata))
   }
 

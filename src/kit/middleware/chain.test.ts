@@ -52,6 +52,12 @@ async function boot(overrides: Partial<ChainOptions> & { tracesPerSecond?: numbe
   app.get('/gone', () => {
     throw new AppError('NOT_FOUND', 'Thing not found')
   })
+  app.get('/busy', () => {
+    throw new AppError('UNAVAILABLE', 'Too many searches are under way')
+  })
+  app.get('/down', () => {
+    throw new AppError('UNAVAILABLE', 'The database is gone', { cause: new Error('no such file') })
+  })
   app.get('/large', (c) => c.json({ text: 'x'.repeat(4_000) }))
   const authority: Authority = {
     mode: 'local',
@@ -158,6 +164,16 @@ describe('the chain', () => {
       trace_id: answer.headers.get('x-trace-id'),
     })
     expect(JSON.stringify(recorded.entries)).toContain('the secret inside')
+  })
+
+  it('warns in a few words of what it refuses for having too much to do, and tells a fault with its cause', async () => {
+    const { get, recorded } = await boot()
+    expect((await get('/busy')).status).toBe(503)
+    await expect.poll(() => recorded.entries.map(({ level }) => level)).toEqual(['WARNING', 'WARNING'])
+    expect(JSON.stringify(recorded.entries)).not.toContain('.ts:')
+    await get('/down')
+    await expect.poll(() => recorded.entries.slice(2).map(({ level }) => level)).toEqual(['ERROR', 'ERROR'])
+    expect(JSON.stringify(recorded.entries[2])).toContain('no such file')
   })
 
   it('answers errors as problem+json with the seed’s error', async () => {

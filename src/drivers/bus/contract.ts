@@ -101,8 +101,9 @@ export interface Bus {
   /**
    * Resolves once all are on disk (one fsync may serve many callers), receipts in the order given. More than 500 are stored in parts, others' between
    * them: when it rejects, the first parts may be stored, and come to no harm when all are published again with the same ids.
+   * @param owner whose the topics are that it makes; undefined counts for nobody
    */
-  publish(messages: readonly Publication[]): Promise<readonly Receipt[]>
+  publish(messages: readonly Publication[], owner?: string): Promise<readonly Receipt[]>
   /** Makes a subscription, or gives the one that topic and group already have (its spec brought up to date). */
   subscribe(spec: SubscriptionSpec): Promise<Subscription>
   /** Removes a subscription with its dead letters; its waiting pulls end empty. False when there was none. */
@@ -178,6 +179,8 @@ export interface Page {
 export interface BusLimits {
   /** Topics beyond which a message for a new one is refused (`too-many`). Default 10 000. */
   readonly maxTopics?: number
+  /** Of these, how many one owner may make; one more is refused (`too-many`). Default: all. */
+  readonly maxTopicsPerOwner?: number
   /** Topics that there is a place for beyond `maxTopics`. Default none. */
   readonly reservedTopics?: readonly string[]
   /** Subscriptions beyond which a new one is refused (`too-many`). Default 1 000. */

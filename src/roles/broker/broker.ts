@@ -42,6 +42,7 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
   const bus = await ctx.bus({
     maxTopics: config.max_topics,
     reservedTopics: ownership.reservedTopics,
+    maxTopicsPerOwner: Math.max(1, Math.floor(config.max_topics * config.owner_share)),
     maxSubscriptions: config.max_subscriptions,
     maxSubscriptionsPerOwner: Math.max(1, Math.floor(config.max_subscriptions * config.owner_share)),
   })

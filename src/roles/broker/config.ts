@@ -32,7 +32,12 @@ export const BrokerConfig = z.strictObject({
     .max(100_000)
     .default(1_000)
     .describe("besides those of the owners' groups to these topics"),
-  owner_share: z.number().min(0).max(1).default(0.1).describe('of these, how many one owner may have, in token mode'),
+  owner_share: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.1)
+    .describe('of topics and subscriptions, how many one owner may have, in token mode'),
 })
 /** The broker's own section, its defaults filled in. */
 export type BrokerConfig = z.output<typeof BrokerConfig>

@@ -74,6 +74,24 @@ describe('in token mode', () => {
     expect(topics.map(({ topic }: { topic: string }) => topic)).not.toContain('mine')
   })
 
+  it('nobody makes more than his share of the topics, one by one or at once', async () => {
+    const config = { max_topics: 6, owner_share: 0.34 }
+    await using broker = await runBroker({ askers, config })
+    const publish = async (who: Name, topic: string) =>
+      (await call(broker, who, 'POST', `/broker/publish/${topic}`, '1')).status
+    const batch = (...topics: string[]) => topics.map((topic) => JSON.stringify({ topic, payload: 1 })).join('\n')
+    const many = async (who: Name, ...topics: string[]) =>
+      (await call(broker, who, 'POST', '/broker/publish', batch(...topics))).status
+    expect(await many('shop', 'a', 'b', 'c')).toBe(429)
+    expect(await many('shop', 'a', 'b', 'a')).toBe(202)
+    expect([await publish('shop', 'c'), await publish('shop', 'a')]).toEqual([429, 202])
+    for (const topic of ['d', 'e', 'f']) expect(await publish('operator', topic)).toBe(202)
+    expect([await publish('shop', 'd'), await publish('payment', 'g'), await publish('payment', 'h')]).toEqual([
+      202, 202, 429,
+    ])
+    expect(await publish('order', 'order.created')).toBe(202)
+  })
+
   it('a key belongs to who publishes: another who used it first swallows nothing', async () => {
     await using broker = await runBroker({ askers })
     const event = { specversion: '1.0', source: '/orders', type: 'open', data: {} }

@@ -31,9 +31,10 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: Publi
       responses: { 202: ReceiptSchema, 403: REFUSED },
     }),
     async (c) => {
-      const message = readMessage(c.req.param('topic'), headersOf(c), await readBody(c), ownership.owner())
+      const owner = ownership.owner()
+      const message = readMessage(c.req.param('topic'), headersOf(c), await readBody(c), owner)
       ownership.checkPublish([message])
-      const [receipt] = await publisher.publish([message])
+      const [receipt] = await publisher.publish([message], owner)
       return c.body(receiptJson(receipt, eventId(message)), 202, JSON_HEADERS)
     },
   )
@@ -45,9 +46,10 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: Publi
       responses: { 202: z.object({ accepted: z.int() }), 403: REFUSED },
     }),
     async (c) => {
-      const messages = await readBatch(headersOf(c), await readBody(c, MAX_BATCH_BYTES), ownership.owner())
+      const owner = ownership.owner()
+      const messages = await readBatch(headersOf(c), await readBody(c, MAX_BATCH_BYTES), owner)
       ownership.checkPublish(messages)
-      await publisher.publish(messages)
+      await publisher.publish(messages, owner)
       return c.body(`{"accepted":${messages.length}}`, 202, JSON_HEADERS)
     },
   )

@@ -15,8 +15,8 @@ import { eventId } from './event-identity.ts'
 
 /** Puts messages on disk, as part of their publishers' traces. */
 export interface Publisher {
-  /** Resolves once all are on disk, receipts in the order given. Rejects with DriverError: `full`, `unavailable`, `closed`. */
-  publish(messages: readonly Publication[]): Promise<readonly Receipt[]>
+  /** Resolves once all are on disk, receipts in the order given; topics that it makes are `owner`'s. Rejects with DriverError: `full`, `unavailable`, `closed`. */
+  publish(messages: readonly Publication[], owner?: string): Promise<readonly Receipt[]>
 }
 
 /** What a publisher works with. */
@@ -71,7 +71,7 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
   }
 
   return {
-    async publish(messages) {
+    async publish(messages, owner) {
       const request = currentScope()?.span
       const slice = new Slice()
       const kept: Kept[] = []
@@ -81,7 +81,7 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
         prepared.push(traced(message, request, kept))
       }
       try {
-        const receipts = await bus.publish(prepared)
+        const receipts = await bus.publish(prepared, owner)
         const afterwards = new Slice()
         for (const each of kept) {
           if (afterwards.isOver) await afterwards.next()

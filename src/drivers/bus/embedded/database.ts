@@ -7,7 +7,7 @@ import { makePrivateFile, makePrivateFolder } from '../../private-folder.ts'
 import { isBusy } from '../../sqlite-results.ts'
 import { toDriverError } from './sqlite-fault.ts'
 
-const SCHEMA_VERSION = 2
+const SCHEMA_VERSION = 3
 
 /**
  * `messages.position` orders all topics, `offset` one topic. The index holds the id too, so that the ids of a topic's
@@ -18,7 +18,8 @@ const SCHEMA_VERSION = 2
 const SCHEMA = `
 CREATE TABLE topics(
   key INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
-  first_offset INTEGER NOT NULL DEFAULT 1, last_position INTEGER NOT NULL DEFAULT 0
+  first_offset INTEGER NOT NULL DEFAULT 1, last_position INTEGER NOT NULL DEFAULT 0,
+  owner TEXT
 ) STRICT;
 CREATE TABLE messages(
   position INTEGER PRIMARY KEY, topic INTEGER NOT NULL, offset INTEGER NOT NULL, id TEXT NOT NULL,
@@ -61,6 +62,12 @@ UPDATE subscriptions SET active_at = unixepoch('subsec') * 1000;
 UPDATE subscriptions SET expires_after_ms = 86400000 WHERE consumer_group IS NULL AND push_url IS NULL;
 CREATE INDEX dead_letters_of_id ON dead_letters(id);
 PRAGMA user_version = 2;
+`
+
+/** From version 2, in which nobody was said to have made a topic. */
+const TO_VERSION_3 = `
+ALTER TABLE topics ADD COLUMN owner TEXT;
+PRAGMA user_version = 3;
 `
 
 const PATIENCE_MS = 5000
@@ -114,6 +121,7 @@ function openOnce(folder: string, path: string): DatabaseSync {
     }
     if (version === 0) db.exec(SCHEMA)
     if (version === 1) db.exec(TO_VERSION_2)
+    if (version === 1 || version === 2) db.exec(TO_VERSION_3)
     db.exec('COMMIT')
     return db
   } catch (fault) {

@@ -82,7 +82,7 @@ describe('the embedded bus', () => {
       await bus.close()
       query('PRAGMA user_version = 99')
       await expect(open()).rejects.toMatchObject({ kind: 'invalid' })
-      query('PRAGMA user_version = 2')
+      query('PRAGMA user_version = 3')
       await open()
     })
 
@@ -336,6 +336,23 @@ describe('the embedded bus', () => {
       await bus.subscribe({ topic: 'a', owner: 'shop' })
       await expect(bus.subscribe({ topic: 'a', owner: 'shop' })).rejects.toMatchObject({ kind: 'too-many' })
       await bus.subscribe({ topic: 'a' })
+    })
+
+    it('is no more topics of one owner than his share, reopened too, besides reserved ones and those of nobody', async () => {
+      const limits = { maxTopicsPerOwner: 2, reservedTopics: ['r'] }
+      const make = (owner?: string, ...topics: string[]) =>
+        bus.publish(
+          topics.map((topic) => ({ id: topic, topic, payload: '1', attributes: {} })),
+          owner,
+        )
+      await reopen(limits)
+      await make(undefined, 'x', 'y', 'z')
+      await make('shop', 'a', 'r', 'x')
+      await reopen(limits)
+      await expect(make('shop', 'b', 'c')).rejects.toMatchObject({ kind: 'too-many' })
+      await make('shop', 'b', 'y')
+      await expect(make('shop', 'c')).rejects.toMatchObject({ kind: 'too-many' })
+      await make('other', 'c')
     })
 
     it('costs a pattern nothing by topic: neither to subscribe, nor to pull, nor to publish past it', async () => {

@@ -36,8 +36,6 @@ const MIN_FREE_BYTES = 50_000_000
 const KEEP_MESSAGES = DEDUP_WINDOW
 const MAX_TOPICS = 10_000
 const MAX_SUBSCRIPTIONS = 1_000
-/** A topic is never removed: until somebody allows for more, asking again is in vain. An hour, in seconds. */
-const NO_TOPIC_GOES_S = 3_600
 /** Topics with news in one commit beyond which each reader looks for himself. */
 const MOST_NAMED = 64
 /** Messages in one transaction, when many are published at once: some 4 ms of work. */
@@ -75,7 +73,7 @@ export class EmbeddedBus implements Bus {
   constructor(db: DatabaseSync, options: BusOptions, { random, freeBytes }: Chance) {
     const { clock, folder, minFreeBytes = MIN_FREE_BYTES, keepMessages = KEEP_MESSAGES } = options
     const { maxTopics = MAX_TOPICS, maxSubscriptions = MAX_SUBSCRIPTIONS, reservedTopics = [] } = options
-    const { maxSubscriptionsPerOwner = maxSubscriptions } = options
+    const { maxSubscriptionsPerOwner = maxSubscriptions, maxTopicsPerOwner = maxTopics } = options
     const rows = new MessageRows(db)
     this.#db = db
     this.#disk = new FreeDisk(db, { clock, minFreeBytes, freeBytes: () => freeBytes(folder) })
@@ -83,6 +81,7 @@ export class EmbeddedBus implements Bus {
     this.#log = new MessageLog({
       rows,
       maxTopics,
+      maxTopicsPerOwner,
       reservedTopics,
       now: () => clock.now(),
       seed: Math.floor(random() * 2 ** 32),
@@ -117,8 +116,8 @@ export class EmbeddedBus implements Bus {
     this.#dispatcher.tick()
   }
 
-  publish(messages: readonly Publication[]): Promise<readonly Receipt[]> {
-    return messages.length <= PART ? this.#append(messages, messages) : this.#publishMany(messages)
+  publish(messages: readonly Publication[], owner?: string): Promise<readonly Receipt[]> {
+    return messages.length <= PART ? this.#append(messages, messages, owner) : this.#publishMany(messages, owner)
   }
 
   subscribe(spec: SubscriptionSpec): Promise<Subscription> {
@@ -299,16 +298,17 @@ export class EmbeddedBus implements Bus {
   }
 
   /** Stores messages if there is room for `all`, of which they are a part. */
-  #append(messages: readonly Publication[], all: readonly Publication[]): Promise<readonly Receipt[]> {
+  #append(
+    messages: readonly Publication[],
+    all: readonly Publication[],
+    owner: string | undefined,
+  ): Promise<readonly Receipt[]> {
     return this.#commit.run((tx) => {
       if (!this.#disk.hasRoom()) {
         throw new DriverError('full', 'the disk is nearly full, nothing is published: free some space, then try again')
       }
-      if (!this.#log.hasRoomFor(all)) {
-        const message = 'there are as many topics as there may be, and none ever goes: put what varies into the message'
-        throw new DriverError('too-many', message, { retryAfterS: NO_TOPIC_GOES_S })
-      }
-      const { receipts, topics } = this.#log.append(tx, messages)
+      this.#log.checkRoom(all, owner)
+      const { receipts, topics } = this.#log.append(tx, messages, owner)
       for (const topic of topics) this.#news.add(topic)
       tx.undo(() => this.#news.clear())
       tx.after(() => this.#announce())
@@ -316,13 +316,13 @@ export class EmbeddedBus implements Bus {
     })
   }
 
-  async #publishMany(messages: readonly Publication[]): Promise<readonly Receipt[]> {
+  async #publishMany(messages: readonly Publication[], owner: string | undefined): Promise<readonly Receipt[]> {
     const receipts: Receipt[] = []
     const slice = new Slice()
     for (let at = 0; at < messages.length; at += PART) {
       if (at > 0) await slice.next()
       const part = messages.slice(at, at + PART)
-      receipts.push(...(await this.#append(part, at === 0 ? messages : part)))
+      receipts.push(...(await this.#append(part, at === 0 ? messages : part, owner)))
     }
     return receipts
   }

@@ -1,4 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite'
+import { DriverError } from '../../driver-error.ts'
 import type { Publication, Receipt, StoredMessage } from '../contract.ts'
 import type { Transaction } from './group-commit.ts'
 import { type MessageRow, type MessageRows, sizeOf } from './message-rows.ts'
@@ -8,6 +9,8 @@ import { DEDUP_WINDOW, RecentIds } from './recent-ids.ts'
 export interface Topic {
   readonly key: number
   readonly name: string
+  /** Who made it; undefined counts for nobody. */
+  readonly owner: string | undefined
   first: number
   last: number
   lastPosition: number
@@ -30,6 +33,9 @@ export interface Found {
   readonly position: number
 }
 
+/** A topic is never removed: until somebody allows for more, asking again is in vain. An hour, in seconds. */
+const NO_TOPIC_GOES_S = 3_600
+
 /** Rows that one look goes over, whether they are wanted or not: some 1 ms of work. */
 const LOOK = 1000
 
@@ -38,6 +44,8 @@ export interface MessageLogOptions {
   readonly rows: MessageRows
   /** Most topics besides the reserved ones. */
   readonly maxTopics: number
+  /** Of these, how many one owner may make. */
+  readonly maxTopicsPerOwner: number
   /** Names of topics that there is always a place for. */
   readonly reservedTopics: readonly string[]
   /** Wall clock, milliseconds since 1970. */
@@ -52,16 +60,20 @@ export class MessageLog {
   readonly #now: () => number
   readonly #seed: number
   readonly #maxTopics: number
+  readonly #maxPerOwner: number
   readonly #reserved: ReadonlySet<string>
   readonly #byName = new Map<string, Topic>()
+  /** How many topics of each owner there are, besides the reserved ones. */
+  readonly #counts = new Map<string, number>()
   readonly #byKey = new Map<number, Topic>()
   #end = 0
   /** Rows of this transaction, held back to be written together. */
   #held: SQLInputValue[] = []
 
-  constructor({ rows, maxTopics, reservedTopics, now, seed }: MessageLogOptions) {
+  constructor({ rows, maxTopics, maxTopicsPerOwner, reservedTopics, now, seed }: MessageLogOptions) {
     this.#rows = rows
     this.#maxTopics = maxTopics
+    this.#maxPerOwner = maxTopicsPerOwner
     this.#reserved = new Set(reservedTopics)
     this.#now = now
     this.#seed = seed
@@ -91,26 +103,33 @@ export class MessageLog {
     return this.#byKey.get(key)
   }
 
-  /** False when messages are for more new topics than there may be. */
-  hasRoomFor(messages: readonly Publication[]): boolean {
-    if (this.#byName.size + messages.length <= this.#maxTopics) return true
+  /** Throws DriverError `too-many` when messages are for more new topics than there may be, or than are left of their owner's share. */
+  checkRoom(messages: readonly Publication[], owner: string | undefined): void {
+    const own = owner === undefined ? 0 : (this.#counts.get(owner) ?? 0)
+    const mayMake = owner === undefined ? this.#maxTopics : this.#maxPerOwner - own
+    if (this.#byName.size + messages.length <= this.#maxTopics && messages.length <= mayMake) return
     const made = new Set<string>()
     for (const { topic } of messages) {
       if (!this.#byName.has(topic) && !this.#reserved.has(topic)) made.add(topic)
     }
-    if (made.size === 0) return true
+    if (made.size === 0) return
+    if (owner !== undefined && made.size > mayMake) throw tooMany(`${owner} has`, 'one may have')
     let reserved = 0
     for (const name of this.#reserved) if (this.#byName.has(name)) reserved++
-    return this.#byName.size - reserved + made.size <= this.#maxTopics
+    if (this.#byName.size - reserved + made.size > this.#maxTopics) throw tooMany('there are', 'there may be')
   }
 
   /** Gives messages their offsets and hands their rows to `writeHeld`; a duplicate gets the receipt of the first one. */
-  append(tx: Transaction, publications: readonly Publication[]): { receipts: Receipt[]; topics: Set<Topic> } {
+  append(
+    tx: Transaction,
+    publications: readonly Publication[],
+    owner: string | undefined,
+  ): { receipts: Receipt[]; topics: Set<Topic> } {
     const timestamp = Math.floor(this.#now())
     const touched = new Set<Topic>()
     const receipts = publications.map((message): Receipt => {
       const { id, topic: name } = message
-      const topic = this.#byName.get(name) ?? this.#make(tx, name)
+      const topic = this.#byName.get(name) ?? this.#make(tx, name, owner)
       const recent = this.#recent(topic)
       const hash = recent.hash(id)
       const known = this.#known(topic, recent, hash, id)
@@ -251,11 +270,12 @@ export class MessageLog {
     })
   }
 
-  #make(tx: Transaction, name: string): Topic {
-    const key = this.#rows.insertTopic(name)
+  #make(tx: Transaction, name: string, owner: string | undefined): Topic {
+    const key = this.#rows.insertTopic(name, owner)
     const topic = {
       key,
       name,
+      owner,
       first: 1,
       last: 0,
       lastPosition: 0,
@@ -265,6 +285,7 @@ export class MessageLog {
     tx.undo(() => {
       this.#byName.delete(name)
       this.#byKey.delete(key)
+      this.#count(topic, -1)
     })
     this.#add(topic)
     return topic
@@ -273,5 +294,15 @@ export class MessageLog {
   #add(topic: Topic): void {
     this.#byName.set(topic.name, topic)
     this.#byKey.set(topic.key, topic)
+    this.#count(topic, 1)
   }
+
+  #count({ name, owner }: Topic, more: number): void {
+    if (owner !== undefined && !this.#reserved.has(name)) this.#counts.set(owner, (this.#counts.get(owner) ?? 0) + more)
+  }
+}
+
+function tooMany(whose: string, most: string): DriverError {
+  const message = `${whose} as many topics as ${most}, and none ever goes: put what varies into the message`
+  return new DriverError('too-many', message, { retryAfterS: NO_TOPIC_GOES_S })
 }

@@ -31,6 +31,8 @@ export interface TopicRow {
   readonly first: number
   readonly last: number
   readonly lastPosition: number
+  /** Who made it, if that is known. */
+  readonly owner: string | undefined
 }
 
 const COLUMNS = 'position, topic, offset, id, timestamp, payload, attributes'
@@ -59,7 +61,7 @@ export class MessageRows {
       7,
       (rows) => `INSERT INTO messages(${COLUMNS}) VALUES ${placeholders(7, rows)}`,
     )
-    this.#insertTopic = db.prepare('INSERT INTO topics(name) VALUES (?)')
+    this.#insertTopic = db.prepare('INSERT INTO topics(name, owner) VALUES (?, ?)')
     this.#trimmed = db.prepare('UPDATE topics SET first_offset = ?, last_position = ? WHERE key = ?')
     this.#at = arrays(db, `SELECT ${COLUMNS} FROM messages WHERE position = ?`)
     this.#ofTopic = arrays(
@@ -88,7 +90,7 @@ export class MessageRows {
   topics(): TopicRow[] {
     const rows = this.#db
       .prepare(
-        `SELECT key, name, first_offset, last_position,
+        `SELECT key, name, first_offset, last_position, owner,
            (SELECT max(offset) FROM messages WHERE topic = key) AS last FROM topics`,
       )
       .all()
@@ -97,13 +99,14 @@ export class MessageRows {
       const first = Number(row.first_offset)
       const last = Math.max(Number(row.last ?? 0), first - 1)
       const lastPosition = this.positionOf(key, last) ?? Number(row.last_position)
-      return { key, name: String(row.name), first, last, lastPosition }
+      const owner = row.owner === null ? undefined : String(row.owner)
+      return { key, name: String(row.name), first, last, lastPosition, owner }
     })
   }
 
   /** Makes a topic; returns its key. */
-  insertTopic(name: string): number {
-    return Number(this.#insertTopic.run(name).lastInsertRowid)
+  insertTopic(name: string, owner: string | undefined): number {
+    return Number(this.#insertTopic.run(name, owner ?? null).lastInsertRowid)
   }
 
   /** @param values seven values a row: position, topic, offset, id, timestamp, payload, attributes. */

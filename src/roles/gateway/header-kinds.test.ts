@@ -36,7 +36,11 @@ const CLAIMS = `
   X-Privileges X-Upn X-Sub X-Name-Id NameID X-Act-As X-Run-As X-Delegated-For X-Delegation X-Forward-For X-Forward-Host X-Forward-Proto
   X-Client-Proto X-Client-Scheme X-Rewritten-Url X-HTTP-Verb X-Verb CF-Visitor CF-Worker CF-Ray X-Azure-FDID CloudFront-Is-Mobile-Viewer
   X-Service-Name X-Service-Id X-Calling-Service X-Source-Service X-Gateway X-Apigateway-Event MELLON_NAME_ID AJP_eppn
-  ce-authid ce-authtype ce-authclaims`
+  ce-authid ce-authtype ce-authclaims
+  Sec-User Sec-Remote-IP Content-User-Id Accept-Tenant If-Forwarded-For Access-Control-User Access-Control-Request-User ce-userid ce-tenant
+  X-Country X-Peer X-Peer-Id X-Origin X-Server-Name X-Amzn-Request-Context X-Auth X-Access-Token X-Token mail X-Mail persistent-id
+  Remote-Authelia X-Authelia-URL Authelia-Groups X-Client-Id dapr-api-token dapr-app-id Destination Base-Url X-Base-Url
+  X-Invoke-Path X-Invoke-Query grpc-timeout X-Request-Deadline X-Request-Timeout`
   .trim()
   .split(/\s+/)
 
@@ -49,15 +53,15 @@ const USUAL = `
   Sec-Fetch-Site Sec-Fetch-Mode Sec-Fetch-User Sec-Fetch-Dest Sec-CH-UA Sec-CH-UA-Mobile Sec-CH-UA-Platform Sec-GPC Sec-WebSocket-Key
   Sec-WebSocket-Protocol Access-Control-Request-Method Access-Control-Request-Headers Access-Control-Request-Private-Network
   Upgrade-Insecure-Requests Device-Memory Viewport-Width RTT Downlink ECT Service-Worker Purpose X-Purpose
-  X-Requested-With X-Requested-By X-CSRF-Token X-XSRF-Token X-Api-Key Api-Key X-API-Version X-Auth-Token X-Access-Token X-Session-Id
-  X-Client-Id X-Client-Version X-Client-Name X-App-Version X-Device-Id X-Platform X-Locale X-Timezone X-Correlation-ID X-Thing
+  X-Requested-With X-Requested-By X-CSRF-Token X-XSRF-Token X-Api-Key Api-Key X-API-Version X-Auth-Token X-Session-Id
+  X-Client-Version X-Client-Name X-App-Version X-Device-Id X-Platform X-Locale X-Timezone X-Correlation-ID X-Thing
   tracestate baggage b3 X-B3-TraceId X-B3-SpanId X-B3-ParentSpanId X-B3-Sampled X-Amzn-Trace-Id X-Cloud-Trace-Context uber-trace-id
   X-Datadog-Trace-Id X-Datadog-Sampling-Priority newrelic elastic-apm-traceparent Digest Want-Digest Signature Signature-Input
   X-Amz-Date X-Amz-Content-Sha256 X-Amz-Security-Token X-Amz-Target X-Amz-Sns-Message-Type X-Goog-Api-Client X-Goog-Api-Key
   X-Hub-Signature-256 X-GitHub-Event X-GitHub-Delivery X-Gitlab-Token Stripe-Signature X-Slack-Signature X-Slack-Request-Timestamp
   X-Shopify-Topic X-Shopify-Hmac-Sha256 X-Shopify-Shop-Domain X-Twilio-Signature
-  ce-id ce-source ce-type ce-subject ce-specversion ce-time ce-datacontenttype ce-dataschema ce-traceparent SOAPAction Depth Destination Overwrite
-  Lock-Token Timeout Tus-Resumable Upload-Length Upload-Offset Upload-Metadata grpc-timeout X-Grpc-Web CDN-Loop X-Wap-Profile`
+  ce-id ce-source ce-type ce-subject ce-specversion ce-time ce-datacontenttype ce-dataschema ce-traceparent SOAPAction Depth Overwrite
+  Lock-Token Timeout Tus-Resumable Upload-Length Upload-Offset Upload-Metadata X-Grpc-Web CDN-Loop X-Wap-Profile`
   .trim()
   .split(/\s+/)
 
@@ -90,7 +94,7 @@ describe('claimsOrigin', () => {
       ['Method', 'Override'],
       ['Real', 'IP'],
     )
-    const maker = fc.stringMatching(/^[A-Za-z]{1,12}$/).filter((text) => !/^(?:sec|content|accept|if|ce)$/i.test(text))
+    const maker = fc.stringMatching(/^[A-Za-z]{1,12}$/)
     fc.assert(
       fc.property(claim, separator, maker, ([one, two], between, who) => {
         expect(claimsOrigin(`X-${who}-${one}${between}${two}`)).toBe(true)

@@ -7,7 +7,7 @@
  */
 export function claimsOrigin(name: string): boolean {
   const words = headerWords(name)
-  if (HARMLESS.test(words)) return false
+  if (HARMLESS.has(words)) return false
   const rest = words.replace(/^(?:http-)?(?:x-)?/, '')
   const letters = words.replaceAll('-', '').replaceAll('useragent', '')
   return STEMS.test(letters) || WORDS.test(words) || NAMES.has(rest) || FAMILIES.test(rest)
@@ -19,23 +19,23 @@ export function headerWords(name: string): string {
 }
 
 /**
- * Browsers' own (Fetch standard §2.2.2), a message's body, and CloudEvents' attributes (HTTP binding §3.1.3): whatever words they hold, but for the
- * Auth Context extension's, which say who asks.
+ * Well known, and harmless whatever words they hold: the browser's own (Fetch standard §3.2) and CloudEvents' subject (HTTP binding §3.1.3). Whole
+ * names, since a prefix is anybody's to put before a claim.
  */
-const HARMLESS = /^(?:sec|content|accept|access-control|if|ce(?!-auth(?:id|type|claims)$))-/
+const HARMLESS: ReadonlySet<string> = new Set(['origin', 'sec-fetch-user', 'ce-subject'])
 
 /** Long enough to mean one thing wherever in a name they stand. */
 const STEMS = new RegExp(
   [
     // who asks: Remote-User, X-WEBAUTH-USER, X-Consumer-Username, X-MS-CLIENT-PRINCIPAL, X-Goog-Authenticated-User-Email, Impersonate-Group
     'user|subject|principal|identity|credential|account|consumer|customer|employee|requester|requestor|tenant|organi[sz]ation|remote',
-    'webauth|authenticat|authentik|authori[stz]|impersonat|onbehalf|delegat|nameid|spiffe|msisdn|callingline|entitlement',
+    'webauth|authenticat|authentik|authelia|authori[stz]|impersonat|onbehalf|delegat|nameid|spiffe|msisdn|callingline|entitlement',
     // by which certificate: X-SSL-Client-Cert, Client-Cert (RFC 9440), X-Client-Verify, X-Amzn-Mtls-Clientcert
     'clientcert|clientdn|clientverify|sslclient|tlsclient|mtls',
     // where from: X-Forwarded-For and all its like, X-Real-IP, True-Client-IP, CF-Connecting-IP, X-Azure-SocketIP
     'forwarded|forward(?:for|host|proto|port|by)|proxied|clientip|realip|socketip|sourceip|connectingip|originating|ipcountry',
     // what was asked for: X-Original-URL, X-Rewrite-URL, X-HTTP-Method-Override
-    'original|rewrit|override',
+    'original|rewrit|override|requestcontext',
   ].join('|'),
 )
 
@@ -43,22 +43,28 @@ const STEMS = new RegExp(
 const WORDS = new RegExp(
   `(?:^|-)(?:${[
     // who asks
-    'uid|userid|caller|calling|actor|login|logon|email|person|member|owner|partner|company|team|org|orgid|roles?|groups?|scopes?|permissions?|privileges?',
+    'uid|userid|caller|calling|actor|login|logon|e?mail|person|member|owner|partner|company|team|org|orgid|roles?|groups?|scopes?|permissions?|privileges?',
     'admin|claims?|jwt|assertion|oidc|iap|saml|sso|shib|vouch|sub|sudo|upn|eppn|eptid|affiliation|uidh|acr',
     // which program asks; a browser's service worker is none
     'service(?!-worker)',
     // by which certificate
     'ssl|tls|certs?|certificate|dn|xfcc',
     // where from
-    'ip|ipv4|ipv6|addr|address|host|proto|scheme|viewer|visitor|internal|trusted',
+    'ip|ipv4|ipv6|addr|address|host|server|peer|country|proto|scheme|viewer|visitor|internal|trusted',
     // through whom
     'via|proxy|gateway|apigateway|envoy|istio',
+    // how long the caller waits
+    'deadline',
   ].join('|')})(?:-|$)`,
 )
 
 /** Names that no word gives away, without a leading `x-` or `http-`. */
 const NAMES: ReadonlySet<string> = new Set([
   'id-token', // the OIDC plugins' of Kong and others
+  'access-token',
+  'token',
+  'auth',
+  'client-id',
   'auth-type', // RFC 3875 §4.1.1, and below
   'auth-name',
   'auth-id',
@@ -67,7 +73,11 @@ const NAMES: ReadonlySet<string> = new Set([
   'ce-authclaims',
   'act-as',
   'run-as',
-  'displayname', // Shibboleth's
+  'displayname', // Shibboleth's, and below
+  'persistent-id',
+  'origin', // X-Origin; a page's own Origin is known above
+  'destination', // where WebDAV's COPY and MOVE write, by a URL that no route has judged
+  'base-url',
   'path-info',
   'script-name',
   'request-uri',
@@ -81,9 +91,11 @@ const NAMES: ReadonlySet<string> = new Set([
   'method',
   'http-verb',
   'verb',
+  'grpc-timeout',
+  'request-timeout',
   'middleware-subrequest', // CVE-2025-29927
 ])
 
 /** Families of names, all of them said by one maker's proxy. */
 const FAMILIES =
-  /^(?:auth-request|token|ms-token|ms-client|cf|cloudfront|azure|mellon|ajp|tailscale|pomerium|appengine|accel|l5d|iv|sm)-/
+  /^(?:auth-request|token|ms-token|ms-client|cf|cloudfront|azure|mellon|ajp|tailscale|pomerium|appengine|accel|l5d|iv|sm|dapr|invoke)-/

@@ -28,6 +28,7 @@ const QUALIFIED: Readonly<Record<string, ReadonlySet<string>>> = {
   id: set('session sess'),
   sid: set('connect'),
   verifier: set('code'),
+  confirmation: set('password passwd pwd'),
 }
 /** Words before it that make a token a place in a list or in a text. */
 const CURSORS = set(

@@ -72,6 +72,21 @@ describe('hideInText', () => {
     ['next_token=abc password=hunter2 failed; retrying', 'next_token=abc password=[hidden] failed; retrying'],
     ['-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nnext', '[hidden]\nnext'],
     ['-----BEGIN PRIVATE KEY-----\\nMIIE', '[hidden]'],
+    [String.raw`got "{\"password\":\"a\\\"b\"}" of`, String.raw`got "{\"password\":\"[hidden]\"}" of`],
+    [
+      String.raw`{\\\\\\\"token\\\\\\\":\\\\\\\"x\\\\\\\"}`,
+      String.raw`{\\\\\\\"token\\\\\\\":\\\\\\\"[hidden]\\\\\\\"}`,
+    ],
+    ['curl -u ann:hunter2 http://host/', 'curl -u ann:[hidden] http://host/'],
+    ["curl -s --user 'ann:hunter2' http://host/", "curl -s --user 'ann:[hidden]' http://host/"],
+    ['mysql -u root -phunter2 db', 'mysql -u root -p[hidden] db'],
+    ['mysqldump -phunter2', 'mysqldump -p[hidden]'],
+    ['Authorization: Digest username="ann", nonce="n", response="6629", qop=auth', 'Authorization: Digest [hidden]'],
+    ['password_confirmation=hunter2', 'password_confirmation=[hidden]'],
+    ['GET /x?sid=abc&pass=def&hmac=0a&n=1', 'GET /x?sid=[hidden]&pass=[hidden]&hmac=[hidden]&n=1'],
+    ['GET /x?next=%2Flogin%3Fpassword%3Dhunter2&n=1', 'GET /x?next=%2Flogin%3Fpassword%3D[hidden]&n=1'],
+    ['<Password>hunter2</Password>', '<Password>[hidden]</Password>'],
+    ['<Password type="text">hunter2</Password>', '<Password type="text">[hidden]</Password>'],
   ])('hides the secret of %s', (text, shown) => {
     expect(hideInText(text)).toBe(shown)
   })
@@ -98,6 +113,9 @@ describe('hideInText', () => {
     '-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----',
     'key=AKIA',
     'GET /orders?page_token=abc&next_token=def',
+    'docker run -u 1000:1000 curl and mysql -p db',
+    'pass=3 fail=2 account_sid=AC1 sid=7, the digest of it: sha=1',
+    'the password%20policy',
     'AKID of the order, LTAI of the other, half_life, hvs.x, shp_to',
   ])('leaves %s', (text) => {
     expect(hideInText(text)).toBe(text)
@@ -146,6 +164,13 @@ describe('hideInText', () => {
       '[hidden]',
       'hunter2',
       'AKIAIOSFODNN7EXAMPLE',
+      ' -u ',
+      'mysql',
+      ' -p',
+      'digest ',
+      'nonce=',
+      '%3D',
+      '?sid=',
     ],
   )
   const text = fc.array(fc.oneof(pieces, fc.string({ maxLength: 5 })), { maxLength: 30 }).map((parts) => parts.join(''))
@@ -242,6 +267,11 @@ describe('hideInText', () => {
       'token={',
       'token=[',
       'cookie:a',
+      'mysql ',
+      'digest nc=1',
+      ' -u a',
+      '<a b',
+      '%3D',
     ],
   ])('takes no longer for %j over and over', (part) => {
     const time = (length: number) => {

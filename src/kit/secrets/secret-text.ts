@@ -8,7 +8,7 @@ export const HIDDEN = '[hidden]'
  * long as it looks for nothing but fixed words.
  */
 const SUSPICIOUS =
-  /:\/\/|<\/|--[a-z]|pass|pw|secret|token|key|cred|auth|cookie|sig|sess|otp|cv[vc]|jw|bearer|basic |code|connstr|connection.?string|connect\.sid|eyJ|a[ks]ia|aiza|gh[pousr]_|github_pat|gl[a-z]{2,4}-|xox|xapp|gocspx|do[opr]_v|ltai|akid|hv[bsr]\.|hf_|dckr_|shp[a-z]{2}_|pypi-|hooks\.|webhook|[rs]k_|sk-|npm_|SG\.|ya29/i
+  /:\/\/|<\/|--[a-z]|pass|pw|secret|token|key|cred|auth|cookie|sig|sess|otp|cv[vc]|jw|bearer|basic |code|connstr|connection.?string|connect\.sid|eyJ|a[ks]ia|aiza|gh[pousr]_|github_pat|gl[a-z]{2,4}-|xox|xapp|gocspx|do[opr]_v|ltai|akid|hv[bsr]\.|hf_|dckr_|shp[a-z]{2}_|pypi-|hooks\.|webhook|[rs]k_|sk-|npm_|SG\.|ya29|curl|mysql|mariadb|digest|[?&]sid=|hmac/i
 
 /** What shows by itself that it is one, by who gave it out. */
 const KNOWN_SHAPES = [
@@ -48,6 +48,13 @@ const USERINFO = /(:\/\/)[^\s/?#"'<>\\]*@/g
 /** `Authorization: Basic dXNlcjpwYXNz`, and any other scheme and spelling. */
 const AUTHORIZATION =
   /\b(authorization\\{0,4}["']?[ \t]?[=:][ \t]?\\{0,4}["']?(?:(?:basic|bearer|digest|negotiate|token|apikey)[ \t])?)[^\s"',;\\]+/gi
+/** The parameters of a Digest answer (RFC 7616 §3.4): whoever has them can guess the password at leisure. */
+const DIGEST =
+  /\b(digest[ \t]{1,8})(?:(?:username|realm|nonce|uri|response|algorithm|cnonce|opaque|qop|nc)=(?:\\{0,4}"[^"\\\r\n]*\\{0,4}"|[^\s,"'\\]+)(?:[ \t]{0,8},[ \t]{0,8})?)+/gi
+/** `curl -u ann:hunter2`; a user and a group by number, as `docker -u` takes them, are none. */
+const LOGIN = /(?<![\w-])(-u[ \t]{0,8}|--(?:proxy-)?user[ \t=]{1,8})(["']?(?!\d+:\d+\b)[^\s:"']{1,128}:)[^\s"']+/g
+/** `mysql -phunter2`, and the like of its family. */
+const MYSQL = /\b((?:mysql|mariadb)[^\r\n;|]{0,256}? -p)[^\s"']+/g
 const BEARER = /\b(bearer[ \t]{1,8})(?!tokens?\b|auth|scheme\b|realm\b)[\w.~+/=-]+/gi
 const BASIC = /\b(basic[ \t]{1,8})([\w+/-]{4,}={0,2})/gi
 /** All cookies of a header. */
@@ -55,16 +62,18 @@ const COOKIE = /\b((?:set-)?cookie2?[ \t]?:[ \t]?)[^\s=:;"'\\]{1,256}=[^\r\n"'\\
 /** `--password hunter2`. */
 const FLAG = /(?<![\w.-])(--[A-Za-z][\w-]{0,63})([ \t]{1,8})(?!-)\S+/g
 /** `<password>hunter2</password>`. */
-const ELEMENT = /(<(?:\w{1,32}:)?([A-Za-z][\w.-]{0,63})>)[^<]+(?=<\/)/g
+const ELEMENT = /(<(?:\w{1,32}:)?([A-Za-z][\w.-]{0,63})(?:\s[^<>]{0,256})?>)[^<]+(?=<\/)/g
 /** The name and the sign of `name=value`, `"name": "value"`, `\"name\":\"value\"`, `name: 'value'`; the name may have a word before it (`api key: …`). */
 const NAMED =
-  /(?<![\w.-])(-{0,2}(?:(?:api|secret|private|access|signing|auth|client) )?[A-Za-z_][\w.-]*)((?:\]|%5D)?\\{0,4}["']?[ \t]{0,8}(?:=>|:=|[=:])[ \t]{0,8}(?:\[(?=["'\\]))?)/gi
+  /(?:(?<![\w.-])|(?<=%[\dA-F]{2}))(-{0,2}(?:(?:api|secret|private|access|signing|auth|client) )?[A-Za-z_][\w.-]*)((?:\]|%5D|%22)?\\{0,15}["']?[ \t]{0,8}(?:=>|:=|[=:]|%(?:25)?3[AD](?:%22)?)[ \t]{0,8}(?:\[(?=["'\\]))?)/gi
 /** A value with spaces, or in braces, as a connection string's field: up to the semicolon (ODBC: https://learn.microsoft.com/sql/odbc). */
 const FIELD = /\{[^}\r\n]{0,128}\}(?=;|$)|[^\s;="'{}&,\\][^;="'{}&\\\r\n]*(?=;)/y
 /** What is assigned, without its closing quote; a list or an object isn't, its own names tell. */
 const VALUE =
-  /(\\{1,4}["'])[^"'\\]*|(")(?:[^"\\]|\\.)*|(')(?:[^'\\]|\\.)*|(?:\[hidden\]|[^\s"'&,;}\\{[])[^\s"'&,;}\\]*/sy
+  /(\\{1,15}["'])(?:(?!(?<!\\)\1).)*|(")(?:[^"\\]|\\.)*|(')(?:[^'\\]|\\.)*|(?:\[hidden\]|[^\s"'&,;}\\{[])[^\s"'&,;}\\]*/sy
 
+/** Names too short to tell anything but in a URL's query. */
+const IN_QUERY = /^(?:sid|hmac|pass)$/i
 /** What stands before the secret of an Authorization header, which has been looked at already. */
 const SCHEME = /^(?:basic|bearer|digest|negotiate|token|apikey)$/i
 /** What a secret can't be. */
@@ -82,12 +91,15 @@ export function hideInText(text: string): string {
     .replace(SHAPE, HIDDEN)
     .replace(WEBHOOK, `$1${HIDDEN}`)
     .replace(USERINFO, `$1${HIDDEN}@`)
+    .replace(DIGEST, `$1${HIDDEN}`)
     .replace(AUTHORIZATION, `$1${HIDDEN}`)
     .replace(BEARER, `$1${HIDDEN}`)
     .replace(BASIC, hideBasic)
     .replace(COOKIE, `$1${HIDDEN}`)
     .replace(ELEMENT, (found, open: string, name: string) => (isSecretName(name) ? `${open}${HIDDEN}` : found))
     .replace(FLAG, (found, name: string, space: string) => (isSecretName(name) ? `${name}${space}${HIDDEN}` : found))
+    .replace(LOGIN, `$1$2${HIDDEN}`)
+    .replace(MYSQL, `$1${HIDDEN}`)
   return hideAssigned(rest)
 }
 
@@ -108,7 +120,7 @@ function hideAssigned(text: string): string {
   NAMED.lastIndex = 0
   for (let named = NAMED.exec(text); named !== null; named = NAMED.exec(text)) {
     const [, name = '', sign = ''] = named
-    if (!isSecretName(name)) continue
+    if (!isSecretName(name) && !(IN_QUERY.test(name) && /[?&]/.test(text.charAt(named.index - 1)))) continue
     const at = NAMED.lastIndex
     const [value, ...quotes] = (sign.trim() === '=' && fieldAt(text, named.index, at)) || valueAt(text, at)
     if (value === undefined) continue

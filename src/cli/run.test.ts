@@ -63,6 +63,8 @@ describe('the command line', () => {
     [['token'], /--subject names a person, --service a service/],
     [['token', '--service', 'shop', '--subject', 'ann'], /'--service <name>' cannot be used with option '--subject/],
     [['token', '--service', 'shop', '--audience', 'broker'], /'--service <name>' cannot be used with option '--aud/],
+    [['token', '--service', 'user'], /user is a role of the platform/],
+    [['token', '--service', 'Payment-Service'], /Payment-Service is a role of the platform/],
     [['token', '--service', 'payment-service'], /payment-service is a role of the platform, which makes its own/],
     [['token', '--service', 'shop service'], /--service wants letters/],
     [['token', '--service', ''], /--service wants letters/],

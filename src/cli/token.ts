@@ -76,7 +76,7 @@ async function requestOf(flags: TokenFlags, reached: Reached): Promise<TokenRequ
     throw new AppError('USAGE', `--service wants letters, digits, ".", "_" and "-", at most 100, not ${service}`)
   }
   const platform = platformServices(reached)
-  if (platform.includes(service)) {
+  if (isOfPlatform(service, reached)) {
     throw new AppError(
       'USAGE',
       `${service} is a role of the platform, which makes its own tokens; name a service of yours`,
@@ -84,6 +84,12 @@ async function requestOf(flags: TokenFlags, reached: Reached): Promise<TokenRequ
   }
   const all = [...new Set([...SERVICE_SCOPES, ...scopes])]
   return { subject: service, service: true, audience: platform, scopes: all, ttlSeconds }
+}
+
+/** Whether a name is a role's or its service's, or would be read as one. */
+function isOfPlatform(service: string, reached: Reached): boolean {
+  const names = [...platformServices(reached), ...reached.roles.map(({ name }) => name)]
+  return names.some((name) => name.toLowerCase() === service.toLowerCase())
 }
 
 /** The names of all roles: as they are built in, and as they run here (SERVICE_NAME). */

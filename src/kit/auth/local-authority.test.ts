@@ -293,6 +293,11 @@ describe('local authority', () => {
     'a token in a token': () => signed(`${part({ ...goodHeader(), cty: 'JWT' })}.${encoded(forge(goodHeader(), {}))}`),
     'b64 false': () => forge({ ...goodHeader(), b64: false }, goodClaims()),
     'b64 false with crit': () => forge({ ...goodHeader(), b64: false, crit: ['b64'] }, goodClaims()),
+    'compressed claims': () => forge({ ...goodHeader(), zip: 'DEF' }, goodClaims()),
+    'a header behind a byte order mark': () =>
+      signed(`${encoded(`\uFEFF${JSON.stringify(goodHeader())}`)}.${part(goodClaims())}`),
+    'claims behind a byte order mark': () =>
+      signed(`${part(goodHeader())}.${encoded(`\uFEFF${JSON.stringify(goodClaims())}`)}`),
     'a padded signature': () => `${forge(goodHeader(), goodClaims())}==`,
     'a padded header, signed so': () => {
       const header = encoded(JSON.stringify(goodHeader()).padEnd(100))

@@ -3,13 +3,17 @@ import type { JWTHeaderParameters } from 'jose'
 /** Types of a JWT that says who asks (RFC 7519 §5.1, RFC 9068 §2.1), without their `application/`. */
 const TYPES: readonly string[] = ['jwt', 'at+jwt']
 
+/** U+FEFF in UTF-8, in base64url. */
+const BYTE_ORDER_MARK = '77u_'
+
 /**
  * Whether a text is a JWT in compact form (RFC 7515 §7.1): three parts of base64url, each in the one spelling that its bytes have, without
- * padding, blanks or stray bits. A token has one text then, for whoever remembers it by that.
+ * padding, blanks or stray bits, nor a byte order mark before the JSON (RFC 8259 §8.1). A token has one text then, for whoever remembers it by that.
  */
 export function isCompact(token: string): boolean {
   const parts = token.split('.')
-  return parts.length === 3 && parts.every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)
+  if (parts.length !== 3 || parts.slice(0, 2).some((part) => part.startsWith(BYTE_ORDER_MARK))) return false
+  return parts.every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)
 }
 
 /**
@@ -17,9 +21,9 @@ export function isCompact(token: string): boolean {
  * speaking of more than a signature over claims.
  * @returns a reason to tell the caller; undefined when it fits
  */
-export function headerFault({ typ, cty, b64, crit }: JWTHeaderParameters): string | undefined {
+export function headerFault({ typ, cty, b64, zip, crit }: JWTHeaderParameters): string | undefined {
   if (crit !== undefined) return 'it demands extensions (crit) that are not known here'
-  if (cty !== undefined || b64 !== undefined) return 'it holds something else than claims'
+  if (cty !== undefined || b64 !== undefined || zip !== undefined) return 'it holds something else than claims'
   if (typ === undefined) return
   // RFC 7515 §4.1.9: a media type, whose "application/" may be left out
   const type = typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : ''

@@ -115,7 +115,22 @@ describe('loadConfiguration', () => {
   })
 
   it('takes a host for what a Host header may hold, and an origin for what a browser sends, and nothing wider', () => {
-    for (const host of ['*', '*.example.com', '', 'http://a', 'a:80', 'a/b', 'a b', '.a', 'a..b', '-a', '[]']) {
+    for (const host of [
+      '*',
+      '*.example.com',
+      '',
+      'http://a',
+      'a:80',
+      'a/b',
+      'a b',
+      '.a',
+      'a..b',
+      '-a',
+      '[]',
+      '1.2.3',
+      '1.2.3.256',
+      'a.7',
+    ]) {
       expect(faults(`auth:\n  hosts: ['${host}']\n`)[0]).toMatch(
         /^x\.yaml:2: auth\.hosts\.0: expected a name such as api\.example\.com, without scheme, port or \*/,
       )

@@ -23,7 +23,8 @@ const ServiceUrl = z.string().refine((text) => urlFault(text) === undefined, {
 const HostName = z
   .string()
   .regex(
-    /^(?:(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.?|\[[0-9a-f:.]+\])$/i,
+    // what ends in a number is an IPv4 address or nothing (https://url.spec.whatwg.org/#ends-in-a-number-checker)
+    /^(?:(?:(?:25[0-5]|(?:2[0-4]|1\d|[1-9])?\d)(?:\.(?=\d)|$)){4}|(?!(?:.*\.)?\d+\.?$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.?|\[[0-9a-f:.]+\])$/i,
   )
   .max(254)
   .meta({ expected: 'a name such as api.example.com, without scheme, port or *' })

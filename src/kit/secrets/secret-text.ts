@@ -52,7 +52,8 @@ const AUTHORIZATION =
 const DIGEST =
   /\b(digest[ \t]{1,8})(?:(?:username|realm|nonce|uri|response|algorithm|cnonce|opaque|qop|nc)=(?:\\{0,4}"[^"\\\r\n]*\\{0,4}"|[^\s,"'\\]+)(?:[ \t]{0,8},[ \t]{0,8})?)+/gi
 /** `curl -u ann:hunter2`; a user and a group by number, as `docker -u` takes them, are none. */
-const LOGIN = /(?<![\w-])(-u[ \t]{0,8}|--(?:proxy-)?user[ \t=]{1,8})(["']?(?!\d+:\d+\b)[^\s:"']{1,128}:)[^\s"']+/g
+const LOGIN =
+  /(?<![\w-])(-u[ \t]{0,8}|--(?:proxy-)?user[ \t=]{1,8})(["']?(?!\d+:\d+\b)[^\s:"']{1,128}:)(?!\/\/)[^\s"']+/g
 /** `mysql -phunter2`, and the like of its family. */
 const MYSQL = /\b((?:mysql|mariadb)[^\r\n;|]{0,256}? -p)[^\s"']+/g
 const BEARER = /\b(bearer[ \t]{1,8})(?!tokens?\b|auth|scheme\b|realm\b)[\w.~+/=-]+/gi

@@ -156,12 +156,12 @@ export class Instances {
   sweep(): readonly Entry[] {
     const now = this.#options.clock.monotonic()
     const judged: Entry[] = []
-    for (const entries of this.byService().values()) {
-      const leases = new Map(entries.map(({ instance, lease }) => [instance.id, lease]))
-      for (const [id, lease] of judge(leases, now, this.#options.limits)) {
-        const entry = this.#entries.get(id)
-        if (entry) judged.push(this.#put({ ...entry, lease }))
-      }
+    const services = this.byService()
+      .values()
+      .map((entries) => new Map(entries.map(({ instance, lease }) => [instance.id, lease])))
+    for (const [id, lease] of judge(services, now, this.#options.limits)) {
+      const entry = this.#entries.get(id)
+      if (entry) judged.push(this.#put({ ...entry, lease }))
     }
     for (const entry of this.#entries.values()) {
       const { lease } = entry

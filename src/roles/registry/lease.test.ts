@@ -7,7 +7,7 @@ const running: Lease = { at: 'held', heartbeat: 0, until: 100_000 }
 const silent: Lease = { at: 'held', heartbeat: 0, until: 30_000 }
 
 function judged(leases: readonly Lease[], now = 30_000) {
-  const changes = judge(new Map(leases.map((lease, at) => [String(at), lease])), now, LIMITS)
+  const changes = judge([new Map(leases.map((lease, at) => [String(at), lease]))], now, LIMITS)
   return leases.map((lease, at) => (changes.get(String(at)) ?? lease).at)
 }
 
@@ -33,6 +33,23 @@ describe('judge', () => {
       ...times(up, 'held'),
       ...times(down, verdict),
     ])
+  })
+
+  it.each([
+    ['one of six services', 5, 1, 'expired'],
+    ['two of six services', 4, 2, 'preserved'],
+    ['all of four services', 0, 4, 'expired'],
+    ['all of six services', 0, 6, 'preserved'],
+  ])('finds %s silent at once, each of one instance', (_, up, down, verdict) => {
+    const services = [...times(up, running), ...times(down, silent)].map((lease, at) => new Map([[String(at), lease]]))
+    expect([...judge(services, 30_000, LIMITS).values()].map(({ at }) => at)).toEqual(times(down, verdict))
+  })
+
+  it('keeps none of a service for the many of another', () => {
+    const many = new Map(times(100, silent).map((lease, at) => [`many-${at}`, lease]))
+    const few = new Map([...times(5, running), silent].map((lease, at) => [`few-${at}`, lease]))
+    const changes = judge([many, few], 30_000, LIMITS)
+    expect([changes.get('few-5')?.at, changes.get('many-0')?.at]).toEqual(['expired', 'preserved'])
   })
 
   it('counts those that expired within the last lease as vanished too', () => {

@@ -133,7 +133,7 @@ export class Registry {
     const expired = judged.filter(({ lease }) => lease.at === 'expired')
     const preserved = judged.length - expired.length
     if (preserved > 0) {
-      this.#log.warning(`${preserved} more instances fell silent, too many of a service at once: they are kept`, {
+      this.#log.warning(`${preserved} more instances fell silent, too many at once: they are kept`, {
         preserved,
       })
     }

@@ -13,7 +13,7 @@ const Config = z.strictObject({
     .min(0.1)
     .max(3_600)
     .default(LEASE_LIMITS.leaseMs / 1000),
-  /** Share of a service's instances that may vanish at once before none of it is expired any more. */
+  /** Share of a service's instances, or of all services, that may vanish at once before none of those is expired any more. */
   max_vanished_share: z.number().min(0).max(1).default(LEASE_LIMITS.maxVanished),
   /** Seconds after which even they expire. */
   preserve_seconds: z

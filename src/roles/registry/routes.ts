@@ -181,8 +181,7 @@ function serviceInParts(name: string, entries: readonly Entry[], clock: Clock): 
 function describeInstance(entry: Entry, clock: Clock): DeepReadonly<InstanceStatus> {
   const { instance, healthCheckUrl, registeredAt, lease } = entry
   const why = whyUnhealthy(entry)
-  const reason =
-    why ?? (lease.at === 'preserved' ? 'kept although silent: too many of its service fell silent at once' : undefined)
+  const reason = why ?? (lease.at === 'preserved' ? 'kept although silent: too many fell silent at once' : undefined)
   const heartbeat = lastHeartbeat(lease)
   return {
     ...instance,

@@ -11,7 +11,8 @@ export interface AccessLogOptions {
 }
 
 /**
- * Writes one entry a request: INFO for those whose trace is kept, WARNING for a cut answer and what is refused for being too much, ERROR for every other 5xx.
+ * Writes one entry a request: INFO for those whose trace is kept, WARNING for a cut answer and what is refused for being too much, ERROR for every
+ * other 5xx.
  * Probes of health and metrics are not written.
  */
 export function accessLog({ log, clock }: AccessLogOptions): Layer {

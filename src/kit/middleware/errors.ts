@@ -7,8 +7,9 @@ import type { Log } from '../telemetry/log.ts'
 import { currentScope } from '../telemetry/scope.ts'
 
 /**
- * Turns whatever a route throws into problem+json (RFC 9457), and logs what wasn't the caller's fault, with its cause. What is refused for being too much (503, of no cause) is no
- * fault: it is warned of. */
+ * Turns whatever a route throws into problem+json (RFC 9457), and logs what wasn't the caller's fault, with its cause. What is refused for being
+ * too much (`UNAVAILABLE`, of no cause) is nobody's fault: it is warned of.
+ */
 export function errors(app: Hono<AppEnv>, log: Log): void {
   app.notFound((c) =>
     answer(c, new AppError('NOT_FOUND', 'Not found', { detail: `No route for ${c.req.method} ${c.req.path}` })),
@@ -16,8 +17,8 @@ export function errors(app: Hono<AppEnv>, log: Log): void {
   app.onError((thrown, c) => {
     const error = thrown instanceof HTTPException ? fromHono(thrown) : toAppError(thrown)
     const what = `${c.req.method} ${c.req.path}: ${error.message}`
-    if (error.status === 503 && error.cause === undefined) {
-      if (c.env.exchange) c.env.exchange.refused = true
+    if (error.code === 'UNAVAILABLE' && error.cause === undefined) {
+      if (c.env?.exchange) c.env.exchange.refused = true
       log.warning(what, { code: error.code })
     } else if (error.status >= 500) log.error(what, { code: error.code, cause: describe(error) })
     return answer(c, error)

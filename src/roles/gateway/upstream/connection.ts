@@ -55,6 +55,7 @@ export class UpstreamConnection implements ResponseHandler {
   /** Its handler takes nothing. */
   #isPaused = false
   #waitsForTurn = false
+  #readInto = FIRST_READ
   #served = 0
   #cause: Error | undefined
 
@@ -68,9 +69,10 @@ export class UpstreamConnection implements ResponseHandler {
       noDelay: true,
       lookup: guardedLookup,
       onread: {
-        buffer: readBuffer,
+        buffer: () => this.#readInto,
         callback: (size) => {
-          this.#read(size === READ_BYTES ? readBuffer : readBuffer.subarray(0, size))
+          const into = this.#readInto
+          this.#read(size === into.length ? into : into.subarray(0, size))
           return true
         },
       },
@@ -212,11 +214,13 @@ export class UpstreamConnection implements ResponseHandler {
     // only now may the next request go out: what follows the response must never be read as its answer
     if (!this.#parser.busy) this.#afterResponse(used < bytes.length)
     else if (this.#parser.chunks - chunksBefore > READ_CHUNKS) this.#waitForTurn()
+    else this.#readInto = FURTHER_READ
   }
 
   /** Reading on at once, as long as there is anything, would let nobody else's turn come. */
   #waitForTurn(): void {
     this.#waitsForTurn = true
+    this.#readInto = FIRST_READ
     this.#socket.pause()
     inGreedyTurn(() => {
       this.#waitsForTurn = false
@@ -233,6 +237,7 @@ export class UpstreamConnection implements ResponseHandler {
       this.#socket.destroy()
       return
     }
+    this.#readInto = FIRST_READ
     this.resume()
     const { idleMs } = this.#options
     this.#becomeIdle(
@@ -261,14 +266,14 @@ export class UpstreamConnection implements ResponseHandler {
   }
 }
 
-/** Bytes read at once, and so the most that one slow client makes the gateway hold beside its own send buffer. */
-const READ_BYTES = 32_768
 /**
  * What all connections read into: that spares an allocation and the stream machinery at every read. What was read is done with before the next one
- * reads, so one is enough.
+ * reads, so one is enough. Its size is the most that one slow client makes the gateway hold beside its own send buffer.
  */
-const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
-/** Chunks in one read from which on it is work: on average, they are smaller than 64 bytes. */
+const FURTHER_READ = Buffer.allocUnsafeSlow(32_768)
+/** The same for a response's first bytes, and for one in small chunks: many connections may have something to read in one turn of the loop. */
+const FIRST_READ = Buffer.allocUnsafeSlow(8_192)
+/** Chunks in one read from which on it is work. */
 const READ_CHUNKS = 512
 /** A body up to this size travels in one string with its head. */
 const JOINED_BYTES = 4_096

@@ -7,6 +7,10 @@ const SLICE_BYTES = 1_024
 const TURN_PIECES = 1_024
 /** How many are before it first has to wait for a turn. */
 const FREE_PIECES = 256
+/** What node reads at once; when it is that much there is more, and libuv would read on up to 32 times before it looks at another socket. */
+const WHOLE_READ_BYTES = 65_536
+/** As many small pieces as such a read is as much work as. */
+const WHOLE_READ_PIECES = 128
 
 /** Whom a socket is read for. */
 export interface Taker {
@@ -17,8 +21,8 @@ export interface Taker {
 }
 
 /**
- * How a socket of node's HTTP server is read: by slices, as many as are taken at once, and of a client who sends in too small pieces as many as others
- * can wait for. Left alone, the server's parser would read it past its stream, 64 KB at a time, and could not be stopped within a read: 10 000 pieces.
+ * How a socket of node's HTTP server is read: by slices, as many as are taken at once, and of a client who sends much, or in too small pieces, as many
+ * as others can wait for. Left alone, the server's parser would read it past its stream, 64 KB at a time, and could not be stopped within a read: 10 000 pieces.
  */
 export class PacedReading {
   readonly #socket: Socket
@@ -67,7 +71,7 @@ export class PacedReading {
     this.#socket.resume()
   }
 
-  /** Counts small pieces of bodies that were parsed; after so many it is other clients' turn. */
+  /** Counts what was parsed, in small pieces of bodies; after so many it is other clients' turn. */
   passed(pieces: number): void {
     this.#pieces -= pieces
     if (this.#pieces > 0 || this.#turnIsOver || this.#drops) return
@@ -93,6 +97,7 @@ export class PacedReading {
       this.#toParser?.(slice === bytes.length ? bytes : bytes.subarray(at, at + slice))
       at += slice
     }
+    if (at === bytes.length && at >= WHOLE_READ_BYTES) this.passed(WHOLE_READ_PIECES)
     if (at === bytes.length || this.#drops || this.#socket.destroyed) return
     // whoever reads a body has the server resume the socket, though it be stopped here
     if (this.#isStopped) this.#socket.pause()

@@ -15,10 +15,13 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((listener) => listener.drain(0)))
 })
 
-/** A listener whose requests wait until the test answers them, in the order they were begun. */
-async function serve(limits: Partial<ListenerLimits> = {}) {
+/** A listener whose requests wait until the test answers them, in the order they were begun. @param begin may answer one at once */
+async function serve(limits: Partial<ListenerLimits> = {}, begin: (exchange: Exchange) => void = () => {}) {
   const begun: Exchange[] = []
-  const handle = (exchange: Exchange) => begun.push(exchange) > 0
+  const handle = (exchange: Exchange) => {
+    begin(exchange)
+    return begun.push(exchange) > 0
+  }
   const all = { ...DEFAULT_LIMITS, ...limits }
   const listener = await listen({
     host: '127.0.0.1',
@@ -78,6 +81,31 @@ describe('a connection', () => {
     // what doesn't fit between the two stays with the sender
     await expect.poll(() => socket.bytesWritten - socket.writableLength).toBeLessThan(flood.length / 2)
     expect(begun).toHaveLength(4)
+  })
+
+  it.each([
+    ['at once', 14_000, 100],
+    ['late', 100_000, 300],
+  ])('keeps long answers back for a client who reads them %s', async (when, bytes, count) => {
+    const { begun, port } = await serve({}, ({ outgoing, path }) =>
+      setImmediate(() => outgoing.end(path.padEnd(bytes))),
+    )
+    const { socket, seen } = client(port, many(count))
+    if (when === 'late') {
+      socket.pause()
+      let seenBegun = 0
+      await expect
+        .poll(() => {
+          const stalls = seenBegun > 0 && seenBegun === begun.length
+          seenBegun = begun.length
+          return stalls
+        })
+        .toBe(true)
+      expect(begun.length).toBeLessThan(count)
+      socket.resume()
+    }
+    await expect.poll(() => paths(seen.text).length).toBe(count)
+    expect(paths(seen.text)).toEqual(Array.from({ length: count }, (_, at) => at))
   })
 
   it('reads the body of its last request though it is full', async () => {

@@ -51,6 +51,16 @@ export class PacedReading {
     return this.#isStopped
   }
 
+  /** Whether node's server has paused the socket since answers queue up; its parser takes nothing then, and fails the process when it is given something. */
+  get #answersQueue(): boolean {
+    return Reflect.get(this.#socket, '_paused') === true
+  }
+
+  /** False too while the server has paused the socket for a body that nobody reads. */
+  get #mayParse(): boolean {
+    return !this.#isStopped && !this.#socket.isPaused() && !this.#answersQueue
+  }
+
   /** Reads no further until `proceed`. */
   stop(): void {
     this.#isStopped = true
@@ -61,7 +71,8 @@ export class PacedReading {
   proceed(): boolean {
     if (!this.#isStopped || this.#turnIsOver || this.#taker.isFull) return false
     this.#isStopped = false
-    this.#socket.resume()
+    // node resumes it itself when its answers have left
+    if (!this.#answersQueue) this.#socket.resume()
     return true
   }
 
@@ -86,8 +97,7 @@ export class PacedReading {
 
   readonly #onData = (bytes: Buffer): void => {
     let at = 0
-    // the server pauses the socket by itself for a body or answers that nobody reads
-    while (at < bytes.length && !this.#drops && !this.#isStopped && !this.#socket.isPaused()) {
+    while (at < bytes.length && !this.#drops && this.#mayParse) {
       if (this.#taker.isFull) {
         this.stop()
         break
@@ -100,7 +110,7 @@ export class PacedReading {
     if (at === bytes.length && at >= WHOLE_READ_BYTES) this.passed(WHOLE_READ_PIECES)
     if (at === bytes.length || this.#drops || this.#socket.destroyed) return
     // whoever reads a body has the server resume the socket, though it be stopped here
-    if (this.#isStopped) this.#socket.pause()
+    if (this.#isStopped || this.#answersQueue) this.#socket.pause()
     this.#socket.unshift(bytes.subarray(at))
   }
 }

@@ -123,7 +123,7 @@ describe('a connection', () => {
 
   it('is closed when more wait in the whole role than may', async () => {
     const { begun, port } = await serve({ requests_per_connection: 2, held_requests: 10 })
-    const greedy = client(port, many(100))
+    const greedy = client(port, many(20))
     await expect.poll(() => greedy.seen.closed).toBe(true)
     const { seen } = client(port, many(5))
     await expect.poll(() => begun.filter(({ outgoing }) => !outgoing.destroyed).length).toBe(2)

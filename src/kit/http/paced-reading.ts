@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net'
 import { inGreedyTurn } from './greedy-turns.ts'
 
+/** RFC 9112 §2.1 */
+const END_OF_HEAD = '\r\n\r\n'
 /** Bytes given to the parser at once: the most that is parsed past a limit. */
 const SLICE_BYTES = 1_024
 /** How many small pieces of bodies are parsed for one client in its turn: some 1 ms. */
@@ -95,6 +97,16 @@ export class PacedReading {
     })
   }
 
+  /** What is parsed at once of `bytes`: a head by itself, so that the body behind it comes in one piece, which nobody has to put together. */
+  #sliceOf(bytes: Buffer): Buffer {
+    if (bytes.length <= SLICE_BYTES) return bytes
+    const { bodyBytes } = this.#taker
+    if (bodyBytes > 0) return bytes.subarray(0, bodyBytes)
+    const slice = bytes.subarray(0, SLICE_BYTES)
+    const end = slice.indexOf(END_OF_HEAD)
+    return end < 0 ? slice : slice.subarray(0, end + END_OF_HEAD.length)
+  }
+
   readonly #onData = (bytes: Buffer): void => {
     let at = 0
     while (at < bytes.length && !this.#drops && this.#mayParse) {
@@ -102,10 +114,9 @@ export class PacedReading {
         this.stop()
         break
       }
-      const rest = bytes.length - at
-      const slice = rest <= SLICE_BYTES ? rest : Math.min(rest, Math.max(SLICE_BYTES, this.#taker.bodyBytes))
-      this.#toParser?.(slice === bytes.length ? bytes : bytes.subarray(at, at + slice))
-      at += slice
+      const slice = this.#sliceOf(at === 0 ? bytes : bytes.subarray(at))
+      this.#toParser?.(slice)
+      at += slice.length
     }
     if (at === bytes.length && at >= WHOLE_READ_BYTES) this.passed(WHOLE_READ_PIECES)
     if (at === bytes.length || this.#drops || this.#socket.destroyed) return

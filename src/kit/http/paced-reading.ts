@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { inGreedyTurn } from './greedy-turns.ts'
+import { shareReads } from './shared-reads.ts'
 
 /** RFC 9112 §2.1 */
 const END_OF_HEAD = '\r\n\r\n'
@@ -45,7 +46,8 @@ export class PacedReading {
     this.#toParser = (...args) => Reflect.apply(toParser, socket, args)
     socket.off('data', toParser as () => void)
     // as soon as somebody listens, node's server parses what the stream gives and no longer the socket's own reads
-    socket.on('data', this.#onData)
+    socket.on('data', (bytes: Buffer) => this.#keep(this.#parse(bytes)))
+    shareReads(socket, (bytes) => this.#keep(Buffer.from(this.#parse(bytes))))
   }
 
   /** True while it isn't read since others have to be answered first. */
@@ -107,7 +109,8 @@ export class PacedReading {
     return end < 0 ? slice : slice.subarray(0, end + END_OF_HEAD.length)
   }
 
-  readonly #onData = (bytes: Buffer): void => {
+  /** Parses what may be now. @returns what may not */
+  #parse(bytes: Buffer): Buffer {
     let at = 0
     while (at < bytes.length && !this.#drops && this.#mayParse) {
       if (this.#taker.isFull) {
@@ -119,9 +122,16 @@ export class PacedReading {
       at += slice.length
     }
     if (at === bytes.length && at >= WHOLE_READ_BYTES) this.passed(WHOLE_READ_PIECES)
-    if (at === bytes.length || this.#drops || this.#socket.destroyed) return
+    return this.#drops ? NOTHING : bytes.subarray(at)
+  }
+
+  /** Puts back what comes before all else when it is read on. */
+  #keep(rest: Buffer): void {
+    if (rest.length === 0 || this.#socket.destroyed) return
     // whoever reads a body has the server resume the socket, though it be stopped here
     if (this.#isStopped || this.#answersQueue) this.#socket.pause()
-    this.#socket.unshift(bytes.subarray(at))
+    this.#socket.unshift(rest)
   }
 }
+
+const NOTHING = Buffer.alloc(0)

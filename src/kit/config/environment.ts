@@ -1,5 +1,8 @@
 import type { AnyRole } from '../role.ts'
+import { explain } from './explain.ts'
 import type { Path } from './locate.ts'
+import { Listen } from './schema.ts'
+import { shown } from './shown.ts'
 
 /** One value from outside the file, and the name that a fault in it is reported under. */
 export interface Override {
@@ -19,7 +22,7 @@ export interface EnvironmentValues {
 
 /**
  * The variables of the seed's compose file (9.7.10) as configuration values. `PORT` and `SERVICE_NAME` speak of the one role that is served,
- * and are left alone when there are several. A service's static address is its name in capitals: REGISTRY_URL, CONFIG_SERVER_URL,
+ * and are only checked when there are several. A service's static address is its name in capitals: REGISTRY_URL, CONFIG_SERVER_URL,
  * LOG_SERVER_URL, BROKER_URL, USER_SERVICE_URL and so on. An empty variable counts as absent.
  */
 export function readEnvironment(
@@ -42,15 +45,16 @@ export function readEnvironment(
   take('DATABASE_URL', ['store'])
   take('REDIS_URL', ['cache'])
   take('NATS_URL', ['bus'])
-  if (served === undefined) return { overrides, faults }
 
-  const port = get('PORT')
-  take('PORT', [served, 'port'], port !== undefined && /^\d{1,9}$/.test(port) ? Number(port) : port)
+  const text = get('PORT')
+  const port = text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : text
+  if (served !== undefined) take('PORT', [served, 'port'], port)
+  else if (port !== undefined) faults.push(...explain(Listen.shape.port, port).map(({ message }) => `PORT: ${message}`))
   const service = get('SERVICE_NAME')
   if (service !== undefined && !SERVICE_NAME.test(service)) {
-    faults.push('SERVICE_NAME: expected letters, digits, dots and dashes, at most 63 of them')
+    faults.push(`SERVICE_NAME: expected letters, digits, dots and dashes, at most 63 of them, got ${shown(service)}`)
   }
-  return { overrides, faults, ...(service !== undefined && { service }) }
+  return { overrides, faults, ...(served !== undefined && service !== undefined && { service }) }
 }
 
 const SERVICE_NAME = /^[a-z0-9][a-z0-9.-]{0,62}$/i

@@ -27,7 +27,8 @@ export function explain(schema: z.ZodType, value: unknown, alsoKnown: readonly s
     const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))
     const here = formAt(form, path)
     if (issue.code === 'unrecognized_keys') {
-      const known = [...Object.keys(here?.properties ?? {}), ...(path.length === 0 ? alsoKnown : [])]
+      const keys = choicesOf(here).flatMap(({ properties = {} }) => Object.keys(properties))
+      const known = [...keys, ...(path.length === 0 ? alsoKnown : [])]
       return issue.keys
         .slice(0, MAX_FAULTS + 1)
         .map((key) => ({ path: [...path, key], message: `unknown key${didYouMean(key, known)}` }))
@@ -46,11 +47,21 @@ type Form = z.core.JSONSchema.BaseSchema
 function formAt(form: Form, path: Path): Form | undefined {
   let here: Form | undefined = form
   for (const step of path) {
-    const { properties, additionalProperties, items } = here ?? {}
-    const next: unknown = properties?.[step] ?? (typeof step === 'number' ? items : undefined) ?? additionalProperties
+    const next: unknown = choicesOf(here)
+      .map((choice) => within(choice, step))
+      .find(isRecord)
     here = isRecord(next) ? next : undefined
   }
   return here
+}
+
+/** A form and those it may take instead, such as a section that may also be null. */
+function choicesOf(form: Form | undefined): readonly Form[] {
+  return [form, ...(form?.anyOf ?? [])].filter(isRecord)
+}
+
+function within({ properties, additionalProperties, items }: Form, step: Path[number]): unknown {
+  return properties?.[step] ?? (typeof step === 'number' ? items : undefined) ?? additionalProperties
 }
 
 function valueAt(value: unknown, path: Path): unknown {

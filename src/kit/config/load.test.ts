@@ -26,6 +26,10 @@ const role = (name: string, service: string, port: number, config: z.ZodType = z
 const prices = z.strictObject({
   prices: z.record(z.string(), z.number().positive()).default({}),
   api_key: z.string().min(8).default('unset-unset'),
+  discount: z
+    .strictObject({ percent: z.number().min(0).max(100), from: z.number().default(0) })
+    .nullable()
+    .default(null),
 })
 const roles = [
   role('registry', 'registry', 8500),
@@ -57,7 +61,13 @@ describe('loadConfiguration', () => {
     const { settings, sections } = load(undefined)
     expect(settings.auth.mode).toBe('local')
     expect(settings.data).toBe(join(folder, '.msvc'))
-    expect(sections.order).toEqual({ host: '127.0.0.1', port: 8002, prices: {}, api_key: 'unset-unset' })
+    expect(sections.order).toEqual({
+      host: '127.0.0.1',
+      port: 8002,
+      prices: {},
+      api_key: 'unset-unset',
+      discount: null,
+    })
   })
 
   it('lets flags win over the environment, that over the file, and that over the defaults', () => {
@@ -208,6 +218,22 @@ describe('loadConfiguration', () => {
     expect(faults('', { environment: { USER_SERVICE_URL: 'user' } })[0]).toMatch(
       /^USER_SERVICE_URL: services\.user-service: /,
     )
+  })
+
+  it('checks what PORT and SERVICE_NAME say, whether or not one role is served', () => {
+    expect(faults('', { environment: { PORT: 'abc', SERVICE_NAME: 'a b' } })).toEqual([
+      'PORT: expected a whole number from 0 to 65535, got "abc"',
+      'SERVICE_NAME: expected letters, digits, dots and dashes, at most 63 of them, got "a b"',
+    ])
+    expect(faults('', { environment: { PORT: '65536' } })[0]).toMatch(/^PORT: .*got 65536$/)
+  })
+
+  it('says what is wanted within what may also be null, and of a number without end', () => {
+    expect(faults('order:\n  discount: { percent: much, form: 1 }\n')).toEqual([
+      'x.yaml:2: order.discount.percent: expected a number from 0 to 100, got "much"',
+      'x.yaml:2: order.discount.form: unknown key; did you mean from?',
+    ])
+    expect(faults('order:\n  prices: { a: .inf }\n')[0]).toMatch(/a number above 0, got Infinity$/)
   })
 
   it('takes the addresses of the compose file, and leaves PORT alone when several roles run', () => {

@@ -16,8 +16,9 @@ import { createUnitOutput, logOutput, type UnitOutput } from './log-output.ts'
 import { createMessages, type Messages } from './messages.ts'
 import { parseOffset, parseOnly, parseScale, planUnits, unitNames, type Wish } from './plan.ts'
 import { createProgress, type Progress } from './progress.ts'
-import { createStateFile, type RunState, readRunState, stateOf } from './run-state.ts'
+import { createStateFile, type RunState, stateOf } from './run-state.ts'
 import type { Session } from './session.ts'
+import { refuseSecondPlatform, refuseSharing } from './sole-use.ts'
 import { readyUnits, tellChange } from './unit-reports.ts'
 import type { UpFlags } from './up.ts'
 
@@ -41,7 +42,8 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
     const configured = await prepare(session, wish)
     const plans = planUnits(configured, wish)
     openDataFolder(configured.settings.data)
-    await refuseSecond(session, configured.settings.data)
+    await refuseSecondPlatform(session, configured.settings.data)
+    await refuseSharing(session, configured.settings.data, servicesOf(configured, plans))
     await refuseTakenPorts(plans)
     output.begin(await logOutput(above, configured.settings.log.format))
     const launch = ahead?.launch ?? (await thisProcess(session, progress.above, configured))
@@ -116,14 +118,9 @@ async function prepare(session: Session, wish: Wish): Promise<Configured> {
   return { ...configured, sections: { ...configured.sections, registry: { ...registry, port } } }
 }
 
-/** Two platforms on one data folder would send each other's events twice. */
-async function refuseSecond({ io }: Session, data: string): Promise<void> {
-  const other = await readRunState(data, io.isAlive)
-  if (!other || !(await answers(other))) return
-  throw new AppError(
-    'USAGE',
-    `a platform runs on ${data} already (process ${other.pid}); stop it, or choose another folder with --data`,
-  )
+function servicesOf({ roles }: Configured, plans: readonly UnitPlan[]): readonly string[] {
+  const planned = new Set(plans.map(({ job }) => job.role))
+  return roles.filter(({ name }) => planned.has(name)).map(({ service }) => service)
 }
 
 /** Names every taken port at once, before anything is started. */
@@ -139,15 +136,6 @@ async function refuseTakenPorts(plans: readonly UnitPlan[]): Promise<void> {
   )
   const faults = found.flat()
   if (faults.length > 0) throw new AppError('START_FAILED', faults.join('\n'))
-}
-
-/** Whether any role of a platform still listens: the process id alone may belong to someone else by now. */
-async function answers({ roles }: RunState): Promise<boolean> {
-  const asked = roles.map(({ url }) => fetch(`${url}/livez`, { signal: AbortSignal.timeout(500) }))
-  return Promise.any(asked).then(
-    () => true,
-    () => false,
-  )
 }
 
 function processes({ io }: Session, output: UnitOutput): Launch {

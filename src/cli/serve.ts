@@ -35,14 +35,21 @@ export function addServe(program: Command, open: OpenSession, roles: string): vo
 
 async function serve(session: Session, name: string, flags: ServeFlags): Promise<void> {
   const { io } = session
-  const [{ configure, numeric, registryUrl }, { hostRunner }, { findRole }, { startFailure }, states] =
-    await Promise.all([
-      import('./configuration.ts'),
-      import('./host-runner.ts'),
-      import('./roles.ts'),
-      import('../kit/supervisor/reason.ts'),
-      import('./run-state.ts'),
-    ])
+  const [
+    { configure, numeric, registryUrl },
+    { hostRunner },
+    { findRole },
+    { startFailure },
+    states,
+    { refuseSharing },
+  ] = await Promise.all([
+    import('./configuration.ts'),
+    import('./host-runner.ts'),
+    import('./roles.ts'),
+    import('../kit/supervisor/reason.ts'),
+    import('./run-state.ts'),
+    import('./sole-use.ts'),
+  ])
   const role = await findRole(name)
   const configured: Configured = await configure(session, {
     served: name,
@@ -53,6 +60,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     ],
   })
   const { settings, sections, service } = configured
+  await refuseSharing(session, settings.data, [service ?? role.service])
   const section = sections[name] ?? { host: '127.0.0.1', port: role.port }
   const run = await hostRunner(session, settings.log.format)
   const starting = run({

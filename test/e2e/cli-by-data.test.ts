@@ -107,3 +107,39 @@ it('finds roles that are served one by one, until they have stopped', async () =
   }
   expect(readdirSync(join(folder, 'served')).filter((name) => name.startsWith('run'))).toEqual([])
 })
+
+it('refuses a second process on a database, and takes one that keeps nothing', async () => {
+  const run = (...args: readonly string[]) => start(folder, ...args, '--config', config, '--data', 'shared', '--json')
+  const second = async (...args: readonly string[]) => {
+    const { code, err } = await run(...args).ended
+    return { code, err: err.split('\n').filter((line) => line.startsWith('error:')) }
+  }
+  const open = (...names: readonly string[]) => ({
+    code: 2,
+    err: [
+      `error: ${names.map((name) => join(folder, 'shared', name)).join(', ')}: open in another process (${process.pid}); stop that one, or choose another folder with --data`,
+    ],
+  })
+  const user = run('serve', 'user', '--port', '0')
+  try {
+    await user.line
+    expect(await second('serve', 'user', '--port', '0')).toEqual(open('user-service.db'))
+    expect(await second('up', '--in-process', '--only', 'registry,user')).toEqual(open('user-service.db'))
+  } finally {
+    await user.stop()
+  }
+  const up = run('up', '--in-process', '--only', 'registry,broker,gateway')
+  try {
+    await up.line
+    expect(await second('serve', 'registry')).toEqual(open('registry.db'))
+    expect(await second('serve', 'broker-demo')).toEqual(open('bus.db'))
+    expect(await second('up', '--in-process', '--only', 'user')).toMatchObject({ code: 2 })
+    for (const role of ['user', 'gateway']) {
+      const more = run('serve', role, '--port', '0')
+      await more.line
+      await more.stop()
+    }
+  } finally {
+    await up.stop()
+  }
+})

@@ -22,9 +22,9 @@ const SECRETS: Scope = 'config:secrets'
 /** One role over HTTP. */
 export interface Api {
   readonly url: string
-  /** Sends one request, and gives the JSON of the answer (undefined for 204). Throws AppError `UNREACHABLE` (also when its signal fires), `UPSTREAM_FAILED`. */
+  /** Sends one request, and gives the JSON of the answer (undefined for 204). Throws AppError `UNREACHABLE` (also when its signal fires), `UPSTREAM_FAILED`, `RATE_LIMITED`. */
   call(path: string, options?: FetchOptions<'json'>): Promise<unknown>
-  /** Opens a stream of server-sent events. @param method POST for a stream that takes what it shows. Default GET */
+  /** Opens a stream of server-sent events. Throws as `call` does for a refused one. @param method POST for a stream that takes what it shows. Default GET */
   open(
     path: string,
     headers: Readonly<Record<string, string>>,
@@ -77,12 +77,15 @@ export async function connect(session: Session, name: string, { secrets = false 
       }
     },
     async open(path, headers, signal, method = 'GET') {
-      return fetch(`${url}${path}`, {
+      const answer = await fetch(`${url}${path}`, {
         method,
         headers: { ...agent, ...(await authorization()), ...headers },
         signal,
         redirect: 'manual',
       })
+      if (answer.ok) return answer
+      const data: unknown = await answer.json().catch(() => undefined)
+      throw explain({ status: answer.status, data }, name, url)
     },
   }
 }
@@ -92,8 +95,10 @@ export function explain(fault: unknown, name: string, url: string): AppError {
   const { status, data } = isRecord(fault) ? fault : {}
   if (status === 401) return new AppError('UPSTREAM_FAILED', strangerText(name, url), { cause: fault })
   if (fault instanceof AppError) return fault
-  if (typeof status === 'number')
-    return new AppError('UPSTREAM_FAILED', `${name}: ${problemText(status, data)}`, { cause: fault })
+  if (typeof status === 'number') {
+    const code = status === 429 ? 'RATE_LIMITED' : 'UPSTREAM_FAILED'
+    return new AppError(code, `${name}: ${problemText(status, data)}`, { cause: fault })
+  }
   const timedOut = fault instanceof Error && /timeout/i.test(`${fault.name} ${fault.message}`)
   if (timedOut)
     return new AppError('UNREACHABLE', `${name} at ${url} gave no answer in ${TIMEOUT_MS / 1_000} s`, { cause: fault })

@@ -59,6 +59,17 @@ describe('a platform in token mode, by its data folder alone', () => {
     expect(rest).toMatchObject({ code: 0, err: '' })
   })
 
+  it.each([
+    [['subscribe', 'a..b'], /^error: broker: .*dot-separated words/],
+    [['subscribe', 'a.b', '--from', 'yesterday'], /^error: broker: .*from/],
+    [['subscribe', 'a.b', '--group', '!!'], /^error: broker: .*group: letters/],
+    [['publish', 'a..b', '1'], /^error: broker: .*dot-separated words/],
+    [['config', 'get', '!!'], /^error: config-server: .*service: letters/],
+    [['trace', '1'.repeat(32)], /^error: log-server: Trace not found/],
+  ])('says why a server refused %j', async (args, why) => {
+    expect(await msvc('platform', ...args)).toEqual({ code: 1, out: '', err: expect.stringMatching(why) })
+  })
+
   it('keeps values of the environment that runs', async () => {
     const set = await answer('config', 'set', 'order-service', 'k', '7')
     expect(set).toMatchObject({ environment: 'production', version: 1 })

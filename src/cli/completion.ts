@@ -6,7 +6,8 @@ const SHELLS = ['bash', 'zsh', 'fish', 'powershell']
 const EXAMPLES = `
 Examples:
   $ source <(msvc completion bash)
-  $ msvc completion zsh > ~/.msvc-completion.zsh && echo 'source ~/.msvc-completion.zsh' >> ~/.zshrc
+  $ msvc completion zsh > ~/.msvc-completion.zsh
+  $ echo 'source ~/.msvc-completion.zsh' >> ~/.zshrc
   $ msvc completion fish > ~/.config/fish/completions/msvc.fish`
 
 /** `msvc completion <shell>`, and the hidden `msvc complete -- …` that the shell's script calls at each Tab. */

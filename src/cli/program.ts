@@ -51,6 +51,9 @@ async function rolesWanted(args: readonly string[]): Promise<string> {
   return describeRoles()
 }
 
+/** Narrowest column in which help still wraps, characters: beside the longest command of ours, 80 columns leave 36. */
+const MIN_HELP_COLUMN = 20
+
 /** The commander program with every command. */
 function createProgram(io: Io, roles: string): Command {
   const program = new Command('msvc')
@@ -63,7 +66,7 @@ function createProgram(io: Io, roles: string): Command {
     .option('--json', 'one JSON document, or one a line, on stdout and nothing else')
     .option('--quiet', 'only errors on stderr')
     .addHelpText('after', EXAMPLES)
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: MIN_HELP_COLUMN })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.out.write(text),

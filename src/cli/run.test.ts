@@ -161,6 +161,25 @@ describe('the command line', () => {
     for (const command of ['up', 'config', 'logs']) expect((await msvc(['help', command])).out).toContain('Examples:')
   })
 
+  /** The help of a command and of those below it, by its words. */
+  async function helpsOf(...words: readonly string[]): Promise<readonly (readonly [string, string])[]> {
+    const { out } = await msvc([...words, '--help'])
+    const [, commands = ''] = out.split('\nCommands:\n')
+    const names = [...commands.matchAll(/^ {2}([a-z]+)\b/gm)].map(([, name = '']) => name)
+    const below = await Promise.all(names.filter((name) => name !== 'help').map((name) => helpsOf(...words, name)))
+    return [[words.join(' '), out], ...below.flat()]
+  }
+
+  it('has helps that fit into 80 columns', async () => {
+    const helps = await helpsOf()
+    expect(helps.map(([command]) => command)).toEqual(
+      expect.arrayContaining(['serve', 'config rollback', 'completion']),
+    )
+    for (const [command, help] of helps) {
+      expect([command, help.split('\n').filter((line) => line.length > 80)]).toEqual([command, []])
+    }
+  })
+
   it('says its version', async () => {
     const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'))
     expect(await msvc(['-V'])).toEqual({ code: 0, out: `${version}\n`, err: '' })

@@ -15,8 +15,8 @@ const EXAMPLES = `
 Examples:
   $ msvc token --subject alice --scope orders:write,users:write
   $ TOKEN=$(msvc token --subject alice --scope orders:write)
-  $ msvc token --subject ops --audience registry --scope registry:write,registry:admin --ttl 300
-  $ msvc token --subject prometheus --audience broker --scope metrics:read --ttl 86400
+  $ msvc token --subject ops --audience registry --scope registry:admin
+  $ msvc token --subject prometheus --audience broker --scope metrics:read
   $ msvc token --service shop-service --scope users:read --ttl 86400`
 
 /** `msvc token`: a signed token, alone on stdout. */

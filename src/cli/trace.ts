@@ -4,7 +4,7 @@ import type { OpenSession } from './session.ts'
 const EXAMPLES = `
 Examples:
   $ msvc trace 4bf92f3577b34da6a3ce929d0e0e4736
-  $ msvc trace "$(curl -si http://127.0.0.1:8000/gateway/api/users | sed -n 's/^x-trace-id: //Ip' | tr -d '\\r')"`
+  $ curl -si http://127.0.0.1:8000/gateway/api/users | grep -i x-trace-id`
 
 /** `msvc trace <id>`: one request and all it caused, as a tree. */
 export function addTrace(program: Command, open: OpenSession): void {

@@ -30,7 +30,7 @@ type DemoContext = RoleContext<z.infer<typeof Config>>
 export const brokerDemo = defineRole({
   name: 'broker-demo',
   service: 'broker',
-  summary: "the broker with the seed's two demo subscribers in one process",
+  summary: 'the broker with two demo subscribers in one process',
   port: 8300,
   config: Config,
   needs: ['registry'],

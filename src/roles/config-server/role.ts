@@ -17,7 +17,7 @@ const Config = z.strictObject({
 export const configServer = defineRole({
   name: 'config-server',
   service: 'config-server',
-  summary: 'Keeps values per service and environment, with versions and secrets',
+  summary: 'Keeps values of services, with versions and secrets',
   port: 8600,
   config: Config,
   needs: ['registry'],

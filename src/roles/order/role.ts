@@ -13,7 +13,7 @@ import { orderRoutes } from './routes.ts'
 export const order = defineRole({
   name: 'order',
   service: ORDER_SERVICE,
-  summary: 'orders: asks user-service, publishes order.created, takes payment.processed',
+  summary: 'orders: publishes order.created, takes payment.processed',
   port: 8002,
   config: PriceList.strict(),
   needs: ['registry', 'broker', 'user'],

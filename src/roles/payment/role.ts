@@ -11,7 +11,7 @@ import { paymentRoutes } from './routes.ts'
 export const payment = defineRole({
   name: 'payment',
   service: PAYMENT_SERVICE,
-  summary: 'charges each order once: takes order.created, publishes payment.processed',
+  summary: 'charges each order once, publishes payment.processed',
   port: 8003,
   config: z.strictObject({
     limit: Amount.default(10_000).describe('largest amount that is charged; the payment of a dearer order fails'),

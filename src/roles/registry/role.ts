@@ -32,7 +32,7 @@ const Config = z.strictObject({
 export const registry = defineRole({
   name: 'registry',
   service: 'registry',
-  summary: 'Knows which instances of each service are alive, and where',
+  summary: 'Knows which instances of each service live, and where',
   port: 8500,
   config: Config,
   needs: [],

@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
-import type { OpenSession } from './session.ts'
+import { AppError } from '../kit/errors.ts'
+import type { Configured } from './configuration.ts'
+import type { OpenSession, Session } from './session.ts'
 
 const EXAMPLES = `
 Examples:
@@ -12,20 +14,33 @@ export function addCheck(program: Command, open: OpenSession): void {
     .command('check')
     .summary('check the configuration')
     .description(
-      'Reads file, environment and flags, and reports every fault with its place. With --json it prints what holds in the end, secrets hidden.',
+      'Reads file, environment and flags, and reports every fault with its place. With --json it prints what holds in the end, secrets hidden, or the faults.',
     )
     .addHelpText('after', EXAMPLES)
     .action(async (_flags: object, command: Command) => {
       const session = open(command)
-      const [{ configure }, { hideSecrets }, { checkNeeds, wavesOf }] = await Promise.all([
-        import('./configuration.ts'),
-        import('../kit/secrets/secret-values.ts'),
-        import('../kit/supervisor/order.ts'),
-      ])
-      const { roles, settings, sections } = await configure(session)
-      checkNeeds(roles)
-      wavesOf(roles)
-      session.print(`the configuration holds (${session.options.config ?? 'built-in defaults'}, ${roles.length} roles)`)
-      session.printJson(hideSecrets({ ok: true, settings, roles: sections }))
+      const { hideSecrets } = await import('../kit/secrets/secret-values.ts')
+      try {
+        const { roles, settings, sections } = await checked(session)
+        const source = session.options.config ?? 'built-in defaults'
+        session.print(`the configuration holds (${source}, ${roles.length} roles)`)
+        session.printJson(hideSecrets({ ok: true, settings, roles: sections }))
+      } catch (thrown) {
+        if (thrown instanceof AppError)
+          session.printJson(hideSecrets({ ok: false, faults: thrown.message.split('\n') }))
+        throw thrown
+      }
     })
+}
+
+/** The configuration, once it is known to hold. Throws AppError `CONFIG_INVALID`. */
+async function checked(session: Session): Promise<Configured> {
+  const [{ configure }, { checkNeeds, wavesOf }] = await Promise.all([
+    import('./configuration.ts'),
+    import('../kit/supervisor/order.ts'),
+  ])
+  const configured = await configure(session)
+  checkNeeds(configured.roles)
+  wavesOf(configured.roles)
+  return configured
 }

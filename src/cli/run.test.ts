@@ -151,6 +151,11 @@ describe('the command line', () => {
     expect(code).toBe(2)
     expect(err).toContain('log.level')
     expect(out + err).not.toContain('hunter2')
+    const json = await msvc(['check', '--config', 'wrong.yaml', '--json'])
+    expect(json).toMatchObject({ code: 2, err })
+    const { ok, faults } = JSON.parse(json.out)
+    expect({ ok, faults }).toEqual({ ok: false, faults: err.trimEnd().replaceAll('error: ', '').split('\n') })
+    expect(faults).toHaveLength(1)
     expect((await msvc(['publish', '--token=hunter2', 'a'])).err).not.toContain('hunter2')
   })
 

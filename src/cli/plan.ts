@@ -70,9 +70,16 @@ export interface UnitName {
   readonly unit: string
 }
 
-/** The copies that a wish runs, in the catalog's order: `user`, `user-2` and so on. */
+/** The copies that a wish runs, in the catalog's order: `user`, `user-2` and so on. Throws AppError `USAGE` for copies of a role that doesn't run. */
 export function unitNames({ only, scale }: Pick<Wish, 'only' | 'scale'>): readonly UnitName[] {
   const chosen = only ? ROLE_NAMES.filter((name) => only.includes(name)) : UP_ROLE_NAMES
+  const left = [...scale.keys()].find((name) => !chosen.includes(name))
+  if (left !== undefined) {
+    throw new AppError(
+      'USAGE',
+      `--scale: ${left} is not one of the roles to run (${chosen.join(', ')}); add it with --only`,
+    )
+  }
   return chosen.flatMap((role) =>
     Array.from({ length: scale.get(role) ?? 1 }, (_, copy) => ({
       role,

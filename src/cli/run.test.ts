@@ -57,6 +57,11 @@ describe('the command line', () => {
     [['serve', 'user', '--supervised'], /for processes that msvc up starts/],
     [['up', '--only', 'usr'], /--only: there is no role usr; did you mean user\?/],
     [['up', '--scale', 'user=0'], /--scale wants role=copies/],
+    [
+      ['up', '--scale', 'user=2', '--only', 'registry,order'],
+      /--scale: user is not one of the roles to run \(registry, o/,
+    ],
+    [['up', '--scale', 'broker-demo=2'], /--scale: broker-demo is not one of the roles to run \(registry, /],
     [['up', '--scale', 'usr=2'], /--scale: there is no role usr/],
     [['up', '--port-offset', '-1'], /--port-offset wants a whole number/],
     [['up', '--port-offset', '60000'], /puts registry on port 68500/],

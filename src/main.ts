@@ -159,7 +159,7 @@ function terminal(stream: NodeJS.WriteStream): Terminal {
     isTTY,
     colour: isTTY && !NO_COLOR && TERM !== 'dumb',
     get columns() {
-      return stream.columns ?? 80
+      return stream.columns || 80
     },
   }
 }

@@ -19,7 +19,7 @@ import { createProgress, type Progress } from './progress.ts'
 import { createStateFile, type RunState, stateOf } from './run-state.ts'
 import type { Session } from './session.ts'
 import { refuseSecondPlatform, refuseSharing } from './sole-use.ts'
-import { readyUnits, tellChange } from './unit-reports.ts'
+import { readyUnits, showProgress, tellChange } from './unit-reports.ts'
 import type { UpFlags } from './up.ts'
 
 const GATEWAY = 'api-gateway'
@@ -73,7 +73,8 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
     launch,
     clock: systemClock,
     onChange(change) {
-      tellChange(change, supervision.states(), messages, progress)
+      tellChange(change, messages)
+      showProgress(supervision.states(), io.signal.aborted, progress)
       stateFile.save(state())
     },
     async onLost(lost) {
@@ -81,7 +82,10 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
       await forgetInstance(lost, plans[0]?.job.registryUrl ?? '', authority)
     },
   })
-  const stop = () => void supervision.stop()
+  const stop = () => {
+    showProgress(supervision.states(), true, progress)
+    void supervision.stop()
+  }
   io.signal.addEventListener('abort', stop, { once: true })
   try {
     if (io.signal.aborted) stop()

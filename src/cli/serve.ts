@@ -34,7 +34,7 @@ export function addServe(program: Command, open: OpenSession, roles: string): vo
 }
 
 async function serve(session: Session, name: string, flags: ServeFlags): Promise<void> {
-  const { io } = session
+  const { io, messages } = session
   const [
     { configure, numeric, registryUrl },
     { hostRunner },
@@ -83,6 +83,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     await stateFile.written()
     session.printJson({ role: name, service: registered, url, pid: io.pid })
     await aborted(io.signal)
+    if (io.err.isTTY) messages.info('stopping, once the requests under way are finished (Ctrl-C again: at once)')
   } finally {
     await inTime(host.stop(), settings.drain_seconds * 1_000 + STUCK_MS)
     await stateFile.remove()

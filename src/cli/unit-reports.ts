@@ -12,21 +12,23 @@ export function readyUnits(states: ReturnType<Supervision['states']>): RunState[
   )
 }
 
-/** Tells the person what happens to the units: progress while the platform starts, a line for each end and return afterwards. */
-export function tellChange(
-  { plan: { unit }, state, life }: UnitChange,
-  states: ReadonlyMap<string, UnitState>,
-  messages: Messages,
-  progress: Progress,
-): void {
+/** Tells the person what happens to a unit once it was ready: a line for each end and return. */
+export function tellChange({ plan: { unit }, state, life }: UnitChange, messages: Messages): void {
   if (state.at === 'backing-off') {
     messages.warn(`${unit} ended (${state.why}); it starts again in ${state.delayMs / 1_000} s`)
   }
   if (state.at === 'ready' && life > 1) {
     messages.success(`${unit} is ready again at ${state.url} (process ${state.pid})`)
   }
-  const waiting = [...states].filter(([, { at }]) => at !== 'ready' && at !== 'stopped').map(([name]) => name)
-  const ready = states.size - waiting.length
+}
+
+/** Shows which units are waited for while the platform starts, or stops. */
+export function showProgress(states: ReadonlyMap<string, UnitState>, isStopping: boolean, progress: Progress): void {
+  const isWaitedFor = ({ at }: UnitState) => at !== 'stopped' && (isStopping || at !== 'ready')
+  const waiting = [...states].filter(([, state]) => isWaitedFor(state)).map(([name]) => name)
+  const done = isStopping
+    ? 'stopping (Ctrl-C again: at once)'
+    : `${states.size - waiting.length} of ${states.size} ready`
   if (waiting.length === 0) progress.end()
-  else progress.show(`${ready} of ${states.size} ready, waiting for ${waiting.join(', ')}`)
+  else progress.show(`${done}, waiting for ${waiting.join(', ')}`)
 }

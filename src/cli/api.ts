@@ -5,7 +5,7 @@ import type { Scope } from '../kit/auth/scopes.ts'
 import { isRecord } from '../kit/config/locate.ts'
 import { addressOf } from '../kit/config/schema.ts'
 import { AppError } from '../kit/errors.ts'
-import { configureClient, type Reached } from './configuration.ts'
+import { configureClient, type Reached, requireDataFolder } from './configuration.ts'
 import type { Session } from './session.ts'
 
 /** Longest wait for an answer, milliseconds. */
@@ -57,6 +57,7 @@ export async function connect(session: Session, name: string, { secrets = false 
   const authorization = async (): Promise<Record<string, string>> => {
     if (authority.mode === 'local' && !secrets) return {}
     const scopes = [...(SCOPES[name] ?? []), ...(secrets ? [SECRETS] : [])]
+    requireDataFolder(settings.data)
     const token = await authority.mint({ subject: 'msvc-cli', audience: service, scopes })
     return { authorization: `Bearer ${token}` }
   }

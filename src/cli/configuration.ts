@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
 import type { Override } from '../kit/config/environment.ts'
 import type { Configuration } from '../kit/config/load.ts'
 import { addressOf } from '../kit/config/schema.ts'
+import { AppError } from '../kit/errors.ts'
 import type { AnyRole } from '../kit/role.ts'
 import type { RunState } from './run-state.ts'
 import type { Session } from './session.ts'
@@ -47,16 +49,26 @@ export interface Reached extends Configured {
 /**
  * The configuration for a command that talks to a platform. Where one runs on the data folder it is the one that checks tokens, so its
  * mode and issuer hold; and its environment, unless `--config` names a file of the command's own.
- * Throws AppError `CONFIG_INVALID`, also for a data folder that can't be read.
+ * Throws AppError `CONFIG_INVALID`, also for a data folder that can't be read; `USAGE` for a `--data` that there isn't.
  */
 export async function configureClient(session: Session): Promise<Reached> {
   const [configured, { readRunStates }] = await Promise.all([configure(session), import('./run-state.ts')])
   const { settings } = configured
+  if (session.options.data !== undefined) requireDataFolder(settings.data)
   const running = await readRunStates(settings.data, session.io.isAlive)
   const [first] = running
   if (!first) return { ...configured, running }
   const environment = session.options.config === undefined ? first.environment : settings.environment
   return { ...configured, running, settings: { ...settings, environment, auth: { ...settings.auth, ...first.auth } } }
+}
+
+/** For what needs the keys of a platform: a typing error must not become a folder with keys of its own. Throws AppError `USAGE`. */
+export function requireDataFolder(data: string): void {
+  if (existsSync(data)) return
+  throw new AppError(
+    'USAGE',
+    `there is no data folder ${data}; name the platform's with --data, or start it with msvc up`,
+  )
 }
 
 /** Where the registry is: a static address (REGISTRY_URL), or its section's. */

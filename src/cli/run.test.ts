@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -9,6 +9,8 @@ import type { Io, Terminal } from './io.ts'
 import { run } from './run.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-cli-'))
+mkdirSync(join(folder, '.msvc'))
+mkdirSync(join(folder, 'keys'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** Runs a command line in an empty folder, and gives what it said. */
@@ -103,6 +105,26 @@ describe('the command line', () => {
     const { code, out, err } = await msvc(args, { environment })
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err).toBe(`error: ${role} isn't running at ${NOBODY}; start it with msvc up, or msvc serve ${role}\n`)
+  })
+
+  it.each([
+    ['token', '--subject', 'ann'],
+    ['token', '--service', 'shop'],
+    ['config', 'get', 'user-service', '--secrets'],
+    ['config', 'set', 'user-service', 'a', '1'],
+    ['publish', 'a', '1'],
+    ['subscribe', 'a'],
+    ['registry', 'list'],
+    ['logs'],
+    ['trace', '1'.repeat(32)],
+    ['health'],
+  ])('makes no data folder for a %s that names one wrongly', async (...args) => {
+    const { code, out, err } = await msvc([...args, '--data', 'typo'])
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toBe(
+      `error: there is no data folder ${join(folder, 'typo')}; name the platform's with --data, or start it with msvc up\n`,
+    )
+    expect(existsSync(join(folder, 'typo'))).toBe(false)
   })
 
   it('gives a token alone on stdout, and the same in JSON', async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -93,6 +93,7 @@ describe('a platform in token mode, by its data folder alone', () => {
   it('says what to do when the folder is another one’s, or none', async () => {
     const { port } = new URL(urls.get('log-server') ?? '')
     writeFileSync(join(folder, 'elsewhere.yaml'), `log-server: { port: ${port} }\n`)
+    mkdirSync(join(folder, 'other'))
     for (const args of [['logs'], ['logs', '--follow']]) {
       const said = await start(folder, ...args, '--config', 'elsewhere.yaml', '--data', 'other').ended
       expect(said).toMatchObject({ code: 1, err: expect.stringMatching(/wants a token of its own platform: .*--data/) })

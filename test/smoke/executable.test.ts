@@ -53,7 +53,7 @@ describe('the executable alone', () => {
       /broker isn't running at http:\/\/127\.0\.0\.1:8300; start it with msvc up/,
     ],
   ])('says in one line what is wrong with %j', async (args, code, message) => {
-    const outcome = await copy.run('--data', join(copy.folder, 'unused'), ...args)
+    const outcome = await copy.run(...args)
     expect(outcome).toMatchObject({ code, out: '', err: expect.stringMatching(message) })
     expect(outcome.err).not.toMatch(/^\s+at /m)
   })

@@ -54,7 +54,7 @@ export function openDataFolder(path: string): void {
   if (!isClosed) {
     throw new AppError(
       'CONFIG_INVALID',
-      `Other users can get at the data folder ${path}; run: chmod 700 ${path}, or choose another with --data`,
+      `Other users can get at the folder ${path}, which isn't plainly msvc's own; choose another data folder with --data`,
     )
   }
   closeFiles(path)

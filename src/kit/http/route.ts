@@ -22,6 +22,8 @@ export interface RouteSpec<P extends ObjectSchema, Q extends ObjectSchema, B ext
   readonly params?: P
   readonly query?: Q
   readonly body?: B
+  /** A body that the handler reads and checks itself, by media type: only written into /openapi.json. */
+  readonly takes?: Readonly<Record<string, z.ZodType>>
   /** Largest body in bytes. Default 1 MiB. */
   readonly maxBytes?: number
   /** The `error` a caller gets for input that doesn't fit, also by where it stood; which field it was is told in `detail`. Default `Invalid request`. */
@@ -79,6 +81,10 @@ function describe<P extends ObjectSchema, Q extends ObjectSchema, B extends Obje
   spec: RouteSpec<P, Q, B>,
 ): DescribeRouteOptions {
   const parameters = [...parametersOf(spec.params, 'path'), ...parametersOf(spec.query, 'query')]
+  const takes = Object.entries(spec.takes ?? (spec.body ? { 'application/json': spec.body } : {}))
+  const content = Object.fromEntries(
+    takes.map(([type, schema]) => [type, { schema: resolver(schema, { io: 'input' }) }]),
+  )
   const responses = Object.entries(spec.responses ?? { 200: 'OK' }).map(([status, answer]) => [
     status,
     typeof answer === 'string'
@@ -89,9 +95,7 @@ function describe<P extends ObjectSchema, Q extends ObjectSchema, B extends Obje
     summary: spec.summary,
     security: securityOf(spec.scope),
     ...(parameters.length > 0 && { parameters }),
-    ...(spec.body && {
-      requestBody: { required: true, content: { 'application/json': { schema: resolver(spec.body) } } },
-    }),
+    ...(takes.length > 0 && { requestBody: { required: true, content } }),
     responses: Object.fromEntries(responses),
   }
 }

@@ -20,6 +20,15 @@ export interface PublishRoutesOptions {
   readonly ownership: Pick<Ownership, 'checkPublish' | 'owner'>
 }
 
+/** What every CloudEvent has (CloudEvents 1.0, JSON format), for /openapi.json. */
+const CloudEvent = z.looseObject({
+  specversion: z.string(),
+  id: z.string(),
+  source: z.string(),
+  type: z.string(),
+  data: z.unknown().optional(),
+})
+
 /** The routes by which messages come in. */
 export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: PublishRoutesOptions): void {
   app.post(
@@ -28,6 +37,7 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: Publi
     route({
       summary: 'Publish a message: any JSON, or a CloudEvent',
       scope: 'messages:publish',
+      takes: { 'application/json': z.unknown(), 'application/cloudevents+json': CloudEvent },
       responses: { 202: ReceiptSchema, 403: REFUSED },
     }),
     async (c) => {
@@ -43,6 +53,10 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: Publi
     route({
       summary: 'Publish many messages: NDJSON, or a batch of CloudEvents',
       scope: 'messages:publish',
+      takes: {
+        'application/x-ndjson': z.object({ topic: z.string(), payload: z.unknown(), id: z.string().optional() }),
+        'application/cloudevents-batch+json': z.array(CloudEvent),
+      },
       responses: { 202: z.object({ accepted: z.int() }), 403: REFUSED },
     }),
     async (c) => {

@@ -131,6 +131,7 @@ export function configRoutes({
       summary: 'Set all values; secrets not named are kept',
       scope: 'config:write',
       params: ConfigPath,
+      takes: { 'application/json': z.record(z.string(), z.unknown()) },
       invalid: INVALID,
       responses: { 200: Changed, 412: 'Changed since' },
     }),
@@ -200,6 +201,9 @@ export function configRoutes({
       summary: 'Set one value: any JSON, or {"value": …, "secret": true}',
       scope: 'config:write',
       params: ValuePath,
+      takes: {
+        'application/json': z.union([z.object({ value: z.unknown(), secret: z.boolean().optional() }), z.unknown()]),
+      },
       invalid: INVALID,
       responses: { 200: Changed, 412: 'Changed since' },
     }),

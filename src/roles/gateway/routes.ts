@@ -1,5 +1,4 @@
 import { Hono, type MiddlewareHandler } from 'hono'
-import { describeRoute, resolver } from 'hono-openapi'
 import * as z from 'zod'
 import type { Authority } from '../../kit/auth/authority.ts'
 import { NumericId } from '../../kit/http/paging.ts'
@@ -39,13 +38,8 @@ export function gatewayRoutes(options: GatewayRoutesOptions): Hono<AppEnv> {
     route({
       summary: 'A fresh token for the one that a service shows in a form (RFC 8693, token exchange)',
       scope: 'public',
+      takes: { 'application/x-www-form-urlencoded': TokenForm },
       responses: { 200: IssuedToken, 400: 'Not such a request', 401: 'No valid token', 403: 'A person’s token' },
-    }),
-    describeRoute({
-      requestBody: {
-        required: true,
-        content: { 'application/x-www-form-urlencoded': { schema: resolver(TokenForm) } },
-      },
     }),
     tokenEndpoint(options),
   )

@@ -1,5 +1,4 @@
-import type { Context, MiddlewareHandler } from 'hono'
-import { describeRoute, resolver } from 'hono-openapi'
+import type { Context } from 'hono'
 import * as z from 'zod'
 import { isAnotherService } from '../../kit/auth/ownership.ts'
 import { AppError } from '../../kit/errors.ts'
@@ -29,14 +28,9 @@ export async function readBatch<S extends z.ZodType>(
   return (await readArray(body, read)) ?? readOne(body, read)
 }
 
-/** Documents a route's body as a batch, for /openapi.json; `readBatch` reads it. */
-export function takesBatchOf(item: z.ZodType): MiddlewareHandler {
-  const input = { io: 'input' }
-  const content = {
-    'application/json': { schema: resolver(z.union([z.array(item), item]), input) },
-    'application/x-ndjson': { schema: resolver(item, input) },
-  }
-  return describeRoute({ requestBody: { required: true, content } })
+/** What `readBatch` takes, for a route that tells of it. */
+export function batchOf(item: z.ZodType): Readonly<Record<string, z.ZodType>> {
+  return { 'application/json': z.union([z.array(item), item]), 'application/x-ndjson': item }
 }
 
 /** Refuses a batch in which a service writes in another one's name. Throws AppError `FORBIDDEN` for the first such item, counted from 0. */

@@ -9,7 +9,7 @@ import type { Log } from '../../kit/telemetry/log.ts'
 import { answerJson, searcherOf } from './answers.ts'
 import { Accepted, EntryPage } from './contract.ts'
 import { type Entries, entryJson } from './entries.ts'
-import { readBatch, takesBatchOf, wantOwn } from './intake.ts'
+import { batchOf, readBatch, wantOwn } from './intake.ts'
 import { EntryQuery, NewEntry, TailQuery } from './requests.ts'
 import type { Tail } from './tail.ts'
 import { parseMoment } from './timestamps.ts'
@@ -35,13 +35,13 @@ export function logRoutes({ entries, tail, clock, log, waits, onAccepted }: LogR
     route({
       summary: 'Store log entries: one, an array, or one a line (NDJSON); at most 10 000 and 8 MiB, all or none',
       scope: 'logs:write',
+      takes: batchOf(NewEntry),
       responses: {
         202: Accepted,
         400: 'An entry does not fit; `detail` names its index',
         403: 'An entry is in another service’s name',
       },
     }),
-    takesBatchOf(NewEntry),
     async (c) => {
       const batch = await readBatch(c, NewEntry, 'Invalid log entry')
       wantOwn(batch)

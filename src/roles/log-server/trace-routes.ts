@@ -5,7 +5,7 @@ import { route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { answerJson, searcherOf } from './answers.ts'
 import { Accepted, Trace, TracePage } from './contract.ts'
-import { readBatch, takesBatchOf, wantOwn } from './intake.ts'
+import { batchOf, readBatch, wantOwn } from './intake.ts'
 import { NewSpan, TraceQuery } from './requests.ts'
 import type { Spans } from './spans.ts'
 
@@ -25,13 +25,13 @@ export function traceRoutes({ spans, onAccepted }: TraceRoutesOptions): Hono<App
     route({
       summary: 'Store finished spans: one, an array, or one a line (NDJSON); at most 10 000 and 8 MiB, all or none',
       scope: 'logs:write',
+      takes: batchOf(NewSpan),
       responses: {
         202: Accepted,
         400: 'A span does not fit; `detail` names its index',
         403: 'A span is in another service’s name',
       },
     }),
-    takesBatchOf(NewSpan),
     async (c) => {
       const batch = await readBatch(c, NewSpan, 'Invalid span')
       wantOwn(batch)

@@ -6,7 +6,7 @@ const MAX_BYTES = 1_048_576
 
 const EXAMPLES = `
 Examples:
-  $ msvc publish order.created '{"user_id":1,"product":"Laptop"}'
+  $ msvc publish shop.opened '{"at":"08:00"}'
   $ echo '{"n":1}' | msvc publish counts.changed`
 
 /** `msvc publish <topic> [json]`: one message, on disk when the command ends. */
@@ -15,7 +15,7 @@ export function addPublish(program: Command, open: OpenSession): void {
     .command('publish')
     .summary('publish a message')
     .description('Publishes one message to a topic. Done means that the broker has it on disk.')
-    .argument('<topic>', 'dot-separated words, such as order.created')
+    .argument('<topic>', 'dot-separated words, such as shop.opened')
     .argument('[json]', 'the payload, any JSON; without it, or with -, it is read from stdin')
     .addHelpText('after', EXAMPLES)
     .action(async (topic: string, json: string | undefined, _flags: object, command: Command) => {

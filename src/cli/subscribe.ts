@@ -11,7 +11,7 @@ interface SubscribeFlags {
 
 const EXAMPLES = `
 Examples:
-  $ msvc subscribe order.created
+  $ msvc subscribe shop.opened
   $ msvc subscribe 'order.*' --from first --count 10 --json
   $ msvc subscribe '>' --group audit`
 

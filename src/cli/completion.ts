@@ -11,7 +11,7 @@ Examples:
   $ msvc completion fish > ~/.config/fish/completions/msvc.fish`
 
 /** `msvc completion <shell>`, and the hidden `msvc complete -- …` that the shell's script calls at each Tab. */
-export function addCompletion(program: Command, _open: OpenSession): void {
+export function addCompletion(program: Command, open: OpenSession): void {
   program
     .command('completion')
     .summary('print a completion script')
@@ -21,9 +21,13 @@ export function addCompletion(program: Command, _open: OpenSession): void {
       throw new InvalidArgumentError(`Allowed choices are ${SHELLS.join(', ')}.`)
     })
     .addHelpText('after', EXAMPLES)
-    .action(async (shell: string) => {
+    .action(async (shell: string, _flags: object, command: Command) => {
+      const { out } = open(command).io
       const { completionsOf } = await import('./completions.ts')
+      // what it declares is readonly: sourced again, bash would complain
+      if (shell === 'bash') out.write('if ! declare -F __msvc_complete >/dev/null; then\n')
       completionsOf(program).setup('msvc', 'msvc', shell)
+      if (shell === 'bash') out.write('fi\n')
     })
   program
     .command('complete', { hidden: true })

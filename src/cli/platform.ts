@@ -166,21 +166,30 @@ async function prepareWelcome(
   authority: Authority,
 ): Promise<(state: RunState) => void> {
   const { io, options } = session
-  const hasGateway = plans.some(({ job }) => job.role === 'gateway')
+  const gateway = plans.find(({ job }) => job.role === 'gateway')?.job
   // what isn't a terminal is kept: by a log, a pipeline, somebody else's screen
-  const isSeen = hasGateway && io.out.isTTY
-  const token = isSeen ? await authority.mint({ subject: SUBJECT, audience: GATEWAY, scopes: SCOPES }) : undefined
-  const { readyText } = await import('./ready-table.ts')
+  const isSeen = gateway !== undefined && io.out.isTTY
+  const [{ readyText }, { firstRequest }] = await Promise.all([
+    import('./ready-table.ts'),
+    import('./first-request.ts'),
+  ])
+  const requestTo = (url: string) => gateway && firstRequest(gateway.section, gateway.settings, url)
+  const wanted = requestTo('http://127.0.0.1:0')?.scopes ?? []
+  const scopes = [...new Set([...SCOPES, ...wanted])]
+  const token = isSeen ? await authority.mint({ subject: SUBJECT, audience: GATEWAY, scopes }) : undefined
   return (state) => {
     session.printJson({ ready: true, ...state, ...(token !== undefined && { token }) })
-    const shown = token ?? (hasGateway ? tokenCommand(options.data) : undefined)
+    const shown = token ?? (gateway ? tokenCommand(scopes, options.data) : undefined)
     const seed = String(io.pid)
-    if (!options.quiet) session.print(readyText({ state, seed, ...(shown !== undefined && { token: shown }) }))
+    const place = state.roles.find(({ role }) => role === 'gateway')
+    const request = place && requestTo(place.url)
+    const text = { state, seed, ...(shown !== undefined && { token: shown }), ...(request && { request }) }
+    if (!options.quiet) session.print(readyText(text))
   }
 }
 
 /** How a shell gets the token that isn't printed. */
-function tokenCommand(data: string | undefined): string {
+function tokenCommand(scopes: readonly string[], data: string | undefined): string {
   const folder = data === undefined ? '' : ` --data '${data.replaceAll("'", `'\\''`)}'`
-  return `$(msvc token --subject ${SUBJECT} --scope ${SCOPES.join(',')}${folder})`
+  return `$(msvc token --subject ${SUBJECT} --scope ${scopes.join(',')}${folder})`
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { firstRequest } from './first-request.ts'
 import { columns, readyText } from './ready-table.ts'
 
 describe('columns', () => {
@@ -12,6 +13,7 @@ describe('columns', () => {
 })
 
 describe('readyText', () => {
+  const auth = { mode: 'local' as const, issuer: 'msvc', hosts: [], origins: [] }
   const role = {
     unit: 'gateway',
     role: 'gateway',
@@ -21,10 +23,36 @@ describe('readyText', () => {
   }
 
   it('has lines that can be copied at 80 columns', () => {
-    const lines = readyText({ state: { roles: [role] }, token: 'x', seed: '4194304' }).split('\n')
+    const request = firstRequest({ host: '127.0.0.1', port: 0 }, { auth }, role.url)
+    const lines = readyText({
+      state: { roles: [role] },
+      token: 'x',
+      seed: '4194304',
+      ...(request && { request }),
+    }).split('\n')
     expect(lines.filter((line) => line.length > 80)).toEqual([])
     const command = lines.slice(lines.findIndex((line) => line.startsWith('curl')))
     expect(command.join('\n').trimEnd()).toMatch(/^curl .* \\\n-H .* \\\n-d '\{.*\}'$/)
+  })
+
+  it('asks for what is routed, where and by a name by which it can be had', () => {
+    const routes = [{ prefix: '/shop', upstream: 'shop-service', methods: { POST: ['shop:write'] } }]
+    const section = { host: '0.0.0.0', port: 8_000, routes }
+    const own = { ...auth, mode: 'token' as const, hosts: ['api.example.com'] }
+    const request = firstRequest(section, { auth: own }, 'http://0.0.0.0:8000')
+    expect(request?.scopes).toEqual(['shop:write'])
+    const text = readyText({ state: { roles: [role] }, token: 'x', seed: '1', ...(request && { request }) })
+    expect(text).toContain(`
+curl -i -X POST http://127.0.0.1:8000/shop \\
+-H 'Host: api.example.com' \\
+-H "Authorization: Bearer $TOKEN"
+`)
+    const [reading] = routes.map((route) => ({ ...route, methods: { ...route.methods, GET: 'public' } }))
+    expect(firstRequest({ ...section, routes: [reading] }, { auth }, 'http://0.0.0.0:1')).toMatchObject({
+      method: 'GET',
+      url: 'http://127.0.0.1:1/shop',
+    })
+    expect(firstRequest({ ...section, routes: [] }, { auth }, 'http://0.0.0.0:1')).toBeUndefined()
   })
 
   it('has no request to copy without a gateway', () => {

@@ -1,3 +1,4 @@
+import type { FirstRequest } from './first-request.ts'
 import { padWidth, textWidth, visibleText } from './render/visible-text.ts'
 import type { RunState } from './run-state.ts'
 
@@ -13,6 +14,8 @@ export interface ReadyOptions {
   readonly state: Pick<RunState, 'roles'>
   /** A token for the gateway, or the command that makes one, as a shell is told; absent when there is no gateway. */
   readonly token?: string
+  /** Absent when there is no gateway, or it routes nothing. */
+  readonly request?: FirstRequest
   /** Part of the name of the user that the first request makes, so that it can be made on a used data folder too. */
   readonly seed: string
 }
@@ -21,19 +24,24 @@ export interface ReadyOptions {
  * What `msvc up` prints once everything is ready: who runs where, and a first request. The lines to copy start at the margin
  * and are no wider than 80 columns but for the token's, which a terminal wraps by itself without breaking it.
  */
-export function readyText({ state, token, seed }: ReadyOptions): string {
+export function readyText({ state, token, request, seed }: ReadyOptions): string {
   const rows = state.roles.map(({ unit, service, url, pid }) => [unit, service, url, String(pid)])
   const table = columns([['ROLE', 'SERVICE', 'ADDRESS', 'PID'], ...rows])
-  const gateway = state.roles.find(({ service }) => service === 'api-gateway')
-  if (!gateway || token === undefined) return `\n${table}\n`
+  if (!request || token === undefined) return `\n${table}\n`
+  const { method, url, host, makesUser } = request
+  const user = `'{"username":"ann-${seed}","email":"ann-${seed}@example.com"}'`
+  const lines = [
+    `curl -i ${method === 'GET' || makesUser ? '' : `-X ${method} `}${url}`,
+    ...(host === undefined ? [] : [`-H 'Host: ${host}'`]),
+    `-H "Authorization: Bearer $TOKEN"${makesUser ? " -H 'Content-Type: application/json'" : ''}`,
+    ...(makesUser ? [`-d ${user}`] : []),
+  ]
   return `
 ${table}
 
 A token for an hour, and a first request:
 
 TOKEN=${token}
-curl -i ${gateway.url}/gateway/api/users \\
--H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
--d '{"username":"ann-${seed}","email":"ann-${seed}@example.com"}'
+${lines.join(' \\\n')}
 `
 }

@@ -44,11 +44,11 @@ export const BROKER_USE = [{ path: '/broker/subscriptions?usual' }, { path: '/li
 /** A request's memory follows its bytes, however they are cut. */
 export const bodyAttacks: readonly Attack[] = [
   {
-    name: 'a body of 2 MiB in chunks of a byte',
+    name: 'a body of 8 MiB in chunks of a byte',
     role: 'broker',
     good: BROKER_USE,
-    prepare: (victim) => sendWhole(victim, '/broker/publish', 2 * MB, 3),
-    attack: (victim) => sendInChunks(victim, '/broker/publish', 2 * MB),
+    prepare: (victim) => sendWhole(victim, '/broker/publish', 8 * MB - 1, 3),
+    attack: (victim) => sendInChunks(victim, '/broker/publish', 8 * MB),
   },
   {
     name: 'a batch of 8 MiB of empty lines',
@@ -65,12 +65,12 @@ export const bodyAttacks: readonly Attack[] = [
     attack: ({ post }) => Promise.all(Array.from({ length: 8 }, () => post('/logs', `[${'{},'.repeat(349_000)}{}]`))),
   },
   {
-    name: 'ten bodies of 512 KiB in chunks of a byte',
+    name: 'ten bodies of 1 MiB in chunks of a byte',
     role: 'gateway',
     config: openGateway,
     good: GATEWAY_USE,
     prepare: (victim) => sendWhole(victim, '/open/x', MB, 10),
-    attack: (victim) => Promise.all(Array.from({ length: 10 }, () => sendInChunks(victim, '/open/x', MB / 2))),
+    attack: (victim) => Promise.all(Array.from({ length: 10 }, () => sendInChunks(victim, '/open/x', MB))),
   },
   {
     name: '40 readers that take nothing of an answer in chunks of a byte',

@@ -22,9 +22,10 @@ describe('a good client, and the memory of the role, beside', () => {
   it.each(ATTACKS)('$name ($role)', { timeout: 120_000 }, async (attack) => {
     let outcome: Outcome
     let attempts = 0
-    do outcome = await suffer(attack)
-    while (broken(outcome).length > 0 && ++attempts < ATTEMPTS)
-    process.stdout.write(`${attack.role}, ${attack.name}: ${figures(outcome)}\n`)
+    do {
+      outcome = await suffer(attack)
+      process.stdout.write(`${attack.role}, ${attack.name}: ${figures(outcome)}\n`)
+    } while (broken(outcome).length > 0 && ++attempts < ATTEMPTS)
     expect(broken(outcome), figures(outcome)).toEqual([])
   })
 })

@@ -3,7 +3,7 @@ import { BROKER_USE, GATEWAY_USE, openGateway } from './body-attacks.ts'
 import { flood } from './flood.ts'
 import { requestHead } from './requests.ts'
 
-const PIPELINED = 8_000
+const PIPELINED = 39_000
 const CONNECTIONS = 200
 const UPLOADS = 1_300
 /** Bytes of a body from which on the gateway has begun to send it to the service. */

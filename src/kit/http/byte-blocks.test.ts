@@ -5,7 +5,7 @@ import { ByteBlocks } from './byte-blocks.ts'
 describe('ByteBlocks', () => {
   it('gives back what came, however it was cut', () => {
     fc.assert(
-      fc.property(fc.array(fc.uint8Array({ maxLength: 3_000 }), { maxLength: 60 }), (pieces) => {
+      fc.property(fc.array(fc.oneof(fc.uint8Array({ maxLength: 3_000 }), LARGE), { maxLength: 60 }), (pieces) => {
         const blocks = new ByteBlocks()
         for (const piece of pieces) blocks.push(piece)
         const whole = Buffer.concat(pieces)
@@ -25,6 +25,18 @@ describe('ByteBlocks', () => {
     expect(blocks.take()).toBe(piece)
   })
 
+  it('copies large pieces once, when all is put together', () => {
+    const before = process.memoryUsage().arrayBuffers
+    const blocks = new ByteBlocks()
+    const piece = Buffer.alloc(65_536, 'x')
+    for (let at = 0; at < 100; at++) {
+      blocks.push(ONE)
+      blocks.push(piece)
+    }
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(4 * 65_536)
+    expect(blocks.take()).toHaveLength(100 * 65_537)
+  })
+
   it('keeps no piece of many: its memory is its bytes and at most 64 KB', () => {
     const before = process.memoryUsage().arrayBuffers
     const blocks = new ByteBlocks()
@@ -35,3 +47,4 @@ describe('ByteBlocks', () => {
 })
 
 const ONE = Buffer.alloc(1, 'x')
+const LARGE = fc.integer({ min: 10_000, max: 40_000 }).map((length) => Buffer.alloc(length, length))

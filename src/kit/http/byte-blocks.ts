@@ -1,16 +1,20 @@
 /** Size of the first block, and of the largest: the most that a body costs beyond its bytes. */
 const FIRST_BYTES = 1_024
 const LARGEST_BYTES = 65_536
+/** A piece of so many bytes is kept as it is: its own cost is nothing beside them. */
+const KEPT_BYTES = 16_384
 
 /**
  * Gathers bytes that come in pieces. They are copied into blocks that grow with what came, so that memory follows the bytes and not the
- * pieces: a piece of one byte costs some 280 bytes as a Buffer of its own. Bytes that come in one piece are not copied.
+ * pieces: a piece of one byte costs some 280 bytes as a Buffer of its own. Large pieces, and bytes that come in one, are not copied.
  */
 export class ByteBlocks {
   /** The first piece, until there is a second one. */
   #only: Uint8Array | undefined
   readonly #full: Uint8Array[] = []
   #block: Uint8Array | undefined
+  /** Where what isn't in `#full` yet begins in the block, and where it ends. */
+  #from = 0
   #used = 0
   #size = 0
 
@@ -19,16 +23,24 @@ export class ByteBlocks {
     return this.#size
   }
 
-  /** Adds a piece; it must not change until a second one has come. */
+  /** Adds a piece; it must not change any more. */
   push(piece: Uint8Array): void {
     if (piece.length === 0) return
     if (this.#size === 0) this.#only = piece
     else {
-      if (this.#only) this.#copy(this.#only)
+      if (this.#only) this.#add(this.#only)
       this.#only = undefined
-      this.#copy(piece)
+      this.#add(piece)
     }
     this.#size += piece.length
+  }
+
+  #add(piece: Uint8Array): void {
+    if (piece.length < KEPT_BYTES) this.#copy(piece)
+    else {
+      this.#finishBlock()
+      this.#full.push(piece)
+    }
   }
 
   /** All that was gathered, in one; it begins anew. */
@@ -37,6 +49,7 @@ export class ByteBlocks {
     this.#only = undefined
     this.#full.length = 0
     this.#block = undefined
+    this.#from = 0
     this.#used = 0
     this.#size = 0
     return whole
@@ -44,9 +57,15 @@ export class ByteBlocks {
 
   #whole(): Buffer {
     if (this.#only) return asBuffer(this.#only)
-    const last = this.#block?.subarray(0, this.#used)
-    if (this.#full.length === 0) return last ? asBuffer(last) : Buffer.alloc(0)
-    return Buffer.concat(last ? [...this.#full, last] : this.#full, this.#size)
+    this.#finishBlock()
+    const [first, second] = this.#full
+    return first && !second ? asBuffer(first) : Buffer.concat(this.#full, this.#size)
+  }
+
+  /** What was copied so far has its place; more is copied behind it. */
+  #finishBlock(): void {
+    if (this.#block && this.#used > this.#from) this.#full.push(this.#block.subarray(this.#from, this.#used))
+    this.#from = this.#used
   }
 
   #copy(piece: Uint8Array): void {
@@ -62,8 +81,9 @@ export class ByteBlocks {
   /** The block under way, or one as large as what there is so far, or as what is to come. */
   #roomy(toCome: number): Uint8Array {
     if (this.#block && this.#used < this.#block.length) return this.#block
-    if (this.#block) this.#full.push(this.#block)
+    this.#finishBlock()
     this.#block = Buffer.allocUnsafeSlow(Math.min(LARGEST_BYTES, Math.max(FIRST_BYTES, this.#size, toCome)))
+    this.#from = 0
     this.#used = 0
     return this.#block
   }

@@ -6,7 +6,7 @@ import { systemClock as clock } from '../../drivers/clock.ts'
 import { errors } from '../middleware/errors.ts'
 import type { AppEnv } from '../role.ts'
 import { silentLog } from '../telemetry/testing/recorded-log.ts'
-import { parseJson } from './body.ts'
+import { parseJson, readBody } from './body.ts'
 import { type Listener, listen } from './listener.ts'
 import { route } from './route.ts'
 import { DEFAULT_LIMITS } from './testing/listener-limits.ts'
@@ -61,6 +61,34 @@ describe('a body that is too large', () => {
     const port = await serve()
     expect(statusesIn(await exchangeBytes(port, `${HEAD}Content-Length: ${size}\r\n\r\nnever more`))).toEqual([413])
   })
+})
+
+it('comes to large bodies one in a turn, however many end in the same one', async () => {
+  const app = new Hono<AppEnv>()
+  let turn = 0
+  let ticking = setImmediate(function tick() {
+    turn++
+    ticking = setImmediate(tick)
+  })
+  const turns: number[] = []
+  app.post('/things', async (c) => {
+    await readBody(c)
+    turns.push(turn)
+    return c.body(null)
+  })
+  const listener = await listen({ host: '127.0.0.1', port: 0, limits: DEFAULT_LIMITS, layers: [], app, clock })
+  open.push(listener)
+  const size = 200_000
+  const clients = Array.from({ length: 8 }, () => connect(listener.port, '127.0.0.1').resume())
+  for (const client of clients) client.write(`${HEAD}Content-Length: ${size}\r\n\r\n${'x'.repeat(size - 1)}`)
+  await expect
+    .poll(() => clients.every(({ bytesWritten, writableLength }) => bytesWritten > size && writableLength === 0))
+    .toBe(true)
+  for (const client of clients) client.write('x')
+  await expect.poll(() => turns.length).toBe(8)
+  clearImmediate(ticking)
+  for (const client of clients) client.destroy()
+  expect(new Set(turns).size).toBe(8)
 })
 
 describe('parseJson', () => {

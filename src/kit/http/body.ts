@@ -3,9 +3,12 @@ import type { Context } from 'hono'
 import { AppError } from '../errors.ts'
 import type { AppEnv } from '../role.ts'
 import { ByteBlocks } from './byte-blocks.ts'
+import { inGreedyTurn } from './greedy-turns.ts'
 
 /** Largest request body in bytes unless a route says otherwise (1 MiB). */
 export const MAX_BODY_BYTES = 1_048_576
+/** What is made of a body from this size on takes milliseconds: they come to it one in a turn. */
+const LARGE_BYTES = 131_072
 /** Deepest nesting of a JSON document that is parsed. */
 const MAX_JSON_DEPTH = 64
 /**
@@ -54,7 +57,15 @@ function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<Buff
         reject(tooLarge(maxBytes))
       }
     })
-    incoming.once('end', () => resolve(body.take()))
+    incoming.once('end', () => {
+      const done = () => resolve(body.take())
+      if (size < LARGE_BYTES) done()
+      else
+        inGreedyTurn(() => {
+          done()
+          return true
+        })
+    })
     incoming.once('error', (cause) => reject(new AppError('INVALID_BODY', 'The body was cut off', { cause })))
     incoming.once('close', () => {
       if (!incoming.readableEnded) reject(new AppError('INVALID_BODY', 'The body was cut off'))

@@ -4,8 +4,8 @@ import type { Frame } from './frame.ts'
 const LOW_WATER = 65_536
 /** How much of small events is copied into one piece, bytes: each reader that stands still may hold a copy. */
 const COPIED_BYTES = 16_384
-/** Pieces that readers are handed before other work has its turn, some 2 ms' worth: a connection copies what it takes at once. */
-const TURN_PIECES = 16
+/** Pieces that readers are handed before other work has its turn, some 1 ms' worth: a connection copies what it takes at once. */
+const TURN_PIECES = 8
 
 /** Bounds on what waits for slow readers, in bytes. */
 export interface QueueLimits {

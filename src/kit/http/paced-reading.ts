@@ -31,7 +31,7 @@ export class PacedReading {
   readonly #socket: Socket
   readonly #taker: Taker
   /** What the server had listening. */
-  readonly #toParser: ((...args: unknown[]) => unknown) | undefined
+  readonly #toParser: ((bytes: Buffer) => unknown) | undefined
   /** How many it may still send in this turn. */
   #pieces = FREE_PIECES
   #turnIsOver = false
@@ -43,11 +43,17 @@ export class PacedReading {
     this.#taker = taker
     const [toParser] = socket.listeners('data')
     if (!toParser) return
-    this.#toParser = (...args) => Reflect.apply(toParser, socket, args)
+    this.#toParser = (bytes) => Reflect.apply(toParser, socket, [bytes])
     socket.off('data', toParser as () => void)
     // as soon as somebody listens, node's server parses what the stream gives and no longer the socket's own reads
-    socket.on('data', (bytes: Buffer) => this.#keep(this.#parse(bytes)))
-    shareReads(socket, (bytes) => this.#keep(Buffer.from(this.#parse(bytes))))
+    socket.on('data', (bytes: Buffer) => {
+      const parsed = this.#parse(bytes)
+      if (parsed < bytes.length) this.#keep(bytes.subarray(parsed))
+    })
+    shareReads(socket, (bytes) => {
+      const parsed = this.#parse(bytes)
+      if (parsed < bytes.length) this.#keep(Buffer.from(bytes.subarray(parsed)))
+    })
   }
 
   /** True while it isn't read since others have to be answered first. */
@@ -109,8 +115,8 @@ export class PacedReading {
     return end < 0 ? slice : slice.subarray(0, end + END_OF_HEAD.length)
   }
 
-  /** Parses what may be now. @returns what may not */
-  #parse(bytes: Buffer): Buffer {
+  /** Parses what may be now. @returns how many bytes are done with */
+  #parse(bytes: Buffer): number {
     let at = 0
     while (at < bytes.length && !this.#drops && this.#mayParse) {
       if (this.#taker.isFull) {
@@ -122,16 +128,14 @@ export class PacedReading {
       at += slice.length
     }
     if (at === bytes.length && at >= WHOLE_READ_BYTES) this.passed(WHOLE_READ_PIECES)
-    return this.#drops ? NOTHING : bytes.subarray(at)
+    return this.#drops ? bytes.length : at
   }
 
   /** Puts back what comes before all else when it is read on. */
   #keep(rest: Buffer): void {
-    if (rest.length === 0 || this.#socket.destroyed) return
+    if (this.#socket.destroyed) return
     // whoever reads a body has the server resume the socket, though it be stopped here
     if (this.#isStopped || this.#answersQueue) this.#socket.pause()
     this.#socket.unshift(rest)
   }
 }
-
-const NOTHING = Buffer.alloc(0)

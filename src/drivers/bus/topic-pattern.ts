@@ -30,19 +30,12 @@ export function topicPattern(source: string): TopicPattern {
     }
   }
   if (!words.includes('*') && words[last] !== '>') return { source, exact: true, matches: (topic) => topic === source }
-  const open = words[last] === '>'
-  const fixed = open ? words.slice(0, -1) : words
-  if (!fixed.includes('*')) {
-    const prefix = source.slice(0, -1)
-    return { source, exact: false, matches: (topic) => topic.startsWith(prefix) && topic.length > prefix.length }
-  }
-  return {
-    source,
-    exact: false,
-    matches(topic) {
-      const given = topic.split('.')
-      if (open ? given.length <= fixed.length : given.length !== fixed.length) return false
-      return fixed.every((word, index) => word === '*' || word === given[index])
-    },
-  }
+  // without taking the name apart: a pattern is held against all of ten thousand topics
+  const shape = new RegExp(`^${words.map(shapeOf).join('\\.')}$`)
+  return { source, exact: false, matches: (topic) => shape.test(topic) }
+}
+
+function shapeOf(word: string): string {
+  if (word === '*') return '[^.]+'
+  return word === '>' ? '[^]+' : RegExp.escape(word)
 }

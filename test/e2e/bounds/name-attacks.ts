@@ -4,8 +4,8 @@ const POSTS = 6
 const MESSAGES = 10_000
 
 /** Publishes as much as a few requests hold. */
-async function publish({ post }: Victim, topicOf: (n: number) => string): Promise<void> {
-  for (let sent = 0; sent < POSTS * MESSAGES; sent += MESSAGES) {
+export async function publish({ post }: Victim, topicOf: (n: number) => string, posts = POSTS): Promise<void> {
+  for (let sent = 0; sent < posts * MESSAGES; sent += MESSAGES) {
     const lines = Array.from({ length: MESSAGES }, (_, n) => `{"topic":"${topicOf(sent + n)}","payload":1}`)
     await post('/broker/publish', lines.join('\n'))
   }

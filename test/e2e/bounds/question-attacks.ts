@@ -1,4 +1,7 @@
 import type { Attack, Victim } from './attack.ts'
+import { BROKER_USE } from './body-attacks.ts'
+import { publish } from './name-attacks.ts'
+import { requestHead } from './requests.ts'
 
 const ENTRIES = 100_000
 const BATCH = 5_000
@@ -42,4 +45,13 @@ export const questionAttacks: readonly Attack[] = [
     prepare: fillLog,
     attack: (victim) => search(victim, `"${Array.from({ length: 240 }, () => 'order').join(' ')}"`.slice(0, 1_000), 4),
   },
+  ...['>', '*.nope'].map(
+    (pattern): Attack => ({
+      name: `100 streams of ${pattern} from the first of 20000 messages on`,
+      role: 'broker',
+      good: BROKER_USE,
+      prepare: (victim) => publish(victim, (n) => `t.${n % 9_000}`, 2),
+      attack: ({ crowd }) => crowd.joinMany(100, requestHead('GET', `/broker/stream/${pattern}?from=first`)),
+    }),
+  ),
 ]

@@ -1,5 +1,4 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { setImmediate } from 'node:timers/promises'
 import { DriverError } from '../../driver-error.ts'
 import { Slice } from '../../slice.ts'
 import type {
@@ -42,6 +41,8 @@ const MOST_NAMED = 64
 const PART = 500
 /** Dead letters put back at a time: some 5 ms of work. */
 const MOST_REDRIVEN = 200
+/** A pattern's reader who is no further behind is read for at once; one who is waits for his turn, as all do who look through much. */
+const MOST_LIVE = 64
 /** Most messages or dead letters one call reads, whatever its limit, and the most payload in characters. */
 const MAX_READ = 10_000
 const MAX_READ_SIZE = 16 * 1024 * 1024
@@ -205,12 +206,15 @@ export class EmbeddedBus implements Bus {
     const limits = { messages: bounded(limit), characters: MAX_READ_SIZE }
     if (pattern.exact) return this.#placed(reading(() => this.#readTopic(source, after, from, limits)))
     const reader = new PatternReader(this.#log, pattern, () => from)
+    const slice = new Slice()
+    let isOthersTurn = this.#log.end - after > MOST_LIVE
     for (let position = after; position < this.#log.end && limits.messages > 0 && signal?.aborted !== true; ) {
+      if (isOthersTurn) await slice.next()
+      this.#refuseWhenClosed()
       const found = reading(() => reader.take(position, limits))
       if (found.rows.length > 0) return this.#placed(found.rows)
       position = found.position
-      await setImmediate()
-      this.#refuseWhenClosed()
+      isOthersTurn = slice.isOver
     }
     return []
   }

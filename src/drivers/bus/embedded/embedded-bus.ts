@@ -22,7 +22,7 @@ import { GroupCommit, type Transaction } from './group-commit.ts'
 import { MessageLog, type ReadLimits, type Topic } from './message-log.ts'
 import { type MessageRow, MessageRows } from './message-rows.ts'
 import { pageOf } from './page-of.ts'
-import { PatternReader } from './pattern-reader.ts'
+import { PatternReader, takeInTurns } from './pattern-reader.ts'
 import { DEDUP_WINDOW } from './recent-ids.ts'
 import { Retention } from './retention.ts'
 import { toDriverError } from './sqlite-fault.ts'
@@ -41,8 +41,6 @@ const MOST_NAMED = 64
 const PART = 500
 /** Dead letters put back at a time: some 5 ms of work. */
 const MOST_REDRIVEN = 200
-/** A pattern's reader who is no further behind is read for at once; one who is waits for his turn, as all do who look through much. */
-const MOST_LIVE = 64
 /** Most messages or dead letters one call reads, whatever its limit, and the most payload in characters. */
 const MAX_READ = 10_000
 const MAX_READ_SIZE = 16 * 1024 * 1024
@@ -206,17 +204,11 @@ export class EmbeddedBus implements Bus {
     const limits = { messages: bounded(limit), characters: MAX_READ_SIZE }
     if (pattern.exact) return this.#placed(reading(() => this.#readTopic(source, after, from, limits)))
     const reader = new PatternReader(this.#log, pattern, () => from)
-    const slice = new Slice()
-    let isOthersTurn = this.#log.end - after > MOST_LIVE
-    for (let position = after; position < this.#log.end && limits.messages > 0 && signal?.aborted !== true; ) {
-      if (isOthersTurn) await slice.next()
+    const take = (position: number) => {
       this.#refuseWhenClosed()
-      const found = reading(() => reader.take(position, limits))
-      if (found.rows.length > 0) return this.#placed(found.rows)
-      position = found.position
-      isOthersTurn = slice.isOver
+      return reading(() => reader.take(position, limits))
     }
-    return []
+    return this.#placed(limits.messages > 0 ? await takeInTurns(take, { after, end: () => this.#log.end, signal }) : [])
   }
 
   async end(): Promise<number> {

@@ -1,8 +1,11 @@
+import { Slice } from '../../slice.ts'
 import type { TopicPattern } from '../topic-pattern.ts'
 import type { Found, MessageLog, ReadLimits, Topic } from './message-log.ts'
 
 /** Topics with news that are asked one by one where the next message is, or how many there are: some 1 ms of work. */
 const MOST_ASKED = 64
+/** A reader who is no further behind is read for at once. */
+const MOST_LIVE = 64
 
 /**
  * Reads the topics that fit a pattern, in the order their messages were stored. It keeps nothing by topic, so that ten thousand topics cost
@@ -78,4 +81,31 @@ export class PatternReader {
   #start(topic: Topic): number {
     return Math.max(topic.first, this.#from(topic))
   }
+}
+
+/** What to look through. */
+export interface Stretch {
+  /** The position behind which it begins. */
+  readonly after: number
+  /** Where it ends by now. */
+  readonly end: () => number
+  /** Fires when nobody waits for it any more. */
+  readonly signal: AbortSignal | undefined
+}
+
+/** Takes piece by piece until one has messages; none when there are none. Who is far behind waits for his turn, as all do who look through much. */
+export async function takeInTurns(
+  take: (position: number) => Found,
+  { after, end, signal }: Stretch,
+): Promise<Found['rows']> {
+  const slice = new Slice()
+  let isOthersTurn = end() - after > MOST_LIVE
+  for (let position = after; position < end() && signal?.aborted !== true; ) {
+    if (isOthersTurn) await slice.next()
+    const found = take(position)
+    if (found.rows.length > 0) return found.rows
+    position = found.position
+    isOthersTurn = slice.isOver
+  }
+  return []
 }

@@ -40,7 +40,12 @@ const CLAIMS = `
   Sec-User Sec-Remote-IP Content-User-Id Accept-Tenant If-Forwarded-For Access-Control-User Access-Control-Request-User ce-userid ce-tenant
   X-Country X-Peer X-Peer-Id X-Origin X-Server-Name X-Amzn-Request-Context X-Auth X-Access-Token X-Token mail X-Mail persistent-id
   Remote-Authelia X-Authelia-URL Authelia-Groups X-Client-Id dapr-api-token dapr-app-id Destination Base-Url X-Base-Url
-  X-Invoke-Path X-Invoke-Query grpc-timeout X-Request-Deadline X-Request-Timeout`
+  X-Invoke-Path X-Invoke-Query grpc-timeout X-Request-Deadline X-Request-Timeout
+  X-Client-Verified X-Client-Verification X-Client-CN X-Client-Issuer X-Client-Issuer-DN X-Client-Serial X-Client-Subject X-CN X-Issuer
+  X-Fingerprint X-Client-Fingerprint SSL_CLIENT_M_SERIAL X-Real-Port X-Client-Port X-Remote-Port X-Forwarder-For X-Forwarder X-Forwarding-For
+  X-Auth-Level X-Auth-Roles X-Auth-Name X-Auth-Id X-Auth-Method X-Auth-Context Auth-Level X-Authn-Level X-Authz-Role X-Access-Level
+  X-Entra-Id X-Entra-Object-Id X-Azure-AD-Id X-Session-Data X-Session-Info X-Display-Name X-Full-Name X-Grants X-Granted X-Rights
+  X-Access-Rights X-Capabilities X-Capability`
   .trim()
   .split(/\s+/)
 
@@ -61,7 +66,38 @@ const USUAL = `
   X-Hub-Signature-256 X-GitHub-Event X-GitHub-Delivery X-Gitlab-Token Stripe-Signature X-Slack-Signature X-Slack-Request-Timestamp
   X-Shopify-Topic X-Shopify-Hmac-Sha256 X-Shopify-Shop-Domain X-Twilio-Signature
   ce-id ce-source ce-type ce-subject ce-specversion ce-time ce-datacontenttype ce-dataschema ce-traceparent SOAPAction Depth Overwrite
-  Lock-Token Timeout Tus-Resumable Upload-Length Upload-Offset Upload-Metadata X-Grpc-Web CDN-Loop X-Wap-Profile`
+  Lock-Token Timeout Tus-Resumable Upload-Length Upload-Offset Upload-Metadata X-Grpc-Web CDN-Loop X-Wap-Profile
+  Tus-Version Tus-Extension Upload-Concat Upload-Checksum Upload-Defer-Length Upload-Expires Upload-Complete Upload-Draft-Interop-Version If
+  TE Content-Length Content-Security-Policy DAV Ordering-Type Position Schedule-Reply Brief Translate Apply-To-Redirect-Ref Keep-Alive Alt-Used
+  traceparent X-B3-Flags X-Datadog-Parent-Id X-Datadog-Tags X-Ot-Span-Context X-Request-Id X-Trace-Id sentry-trace X-Instana-T X-Instana-S
+  uberctx-tenancy ot-tracer-traceid ot-tracer-spanid ot-baggage-key jaeger-baggage jaeger-debug-id dynatrace X-DynaTrace request-id
+  grpc-encoding grpc-accept-encoding grpc-status grpc-message grpc-trace-bin grpc-tags-bin grpc-previous-rpc-attempts Connect-Timeout-Ms
+  Connect-Protocol-Version X-User-Agent
+  X-Amz-Acl X-Amz-Server-Side-Encryption X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id X-Amz-Expected-Bucket-Owner X-Amz-Algorithm X-Amz-Signature X-Amz-Storage-Class X-Amz-Tagging X-Amz-Copy-Source X-Amz-Copy-Source-Range X-Amz-Meta-Color
+  X-Amz-Checksum-Sha256 X-Amz-Sdk-Checksum-Algorithm X-Amz-Decoded-Content-Length X-Amz-Trailer X-Amz-Mfa X-Amz-Request-Payer X-Amz-Website-Redirect-Location
+  X-Amz-Grant-Read X-Amz-Grant-Full-Control X-Amz-Sns-Message-Id X-Amz-Sns-Topic-Arn X-Amz-Sns-Subscription-Arn X-Amz-Invocation-Type X-Amz-Log-Type
+  X-Amz-Object-Attributes X-Amz-Expected-Bucket-Region Amz-Sdk-Invocation-Id Amz-Sdk-Request X-Amzn-Requestid X-Ms-Date X-Ms-Version
+  X-Ms-Blob-Type X-Ms-Lease-Id X-Ms-Range X-Ms-Meta-Color
+  X-Goog-Hash X-Goog-Meta-Color X-Goog-Resumable X-Goog-Channel-Id X-Goog-Channel-Token X-Goog-Channel-Expiration X-Goog-Resource-Id
+  X-Goog-Resource-State X-Goog-Message-Number X-Goog-FieldMask X-Goog-Upload-Protocol X-Goog-Upload-Command X-Goog-If-Generation-Match X-Goog-Request-Params
+  X-Upload-Content-Type X-Upload-Content-Length
+  X-GitHub-Api-Version X-GitHub-Hook-ID X-Github-Media-Type X-Hub-Signature X-Gitlab-Event X-Gitlab-Event-UUID X-Gitlab-Webhook-UUID X-Gitlab-Instance
+  X-Gitea-Event X-Gitea-Signature X-Event-Key X-Hook-UUID X-Attempt-Number
+  Stripe-Version Stripe-Account Stripe-Context I-Twilio-Idempotency-Token X-Twilio-Email-Event-Webhook-Signature X-Twilio-Email-Event-Webhook-Timestamp
+  X-Shopify-Shop-Id X-Shopify-API-Version X-Shopify-Webhook-Id X-Shopify-Event-Id X-Shopify-Triggered-At X-Shopify-Access-Token
+  X-Shopify-Storefront-Access-Token Shopify-Storefront-Private-Token X-Slack-Retry-Num X-Slack-Retry-Reason
+  OpenAI-Beta OpenAI-Organization OpenAI-Project OpenAI-Processing-Ms Anthropic-Version Anthropic-Beta X-Stainless-Lang X-Stainless-Package-Version X-Stainless-OS
+  X-Stainless-Arch X-Stainless-Runtime X-Stainless-Runtime-Version X-Stainless-Retry-Count X-Stainless-Timeout HTTP-Referer X-Title
+  webhook-id webhook-timestamp webhook-signature svix-id svix-timestamp svix-signature Paypal-Transmission-Id Paypal-Transmission-Sig
+  Paypal-Transmission-Time Paypal-Cert-Url Paypal-Auth-Algo Paypal-Auth-Version X-Square-Hmacsha256-Signature X-Zm-Signature X-Signature-Ed25519 X-Signature-Timestamp Linear-Signature
+  X-Contentful-Topic X-Sentry-Auth Sentry-Hook-Resource Sentry-Hook-Signature X-PM-Message-Stream X-Mailgun-Variables X-Intercom-Webhook
+  X-Discord-Locale X-Super-Properties X-RateLimit-Precision X-Line-Signature X-Telegram-Bot-Api-Secret-Token X-Viber-Content-Signature
+  X-Client-Data X-Client-Transaction-Id X-Client-Trace-Id X-Client-Request-Id X-Client-Session-Id X-Session-Token X-Session X-Auth-Key X-Auth-Signature X-Auth-Timestamp X-Auth-Nonce
+  X-Parse-Application-Id X-Parse-REST-API-Key X-Firebase-AppCheck X-Firebase-GMPID X-Algolia-API-Key X-Algolia-Application-Id X-Requested-Id
+  X-Vault-Token X-Vault-Request Docker-Content-Digest X-Registry-Config Helm-Version HX-Request HX-Target HX-Trigger HX-Current-URL HX-Boosted Turbo-Frame
+  X-Inertia X-Inertia-Version X-Livewire X-PJAX X-Turbolinks X-Nextjs-Data RSC Next-Action Next-Router-State-Tree Next-Router-Prefetch
+  Sec-CH-UA-Arch Sec-CH-Prefers-Color-Scheme Sec-Purpose Sec-WebSocket-Version Sec-WebSocket-Extensions Available-Dictionary Attribution-Reporting-Eligible
+  X-Atlassian-Token X-Elastic-Product X-Opaque-Id X-Prometheus-Remote-Write-Version`
   .trim()
   .split(/\s+/)
 

@@ -19,10 +19,24 @@ export function headerWords(name: string): string {
 }
 
 /**
- * Well known, and harmless whatever words they hold: the browser's own (Fetch standard §3.2) and CloudEvents' subject (HTTP binding §3.1.3). Whole
- * names, since a prefix is anybody's to put before a claim.
+ * Well known, and harmless whatever words they hold: the browser's own (Fetch standard §3.2), CloudEvents' subject (HTTP binding §3.1.3), and what
+ * clients and webhooks of well-known APIs send beside their own key. Whole names, since a prefix is anybody's to put before a claim.
  */
-const HARMLESS: ReadonlySet<string> = new Set(['origin', 'sec-fetch-user', 'ce-subject'])
+const HARMLESS: ReadonlySet<string> = new Set([
+  'origin',
+  'sec-fetch-user',
+  'sec-ch-prefers-color-scheme',
+  'ce-subject',
+  'stripe-account',
+  'openai-organization',
+  'paypal-cert-url',
+  'x-amz-expected-bucket-owner',
+  'x-amz-server-side-encryption',
+  'x-amz-server-side-encryption-aws-kms-key-id',
+  'x-prometheus-remote-write-version',
+  'x-twilio-email-event-webhook-signature',
+  'x-twilio-email-event-webhook-timestamp',
+])
 
 /** Long enough to mean one thing wherever in a name they stand. */
 const STEMS = new RegExp(
@@ -30,10 +44,11 @@ const STEMS = new RegExp(
     // who asks: Remote-User, X-WEBAUTH-USER, X-Consumer-Username, X-MS-CLIENT-PRINCIPAL, X-Goog-Authenticated-User-Email, Impersonate-Group
     'user|subject|principal|identity|credential|account|consumer|customer|employee|requester|requestor|tenant|organi[sz]ation|remote',
     'webauth|authenticat|authentik|authelia|authori[stz]|impersonat|onbehalf|delegat|nameid|spiffe|msisdn|callingline|entitlement',
+    'displayname|fullname|givenname|accesslevel|session(?:data|info)',
     // by which certificate: X-SSL-Client-Cert, Client-Cert (RFC 9440), X-Client-Verify, X-Amzn-Mtls-Clientcert
-    'clientcert|clientdn|clientverify|sslclient|tlsclient|mtls',
+    'client(?:cert|dn|cn|verif|issuer|serial)|sslclient|tlsclient|mtls',
     // where from: X-Forwarded-For and all its like, X-Real-IP, True-Client-IP, CF-Connecting-IP, X-Azure-SocketIP
-    'forwarded|forward(?:for|host|proto|port|by)|proxied|clientip|realip|socketip|sourceip|connectingip|originating|ipcountry',
+    'forwarded|forwarder|forwarding|forward(?:for|host|proto|port|by)|proxied|clientip|realip|socketip|sourceip|connectingip|originating|ipcountry',
     // what was asked for: X-Original-URL, X-Rewrite-URL, X-HTTP-Method-Override
     'original|rewrit|override|requestcontext',
   ].join('|'),
@@ -44,13 +59,14 @@ const WORDS = new RegExp(
   `(?:^|-)(?:${[
     // who asks
     'uid|userid|caller|calling|actor|login|logon|e?mail|person|member|owner|partner|company|team|org|orgid|roles?|groups?|scopes?|permissions?|privileges?',
+    'grants|granted|rights|capabilit(?:y|ies)|clearance|entra',
     'admin|claims?|jwt|assertion|oidc|iap|saml|sso|shib|vouch|sub|sudo|upn|eppn|eptid|affiliation|uidh|acr',
     // which program asks; a browser's service worker is none
     'service(?!-worker)',
     // by which certificate
-    'ssl|tls|certs?|certificate|dn|xfcc',
+    'ssl|tls|certs?|certificate|dn|cn|issuer|fingerprint|xfcc',
     // where from
-    'ip|ipv4|ipv6|addr|address|host|server|peer|country|proto|scheme|viewer|visitor|internal|trusted',
+    '(?:client|real)-?port|ip|ipv4|ipv6|addr|address|host|server|peer|country|proto|scheme|viewer|visitor|internal|trusted',
     // through whom
     'via|proxy|gateway|apigateway|envoy|istio',
     // how long the caller waits
@@ -65,16 +81,12 @@ const NAMES: ReadonlySet<string> = new Set([
   'token',
   'auth',
   'client-id',
-  'auth-type', // RFC 3875 §4.1.1, and below
-  'auth-name',
-  'auth-id',
   'ce-authid', // CloudEvents' Auth Context extension, and below
   'ce-authtype',
   'ce-authclaims',
   'act-as',
   'run-as',
-  'displayname', // Shibboleth's, and below
-  'persistent-id',
+  'persistent-id', // Shibboleth's
   'origin', // X-Origin; a page's own Origin is known above
   'destination', // where WebDAV's COPY and MOVE write, by a URL that no route has judged
   'base-url',
@@ -96,6 +108,9 @@ const NAMES: ReadonlySet<string> = new Set([
   'middleware-subrequest', // CVE-2025-29927
 ])
 
-/** Families of names, all of them said by one maker's proxy. */
+/**
+ * Families of names, all of them said by one maker's proxy, or about who was let in (`AUTH_TYPE`, RFC 3875 §4.1.1) rather than by what: a client
+ * says its own token or signature.
+ */
 const FAMILIES =
-  /^(?:auth-request|token|ms-token|ms-client|cf|cloudfront|azure|mellon|ajp|tailscale|pomerium|appengine|accel|l5d|iv|sm|dapr|invoke)-/
+  /^(?:auth[nz]?-(?!(?:token|key|signature|sign|timestamp|nonce)$)|(?:token|ms-token|ms-client|cf|cloudfront|azure|mellon|ajp|tailscale|pomerium|appengine|accel|l5d|iv|sm|dapr|invoke)-)/

@@ -65,6 +65,16 @@ describe('isSecretName', () => {
     'X-Auth',
     'next_auth_token',
     'code_verifier',
+    'DBPASS',
+    'dbpass',
+    'rootpw',
+    'dbpw',
+    'userpwd',
+    'accountkey',
+    'sshkey',
+    'passCode',
+    'pass_phrase',
+    'passWord',
   ])('knows %s', (name) => {
     expect(isSecretName(name)).toBe(true)
   })
@@ -105,6 +115,9 @@ describe('isSecretName', () => {
     'auth',
     'auth_mode',
     'compass',
+    'bypass',
+    'OLDPWD',
+    'turnkey',
     'path',
     'pw_changed',
     'next_token',

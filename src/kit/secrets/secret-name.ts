@@ -7,7 +7,7 @@ const set = (words: string): ReadonlySet<string> => new Set(words.split(' '))
 
 /** Nouns for what opens doors. */
 const SECRETS = set(
-  'password passwords passwd pwd pw passphrase passcode secret secrets credential credentials creds token jwt jws jwe bearer ' +
+  'password passwords passwd pwd pw secret secrets credential credentials creds token jwt jws jwe bearer ' +
     'authorization cookie cookies signature sig session sessionid sessid phpsessid jsessionid otp totp cvv cvc connstr',
 )
 /** Nouns that are one when a word before says of what. */
@@ -22,7 +22,9 @@ const QUALIFIED: Readonly<Record<string, ReadonlySet<string>>> = {
     'db database user smtp imap mail mysql postgres pg redis mongo ftp ssh admin root auth login proxy http basic ldap amqp rabbitmq',
   ),
   auth: set('basic proxy http x'),
-  code: set('authorization auth otp totp mfa recovery verification'),
+  phrase: set('pass'),
+  word: set('pass'),
+  code: set('pass authorization auth otp totp mfa recovery verification'),
   codes: set('recovery backup'),
   string: set('connection'),
   id: set('session sess'),
@@ -38,9 +40,14 @@ const CURSORS = set(
 const SHAPES = set(
   'value header text raw plain plaintext encoded base b hex hash hashed digest md sha bcrypt old new current v pem der',
 )
-/** What a name written in one piece ends with: `accesstoken`, `dbpassword`, `setcookie`. */
-const IN_ONE_PIECE =
-  /(?:password|passwd|passphrase|secret|credentials?|(?<!next|page|continuation|sync|resume)token|cookie|authorization|jwt|apikey|privatekey|secretkey|accesskey|signingkey|authkey|signature)$/
+/** What a name written in one piece ends with: `accesstoken`, `dbpassword`, `setcookie`, `accountkey`, `rootpw`. */
+const IN_ONE_PIECE = new RegExp(
+  `(?:password|passwd|passphrase|passcode|secret|credentials?|(?<!next|page|continuation|sync|resume)token|cookie|authorization|jwt|signature|${either(QUALIFIED.key)}key|${either(QUALIFIED.pass)}(?:pass|pwd?))$`,
+)
+
+function either(words: ReadonlySet<string> = new Set()): string {
+  return `(?:${[...words].join('|')})`
+}
 
 /** Where a name in camel case, snake case, kebab case, with dots or digits is cut into words. */
 const WORDS = /[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+/g

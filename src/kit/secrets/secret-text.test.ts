@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isSecretName } from './secret-name.ts'
-import { hideInText, isSuspicious } from './secret-text.ts'
+import { hideInText } from './secret-text.ts'
+import { isSuspicious } from './suspicious.ts'
 
 const JWT = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl'
 
@@ -87,6 +88,31 @@ describe('hideInText', () => {
     ['GET /x?next=%2Flogin%3Fpassword%3Dhunter2&n=1', 'GET /x?next=%2Flogin%3Fpassword%3D[hidden]&n=1'],
     ['<Password>hunter2</Password>', '<Password>[hidden]</Password>'],
     ['<Password type="text">hunter2</Password>', '<Password type="text">[hidden]</Password>'],
+    ['{"user":"a","pass":"b"}', '{"user":"a","pass":"[hidden]"}'],
+    ['{"auth":{"pass":"b","user":"a"}}', '{"auth":{"pass":"[hidden]","user":"a"}}'],
+    [String.raw`{\"userName\":\"a\",\"pass\":\"b\"}`, String.raw`{\"userName\":\"a\",\"pass\":\"[hidden]\"}`],
+    ['user=ann pass=hunter2', 'user=ann pass=[hidden]'],
+    ['login: ann, pass: hunter2', 'login: ann, pass: [hidden]'],
+    ['run --user ann --pass hunter2', 'run --user ann --pass [hidden]'],
+    ['-----BEGIN PGP PRIVATE KEY BLOCK-----\nlQ\n-----END PGP PRIVATE KEY BLOCK-----\nnext', '[hidden]\nnext'],
+    ['got eyJhbGciOiJkaXIifQ..aXY.Y3Q.dGFn of it', 'got [hidden] of it'],
+    ['{"password":["a","b"],"n":1}', '{"password":[hidden],"n":1}'],
+    ['{"password":{"v":"x]}"},"n":[1]}', '{"password":[hidden],"n":[1]}'],
+    [String.raw`{\"token\":[\"a]\",{\"v\":\"b\"}],\"n\":1}`, String.raw`{\"token\":[hidden],\"n\":1}`],
+    ["{ credentials: { user: 'ann', key: 'a}' }, n: 1 }", '{ credentials: [hidden], n: 1 }'],
+    ['{"password":["a","b', '{"password":[hidden]'],
+    ["CREATE ROLE ann WITH PASSWORD 'hunter2'", "CREATE ROLE ann WITH PASSWORD '[hidden]'"],
+    ["alter user ann identified by 'it''s'; next", "alter user ann identified by '[hidden]'; next"],
+    [
+      "CREATE USER 'ann'@'%' IDENTIFIED WITH mysql_native_password BY 'x'",
+      "CREATE USER 'ann'@'%' IDENTIFIED WITH mysql_native_password BY '[hidden]'",
+    ],
+    ["SET PASSWORD FOR ann = PASSWORD('x')", "SET PASSWORD FOR ann = PASSWORD('[hidden]')"],
+    ['http://u:p/w@h/ failed', 'http://[hidden]@h/ failed'],
+    ['amqp://u:p#2?3@h/x', 'amqp://[hidden]@h/x'],
+    ['X-Api-Key: abc', 'X-Api-Key: [hidden]'],
+    ['X-Auth-Token: abc', 'X-Auth-Token: [hidden]'],
+    ['DBPASS=hunter2', 'DBPASS=[hidden]'],
   ])('hides the secret of %s', (text, shown) => {
     expect(hideInText(text)).toBe(shown)
   })
@@ -116,6 +142,10 @@ describe('hideInText', () => {
     'docker run -u 1000:1000 curl and mysql -p db',
     'pass=3 fail=2 account_sid=AC1 sid=7, the digest of it: sha=1',
     'the password%20policy',
+    'http://host:8080/a@b and http://[::1]:80/a@b',
+    'pass: 3, fail: 2, of users',
+    'eyJhbGciOiJkaXIifQ... and so on',
+    'the password is identified by its name',
     'AKID of the order, LTAI of the other, half_life, hvs.x, shp_to',
   ])('leaves %s', (text) => {
     expect(hideInText(text)).toBe(text)
@@ -272,6 +302,18 @@ describe('hideInText', () => {
       ' -u a',
       '<a b',
       '%3D',
+      'token:[',
+      'token:["',
+      "token:{'a",
+      String.raw`[\\"`,
+      'user=pass=',
+      '://a:',
+      '://a:b/',
+      "password '",
+      'identified ',
+      'identified by ',
+      'eyJa.',
+      'eyJa..a',
     ],
   ])('takes no longer for %j over and over', (part) => {
     const time = (length: number) => {

@@ -1,18 +1,12 @@
 import { isSecretName } from './secret-name.ts'
+import { isSuspicious } from './suspicious.ts'
 
 /** Stands where a secret stood. */
 export const HIDDEN = '[hidden]'
 
-/**
- * What every secret in a text shows: part of a name, or of a shape. Most texts hold none of it, so this one look is what they cost; it is quick as
- * long as it looks for nothing but fixed words.
- */
-const SUSPICIOUS =
-  /:\/\/|<\/|--[a-z]|pass|pw|secret|token|key|cred|auth|cookie|sig|sess|otp|cv[vc]|jw|bearer|basic |code|connstr|connection.?string|connect\.sid|eyJ|a[ks]ia|aiza|gh[pousr]_|github_pat|gl[a-z]{2,4}-|xox|xapp|gocspx|do[opr]_v|ltai|akid|hv[bsr]\.|hf_|dckr_|shp[a-z]{2}_|pypi-|hooks\.|webhook|[rs]k_|sk-|npm_|SG\.|ya29|curl|mysql|mariadb|digest|[?&]sid=|hmac/i
-
 /** What shows by itself that it is one, by who gave it out. */
 const KNOWN_SHAPES = [
-  String.raw`(?<![\w-])eyJ[\w-]+\.[\w-]+(?:\.[\w-]*){1,3}`, // JWT, JWE: RFC 7519
+  String.raw`(?<![\w-])eyJ[\w-]+\.(?:[\w-]+(?:\.[\w-]*){1,3}|(?:\.[\w-]+){3})`, // JWT, JWE: RFC 7519, RFC 7516 §7.1, without an encrypted key too
   String.raw`\b(?:AKIA|ASIA)[A-Z0-9]{16}\b`, // AWS
   String.raw`\bAIza[\w-]{35}`, // Google
   String.raw`\bya29\.[\w-]{10,}`,
@@ -35,7 +29,7 @@ const KNOWN_SHAPES = [
   String.raw`\bsk-[\w-]{32,}`, // OpenAI, Anthropic
   String.raw`\bnpm_[A-Za-z0-9]{36}`,
   String.raw`\bSG\.[\w-]{16,}\.[\w-]{16,}`, // SendGrid
-  String.raw`-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?`,
+  String.raw`-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:(?!-----END)[\s\S])*(?:-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?`,
 ]
 const SHAPE = new RegExp(KNOWN_SHAPES.join('|'), 'g')
 
@@ -43,8 +37,11 @@ const SHAPE = new RegExp(KNOWN_SHAPES.join('|'), 'g')
 const WEBHOOK =
   /\b(hooks\.slack\.com\/(?:services|workflows|triggers)\/|(?:discord|discordapp)\.com\/api\/webhooks\/)[\w/-]+/g
 
-/** `://user:password@`: RFC 3986 §3.2.1. */
-const USERINFO = /(:\/\/)[^\s/?#"'<>\\]*@/g
+/** `://user:password@`: RFC 3986 §3.2.1; a password may hold what it shouldn't, where no port can stand. */
+const USERINFO = /(:\/\/)(?:[^\s/?#"'<>\\]*|[^\s/?#"'<>\\:@[]{1,128}:(?!\d{1,5}[/?#])[^\s"'<>\\@]{1,128})@/g
+/** `IDENTIFIED BY 'hunter2'`, `PASSWORD 'hunter2'`, `PASSWORD('hunter2')`: how SQL says it. */
+const SQL =
+  /\b((?:password(?:\s{1,8}|\s{0,8}\(\s{0,8})|identified\s[^;'"]{0,128}?\bby\s{1,8}(?:password\s{1,8})?)(["']))(?:(?!\2)[^\\]|\2\2|\\.)*(?=\2)/gis
 /** `Authorization: Basic dXNlcjpwYXNz`, and any other scheme and spelling. */
 const AUTHORIZATION =
   /\b(authorization\\{0,4}["']?[ \t]?[=:][ \t]?\\{0,4}["']?(?:(?:basic|bearer|digest|negotiate|token|apikey)[ \t])?)[^\s"',;\\]+/gi
@@ -66,15 +63,25 @@ const FLAG = /(?<![\w.-])(--[A-Za-z][\w-]{0,63})([ \t]{1,8})(?!-)\S+/g
 const ELEMENT = /(<(?:\w{1,32}:)?([A-Za-z][\w.-]{0,63})(?:\s[^<>]{0,256})?>)[^<]+(?=<\/)/g
 /** The name and the sign of `name=value`, `"name": "value"`, `\"name\":\"value\"`, `name: 'value'`; the name may have a word before it (`api key: …`). */
 const NAMED =
-  /(?:(?<![\w.-])|(?<=%[\dA-F]{2}))(-{0,2}(?:(?:api|secret|private|access|signing|auth|client) )?[A-Za-z_][\w.-]*)((?:\]|%5D|%22)?\\{0,15}["']?[ \t]{0,8}(?:=>|:=|[=:]|%(?:25)?3[AD](?:%22)?)[ \t]{0,8}(?:\[(?=["'\\]))?)/gi
+  /(?:(?<![\w.-])|(?<=%[\dA-F]{2}))(-{0,2}(?:(?:api|secret|private|access|signing|auth|client) )?[A-Za-z_][\w.-]*)((?:\]|%5D|%22)?\\{0,15}["']?[ \t]{0,8}(?:=>|:=|[=:]|%(?:25)?3[AD](?:%22)?)[ \t]{0,8})/gi
 /** A value with spaces, or in braces, as a connection string's field: up to the semicolon (ODBC: https://learn.microsoft.com/sql/odbc). */
 const FIELD = /\{[^}\r\n]{0,128}\}(?=;|$)|[^\s;="'{}&,\\][^;="'{}&\\\r\n]*(?=;)/y
-/** What is assigned, without its closing quote; a list or an object isn't, its own names tell. */
+/** What is assigned, without its closing quote; a list or an object isn't, see PIECE. */
 const VALUE =
   /(\\{1,15}["'])(?:(?!(?<!\\)\1).)*|(")(?:[^"\\]|\\.)*|(')(?:[^'\\]|\\.)*|(?:\[hidden\]|[^\s"'&,;}\\{[])[^\s"'&,;}\\]*/sy
 
+/** What a list or an object is read by: texts in it, whose brackets don't count, and brackets. */
+const PIECE = /(\\{1,15}["'])(?:(?!(?<!\\)\1).)*\1|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[[\]{}]/gs
+
+/** What goes on without a break behind a value: part of it. */
+const ATTACHED = /[^\s"'&,;}\\]*/y
+
 /** Names too short to tell anything but in a URL's query. */
 const IN_QUERY = /^(?:sid|hmac|pass)$/i
+/** A password beside a user's name, and else the opposite of a failure. */
+const PASS = /^-{0,2}pass$/i
+/** The sign of a user's name: `"user": …`, `userName=…`, `--user …`. */
+const USER = /(?:user(?:[_-]?name)?|login|e-?mail)\\{0,15}["']?[ \t]{0,8}[=:]|--user(?:name)?[ \t]/i
 /** What stands before the secret of an Authorization header, which has been looked at already. */
 const SCHEME = /^(?:basic|bearer|digest|negotiate|token|apikey)$/i
 /** What a secret can't be. */
@@ -88,6 +95,7 @@ const NOTHING = /^(?:true|false|null|undefined|none|nil)$/i
  */
 export function hideInText(text: string): string {
   if (!isSuspicious(text)) return text
+  const isSecret = secretNamesOf(text)
   const rest = text
     .replace(SHAPE, HIDDEN)
     .replace(WEBHOOK, `$1${HIDDEN}`)
@@ -97,16 +105,22 @@ export function hideInText(text: string): string {
     .replace(BEARER, `$1${HIDDEN}`)
     .replace(BASIC, hideBasic)
     .replace(COOKIE, `$1${HIDDEN}`)
-    .replace(ELEMENT, (found, open: string, name: string) => (isSecretName(name) ? `${open}${HIDDEN}` : found))
-    .replace(FLAG, (found, name: string, space: string) => (isSecretName(name) ? `${name}${space}${HIDDEN}` : found))
+    .replace(ELEMENT, (found, open: string, name: string) => (isSecret(name) ? `${open}${HIDDEN}` : found))
+    .replace(FLAG, (found, name: string, space: string) => (isSecret(name) ? `${name}${space}${HIDDEN}` : found))
     .replace(LOGIN, `$1$2${HIDDEN}`)
+    .replace(SQL, `$1${HIDDEN}`)
     .replace(MYSQL, `$1${HIDDEN}`)
-  return hideAssigned(rest)
+  return hideAssigned(rest, isSecret)
 }
 
-/** Whether a text may hold a secret; false is certain. */
-export function isSuspicious(text: string): boolean {
-  return SUSPICIOUS.test(text)
+/** Which names are secrets in a text. */
+function secretNamesOf(text: string): (name: string) => boolean {
+  let hasUser: boolean | undefined
+  return function isSecret(name) {
+    if (!PASS.test(name)) return isSecretName(name)
+    hasUser ??= USER.test(text)
+    return hasUser
+  }
 }
 
 /** "Basic" is a word like any other, unless what follows is a name and a password in base64 (RFC 7617). */
@@ -115,13 +129,13 @@ function hideBasic(found: string, scheme: string, credentials: string): string {
 }
 
 /** Goes from name to name, into the values of those that are no secrets: `url=http://host/?token=…`. */
-function hideAssigned(text: string): string {
+function hideAssigned(text: string, isSecret: (name: string) => boolean): string {
   let shown = ''
   let done = 0
   NAMED.lastIndex = 0
   for (let named = NAMED.exec(text); named !== null; named = NAMED.exec(text)) {
     const [, name = '', sign = ''] = named
-    if (!isSecretName(name) && !(IN_QUERY.test(name) && /[?&]/.test(text.charAt(named.index - 1)))) continue
+    if (!isSecret(name) && !(IN_QUERY.test(name) && /[?&]/.test(text.charAt(named.index - 1)))) continue
     const at = NAMED.lastIndex
     const [value, ...quotes] = (sign.trim() === '=' && fieldAt(text, named.index, at)) || valueAt(text, at)
     if (value === undefined) continue
@@ -136,7 +150,23 @@ function hideAssigned(text: string): string {
 
 function valueAt(text: string, at: number): readonly (string | undefined)[] {
   VALUE.lastIndex = at
-  return VALUE.exec(text) ?? []
+  return VALUE.exec(text) ?? (/[[{]/.test(text.charAt(at)) ? [text.slice(at, endOfBrackets(text, at))] : [])
+}
+
+/** Where the list or the object at `at` ends, with what is attached; the text's end when it was cut. */
+function endOfBrackets(text: string, at: number): number {
+  let depth = 0
+  PIECE.lastIndex = at
+  for (let found = PIECE.exec(text); found !== null; found = PIECE.exec(text)) {
+    const [piece] = found
+    if (piece === '[' || piece === '{') depth++
+    else if ((piece === ']' || piece === '}') && --depth === 0) {
+      ATTACHED.lastIndex = PIECE.lastIndex
+      ATTACHED.exec(text)
+      return ATTACHED.lastIndex
+    }
+  }
+  return text.length
 }
 
 /** The value of a connection string's field whose name stands at `from`; undefined when it is no such field. */
@@ -155,7 +185,7 @@ function isGivenAway(name: string, sign: string, quote: string, value: string): 
   return !sign.includes(': ') || !isProse(name, value)
 }
 
-/** `token: expired` is a sentence and `token: 9f8a…` is not; `password: expired` may be either. */
+/** `token: expired` is a sentence and `token: 9f8a…` is not; `password: expired` may be either, and `X-Api-Key: abc` is a header. */
 function isProse(name: string, value: string): boolean {
-  return !/pass|pwd|pw$/i.test(name) && value.length < 20 && /^[A-Za-z]+[.!?)]?$/.test(value)
+  return !/pass|pwd|pw$|-/i.test(name) && value.length < 20 && /^[A-Za-z]+[.!?)]?$/.test(value)
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { hideInText } from './secret-text.ts'
 import { hideSecrets } from './secret-values.ts'
 
 describe('hideSecrets', () => {
@@ -67,6 +68,11 @@ describe('hideSecrets', () => {
       { key: 'authorization', value: { stringValue: 'x' } },
       { key: 'authorization', value: '[hidden]' },
     ],
+    [{ auth: { user: 'a', pass: 'b' } }, { auth: { user: 'a', pass: '[hidden]' } }],
+    [
+      { pass: 'b', smtpUserName: 'a' },
+      { pass: '[hidden]', smtpUserName: 'a' },
+    ],
   ])('hides what stands beside a name: %j', (given, shown) => {
     expect(hideSecrets(given)).toEqual(shown)
   })
@@ -76,8 +82,21 @@ describe('hideSecrets', () => {
     [['could not read the token', 'trying again']],
     [['name', 'token']],
     [{ name: 'token_count', value: 3 }],
+    [{ pass: 3, fail: 2, users: 7 }],
   ])('leaves names among names: %j', (given) => {
     expect(hideSecrets(given)).toBe(given)
+  })
+
+  it.each([
+    { password: ['a', 'b'] },
+    { password: { v: 'x' } },
+    { token: [{ v: ']' }, '}'], n: 1 },
+    { user: 'ann', pass: 'x' },
+    { credentials: {}, n: [1] },
+    { user: 'ann', secret: 'x y', otp: 123_456 },
+  ])('hides in the text of %j what it hides in the object', (value) => {
+    const shown = JSON.stringify(hideSecrets(value)).replaceAll('"[hidden]"', '[hidden]')
+    expect(hideInText(JSON.stringify(value)).replaceAll('"[hidden]"', '[hidden]')).toBe(shown)
   })
 
   it('gives back the very value when there is nothing to hide', () => {

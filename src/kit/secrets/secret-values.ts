@@ -4,6 +4,8 @@ import { HIDDEN, hideInText } from './secret-text.ts'
 /** Keys of `{ "name": "Authorization", "value": "…" }`, as HTTP archives, forms, environments and attributes spell them. */
 const NAME_KEYS = bothCases('name', 'key', 'header', 'field', 'param', 'k')
 const VALUE_KEYS = bothCases('value', 'val', 'content', 'v')
+/** A user's name, beside which a `pass` is a password. */
+const USER = /(?:user(?:[_-]?name)?|login|e-?mail)$/i
 /** What can be a name in a list; a sentence isn't. */
 const NAME = /^[\w.-]{1,128}$/
 /** Keys remembered as showing no secret: nearly all are literals in source code, so they are few. */
@@ -57,7 +59,7 @@ function hideInFields(fields: object): object {
   )
   let copy: [string, unknown][] | undefined
   for (const [index, [key, held]] of entries.entries()) {
-    const isNamed = isSecretName(key) || (isPair && VALUE_KEYS.has(key))
+    const isNamed = isSecretName(key) || (isPair && VALUE_KEYS.has(key)) || isPass(key, fields)
     const shown = isNamed ? hideNamed(held) : hideSecrets(held)
     const name = hideInKey(key)
     if (shown === held && name === key) continue
@@ -65,6 +67,11 @@ function hideInFields(fields: object): object {
     copy[index] = [name, shown]
   }
   return copy ? Object.fromEntries(copy) : fields
+}
+
+/** Whether it is the password beside a user's name, as clients of mail and databases spell it. */
+function isPass(key: string, fields: object): boolean {
+  return key.length === 4 && key.toLowerCase() === 'pass' && Object.keys(fields).some((other) => USER.test(other))
 }
 
 function hideInKey(key: string): string {

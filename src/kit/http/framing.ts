@@ -25,8 +25,9 @@ export function framingFault(
   return faultOfEncoding(encoding, httpVersion)
 }
 
-/** RFC 9110 §7.2: `uri-host [ ":" port ]`, without userinfo, paths or lists. */
-const AUTHORITY = /^(?:[\w.~%-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i
+/** RFC 9110 §7.2: `uri-host [ ":" port ]`, without userinfo, paths or lists; a port may be empty (RFC 3986 §3.2.3), and is 65535 at most. */
+const AUTHORITY =
+  /^(?:[\w.~%-]+|\[[0-9a-f:.]+\])(?::(?:\d{0,4}|[0-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?$/i
 function countHosts(rawHeaders: readonly string[]): number {
   let count = 0
   for (let at = 0; at < rawHeaders.length; at += 2) {

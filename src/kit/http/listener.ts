@@ -198,7 +198,7 @@ export async function listen({ host, port, limits, layers, app, handle, clock }:
   }
 }
 
-/** Answers what never became a web Request, such as one whose Host has a port that is none. */
+/** Answers what never became a web Request. */
 function outsideOfApp(fault: unknown): Response {
   const error = fault instanceof RequestError ? new AppError('INVALID_REQUEST', fault.message) : toAppError(fault)
   const problem = toProblem(error, currentScope()?.span.traceId ?? '')

@@ -18,7 +18,7 @@ export interface GuardOptions {
   readonly linkable: boolean
 }
 
-/** Host names remembered as good; a client that makes up names can't grow it further. */
+/** Hosts remembered as good; a client that makes up names can't grow it further. */
 const MAX_REMEMBERED = 256
 
 /**
@@ -28,22 +28,29 @@ const MAX_REMEMBERED = 256
 export function guard({ hosts, loopback, addresses, origins, linkable }: GuardOptions): Layer {
   const names = new Set(hosts.map((name) => name.toLowerCase().replace(/\.$/, '')))
   const allowedOrigins = new Set(origins)
-  const good = new Set<string>()
+  const good = new Map<string, string>()
 
-  function isOurs(host: string): boolean {
-    if (good.has(host)) return true
+  /** A Host of ours as a URL has it (`[::1]` however its zeros are written, no empty port); undefined when it isn't ours. */
+  function ourHost(host: string): string | undefined {
+    const known = good.get(host)
+    if (known !== undefined) return known
     const name = hostName(host)
     const ours =
       name !== undefined && (names.has(name) || (loopback && isLoopbackName(name)) || (addresses && isAddress(name)))
-    if (ours && good.size < MAX_REMEMBERED) good.add(host)
-    return ours
+    const written = ours ? URL.parse(`http://${host}`)?.host : undefined
+    if (written !== undefined && good.size < MAX_REMEMBERED) good.set(host, written)
+    return written
   }
 
   function refusal({ incoming, path }: Exchange): AppError | undefined {
     const target = targetFault(path)
     if (target !== undefined) return new AppError('INVALID_PATH', 'Invalid path', { detail: `The path has ${target}` })
-    const { host, origin, expect, 'sec-fetch-site': site } = incoming.headers
-    if (host !== undefined && !isOurs(host)) return HOST_REFUSED
+    const { headers } = incoming
+    const { origin, expect, 'sec-fetch-site': site } = headers
+    const host = headers.host === undefined ? undefined : ourHost(headers.host)
+    if (host === undefined && headers.host !== undefined) return HOST_REFUSED
+    // whoever comes behind reads the same name
+    if (host !== undefined && host !== headers.host) headers.host = host
     const allowed = origin !== undefined && allowedOrigins.has(origin)
     if (origin !== undefined && !allowed && !isOwn(origin, host)) return ORIGIN_REFUSED
     // what isn't known counts as elsewhere, as several values do
@@ -85,7 +92,7 @@ function isOwn(origin: string, host: string | undefined): boolean {
 
 /** The name in a Host header, lower case, without its port and the dot of a complete name; undefined when it isn't one. */
 function hostName(host: string): string | undefined {
-  return /^(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::\d{1,5})?$/i.exec(host)?.[1]?.toLowerCase()
+  return /^(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::\d{0,5})?$/i.exec(host)?.[1]?.toLowerCase()
 }
 
 const isAddress = (name: string) => isIP(name.replace(/^\[|\]$/g, '')) !== 0

@@ -14,7 +14,7 @@ const INVALID_ID = 'Invalid user ID'
 const INVALID_USER = 'Username and email are required'
 const CHANGED = { 200: User, 404: 'User not found', 409: 'Username or email is taken' }
 
-/** Who is there belongs to himself: nobody may change him, whatever a gateway's route lets through. Throws AppError `UNAUTHENTICATED`. */
+/** Refuses an anonymous caller, whatever a gateway's route lets through; whoever has the scope may change anybody. Throws AppError `UNAUTHENTICATED`. */
 function somebody(): void {
   wantSomebody(currentScope()?.asker, 'A user is changed by somebody')
 }

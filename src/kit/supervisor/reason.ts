@@ -9,7 +9,8 @@ export function reasonOf(thrown: unknown): string {
   return `unexpected ${thrown.name}: ${first}`
 }
 
-/** A start that failed, as the person who asked for it is told: `user: port 8001 on 127.0.0.1 is taken …`. */
+/** A start that failed, as the person who asked for it is told: `user: port 8001 on 127.0.0.1 is taken …`. Wrong configuration stays so. */
 export function startFailure(unit: string, cause: unknown): AppError {
-  return new AppError('START_FAILED', `${unit}: ${reasonOf(cause)}`, { cause })
+  const misconfigured = cause instanceof AppError && cause.code === 'CONFIG_INVALID'
+  return new AppError(misconfigured ? 'CONFIG_INVALID' : 'START_FAILED', `${unit}: ${reasonOf(cause)}`, { cause })
 }

@@ -1,10 +1,8 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Slice } from '../../drivers/slice.ts'
 import type { Broadcast } from './broadcast.ts'
 import { END, headOf, type ServerEvent } from './event-stream.ts'
 import { type Frame, FrameWriter } from './frame.ts'
 
-/** Longest that snapshots are written before other work has its turn, milliseconds. */
-const SLICE_MS = 2
 /** How many are kept for who asks next. */
 const MAX_KEPT = 16
 
@@ -33,8 +31,6 @@ interface Kept {
 export class Snapshots {
   readonly #news: Pick<Broadcast<unknown>, 'end'>
   readonly #kept = new Map<string, Kept>()
-  #until = 0
-  #turn: Promise<void> | undefined
 
   /** @param news what tells of each change */
   constructor(news: Pick<Broadcast<unknown>, 'end'>) {
@@ -65,20 +61,12 @@ export class Snapshots {
     const { data, ...head } = await look()
     const frame = new FrameWriter()
     frame.write(headOf(head))
+    const slice = new Slice()
     for (const part of data) {
-      if (performance.now() >= this.#until) await this.#nextTurn()
+      if (slice.isOver) await slice.next()
       frame.write(part)
     }
     frame.write(END)
     return { frame: frame.end(), from }
-  }
-
-  /** All that are being written share a turn. */
-  #nextTurn(): Promise<void> {
-    this.#turn ??= nextTurn().then(() => {
-      this.#until = performance.now() + SLICE_MS
-      this.#turn = undefined
-    })
-    return this.#turn
   }
 }

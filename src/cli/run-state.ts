@@ -67,7 +67,7 @@ function isMissing(fault: unknown): boolean {
 }
 
 function unreadable(data: string, cause: unknown): AppError {
-  const message = `The data folder ${data} can't be read as this user; run msvc as the one that runs the platform, or name another folder with --data`
+  const message = `The data folder ${data} can't be read; run msvc as the user that runs the platform, or name another folder with --data`
   return new AppError('CONFIG_INVALID', message, { cause })
 }
 

@@ -45,12 +45,12 @@ export const questionAttacks: readonly Attack[] = [
     prepare: fillLog,
     attack: (victim) => search(victim, `"${Array.from({ length: 240 }, () => 'order').join(' ')}"`.slice(0, 1_000), 4),
   },
-  ...['>', '*.nope'].map(
+  ...['>', '*.nope', 't.one'].map(
     (pattern): Attack => ({
       name: `100 streams of ${pattern} from the first of 20000 messages on`,
       role: 'broker',
       good: BROKER_USE,
-      prepare: (victim) => publish(victim, (n) => `t.${n % 9_000}`, 2),
+      prepare: (victim) => publish(victim, (n) => (n % 2 ? 't.one' : `t.${n % 9_000}`), 2),
       attack: ({ crowd }) => crowd.joinMany(100, requestHead('GET', `/broker/stream/${pattern}?from=first`)),
     }),
   ),

@@ -19,13 +19,13 @@ import { type DeadLetterRow, DeadLetters } from './dead-letters.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { FreeDisk } from './free-disk.ts'
 import { GroupCommit, type Transaction } from './group-commit.ts'
-import { MessageLog, type ReadLimits, type Topic } from './message-log.ts'
+import { type Found, MessageLog, type ReadLimits, type Topic } from './message-log.ts'
 import { type MessageRow, MessageRows } from './message-rows.ts'
 import { pageOf } from './page-of.ts'
 import { PatternReader, takeInTurns } from './pattern-reader.ts'
 import { DEDUP_WINDOW } from './recent-ids.ts'
 import { Retention } from './retention.ts'
-import { toDriverError } from './sqlite-fault.ts'
+import { reading } from './sqlite-fault.ts'
 import { SubscriptionRows } from './subscription-rows.ts'
 import type { SubscriptionState } from './subscription-state.ts'
 import { Subscriptions } from './subscriptions.ts'
@@ -202,11 +202,11 @@ export class EmbeddedBus implements Bus {
     this.#refuseWhenClosed()
     const pattern = topicPattern(source)
     const limits = { messages: bounded(limit), characters: MAX_READ_SIZE }
-    if (pattern.exact) return this.#placed(reading(() => this.#readTopic(source, after, from, limits)))
     const reader = new PatternReader(this.#log, pattern, () => from)
-    const take = (position: number) => {
+    const take = (position: number): Found => {
       this.#refuseWhenClosed()
-      return reading(() => reader.take(position, limits))
+      if (!pattern.exact) return reading(() => reader.take(position, limits))
+      return { rows: reading(() => this.#readTopic(source, position, from, limits)), position: this.#log.end }
     }
     return this.#placed(limits.messages > 0 ? await takeInTurns(take, { after, end: () => this.#log.end, signal }) : [])
   }
@@ -381,12 +381,4 @@ export class EmbeddedBus implements Bus {
 
 function bounded(limit: number): number {
   return Math.max(0, Math.min(Math.floor(limit), MAX_READ))
-}
-
-function reading<T>(read: () => T): T {
-  try {
-    return read()
-  } catch (fault) {
-    throw toDriverError(fault)
-  }
 }

@@ -33,6 +33,7 @@ async function mostInATurn(reads: readonly (() => Promise<unknown>)[]): Promise<
 
 it.each([
   ['everything', '>'],
+  ['one topic', 't.1'],
   ['what there is none of', '*.nope'],
 ])('lets readers of %s, who begin far behind, go one in a turn', async (_, pattern) => {
   for (let at = 0; at < 4_000; at += 500) {

@@ -29,3 +29,12 @@ export function toDriverError(fault: unknown): DriverError {
   const reason = fault instanceof Error ? fault.message : String(fault)
   return new DriverError('unavailable', `bus.db failed: ${reason}`, { cause: fault })
 }
+
+/** What `read` returns. Throws DriverError for a fault of the database. */
+export function reading<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (fault) {
+    throw toDriverError(fault)
+  }
+}

@@ -25,7 +25,7 @@ export interface Store<DB> {
   readonly db: Kysely<DB>
   /**
    * For reads that may take long, such as a search: like `db`, but nobody waits for them. The embedded driver answers them one after the other in
-   * a thread beside the event loop, which costs a tenth of a millisecond more.
+   * a thread beside the event loop, which costs a tenth of a millisecond more, and has the SQL function `has_phrases` (full-text-words.ts) there.
    */
   readonly longReads: Kysely<DB>
   /**

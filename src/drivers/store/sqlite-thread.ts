@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import { DriverError } from '../driver-error.ts'
+import { phraseTest, wordsOf } from './full-text-words.ts'
 import { toDriverError } from './sqlite-errors.ts'
 import { BUSY_TIMEOUT_MS, type SqliteFile } from './sqlite-file.ts'
 import { bindable } from './sqlite-statements.ts'
@@ -58,7 +59,7 @@ export class SqliteThread implements DatabaseConnection {
   }
 
   #start(): Worker {
-    const worker = new Worker(`(${answerQueries})()`, {
+    const worker = new Worker(`(${answerQueries})((${phraseTest})(${wordsOf}))`, {
       eval: true,
       name: `${this.#store} reader`,
       workerData: { path: this.#file.path, timeout: BUSY_TIMEOUT_MS },
@@ -88,13 +89,16 @@ export class SqliteThread implements DatabaseConnection {
 }
 
 /**
- * What the thread does. It is given this function's source text and nothing else, so that it starts the same from a source file and from within
- * the executable, which has no files: nothing that stands outside of the function exists there.
+ * What the thread does. It is given the source text of this function and of those for SQL, and nothing else, so that it starts the same from a source file and from within
+ * the executable, which has no files: nothing that stands outside of them exists there.
  */
-function answerQueries(): void {
+function answerQueries(hasPhrases: ReturnType<typeof phraseTest>): void {
   const { parentPort, workerData } = process.getBuiltinModule('node:worker_threads')
   const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
   const database = new DatabaseSync(workerData.path, { readOnly: true, timeout: workerData.timeout })
+  database.function('has_phrases', { deterministic: true }, (text, phrases) =>
+    hasPhrases(String(text), String(phrases)),
+  )
   const prepared = new Map<string, ReturnType<typeof database.prepare>>()
   parentPort?.on('message', ({ id, sql, parameters }) => {
     try {

@@ -8,7 +8,7 @@ import { type EntryFilter, EntryList, rowsOf } from './entry-list.ts'
 import { withinBytes } from './found.ts'
 import type { NewEntry } from './requests.ts'
 import { inChunks } from './row-chunks.ts'
-import { countWords, parseSearch, toMatchExpression } from './search-query.ts'
+import { countWords, parseSearch } from './search-query.ts'
 import type { Search, Searcher, Searches } from './searches.ts'
 import { type Page, readPage } from './stepped-read.ts'
 import type { EntryRow, LogTables } from './tables.ts'
@@ -88,7 +88,7 @@ export class Entries {
     const phrases = filter.q ? parseSearch(filter.q) : undefined
     if (phrases?.length === 0) return { rows: [], next: undefined }
     const db = this.#store.longReads
-    const list = new EntryList(db, filter, phrases && toMatchExpression(phrases), lowest)
+    const list = new EntryList(db, filter, phrases, lowest)
     const clock = this.#clock
     const read = async (search: Search) => {
       const { rows: found, next } = await readPage(list, before, limit, { search, clock })

@@ -1,7 +1,8 @@
 import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
-import { countWords, parseSearch, searchMatcher, toMatchExpression, wordsOf } from './search-query.ts'
+import { phraseTest, wordsOf } from '../../drivers/store/full-text-words.ts'
+import { countWords, parseSearch, searchMatcher, wordsIn } from './search-query.ts'
 
 const database = new DatabaseSync(':memory:')
 database.exec(`create virtual table entries using fts5(text, tokenize = 'unicode61 remove_diacritics 2')`)
@@ -12,9 +13,11 @@ afterAll(() => database.close())
 function found(search: string, text: string): boolean {
   database.exec('delete from entries')
   insert.run(text)
-  const expression = toMatchExpression(parseSearch(search))
-  return expression !== undefined && match.all(expression).length === 1
+  const phrases = parseSearch(search)
+  return phrases.length > 0 && match.all(phrases.map((phrase) => `"${phrase}"`).join(' ')).length === 1
 }
+
+const hasPhrases = phraseTest(wordsOf)
 
 describe('parseSearch', () => {
   it.each([
@@ -45,7 +48,7 @@ describe('countWords', () => {
   })
 })
 
-describe('toMatchExpression', () => {
+describe('a search of the index', () => {
   const text = 'Connection to order-service refused: {"order_id":17,"café":"Zürich"}'
 
   it.each([
@@ -91,13 +94,16 @@ describe('toMatchExpression', () => {
   })
 })
 
-describe('searchMatcher', () => {
+describe('what looks for phrases in a text', () => {
   it('agrees with the index', () => {
     const word = fc.constantFrom('order', 'Order', 'created', 'créé', '17', 'id', 'x')
     const mark = fc.constantFrom(' ', ' ', '-', '.', '"', ': ', '_', '\n')
     const phrase = fc.array(fc.oneof(word, mark), { maxLength: 12 }).map((parts) => parts.join(''))
     const property = fc.property(phrase, phrase, (search, text) => {
-      expect(searchMatcher(parseSearch(search))(wordsOf(text))).toBe(found(search, text))
+      const query = parseSearch(search)
+      const expected = found(search, text)
+      expect(searchMatcher(query)(wordsOf(text))).toBe(expected)
+      if (wordsIn(query).length > 0) expect(hasPhrases(text, JSON.stringify(query))).toBe(expected ? 1 : 0)
     })
     fc.assert(property, { numRuns: 1_000 })
   })

@@ -1,7 +1,9 @@
+import { wordsOf } from '../../drivers/store/full-text-words.ts'
+
 /** What is searched for: phrases that must all occur, each of one word or of several that follow each other. */
 export type SearchQuery = readonly string[]
 
-/** Words one search may look for: each costs a walk through all that hold it. */
+/** Words one search may look for: how common each of them is has to be found out. */
 export const MAX_WORDS = 32
 
 /** A quoted text or a run without spaces. */
@@ -10,10 +12,6 @@ const CHUNK = /"([^"]*)"?|[^\s"]+/g
 const SEARCHABLE = /[A-Za-z0-9\u0080-\u{10ffff}]/u
 /** Words as the index splits them: letters, figures and private characters, with their marks. */
 const WORD = /[\p{L}\p{N}\p{Co}][\p{L}\p{N}\p{Co}\p{Mn}]*/gu
-
-/** What stands between words in a text that is all ASCII. */
-const BETWEEN_ASCII = /[^a-z0-9]+/g
-const BEYOND_ASCII = /[^\0-\x7f]/
 
 /**
  * Reads what someone typed into a search box. Words are separated by spaces; quotes, and punctuation within a word, hold
@@ -29,13 +27,9 @@ export function parseSearch(text: string): SearchQuery {
   return phrases
 }
 
-/**
- * The query as an FTS5 expression: quoted phrases side by side, which all have to match. FTS5 splits a phrase into words as it split the
- * text, and knows no operators within quotes. Undefined when there is nothing to look for.
- * @see https://sqlite.org/fts5.html#full_text_query_syntax
- */
-export function toMatchExpression(query: SearchQuery): string | undefined {
-  return query.length === 0 ? undefined : query.map((phrase) => `"${phrase}"`).join(' ')
+/** The words a query looks for, each once, as they were typed. */
+export function wordsIn(query: SearchQuery): readonly string[] {
+  return [...new Set(query.flatMap((phrase) => phrase.match(WORD) ?? []))]
 }
 
 /** How many words a query looks for; a phrase counts for one at least. */
@@ -50,16 +44,4 @@ export function countWords(query: SearchQuery): number {
 export function searchMatcher(query: SearchQuery): (words: string) => boolean {
   const phrases = query.map(wordsOf)
   return (words) => phrases.length > 0 && phrases.every((phrase) => words.includes(phrase))
-}
-
-/** The words of a text, a space on each side of each, without capitals and accents (`remove_diacritics`). */
-export function wordsOf(text: string): string {
-  // most are, and these take a third of the time
-  if (!BEYOND_ASCII.test(text)) return ` ${text.toLowerCase().replaceAll(BETWEEN_ASCII, ' ').trim()} `
-  const words = text.match(WORD) ?? []
-  return ` ${words
-    .join(' ')
-    .toLowerCase()
-    .normalize('NFD')
-    .replaceAll(/\p{Mn}/gu, '')} `
 }

@@ -55,7 +55,7 @@ export interface LogTables {
 }
 
 /** The text a row is found by: its message and its metadata, whose JSON escapes become spaces (or `\nfailed` would be the word `nfailed`). */
-const searchable = (row: 'new' | 'old') =>
+export const searchable = (row: 'new' | 'old' | 'log_entries') =>
   sql.raw(
     String.raw`${row}.message || ' ' || replace(replace(replace(replace(coalesce(${row}.metadata, ''), '\\', ' '), '\n', ' '), '\r', ' '), '\t', ' ')`,
   )

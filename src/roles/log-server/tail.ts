@@ -1,9 +1,10 @@
+import { wordsOf } from '../../drivers/store/full-text-words.ts'
 import { Broadcast } from '../../kit/http/broadcast.ts'
 import type { EventStream } from '../../kit/http/event-stream.ts'
 import { LEVELS } from '../../kit/telemetry/log.ts'
 import { type Entries, entryJson } from './entries.ts'
 import type { EntryFilter } from './entry-list.ts'
-import { parseSearch, searchMatcher, wordsOf } from './search-query.ts'
+import { parseSearch, searchMatcher } from './search-query.ts'
 import type { EntryRow } from './tables.ts'
 
 /** Entries a reader who comes back is given of what came while it was away. */

@@ -169,7 +169,8 @@ describe('loadConfiguration', () => {
   it.each([
     ['a file larger than 256 KiB', () => `# ${'x'.repeat(262_144)}`, 'x.yaml: larger than 262144 bytes'],
     ['deep nesting', () => `order: ${'['.repeat(40)}${']'.repeat(40)}`, 'x.yaml:1: nested deeper than 32 levels'],
-    ['nesting that is deep beyond reason', () => '['.repeat(100_000), /^x\.yaml:1: /],
+    ['nesting that is deep beyond reason', () => '['.repeat(100_000), 'x.yaml:1: nested deeper than 32 levels'],
+    ['lists in lists beyond reason', () => '- '.repeat(60_000), 'x.yaml:1: nested deeper than 32 levels'],
     [
       'aliases of aliases',
       () =>

@@ -42,6 +42,8 @@ export function locateYaml(text: string): LocatedYaml {
     // the parser looks for a key that stands twice by comparing each with all before it
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, version: '1.2' })
     const wrong = [...document.errors, ...document.warnings]
+    // the parser catches its own stack's overflow and goes on, reporting it wherever it stood
+    if (wrong.some(isOverflow)) return refused([{ offset: 0, message: TOO_DEEP }])
     if (wrong.length > 0) {
       return refused(wrong.map(({ message, pos }) => ({ offset: pos[0], message: plain(message) })))
     }
@@ -56,13 +58,19 @@ export function locateYaml(text: string): LocatedYaml {
     }
     return { value, lineOf, faults: [] }
   } catch (thrown) {
-    const isTooDeep = thrown instanceof RangeError
-    const message = isTooDeep ? TOO_DEEP : thrown instanceof Error ? plain(thrown.message) : 'unreadable'
+    const message = isOverflow(thrown) ? TOO_DEEP : thrown instanceof Error ? plain(thrown.message) : 'unreadable'
     return refused([{ offset: 0, message }])
   }
 }
 
 const TOO_DEEP = `nested deeper than ${MAX_DEPTH} levels`
+
+/** Whether it says that the stack was too small: the parser's own word, or the engine's, whose regular expressions throw a SyntaxError. */
+function isOverflow(fault: unknown): boolean {
+  if (!(fault instanceof Error)) return false
+  const isParsers = 'code' in fault && fault.code === 'RESOURCE_EXHAUSTION'
+  return isParsers || fault instanceof RangeError || / Stack overflow$/.test(fault.message)
+}
 
 interface Survey {
   /** Undefined for an empty file. */

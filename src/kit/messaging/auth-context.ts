@@ -12,6 +12,22 @@ export function authContext(asker: Asker | undefined): Readonly<Record<string, s
   return asker?.is === 'user' ? { authtype: PERSON, authid: encodeHeaderText(asker.subject) } : {}
 }
 
+/**
+ * An event's attributes without another's word on the person: where they say one and a person publishes, it is that person. A service is believed, as
+ * it tells for whom it acted.
+ */
+export function withTrueAuthContext(
+  attributes: Readonly<Record<string, string>>,
+  asker: Asker | undefined,
+): Readonly<Record<string, string>> {
+  if (asker?.is !== 'user' || !CLAIMS.some((name) => name in attributes)) return attributes
+  const { authid, authtype, authclaims, ...others } = attributes
+  return { ...others, ...authContext(asker) }
+}
+
+/** All that the extension has. */
+const CLAIMS = ['authtype', 'authid', 'authclaims']
+
 /** The person for whom an event came about; null when it says none. */
 export function personIn({ authtype, authid }: Readonly<Record<string, string>>): string | null {
   if (authtype !== PERSON || authid === undefined || authid === '') return null

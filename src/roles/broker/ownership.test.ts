@@ -39,6 +39,30 @@ describe('in token mode', () => {
     expect(await subscribe('payment', 'payment-service', 'order.created')).toBe(201)
   })
 
+  it('an event says no other person than who publishes it, in whatever form; a service tells whom it acted for', async () => {
+    await using broker = await runBroker({ askers })
+    const claims = { authid: 'victim', authtype: 'app_user', authclaims: 'admin' }
+    const event = { specversion: '1.0', source: '/x', type: 'claimed' }
+    const binary = { 'ce-specversion': '1.0', 'ce-source': '/x', 'ce-type': 'claimed', 'ce-id': 'b' }
+    const headers = Object.fromEntries(Object.entries(claims).map(([name, value]) => [`ce-${name}`, value]))
+    const forms: [string, unknown, object][] = [
+      ['/broker/publish/claimed', { ...event, ...claims, id: 's' }, { 'content-type': 'application/cloudevents+json' }],
+      ['/broker/publish/claimed', {}, { ...binary, ...headers }],
+      ['/broker/publish', `${JSON.stringify({ ...event, ...claims, id: 'n' })}\n`, {}],
+      ['/broker/publish', [{ ...event, ...claims, id: 'c' }], { 'content-type': 'application/cloudevents-batch+json' }],
+    ]
+    const { id } = (await call(broker, 'operator', 'POST', '/broker/subscriptions', { topic: 'claimed' })).body
+    for (const who of ['pretender', 'operator', 'shop'] as const) {
+      for (const [path, body, sent] of forms) {
+        expect((await call(broker, who, 'POST', path, body, sent)).status).toBe(202)
+        const pulled = await call(broker, 'operator', 'POST', `/broker/subscriptions/${id}/pull`, { max: 1 })
+        const { authid, authtype, authclaims } = pulled.body.messages[0].attributes
+        const own = { authid: who === 'operator' ? 'ops' : 'payment-service', authtype: 'app_user' }
+        expect({ authid, authtype, authclaims }).toEqual(who === 'shop' ? claims : own)
+      }
+    }
+  })
+
   it('nobody publishes to a topic of others, in whatever form', async () => {
     await using broker = await runBroker({ askers, config: { topics: { 'shop.>': { publish: ['shop-service'] } } } })
     const toPayment = { order: 403, payment: 202, shop: 403, pretender: 403, operator: 202 }

@@ -4,6 +4,7 @@ import type { Identity } from '../../kit/auth/identity.ts'
 import { wantSomebody } from '../../kit/auth/ownership.ts'
 import type { Scope } from '../../kit/auth/scopes.ts'
 import { AppError } from '../../kit/errors.ts'
+import { withTrueAuthContext } from '../../kit/messaging/auth-context.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
 import { type BrokerConfig, PLATFORM_TOPICS } from './config.ts'
 
@@ -24,8 +25,10 @@ export interface Ownership {
   readonly reservedTopics: readonly string[]
   /** Whose it is what the asker makes now; undefined for a local one and for an operator, who may have any. */
   owner(): string | undefined
-  /** Throws AppError `FORBIDDEN` for a message to a topic that belongs to others. */
-  checkPublish(messages: readonly Publication[]): void
+  /**
+   * The messages as the asker may publish them: none names another person. Throws AppError `FORBIDDEN` for one to a topic that belongs to others.
+   */
+  checkPublish(messages: readonly Publication[]): readonly Publication[]
   /** Throws AppError `FORBIDDEN` for a group with the name of a service that owns topics, unless that one asks. */
   checkGroup(group: string | undefined): void
   /** Throws AppError `FORBIDDEN` for a subscription that isn't the asker's. */
@@ -83,6 +86,9 @@ export function createOwnership(config: Pick<BrokerConfig, 'topics'>): Ownership
     checkPublish(messages) {
       const asker = restricted()
       if (asker) for (const { topic } of messages) checkTopic(topic, asker)
+      const sender = currentScope()?.asker
+      if (sender?.is !== 'user') return messages
+      return messages.map((message) => ({ ...message, attributes: withTrueAuthContext(message.attributes, sender) }))
     },
     checkGroup(group) {
       const asker = restricted()

@@ -43,8 +43,7 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: Publi
     async (c) => {
       const owner = ownership.owner()
       const message = readMessage(c.req.param('topic'), headersOf(c), await readBody(c), owner)
-      ownership.checkPublish([message])
-      const [receipt] = await publisher.publish([message], owner)
+      const [receipt] = await publisher.publish(ownership.checkPublish([message]), owner)
       return c.body(receiptJson(receipt, eventId(message)), 202, JSON_HEADERS)
     },
   )
@@ -62,8 +61,7 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: Publi
     async (c) => {
       const owner = ownership.owner()
       const messages = await readBatch(headersOf(c), await readBody(c, MAX_BATCH_BYTES), owner)
-      ownership.checkPublish(messages)
-      await publisher.publish(messages, owner)
+      await publisher.publish(ownership.checkPublish(messages), owner)
       return c.body(`{"accepted":${messages.length}}`, 202, JSON_HEADERS)
     },
   )

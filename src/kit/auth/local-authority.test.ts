@@ -350,6 +350,19 @@ describe('local authority', () => {
     'a word': () => 'token',
   }
 
+  it.each([
+    ['', []],
+    [' ', []],
+    ['\t', []],
+    ['\u00a0 \u0000', []],
+    ['  a:b   c:d ', ['a:b', 'c:d']],
+    ['a:b\tc:d "e" é', []],
+    ['x'.repeat(129), []],
+  ])('takes from the scope %j what are scopes', async (scope, scopes) => {
+    const token = forge(goodHeader(), { ...goodClaims(), scope })
+    expect((await authority.verify(token, AUDIENCE)).scopes).toEqual(new Set(scopes))
+  })
+
   it.each(Object.keys(attacks))('refuses %s', async (name) => {
     const token = attacks[name]?.() ?? ''
     await expect(authority.verify(token, AUDIENCE)).rejects.toMatchObject({

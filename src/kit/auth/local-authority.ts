@@ -41,11 +41,11 @@ const Claims = z.object({
   exp: z.number(),
   iat: z.number().optional(),
   jti: z.string().optional(),
-  /** RFC 8693 §4.2: names separated by single spaces. */
+  /** RFC 8693 §4.2: names separated by single spaces. What is no name allows nothing. */
   scope: z
     .string()
     .default('')
-    .transform((text) => text.split(' ').filter((name) => name !== '')),
+    .transform((text) => text.split(' ').filter((name) => SCOPE.test(name))),
   service: z.boolean().default(false),
   passes_on: z.boolean().default(false),
 })

@@ -20,14 +20,15 @@ export function identify(
   authority: Authority,
   service: string,
 ): Caller | Promise<Caller> {
-  if (access === 'public' && !BEARER.test(authorization ?? '')) return NOBODY
+  if (access === 'public' && (!authorization || OTHER_SCHEME.test(authorization))) return NOBODY
   const token = bearerToken(authorization)
   const known = authority.recall(token, service)
   if (known) return admitted(known, access)
   return authority.verify(token, service).then((identity) => admitted(identity, access))
 }
 
-const BEARER = /^bearer /i
+/** Credentials that are well formed and no bearer's (RFC 9110 §11.4): none of the gateway's business. */
+const OTHER_SCHEME = /^(?!bearer )[\w!#$%&'*+.^`|~-]+ +\S/i
 
 function admitted(identity: Identity, access: Access): Caller {
   if (identity.passesOn) {

@@ -258,9 +258,15 @@ describe('tokens', () => {
   })
 
   it('refuses a bad token even where none is needed', async () => {
-    expect((await gateway.fetch('/gateway/api/users', { headers: { authorization: 'Bearer x' } })).status).toBe(401)
+    for (const authorization of ['Bearer x', 'Bearer', 'Bearer\tx', 'Basic', 'x,y z']) {
+      expect([
+        authorization,
+        (await gateway.fetch('/gateway/api/users', { headers: { authorization } })).status,
+      ]).toEqual([authorization, 401])
+    }
     expect((await gateway.fetch('/gateway/api/users', { headers: { authorization: alice } })).status).toBe(200)
     expect(seen).toMatchObject([{ headers: { 'x-user-id': 'alice' } }])
+    expect((await gateway.fetch('/gateway/api/users', { headers: { authorization: 'Basic YTpi' } })).status).toBe(200)
   })
 
   it('refuses a token for somebody else', async () => {

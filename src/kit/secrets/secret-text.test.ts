@@ -113,6 +113,8 @@ describe('hideInText', () => {
     ['X-Api-Key: abc', 'X-Api-Key: [hidden]'],
     ['X-Auth-Token: abc', 'X-Auth-Token: [hidden]'],
     ['DBPASS=hunter2', 'DBPASS=[hidden]'],
+    ['registered whsec_abcdefghijklmnop123', 'registered [hidden]'],
+    ['ran ab -u ann:hunter2', 'ran ab -u ann:[hidden]'],
   ])('hides the secret of %s', (text, shown) => {
     expect(hideInText(text)).toBe(shown)
   })

@@ -83,6 +83,7 @@ export const Platform = z.strictObject({
       request_timeout_ms: z.int().min(1).max(3_600_000).default(30_000),
       requests_per_connection: z.int().min(1).max(10_000).default(32),
       held_requests: z.int().min(0).max(1_000_000).default(4_096),
+      held_body_bytes: z.int().min(1_048_576).max(17_179_869_184).default(67_108_864),
       max_connections: z.int().min(1).max(1_000_000).default(10_000),
       connections_share: z.number().min(0.001).max(1).default(0.5),
       waits: z.int().min(1).max(1_000_000).default(1_000),

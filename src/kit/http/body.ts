@@ -3,6 +3,7 @@ import type { Context } from 'hono'
 import { AppError } from '../errors.ts'
 import type { AppEnv } from '../role.ts'
 import { ByteBlocks } from './byte-blocks.ts'
+import type { Exchange } from './exchange.ts'
 import { inGreedyTurn } from './greedy-turns.ts'
 
 /** Largest request body in bytes unless a route says otherwise (1 MiB). */
@@ -19,7 +20,7 @@ const MAX_JSON_VALUES = 100_000
 
 /**
  * Reads a request's whole body, at most `maxBytes`. Throws AppError `BODY_TOO_LARGE` as soon as the limit is passed,
- * `INVALID_BODY` when the client goes away before the end, and `UNSUPPORTED_MEDIA_TYPE` for a compressed one: nothing is inflated.
+ * `INVALID_BODY` when the client goes away before the end, `UNAVAILABLE` when a role holds too many (held-bodies.ts), and `UNSUPPORTED_MEDIA_TYPE` for a compressed one: nothing is inflated.
  */
 export async function readBody(c: Context<AppEnv>, maxBytes = MAX_BODY_BYTES): Promise<Buffer> {
   const exchange = c.env?.exchange
@@ -27,7 +28,7 @@ export async function readBody(c: Context<AppEnv>, maxBytes = MAX_BODY_BYTES): P
     // asking the web Request for a header would have it build them all
     const { headers } = exchange.incoming
     checkHead(headers['content-encoding'], headers['content-length'], maxBytes)
-    return readIncoming(exchange.incoming, maxBytes)
+    return readIncoming(exchange, maxBytes)
   }
   checkHead(c.req.header('content-encoding'), c.req.header('content-length'), maxBytes)
   const body = Buffer.from(await c.req.arrayBuffer())
@@ -45,19 +46,31 @@ function checkHead(encoding: string | undefined, length: string | undefined, max
 }
 
 /** Reads straight from the socket's stream: a web Request around it would cost several times as much. */
-function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
+function readIncoming({ incoming, outgoing, bodies }: Exchange, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const body = new ByteBlocks()
     let size = 0
+    let isGivenUp = false
+    const giveUp = (fault: AppError) => {
+      isGivenUp = true
+      body.take()
+      reject(fault)
+    }
+    const held = bodies?.open(giveUp)
+    outgoing.once('close', () => held?.close())
     incoming.on('data', (chunk: Buffer) => {
       size += chunk.length
-      if (size <= maxBytes) body.push(chunk)
-      else {
-        body.take()
-        reject(tooLarge(maxBytes))
+      if (isGivenUp) return
+      if (size > maxBytes) {
+        held?.close()
+        giveUp(tooLarge(maxBytes))
+      } else {
+        body.push(chunk)
+        held?.grow(chunk.length)
       }
     })
     incoming.once('end', () => {
+      held?.arrive()
       const done = () => resolve(body.take())
       if (size < LARGE_BYTES) done()
       else

@@ -167,6 +167,40 @@ describe('a connection', () => {
     expect(most).toBeLessThanOrEqual(640 * 1_024)
   })
 
+  it('asks for a body only when it is read, and in its answer’s turn', async () => {
+    const { begun, port } = await serve()
+    const expecting = (path: number) =>
+      `POST /${path} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n`
+    const { seen, socket } = client(port, get(1) + expecting(2))
+    await expect.poll(() => begun.length).toBe(2)
+    const [first, second] = begun
+    second?.incoming.resume().once('end', () => answer(second))
+    expect(seen.text).toBe('')
+    if (first) answer(first)
+    await expect.poll(() => statusesIn(seen.text)).toEqual([200, 100])
+    socket.write(`12345${expecting(3)}`)
+    await expect.poll(() => begun.length).toBe(3)
+    const [, , third] = begun
+    third?.outgoing.writeHead(413, { 'content-length': 0 }).end()
+    await expect.poll(() => statusesIn(seen.text)).toEqual([200, 100, 200, 413])
+    expect(paths(seen.text)).toEqual([1, 2])
+  })
+
+  it('writes nothing into an answer that waits for its turn', async () => {
+    const { begun, port } = await serve()
+    const expecting = 'POST /2 HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n12345'
+    const { seen } = client(port, get(1) + expecting)
+    await expect.poll(() => begun.length).toBe(2)
+    const [first, second] = begun
+    second?.incoming.resume()
+    second?.outgoing.writeHead(200, { 'content-length': 70_000 }).end('x'.repeat(70_000))
+    await new Promise(setImmediate)
+    if (first) answer(first)
+    await expect.poll(() => seen.text.endsWith('x')).toBe(true)
+    expect(statusesIn(seen.text)).toEqual([200, 200])
+    expect(seen.text).not.toContain('100 Continue')
+  })
+
   it('is closed when more wait in the whole role than may', async () => {
     const { begun, port } = await serve({ requests_per_connection: 2, held_requests: 10 })
     const greedy = client(port, many(20))

@@ -32,6 +32,16 @@ export class ExchangeResponse extends ServerResponse<IncomingRequest> {
     this.#isSealed = true
   }
 
+  /**
+   * Tells a client that waits for it to send its body (100 Continue, RFC 9110 §10.1.1), when it is this answer's turn on its connection: said earlier
+   * it would stand in the middle of another's.
+   */
+  askForBody(): void {
+    if (this.headersSent || this.req.complete || this.destroyed) return
+    if (this.socket) this.writeContinue()
+    else this.once('socket', () => this.askForBody())
+  }
+
   override writeHead(status: number, message?: string | HeaderInput, headers?: HeaderInput): this {
     if (this.#isSealed) return this
     const given = typeof message === 'string' ? headers : message

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AppError } from '../errors.ts'
 import type { Scope } from '../telemetry/scope.ts'
+import type { HeldBodies } from './held-bodies.ts'
 
 /** One request and its answer as the outer chain and the gateway see them, on node:http level. */
 export interface Exchange {
@@ -11,6 +12,8 @@ export interface Exchange {
   readonly path: string
   /** Monotonic milliseconds. */
   readonly startedAt: number
+  /** What counts the bodies that its role holds. */
+  readonly bodies?: HeldBodies
   /** The request id given by the first layer. */
   requestId: string
   /** Its trace; set by the tracing layer. */

@@ -21,10 +21,23 @@ export class IncomingRequest extends IncomingMessage {
   #bytes = 0
   #received = 0
   #passesOn = false
+  #begin: (() => void) | undefined
 
   /** What is left of a body whose length was announced. */
   get bytesToCome(): number {
     return Math.max(0, (announcedLength(this) ?? 0) - this.#received)
+  }
+
+  /** Calls back, once, when somebody begins to read the body. */
+  whenRead(begin: () => void): void {
+    this.#begin = begin
+  }
+
+  override _read(size: number): void {
+    const begin = this.#begin
+    this.#begin = undefined
+    begin?.()
+    super._read(size)
   }
 
   override push(chunk: Buffer | null): boolean {

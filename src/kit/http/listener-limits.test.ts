@@ -34,6 +34,7 @@ describe('a listener’s limits', () => {
       request_timeout_ms: 30_000,
       requests_per_connection: 32,
       held_requests: 4_096,
+      held_body_bytes: 67_108_864,
       max_connections: 10_000,
       connections_share: 0.5,
     })

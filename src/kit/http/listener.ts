@@ -10,6 +10,7 @@ import { Connection, type ConnectionLimits, connectionOf } from './connection.ts
 import { Connections, type ConnectionsLimits } from './connections.ts'
 import type { Exchange, Layer } from './exchange.ts'
 import { ExchangeResponse } from './exchange-response.ts'
+import { HeldBodies } from './held-bodies.ts'
 import { IncomingRequest } from './incoming-request.ts'
 import { METHODS, malformedness, unservable } from './malformed.ts'
 import { portOf } from './port-of.ts'
@@ -31,6 +32,8 @@ export interface ListenerLimits extends ConnectionLimits, ConnectionsLimits {
   readonly request_timeout_ms: number
   /** Requests that came together with more than a connection may have under way, and wait for their turn. */
   readonly held_requests: number
+  /** Of all bodies that are in memory at once, bytes. */
+  readonly held_body_bytes: number
 }
 
 /** Where to listen, and what takes the requests. */
@@ -92,6 +95,7 @@ export async function listen({ host, port, limits, layers, app, handle, clock }:
   server.maxHeadersCount = limits.header_fields + 1
 
   const connections = new Connections(limits)
+  const bodies = new HeldBodies(limits.held_body_bytes)
   let held = 0
   const owner = {
     limits,
@@ -115,6 +119,7 @@ export async function listen({ host, port, limits, layers, app, handle, clock }:
       path: query < 0 ? url : url.slice(0, query),
       startedAt: clock.monotonic(),
       requestId: '',
+      bodies,
       scope: NO_SCOPE,
       route: 'unmatched',
       headers: draining || fault ? { connection: 'close' } : {},
@@ -128,7 +133,8 @@ export async function listen({ host, port, limits, layers, app, handle, clock }:
       answerProblem(exchange, fault)
       return
     }
-    if (incoming.headers.expect !== undefined && incoming.httpVersion === '1.1') outgoing.writeContinue()
+    if (incoming.headers.expect !== undefined && incoming.httpVersion === '1.1')
+      incoming.whenRead(() => outgoing.askForBody())
     runInScope(exchange.scope, () => {
       if (!handle?.(exchange)) void toHono(incoming, outgoing)
     })

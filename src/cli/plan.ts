@@ -70,7 +70,10 @@ export interface UnitName {
   readonly unit: string
 }
 
-/** The copies that a wish runs, in the catalog's order: `user`, `user-2` and so on. Throws AppError `USAGE` for copies of a role that doesn't run. */
+/** Roles of which each copy would know only what it was told itself: an instance registered at one is unknown to the other. */
+export const RUN_ALONE: readonly string[] = ['registry', 'config-server', 'log-server', 'broker']
+
+/** The copies that a wish runs, in the catalog's order: `user`, `user-2` and so on. Throws AppError `USAGE` for copies of a role that doesn't run, or runs alone. */
 export function unitNames({ only, scale }: Pick<Wish, 'only' | 'scale'>): readonly UnitName[] {
   const chosen = only ? ROLE_NAMES.filter((name) => only.includes(name)) : UP_ROLE_NAMES
   const left = [...scale.keys()].find((name) => !chosen.includes(name))
@@ -78,6 +81,14 @@ export function unitNames({ only, scale }: Pick<Wish, 'only' | 'scale'>): readon
     throw new AppError(
       'USAGE',
       `--scale: ${left} is not one of the roles to run (${chosen.join(', ')}); add it with --only`,
+    )
+  }
+  const alone = RUN_ALONE.find((name) => (scale.get(name) ?? 1) > 1)
+  if (alone !== undefined) {
+    const others = chosen.filter((name) => !RUN_ALONE.includes(name)).join(', ')
+    throw new AppError(
+      'USAGE',
+      `--scale: ${alone} runs alone, for its copies would not share what they know; ${others} may have copies`,
     )
   }
   return chosen.flatMap((role) =>

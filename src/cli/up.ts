@@ -13,7 +13,7 @@ const EXAMPLES = `
 Examples:
   $ msvc up
   $ msvc up --scale user=2,order=3
-  $ msvc up --only registry,user --port-offset 1000
+  $ msvc up --only registry,user --port-offset 1000 --data other
   $ msvc up --in-process --data /tmp/try`
 
 /** `msvc up`: the whole platform on this machine. */

@@ -13,7 +13,7 @@ export type Section = Listen & Readonly<Record<string, unknown>>
 
 /** The address of a service that runs elsewhere. Any host: whoever writes the configuration may name it. */
 const ServiceUrl = z.string().refine((text) => urlFault(text) === undefined, {
-  error: ({ input }) => `an address such as http://127.0.0.1:8500 is wanted, not ${urlFault(String(input))}`,
+  error: ({ input }) => `an address such as http://127.0.0.1:8500 is wanted; this is ${urlFault(String(input))}`,
 })
 
 /**

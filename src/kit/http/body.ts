@@ -5,6 +5,7 @@ import type { AppEnv } from '../role.ts'
 import { ByteBlocks } from './byte-blocks.ts'
 import type { Exchange } from './exchange.ts'
 import { inGreedyTurn } from './greedy-turns.ts'
+import { type HeldBody, UNCOUNTED_BYTES } from './held-bodies.ts'
 
 /** Largest request body in bytes unless a route says otherwise (1 MiB). */
 export const MAX_BODY_BYTES = 1_048_576
@@ -51,36 +52,41 @@ function readIncoming({ incoming, outgoing, bodies }: Exchange, maxBytes: number
     const body = new ByteBlocks()
     let size = 0
     let isGivenUp = false
+    let held: HeldBody | undefined
     const giveUp = (fault: AppError) => {
       isGivenUp = true
       body.take()
       reject(fault)
     }
-    const held = bodies?.open(giveUp)
-    outgoing.once('close', () => held?.close())
+    const hold = () => {
+      const opened = bodies?.open(giveUp)
+      outgoing.once('close', () => opened?.close())
+      return opened
+    }
     incoming.on('data', (chunk: Buffer) => {
       size += chunk.length
       if (isGivenUp) return
       if (size > maxBytes) {
         held?.close()
         giveUp(tooLarge(maxBytes))
-      } else {
-        body.push(chunk)
-        held?.grow(chunk.length)
+        return
       }
+      body.push(chunk)
+      if (size <= UNCOUNTED_BYTES) return
+      held ??= hold()
+      held?.grow(size)
     })
-    incoming.once('end', () => {
+    incoming.on('end', () => {
       held?.arrive()
-      const done = () => resolve(body.take())
-      if (size < LARGE_BYTES) done()
+      if (size < LARGE_BYTES) resolve(body.take())
       else
         inGreedyTurn(() => {
-          done()
+          resolve(body.take())
           return true
         })
     })
-    incoming.once('error', (cause) => reject(new AppError('INVALID_BODY', 'The body was cut off', { cause })))
-    incoming.once('close', () => {
+    incoming.on('error', (cause) => reject(new AppError('INVALID_BODY', 'The body was cut off', { cause })))
+    incoming.on('close', () => {
       if (!incoming.readableEnded) reject(new AppError('INVALID_BODY', 'The body was cut off'))
     })
   })

@@ -20,7 +20,7 @@ describe('HeldBodies', () => {
     slow.grow(40_000)
     quick.grow(30_000)
     expect(givenUp).toEqual(['slower'])
-    quick.grow(40_000)
+    quick.grow(70_000)
     expect(givenUp).toEqual(['slower', 'slow'])
     expect(bodies.bytes).toBe(70_000)
     for (const body of [slow, slower, quick, quick]) body.close()

@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts'
 
-/** Bodies up to this size aren't counted: the connections that carry them are. */
-const UNCOUNTED_BYTES = 4_096
+/** Bodies up to this size needn't be opened, and aren't counted: the connections that carry them are. */
+export const UNCOUNTED_BYTES = 4_096
 
 /**
  * What the bodies that a role has in memory may take together, from their first bytes until they are answered. When it is more, the one that has
@@ -55,7 +55,6 @@ export class HeldBodies {
 export class HeldBody {
   readonly #all: HeldBodies
   readonly #giveUp: (fault: AppError) => void
-  #size = 0
   #counted = 0
   #isClosed = false
 
@@ -64,12 +63,11 @@ export class HeldBody {
     this.#giveUp = giveUp
   }
 
-  /** Bytes of it have come. */
-  grow(bytes: number): void {
-    this.#size += bytes
-    if (this.#isClosed || this.#size <= UNCOUNTED_BYTES) return
-    const more = this.#size - this.#counted
-    this.#counted = this.#size
+  /** More of it has come. @param size bytes so far */
+  grow(size: number): void {
+    if (this.#isClosed || size <= UNCOUNTED_BYTES) return
+    const more = size - this.#counted
+    this.#counted = size
     this.#all.grew(this, more)
   }
 

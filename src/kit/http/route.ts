@@ -51,14 +51,15 @@ export function route<P extends ObjectSchema, Q extends ObjectSchema, B extends 
   const { params, query, body, maxBytes, invalid = INVALID } = spec
   const check = (schema: ObjectSchema, value: unknown, part: Part) =>
     parseInput(schema, value, (typeof invalid === 'string' ? invalid : invalid[part]) ?? INVALID)
-  async function checkInput(
-    c: Parameters<MiddlewareHandler<AppEnv, string, Valid<P, Q, B>>>[0],
-    next: () => Promise<void>,
-  ) {
+  type Input = Parameters<MiddlewareHandler<AppEnv, string, Valid<P, Q, B>>>[0]
+  async function checkBody(c: Input, next: () => Promise<void>, schema: B) {
+    c.req.addValidatedData('json', check(schema, parseJson(await readBody(c, maxBytes)), 'body'))
+    return next()
+  }
+  function checkInput(c: Input, next: () => Promise<void>) {
     if (params) c.req.addValidatedData('param', check(params, c.req.param(), 'params'))
     if (query) c.req.addValidatedData('query', check(query, c.req.query(), 'query'))
-    if (body) c.req.addValidatedData('json', check(body, parseJson(await readBody(c, maxBytes)), 'body'))
-    return next()
+    return body ? checkBody(c, next, body) : next()
   }
   return Object.assign(checkInput, { [uniqueSymbol]: { spec: describe(spec) }, [SCOPE]: spec.scope })
 }

@@ -59,13 +59,10 @@ export function innerChain(running: Running, options: ChainOptions): Hono<AppEnv
   const { service, summary, version, clock, log } = options
   const app = new Hono<AppEnv>()
   errors(app, log)
-  app.use(async function nameRoute(c, next) {
-    await next()
+  app.use(function nameRoute(c, next) {
     const { exchange } = c.env
-    const template = routePath(c, -1)
-    if (!exchange) return
-    if (isProbe(c.req.path)) exchange.route = c.req.path
-    else if (!template.endsWith('*')) exchange.route = template.replace(PATTERN, '')
+    if (exchange) exchange.route = isProbe(exchange.path) ? exchange.path : (nameOf(routePath(c, -1)) ?? exchange.route)
+    return next()
   })
   app.use(compression())
   // the last link: it takes what is behind it for the routes
@@ -74,6 +71,12 @@ export function innerChain(running: Running, options: ChainOptions): Hono<AppEnv
   app.route('/', openapi({ title: service, version, description: summary, app }))
   app.route('/', running.app)
   return app
+}
+
+/** The name of the route that a template stands for; undefined for what is no route of its own. */
+function nameOf(template: string): string | undefined {
+  if (template.endsWith('*')) return undefined
+  return template.includes('{') ? template.replace(PATTERN, '') : template
 }
 
 /** What a parameter must look like, in a template such as `/publish/:topic{.+}`: no part of its name. */

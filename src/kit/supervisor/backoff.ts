@@ -1,24 +1,31 @@
-/** How restarts are spaced (security.md, after systemd): the wait doubles with each failure and is forgotten after steady work. */
-export interface BackoffPolicy {
-  /** Wait after the first failure, milliseconds. */
-  readonly firstMs: number
-  readonly longestMs: number
-  /** Readiness this long wipes out earlier failures, milliseconds. */
-  readonly forgetMs: number
+/** Ends of a unit in a row that were of one kind: after it had been ready, or before it ever was. */
+export interface Ends {
+  readonly ready: boolean
+  readonly inARow: number
 }
 
-/** 100 ms doubling to 30 s, forgotten after 10 s of readiness: at most 10 starts in the first minute. */
-export const RESTART: BackoffPolicy = { firstMs: 100, longestMs: 30_000, forgetMs: 10_000 }
+export const NO_ENDS: Ends = { ready: false, inARow: 0 }
+
+/** Wait after the first end, milliseconds; doubled with each more in a row. */
+const FIRST_MS = 100
+/** What had been ready has somebody waiting for it: back within 2 s, what it takes to start included. The rest keeps a loop of crashes off a core. */
+const LONGEST_READY_MS = 500
+/** At most 10 starts in the first minute of what never gets ready (after systemd). */
+const LONGEST_MS = 30_000
+/** Readiness this long wipes out earlier ends, milliseconds. */
+const FORGET_MS = 10_000
 
 /**
- * Failures in a row after one more end, given how long the role had been ready before it.
- * @param readyMs 0 when it never became ready
+ * The ends in a row after one more.
+ * @param readyMs how long it had been ready before it; undefined when it never was
  */
-export function failuresAfter(failures: number, readyMs: number, policy: BackoffPolicy = RESTART): number {
-  return readyMs >= policy.forgetMs ? 1 : failures + 1
+export function endsAfter(ends: Ends, readyMs: number | undefined): Ends {
+  const ready = readyMs !== undefined
+  const isFirst = ready !== ends.ready || (ready && readyMs >= FORGET_MS)
+  return { ready, inARow: isFirst ? 1 : ends.inARow + 1 }
 }
 
-/** Milliseconds to wait before the next start, after this many failures in a row (1 or more). */
-export function restartDelay(failures: number, policy: BackoffPolicy = RESTART): number {
-  return Math.min(policy.longestMs, policy.firstMs * 2 ** (failures - 1))
+/** Milliseconds to wait before the next start. */
+export function restartDelay({ ready, inARow }: Ends): number {
+  return Math.min(ready ? LONGEST_READY_MS : LONGEST_MS, FIRST_MS * 2 ** (inARow - 1))
 }

@@ -120,6 +120,37 @@ describe('supervise', () => {
     await stop()
   })
 
+  it('boots the next copy while the registry is told of the end, and starts it afterwards', async () => {
+    const { launch, crash, events } = theatre()
+    const told = Promise.withResolvers<void>()
+    const { ready, stop, until, states } = run([plan('user')], launch, { onLost: () => told.promise })
+    await ready
+    crash('user')
+    await vi.waitUntil(() => events.filter((event) => event === 'launch user').length === 2)
+    expect(events.filter((event) => event === 'start user')).toHaveLength(1)
+    told.resolve()
+    await until(() => states().get('user')?.at === 'ready')
+    await stop()
+  })
+
+  it('has what was ready back within 2 s, whatever came before', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const died = new AppError('UNAVAILABLE', 'ended with SIGSEGV')
+    const { launch, crash } = theatre((_, life) => (life < 9 ? died : undefined))
+    const { ready, stop, states } = run([plan('user')], launch)
+    await vi.advanceTimersByTimeAsync(60_000)
+    await ready
+    for (let kill = 0; kill < 12; kill++) {
+      crash('user')
+      await vi.advanceTimersByTimeAsync(0)
+      expect(states().get('user')?.at).toBe('backing-off')
+      await vi.advanceTimersByTimeAsync(600)
+      expect(states().get('user')?.at).toBe('ready')
+    }
+    await stop()
+  })
+
   it('starts a copy again on the port it was given', async () => {
     const { launch, crash } = theatre()
     const { ready, stop, changes, until } = run([plan('user')], launch)

@@ -1,7 +1,7 @@
 import type { Clock } from '../../drivers/clock.ts'
 import { AppError } from '../errors.ts'
 import { aborted, pause } from '../pause.ts'
-import { failuresAfter, RESTART, restartDelay } from './backoff.ts'
+import { type Ends, endsAfter, NO_ENDS, restartDelay } from './backoff.ts'
 import type { Job, Launch, Member, Started } from './member.ts'
 import { wavesOf } from './order.ts'
 import { reasonOf, startFailure } from './reason.ts'
@@ -20,7 +20,7 @@ export type UnitState =
   | { readonly at: 'waiting' }
   | { readonly at: 'starting' }
   | ({ readonly at: 'ready'; readonly pid: number } & Started)
-  | { readonly at: 'backing-off'; readonly failures: number; readonly delayMs: number; readonly why: string }
+  | { readonly at: 'backing-off'; readonly delayMs: number; readonly why: string }
   | { readonly at: 'stopped' }
 
 /** A unit that came into another state. */
@@ -37,7 +37,7 @@ export interface SuperviseOptions {
   readonly clock: Clock
   /** Told of every change of state, in order. */
   readonly onChange: (change: UnitChange) => void
-  /** Told of a copy that ended by itself, before it is started again: the registry must forget it. Waited for up to half a second. */
+  /** Told of a copy that ended by itself, before the next one is started: the registry must forget it. Waited for up to half a second. */
   readonly onLost: (lost: Started) => Promise<void>
 }
 
@@ -57,9 +57,13 @@ const FORGET_MS = 500
 /** How one life of a unit went. */
 interface Life {
   readonly why: string
-  readonly readyMs: number
-  /** Where it was, if it became ready. */
-  readonly url?: string
+  /** Absent when it never became ready. */
+  readonly ready?: {
+    readonly ms: number
+    readonly url: string
+    /** Resolves when the registry has forgotten it, or was given time enough. */
+    readonly forgotten: Promise<void>
+  }
 }
 
 /**
@@ -83,12 +87,12 @@ export function supervise(options: SuperviseOptions): Supervision {
     onChange({ plan, life, state })
   }
 
-  /** One life of a unit, from launch to its end. Resolves with why it ended and how long it was ready. */
-  async function live(plan: UnitPlan, life: number): Promise<Life> {
+  /** One life of a unit, from launch to its end; it boots while the registry is told of the one before it. */
+  async function live(plan: UnitPlan, life: number, before: Life | undefined): Promise<Life> {
     const member = launch(plan.job.role, plan.unit)
     members.set(plan.unit, member)
-    await Promise.race([needsOf(plan), member.exited, whenStopping])
-    if (stopping.signal.aborted) return { why: await member.exited, readyMs: 0 }
+    await Promise.race([Promise.all([needsOf(plan), before?.ready?.forgotten]), member.exited, whenStopping])
+    if (stopping.signal.aborted) return { why: await member.exited }
     change(plan, life, { at: 'starting' })
     let started: Started
     try {
@@ -98,28 +102,33 @@ export function supervise(options: SuperviseOptions): Supervision {
       if (!vanished && !wasReady) failed.reject(startFailure(plan.unit, thrown))
       member.kill()
       const end = await member.exited
-      return { why: vanished ? end : reasonOf(thrown), readyMs: 0 }
+      return { why: vanished ? end : reasonOf(thrown) }
     }
     const since = clock.monotonic()
     change(plan, life, { at: 'ready', pid: member.pid, ...started })
     firstReady.get(plan.unit)?.resolve()
     const why = await member.exited
-    if (!stopping.signal.aborted)
-      await Promise.race([onLost(started).catch(() => {}), pause(FORGET_MS, stopping.signal)])
-    return { why, readyMs: clock.monotonic() - since, url: started.url }
+    const ready = { ms: clock.monotonic() - since, url: started.url, forgotten: forget(started) }
+    return { why, ready }
+  }
+
+  async function forget(lost: Started): Promise<void> {
+    if (stopping.signal.aborted) return
+    await Promise.race([onLost(lost).catch(() => {}), pause(FORGET_MS, stopping.signal)])
   }
 
   async function keep(plan: UnitPlan): Promise<void> {
-    let failures = 0
+    let ends: Ends = NO_ENDS
     let life = 0
+    let last: Life | undefined
     let next = plan
     while (!stopping.signal.aborted) {
-      const { why, readyMs, url } = await live(next, ++life)
-      next = url === undefined ? plan : onPortOf(plan, url)
+      last = await live(next, ++life, last)
+      if (last.ready) next = onPortOf(plan, last.ready.url)
       if (stopping.signal.aborted) break
-      failures = failuresAfter(failures, readyMs, RESTART)
-      const delayMs = restartDelay(failures)
-      change(plan, life, { at: 'backing-off', failures, delayMs, why })
+      ends = endsAfter(ends, last.ready?.ms)
+      const delayMs = restartDelay(ends)
+      change(plan, life, { at: 'backing-off', delayMs, why: last.why })
       await pause(delayMs, stopping.signal)
     }
     change(plan, life, { at: 'stopped' })

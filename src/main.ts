@@ -6,12 +6,12 @@ import { AppError } from './kit/errors.ts'
 import { ByteBlocks } from './kit/http/byte-blocks.ts'
 import type { ParentChannel } from './kit/supervisor/protocol.ts'
 
-/** A second signal ends the process at once; npm and some launchers send one keystroke twice, this close together. */
-const SAME_KEYSTROKE_MS = 500
+/** A second signal ends the process at once; npm and some launchers send one keystroke twice, this close together. No hand is so fast. */
+const SAME_KEYSTROKE_MS = 100
 /** How long what has nothing to stop may take for its last words once a signal came, and whoever reads the output to take them, milliseconds. */
 const LAST_WORDS_MS = 1_000
-/** How long a process may still take to stop once the one that holds it is gone, milliseconds. */
-const ORPHAN_MS = 3_000
+/** How long a process may still take to stop once the one that holds it is gone, milliseconds; what hangs is killed soon after (guard.ts). */
+const ORPHAN_MS = 400
 
 /** Runs the command line of this process, and ends it. */
 async function start(): Promise<void> {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { AppError } from '../errors.ts'
+import { createGuard } from './guard.ts'
 import { lineSplitter } from './lines.ts'
 import type { Job, Launch, Member, Started } from './member.ts'
 import { Report, type StartOrder } from './protocol.ts'
@@ -14,9 +15,10 @@ export interface ChildProcessOptions {
   readonly onLine: (unit: string, line: string) => void
 }
 
-/** Launches every copy as an operating-system process of its own. It ends when the channel to this process breaks. */
+/** Launches every copy as an operating-system process of its own. It ends when the channel to this process breaks, and is ended when it hangs then. */
 export function childProcesses({ command, suffix, environment, onLine }: ChildProcessOptions): Launch {
   const [program, ...args] = command
+  const guard = createGuard()
   return (role, unit) => {
     const child = spawn(program, [...args, role, ...suffix], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -26,6 +28,11 @@ export function childProcesses({ command, suffix, environment, onLine }: ChildPr
     for (const stream of [child.stdout, child.stderr]) {
       const lines = lineSplitter((line) => onLine(unit, line))
       stream?.on('data', (chunk: Buffer) => lines.push(chunk)).once('end', () => lines.end())
+    }
+    const { pid } = child
+    if (pid !== undefined) {
+      guard.watch(pid)
+      child.once('exit', () => guard.release(pid))
     }
     return memberOf(child)
   }

@@ -1,0 +1,63 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+
+/** A shell is on every system that can stop a process, and takes 1 MB. */
+const SHELL = '/bin/sh'
+/** Beyond what a process takes to stop by itself (main.ts), and within the second that it may outlive its supervisor, seconds. */
+const GRACE_S = 0.5
+/** Each line holds the processes that run now. The end of the input is the end of the supervisor, however it came. */
+const SCRIPT = `
+trap '' INT TERM HUP
+while read -r line; do pids=$line; done
+[ -n "$pids" ] && { sleep ${GRACE_S}; kill -9 $pids; }
+`
+
+/** Ends processes that outlive this one: one that hangs, such as a stopped one, doesn't see that its supervisor is gone. */
+export interface Guard {
+  /** From now on this process ends with this one. */
+  watch(pid: number): void
+  /** It has ended. */
+  release(pid: number): void
+}
+
+/**
+ * Makes a guard: a process beside this one for as long as there is something to watch. Where there is no shell it does nothing, and what hangs
+ * when this process is killed stays.
+ */
+export function createGuard(): Guard {
+  const pids = new Set<number>()
+  let shell: ChildProcess | undefined
+
+  function open(): ChildProcess {
+    const opened = spawn(SHELL, ['-c', SCRIPT, 'msvc-guard'], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      env: { PATH: '/usr/bin:/bin' },
+      // a session of its own, which Ctrl-C doesn't reach
+      detached: true,
+    })
+    const closed = () => {
+      if (shell === opened) shell = undefined
+    }
+    opened.once('error', closed).once('exit', closed)
+    opened.stdin?.on('error', closed)
+    opened.unref()
+    return opened
+  }
+
+  function tell() {
+    shell ??= open()
+    shell.stdin?.write(`${[...pids].join(' ')}\n`)
+    if (pids.size > 0) return
+    shell.stdin?.end()
+    shell = undefined
+  }
+
+  return {
+    watch(pid) {
+      pids.add(pid)
+      tell()
+    },
+    release(pid) {
+      if (pids.delete(pid)) tell()
+    },
+  }
+}

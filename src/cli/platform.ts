@@ -19,7 +19,7 @@ import { createProgress, type Progress } from './progress.ts'
 import { createStateFile, type RunState, stateOf } from './run-state.ts'
 import type { Session } from './session.ts'
 import { refuseSecondPlatform, refuseSharing } from './sole-use.ts'
-import { readyUnits, showProgress, tellChange } from './unit-reports.ts'
+import { knownUnits, showProgress, tellChange } from './unit-reports.ts'
 import type { UpFlags } from './up.ts'
 
 const GATEWAY = 'api-gateway'
@@ -67,7 +67,7 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
   const { settings } = configured
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
   const stateFile = createStateFile(settings.data)
-  const state = () => stateOf(io.pid, settings, readyUnits(supervision.states()))
+  const state = () => stateOf(io.pid, settings, knownUnits(supervision.states()))
   const supervision = supervise({
     plans,
     launch,

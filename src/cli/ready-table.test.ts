@@ -19,6 +19,7 @@ describe('readyText', () => {
     role: 'gateway',
     service: 'api-gateway',
     url: 'http://127.0.0.1:65535',
+    state: 'ready' as const,
     pid: 4_194_304,
   }
 

@@ -25,7 +25,7 @@ export interface ReadyOptions {
  * and are no wider than 80 columns but for the token's, which a terminal wraps by itself without breaking it.
  */
 export function readyText({ state, token, request, seed }: ReadyOptions): string {
-  const rows = state.roles.map(({ unit, service, url, pid }) => [unit, service, url, String(pid)])
+  const rows = state.roles.map(({ unit, service, url, pid }) => [unit, service, url, String(pid ?? '')])
   const table = columns([['ROLE', 'SERVICE', 'ADDRESS', 'PID'], ...rows])
   if (!request || token === undefined) return `\n${table}\n`
   const { method, url, host, makesUser } = request

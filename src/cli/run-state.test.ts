@@ -14,7 +14,7 @@ const state = (pid: number): RunState => ({
   pid,
   environment: 'production',
   auth: { mode: 'token', issuer: 'msvc' },
-  roles: [{ unit: 'user', role: 'user', service: 'user-service', url: 'http://127.0.0.1:1', pid }],
+  roles: [{ unit: 'user', role: 'user', service: 'user-service', url: 'http://127.0.0.1:1', state: 'ready', pid }],
 })
 const alive = () => true
 

@@ -12,7 +12,18 @@ export const RunState = z.object({
   environment: z.string(),
   /** What tokens its roles want. */
   auth: z.object({ mode: z.enum(['local', 'token']), issuer: z.string() }),
-  roles: z.array(z.object({ unit: z.string(), role: z.string(), service: z.string(), url: z.string(), pid: z.int() })),
+  /** All that was ready once; `silent`: it gives no sign of life, `down`: it ended and is started again. */
+  roles: z.array(
+    z.object({
+      unit: z.string(),
+      role: z.string(),
+      service: z.string(),
+      url: z.string(),
+      state: z.enum(['ready', 'silent', 'down']).default('ready'),
+      /** Absent while it is down. */
+      pid: z.int().optional(),
+    }),
+  ),
 })
 export type RunState = z.infer<typeof RunState>
 

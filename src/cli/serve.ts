@@ -78,7 +78,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   const { service: registered, url, port } = host
   const stateFile = states.createStateFile(settings.data, states.servedFile(name, port))
   try {
-    const unit = { unit: name, role: name, service: registered, url, pid: io.pid }
+    const unit = { unit: name, role: name, service: registered, url, state: 'ready' as const, pid: io.pid }
     stateFile.save(states.stateOf(io.pid, settings, [unit]))
     await stateFile.written()
     session.printJson({ role: name, service: registered, url, pid: io.pid })

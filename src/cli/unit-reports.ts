@@ -3,21 +3,34 @@ import type { Messages } from './messages.ts'
 import type { Progress } from './progress.ts'
 import type { RunState } from './run-state.ts'
 
-/** Who is ready now, in the order of the plan. */
-export function readyUnits(states: ReturnType<Supervision['states']>): RunState['roles'] {
-  return [...states].flatMap(([unit, state]) =>
-    state.at === 'ready'
-      ? [{ unit, role: unit.replace(/-\d+$/, ''), service: state.service, url: state.url, pid: state.pid }]
-      : [],
-  )
+/** All that was ready once and how it is now, in the order of the plan. */
+export function knownUnits(states: ReturnType<Supervision['states']>): RunState['roles'] {
+  return [...states].flatMap(([unit, state]): RunState['roles'] => {
+    const role = unit.replace(/-\d+$/, '')
+    if (state.at === 'ready' || state.at === 'silent') {
+      const { at, service, url, pid } = state
+      return [{ unit, role, service, url, state: at, pid }]
+    }
+    if (state.at !== 'starting' && state.at !== 'backing-off') return []
+    const { last } = state
+    return last ? [{ unit, role, service: last.service, url: last.url, state: 'down' }] : []
+  })
 }
 
-/** Tells the person what happens to a unit once it was ready: a line for each end and return. */
-export function tellChange({ plan: { unit }, state, life }: UnitChange, messages: Messages): void {
+/** Tells the person what happens to a unit once it was ready: a line for each end, silence and return. */
+export function tellChange({ plan, state, was, life }: UnitChange, messages: Messages): void {
+  const { unit, job } = plan
   if (state.at === 'backing-off') {
     messages.warn(`${unit} ended (${state.why}); it starts again in ${state.delayMs / 1_000} s`)
   }
-  if (state.at === 'ready' && life > 1) {
+  if (state.at === 'silent') {
+    const longest = `${job.settings.liveness_seconds} s (liveness_seconds)`
+    messages.warn(
+      `${unit} gives no sign of life (process ${state.pid}); after ${longest} it is ended and started again`,
+    )
+  }
+  if (state.at === 'ready' && was === 'silent') messages.success(`${unit} answers again (process ${state.pid})`)
+  else if (state.at === 'ready' && life > 1) {
     messages.success(`${unit} is ready again at ${state.url} (process ${state.pid})`)
   }
 }

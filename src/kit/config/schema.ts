@@ -93,6 +93,7 @@ export const Platform = z.strictObject({
     })
     .prefault({}),
   drain_seconds: z.int().min(0).max(3_600).default(10),
+  liveness_seconds: z.int().min(1).max(86_400).default(30),
 })
 
 /** The platform's part after loading: every default filled in, `data` an absolute path. */

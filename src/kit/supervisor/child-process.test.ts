@@ -43,6 +43,21 @@ describe('childProcesses', () => {
     expect(lines.toSorted()).toEqual(['user-2: one', 'user-2: three', 'user-2: two'])
   })
 
+  it('gives a sign of life when the process does', async () => {
+    const { launch } = launcher(
+      `${BOOT}process.on('message', ({ type }) => type === 'probe' && process.send({ type: 'alive' }))`,
+    )
+    const member = launch()
+    await member.probe()
+    process.kill(member.pid, 'SIGSTOP')
+    const silence = member.probe()
+    expect(member.probe()).toBe(silence)
+    process.kill(member.pid, 'SIGCONT')
+    await silence
+    member.kill()
+    await member.exited
+  })
+
   it('tells a refusal in the words of the role', async () => {
     const { launch } = launcher(
       `${BOOT}process.on('message', () => process.send({ type: 'refused', message: 'port 1 is taken' }))`,

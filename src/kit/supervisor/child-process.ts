@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts'
 import { createGuard } from './guard.ts'
 import { lineSplitter } from './lines.ts'
 import type { Job, Launch, Member, Started } from './member.ts'
-import { Report, type StartOrder } from './protocol.ts'
+import { type Order, Report } from './protocol.ts'
 
 export interface ChildProcessOptions {
   /** The program that runs one role, and its arguments up to the role's name, such as `['dist/msvc', 'serve']`. */
@@ -48,11 +48,15 @@ function memberOf(child: ChildProcess): Member {
   })
   const booted = Promise.withResolvers<void>()
   const started = Promise.withResolvers<Started>()
+  let asked: PromiseWithResolvers<void> | undefined
   // A copy that ends before anyone asked it to start is told of by `exited`.
   started.promise.catch(() => {})
   child.on('message', (message) => {
     const report = Report.safeParse(message).data
-    if (report?.type === 'booted') booted.resolve()
+    if (report?.type === 'alive') {
+      asked?.resolve()
+      asked = undefined
+    } else if (report?.type === 'booted') booted.resolve()
     else if (report?.type === 'ready')
       started.resolve({ service: report.service, instance: report.instance, url: report.url })
     else if (report?.type === 'refused') started.reject(new AppError('START_FAILED', report.message))
@@ -61,14 +65,21 @@ function memberOf(child: ChildProcess): Member {
     booted.resolve()
     started.reject(new AppError('UNAVAILABLE', `ended with ${how}`))
   })
+  // a child that is gone by now is told of by `exited`
+  const send = (order: Order) => void (child.connected && child.send(order, () => {}))
   return {
     pid: child.pid ?? 0,
     async start(job: Job) {
       await booted.promise
-      const order: StartOrder = { type: 'start', job }
-      // a child that is gone by now is told of by `exited`
-      if (child.connected) child.send(order, () => {})
+      send({ type: 'start', job })
       return started.promise
+    },
+    probe() {
+      if (!asked) {
+        asked = Promise.withResolvers()
+        send({ type: 'probe' })
+      }
+      return asked.promise
     },
     stop: () => void child.kill('SIGTERM'),
     kill: () => void child.kill('SIGKILL'),

@@ -18,6 +18,8 @@ export function inProcess(run: (job: Job) => Promise<RunningHost>, pid: number):
         const { service, instance, url } = await Promise.race([host, ended.promise.then(refuse)])
         return { service, instance, url }
       },
+      // it takes turns with whoever asks
+      probe: async () => {},
       stop() {
         const stopped = host?.then((running) => running.stop())
         if (stopped)

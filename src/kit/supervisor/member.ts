@@ -26,6 +26,8 @@ export interface Member {
    * refused (a taken port, a broken store), `UNAVAILABLE` when it ended without a word.
    */
   start(job: Job): Promise<Started>
+  /** Asks for a sign of life; resolves when it comes, which is never for one that hangs. Asked again before, it asks no second time. */
+  probe(): Promise<void>
   /** Asks it to drain and end. `exited` tells when it has. */
   stop(): void
   /** Ends it at once, whatever it is doing. */

@@ -6,16 +6,23 @@ export const Report = z.discriminatedUnion('type', [
   /** Loaded and waiting for `start`. */
   z.object({ type: z.literal('booted') }),
   z.object({ type: z.literal('ready'), service: z.string(), instance: z.string(), url: z.string() }),
+  /** The answer to a probe. */
+  z.object({ type: z.literal('alive') }),
   /** It refuses to start; the message is for people. */
   z.object({ type: z.literal('refused'), message: z.string() }),
 ])
 export type Report = z.infer<typeof Report> | ({ type: 'ready' } & Started)
 
-/** What the supervisor tells a role's process. */
-export interface StartOrder {
-  readonly type: 'start'
-  readonly job: Job
-}
+/** What the supervisor tells a role's process. The order comes from the process that started this one, with the same code: a job's shape is certain. */
+export const Order = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('start'),
+    job: z.custom<Job>((job) => typeof job === 'object' && job !== null),
+  }),
+  /** Asks whether it still takes turns: to be answered at once, with `alive`. */
+  z.object({ type: z.literal('probe') }),
+])
+export type Order = z.infer<typeof Order>
 
 /** The channel to the process that started this one. */
 export interface ParentChannel {

@@ -23,6 +23,7 @@ function theatre(refuse: (role: string, life: number) => AppError | undefined = 
   const events: string[] = []
   const lives = new Map<string, number>()
   const crash = new Map<string, () => void>()
+  const hanging = new Set<string>()
   const launch: Launch = (role, unit) => {
     const life = (lives.get(unit) ?? 0) + 1
     lives.set(unit, life)
@@ -42,16 +43,20 @@ function theatre(refuse: (role: string, life: number) => AppError | undefined = 
           url: `http://127.0.0.1:${port + (section.port ? 0 : life)}`,
         }
       },
+      probe: () => (hanging.has(unit) ? new Promise(() => {}) : Promise.resolve()),
       stop() {
         events.push(`stop ${unit}`)
         ended.resolve('exit code 0')
       },
-      kill: () => ended.resolve('SIGKILL'),
+      kill() {
+        hanging.delete(unit)
+        ended.resolve('SIGKILL')
+      },
       exited: ended.promise,
     }
     return member
   }
-  return { events, launch, crash: (unit: string) => crash.get(unit)?.() }
+  return { events, launch, crash: (unit: string) => crash.get(unit)?.(), hanging }
 }
 
 function run(plans: readonly UnitPlan[], launch: Launch, options: Partial<SuperviseOptions> = {}) {
@@ -149,6 +154,50 @@ describe('supervise', () => {
       expect(states().get('user')?.at).toBe('ready')
     }
     await stop()
+  })
+
+  it('ends and starts again what gives no sign of life, and says so meanwhile', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const { launch, hanging } = theatre()
+    const { ready, stop, states, changes } = run([plan('user')], launch)
+    await ready
+    hanging.add('user')
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(states().get('user')).toMatchObject({ at: 'silent', instance: 'user/1' })
+    hanging.delete('user')
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(states().get('user')).toMatchObject({ at: 'ready', instance: 'user/1' })
+    hanging.add('user')
+    await vi.advanceTimersByTimeAsync(33_000)
+    expect(states().get('user')).toMatchObject({ at: 'ready', instance: 'user/2' })
+    expect(changes.find(({ state }) => state.at === 'backing-off')?.state).toMatchObject({
+      why: 'no sign of life for 30 s',
+      last: { instance: 'user/1' },
+    })
+    hanging.add('user')
+    await vi.advanceTimersByTimeAsync(5_000)
+    // nothing of it can be waited for
+    await stop()
+  })
+
+  it('gives a unit that starts ten times as long', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const { launch, hanging } = theatre()
+    const stuck: Launch = (role, unit) => {
+      const member = launch(role, unit)
+      const start = () => member.exited.then((how) => Promise.reject(new AppError('UNAVAILABLE', how)))
+      return { ...member, start }
+    }
+    hanging.add('user')
+    const { ready, stop, changes } = run([plan('user')], stuck)
+    const refused = expect(ready).rejects.toMatchObject({ code: 'STOPPING' })
+    await vi.advanceTimersByTimeAsync(299_000)
+    expect(changes.map(({ state }) => state.at)).toEqual(['starting'])
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(changes[1]?.state).toMatchObject({ at: 'backing-off', why: 'no sign of life for 300 s' })
+    await Promise.all([stop(), refused])
   })
 
   it('starts a copy again on the port it was given', async () => {

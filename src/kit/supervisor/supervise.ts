@@ -2,6 +2,7 @@ import type { Clock } from '../../drivers/clock.ts'
 import { AppError } from '../errors.ts'
 import { aborted, pause } from '../pause.ts'
 import { type Ends, endsAfter, NO_ENDS, restartDelay } from './backoff.ts'
+import { endOf } from './liveness.ts'
 import type { Job, Launch, Member, Started } from './member.ts'
 import { wavesOf } from './order.ts'
 import { reasonOf, startFailure } from './reason.ts'
@@ -15,18 +16,22 @@ export interface UnitPlan {
   readonly job: Job
 }
 
-/** Where a unit is in its life. */
+/** Where a unit is in its life; `last`: what it was when it was ready, and where. */
 export type UnitState =
   | { readonly at: 'waiting' }
-  | { readonly at: 'starting' }
+  | { readonly at: 'starting'; readonly last?: Started }
   | ({ readonly at: 'ready'; readonly pid: number } & Started)
-  | { readonly at: 'backing-off'; readonly delayMs: number; readonly why: string }
+  /** It was ready, and gives no sign of life. */
+  | ({ readonly at: 'silent'; readonly pid: number } & Started)
+  | { readonly at: 'backing-off'; readonly delayMs: number; readonly why: string; readonly last?: Started }
   | { readonly at: 'stopped' }
 
 /** A unit that came into another state. */
 export interface UnitChange {
   readonly plan: UnitPlan
   readonly state: UnitState
+  /** Where it was before. */
+  readonly was: UnitState['at']
   /** How often it has been launched; above 1 it is back after an end. */
   readonly life: number
 }
@@ -53,22 +58,26 @@ export interface Supervision {
 /** Time beyond the drain after which a unit is killed, milliseconds. */
 const KILL_AFTER_MS = 2_000
 const FORGET_MS = 500
+/** How many times as long as a ready unit one may be silent that starts: repairing a large database keeps it from answering. */
+const STARTING_PATIENCE = 10
 
 /** How one life of a unit went. */
 interface Life {
   readonly why: string
   /** Absent when it never became ready. */
-  readonly ready?: {
-    readonly ms: number
-    readonly url: string
-    /** Resolves when the registry has forgotten it, or was given time enough. */
-    readonly forgotten: Promise<void>
-  }
+  readonly ready?: { readonly ms: number; readonly started: Started }
+}
+
+/** What a unit's earlier lives leave to the next. */
+interface Past {
+  readonly last?: Started
+  /** Resolves when the registry has forgotten it, or was given time enough. */
+  readonly forgotten?: Promise<void>
 }
 
 /**
- * Runs units: launches all at once, starts each when what it needs is ready, starts again what ends by itself (backoff.ts), and
- * stops in reverse order. A unit that refuses to start before the platform was ready once stops it all: the person who starts it must know.
+ * Runs units: launches all at once, starts each when what it needs is ready, starts again what ends by itself (backoff.ts) or
+ * hangs (liveness.ts), and stops in reverse order. A unit that refuses to start before the platform was ready once stops it all: the person who starts it must know.
  */
 export function supervise(options: SuperviseOptions): Supervision {
   const { plans, launch, clock, onChange, onLost } = options
@@ -83,17 +92,28 @@ export function supervise(options: SuperviseOptions): Supervision {
   let stopped: Promise<void> | undefined
 
   function change(plan: UnitPlan, life: number, state: UnitState) {
+    const was = states.get(plan.unit)?.at ?? 'waiting'
     states.set(plan.unit, state)
-    onChange({ plan, life, state })
+    onChange({ plan, life, state, was })
   }
 
   /** One life of a unit, from launch to its end; it boots while the registry is told of the one before it. */
-  async function live(plan: UnitPlan, life: number, before: Life | undefined): Promise<Life> {
+  async function live(plan: UnitPlan, life: number, { last, forgotten }: Past): Promise<Life> {
     const member = launch(plan.job.role, plan.unit)
     members.set(plan.unit, member)
-    await Promise.race([Promise.all([needsOf(plan), before?.ready?.forgotten]), member.exited, whenStopping])
-    if (stopping.signal.aborted) return { why: await member.exited }
-    change(plan, life, { at: 'starting' })
+    let isReady = false
+    const longestMs = plan.job.settings.liveness_seconds * 1_000
+    const end = endOf(member, {
+      longestMs: () => (isReady ? longestMs : longestMs * STARTING_PATIENCE),
+      onSilence(isSilent) {
+        const state = states.get(plan.unit)
+        if (state?.at === 'ready' || state?.at === 'silent')
+          change(plan, life, { ...state, at: isSilent ? 'silent' : 'ready' })
+      },
+    })
+    await Promise.race([Promise.all([needsOf(plan), forgotten]), member.exited, whenStopping])
+    if (stopping.signal.aborted) return { why: await end }
+    change(plan, life, { at: 'starting', ...(last && { last }) })
     let started: Started
     try {
       started = await member.start(plan.job)
@@ -101,15 +121,14 @@ export function supervise(options: SuperviseOptions): Supervision {
       const vanished = thrown instanceof AppError && thrown.code === 'UNAVAILABLE'
       if (!vanished && !wasReady) failed.reject(startFailure(plan.unit, thrown))
       member.kill()
-      const end = await member.exited
-      return { why: vanished ? end : reasonOf(thrown) }
+      return { why: vanished ? await end : reasonOf(thrown) }
     }
     const since = clock.monotonic()
+    isReady = true
     change(plan, life, { at: 'ready', pid: member.pid, ...started })
     firstReady.get(plan.unit)?.resolve()
-    const why = await member.exited
-    const ready = { ms: clock.monotonic() - since, url: started.url, forgotten: forget(started) }
-    return { why, ready }
+    const why = await end
+    return { why, ready: { ms: clock.monotonic() - since, started } }
   }
 
   async function forget(lost: Started): Promise<void> {
@@ -120,15 +139,18 @@ export function supervise(options: SuperviseOptions): Supervision {
   async function keep(plan: UnitPlan): Promise<void> {
     let ends: Ends = NO_ENDS
     let life = 0
-    let last: Life | undefined
     let next = plan
+    let past: Past = {}
     while (!stopping.signal.aborted) {
-      last = await live(next, ++life, last)
-      if (last.ready) next = onPortOf(plan, last.ready.url)
+      const { why, ready } = await live(next, ++life, past)
+      if (ready) {
+        next = onPortOf(plan, ready.started.url)
+        past = { last: ready.started, forgotten: forget(ready.started) }
+      }
       if (stopping.signal.aborted) break
-      ends = endsAfter(ends, last.ready?.ms)
+      ends = endsAfter(ends, ready?.ms)
       const delayMs = restartDelay(ends)
-      change(plan, life, { at: 'backing-off', delayMs, why: last.why })
+      change(plan, life, { at: 'backing-off', delayMs, why, ...(past.last && { last: past.last }) })
       await pause(delayMs, stopping.signal)
     }
     change(plan, life, { at: 'stopped' })
@@ -149,11 +171,15 @@ export function supervise(options: SuperviseOptions): Supervision {
       for (const member of members.values()) member.kill()
     }, drainMs + KILL_AFTER_MS)
     for (const wave of waves.toReversed()) {
-      const units = plans.filter(({ job }) => wave.includes(job.role)).map(({ unit }) => members.get(unit))
-      for (const member of units) member?.stop()
+      const leaving = plans.filter(({ job }) => wave.includes(job.role))
+      for (const { unit } of leaving) {
+        const member = members.get(unit)
+        if (states.get(unit)?.at === 'silent') member?.kill()
+        else member?.stop()
+      }
       // one stream that doesn't end must not eat up the time of those who come after
       const patience = pause((end - clock.monotonic()) / 2, over.signal)
-      await Promise.race([Promise.all(units.map((member) => member?.exited)), patience])
+      await Promise.race([Promise.all(leaving.map(({ unit }) => members.get(unit)?.exited)), patience])
     }
     await Promise.all(lives)
     clearTimeout(deadline)

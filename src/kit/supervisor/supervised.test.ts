@@ -41,6 +41,8 @@ describe('runSupervised', () => {
     await Promise.resolve().then(() => {})
     await expect.poll(() => heard.length).toBe(2)
     expect(heard[1]).toEqual({ type: 'ready', service: 'user-service', instance: 'i', url: 'http://x' })
+    tell({ type: 'probe' })
+    expect(heard[2]).toEqual({ type: 'alive' })
     stopping.abort()
     await over
     expect(stopped).toBe(true)

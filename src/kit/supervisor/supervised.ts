@@ -1,18 +1,11 @@
-import * as z from 'zod'
 import type { RunningHost } from '../host.ts'
 import type { Job } from './member.ts'
-import type { ParentChannel, Report } from './protocol.ts'
+import { Order, type ParentChannel, type Report } from './protocol.ts'
 import { reasonOf } from './reason.ts'
-
-/** The order comes from the process that started this one, with the same code: its shape is certain once its type is. */
-const Order = z.object({
-  type: z.literal('start'),
-  job: z.custom<Job>((job) => typeof job === 'object' && job !== null),
-})
 
 /**
  * The life of a role in a process under a supervisor: says that it is loaded, waits for `start`, runs the role, stops when the
- * signal fires. Resolves when all is closed, also when the role refused to start: the supervisor has been told why.
+ * signal fires; answers probes all the while. Resolves when all is closed, also when the role refused to start: the supervisor has been told why.
  */
 export async function runSupervised(
   parent: ParentChannel,
@@ -31,8 +24,9 @@ export async function runSupervised(
     { once: true },
   )
   parent.onMessage((message) => {
-    const order = Order.safeParse(message)
-    if (order.success) job.resolve(order.data.job)
+    const order = Order.safeParse(message).data
+    if (order?.type === 'start') job.resolve(order.job)
+    if (order?.type === 'probe') report({ type: 'alive' })
   })
   report({ type: 'booted' })
   const given = await job.promise

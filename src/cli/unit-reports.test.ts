@@ -1,0 +1,38 @@
+import { expect, it } from 'vitest'
+import { Platform } from '../kit/config/schema.ts'
+import type { UnitChange, UnitState } from '../kit/supervisor/supervise.ts'
+import { createMessages } from './messages.ts'
+import { knownUnits, tellChange } from './unit-reports.ts'
+
+const started = { service: 'user-service', instance: 'i', url: 'http://127.0.0.1:8001' }
+const unit = { unit: 'user-2', role: 'user', service: 'user-service', url: 'http://127.0.0.1:8001' }
+
+it('lists what was ready once, and how it is now', () => {
+  const states = new Map<string, UnitState>([['user-2', { at: 'ready', pid: 7, ...started }]])
+  expect(knownUnits(states)).toEqual([{ ...unit, state: 'ready', pid: 7 }])
+  states.set('user-2', { at: 'silent', pid: 7, ...started })
+  expect(knownUnits(states)).toEqual([{ ...unit, state: 'silent', pid: 7 }])
+  states.set('user-2', { at: 'backing-off', delayMs: 100, why: 'SIGKILL', last: started })
+  expect(knownUnits(states)).toEqual([{ ...unit, state: 'down' }])
+  states.set('user-2', { at: 'starting', last: started })
+  expect(knownUnits(states)).toEqual([{ ...unit, state: 'down' }])
+  states.set('user-2', { at: 'starting' })
+  expect(knownUnits(states)).toEqual([])
+})
+
+it('says that a role gives no sign of life, and that it is back', () => {
+  let said = ''
+  const write = (text: string) => {
+    said += text
+  }
+  const terminal = { isTTY: false, colour: false, columns: 80, write }
+  const job = { role: 'user', settings: Platform.parse({}), section: { host: '127.0.0.1', port: 0 }, registryUrl: '' }
+  const plan = { unit: 'user', needs: [], job }
+  const tell = (change: Pick<UnitChange, 'state' | 'was'>) =>
+    tellChange({ plan, life: 1, ...change }, createMessages(terminal, false))
+  tell({ state: { at: 'silent', pid: 7, ...started }, was: 'ready' })
+  tell({ state: { at: 'ready', pid: 7, ...started }, was: 'silent' })
+  expect(said).toMatch(
+    /user gives no sign of life \(process 7\); after 30 s \(liveness_seconds\) it is ended and started again\n.*user answers again \(process 7\)\n/,
+  )
+})

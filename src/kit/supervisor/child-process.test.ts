@@ -58,12 +58,12 @@ describe('childProcesses', () => {
     await member.exited
   })
 
-  it('tells a refusal in the words of the role', async () => {
+  it.each(['START_FAILED', 'CONFIG_INVALID'])('tells a refusal in the words of the role: %s', async (code) => {
     const { launch } = launcher(
-      `${BOOT}process.on('message', () => process.send({ type: 'refused', message: 'port 1 is taken' }))`,
+      `${BOOT}process.on('message', () => process.send({ type: 'refused', code: '${code}', message: 'port 1 is taken' }))`,
     )
     const member = launch()
-    await expect(member.start(job)).rejects.toMatchObject({ code: 'START_FAILED', message: 'port 1 is taken' })
+    await expect(member.start(job)).rejects.toMatchObject({ code, message: 'port 1 is taken' })
     member.kill()
     expect(await member.exited).toBe('SIGKILL')
   })

@@ -59,7 +59,7 @@ function memberOf(child: ChildProcess): Member {
     } else if (report?.type === 'booted') booted.resolve()
     else if (report?.type === 'ready')
       started.resolve({ service: report.service, instance: report.instance, url: report.url })
-    else if (report?.type === 'refused') started.reject(new AppError('START_FAILED', report.message))
+    else if (report?.type === 'refused') started.reject(new AppError(report.code, report.message))
   })
   void exited.then((how) => {
     booted.resolve()

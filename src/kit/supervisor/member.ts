@@ -23,7 +23,7 @@ export interface Member {
   readonly pid: number
   /**
    * Starts the role; resolves when it is ready. Rejects with an AppError: `START_FAILED` with the role's own words when it
-   * refused (a taken port, a broken store), `UNAVAILABLE` when it ended without a word.
+   * refused (a taken port, a broken store), `CONFIG_INVALID` where its configuration is to blame, `UNAVAILABLE` when it ended without a word.
    */
   start(job: Job): Promise<Started>
   /** Asks for a sign of life; resolves when it comes, which is never for one that hangs. Asked again before, it asks no second time. */

@@ -8,8 +8,12 @@ export const Report = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready'), service: z.string(), instance: z.string(), url: z.string() }),
   /** The answer to a probe. */
   z.object({ type: z.literal('alive') }),
-  /** It refuses to start; the message is for people. */
-  z.object({ type: z.literal('refused'), message: z.string() }),
+  /** It refuses to start; the message is for people, the code tells whether the configuration is to blame. */
+  z.object({
+    type: z.literal('refused'),
+    code: z.enum(['CONFIG_INVALID', 'START_FAILED']),
+    message: z.string(),
+  }),
 ])
 export type Report = z.infer<typeof Report> | ({ type: 'ready' } & Started)
 

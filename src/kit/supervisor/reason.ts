@@ -9,8 +9,12 @@ export function reasonOf(thrown: unknown): string {
   return `unexpected ${thrown.name}: ${first}`
 }
 
-/** A start that failed, as the person who asked for it is told: `user: port 8001 on 127.0.0.1 is taken …`. Wrong configuration stays so. */
+/** Which of the two codes of a failed start: wrong configuration stays that. */
+export function startCode(cause: unknown): 'CONFIG_INVALID' | 'START_FAILED' {
+  return cause instanceof AppError && cause.code === 'CONFIG_INVALID' ? cause.code : 'START_FAILED'
+}
+
+/** A start that failed, as the person who asked for it is told: `user: port 8001 on 127.0.0.1 is taken …`. */
 export function startFailure(unit: string, cause: unknown): AppError {
-  const misconfigured = cause instanceof AppError && cause.code === 'CONFIG_INVALID'
-  return new AppError(misconfigured ? 'CONFIG_INVALID' : 'START_FAILED', `${unit}: ${reasonOf(cause)}`, { cause })
+  return new AppError(startCode(cause), `${unit}: ${reasonOf(cause)}`, { cause })
 }

@@ -48,13 +48,17 @@ describe('runSupervised', () => {
     expect(stopped).toBe(true)
   })
 
-  it('tells why it does not start', async () => {
+  it.each([
+    [new AppError('START_FAILED', 'port 1 is taken'), 'START_FAILED'],
+    [new AppError('CONFIG_INVALID', 'port 1 is taken'), 'CONFIG_INVALID'],
+    [new AppError('UNAVAILABLE', 'port 1 is taken'), 'START_FAILED'],
+  ])('tells why it does not start: %s', async (fault, code) => {
     const { heard, tell, channel } = parent()
-    const refuse = () => Promise.reject(new AppError('START_FAILED', 'port 1 is taken'))
+    const refuse = () => Promise.reject(fault)
     const over = runSupervised(channel, refuse, new AbortController().signal)
     tell({ type: 'start', job: {} })
     await over
-    expect(heard.at(-1)).toEqual({ type: 'refused', message: 'port 1 is taken' })
+    expect(heard.at(-1)).toEqual({ type: 'refused', code, message: 'port 1 is taken' })
   })
 
   it('ends when it is stopped before it was started', async () => {

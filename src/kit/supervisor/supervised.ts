@@ -1,7 +1,7 @@
 import type { RunningHost } from '../host.ts'
 import type { Job } from './member.ts'
 import { Order, type ParentChannel, type Report } from './protocol.ts'
-import { reasonOf } from './reason.ts'
+import { reasonOf, startCode } from './reason.ts'
 
 /**
  * The life of a role in a process under a supervisor: says that it is loaded, waits for `start`, runs the role, stops when the
@@ -35,7 +35,7 @@ export async function runSupervised(
   try {
     host = await run(given)
   } catch (fault) {
-    report({ type: 'refused', message: reasonOf(fault) })
+    report({ type: 'refused', code: startCode(fault), message: reasonOf(fault) })
     return
   }
   report({ type: 'ready', service: host.service, instance: host.instance, url: host.url })

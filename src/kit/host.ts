@@ -10,7 +10,7 @@ import { createRemoteConfig } from './config/remote-config.ts'
 import type { Section, Settings } from './config/schema.ts'
 import type { Check, RoleContext } from './context.ts'
 import { openDataFolder } from './data-folder.ts'
-import { hostInUrl } from './discovery/address-rule.ts'
+import { printEndpoint } from './discovery/endpoint.ts'
 import { register } from './discovery/registration.ts'
 import { createDirectory } from './discovery/registry-directory.ts'
 import { AppError } from './errors.ts'
@@ -176,7 +176,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     })
     life.defer(() => listener.drain(settings.drain_seconds * 1000))
     await running.ready?.(life.signal)
-    const url = `http://${hostInUrl(section.host)}:${listener.port}`
+    const url = printEndpoint({ host: section.host, port: listener.port })
     enrol(listener)
     ready = true
     log.info(`${role.name} ready at ${url}`)

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { urlFault } from '../discovery/address-rule.ts'
+import { printEndpoint } from '../discovery/endpoint.ts'
 
 /** Where a role listens: the part of its section that every role has. Port 0 takes a free one. */
 export const Listen = z.strictObject({
@@ -102,5 +103,5 @@ export type Settings = z.infer<typeof Platform>
 /** Where a section's role is reached from this machine; a listener on every address is reached on the loopback one. */
 export function addressOf({ host, port }: Listen): string {
   const reached = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
-  return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`
+  return printEndpoint({ host: reached, port })
 }

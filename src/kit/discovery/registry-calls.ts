@@ -1,6 +1,7 @@
 import type { Authority } from '../auth/authority.ts'
 import { createIdSource } from '../telemetry/ids.ts'
 import { formatTraceparent } from '../telemetry/tracing.ts'
+import { parseEndpoints, printEndpoint } from './endpoint.ts'
 
 /** Where the registry is, and who calls it. */
 export interface RegistryCallsOptions {
@@ -24,7 +25,7 @@ const HOUSEKEEPING: ReadonlySet<string> = new Set(['/registry/heartbeat', '/regi
  * @returns a function like `fetch`, with a path; it rejects as `fetch` does
  */
 export function registryCalls({ registryUrl, service, agent, authority }: RegistryCallsOptions) {
-  const addresses = splitAddresses(registryUrl)
+  const addresses = parseEndpoints(registryUrl).map(printEndpoint)
   const nextId = createIdSource(16)
   let current = 0
 
@@ -45,12 +46,4 @@ export function registryCalls({ registryUrl, service, agent, authority }: Regist
       throw fault
     }
   }
-}
-
-/** The addresses in a list separated by commas, without blanks and slashes at their ends. */
-export function splitAddresses(list: string): readonly string[] {
-  return list
-    .split(',')
-    .map((address) => address.trim().replace(/\/+$/, ''))
-    .filter((address) => address !== '')
 }

@@ -5,9 +5,10 @@ import { followEvents } from '../http/event-source.ts'
 import type { Log } from '../telemetry/log.ts'
 import { refusedHost } from './address-rule.ts'
 import type { Directory, Instance } from './directory.ts'
+import { parseEndpoint, printEndpoint } from './endpoint.ts'
 import { KnownInstances } from './known-instances.ts'
 import { Outage } from './outage.ts'
-import { type RegistryCallsOptions, registryCalls, splitAddresses } from './registry-calls.ts'
+import { type RegistryCallsOptions, registryCalls } from './registry-calls.ts'
 import { Down, Snapshot, Up, WATCH_EVENTS } from './watch-events.ts'
 
 /** How long an instance that a restarted registry does not know (yet) is kept, milliseconds: more than a heartbeat. */
@@ -148,7 +149,8 @@ export function createDirectory(options: DirectoryOptions): RegistryDirectory {
 
 function staticInstances(statics: Readonly<Record<string, string>>): ReadonlyMap<string, readonly Instance[]> {
   const lists = Object.entries(statics).map(([service, list]) => {
-    const instances = splitAddresses(list).map((address) => staticInstance(service, address))
+    const addresses = list.split(',').map((address) => address.trim())
+    const instances = addresses.filter(Boolean).map((address) => staticInstance(service, address))
     return [service, Object.freeze(instances)] as const
   })
   return new Map(lists.filter(([, list]) => list.length > 0))
@@ -161,13 +163,15 @@ function staticInstance(service: string, address: string): Instance {
       `The address of ${service} is no URL: ${address}; write it as http://host:port`,
     )
   }
-  const { hostname, port, protocol, origin, pathname } = new URL(address)
+  const endpoint = parseEndpoint(address)
+  const { host, port } = endpoint
+  const url = printEndpoint(endpoint)
   return Object.freeze({
-    id: `static:${service}:${address}`,
+    id: `static:${service}:${url}`,
     service_name: service,
-    host: hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port),
-    url: `${origin}${pathname === '/' ? '' : pathname}`,
+    host,
+    port,
+    url,
     tags: [],
     metadata: {},
   })

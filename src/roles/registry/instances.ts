@@ -1,6 +1,6 @@
 import type { Clock } from '../../drivers/clock.ts'
-import { hostInUrl } from '../../kit/discovery/address-rule.ts'
 import type { Instance } from '../../kit/discovery/directory.ts'
+import { printEndpoint } from '../../kit/discovery/endpoint.ts'
 import { AppError } from '../../kit/errors.ts'
 import { hideInText } from '../../kit/secrets/secret-text.ts'
 import { hideSecrets } from '../../kit/secrets/secret-values.ts'
@@ -111,7 +111,7 @@ export class Instances {
     const known = this.find(given)
     if (!known) this.#checkRoom(given.service_name)
     const { service_name, host, port, tags, metadata, health_check_url: healthCheckUrl } = given
-    const url = `http://${hostInUrl(host)}:${port}`
+    const url = printEndpoint({ host, port })
     const id = known?.instance.id ?? newId()
     const instance = withoutSecrets({ id, service_name, host, port, url, tags, metadata })
     const sameCheck = known !== undefined && known.healthCheckUrl === healthCheckUrl

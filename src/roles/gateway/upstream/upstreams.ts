@@ -1,6 +1,7 @@
 import type { Clock } from '../../../drivers/clock.ts'
-import { hostInUrl, refusedHost } from '../../../kit/discovery/address-rule.ts'
+import { refusedHost } from '../../../kit/discovery/address-rule.ts'
 import type { Directory, Instance } from '../../../kit/discovery/directory.ts'
+import { authorityOf } from '../../../kit/discovery/endpoint.ts'
 import { InstancePool, type PoolLimits } from './pool.ts'
 
 /** Milliseconds for connecting. */
@@ -51,10 +52,9 @@ export function createUpstreams({ directory, clock, limits }: UpstreamsOptions):
 
   function open(key: string, { host, port, service_name }: Instance): InstancePool | undefined {
     if (refusedHost(host) !== undefined) return undefined
-    const authority = `${hostInUrl(host)}:${port}`
     const pool = new InstancePool(
       { host, port, connectTimeoutMs: CONNECT_TIMEOUT_MS, idleMs: IDLE_MS, clock },
-      authority,
+      authorityOf({ scheme: 'http', host, port }),
       { ...limits, maxIdle: MAX_IDLE, maxWaiting: MAX_WAITING, maxWaitingUploads: MAX_WAITING_UPLOADS },
     )
     pools.set(key, { pool, service: service_name })

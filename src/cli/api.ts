@@ -4,6 +4,7 @@ import { createAuthority } from '../kit/auth/local-authority.ts'
 import type { Scope } from '../kit/auth/scopes.ts'
 import { isRecord } from '../kit/config/locate.ts'
 import { addressOf } from '../kit/config/schema.ts'
+import { parseEndpoints, printEndpoint } from '../kit/discovery/endpoint.ts'
 import { AppError } from '../kit/errors.ts'
 import { configureClient, type Reached, requireDataFolder } from './configuration.ts'
 import type { Session } from './session.ts'
@@ -39,7 +40,8 @@ export function locate(name: string, { settings, sections, roles, running }: Rea
   const service = role?.service ?? name
   const section = sections[name]
   const units = running.flatMap((state) => state.roles)
-  const found = settings.services[service] ?? units.find((unit) => unit.service === service)?.url
+  const [fixed] = parseEndpoints(settings.services[service] ?? '')
+  const found = fixed ? printEndpoint(fixed) : units.find((unit) => unit.service === service)?.url
   return found ?? (section ? addressOf(section) : 'http://127.0.0.1')
 }
 

@@ -1,23 +1,26 @@
-import { ofetch } from 'ofetch'
 import type { Authority } from '../kit/auth/authority.ts'
+import { parseEndpoint } from '../kit/discovery/endpoint.ts'
+import { registryCalls } from '../kit/discovery/registry-calls.ts'
 import type { Started } from '../kit/supervisor/member.ts'
 
 const TIMEOUT_MS = 400
 
 /**
  * Tells the registry of a copy that ended without saying goodbye, so that nobody is sent to it until its lease runs out. Rejects when the
- * registry can't be told; then the lease does it.
+ * registry can't be reached; then the lease does it.
  */
-export async function forgetInstance(lost: Started, registryUrl: string, authority: Authority): Promise<void> {
-  const { hostname, port } = new URL(lost.url)
-  const headers: Record<string, string> = {}
-  if (authority.mode === 'token')
-    headers.authorization = `Bearer ${await authority.serviceToken(lost.service, 'registry')}`
-  await ofetch(`${registryUrl}/registry/deregister`, {
+export async function forgetInstance(
+  { service, url }: Started,
+  registryUrl: string,
+  authority: Authority,
+): Promise<void> {
+  const { host, port } = parseEndpoint(url)
+  const call = registryCalls({ registryUrl, service, authority })
+  const answer = await call('/registry/deregister', {
     method: 'POST',
-    headers,
-    body: { service_name: lost.service, host: hostname.replaceAll(/[[\]]/g, ''), port: Number(port) },
-    retry: 0,
-    timeout: TIMEOUT_MS,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ service_name: service, host, port }),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
   })
+  await answer.body?.cancel()
 }

@@ -1,6 +1,5 @@
 import * as z from 'zod'
-import { urlFault } from '../discovery/address-rule.ts'
-import { printEndpoint } from '../discovery/endpoint.ts'
+import { endpointsFault, printEndpoint } from '../discovery/endpoint.ts'
 
 /** Where a role listens: the part of its section that every role has. Port 0 takes a free one. */
 export const Listen = z.strictObject({
@@ -12,9 +11,10 @@ export type Listen = z.infer<typeof Listen>
 /** A role's whole section: where it listens, and what its own schema says. */
 export type Section = Listen & Readonly<Record<string, unknown>>
 
-/** The address of a service that runs elsewhere. Any host: whoever writes the configuration may name it. */
-const ServiceUrl = z.string().refine((text) => urlFault(text) === undefined, {
-  error: ({ input }) => `an address such as http://127.0.0.1:8500 is wanted; this is ${urlFault(String(input))}`,
+/** The addresses of a service that runs elsewhere, separated by commas. Any host: whoever writes the configuration may name it. */
+const ServiceUrls = z.string().refine((list) => endpointsFault(list) === undefined, {
+  error: ({ input }) =>
+    `an address such as http://127.0.0.1:8500 or https://shop.example/base is wanted; this is ${endpointsFault(String(input))}`,
 })
 
 /**
@@ -66,7 +66,7 @@ export const Platform = z.strictObject({
   store: z.string().min(1).default('sqlite:'),
   bus: z.string().min(1).default('embedded:'),
   cache: z.string().min(1).default('memory:'),
-  services: z.record(z.string(), ServiceUrl).default({}),
+  services: z.record(z.string(), ServiceUrls).default({}),
   client: z
     .strictObject({
       timeout_ms: z.int().min(1).max(600_000).default(5_000),

@@ -1,4 +1,4 @@
-import { canonicalHost, hostInUrl } from './address-rule.ts'
+import { canonicalHost, hostInUrl, urlFault } from './address-rule.ts'
 
 /** Where a service is called: all that an address says, so that nobody keeps a part of it. TLS is what `https` means. */
 export interface Endpoint {
@@ -12,7 +12,28 @@ export interface Endpoint {
 
 const DEFAULT_PORTS = { http: 80, https: 443 } as const
 
-/** Reads the address of a service. Throws TypeError for what is no URL: check it with `urlFault` first. */
+/**
+ * What is wrong with a list of addresses, separated by commas; undefined when nothing is. What would not be called as it is written is refused:
+ * a query, which is each request's own, and a user name.
+ * @example endpointsFault('https://bob:pw@shop.example/base') // 'a URL with a user name in it'
+ */
+export function endpointsFault(list: string): string | undefined {
+  const addresses = addressesIn(list)
+  if (addresses.length === 0) return 'empty'
+  for (const address of addresses) {
+    const fault = urlFault(address) ?? endpointFault(address)
+    if (fault !== undefined) return fault
+  }
+  return undefined
+}
+
+function endpointFault(address: string): string | undefined {
+  if (/^[^/]*\/\/[^/?]*@/.test(address)) return 'a URL with a user name in it'
+  if (address.includes('?')) return 'a URL with a query'
+  return new URL(address).port === '0' ? 'a URL with port 0' : undefined
+}
+
+/** Reads the address of a service. Throws TypeError for what is no URL: check it with `endpointsFault` first. */
 export function parseEndpoint(text: string): Endpoint {
   const { protocol, hostname, port, pathname } = new URL(text)
   const scheme = protocol === 'https:' ? 'https' : 'http'
@@ -26,8 +47,11 @@ export function parseEndpoint(text: string): Endpoint {
 
 /** Reads a list of addresses, separated by commas. */
 export function parseEndpoints(list: string): readonly Endpoint[] {
-  const addresses = list.split(',').map((address) => address.trim())
-  return addresses.filter((address) => address !== '').map(parseEndpoint)
+  return addressesIn(list).map(parseEndpoint)
+}
+
+function addressesIn(list: string): readonly string[] {
+  return list.split(/ *, */).filter((address) => address !== '')
 }
 
 /** Host and port as a Host header has them (RFC 9110 §7.2): without the port where it is the scheme's own. */

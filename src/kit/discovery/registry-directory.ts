@@ -5,7 +5,7 @@ import { followEvents } from '../http/event-source.ts'
 import type { Log } from '../telemetry/log.ts'
 import { refusedHost } from './address-rule.ts'
 import type { Directory, Instance } from './directory.ts'
-import { parseEndpoint, printEndpoint } from './endpoint.ts'
+import { type Endpoint, endpointsFault, parseEndpoint, parseEndpoints, printEndpoint } from './endpoint.ts'
 import { KnownInstances } from './known-instances.ts'
 import { Outage } from './outage.ts'
 import { type RegistryCallsOptions, registryCalls } from './registry-calls.ts'
@@ -63,10 +63,11 @@ export function createDirectory(options: DirectoryOptions): RegistryDirectory {
     dropTimer.unref()
   }
 
-  function isCallable({ service_name, host }: Instance): boolean {
-    const refused = refusedHost(host)
+  function isCallable({ service_name, host, url }: Instance): boolean {
+    // the host that is told and the one that is called may differ: both count
+    const refused = refusedHost(host) ?? endpointsFault(url) ?? refusedHost(parseEndpoint(url).host)
     if (refused !== undefined)
-      log.error(`the registry names an address of ${service_name} that is refused: ${refused}`, { host })
+      log.error(`the registry names an address of ${service_name} that is refused: ${refused}`, { host, url })
     return refused === undefined
   }
 
@@ -148,22 +149,20 @@ export function createDirectory(options: DirectoryOptions): RegistryDirectory {
 }
 
 function staticInstances(statics: Readonly<Record<string, string>>): ReadonlyMap<string, readonly Instance[]> {
-  const lists = Object.entries(statics).map(([service, list]) => {
-    const addresses = list.split(',').map((address) => address.trim())
-    const instances = addresses.filter(Boolean).map((address) => staticInstance(service, address))
-    return [service, Object.freeze(instances)] as const
-  })
-  return new Map(lists.filter(([, list]) => list.length > 0))
+  const given = Object.entries(statics).filter(([, list]) => list !== '')
+  return new Map(
+    given.map(([service, list]) => {
+      const fault = endpointsFault(list)
+      if (fault !== undefined) {
+        const message = `The address of ${service} is ${fault}; write it as http://host:port, with a base path where it has one`
+        throw new AppError('CONFIG_INVALID', message)
+      }
+      return [service, Object.freeze(parseEndpoints(list).map((endpoint) => staticInstance(service, endpoint)))]
+    }),
+  )
 }
 
-function staticInstance(service: string, address: string): Instance {
-  if (!/^https?:\/\//i.test(address) || !URL.canParse(address)) {
-    throw new AppError(
-      'CONFIG_INVALID',
-      `The address of ${service} is no URL: ${address}; write it as http://host:port`,
-    )
-  }
-  const endpoint = parseEndpoint(address)
+function staticInstance(service: string, endpoint: Endpoint): Instance {
   const { host, port } = endpoint
   const url = printEndpoint(endpoint)
   return Object.freeze({

@@ -51,6 +51,7 @@ describe('GatewayConfig', () => {
     [route({ prefix: '/a/../b' })],
     [route({ prefix: '/a?b' })],
     [route({ prefix: '/ab', strip_prefix: '/a' })],
+    [route({ upstream: 'http://127.0.0.1:8001' })],
     [route({ methods: { TRACE: 'public' } })],
     [route({ methods: { GET: 'open' } })],
     [route({ methods: { GET: [] } })],

@@ -29,12 +29,18 @@ const Limit = z.strictObject({
   burst: z.int().min(1).max(1_000_000),
 })
 
+/** A service's registered name. */
+const Upstream = z
+  .string()
+  .regex(/^[\w.-]+$/)
+  .meta({ expected: 'the name of a service, whose address, where it has a fixed one, stands in services' })
+
 const Milliseconds = z.int().min(1).max(3_600_000)
 const BodyLimit = z.int().min(0).max(1_099_511_627_776)
 
 const RouteConfig = z.strictObject({
   prefix: Prefix,
-  upstream: z.string().min(1),
+  upstream: Upstream,
   strip_prefix: z.union([z.literal(''), Prefix]).default(''),
   methods: z.partialRecord(z.enum(METHODS), Access),
   deadline_ms: Milliseconds.optional(),

@@ -18,6 +18,7 @@ import type { RequestOrigin } from './request-origin.ts'
 import { mayRetry } from './retry-policy.ts'
 import type { Route } from './route-table.ts'
 import { forward, type Outcome } from './upstream/forward.ts'
+import type { InstancePool } from './upstream/pool.ts'
 import type { ResponseHead } from './upstream/response-head.ts'
 import type { Upstreams } from './upstream/upstreams.ts'
 import { UNWATCHED, type Watchdog, type Watched } from './upstream/watchdog.ts'
@@ -67,6 +68,8 @@ class Dispatch implements Watched {
   #serviceToken: string | undefined
   #attempts = 0
   #pick: Pick | undefined
+  /** Of the instance it was sent to last. */
+  #basePath = ''
   /** Instances it failed on. */
   #failed: Set<Instance> | undefined
 
@@ -130,11 +133,12 @@ class Dispatch implements Watched {
     }
     this.#attempts++
     this.#pick = pick
+    this.#basePath = pool.basePath
     forward({
       pool,
       outgoing: exchange.outgoing,
       method: exchange.method,
-      head: this.#head(pool.authority),
+      head: this.#head(pool),
       body: this.#body,
       caller: this.#caller,
       bodyLimit: route.body_limit,
@@ -147,7 +151,7 @@ class Dispatch implements Watched {
     })
   }
 
-  #head(authority: string): string {
+  #head({ authority, basePath }: InstancePool): string {
     const { headers, clock } = this.#tools
     const { exchange, origin, target } = this.#request
     const { incoming, method, requestId, scope } = exchange
@@ -159,12 +163,16 @@ class Dispatch implements Watched {
       serviceToken: this.#serviceToken,
       waitMs: Math.max(1, Math.floor(this.dueAt - clock.monotonic())),
     })
-    return `${method} ${target} HTTP/1.1\r\n${lines}${framingLine(this.#body, method)}\r\n`
+    return `${method} ${basePath}${target} HTTP/1.1\r\n${lines}${framingLine(this.#body, method)}\r\n`
   }
 
   readonly #responseHeaders = (head: ResponseHead): string[] => {
     const { exchange, route } = this.#request
-    return publishReferences(this.#tools.headers.response(head.rawHeaders, exchange.headers), route.strip_prefix)
+    return publishReferences(
+      this.#tools.headers.response(head.rawHeaders, exchange.headers),
+      route.strip_prefix,
+      this.#basePath,
+    )
   }
 
   readonly #onDone = (outcome: Outcome): void => {

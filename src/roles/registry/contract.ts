@@ -8,6 +8,13 @@ export const ServiceName = z
 const Port = z.int().min(1).max(65_535)
 const Host = z.string().min(1).max(255)
 
+/** Where an instance's paths begin: whole segments that every program reads the same, so none with dots alone or percent-encoding. */
+const BasePath = z
+  .string()
+  .max(255)
+  .regex(/^(?:\/(?!\.{1,2}(?:\/|$))[\w.~!$&'()*+,=:@-]+)*\/?$/, 'a path such as /shop')
+  .transform((path) => path.replace(/\/$/, ''))
+
 /** Characters that an instance's tags and metadata may have together: every watcher is told those of all instances at once. */
 const MAX_DESCRIPTION = 4_096
 
@@ -17,6 +24,8 @@ export const Registration = z
     service_name: ServiceName,
     host: Host,
     port: Port,
+    scheme: z.enum(['http', 'https']).default('http'),
+    base_path: BasePath.default(''),
     tags: z.array(z.string().max(128)).max(32).default([]),
     metadata: z
       .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/), z.string().max(1_024))

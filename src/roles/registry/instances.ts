@@ -110,8 +110,8 @@ export class Instances {
     const { clock, limits, newId } = this.#options
     const known = this.find(given)
     if (!known) this.#checkRoom(given.service_name)
-    const { service_name, host, port, tags, metadata, health_check_url: healthCheckUrl } = given
-    const url = printEndpoint({ host, port })
+    const { service_name, scheme, host, port, base_path, tags, metadata, health_check_url: healthCheckUrl } = given
+    const url = printEndpoint({ scheme, host, port, basePath: base_path })
     const id = known?.instance.id ?? newId()
     const instance = withoutSecrets({ id, service_name, host, port, url, tags, metadata })
     const sameCheck = known !== undefined && known.healthCheckUrl === healthCheckUrl

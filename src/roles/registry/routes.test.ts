@@ -104,6 +104,14 @@ describe('registry routes', () => {
     expect(await (await post('/registry/heartbeat', { id: 'id-1' })).json()).toEqual({ status: 'ok' })
   })
 
+  it('takes an instance behind TLS and below a path', async () => {
+    const { get, post } = await run()
+    await post('/registry/register', { ...USER, scheme: 'https', base_path: '/shop/v1/' })
+    const found = await get('/registry/discover/user-service')
+    expect(await found.json()).toEqual({ ...USER, url: 'https://127.0.0.1:8001/shop/v1' })
+    expect((await post('/registry/heartbeat', USER)).status).toBe(200)
+  })
+
   it.each([
     ['no body', undefined],
     ['no name', { host: 'h', port: 1 }],
@@ -115,6 +123,10 @@ describe('registry routes', () => {
     ['port 65536', { ...USER, port: 65_536 }],
     ['half a port', { ...USER, port: 1.5 }],
     ['a port in words', { ...USER, port: '8001' }],
+    ['a scheme that nobody calls', { ...USER, scheme: 'ftp' }],
+    ['a base path that is none', { ...USER, base_path: 'shop' }],
+    ['a base path that leads elsewhere', { ...USER, base_path: '/shop/..' }],
+    ['a query behind the base path', { ...USER, base_path: '/shop?a' }],
     ['a metadata address', { ...USER, host: '169.254.169.254' }],
     ['a mapped address', { ...USER, host: '[::ffff:a9fe:a9fe]' }],
     ['a number for a host', { ...USER, host: '2130706433' }],

@@ -25,6 +25,8 @@ async function firstOf(watching: WatchStream, service?: string): Promise<Frame> 
 
 const dataOf = ({ pieces }: Frame) => JSON.parse(/^data: (.*)$/m.exec(Buffer.concat(pieces).toString())?.[1] ?? '')
 
+const PLACE = { scheme: 'http', host: '127.0.0.1', port: 8_000, base_path: '' } as const
+
 it('writes a snapshot out once for all who watch the same at the same revision', async () => {
   let ids = 0
   const newId = () => `id-${++ids}`
@@ -37,7 +39,7 @@ it('writes a snapshot out once for all who watch the same at the same revision',
   })
   const watching = new WatchStream(instances, 'run-1')
   const add = (service_name: string) =>
-    instances.register({ service_name, host: '127.0.0.1', port: 8_000, tags: [']}'], metadata: { $: '$&' } }).instance
+    instances.register({ ...PLACE, service_name, tags: [']}'], metadata: { $: '$&' } }).instance
   const user = add('user-service')
   const order = add('order-service')
   const before = await firstOf(watching)

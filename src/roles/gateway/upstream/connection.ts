@@ -1,6 +1,8 @@
-import { connect, type Socket } from 'node:net'
+import { connect, isIP, type Socket } from 'node:net'
+import { connect as connectSecurely } from 'node:tls'
 import type { Clock } from '../../../drivers/clock.ts'
 import { guardedLookup } from '../../../kit/discovery/address-rule.ts'
+import type { Endpoint } from '../../../kit/discovery/endpoint.ts'
 import { atEndOfTurn } from '../../../kit/http/end-of-turn.ts'
 import { inGreedyTurn } from '../../../kit/http/greedy-turns.ts'
 import type { ResponseHead } from './response-head.ts'
@@ -24,8 +26,7 @@ export interface ConnectionOwner {
 
 /** Where and how to connect. */
 export interface ConnectionOptions {
-  readonly host: string
-  readonly port: number
+  readonly endpoint: Endpoint
   /** Milliseconds until a connection attempt counts as failed. */
   readonly connectTimeoutMs: number
   /** Longest idle time in milliseconds; shorter where the upstream's Keep-Alive header asks for it. */
@@ -62,22 +63,27 @@ export class UpstreamConnection implements ResponseHandler {
   constructor(options: ConnectionOptions, owner: ConnectionOwner) {
     this.#options = options
     this.#owner = owner
-    const { host, port, connectTimeoutMs } = options
-    const socket = connect({
+    const { endpoint, connectTimeoutMs } = options
+    const { host, port } = endpoint
+    const target = {
       host,
       port,
       noDelay: true,
       lookup: guardedLookup,
       onread: {
         buffer: () => this.#readInto,
-        callback: (size) => {
+        callback: (size: number) => {
           const into = this.#readInto
           this.#read(size === into.length ? into : into.subarray(0, size))
           return true
         },
       },
-    })
-    socket.on('connect', () => this.#connected())
+    }
+    const secure = endpoint.scheme === 'https'
+    const socket = secure
+      ? connectSecurely({ ...target, ...(isIP(host) === 0 && { servername: host }) })
+      : connect(target)
+    socket.on(secure ? 'secureConnect' : 'connect', () => this.#connected())
     socket.on('drain', () => {
       if (this.#state.at === 'busy') this.#state.handler.onDrain()
     })

@@ -3,6 +3,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock as clock } from '../../../drivers/clock.ts'
+import { parseEndpoint } from '../../../kit/discovery/endpoint.ts'
 import { portOf } from '../../../kit/http/port-of.ts'
 import { type RawAnswer, type RawUpstream, rawUpstream, until } from '../testing/sockets.ts'
 import { type Attempt, forward, type Outcome } from './forward.ts'
@@ -20,8 +21,12 @@ let answers: ServerResponse[]
 async function start(answer: RawAnswer, changes: Partial<Attempt> = {}) {
   upstream = await rawUpstream(answer)
   pool = new InstancePool(
-    { host: '127.0.0.1', port: upstream.port, connectTimeoutMs: 1_000, idleMs: 4_000, clock },
-    'a',
+    {
+      endpoint: parseEndpoint(`http://127.0.0.1:${upstream.port}`),
+      connectTimeoutMs: 1_000,
+      idleMs: 4_000,
+      clock,
+    },
     {
       maxConnections: 10,
       maxIdle: 10,

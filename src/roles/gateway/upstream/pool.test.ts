@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parseEndpoint } from '../../../kit/discovery/endpoint.ts'
 import { always, type RawUpstream, rawUpstream, until } from '../testing/sockets.ts'
 import type { RequestHandler, UpstreamConnection } from './connection.ts'
 import { InstancePool, type PoolLimits, type PoolRefusal, type Waiter } from './pool.ts'
@@ -21,15 +22,18 @@ afterEach(async () => {
 })
 
 function poolWith(limits: Partial<PoolLimits> = {}, { port = upstream.port, connectTimeoutMs = 1_000 } = {}) {
-  const pool = new InstancePool({ host: '127.0.0.1', port, connectTimeoutMs, idleMs: 1_000, clock }, 'a:1', {
-    maxConnections: 10,
-    maxIdle: 10,
-    maxWaiting: 10,
-    maxWaitingUploads: 10,
-    uploadShare: 1,
-    callerShare: 1,
-    ...limits,
-  })
+  const pool = new InstancePool(
+    { endpoint: parseEndpoint(`http://127.0.0.1:${port}`), connectTimeoutMs, idleMs: 1_000, clock },
+    {
+      maxConnections: 10,
+      maxIdle: 10,
+      maxWaiting: 10,
+      maxWaitingUploads: 10,
+      uploadShare: 1,
+      callerShare: 1,
+      ...limits,
+    },
+  )
   pools.push(pool)
   return pool
 }

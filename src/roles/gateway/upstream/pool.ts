@@ -1,3 +1,4 @@
+import { authorityOf } from '../../../kit/discovery/endpoint.ts'
 import { type ConnectionOptions, type ConnectionOwner, UpstreamConnection } from './connection.ts'
 import { type ShareLimits, type Sharer, Shares } from './shares.ts'
 
@@ -36,7 +37,10 @@ export interface PoolLimits extends ShareLimits {
  * waits apart until it isn't, so that neither slow uploads nor one caller can take everything.
  */
 export class InstancePool implements ConnectionOwner {
+  /** The instance's host and port as a Host header has them. */
   readonly authority: string
+  /** What stands before every path of the instance; empty at the root. */
+  readonly basePath: string
   readonly #connection: ConnectionOptions
   readonly #limits: PoolLimits
   readonly #all = new Set<UpstreamConnection>()
@@ -48,9 +52,9 @@ export class InstancePool implements ConnectionOwner {
   readonly #shares: Shares
   #closed = false
 
-  /** @param authority the instance's `host:port` as a Host header has it */
-  constructor(connection: ConnectionOptions, authority: string, limits: PoolLimits) {
-    this.authority = authority
+  constructor(connection: ConnectionOptions, limits: PoolLimits) {
+    this.authority = authorityOf(connection.endpoint)
+    this.basePath = connection.endpoint.basePath
     this.#connection = connection
     this.#limits = limits
     this.#shares = new Shares(limits.maxConnections, limits)

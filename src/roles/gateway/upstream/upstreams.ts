@@ -1,7 +1,7 @@
 import type { Clock } from '../../../drivers/clock.ts'
 import { refusedHost } from '../../../kit/discovery/address-rule.ts'
 import type { Directory, Instance } from '../../../kit/discovery/directory.ts'
-import { authorityOf } from '../../../kit/discovery/endpoint.ts'
+import { parseEndpoint } from '../../../kit/discovery/endpoint.ts'
 import { InstancePool, type PoolLimits } from './pool.ts'
 
 /** Milliseconds for connecting. */
@@ -50,11 +50,11 @@ export function createUpstreams({ directory, clock, limits }: UpstreamsOptions):
     }
   })
 
-  function open(key: string, { host, port, service_name }: Instance): InstancePool | undefined {
+  function open(key: string, { host, url, service_name }: Instance): InstancePool | undefined {
     if (refusedHost(host) !== undefined) return undefined
+    const endpoint = parseEndpoint(url)
     const pool = new InstancePool(
-      { host, port, connectTimeoutMs: CONNECT_TIMEOUT_MS, idleMs: IDLE_MS, clock },
-      authorityOf({ scheme: 'http', host, port }),
+      { endpoint, connectTimeoutMs: CONNECT_TIMEOUT_MS, idleMs: IDLE_MS, clock },
       { ...limits, maxIdle: MAX_IDLE, maxWaiting: MAX_WAITING, maxWaitingUploads: MAX_WAITING_UPLOADS },
     )
     pools.set(key, { pool, service: service_name })

@@ -9,7 +9,7 @@ import { peakOf } from './testing/peak-memory.ts'
 import { always, until } from './testing/sockets.ts'
 
 const MB = 1_048_576
-const BIG = 128 * MB
+const BIG = 64 * MB
 const THINGS = {
   routes: [
     {

@@ -47,12 +47,21 @@ export class ExchangeResponse extends ServerResponse<IncomingRequest> {
     const given = typeof message === 'string' ? headers : message
     const own = this.exchange?.headers ?? {}
     const text = typeof message === 'string' ? message : undefined
+    // what an earlier head said that could not be written
+    if (text === undefined) this.statusMessage = ''
     if (Array.isArray(given)) {
       for (const name in own) given.push(name, own[name] ?? '')
       return text === undefined ? super.writeHead(status, given) : super.writeHead(status, text, given)
     }
     const all = given === undefined ? { ...own } : Object.assign(given, own)
     return text === undefined ? super.writeHead(status, all) : super.writeHead(status, text, all)
+  }
+
+  /** Node's own would write the head as UTF-8, and so every byte over 7F in it as two. */
+  override flushHeaders(): void {
+    if (!this.headersSent) this.writeHead(this.statusCode)
+    const send: unknown = Reflect.get(this, '_send')
+    if (typeof send === 'function') Reflect.apply(send, this, ['', 'latin1'])
   }
 
   override write(chunk: unknown, callback?: (fault: Error | null | undefined) => void): boolean

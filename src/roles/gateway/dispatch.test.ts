@@ -63,14 +63,48 @@ describe('without an answer', () => {
   })
 
   it.each([
-    ['no HTTP', 'SSH-2.0-OpenSSH\r\n\r\n'],
-    ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
-    ['a length and chunks', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
-    ['a split header', 'HTTP/1.1 200 OK\r\nA: b\nSet-Cookie: c=d\r\nContent-Length: 0\r\n\r\n'],
-    ['an upgrade', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'],
-  ])('says 502 to %s', async (_, bytes) => {
+    ['not HTTP/1.1', 'SSH-2.0-OpenSSH\r\n'],
+    ['not HTTP/1.1', '\0\0\x18\x04\0\0\0\0\0'],
+    ['not HTTP/1.1', 'HTTP/2 200\r\n\r\n'],
+    ['not HTTP/1.1', '\r\nHTTP/1.1 200 OK\r\n\r\n'],
+    ['a line that ends in a bare LF', 'HTTP/1.1 200 OK\nContent-Length: 2\n\nok'],
+    ['a line that ends in a bare LF', 'HTTP/1.1 200 OK\r\nA: b\nSet-Cookie: c=d\r\nContent-Length: 0\r\n\r\n'],
+    ['a bare CR', 'HTTP/1.1 200 OK\r\nA: b\rC: d\r\n\r\n'],
+    ['a status of 600', 'HTTP/1.1 600 OK\r\nContent-Length: 0\r\n\r\n'],
+    ['a status of 099', 'HTTP/1.1 099\r\nContent-Length: 0\r\n\r\n'],
+    ['a malformed status line or header', 'HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n'],
+    ['a malformed status line or header', 'HTTP/1.1 200 OK\r\nNo colon\r\n\r\n'],
+    ['a folded header line', 'HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n'],
+    ['a control character in its head', 'HTTP/1.1 200 OK\r\nA: \x01\r\n\r\n'],
+    ['a head of more than 65536 bytes', `HTTP/1.1 200 OK\r\nA: ${'x'.repeat(70_000)}\r\n\r\n`],
+    ['a head of more than 65536 bytes', `HTTP/1.1 200 ${'x'.repeat(70_000)}`],
+    ['two Content-Lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
+    [
+      'a Content-Length beside Transfer-Encoding',
+      'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    ],
+    ['a switch of protocols that nobody asked for', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'],
+  ])('calls it malformed and says 502 to %s: %.40j', async (fault, bytes) => {
     await gateway.serveRaw('thing-service', always(bytes))
-    expect((await get()).status).toBe(502)
+    const answer = await get()
+    const detail = `thing-service sent a malformed answer: ${fault}`
+    expect([answer.status, await answer.json()]).toEqual([
+      502,
+      expect.objectContaining({ error: 'Bad gateway', detail }),
+    ])
+    expect(gateway.logged.join()).toContain(fault)
+  })
+
+  it('calls a second answer malformed as it does a first', async () => {
+    const upstream = await gateway.serveRaw('thing-service', (socket, _, connection) =>
+      socket.write(connection === 0 && socket.bytesWritten === 0 ? OK : 'HTTP/1.1 600 No\r\n\r\n'),
+    )
+    expect((await get()).status).toBe(200)
+    expect(await (await get()).json()).toMatchObject({
+      status: 502,
+      detail: expect.stringContaining('a status of 600'),
+    })
+    expect(upstream.received.join('').match(/GET/g)).toHaveLength(2)
   })
 
   it('passes errors of the upstream on as they are', async () => {

@@ -29,7 +29,7 @@ export interface HeaderFilter {
    */
   request(rawHeaders: readonly string[], authority: string, forwarded: ForwardedFor): string
   /**
-   * The response's headers for the client, as they came, less the hop-by-hop ones and those that the gateway sets itself.
+   * The response's headers for the client, byte by byte as they came, less the hop-by-hop ones and those that the gateway sets itself.
    * @param own headers that whoever writes the answer adds, by lower-case name
    */
   response(rawHeaders: readonly string[], own: Readonly<Record<string, string>>): string[]
@@ -93,13 +93,17 @@ export function headerFilter(stripped: readonly string[] = []): HeaderFilter {
     response(rawHeaders, own) {
       const named = namedByConnection(rawHeaders)
       const headers: string[] = []
+      let lengthAt: number | undefined
       for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
         const name = rawHeaders[at] ?? ''
         const rule = ruleOf(name)
         if (!rule.toClient || named?.has(rule.lower)) continue
         if (own[rule.lower] !== undefined && !ADDED_UP.has(rule.lower)) continue
-        headers.push(name, rawHeaders[at + 1] ?? '')
+        if (rule.lower === 'content-length') lengthAt = at
+        else headers.push(name, rawHeaders[at + 1] ?? '')
       }
+      // the last one: node recodes a Content-Disposition that comes behind it
+      if (lengthAt !== undefined) headers.push(rawHeaders[lengthAt] ?? '', rawHeaders[lengthAt + 1] ?? '')
       return headers
     },
   }

@@ -12,6 +12,7 @@ export function blame(outcome: Outcome): Verdict {
     case 'answered':
       return outcome.status < 500 ? 'success' : 'failure'
     case 'cut':
+    case 'malformed':
     case 'timeout':
       return 'failure'
     case 'broken':
@@ -34,6 +35,10 @@ export function errorOf(outcome: Failure, { upstream, body_limit, deadline_ms }:
       return new AppError('UPSTREAM_TIMEOUT', 'Gateway timeout', { detail: `${upstream} did not answer in time` })
     case 'broken':
       return unavailable('UPSTREAM_FAILED', 'Bad gateway', `${upstream} broke off before it answered`, outcome.cause)
+    case 'malformed': {
+      const detail = `${upstream} sent a malformed answer: ${outcome.cause.message}`
+      return unavailable('UPSTREAM_FAILED', 'Bad gateway', detail, outcome.cause)
+    }
     case 'refused': {
       const { refusal } = outcome
       if (refusal.why === 'connect') {

@@ -30,6 +30,7 @@ export function mayRetry({ outcome, method, body, idempotencyKey, attempts, othe
       return otherInstance && (outcome.refusal.why === 'connect' || outcome.refusal.why === 'closed')
     case 'broken':
       return repeatable && (outcome.stale || otherInstance)
+    case 'malformed':
     case 'timeout':
       return repeatable && otherInstance
     default:

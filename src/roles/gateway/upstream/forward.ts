@@ -4,6 +4,7 @@ import type { RequestBody } from '../request-body.ts'
 import type { RequestHandler, UpstreamConnection } from './connection.ts'
 import type { InstancePool, PoolRefusal, Waiter } from './pool.ts'
 import type { ResponseHead } from './response-head.ts'
+import { ResponseSyntaxError } from './response-syntax-error.ts'
 import { UploadPump } from './upload-pump.ts'
 import { UNWATCHED, type Watchdog, type Watched } from './watchdog.ts'
 
@@ -44,8 +45,10 @@ export type Outcome =
   | { readonly kind: 'body-too-large' }
   /** No connection: the instance never saw the request. */
   | { readonly kind: 'refused'; readonly refusal: PoolRefusal }
-  /** The connection broke, or what came on it wasn't HTTP. `stale`: an idle one was just being closed; nothing came on it. */
+  /** The connection broke. `stale`: an idle one was just being closed; nothing came on it. */
   | { readonly kind: 'broken'; readonly stale: boolean; readonly cause: Error }
+  /** What the instance answered breaks HTTP/1.1. */
+  | { readonly kind: 'malformed'; readonly cause: ResponseSyntaxError }
   /** The instance was silent for too long, or the deadline passed. */
   | { readonly kind: 'timeout' }
 
@@ -115,7 +118,7 @@ class Forward implements Waiter, RequestHandler, Watched {
 
   onWhole(head: ResponseHead, body: string): void {
     const { outgoing, headers } = this.#attempt
-    outgoing.writeHead(head.status, headers(head))
+    outgoing.writeHead(head.status, head.reason, headers(head))
     outgoing.end(body, 'latin1')
     this.#finish({ kind: 'answered', status: head.status })
   }
@@ -124,7 +127,7 @@ class Forward implements Waiter, RequestHandler, Watched {
     if (this.#state.at !== 'asking') return
     const { outgoing, headers } = this.#attempt
     this.#state = { at: 'answering', connection: this.#state.connection, status: head.status }
-    outgoing.writeHead(head.status, headers(head))
+    outgoing.writeHead(head.status, head.reason, headers(head))
     this.#expectUpstream()
     // a head that no body follows at once, as an event stream's, must not wait for one; else they travel together
     process.nextTick(flushHead, outgoing)
@@ -147,7 +150,8 @@ class Forward implements Waiter, RequestHandler, Watched {
 
   onLost(cause: Error): void {
     const state = this.#state
-    if (state.at === 'asking') {
+    if (state.at === 'asking' && cause instanceof ResponseSyntaxError) this.#finish({ kind: 'malformed', cause })
+    else if (state.at === 'asking') {
       const { reused, unanswered } = state.connection
       this.#finish({ kind: 'broken', stale: reused && unanswered, cause })
     } else if (state.at === 'answering') this.#cut(state.status, cause)

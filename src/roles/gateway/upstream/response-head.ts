@@ -10,6 +10,8 @@ type BodyFraming =
 /** The head of a final response, as the upstream sent it. */
 export interface ResponseHead {
   readonly status: number
+  /** The words behind the status. Latin1, and perhaps empty. */
+  readonly reason: string
   /** Names and values by turns, spelling and order kept. Values are latin1. */
   readonly rawHeaders: readonly string[]
   readonly framing: BodyFraming
@@ -19,7 +21,7 @@ export interface ResponseHead {
   readonly keepAliveMs: number | undefined
 }
 
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?\r\n/
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n/
 /** RFC 9110 §5.1 and §5.5: a token, a colon, then anything but control characters. */
 const FIELD_LINES = /(?:[!#-'*+.0-9A-Z^-z|~-]+:[\t\x20-\x7e\x80-\xff]*\r\n)*/y
 
@@ -31,11 +33,11 @@ const FIELD_LINES = /(?:[!#-'*+.0-9A-Z^-z|~-]+:[\t\x20-\x7e\x80-\xff]*\r\n)*/y
  */
 export function parseHead(text: string, end: number, bodiless: boolean): ResponseHead {
   const line = STATUS_LINE.exec(text)
-  if (!line) throw new ResponseSyntaxError('the status line is malformed')
+  if (!line) throw headFault(text, end)
   const fieldsAt = line[0].length
   FIELD_LINES.lastIndex = fieldsAt
   FIELD_LINES.test(text)
-  if (FIELD_LINES.lastIndex !== end) throw new ResponseSyntaxError('a header line is malformed')
+  if (FIELD_LINES.lastIndex !== end) throw headFault(text, end)
 
   const status = Number(line[2])
   const found = new FramingHeaders(line[1] === '1')
@@ -53,12 +55,45 @@ export function parseHead(text: string, end: number, bodiless: boolean): Respons
   const framing = found.framing(noBody)
   return {
     status,
+    reason: line[3] ?? '',
     rawHeaders,
     framing,
     keepAlive: found.keepAlive && framing.by !== 'close',
     keepAliveMs: found.keepAliveMs,
   }
 }
+
+/**
+ * Looks at what came so far of a head, so that an upstream that speaks another protocol, or ends its lines otherwise, isn't waited for. Throws
+ * ResponseSyntaxError.
+ * @param text latin1
+ * @param seen how much of it was looked at before
+ */
+export function checkBeginning(text: string, seen: number): void {
+  const isCut = seen < BEGINNING.length && !text.startsWith(BEGINNING) && !BEGINNING.startsWith(text)
+  BARE_LF.lastIndex = seen
+  if (isCut || BARE_LF.test(text)) throw headFault(text, text.length)
+}
+
+/** Says what is wrong with a head, and nothing of what stands in it. */
+function headFault(text: string, end: number): ResponseSyntaxError {
+  const head = text.slice(0, end)
+  const fault = FAULTS.find(([pattern]) => pattern.test(head))
+  const status = /^\S+ (\d{3})(?=[ \r])/.exec(head)?.[1]
+  if (!fault && status !== undefined && !/^[1-5]/.test(status)) return new ResponseSyntaxError(`a status of ${status}`)
+  return new ResponseSyntaxError(fault?.[1] ?? 'a malformed status line or header')
+}
+
+const BEGINNING = 'HTTP/1.'
+const BARE_LF = /(?<!\r)\n/g
+const FAULTS = [
+  [/^(?!HTTP\/1\.[01] )/, 'not HTTP/1.1'],
+  [/(?<!\r)\n/, 'a line that ends in a bare LF'],
+  [/\r(?!\n)/, 'a bare CR'],
+  [/\r\n[ \t]/, 'a folded header line'],
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  [/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/, 'a control character in its head'],
+] as const
 
 /** Optional white space around a value is not part of it (RFC 9110 §5.5). */
 function trimmed(text: string, from: number, to: number): string {

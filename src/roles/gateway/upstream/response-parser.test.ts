@@ -63,6 +63,7 @@ describe('ResponseParser', () => {
     expect(heads).toEqual([
       {
         status: 201,
+        reason: 'Created',
         rawHeaders: ['Content-Type', 'a/b', 'content-length', '3', 'X', ''],
         framing: { by: 'length', length: 3 },
         keepAlive: true,
@@ -165,8 +166,11 @@ describe('ResponseParser', () => {
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX\r\n\r\n',
     `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n${'X: 1\r\n'.repeat(5_000)}\r\n`,
     `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;${'x'.repeat(5_000)}\r\na\r\n0\r\n\r\n`,
-    `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`,
-    'x'.repeat(40_000),
+    `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(70_000)}\r\n\r\n`,
+    'x'.repeat(70_000),
+    'HTTP/1.1 200 OK\nA: b\n\n',
+    'HTTP/1.1 200 OK\r\nA: b\n',
+    'SSH-2.0-x\r\n',
     `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${'1;x=y\r\na\r\n'.repeat(5_000)}0\r\n\r\n`,
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nabc\r\n0\r\n\r\n',
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\nb\r\n0\r\n\r\n',

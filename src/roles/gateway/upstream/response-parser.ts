@@ -1,5 +1,5 @@
 import { ChunkedDecoder } from './chunked-decoder.ts'
-import { parseHead, type ResponseHead } from './response-head.ts'
+import { checkBeginning, parseHead, type ResponseHead } from './response-head.ts'
 import { ResponseSyntaxError } from './response-syntax-error.ts'
 
 /** Gets what the parser finds, in order: one `onWhole`, or `onHead`, any number of `onBody`, `onEnd`. */
@@ -101,7 +101,8 @@ export class ResponseParser {
     const text = state.text + bytes.toString('latin1', 0, Math.min(bytes.length, MAX_HEAD_BYTES + 4))
     const end = text.indexOf('\r\n\r\n', Math.max(0, before - 3))
     if (end === -1 || end > MAX_HEAD_BYTES) {
-      if (text.length > MAX_HEAD_BYTES) throw new ResponseSyntaxError(`the head is larger than ${MAX_HEAD_BYTES} bytes`)
+      checkBeginning(text, before)
+      if (text.length > MAX_HEAD_BYTES) throw new ResponseSyntaxError(`a head of more than ${MAX_HEAD_BYTES} bytes`)
       this.#state = { at: 'head', text, interim: state.interim }
       return bytes.length
     }
@@ -121,7 +122,7 @@ export class ResponseParser {
 
   /** 1xx answers are for the hop that asked for them, and this gateway asks for none (RFC 9110 §15.2); it only bounds how many come. */
   #skipInterim(head: ResponseHead, interim: number, used: number): number {
-    if (head.status === 101) throw new ResponseSyntaxError('the upstream switched protocols unasked')
+    if (head.status === 101) throw new ResponseSyntaxError('a switch of protocols that nobody asked for')
     if (interim >= MAX_INTERIM) throw new ResponseSyntaxError(`more than ${MAX_INTERIM} interim responses`)
     this.#state = { at: 'head', text: '', interim: interim + 1 }
     return used
@@ -153,8 +154,8 @@ const IDLE: State = { at: 'idle' }
 const START: State = { at: 'head', text: '', interim: 0 }
 const NOBODY = { onBody: () => {} }
 
-/** Largest head taken from an upstream; the clients' limit is 16 KB, services may set many cookies. */
-const MAX_HEAD_BYTES = 32_768
+/** Largest head taken from an upstream; the clients' limit is 16 KB, services may set many cookies (Envoy's limit is 60 KB). */
+const MAX_HEAD_BYTES = 65_536
 /** Largest body handed over as text with its head. */
 const MAX_WHOLE_BYTES = 16_384
 const MAX_INTERIM = 8

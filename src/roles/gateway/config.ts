@@ -36,6 +36,8 @@ const Upstream = z
   .meta({ expected: 'the name of a service, whose address, where it has a fixed one, stands in services' })
 
 const Milliseconds = z.int().min(1).max(3_600_000)
+/** Null: none. */
+const StreamIdle = z.int().min(1).max(86_400_000).nullable()
 const BodyLimit = z.int().min(0).max(1_099_511_627_776)
 
 const RouteConfig = z.strictObject({
@@ -45,6 +47,7 @@ const RouteConfig = z.strictObject({
   methods: z.partialRecord(z.enum(METHODS), Access),
   deadline_ms: Milliseconds.optional(),
   upstream_timeout_ms: Milliseconds.optional(),
+  stream_idle_ms: StreamIdle.optional(),
   body_limit: BodyLimit.optional(),
   write_limit: Limit.nullable().optional(),
   read_limit: Limit.nullable().optional(),
@@ -117,6 +120,7 @@ export const GatewayConfig = z.strictObject({
     .prefault([...SEED_ROUTES]),
   deadline_ms: Milliseconds.default(DEADLINE_MS),
   upstream_timeout_ms: Milliseconds.default(UPSTREAM_TIMEOUT_MS),
+  stream_idle_ms: StreamIdle.default(null),
   body_limit: BodyLimit.default(BODY_LIMIT),
   write_limit: Limit.nullable().default({ per_second: 5_000, burst: 10_000 }),
   read_limit: Limit.nullable().default(null),
@@ -138,7 +142,7 @@ function isStrippable({ prefix, strip_prefix }: { prefix: string; strip_prefix: 
 
 /** The configured routes, each with all of its values. */
 export function routesOf(config: GatewayConfig): readonly Route[] {
-  const { routes, deadline_ms, upstream_timeout_ms, body_limit, write_limit, read_limit } = config
+  const { routes, deadline_ms, upstream_timeout_ms, stream_idle_ms, body_limit, write_limit, read_limit } = config
   return routes.map((route) => ({
     prefix: route.prefix,
     upstream: route.upstream,
@@ -146,6 +150,7 @@ export function routesOf(config: GatewayConfig): readonly Route[] {
     methods: route.methods,
     deadline_ms: route.deadline_ms ?? deadline_ms,
     upstream_timeout_ms: route.upstream_timeout_ms ?? upstream_timeout_ms,
+    stream_idle_ms: (route.stream_idle_ms === undefined ? stream_idle_ms : route.stream_idle_ms) ?? undefined,
     body_limit: route.body_limit ?? body_limit,
     write_limit: (route.write_limit === undefined ? write_limit : route.write_limit) ?? undefined,
     read_limit: (route.read_limit === undefined ? read_limit : route.read_limit) ?? undefined,

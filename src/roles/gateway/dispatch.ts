@@ -37,6 +37,8 @@ export interface DispatchTools {
   readonly metrics: GatewayMetrics
   readonly log: Log
   readonly clock: Clock
+  /** Fires when the gateway begins to stop. */
+  readonly stopping: AbortSignal
 }
 
 /** An admitted request. */
@@ -121,7 +123,7 @@ class Dispatch implements Watched {
   }
 
   #attempt(): void {
-    const { balancer, directory, upstreams, clock, watchdog } = this.#tools
+    const { balancer, directory, upstreams, clock, watchdog, stopping } = this.#tools
     const { exchange, route } = this.#request
     if (exchange.outgoing.destroyed) return
     const pick = balancer.pick(directory.instances(route.upstream), this.#failed)
@@ -144,6 +146,8 @@ class Dispatch implements Watched {
       bodyLimit: route.body_limit,
       deadlineAt: this.dueAt,
       silenceMs: route.upstream_timeout_ms,
+      streamIdleMs: route.stream_idle_ms,
+      stopping,
       headers: this.#responseHeaders,
       clock,
       watchdog,
@@ -166,8 +170,9 @@ class Dispatch implements Watched {
     return `${method} ${basePath}${target} HTTP/1.1\r\n${lines}${framingLine(this.#body, method)}\r\n`
   }
 
-  readonly #responseHeaders = (head: ResponseHead): string[] => {
+  readonly #responseHeaders = (head: ResponseHead, openEnded: boolean): string[] => {
     const { exchange, route } = this.#request
+    if (openEnded) exchange.openEnded = true
     return publishReferences(
       this.#tools.headers.response(head.rawHeaders, exchange.headers),
       route.strip_prefix,
@@ -178,7 +183,7 @@ class Dispatch implements Watched {
   readonly #onDone = (outcome: Outcome): void => {
     const pick = this.#pick
     pick?.done(blame(outcome))
-    if (outcome.kind === 'answered' || outcome.kind === 'client-gone') return
+    if (outcome.kind === 'answered' || outcome.kind === 'client-gone' || outcome.kind === 'ended') return
     if (outcome.kind === 'cut') this.#report(outcome.cause.message, pick)
     else if (pick && this.#retries(outcome, pick)) this.#attempt()
     else this.#fail(outcome)

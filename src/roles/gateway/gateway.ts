@@ -18,7 +18,7 @@ import { startWatchdog } from './upstream/watchdog.ts'
 /** What a gateway needs of its role's context. */
 export type GatewayContext = Pick<
   RoleContext<GatewayConfig>,
-  'config' | 'service' | 'authority' | 'directory' | 'clock' | 'log' | 'metrics' | 'client' | 'defer'
+  'config' | 'service' | 'authority' | 'directory' | 'clock' | 'log' | 'metrics' | 'client' | 'signal' | 'defer'
 >
 
 /** Puts a gateway together: the proxy in front, and behind it the routes that it answers itself. */
@@ -46,6 +46,7 @@ export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app'
     metrics,
     log,
     clock,
+    stopping: ctx.signal,
   })
   const app = gatewayRoutes({
     users: ctx.client(USER_SERVICE),

@@ -4,7 +4,7 @@ import type { Route } from './route-table.ts'
 import type { Outcome } from './upstream/forward.ts'
 
 /** Outcomes after which the client still waits for an answer. */
-export type Failure = Exclude<Outcome, { kind: 'answered' | 'client-gone' | 'cut' }>
+export type Failure = Exclude<Outcome, { kind: 'answered' | 'client-gone' | 'cut' | 'ended' }>
 
 /** What an outcome says about the instance, for the balancer: `cancelled` where it is not to blame. */
 export function blame(outcome: Outcome): Verdict {

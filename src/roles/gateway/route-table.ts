@@ -25,6 +25,8 @@ export interface Route {
   readonly deadline_ms: number
   /** Milliseconds the upstream may stay silent: until its response's first byte, and inside a body. */
   readonly upstream_timeout_ms: number
+  /** The same inside an event stream or its like. Absent: for as long as it likes. */
+  readonly stream_idle_ms?: number | undefined
   /** Largest request body in bytes; beyond it 413. */
   readonly body_limit: number
   /** Limit on methods that change something, per caller. Absent: none. */

@@ -128,23 +128,6 @@ describe('a big response', () => {
     expect((await gateway.fetch('/things/204')).status).toBe(204)
     expect((await gateway.fetch('/things/304')).status).toBe(304)
   })
-
-  it('begins before it ends: events arrive as they are sent', async () => {
-    let send = (_: string) => {}
-    await gateway.serve('thing-service', (_, answer) => {
-      answer.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
-      send = (text) => void answer.write(text)
-    })
-    const leave = new AbortController()
-    const answer = await gateway.fetch('/things', { signal: leave.signal })
-    const reader = answer.body?.getReader()
-    for (const event of ['data: 1\n\n', 'data: 2\n\n']) {
-      send(event)
-      const { value } = (await reader?.read()) ?? {}
-      expect(Buffer.from(value ?? []).toString()).toBe(event)
-    }
-    leave.abort()
-  })
 })
 
 describe('a response that is cut off', () => {

@@ -37,6 +37,8 @@ export interface GatewayUnderTest {
   /** A token of alice's for the gateway, as a header value. */
   bearer(scopes?: readonly string[]): Promise<string>
   fetch(path: string, init?: RequestInit): Promise<Response>
+  /** Fires the signal of a role that begins to stop. */
+  stop(): void
   /** Sends bytes as they are; all that came back until the gateway closed the connection. */
   send(bytes: string): Promise<string>
   [Symbol.asyncDispose](): Promise<void>
@@ -60,6 +62,7 @@ export async function startGateway(
   const metrics = createMetrics(GATEWAY_SERVICE)
   const tracing = createTracing({ service: GATEWAY_SERVICE, clock, ship: () => {} })
   const services = new Map<string, readonly Instance[]>()
+  const stopping = new AbortController()
   const listeners = new Set<(service: string) => void>()
   const directory: Directory = {
     instances: (service) => services.get(service) ?? [],
@@ -78,6 +81,7 @@ export async function startGateway(
     clock,
     log,
     metrics,
+    signal: stopping.signal,
     client: (service) => clients[service] ?? noService(service),
     defer: (cleanup) => void cleanups.push(cleanup),
   })
@@ -121,6 +125,7 @@ export async function startGateway(
     bearer: async (scopes = []) =>
       `Bearer ${await authority.mint({ subject: 'alice', audience: GATEWAY_SERVICE, scopes })}`,
     fetch: (path, init) => fetch(url + path, { redirect: 'manual', ...init }),
+    stop: () => stopping.abort(),
     send: (bytes) => exchangeBytes(listener.port, bytes),
     async [Symbol.asyncDispose]() {
       await listener.drain(0)

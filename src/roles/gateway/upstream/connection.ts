@@ -83,6 +83,7 @@ export class UpstreamConnection implements ResponseHandler {
     const socket = secure
       ? connectSecurely({ ...target, ...(isIP(host) === 0 && { servername: host }) })
       : connect(target)
+    socket.setKeepAlive(PROBES)
     socket.on(secure ? 'secureConnect' : 'connect', () => this.#connected())
     socket.on('drain', () => {
       if (this.#state.at === 'busy') this.#state.handler.onDrain()
@@ -281,6 +282,8 @@ const FURTHER_READ = Buffer.allocUnsafeSlow(32_768)
 const FIRST_READ = Buffer.allocUnsafeSlow(8_192)
 /** Chunks in one read from which on it is work. */
 const READ_CHUNKS = 512
+/** Asks after another machine of which nothing is heard for 2 s, and gives it up 3 s later: a stream may be silent for hours. */
+const PROBES = { enable: true, initialDelay: 2_000, interval: 1_000, count: 3 }
 /** A body up to this size travels in one string with its head. */
 const JOINED_BYTES = 4_096
 /** How much earlier than the upstream an idle connection is given up, so that no request meets its closing. */

@@ -48,6 +48,8 @@ async function start(answer: RawAnswer, changes: Partial<Attempt> = {}) {
       bodyLimit: 0,
       deadlineAt: clock.monotonic() + 5_000,
       silenceMs: 5_000,
+      streamIdleMs: undefined,
+      stopping: new AbortController().signal,
       headers: (head) => [...head.rawHeaders],
       clock,
       watchdog,

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Clock } from '../../../drivers/clock.ts'
 import type { RequestBody } from '../request-body.ts'
 import type { RequestHandler, UpstreamConnection } from './connection.ts'
+import { isOpenEnded } from './open-ended.ts'
 import type { InstancePool, PoolRefusal, Waiter } from './pool.ts'
 import type { ResponseHead } from './response-head.ts'
 import { ResponseSyntaxError } from './response-syntax-error.ts'
@@ -22,10 +23,14 @@ export interface Attempt {
   readonly bodyLimit: number
   /** Monotonic milliseconds by which the response's head must be there. */
   readonly deadlineAt: number
-  /** Milliseconds the upstream may stay silent when it is its turn. */
+  /** Milliseconds the upstream may stay silent when it is its turn: until its response begins, and within a body. */
   readonly silenceMs: number
-  /** The headers the client gets for the upstream's. */
-  readonly headers: (head: ResponseHead) => string[]
+  /** The same within a response that is open-ended; undefined: for as long as it likes. */
+  readonly streamIdleMs: number | undefined
+  /** Fires when the gateway begins to stop: open-ended responses end with it. */
+  readonly stopping: AbortSignal
+  /** The headers the client gets for the upstream's. @param openEnded whether a body without an end of its own follows */
+  readonly headers: (head: ResponseHead, openEnded: boolean) => string[]
   readonly clock: Clock
   readonly watchdog: Watchdog
   /** Told once how it ended. Unless the outcome says so, nothing was answered to the client. */
@@ -38,6 +43,8 @@ export type Outcome =
   | { readonly kind: 'answered'; readonly status: number }
   /** The response broke off half way, and the client's connection with it, so that the client sees it as cut. */
   | { readonly kind: 'cut'; readonly status: number; readonly cause: Error }
+  /** An open-ended response was ended from here, since it was silent for too long or the gateway stops. */
+  | { readonly kind: 'ended'; readonly status: number }
   /** The client went away, or stopped reading; the upstream's connection was closed. */
   | { readonly kind: 'client-gone' }
   /** The client hadn't sent all of its body by the deadline. */
@@ -55,13 +62,22 @@ export type Outcome =
 type State =
   | { readonly at: 'waiting' }
   | { readonly at: 'asking'; readonly connection: UpstreamConnection }
-  | { readonly at: 'answering'; readonly connection: UpstreamConnection; readonly status: number }
+  | {
+      readonly at: 'answering'
+      readonly connection: UpstreamConnection
+      readonly status: number
+      readonly openEnded: boolean
+      /** Milliseconds the upstream may stay silent from now on. */
+      readonly silenceMs: number
+    }
   | { readonly at: 'done' }
 
 /** Milliseconds after which a client that reads nothing of a response is given up. */
 const CLIENT_STALL_MS = 60_000
 /** Bytes waiting for a slow client beyond which the upstream isn't read; with one read more that makes 64 KB. */
 const HIGH_WATER_BYTES = 32_768
+/** Asks after a reader of whom nothing is heard for 15 s, and gives him up 15 s later. */
+const CLIENT_PROBES = { enable: true, initialDelay: 15_000, interval: 5_000, count: 3 }
 /** How many pieces may wait, whatever their size: each costs half a kilobyte besides its bytes. */
 const MAX_UNFLUSHED = 64
 
@@ -118,17 +134,25 @@ class Forward implements Waiter, RequestHandler, Watched {
 
   onWhole(head: ResponseHead, body: string): void {
     const { outgoing, headers } = this.#attempt
-    outgoing.writeHead(head.status, head.reason, headers(head))
+    outgoing.writeHead(head.status, head.reason, headers(head, false))
     outgoing.end(body, 'latin1')
     this.#finish({ kind: 'answered', status: head.status })
   }
 
   onHead(head: ResponseHead): void {
     if (this.#state.at !== 'asking') return
-    const { outgoing, headers } = this.#attempt
-    this.#state = { at: 'answering', connection: this.#state.connection, status: head.status }
-    outgoing.writeHead(head.status, head.reason, headers(head))
+    const { outgoing, headers, silenceMs, streamIdleMs = Number.POSITIVE_INFINITY } = this.#attempt
+    const openEnded = isOpenEnded(head)
+    this.#state = {
+      at: 'answering',
+      connection: this.#state.connection,
+      status: head.status,
+      openEnded,
+      silenceMs: openEnded ? streamIdleMs : silenceMs,
+    }
+    outgoing.writeHead(head.status, head.reason, headers(head, openEnded))
     this.#expectUpstream()
+    if (openEnded) this.#staysOpen()
     // a head that no body follows at once, as an event stream's, must not wait for one; else they travel together
     process.nextTick(flushHead, outgoing)
   }
@@ -160,17 +184,27 @@ class Forward implements Waiter, RequestHandler, Watched {
   onDue(): void {
     const state = this.#state
     if (state.at === 'answering') {
+      const { silenceMs } = state
       if (this.#paused) this.#attempt.outgoing.destroy()
+      else if (state.openEnded) this.#end()
       else
         this.#cut(
           state.status,
-          new Error(`the upstream sent nothing for ${this.#attempt.silenceMs} ms in the middle of its response`),
+          new Error(`the upstream sent nothing for ${silenceMs} ms in the middle of its response`),
         )
     } else if (state.at === 'waiting' && this.#attempt.pool.crowded) {
       // others hold the connections, which is no fault of the instance
       this.#finish({ kind: 'refused', refusal: { why: 'overloaded' } })
     } else if (this.#upload?.waitsForClient) this.#finish({ kind: 'client-slow' })
     else this.#finish({ kind: 'timeout' })
+  }
+
+  /** For an end that neither side tells of: a wire that is cut, a machine that is gone. And a stop waits for no stream. */
+  #staysOpen(): void {
+    const { outgoing, stopping } = this.#attempt
+    outgoing.req.socket.setKeepAlive(CLIENT_PROBES)
+    if (stopping.aborted) this.#end()
+    else stopping.addEventListener('abort', this.#end)
   }
 
   /** Bound once: listeners are compared by identity. */
@@ -204,16 +238,29 @@ class Forward implements Waiter, RequestHandler, Watched {
   /** From now on it is the upstream's turn, unless the client still owes a part of its body: only then may silence be held against it. */
   #expectUpstream(): void {
     const { clock, silenceMs, deadlineAt } = this.#attempt
-    if (this.#state.at === 'answering') this.dueAt = clock.monotonic() + silenceMs
+    const state = this.#state
+    if (state.at === 'answering') this.dueAt = clock.monotonic() + state.silenceMs
     else this.dueAt = this.#upload?.waitsForClient ? deadlineAt : Math.min(deadlineAt, clock.monotonic() + silenceMs)
   }
 
+  readonly #end = () => {
+    const state = this.#state
+    if (state.at !== 'answering') return
+    this.#breakOff()
+    this.#finish({ kind: 'ended', status: state.status })
+  }
+
   #cut(status: number, cause: Error): void {
+    this.#breakOff()
+    this.#finish({ kind: 'cut', status, cause })
+  }
+
+  /** Closes the client's connection so that it sees that this isn't the end of the response. */
+  #breakOff(): void {
     const { outgoing } = this.#attempt
     // without chunks or a length, as in HTTP/1.0, only a reset tells the client that this is not the end
     if (outgoing.req.httpVersion === '1.0') outgoing.socket?.resetAndDestroy()
     else outgoing.destroy()
-    this.#finish({ kind: 'cut', status, cause })
   }
 
   #finish(outcome: Outcome): void {
@@ -224,6 +271,7 @@ class Forward implements Waiter, RequestHandler, Watched {
     outgoing.off('close', this.#onClientClose)
     watchdog.unwatch(this)
     this.#upload?.stop()
+    if (state.at === 'answering' && state.openEnded) this.#attempt.stopping.removeEventListener('abort', this.#end)
     if (state.at === 'waiting') pool.cancel(this)
     else {
       pool.release(this)

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { AppError, CODES, codeOfStatus, type ErrorCode, isErrorCode } from '../errors.ts'
+import { parseExact } from '../exact-json.ts'
 import type { Answer } from './transport.ts'
 
 /** The members of RFC 9457 problem documents, and the seed's `error`, that are read. All may be missing in a foreign service's answer. */
@@ -27,7 +28,7 @@ export function readAnswer(answer: Answer, service: string, request: string): un
 
 function parse(text: string, service: string, request: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseExact(text)
   } catch (cause) {
     throw new AppError('UPSTREAM_FAILED', `${service} answered ${request} with something that is not JSON`, { cause })
   }

@@ -2,6 +2,7 @@ import * as z from 'zod'
 import type { Clock } from '../../drivers/clock.ts'
 import type { ServiceClient } from '../client/service-client.ts'
 import { Outage } from '../discovery/outage.ts'
+import { parseExact } from '../exact-json.ts'
 import { followEvents } from '../http/event-source.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { RemoteConfig } from './remote.ts'
@@ -89,7 +90,7 @@ export function createRemoteConfig(options: RemoteConfigOptions): RemoteConfig {
     const text = await answer.text()
     if (answer.status === 304) return undefined
     if (!answer.ok) throw new Error(`status ${answer.status}`)
-    const values = Values.parse(JSON.parse(text))
+    const values = Values.parse(parseExact(text))
     return { values, text, etag: answer.headers.get('etag') ?? undefined }
   }
 

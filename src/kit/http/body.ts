@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Context } from 'hono'
 import { AppError } from '../errors.ts'
+import { parseExact } from '../exact-json.ts'
 import type { AppEnv } from '../role.ts'
 import { ByteBlocks } from './byte-blocks.ts'
 import type { Exchange } from './exchange.ts'
@@ -112,16 +113,20 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * Parses untrusted bytes as one JSON document. Throws AppError `INVALID_BODY` for invalid UTF-8, malformed JSON, nesting deeper
- * than MAX_JSON_DEPTH, more values than MAX_JSON_VALUES, and lone surrogates (which no database stores faithfully).
+ * than MAX_JSON_DEPTH, more values than MAX_JSON_VALUES, and lone surrogates (which no database stores faithfully). Numbers that a double doesn't hold
+ * are RawNumbers (exact-json.ts).
  */
 export function parseJson(bytes: Uint8Array): unknown {
-  let text: string
+  return parseJsonText(bodyText(bytes))
+}
+
+/** The text of untrusted bytes. Throws AppError `INVALID_BODY` for invalid UTF-8. */
+export function bodyText(bytes: Uint8Array): string {
   try {
-    text = decoder.decode(bytes)
+    return decoder.decode(bytes)
   } catch (cause) {
     throw new AppError('INVALID_BODY', 'The body is not valid UTF-8', { cause })
   }
-  return parseJsonText(text)
 }
 
 /** The same for text that is already decoded, such as one line of NDJSON. */
@@ -129,7 +134,7 @@ export function parseJsonText(text: string): unknown {
   checkShape(text)
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = parseExact(text)
   } catch (cause) {
     throw new AppError(
       'INVALID_BODY',

@@ -48,6 +48,17 @@ describe('route', () => {
     expect(await answer.json()).toMatchObject({ code: 'INVALID_BODY' })
   })
 
+  it.each(['9007199254740993', '1e400', '1.00000000000000000001'])(
+    'refuses %s, which it would not keep',
+    async (count) => {
+      const answer = await post(`{"name":"a","count":${count}}`)
+      expect([answer.status, await answer.json()]).toMatchObject([
+        400,
+        { code: 'INVALID_REQUEST', detail: 'Invalid thing: count: a number too large or too exact to be kept' },
+      ])
+    },
+  )
+
   it('takes an escaped backslash before u and a whole surrogate pair', async () => {
     expect((await post('{"name":"\\\\ud800 \\ud83d\\ude00","count":1}')).status).toBe(201)
   })

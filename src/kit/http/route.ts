@@ -3,6 +3,7 @@ import { type DescribeRouteOptions, resolver, uniqueSymbol } from 'hono-openapi'
 import type * as z from 'zod'
 import type { RouteScope } from '../auth/scopes.ts'
 import { AppError } from '../errors.ts'
+import { NUMBERS_IN_WORDS } from '../exact-json.ts'
 import { inputFaults } from '../input-faults.ts'
 import type { AppEnv } from '../role.ts'
 import { parseJson, readBody } from './body.ts'
@@ -73,7 +74,7 @@ export function scopeOf(handler: object): string | undefined {
  * Checks a value against a schema. Throws AppError `INVALID_REQUEST` with `message`, the faulty fields in its `detail`.
  */
 export function parseInput<S extends z.ZodType>(schema: S, value: unknown, message: string): z.output<S> {
-  const result = schema.safeParse(value)
+  const result = schema.safeParse(value, NUMBERS_IN_WORDS)
   if (result.success) return result.data
   throw new AppError('INVALID_REQUEST', message, { detail: `${message}: ${inputFaults(result.error).join('; ')}` })
 }

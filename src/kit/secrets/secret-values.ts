@@ -23,7 +23,7 @@ export function hideSecrets(texts: Readonly<Record<string, string>>): Readonly<R
 export function hideSecrets(value: unknown): unknown
 export function hideSecrets(value: unknown): unknown {
   if (typeof value === 'string') return hideInText(value)
-  if (typeof value !== 'object' || value === null) return value
+  if (typeof value !== 'object' || value === null || JSON.isRawJSON(value)) return value
   return Array.isArray(value) ? hideInList(value) : hideInFields(value)
 }
 

@@ -3,7 +3,8 @@ import type { Migration } from 'kysely/migration'
 import * as z from 'zod'
 import { Slice } from '../../drivers/slice.ts'
 import type { ConfigPath } from './contract.ts'
-import { type Document, KeptValue, layersOf, nameOf } from './documents.ts'
+import { type Document, layersOf, nameOf } from './documents.ts'
+import { documentOf, jsonOf } from './kept-json.ts'
 
 /** The config server's database: `configs` holds what is, `versions` what was and is. */
 export interface ConfigTables {
@@ -78,7 +79,6 @@ export interface NewVersion extends Config {
   readonly madeBy: string | undefined
 }
 
-const DocumentJson = z.record(z.string(), KeptValue)
 const Keys = z.array(z.string())
 
 /** The configurations that have a say in one, the last word last; those that don't exist left out. */
@@ -90,7 +90,7 @@ export async function readLayers(db: Kysely<ConfigTables>, path: ConfigPath): Pr
     .where('service', 'in', [...new Set(layers.map(({ service }) => service))])
     .where('environment', 'in', [...new Set(layers.map(({ environment }) => environment))])
     .execute()
-  const found = new Map(rows.map((row) => [nameOf(row), { ...row, document: readDocument(row.document) }]))
+  const found = new Map(rows.map((row) => [nameOf(row), { ...row, document: documentOf(row.document) }]))
   return layers.flatMap((layer) => found.get(nameOf(layer)) ?? [])
 }
 
@@ -156,7 +156,7 @@ export async function readVersion(
     .where('environment', '=', path.environment)
     .where('version', '=', version)
     .executeTakeFirst()
-  return row && readDocument(row.document)
+  return row && documentOf(row.document)
 }
 
 /** The last versions, newest first; each is made of its row when its turn comes. */
@@ -175,7 +175,7 @@ export async function readHistory(db: Kysely<ConfigTables>, path: ConfigPath, li
 /** Writes a new version and lets go of those older than the last `keep`. */
 export async function writeVersion(trx: Kysely<ConfigTables>, next: NewVersion, keep: number): Promise<void> {
   const { service, environment, version, action, changedAt: changed_at, changedBy: changed_by } = next
-  const document = JSON.stringify(Object.fromEntries(next.document))
+  const document = jsonOf(next.document)
   await trx
     .insertInto('configs')
     .values({ service, environment, version, document, changed_at, made_by: next.madeBy ?? null })
@@ -194,8 +194,4 @@ export async function writeVersion(trx: Kysely<ConfigTables>, next: NewVersion, 
     .where('environment', '=', environment)
     .where('version', '<=', version - keep)
     .execute()
-}
-
-function readDocument(json: string): Document {
-  return new Map(Object.entries(DocumentJson.parse(JSON.parse(json))))
 }

@@ -17,6 +17,7 @@ import {
   type Sight,
   type WantedValue,
 } from './documents.ts'
+import { jsonOf } from './kept-json.ts'
 import type { Sealer } from './sealed-values.ts'
 import { flatJson, type Shown, type ShownValue } from './shown-json.ts'
 
@@ -166,8 +167,8 @@ export class Configs {
       for (const [key, kept] of layer.document) {
         if ('sealed' in kept) {
           const isSeen = sight === 'all' || (sight === 'guessed' && kept.guessed)
-          values.set(key, { value: isSeen ? this.#open(layer, key, kept.sealed) : undefined, secret: true, from })
-        } else values.set(key, { value: kept.value, secret: false, from })
+          values.set(key, { text: isSeen ? this.#open(layer, key, kept.sealed) : undefined, secret: true, from })
+        } else values.set(key, { text: kept.text, secret: false, from })
       }
     }
     const own = layers.find((layer) => nameOf(layer) === nameOf(path))
@@ -178,22 +179,18 @@ export class Configs {
     const known = before.get(key)
     const sealed = known && 'sealed' in known ? known : undefined
     const isSecret = wanted.secret ?? (sealed !== undefined || showsSecret({ [key]: wanted.value }))
-    const text = JSON.stringify(wanted.value)
-    if (!isSecret) return { value: JSON.parse(text) }
+    const { text } = wanted
+    if (!isSecret) return { text }
     const guessed = wanted.secret === undefined && (sealed?.guessed ?? !sealed)
     // sealing again would look like a change
-    if (
-      sealed &&
-      (sealed.guessed ?? false) === guessed &&
-      JSON.stringify(this.#open(path, key, sealed.sealed)) === text
-    )
-      return sealed
+    if (sealed && (sealed.guessed ?? false) === guessed && this.#open(path, key, sealed.sealed) === text) return sealed
     return { sealed: this.#options.sealer.seal(text, placeOf(path, key)), ...(guessed && { guessed }) }
   }
 
-  #open(path: ConfigPath, key: string, sealed: string): unknown {
+  /** A secret's JSON text; undefined when it can't be opened. */
+  #open(path: ConfigPath, key: string, sealed: string): string | undefined {
     try {
-      return JSON.parse(this.#options.sealer.open(sealed, placeOf(path, key)))
+      return this.#options.sealer.open(sealed, placeOf(path, key))
     } catch (fault) {
       this.#options.log.error(`the secret ${key} of ${nameOf(path)} can't be opened: was its key file lost?`, {
         cause: String(fault),
@@ -222,7 +219,7 @@ function checkSize(document: Document, before: Document): void {
       detail: `A configuration has at most ${MAX_KEYS} keys`,
     })
   }
-  if (Buffer.byteLength(JSON.stringify([...document])) > MAX_BYTES) {
+  if (Buffer.byteLength(jsonOf(document)) > MAX_BYTES) {
     throw new AppError('BODY_TOO_LARGE', `A configuration has at most ${MAX_BYTES} bytes`)
   }
 }

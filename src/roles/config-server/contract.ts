@@ -20,18 +20,18 @@ export type ConfigPath = z.output<typeof ConfigPath>
 export const ValuePath = ConfigPath.extend({ key: Key })
 
 /** Answer of GET /config/:service/:environment, and body of PUT: values of any shape by key (seed 9.7.7). */
-export const Values = z.record(z.string(), z.json())
+export const Values = z.record(z.string(), z.unknown())
 
 /**
  * Where a value is given a flag: `{"value": …, "secret": true}`. Any other JSON is the value itself, and a secret when it was one before, when its
  * key says so (`api_token`) or what is in it (a URL with a password); `"secret": false` says that it is none. Secrets are encrypted at rest,
  * and there for the service they are meant for and whoever has `config:secrets`; for a local caller too unless somebody said they are some.
  */
-export const FlaggedValue = z.strictObject({ value: z.json(), secret: z.boolean().optional() })
+export const FlaggedValue = z.strictObject({ value: z.unknown(), secret: z.boolean().optional() })
 
 /** Answer of GET /config/:service/:environment/:key, and one entry of `?describe=true`. A secret's value is `••••` without the right to see it. */
 export const DescribedValue = z.object({
-  value: z.json(),
+  value: z.unknown(),
   secret: z.boolean(),
   /** The configuration it comes from, such as `user-service/production` or `_default/_default`. */
   from: z.string(),

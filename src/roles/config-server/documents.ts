@@ -1,22 +1,20 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import * as z from 'zod'
 import { AppError } from '../../kit/errors.ts'
+import { compactJson, membersOf } from '../../kit/exact-json.ts'
+import { parseJsonText } from '../../kit/http/body.ts'
 import { type ConfigPath, DEFAULT, FlaggedValue, Key } from './contract.ts'
 
-/** A value as it is kept: in the clear, or sealed; `guessed` when nobody said that it is a secret, but it shows. */
-export const KeptValue = z.union([
-  // it was checked when it was set: looking at every number of it again would cost more than all the rest of an answer
-  z.strictObject({ value: z.unknown() }),
-  z.strictObject({ sealed: z.string(), guessed: z.literal(true).optional() }),
-])
-export type KeptValue = z.output<typeof KeptValue>
+/** A value as it is kept: in the clear, as the JSON text that it came as, or sealed; `guessed` when nobody said that it is a secret, but it shows. */
+export type KeptValue = { readonly text: string } | { readonly sealed: string; readonly guessed?: true | undefined }
 /** The values of one service in one environment, by key. */
 export type Document = ReadonlyMap<string, KeptValue>
 
 /** A value as somebody wants it to be; `secret` undefined: as it was, or as it looks. */
 export interface WantedValue {
   readonly value: unknown
+  /** The same as JSON, to the letter. */
+  readonly text: string
   readonly secret: boolean | undefined
 }
 
@@ -28,24 +26,24 @@ export const SIGHTS: readonly Sight[] = ['none', 'guessed', 'all']
 /** What stands in place of a secret for those who may not see it. */
 export const MASK = '••••'
 
-const Json = z.json()
-
-/** Reads `{"value": …, "secret": true}` or a plain value. Throws AppError `INVALID_REQUEST` for a number too large to be kept as it is. */
-export function wantedValue(json: unknown): WantedValue {
-  if (!Json.safeParse(json).success) {
-    throw new AppError('INVALID_REQUEST', 'Invalid configuration', {
-      detail: 'A value holds a number that is too large',
-    })
-  }
-  const flagged = FlaggedValue.safeParse(json)
-  return flagged.success
-    ? { value: flagged.data.value, secret: flagged.data.secret }
-    : { value: json, secret: undefined }
+/** Reads `{"value": …, "secret": true}` or a plain value. Throws AppError `INVALID_BODY` for what is no JSON. */
+export function wantedValue(text: string): WantedValue {
+  return wantedOf(parseJsonText(text), text)
 }
 
-/** Reads the body of a document's PUT. Throws AppError `INVALID_REQUEST` when it is no object, or a key is none. */
-export function wantedDocument(json: unknown): ReadonlyMap<string, WantedValue> {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+/** What is wanted by JSON, parsed and as text. */
+function wantedOf(json: unknown, text: string): WantedValue {
+  const flagged = FlaggedValue.safeParse(json)
+  const value = flagged.success ? membersOf(text).get('value') : undefined
+  return flagged.success && value !== undefined
+    ? { value: flagged.data.value, text: value, secret: flagged.data.secret }
+    : { value: json, text: compactJson(text), secret: undefined }
+}
+
+/** Reads the body of a document's PUT. Throws AppError `INVALID_REQUEST` when it is no object, or a key is none; `INVALID_BODY`. */
+export function wantedDocument(text: string): ReadonlyMap<string, WantedValue> {
+  const json = parseJsonText(text)
+  if (typeof json !== 'object' || json === null || Array.isArray(json) || JSON.isRawJSON(json)) {
     throw new AppError('INVALID_REQUEST', 'Invalid configuration', {
       detail: 'A configuration is a JSON object of values by key',
     })
@@ -58,7 +56,8 @@ export function wantedDocument(json: unknown): ReadonlyMap<string, WantedValue> 
       })
     }
   }
-  return new Map(entries.map(([key, value]) => [key, wantedValue(value)]))
+  const texts = membersOf(text)
+  return new Map(entries.map(([key, value]) => [key, wantedOf(value, texts.get(key) ?? '')]))
 }
 
 /** Configurations that have a say in one, the one with the last word last. */

@@ -32,6 +32,26 @@ describe('config routes', () => {
     })
   })
 
+  it.each(['9007199254740993', '123456789012345678901234567890', '1e400', '{"2":[-0,1.0],"1":"a b"}'])(
+    'keeps %s to the letter, one by one, in a document, as a secret and after a rollback',
+    async (text) => {
+      const { app, get, post } = await run()
+      const put = (path: string, body: string) => app.request(path, { method: 'PUT', body })
+      const textOf = async (path: string, headers = {}) => (await get(path, headers)).text()
+      expect((await put(`${DEV}/one`, text)).status).toBe(200)
+      expect(await textOf(`${DEV}/one`)).toBe(`{"value":${text},"secret":false,"from":"user-service/development"}`)
+      await put(DEV, `{ "a": ${text}, "b": { "value": ${text}, "secret": true } }`)
+      const owner = { authorization: 'Bearer user-service|!' }
+      expect(await textOf(DEV)).toBe(`{"a":${text}}`)
+      expect(await textOf(DEV, owner)).toBe(`{"a":${text},"b":${text}}`)
+      expect(await textOf(`${DEV}?describe=true`, owner)).toContain(`"b":{"value":${text},"secret":true,`)
+      expect(await (await put(`${DEV}/a`, ` ${text} `)).json()).toMatchObject({ version: 2 })
+      await put(`${DEV}/a`, '1')
+      await post(`${DEV}/rollback`, { version: 2 })
+      expect(await textOf(DEV)).toBe(`{"a":${text}}`)
+    },
+  )
+
   it('keeps no more configurations than it may; those there are go on', async () => {
     const { put } = await run({ maxConfigs: 2 })
     for (const service of ['a', 'b']) expect((await put(`/config/${service}/e/k`, 1)).status).toBe(200)

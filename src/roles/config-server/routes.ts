@@ -4,7 +4,7 @@ import type { Store } from '../../drivers/store/contract.ts'
 import { identityOf } from '../../kit/auth/asker.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
 import { AppError } from '../../kit/errors.ts'
-import { parseJson, readBody } from '../../kit/http/body.ts'
+import { bodyText, readBody } from '../../kit/http/body.ts'
 import { callerKey } from '../../kit/http/caller-name.ts'
 import { eventStream } from '../../kit/http/event-stream.ts'
 import { answerInParts, jsonInParts } from '../../kit/http/json-in-parts.ts'
@@ -30,7 +30,7 @@ import {
   Values,
 } from './contract.ts'
 import { etagOf, matches, nameOf, type Sight, wantedDocument, wantedValue } from './documents.ts'
-import { describedJson, flatJson, maskOf } from './shown-json.ts'
+import { describedJson, flatJson, shownJson } from './shown-json.ts'
 import { WatchStream } from './watch-stream.ts'
 
 /** What the routes work with. */
@@ -138,7 +138,7 @@ export function configRoutes({
     async (c) => {
       const path = c.req.valid('param')
       const author = authorOf(c)
-      return answerChange(c, path, await configs.replace(path, wantedDocument(await readJson(c)), author))
+      return answerChange(c, path, await configs.replace(path, wantedDocument(await readText(c)), author))
     },
   )
   app.get(
@@ -188,7 +188,7 @@ export function configRoutes({
       const { values } = await configs.show(path, await sightOf(c, path.service))
       const shown = values.get(key)
       if (!shown) throw new AppError('NOT_FOUND', 'Key not found', { detail: `${nameOf(path)} has no ${key}` })
-      return c.body(JSON.stringify({ ...shown, value: maskOf(shown) }), 200, {
+      return c.body(shownJson(shown), 200, {
         'content-type': 'application/json',
         'cache-control': 'private, no-cache',
         vary: 'authorization',
@@ -210,7 +210,7 @@ export function configRoutes({
     async (c) => {
       const { key, ...path } = c.req.valid('param')
       const author = authorOf(c)
-      return answerChange(c, path, await configs.set(path, key, wantedValue(await readJson(c)), author))
+      return answerChange(c, path, await configs.set(path, key, wantedValue(await readText(c)), author))
     },
   )
   app.delete(
@@ -279,8 +279,8 @@ function watched(wanted: z.output<typeof WatchQuery>): z.output<typeof WatchQuer
   return { ...wanted, service }
 }
 
-function readJson(c: Context<AppEnv>): Promise<unknown> {
-  return readBody(c).then(parseJson)
+function readText(c: Context<AppEnv>): Promise<string> {
+  return readBody(c).then(bodyText)
 }
 
 function answerChange(c: Context<AppEnv>, { service, environment }: ConfigPath, version: number) {

@@ -1,9 +1,9 @@
 import type { ConfigPath } from './contract.ts'
 import { MASK } from './documents.ts'
 
-/** A value with where it comes from. `value` is undefined for a secret that may not be seen, or can't be opened. */
+/** A value with where it comes from. `text`, its JSON to the letter, is undefined for a secret that may not be seen, or can't be opened. */
 export interface ShownValue {
-  readonly value: unknown
+  readonly text: string | undefined
   readonly secret: boolean
   readonly from: string
 }
@@ -17,21 +17,22 @@ export interface Shown extends ConfigPath {
 
 /** The flat object the seed's client reads: secrets that may not be seen are left out, so that its defaults hold. */
 export function flatJson({ values }: Shown): string {
-  const seen = [...values].filter(([, { value }]) => value !== undefined).sort(byKey)
-  return JSON.stringify(Object.fromEntries(seen.map(([key, { value }]) => [key, value])))
+  return objectJson(Array.from(values, ([key, { text }]) => [key, text]))
 }
 
 /** The same with where each value comes from; secrets that may not be seen are masked. */
 export function describedJson({ service, environment, version, values }: Shown): string {
-  const described = [...values].sort(byKey).map(([key, shown]) => [key, { ...shown, value: maskOf(shown) }])
-  return JSON.stringify({ service, environment, version, values: Object.fromEntries(described) })
+  const described = objectJson(Array.from(values, ([key, shown]) => [key, shownJson(shown)]))
+  return `${JSON.stringify({ service, environment, version }).slice(0, -1)},"values":${described}}`
 }
 
-/** What stands for a value that is not there to be shown. */
-export function maskOf({ secret, value }: ShownValue): unknown {
-  return secret && value === undefined ? MASK : value
+/** One value with where it comes from (contract.ts, DescribedValue); a secret that may not be seen is masked. */
+export function shownJson({ text, secret, from }: ShownValue): string {
+  return `{"value":${text ?? JSON.stringify(MASK)},"secret":${secret},"from":${JSON.stringify(from)}}`
 }
 
-function byKey([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {
-  return one < other ? -1 : 1
+/** Members that have a text, by name. */
+function objectJson(members: readonly (readonly [string, string | undefined])[]): string {
+  const present = members.filter(([, text]) => text !== undefined).sort(([one], [other]) => (one < other ? -1 : 1))
+  return `{${present.map(([key, text]) => `${JSON.stringify(key)}:${text}`).join(',')}}`
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod'
-import { compactJson, membersOf, NUMBERS_IN_WORDS, parseExact, parseLiteral } from './exact-json.ts'
+import { compactJson, memberOf, membersOf, NUMBERS_IN_WORDS, parseExact, parseLiteral } from './exact-json.ts'
 
 const HARD = [
   '9007199254740993',
@@ -58,6 +58,7 @@ describe('membersOf', () => {
       ['a', '"x y"'],
       ['n', 'null'],
     ])
+    expect([memberOf(text, 'a'), memberOf(text, '2'), memberOf(text, 'b')]).toEqual(['"x y"', '-0', undefined])
     expect([...membersOf('{}')]).toEqual([])
     expect([...membersOf('{"a":{},"__proto__":[]}')]).toEqual([
       ['a', '{}'],

@@ -53,16 +53,28 @@ export const NUMBERS_IN_WORDS = {
  * @example membersOf('{"a": 1.0, "b": [1, 2]}') // Map { 'a' => '1.0', 'b' => '[1,2]' }
  */
 export function membersOf(text: string): ReadonlyMap<string, string> {
-  const json = compactJson(text)
   const members = new Map<string, string>()
+  eachMember(compactJson(text), (name, value) => members.set(JSON.parse(name), value))
+  return members
+}
+
+/** One of these; undefined when there is none of that name. @param name letters, digits and `_` */
+export function memberOf(text: string, name: string): string | undefined {
+  const quoted = `"${name}"`
+  let found: string | undefined
+  eachMember(compactJson(text), (other, value) => {
+    if (other === quoted || (other.includes('\\') && JSON.parse(other) === name)) found = value
+  })
+  return found
+}
+
+function eachMember(json: string, take: (name: string, value: string) => void): void {
   for (let at = 1; at < json.length - 1; at++) {
     const colon = endOfValue(json, at)
     const end = endOfValue(json, colon + 1)
-    const name: string = JSON.parse(json.slice(at, colon))
-    members.set(name, json.slice(colon + 1, end))
+    take(json.slice(at, colon), json.slice(colon + 1, end))
     at = end
   }
-  return members
 }
 
 /** JSON without white space between its parts, else to the letter. @param text well-formed JSON */

@@ -20,9 +20,23 @@ describe('readMessage', () => {
     )
   })
 
-  it('keeps numbers that no double holds', () => {
-    expect(readMessage('a', {}, bytes('{"n":12345678901234567890}')).payload).toBe('{"n":12345678901234567890}')
-  })
+  it.each(['9007199254740993', '123456789012345678901234567890', '1e400', '{"2":[-0,1.0],"1":"a \\u00e9"}'])(
+    'keeps %s to the letter in every form',
+    async (text) => {
+      const base64 = Buffer.from(text).toString('base64')
+      const head = '"specversion":"1.0","id":"7","source":"/shop","type":"a.b"'
+      const events = [`{${head},"data": ${text} }`, `{"data":${text},${head}}`, `{${head},"data_base64":"${base64}"}`]
+      const lines = [`{"payload": ${text}, "topic":"a.b"}`, ...events]
+      const messages = [
+        readMessage('a', {}, bytes(text)),
+        readMessage('a', binary, bytes(text)),
+        ...events.map((json) => readMessage('a', structured, bytes(json))),
+        ...(await readBatch({}, bytes(lines.join('\n')))),
+        ...(await readBatch(batched, bytes(`[${events.join()}]`))),
+      ]
+      expect(messages.map(({ payload }) => payload)).toEqual(Array(12).fill(text))
+    },
+  )
 
   it('gives each message an id, or takes it from Idempotency-Key', () => {
     expect(readMessage('a', {}, bytes('1')).id).not.toBe(readMessage('a', {}, bytes('1')).id)
@@ -84,7 +98,6 @@ describe('readBatch', () => {
 
   it.each([
     ['as it came', `{"topic":"a","payload":"${'é'.repeat(524_288)}"}`],
-    ['once it is written out', `{"topic":"a","payload":[${'1e20,'.repeat(60_000)}1]}`],
     ['in an event', JSON.stringify({ ...event, data: 'x'.repeat(1_048_576) })],
   ])('refuses a message larger than one that comes alone may be: %s', async (_, line) => {
     const large = expect.objectContaining({ code: 'BODY_TOO_LARGE', detail: expect.stringContaining('Message 2') })

@@ -4,8 +4,9 @@ import type { IncomingHttpHeaders } from 'node:http'
 import * as z from 'zod'
 import type { Publication } from '../../drivers/bus/contract.ts'
 import { AppError } from '../../kit/errors.ts'
+import { compactJson, memberOf } from '../../kit/exact-json.ts'
 import { readArray, readLines } from '../../kit/http/batch.ts'
-import { MAX_BODY_BYTES, parseJson, parseJsonText } from '../../kit/http/body.ts'
+import { bodyText, MAX_BODY_BYTES, parseJsonText } from '../../kit/http/body.ts'
 import { parseInput } from '../../kit/http/route.ts'
 import {
   CLOUD_EVENT_BATCH_TYPE,
@@ -37,7 +38,7 @@ const PLAIN_LINE = z.object({ topic: z.string(), payload: z.unknown(), id: MESSA
 export function readMessage(topic: string, headers: IncomingHttpHeaders, body: Buffer, owner?: string): Publication {
   checkTopicName(topic)
   const text = textOf(body)
-  if (mediaType(headers) === CLOUD_EVENT_TYPE) return fromEvent(topic, fromStructured(parseJsonText(text)), owner)
+  if (mediaType(headers) === CLOUD_EVENT_TYPE) return fromEvent(topic, fromStructured(parseJsonText(text)), text, owner)
   const event = fromHeaders(headers)
   if (event && text === '') return fromContext(topic, event, 'null', owner)
   parseJsonText(text)
@@ -71,29 +72,42 @@ export async function readBatch(
 /** Reads a message of a batch, telling its number when it is faulty. */
 function readItemAt(bytes: Buffer, index: number, owner: string | undefined): Publication {
   try {
-    return readItem(parseJson(bytes), owner)
+    return readItem(bodyText(bytes), owner)
   } catch (fault) {
     if (!(fault instanceof AppError)) throw fault
     throw new AppError(fault.code, fault.message, { detail: `Message ${index + 1}: ${fault.detail}`, cause: fault })
   }
 }
 
-function readItem(value: unknown, owner: string | undefined): Publication {
+function readItem(text: string, owner: string | undefined): Publication {
+  const value = parseJsonText(text)
   if (typeof value === 'object' && value !== null && 'specversion' in value) {
     const event = fromStructured(value)
-    return fromEvent(checkTopicName(event.attributes.type), event, owner)
+    return fromEvent(checkTopicName(event.attributes.type), event, text, owner)
   }
-  const { topic, payload, id } = parseInput(PLAIN_LINE, value, 'Neither a CloudEvent nor {"topic","payload"}')
+  const { topic, id } = parseInput(PLAIN_LINE, value, 'Neither a CloudEvent nor {"topic","payload"}')
   return {
     id: id === undefined ? randomUUIDv7() : busId(id, { owner }),
     topic: checkTopicName(topic),
-    payload: checkPayload(JSON.stringify(payload)),
+    payload: checkPayload(memberOf(text, 'payload') ?? 'null'),
     attributes: {},
   }
 }
 
-function fromEvent(topic: string, { data, ...event }: CloudEvent, owner: string | undefined): Publication {
-  return fromContext(topic, event, JSON.stringify(data ?? null), owner)
+/** @param text what the event was read from: its data are kept to the letter */
+function fromEvent(
+  topic: string,
+  { data, ...event }: CloudEvent,
+  text: string,
+  owner: string | undefined,
+): Publication {
+  return fromContext(topic, event, data === undefined ? 'null' : dataOf(text), owner)
+}
+
+function dataOf(text: string): string {
+  const base64: unknown = JSON.parse(memberOf(text, 'data_base64') ?? 'null')
+  if (typeof base64 === 'string') return compactJson(Buffer.from(base64, 'base64').toString())
+  return memberOf(text, 'data') ?? 'null'
 }
 
 function fromContext(
@@ -106,7 +120,7 @@ function fromContext(
   return { id: busId(id, { source, owner }), topic, payload: checkPayload(payload), attributes }
 }
 
-/** A message in a batch, or written out anew, is no larger than one that comes alone: its consumers count on that. */
+/** A message in a batch is no larger than one that comes alone: its consumers count on that. */
 function checkPayload(payload: string): string {
   if (payload.length * 3 <= MAX_BODY_BYTES || Buffer.byteLength(payload) <= MAX_BODY_BYTES) return payload
   throw new AppError('BODY_TOO_LARGE', `A message's payload has at most ${MAX_BODY_BYTES} bytes`)

@@ -41,6 +41,14 @@ export type TraceSummary = z.output<typeof TraceSummary>
 export const TracePage = z.object({ traces: z.array(TraceSummary), next: z.string().nullable() })
 export type TracePage = z.output<typeof TracePage>
 
+/** What a tag may be. A number that no double holds is one to the letter (kit/exact-json.ts). */
+export const Tag = z.union([
+  z.string(),
+  z.number(),
+  z.boolean(),
+  z.custom<{ readonly rawJSON: string }>((value) => JSON.isRawJSON(value)).meta({ type: 'number' }),
+])
+
 /** One span of a trace. */
 export const TraceSpan = z.object({
   span_id: z.string(),
@@ -51,7 +59,7 @@ export const TraceSpan = z.object({
   start: z.string(),
   duration_ms: z.number(),
   status: z.enum(['ok', 'error']),
-  tags: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  tags: z.record(z.string(), Tag),
 })
 export type TraceSpan = z.output<typeof TraceSpan>
 

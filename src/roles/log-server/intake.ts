@@ -1,14 +1,18 @@
 import type { Context } from 'hono'
 import * as z from 'zod'
 import { isAnotherService } from '../../kit/auth/ownership.ts'
+import { isRecord } from '../../kit/config/locate.ts'
 import { AppError } from '../../kit/errors.ts'
+import { memberOf, NUMBERS_IN_WORDS, parseLiteral } from '../../kit/exact-json.ts'
 import { MAX_BATCH_BYTES, MAX_ITEM_BYTES, readArray, readLines, readOne } from '../../kit/http/batch.ts'
-import { parseJson, readBody } from '../../kit/http/body.ts'
+import { bodyText, parseJsonText, readBody } from '../../kit/http/body.ts'
 import { inputFaults } from '../../kit/input-faults.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
 
 const NEWLINE = 0x0a
+/** What an entry or a span only carries. */
+const CARRIED = ['metadata', 'tags']
 
 /**
  * Reads a batch of items from a request and checks each: a JSON array, one JSON object, or a JSON object a line (NDJSON, which is known by its
@@ -53,7 +57,8 @@ function hasSeveralDocuments(body: Buffer): boolean {
 
 function parsed(bytes: Buffer, index: number): unknown {
   try {
-    return parseJson(bytes)
+    const text = bodyText(bytes)
+    return carrying(parseJsonText(text), text)
   } catch (cause) {
     if (!(cause instanceof AppError)) throw cause
     const why = cause.message.replace('The body', 'it')
@@ -61,8 +66,17 @@ function parsed(bytes: Buffer, index: number): unknown {
   }
 }
 
+/** An item with what it only carries as it was written, numbers to the letter. @param text what the item was parsed from */
+function carrying(item: unknown, text: string): unknown {
+  if (!isRecord(item)) return item
+  const name = CARRIED.find((name) => Object.hasOwn(item, name))
+  const written = name === undefined ? undefined : memberOf(text, name)
+  if (name === undefined || written === undefined || JSON.stringify(item[name]) === written) return item
+  return { ...item, [name]: parseLiteral(written) }
+}
+
 function checked<S extends z.ZodType>(schema: S, item: unknown, index: number, invalid: string): z.output<S> {
-  const result = schema.safeParse(item)
+  const result = schema.safeParse(item, NUMBERS_IN_WORDS)
   if (result.success) return result.data
   const faults = inputFaults(result.error).join('; ')
   throw new AppError('INVALID_REQUEST', invalid, { detail: `${invalid} at index ${index}: ${faults}` })

@@ -142,6 +142,20 @@ describe('POST /logs', () => {
     expect(await messages({ q: 'hunter2' })).toEqual([])
   })
 
+  it.each(['9007199254740993', '123456789012345678901234567890', '1e400', '[-0,1.0,{"a":1E5}]'])(
+    'keeps %s in metadata to the letter, also beside a secret',
+    async (text) => {
+      const secret = `{"pin":${text},"password":"hunter2"}`
+      const lines = [`{"n": ${text}}`, secret].map(
+        (metadata) => `{"level":"INFO","service":"s","message":"m","metadata":${metadata}}`,
+      )
+      expect((await server.post('/logs', lines.join('\n'))).status).toBe(202)
+      const answer = await (await server.app.request('/logs')).text()
+      expect(answer).toContain(`"metadata":{"n":${text}}`)
+      expect(answer).toContain(`"metadata":{"pin":${text},"password":"[hidden]"}`)
+    },
+  )
+
   it('stores whatever text there is, each entry by itself', async () => {
     const hostile = 'a\r\nb\0\u001b[31m\u2028"\'; DROP TABLE log_entries; -- {"__proto__":1}'
     const body = `{"level":"INFO","service":"s","message":${JSON.stringify(hostile)},"metadata":{"__proto__":{"x":1},"k":"\\u001b]0;t\\u0007"}}`

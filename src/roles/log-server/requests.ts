@@ -3,6 +3,7 @@ import { Limit } from '../../kit/http/paging.ts'
 import { hideInText } from '../../kit/secrets/secret-text.ts'
 import { hideSecrets } from '../../kit/secrets/secret-values.ts'
 import { LEVELS } from '../../kit/telemetry/log.ts'
+import { Tag } from './contract.ts'
 import { countWords, MAX_WORDS, parseSearch } from './search-query.ts'
 import { parseDuration, parseMoment, parseTimestamp } from './timestamps.ts'
 
@@ -32,7 +33,6 @@ const Timestamp = z.string().transform((text, { addIssue }) => {
   return z.NEVER
 })
 const Moment = z.string().refine((text) => parseMoment(text, 0) !== undefined, 'neither a time nor a while such as 15m')
-const Tag = z.union([z.string(), z.number(), z.boolean()])
 
 /** A log entry as it comes in, its secrets hidden. Without a time it gets the server's; null counts as absent; fields not named here are ignored. */
 export const NewEntry = z.object({

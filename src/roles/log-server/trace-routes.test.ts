@@ -97,6 +97,17 @@ describe('traces', () => {
     expect((await server.app.request(`/traces/${TRACE}`)).status).toBe(404)
   })
 
+  it.each(['9007199254740993', '123456789012345678901234567890', '1e400', '-0', '1.0'])(
+    'keeps %s in tags to the letter, and refuses it as a duration that it is not',
+    async (number) => {
+      const json = JSON.stringify(span(1, undefined, { tags: { n: 'N' } }))
+      expect((await server.post('/traces', json.replace('"N"', number))).status).toBe(202)
+      expect(await (await server.app.request(`/traces/${TRACE}`)).text()).toContain(`"tags":{"n":${number}}`)
+      const tooExact = json.replace(/"duration_ms":[\d.]+/, '"duration_ms":1.00000000000000000001')
+      expect((await server.post('/traces', tooExact)).status).toBe(400)
+    },
+  )
+
   it.each([TRACE, 'x', '%00', "'; --"])('does not know the trace %s', async (id) => {
     const answer = await server.app.request(`/traces/${id}`)
     expect(answer.status).toBe(404)

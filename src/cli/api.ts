@@ -6,6 +6,7 @@ import { isRecord } from '../kit/config/locate.ts'
 import { addressOf } from '../kit/config/schema.ts'
 import { parseEndpoints, printEndpoint } from '../kit/discovery/endpoint.ts'
 import { AppError } from '../kit/errors.ts'
+import { parseLiteral } from '../kit/exact-json.ts'
 import { configureClient, type Reached, requireDataFolder } from './configuration.ts'
 import type { Session } from './session.ts'
 
@@ -70,6 +71,7 @@ export async function connect(session: Session, name: string, { secrets = false 
       try {
         return await ofetch(path, {
           retry: 0,
+          parseResponse: jsonOrText,
           ...options,
           signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(options.signal ? [options.signal] : [])]),
           baseURL: url,
@@ -87,9 +89,18 @@ export async function connect(session: Session, name: string, { secrets = false 
         redirect: 'manual',
       })
       if (answer.ok) return answer
-      const data: unknown = await answer.json().catch(() => undefined)
+      const data = jsonOrText(await answer.text().catch(() => ''))
       throw explain({ status: answer.status, data }, name, url)
     },
+  }
+}
+
+/** An answer's JSON, its numbers to the letter: a command shows them as they are. */
+function jsonOrText(text: string): unknown {
+  try {
+    return parseLiteral(text)
+  } catch {
+    return text
   }
 }
 

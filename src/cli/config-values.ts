@@ -47,8 +47,10 @@ export async function setConfig(
   }: Target & { readonly key: string; readonly value: string; readonly secret?: boolean },
 ): Promise<void> {
   const api = await connect(session, 'config-server')
-  const body = { value: jsonOrText(value), ...(secret && { secret }) }
-  const changed = Changed.parse(await api.call(await pathOf(session, target, key), { method: 'PUT', body }))
+  const body = `{"value":${jsonOf(value)}${secret ? ',"secret":true' : ''}}`
+  const changed = Changed.parse(
+    await api.call(await pathOf(session, target, key), { method: 'PUT', body, headers: JSON_TYPE }),
+  )
   session.print(`${key} is set; ${changed.service}/${changed.environment} is at version ${changed.version}`)
   session.printJson(changed)
 }
@@ -83,10 +85,14 @@ export async function rollBackConfig(
   session.printJson(changed)
 }
 
-function jsonOrText(text: string): unknown {
+const JSON_TYPE = { 'content-type': 'application/json' }
+
+/** JSON to the letter; text that is none as a JSON string. */
+function jsonOf(text: string): string {
   try {
-    return JSON.parse(text)
-  } catch {
+    JSON.parse(text)
     return text
+  } catch {
+    return JSON.stringify(text)
   }
 }

@@ -1,4 +1,5 @@
 import { AppError } from '../kit/errors.ts'
+import { parseLiteral } from '../kit/exact-json.ts'
 import { followEvents } from '../kit/http/event-source.ts'
 import { type Api, explain } from './api.ts'
 import type { Session } from './session.ts'
@@ -47,10 +48,10 @@ export async function follow({ io, messages }: Session, api: Api, options: Follo
   if (!wasOpen && giveUp.signal.aborted) throw explain(lost, role, api.url)
 }
 
-/** The JSON of an event, or a fault that names the role: a stream of ours holds nothing else. */
+/** The JSON of an event, its numbers to the letter, or a fault that names the role: a stream of ours holds nothing else. */
 export function parseEvent(data: string, role: string): unknown {
   try {
-    return JSON.parse(data)
+    return parseLiteral(data)
   } catch (cause) {
     throw new AppError('UPSTREAM_FAILED', `${role} sent something that is not JSON`, { cause })
   }

@@ -46,6 +46,20 @@ describe('a platform in token mode, by its data folder alone', () => {
     expect(message).toMatchObject({ payload: { n: 1 } })
   })
 
+  it.each(['9007199254740993', '123456789012345678901234567890', '1e400', '[-0,1.0,1E5]'])(
+    'takes and shows %s to the letter',
+    async (text) => {
+      const topic = `numbers.${text.length}`
+      await answer('publish', topic, text)
+      const stream = ['subscribe', topic, '--from', 'first', '--count', '1']
+      expect((await msvc('platform', ...stream)).out).toContain(`"payload":${text},`)
+      expect((await msvc('platform', ...stream, '--group', 'audit')).out).toContain(`"payload":${text},`)
+      await answer('config', 'set', 'shop-service', 'n', text)
+      expect((await msvc('platform', 'config', 'get', 'shop-service', 'n')).out).toContain(`"value":${text},`)
+      expect((await msvc('platform', 'config', 'get', 'shop-service')).out).toContain(`"n":{"value":${text},`)
+    },
+  )
+
   it('shares a group’s messages, and acknowledges what it has printed and no more', async () => {
     for (const n of ['1', '2', '3']) await answer('publish', 'shop.sold', n)
     const group = ['subscribe', 'shop.sold', '--group', 'audit']

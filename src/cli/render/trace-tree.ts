@@ -56,7 +56,9 @@ function labelOf({ span, depth, last, orphan }: PlacedSpan, rails: readonly bool
   const branch = depth === 0 ? '' : `${last ? '└' : '├'}${orphan ? '╌' : '─'} `
   const lead = railsOf(rails, depth, Math.floor(width / 2)) + branch
   const service = visibleText(span.service)
-  const reason = span.tags.error === undefined ? '' : ` (${visibleText(String(span.tags.error))})`
+  const { error } = span.tags
+  const reason =
+    error === undefined ? '' : ` (${visibleText(typeof error === 'string' ? error : JSON.stringify(error))})`
   const mark = span.status === 'error' ? '✗ ' : ''
   const room = width - textWidth(lead) - textWidth(mark)
   const shownService = fitWidth(service, room)

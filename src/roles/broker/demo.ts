@@ -4,6 +4,7 @@ import type { Bus, Delivery, Publication } from '../../drivers/bus/contract.ts'
 import { backOff } from '../../kit/back-off.ts'
 import type { RoleContext } from '../../kit/context.ts'
 import { messageOf } from '../../kit/errors.ts'
+import { parseExact } from '../../kit/exact-json.ts'
 import { pause } from '../../kit/pause.ts'
 import { defineRole } from '../../kit/role.ts'
 import { startBroker } from './broker.ts'
@@ -52,7 +53,7 @@ const Order = z.object({ user_id: z.union([z.number(), z.string()]), product: z.
 function narrator({ log }: DemoContext) {
   return {
     onPublished({ topic, payload }: Publication) {
-      const order = topic === ORDERS ? Order.safeParse(JSON.parse(payload)) : undefined
+      const order = topic === ORDERS ? Order.safeParse(parseExact(payload)) : undefined
       if (order?.success) {
         log.info(`[OrderService] Création commande: User=${order.data.user_id}, Product=${order.data.product}`)
       }

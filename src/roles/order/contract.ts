@@ -44,6 +44,11 @@ export const Currency = z.string().regex(/^[A-Z]{3}$/, 'three capital letters')
 /** The data of `order.created` (design §5). */
 export const OrderCreated = z.object({
   order_id: z.int().min(1),
+  /**
+   * Tells the order from every other one, also from one that has the same `order_id` because the database was restored from a copy. The event's
+   * own id too. Absent in events from before orders had one.
+   */
+  order_uuid: z.uuid().optional(),
   user_id: z.int().min(1),
   product_name: z.string(),
   quantity: z.int().min(1),

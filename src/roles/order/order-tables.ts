@@ -10,6 +10,8 @@ import type { OrderStatus } from './contract.ts'
 export interface OrderTables extends OutboxTable, InboxTable {
   orders: {
     id: Generated<number>
+    /** What its events call it: no restored copy of the database gives it out again, as it does ids. Null for orders from before. */
+    uuid: string | null
     /** The subject of the token it was made with; null when it was made without one. */
     owner: string | null
     user_id: number
@@ -73,6 +75,12 @@ const byStatus: Migration = {
   },
 }
 
+const uuids: Migration = {
+  async up(db) {
+    await db.schema.alterTable('orders').addColumn('uuid', 'text').execute()
+  },
+}
+
 /** The order service's tables. */
 export const orderMigrations: Readonly<Record<string, Migration>> = {
   '2026-01-01-orders': orders,
@@ -81,4 +89,5 @@ export const orderMigrations: Readonly<Record<string, Migration>> = {
   '2026-01-04-inbox': inboxMigration,
   '2026-11-26-idempotency-keys-by-kind': keysByKind,
   '2026-11-26-orders-by-status': byStatus,
+  '2026-11-26-orders-uuids': uuids,
 }

@@ -22,8 +22,8 @@ export interface PaymentResultsOptions {
 
 /**
  * Handles `payment.processed`: the order becomes paid or payment_failed, once, however often the event comes. A message that isn't a payment's,
- * such as one published by hand, one for an order that isn't here, and one of another amount or currency than the order's own, which changes no
- * order, are logged and done with: coming again wouldn't change them.
+ * such as one published by hand, one for an order that isn't here (an id that a restored database gave out again is another order's), and one of
+ * another amount or currency than the order's own, which changes no order, are logged and done with: coming again wouldn't change them.
  */
 export function createPaymentResults({
   store,
@@ -32,7 +32,7 @@ export function createPaymentResults({
   currency: own,
 }: PaymentResultsOptions): (event: IncomingEvent) => Promise<void> {
   const { db } = store
-  const select = db.selectFrom('orders').select(['status', 'total_cents']).where('id', '=', 0).compile()
+  const select = db.selectFrom('orders').select(['uuid', 'status', 'total_cents']).where('id', '=', 0).compile()
   const update = db
     .updateTable('orders')
     .set({ status: 'paid' })
@@ -47,7 +47,7 @@ export function createPaymentResults({
       log.warning(`A message on ${event.topic} is not a payment's; it is passed over`, { message_id: event.id, faults })
       return
     }
-    const { order_id, payment_id, status: payment, amount, currency = own } = result.data
+    const { order_id, order_uuid, payment_id, status: payment, amount, currency = own } = result.data
     await store.transaction((trx) =>
       once(
         trx,
@@ -56,6 +56,14 @@ export function createPaymentResults({
           const order = (await trx.executeQuery(bind(select, [order_id]))).rows[0]
           if (!order) {
             log.warning(`Payment of order ${order_id}, which is not here`, { payment_id })
+            return
+          }
+          if (order_uuid !== undefined && order_uuid !== order.uuid) {
+            const fields = { order_id, order_uuid, payment_id, message_id: event.id }
+            log.error(
+              `A payment of another order that had the id ${order_id}, as before a restore: it is refused`,
+              fields,
+            )
             return
           }
           const price = fromCents(order.total_cents)

@@ -1,3 +1,4 @@
+import { randomUUIDv7 } from 'node:crypto'
 import type { Transaction } from 'kysely'
 import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
@@ -47,7 +48,7 @@ export function createPlacing({ store, outbox, users, clock, priceOf, currency }
   const { db } = store
   const keys = createIdempotencyKeys(db)
   const byId = db.selectFrom('orders').selectAll().where('id', '=', 0).compile()
-  const values = { owner: null, user_id: 0, product_name: '', quantity: 0, total_cents: 0, created_at: '' }
+  const values = { uuid: null, owner: null, user_id: 0, product_name: '', quantity: 0, total_cents: 0, created_at: '' }
   const insert = db
     .insertInto('orders')
     .values({ ...values, status: 'pending' })
@@ -82,21 +83,33 @@ export function createPlacing({ store, outbox, users, clock, priceOf, currency }
     const { user_id, product_name, quantity } = order
     const total_cents = priceOf(product_name) * quantity
     const created_at = new Date(clock.now()).toISOString()
-    const parameters = [owner, user_id, product_name, quantity, total_cents, created_at, 'pending']
+    const uuid = randomUUIDv7()
+    const parameters = [uuid, owner, user_id, product_name, quantity, total_cents, created_at, 'pending']
     const { rows } = await trx.executeQuery(bind(insert, parameters))
     const [row] = rows
     if (!row) throw new AppError('INTERNAL', 'The database gave the order no id')
     const { id } = row
-    const made = toOrder({ id, owner, user_id, product_name, quantity, total_cents, status: 'pending', created_at })
+    const made = toOrder({
+      id,
+      uuid,
+      owner,
+      user_id,
+      product_name,
+      quantity,
+      total_cents,
+      status: 'pending',
+      created_at,
+    })
     const data: OrderCreated = {
       order_id: id,
+      order_uuid: uuid,
       user_id,
       product_name,
       quantity,
       total_price: made.total_price,
       currency,
     }
-    await outbox.add(trx, { type: ORDER_CREATED, data })
+    await outbox.add(trx, { id: uuid, type: ORDER_CREATED, data })
     return made
   }
 

@@ -1,5 +1,7 @@
+import { randomUUIDv7 } from 'node:crypto'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import * as z from 'zod'
 import { type Asker, NOBODY } from '../../kit/auth/asker.ts'
 import { AppError } from '../../kit/errors.ts'
 import { OrderService } from './testing/order-service.ts'
@@ -143,6 +145,20 @@ describe('order service', () => {
     await service.place()
     for (let delivery = 0; delivery < 3; delivery++) await service.deliver('event-1', paid(1))
     await service.deliver('event-2', paid(1, 'failed'))
+    expect((await service.call('GET', '/api/orders/1')).body.status).toBe('paid')
+  })
+
+  it('tells its orders apart by what no restored database gives out again', async () => {
+    await service.place()
+    await service.place({ quantity: 2 })
+    const [first, second] = await service.events()
+    const uuids = [first, second].map((event) => z.object({ order_uuid: z.uuid() }).parse(event?.data).order_uuid)
+    expect([first?.id, second?.id]).toEqual(uuids)
+    expect(new Set(uuids).size).toBe(2)
+    await service.deliver('event-1', { ...paid(1), order_uuid: randomUUIDv7() })
+    expect((await service.call('GET', '/api/orders/1')).body.status).toBe('pending')
+    expect(service.logged).toEqual([expect.stringContaining('another order that had the id 1')])
+    await service.deliver('event-2', { ...paid(1), order_uuid: uuids[0] })
     expect((await service.call('GET', '/api/orders/1')).body.status).toBe('paid')
   })
 

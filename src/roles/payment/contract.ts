@@ -13,6 +13,8 @@ export type PaymentStatus = z.infer<typeof PaymentStatus>
 /** The data of `payment.processed` (design §5). */
 export const PaymentProcessed = z.object({
   order_id: z.int().min(1),
+  /** The order's own; absent where its event didn't tell. */
+  order_uuid: z.uuid().optional(),
   payment_id: z.uuid(),
   status: PaymentStatus,
   amount: z.number().min(0),

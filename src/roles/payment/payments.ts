@@ -24,7 +24,7 @@ export interface PaymentsOptions {
   readonly limitCents: () => number
 }
 
-/** Payments: one for each order, ever. What an asker may not see doesn't exist for him. */
+/** Payments: one for each order, ever, told apart by what no restored database gives out again. What an asker may not see doesn't exist for him. */
 export interface Payments {
   /**
    * Charges the order that an `order.created` tells of, and writes `payment.processed` to the outbox in the same transaction. An event that
@@ -46,11 +46,27 @@ export interface Payments {
 /** Makes the payments of a store, their statements compiled once. */
 export function createPayments({ store, outbox, clock, log, limitCents }: PaymentsOptions): Payments {
   const { db } = store
-  const ofOrder = db.selectFrom('payments').select('amount_cents').where('order_id', '=', 0).compile()
+  const ofKey = db.selectFrom('payments').select(['user_id', 'amount_cents']).where('order_key', '=', '').compile()
+  const namesake = db
+    .selectFrom('payments')
+    .select('order_key')
+    .where('order_id', '=', 0)
+    .where('order_key', '<>', '')
+    .limit(1)
+    .compile()
   const insert = db
     .insertInto('payments')
-    .values({ id: '', order_id: 0, user_id: 0, amount_cents: 0, status: 'success', created_at: '', owner: null })
-    .onConflict((conflict) => conflict.column('order_id').doNothing())
+    .values({
+      id: '',
+      order_id: 0,
+      order_key: '',
+      user_id: 0,
+      amount_cents: 0,
+      status: 'success',
+      created_at: '',
+      owner: null,
+    })
+    .onConflict((conflict) => conflict.column('order_key').doNothing())
     .compile()
 
   const visible = (view: View) => db.selectFrom('payments').selectAll().where(visibleTo(view))
@@ -63,7 +79,8 @@ export function createPayments({ store, outbox, clock, log, limitCents }: Paymen
         log.warning(`A message on ${event.topic} is not an order; nothing is charged`, { message_id: event.id, faults })
         return
       }
-      const { order_id, user_id, total_price, currency } = order.data
+      const { order_id, order_uuid, user_id, total_price, currency } = order.data
+      const key = order_uuid ?? `order ${order_id}`
       const cents = toCents(total_price)
       if (fromCents(cents) !== total_price) {
         log.error(`An order of ${total_price} is in no whole cents; nothing is charged`, {
@@ -81,17 +98,34 @@ export function createPayments({ store, outbox, clock, log, limitCents }: Paymen
             const payment_id = randomUUIDv7()
             const at = new Date(clock.now()).toISOString()
             const charged = await trx.executeQuery(
-              bind(insert, [payment_id, order_id, user_id, cents, status, at, personIn(event.attributes)]),
+              bind(insert, [payment_id, order_id, key, user_id, cents, status, at, personIn(event.attributes)]),
             )
             if (charged.numAffectedRows === 0n) {
-              const before = (await trx.executeQuery(bind(ofOrder, [order_id]))).rows[0]
-              if (before?.amount_cents !== cents) {
-                const fields = { order_id, amount: total_price, message_id: event.id }
-                log.error(`Order ${order_id} was charged before, and another amount: nothing is charged`, fields)
+              const before = (await trx.executeQuery(bind(ofKey, [key]))).rows[0]
+              if (before?.amount_cents !== cents || before.user_id !== user_id) {
+                const fields = { order_id, order_uuid, user_id, amount: total_price, message_id: event.id }
+                log.error(
+                  `Order ${order_id} was charged before, another amount or another user: nothing is charged`,
+                  fields,
+                )
               }
               return
             }
-            const data: PaymentProcessed = { order_id, payment_id, status, amount: fromCents(cents), currency }
+            if ((await trx.executeQuery(bind(namesake, [order_id, key, 1]))).rows.length > 0) {
+              const fields = { order_id, order_uuid, message_id: event.id }
+              log.warning(
+                `The order id ${order_id} was another order's before, as after a restore: both are charged`,
+                fields,
+              )
+            }
+            const data: PaymentProcessed = {
+              order_id,
+              order_uuid,
+              payment_id,
+              status,
+              amount: fromCents(cents),
+              currency,
+            }
             await outbox.add(trx, { type: PAYMENT_PROCESSED, data })
           },
           clock,

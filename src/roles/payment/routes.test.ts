@@ -1,7 +1,9 @@
+import { randomUUIDv7 } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Hono } from 'hono'
+import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Store } from '../../drivers/store/contract.ts'
 import { sqlite } from '../../drivers/store/sqlite.ts'
@@ -129,6 +131,37 @@ describe('payment service', () => {
     expect(warnings).toEqual([expect.stringContaining('Order 7 was charged before')])
   })
 
+  it('goes by the order, not by its number, which a restored database gives out again', async () => {
+    const [before, after] = [randomUUIDv7(), randomUUIDv7()]
+    await deliver('event-1', { ...order(7), order_uuid: before })
+    await deliver('event-2', { ...order(7), order_uuid: after })
+    await deliver('event-3', { ...order(7), order_uuid: after })
+    expect((await events()).map(({ data }) => data.order_uuid)).toEqual([before, after])
+    expect(warnings).toEqual([expect.stringContaining("The order id 7 was another order's before")])
+    await deliver('event-4', { ...order(7), order_uuid: after, user_id: 2 })
+    expect(warnings[1]).toContain('Order 7 was charged before')
+    expect(await events()).toHaveLength(2)
+  })
+
+  it('knows payments from before orders had more than a number', async () => {
+    const { '2026-11-27-order-keys': _, ...earlier } = paymentMigrations
+    const old = { url: 'sqlite:', name: 'old', folder, migrations: earlier }
+    const before = await sqlite.open<PaymentTables>(old)
+    await before.transaction((trx) =>
+      sql`insert into payments (id, order_id, user_id, amount_cents, status, created_at)
+        values ('p1', 7, 1, 2999, 'success', '')`.execute(trx),
+    )
+    await before.close()
+    const upgraded = await sqlite.open<PaymentTables>({ ...old, migrations: paymentMigrations })
+    const payment = createPayments({ ...options, store: upgraded })
+    const event = { topic: 'order.created', timestamp: '', delivery: 1, attributes: {} }
+    await payment.orderCreated({ id: 'event-1', payload: order(7), ...event })
+    await payment.orderCreated({ id: 'event-2', payload: { ...order(7), order_uuid: randomUUIDv7() }, ...event })
+    const kept = await upgraded.db.selectFrom('payments').select('id').orderBy('created_at').execute()
+    await upgraded.close()
+    expect(kept).toEqual([{ id: 'p1' }, { id: expect.any(String) }])
+  })
+
   it.each([
     { user_id: 1, product: 'Laptop' },
     'order',
@@ -164,9 +197,9 @@ describe('payment service', () => {
 
   it.each([
     ['', LOCAL, 'INDEX sqlite_autoindex_payments_1 (id>?)'],
-    ['?order_id=7', LOCAL, 'INDEX sqlite_autoindex_payments_2 (order_id=?)'],
+    ['?order_id=7', LOCAL, 'INDEX payments_order (order_id=? AND id>?)'],
     ['', alice, 'INDEX payments_owner (owner=? AND id>?)'],
-    ['?order_id=7', alice, 'INDEX sqlite_autoindex_payments_2 (order_id=?)'],
+    ['?order_id=7', alice, 'INDEX payments_order (order_id=? AND id>?)'],
   ] as const)('reads for /api/payments%s by %j no payments but those of the page', async (query, asker, index) => {
     const explained = queryPlans(store)
     const list = paymentRoutes(createPayments({ ...options, store: explained.store }))

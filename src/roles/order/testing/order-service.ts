@@ -100,7 +100,7 @@ export class OrderService implements AsyncDisposable {
   }
 
   /** Data of the events that wait in the outbox. */
-  async events(): Promise<{ type: string; data: unknown }[]> {
+  async events(): Promise<{ id: string; type: string; data: unknown }[]> {
     const rows = await this.store.db.selectFrom('outbox').select('event').orderBy('position').execute()
     return rows.map(({ event }) => JSON.parse(event))
   }

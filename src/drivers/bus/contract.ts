@@ -19,6 +19,8 @@ export interface Receipt {
   /** Position in its topic, from 1, without gaps. */
   readonly offset: number
   readonly duplicate: boolean
+  /** This duplicate says something else than the earlier one, which stays: no copy of it. Absent where it is one, or the earlier content is gone. */
+  readonly differs?: true
 }
 
 /** A stored message. */

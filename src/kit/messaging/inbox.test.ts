@@ -6,11 +6,13 @@ import { openTestStore, type TestTables } from './testing/open-test-store.ts'
 
 const clockAt = (now: number) => ({ now: () => now, monotonic: () => now })
 
-const handle = (store: Store<TestTables>, id: string, now = 0) =>
+const event = (id: string, payload: unknown = {}) => ({ id, topic: 'card.charged', payload })
+
+const handle = (store: Store<TestTables>, id: string, now = 0, payload: unknown = {}) =>
   store.transaction((trx) =>
     once(
       trx,
-      id,
+      event(id, payload),
       async () => {
         await trx.insertInto('effects').values({ name: id }).execute()
       },
@@ -34,10 +36,23 @@ describe('the inbox', () => {
     expect([await handle(store, 'a'), await handle(store, 'a')]).toEqual([true, false])
   })
 
+  it('says so when an id comes again with another content', async () => {
+    await using store = await openTestStore()
+    await handle(store, 'a', 0, { amount: 1 })
+    expect(await handle(store, 'a', 0, { amount: 1 })).toBe(false)
+    await expect(handle(store, 'a', 0, { amount: 2 })).rejects.toMatchObject({
+      code: 'UNPROCESSABLE',
+      message: expect.stringContaining('id a was handled before and said something else'),
+    })
+    await store.transaction((trx) => trx.updateTable('inbox').set({ content: null }).execute())
+    expect(await handle(store, 'a', 0, { amount: 2 })).toBe(false)
+    expect(await effects(store)).toEqual(['a'])
+  })
+
   it('forgets an event whose work failed, so that it may come again', async () => {
     await using store = await openTestStore()
     const failed = store.transaction((trx) =>
-      once(trx, 'a', async () => {
+      once(trx, event('a'), async () => {
         throw new Error('card refused')
       }),
     )

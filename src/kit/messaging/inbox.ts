@@ -1,7 +1,9 @@
+import { hash } from 'node:crypto'
 import { sql, type Transaction } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { type Clock, systemClock } from '../../drivers/clock.ts'
-import type { InboxTable } from './messaging.ts'
+import { AppError } from '../errors.ts'
+import type { InboxTable, IncomingEvent } from './messaging.ts'
 
 /** How long a handled event's id is remembered, in milliseconds: 7 days. */
 export const INBOX_MEMORY_MS = 7 * 24 * 3_600_000
@@ -27,25 +29,57 @@ export const inboxMigration: Migration = {
   },
 }
 
+/** Notes what each event said. Add it after `inboxMigration`. */
+export const inboxContentMigration: Migration = {
+  async up(db) {
+    await db.schema.alterTable('inbox').addColumn('content', 'text').execute()
+  },
+}
+
 /**
  * Runs `work` unless the event was handled before, and remembers that it was, in the same transaction: a message
  * delivered many times has one effect (idempotent consumer; Richardson, Microservices Patterns, 2018). A throw undoes both.
  * @returns true when `work` ran, false for an event handled before
- * @example await store.transaction((trx) => once(trx, event.id, async () => { await pay(trx, event) }))
+ * Throws AppError `UNPROCESSABLE` for one that has the id of an event handled before and says something else: no copy of it, though somebody
+ * takes it for one.
+ * @example await store.transaction((trx) => once(trx, event, async () => { await pay(trx, event) }))
  */
 export async function once<DB extends InboxTable>(
   trx: Transaction<DB>,
-  eventId: string,
+  event: Pick<IncomingEvent, 'id' | 'topic' | 'payload'>,
   work: () => Promise<void>,
   clock: Clock = systemClock,
 ): Promise<boolean> {
   const now = clock.now()
-  const { numAffectedRows } = await sql`insert into inbox (id, handled_at)
-    values (${eventId}, ${new Date(now).toISOString()}) on conflict (id) do nothing`.execute(trx)
-  if (numAffectedRows === 0n) return false
-  if (isDrawn(eventId)) await prune(trx, now)
+  const content = digest(event)
+  const { numAffectedRows } = await sql`insert into inbox (id, handled_at, content)
+    values (${event.id}, ${new Date(now).toISOString()}, ${content}) on conflict (id) do nothing`.execute(trx)
+  if (numAffectedRows === 0n) {
+    await wantSame(trx, event, content)
+    return false
+  }
+  if (isDrawn(event.id)) await prune(trx, now)
   await work()
   return true
+}
+
+/** Of an event from before contents were noted any copy is as good. */
+async function wantSame<DB extends InboxTable>(
+  trx: Transaction<DB>,
+  { id, topic }: Pick<IncomingEvent, 'id' | 'topic'>,
+  content: string,
+): Promise<void> {
+  const { rows } = await sql<{ content: string | null }>`select content from inbox where id = ${id}`.execute(trx)
+  const before = rows[0]?.content ?? content
+  if (before === content) return
+  throw new AppError(
+    'UNPROCESSABLE',
+    `An event with the id ${id} was handled before and said something else than this one on ${topic}; it needs an id of its own`,
+  )
+}
+
+function digest({ topic, payload }: Pick<IncomingEvent, 'topic' | 'payload'>): string {
+  return hash('sha256', JSON.stringify([topic, payload]), 'base64url')
 }
 
 async function prune<DB extends InboxTable>(trx: Transaction<DB>, now: number): Promise<void> {

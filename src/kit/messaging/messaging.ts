@@ -26,12 +26,16 @@ export interface OutboxTable {
 }
 /** The table that `once` of inbox.ts needs. */
 export interface InboxTable {
-  inbox: { id: string; handled_at: string }
+  /** `content` is a digest of what the event said; null for events from before it was noted. */
+  inbox: { id: string; handled_at: string; content: string | null }
 }
 
 /** Writes events in the caller's own transaction and sends them to the broker after it, also after a crash (seed 9.7.12; transactional outbox). */
 export interface Outbox<DB extends OutboxTable> {
-  /** Call it within `store.transaction`: row and event are written together or not at all. */
+  /**
+   * Call it within `store.transaction`: row and event are written together or not at all. Throws AppError `CONFLICT` while another event with its
+   * id waits.
+   */
   add(trx: Transaction<DB>, event: OutgoingEvent): Promise<void>
 }
 

@@ -158,12 +158,17 @@ describe('the outbox', () => {
     for (const batch of service.broker.batches) expect(batch.length).toBeLessThanOrEqual(8)
   })
 
-  it('keeps one event for an id that is added twice', async () => {
+  it('keeps one event for an id that is added twice, and refuses another under it', async () => {
     await using store = await openTestStore()
     await using service = relayed(store)
     await store.transaction(async (trx) => {
       await service.outbox.add(trx, { id: 'twice', type: 'order.created', data: 1 })
-      await service.outbox.add(trx, { id: 'twice', type: 'order.created', data: 2 })
+      await service.outbox.add(trx, { id: 'twice', type: 'order.created', data: 1 })
+      for (const other of [
+        { type: 'order.created', data: 2 },
+        { type: 'order.changed', data: 1 },
+      ])
+        await expect(service.outbox.add(trx, { id: 'twice', ...other })).rejects.toMatchObject({ code: 'CONFLICT' })
     })
     await vi.waitUntil(() => service.broker.kept.size === 1)
     expect(service.broker.kept.get('twice')?.data).toBe(1)

@@ -1,7 +1,9 @@
-import { sql } from 'kysely'
+import { isDeepStrictEqual } from 'node:util'
+import { sql, type Transaction } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import type { Clock } from '../../drivers/clock.ts'
-import type { Outbox, OutboxTable } from './messaging.ts'
+import { AppError } from '../errors.ts'
+import type { Outbox, OutboxTable, OutgoingEvent } from './messaging.ts'
 import { encodeOutgoing } from './outgoing-event.ts'
 
 /**
@@ -40,11 +42,24 @@ export function createOutbox<DB extends OutboxTable>({ service, clock, onAdd }: 
     async add(trx, event) {
       const { id, topic, text } = encodeOutgoing(event, service, clock)
       const createdAt = new Date(clock.now()).toISOString()
-      await sql`insert into outbox (id, position, topic, event, created_at)
+      const { numAffectedRows } = await sql`insert into outbox (id, position, topic, event, created_at)
         values (${id}, ${nextPosition()}, ${topic}, ${text}, ${createdAt}) on conflict (id) do nothing`.execute(trx)
+      if (numAffectedRows === 0n) await wantSame(trx, id, event)
       onAdd()
     },
   }
+}
+
+/** Adding an event again is harmless; another one under its id would be lost without a word. */
+async function wantSame<DB extends OutboxTable>(
+  trx: Transaction<DB>,
+  id: string,
+  { type, data }: OutgoingEvent,
+): Promise<void> {
+  const { rows } = await sql<{ event: string }>`select event from outbox where id = ${id}`.execute(trx)
+  const waiting: unknown = JSON.parse(rows[0]?.event ?? 'null')
+  if (isDeepStrictEqual(waiting, { ...Object(waiting), type, data: JSON.parse(JSON.stringify(data ?? null)) })) return
+  throw new AppError('CONFLICT', `Another event with the id ${id} waits in the outbox: ${type} needs an id of its own`)
 }
 
 /**

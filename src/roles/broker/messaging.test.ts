@@ -69,14 +69,14 @@ describe('messages between services', () => {
     payment.messaging.consume({
       topic: 'order.created',
       group: 'payment-service',
-      handle: async ({ id, payload }) => {
+      handle: async (event) => {
         await payment.store.transaction((trx) =>
-          once(trx, id, async () => {
+          once(trx, event, async () => {
             await trx
               .insertInto('effects')
-              .values({ name: JSON.stringify(payload) })
+              .values({ name: JSON.stringify(event.payload) })
               .execute()
-            await payments.add(trx, { type: 'payment.processed', data: payload })
+            await payments.add(trx, { type: 'payment.processed', data: event.payload })
           }),
         )
       },

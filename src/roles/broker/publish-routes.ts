@@ -1,6 +1,7 @@
 import type { Context, Hono } from 'hono'
 import * as z from 'zod'
 import type { Receipt } from '../../drivers/bus/contract.ts'
+import { AppError } from '../../kit/errors.ts'
 import { MAX_BATCH_BYTES } from '../../kit/http/batch.ts'
 import { readBody } from '../../kit/http/body.ts'
 import { route } from '../../kit/http/route.ts'
@@ -38,12 +39,17 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: Publi
       summary: 'Publish a message: any JSON, or a CloudEvent',
       scope: 'messages:publish',
       takes: { 'application/json': z.unknown(), 'application/cloudevents+json': CloudEvent },
-      responses: { 202: ReceiptSchema, 403: REFUSED },
+      responses: { 202: ReceiptSchema, 403: REFUSED, 409: 'An earlier message has its id and says something else' },
     }),
     async (c) => {
       const owner = ownership.owner()
       const message = readMessage(c.req.param('topic'), headersOf(c), await readBody(c), owner)
       const [receipt] = await publisher.publish(ownership.checkPublish([message]), owner)
+      if (receipt?.differs) {
+        throw new AppError('CONFLICT', 'An earlier message has this id and says something else', {
+          detail: `The message at offset ${receipt.offset} of ${receipt.topic} has this id and says something else; publish this one under an id of its own`,
+        })
+      }
       return c.body(receiptJson(receipt, eventId(message)), 202, JSON_HEADERS)
     },
   )
@@ -61,8 +67,9 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: Publi
     async (c) => {
       const owner = ownership.owner()
       const messages = await readBatch(headersOf(c), await readBody(c, MAX_BATCH_BYTES), owner)
-      await publisher.publish(ownership.checkPublish(messages), owner)
-      return c.body(`{"accepted":${messages.length}}`, 202, JSON_HEADERS)
+      const receipts = await publisher.publish(ownership.checkPublish(messages), owner)
+      const refused = receipts.filter(({ differs }) => differs).length
+      return c.body(`{"accepted":${messages.length - refused}}`, 202, JSON_HEADERS)
     },
   )
 }

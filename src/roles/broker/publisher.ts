@@ -23,7 +23,7 @@ export interface Publisher {
 export interface PublisherOptions {
   readonly bus: Pick<Bus, 'publish'>
   readonly tracing: Tracing
-  readonly log: Pick<Log, 'info'>
+  readonly log: Pick<Log, 'info' | 'warning'>
   readonly metrics: Pick<BrokerMetrics, 'published'>
   /** Told of each message on disk. Default: nobody. */
   readonly onPublished?: (message: Publication) => void
@@ -70,6 +70,14 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
     runInScope({ span, requestId: id }, () => log.info(`published ${topic}`, { message_id: id }))
   }
 
+  /** Somebody takes these for copies, and they aren't: they would be lost without a word. */
+  function warn(refused: readonly Receipt[]): void {
+    const [first] = refused
+    if (!first) return
+    const fields = { message_id: first.id, topic: first.topic, offset: first.offset, messages: refused.length }
+    log.warning('A message has the id of an earlier one and says something else: it is not kept', fields)
+  }
+
   return {
     async publish(messages, owner) {
       const request = currentScope()?.span
@@ -88,6 +96,7 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
           tell(each)
         }
         count(receipts, metrics)
+        warn(receipts.filter(({ differs }) => differs))
         if (onPublished) for (const message of messages) onPublished(message)
         return receipts
       } catch (fault) {

@@ -25,6 +25,21 @@ describe('publishing', () => {
     expect((await pull(broker, id)).map((message: { id: string }) => message.id)).toEqual(['1', '1'])
   })
 
+  it('says so when an id comes again with another content, also in a batch', async () => {
+    await using broker = await runBroker()
+    const publish = (payload: string) =>
+      broker.call('POST', '/broker/publish/a', payload, { 'idempotency-key': 'k' }).then(({ status }) => status)
+    expect([await publish('1'), await publish('1'), await publish('2')]).toEqual([202, 202, 409])
+    const lines = [
+      '{"topic":"a","id":"n","payload":1}',
+      '{"topic":"a","id":"n","payload":2}',
+      '{"topic":"a","payload":3}',
+    ]
+    expect((await broker.call('POST', '/broker/publish', lines.join('\n'))).body).toEqual({ accepted: 2 })
+    expect(broker.lines.filter((line) => line.includes('says something else'))).toHaveLength(2)
+    expect((await broker.call('GET', '/broker/topics')).body.topics).toMatchObject([{ messages: 3 }])
+  })
+
   it('takes batches, all or nothing', async () => {
     await using broker = await runBroker()
     const good = '{"topic":"a","payload":1}\n{"topic":"b","payload":2}\n'

@@ -1,6 +1,6 @@
 import { type Generated, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
-import { inboxMigration } from '../../kit/messaging/inbox.ts'
+import { inboxContentMigration, inboxMigration } from '../../kit/messaging/inbox.ts'
 import type { InboxTable, OutboxTable } from '../../kit/messaging/messaging.ts'
 import { outboxMigration } from '../../kit/messaging/outbox.ts'
 import { serialId } from '../../kit/serial-id.ts'
@@ -90,4 +90,5 @@ export const orderMigrations: Readonly<Record<string, Migration>> = {
   '2026-11-26-idempotency-keys-by-kind': keysByKind,
   '2026-11-26-orders-by-status': byStatus,
   '2026-11-26-orders-uuids': uuids,
+  '2026-11-27-inbox-content': inboxContentMigration,
 }

@@ -51,7 +51,7 @@ export function createPaymentResults({
     await store.transaction((trx) =>
       once(
         trx,
-        event.id,
+        event,
         async () => {
           const order = (await trx.executeQuery(bind(select, [order_id]))).rows[0]
           if (!order) {

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
-import { inboxMigration } from '../../kit/messaging/inbox.ts'
+import { inboxContentMigration, inboxMigration } from '../../kit/messaging/inbox.ts'
 import type { InboxTable, OutboxTable } from '../../kit/messaging/messaging.ts'
 import { outboxMigration } from '../../kit/messaging/outbox.ts'
 import type { PaymentStatus } from './contract.ts'
@@ -74,4 +74,5 @@ export const paymentMigrations: Readonly<Record<string, Migration>> = {
   '2026-01-03-inbox': inboxMigration,
   '2026-11-26-owners': owners,
   '2026-11-27-order-keys': orderKeys,
+  '2026-11-27-inbox-content': inboxContentMigration,
 }

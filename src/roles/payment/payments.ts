@@ -93,7 +93,7 @@ export function createPayments({ store, outbox, clock, log, limitCents }: Paymen
       await store.transaction((trx) =>
         once(
           trx,
-          event.id,
+          event,
           async () => {
             const payment_id = randomUUIDv7()
             const at = new Date(clock.now()).toISOString()

@@ -133,7 +133,10 @@ export class MessageLog {
       const recent = this.#recent(topic)
       const hash = recent.hash(id)
       const known = this.#known(topic, recent, hash, id)
-      if (known !== undefined) return { id, topic: name, offset: known, duplicate: true }
+      if (known !== undefined) {
+        const receipt = { id, topic: name, offset: known, duplicate: true }
+        return this.#differs(topic, known, message) ? { ...receipt, differs: true } : receipt
+      }
       if (!touched.has(topic)) {
         touched.add(topic)
         this.#remember(tx, topic)
@@ -242,6 +245,12 @@ export class MessageLog {
     if (just !== undefined) return just.offset
     const found = recent.find(hash, (offset) => this.#rows.idAt(topic.key, offset) === id)
     return found !== undefined && found > topic.last - DEDUP_WINDOW ? found : undefined
+  }
+
+  #differs(topic: Topic, offset: number, { payload }: Publication): boolean {
+    this.writeHeld()
+    const kept = this.#rows.payloadAt(topic.key, offset)
+    return kept !== '' && kept !== payload
   }
 
   #recent(topic: Topic): RecentIds {

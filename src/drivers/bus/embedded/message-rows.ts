@@ -48,6 +48,7 @@ export class MessageRows {
   readonly #placesBehind: StatementSync
   readonly #positionOf: StatementSync
   readonly #idAt: StatementSync
+  readonly #payloadAt: StatementSync
   readonly #idsFrom: StatementSync
   readonly #lowest: StatementSync
   readonly #empty: StatementSync
@@ -73,6 +74,7 @@ export class MessageRows {
       'SELECT position, topic, offset FROM messages WHERE position > ? ORDER BY position LIMIT ?',
     )
     this.#positionOf = arrays(db, 'SELECT position FROM messages WHERE topic = ? AND offset = ?')
+    this.#payloadAt = arrays(db, 'SELECT payload FROM messages WHERE topic = ? AND offset = ?')
     this.#idAt = arrays(db, 'SELECT id FROM messages WHERE topic = ? AND offset = ?')
     this.#idsFrom = arrays(db, 'SELECT id, offset FROM messages WHERE topic = ? AND offset >= ? ORDER BY offset')
     this.#lowest = arrays(db, 'SELECT min(offset) FROM messages WHERE topic = ?')
@@ -142,6 +144,11 @@ export class MessageRows {
   idAt(topic: number, offset: number): string | undefined {
     const row = this.#idAt.get(topic, offset)
     return row === undefined ? undefined : String(row[0])
+  }
+
+  /** The payload of a topic's message; empty when it was emptied or deleted. */
+  payloadAt(topic: number, offset: number): string {
+    return String(this.#payloadAt.get(topic, offset)?.[0] ?? '')
   }
 
   /** Ids and offsets of a topic's messages from an offset on, one at a time. */

@@ -5,7 +5,7 @@ import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import type { Store } from '../../../drivers/store/contract.ts'
 import { sqlite } from '../../../drivers/store/sqlite.ts'
-import { inboxMigration } from '../inbox.ts'
+import { inboxContentMigration, inboxMigration } from '../inbox.ts'
 import type { InboxTable, OutboxTable } from '../messaging.ts'
 import { outboxMigration } from '../outbox.ts'
 
@@ -23,7 +23,12 @@ const effects: Migration = {
 /** A SQLite store in a folder of its own; disposing of it removes both. */
 export async function openTestStore(): Promise<Store<TestTables> & AsyncDisposable> {
   const folder = await mkdtemp(join(tmpdir(), 'msvc-messaging-'))
-  const migrations = { '1-effects': effects, '2-outbox': outboxMigration, '3-inbox': inboxMigration }
+  const migrations = {
+    '1-effects': effects,
+    '2-outbox': outboxMigration,
+    '3-inbox': inboxMigration,
+    '4-content': inboxContentMigration,
+  }
   const store = await sqlite.open<TestTables>({ url: 'sqlite:', name: 'test', folder, migrations })
   return Object.assign(store, {
     async [Symbol.asyncDispose]() {

@@ -123,13 +123,6 @@ function processIo(signals: Signals): Io {
     },
     ...(parent && { parent }),
     leaveInterruptsToParent: signals.ignoreInterrupts,
-    isAlive(pid) {
-      try {
-        return process.kill(pid, 0)
-      } catch (fault) {
-        return fault instanceof Error && 'code' in fault && fault.code === 'EPERM'
-      }
-    },
   }
 }
 

@@ -55,7 +55,7 @@ export async function configureClient(session: Session): Promise<Reached> {
   const [configured, { readRunStates }] = await Promise.all([configure(session), import('./run-state.ts')])
   const { settings } = configured
   if (session.options.data !== undefined) requireDataFolder(settings.data)
-  const running = await readRunStates(settings.data, session.io.isAlive)
+  const running = await readRunStates(settings.data)
   const [first] = running
   if (!first) return { ...configured, running }
   const environment = session.options.config === undefined ? first.environment : settings.environment

@@ -48,7 +48,7 @@ async function placesOf(session: Session): Promise<readonly Place[]> {
     import('./run-state.ts'),
   ])
   const reached = await configureClient(session)
-  const up = await readRunState(reached.settings.data, session.io.isAlive)
+  const up = await readRunState(reached.settings.data)
   if (up) return up.roles.map(({ unit, service, url }) => ({ role: unit, service, url }))
   const roles = reached.roles.filter((role) => role.inUp !== false)
   return roles.map(({ name, service }) => ({ role: name, service, url: locate(name, reached) }))

@@ -36,6 +36,4 @@ export interface Io {
   readonly parent?: ParentChannel
   /** From now on Ctrl-C is the parent's business: it reaches every process of the terminal, and the parent stops in order. */
   leaveInterruptsToParent(): void
-  /** Whether a process with this id exists. */
-  isAlive(pid: number): boolean
 }

@@ -44,7 +44,6 @@ async function welcome(isTTY: boolean, flags: string[] = [], stopped = (_err: st
     signal: stopping.signal,
     leaving: stopping.signal,
     leaveInterruptsToParent: () => {},
-    isAlive: () => false,
   })
   expect(code).toBe(0)
   return said

@@ -1,7 +1,6 @@
 import { systemClock } from '../drivers/clock.ts'
 import type { Authority } from '../kit/auth/authority.ts'
 import { createAuthority } from '../kit/auth/local-authority.ts'
-import { openDataFolder } from '../kit/data-folder.ts'
 import { AppError } from '../kit/errors.ts'
 import { aborted } from '../kit/pause.ts'
 import { childProcesses } from '../kit/supervisor/child-process.ts'
@@ -16,9 +15,9 @@ import { createUnitOutput, logOutput, type UnitOutput } from './log-output.ts'
 import { createMessages, type Messages } from './messages.ts'
 import { parseOffset, parseOnly, parseScale, planUnits, unitNames, type Wish } from './plan.ts'
 import { createProgress, type Progress } from './progress.ts'
-import { createStateFile, type RunState, stateOf } from './run-state.ts'
+import { createStateFile, type RunState, type StateFile, stateOf } from './run-state.ts'
 import type { Session } from './session.ts'
-import { refuseSecondPlatform, refuseSharing } from './sole-use.ts'
+import { refuseSharing } from './sole-use.ts'
 import { knownUnits, showProgress, tellChange } from './unit-reports.ts'
 import type { UpFlags } from './up.ts'
 
@@ -41,13 +40,16 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
   try {
     const configured = await prepare(session, wish)
     const plans = planUnits(configured, wish)
-    openDataFolder(configured.settings.data)
-    await refuseSecondPlatform(session, configured.settings.data)
-    await refuseSharing(session, configured.settings.data, servicesOf(configured, plans))
-    await refuseTakenPorts(plans)
-    output.begin(await logOutput(above, configured.settings.log.format))
-    const launch = ahead?.launch ?? (await thisProcess(session, progress.above, configured))
-    await runUnits(session, createMessages(progress.above, quiet), progress, { configured, plans, launch })
+    const stateFile = await createStateFile(configured.settings.data)
+    try {
+      await refuseSharing(configured.settings.data, servicesOf(configured, plans))
+      await refuseTakenPorts(plans)
+      output.begin(await logOutput(above, configured.settings.log.format))
+      const launch = ahead?.launch ?? (await thisProcess(session, progress.above, configured))
+      await runUnits(session, createMessages(progress.above, quiet), progress, { configured, plans, launch, stateFile })
+    } finally {
+      await stateFile.remove()
+    }
   } finally {
     progress.end()
     ahead?.dismiss()
@@ -58,15 +60,15 @@ interface Setup {
   readonly configured: Configured
   readonly plans: readonly UnitPlan[]
   readonly launch: Launch
+  readonly stateFile: StateFile
 }
 
 /** Runs what was planned, until the signal fires or a role refuses to start. */
 async function runUnits(session: Session, messages: Messages, progress: Progress, setup: Setup): Promise<void> {
-  const { configured, plans, launch } = setup
+  const { configured, plans, launch, stateFile } = setup
   const { io } = session
   const { settings } = configured
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
-  const stateFile = createStateFile(settings.data)
   const state = () => stateOf(io.pid, settings, knownUnits(supervision.states()))
   const supervision = supervise({
     plans,
@@ -100,7 +102,6 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
     if (!io.signal.aborted) throw fault
   } finally {
     await supervision.stop()
-    await stateFile.remove()
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -16,18 +16,18 @@ const state = (pid: number): RunState => ({
   auth: { mode: 'token', issuer: 'msvc' },
   roles: [{ unit: 'user', role: 'user', service: 'user-service', url: 'http://127.0.0.1:1', state: 'ready', pid }],
 })
-const alive = () => true
 
 it('tells what runs, the latest of what was saved', async () => {
-  const file = createStateFile(join(data, 'fresh'))
+  const file = await createStateFile(join(data, 'fresh'))
   for (const pid of [1, 2, 3]) file.save(state(pid))
   await file.written()
-  expect(await readRunState(join(data, 'fresh'), alive)).toEqual(state(3))
-  expect(readdirSync(join(data, 'fresh'))).toEqual(['run.json'])
+  expect(await readRunState(join(data, 'fresh'))).toEqual(state(3))
+  expect(readdirSync(join(data, 'fresh'))).toEqual(['run.json', 'run.lock'])
+  await file.remove()
 })
 
 it('leaves no file behind, also when something is saved late', async () => {
-  const file = createStateFile(data)
+  const file = await createStateFile(data)
   file.save(state(1))
   await file.remove()
   file.save(state(2))
@@ -35,37 +35,49 @@ it('leaves no file behind, also when something is saved late', async () => {
   expect(readdirSync(data)).toEqual([])
 })
 
-it('does not believe a file whose process is gone, or that is broken', async () => {
-  const file = createStateFile(data)
-  file.save(state(1))
+it('does not believe a file whose process is gone, one that came with a copy of the folder, or that is broken', async () => {
+  const file = await createStateFile(data)
+  file.save(state(process.pid))
   await file.written()
-  expect(await readRunState(data, () => false)).toBeUndefined()
+  const copy = join(data, 'copy')
+  mkdirSync(copy, { mode: 0o700 })
+  for (const name of ['run.json', 'run.lock']) copyFileSync(join(data, name), join(copy, name))
+  expect([await readRunState(data), await readRunState(copy)]).toEqual([state(process.pid), undefined])
+  await expect(createStateFile(data)).rejects.toMatchObject({
+    code: 'USAGE',
+    message: expect.stringContaining(`a platform runs on ${data} already (process ${process.pid})`),
+  })
+  const own = await createStateFile(copy)
+  expect(readdirSync(copy)).toEqual(['run.lock'])
+  await own.remove()
   writeFileSync(join(data, 'run.json'), '{"pid":')
-  expect(await readRunState(data, alive)).toBeUndefined()
-  expect(await readRunState(join(data, 'none'), alive)).toBeUndefined()
+  expect(await readRunState(data)).toBeUndefined()
+  expect(await readRunState(join(data, 'none'))).toBeUndefined()
+  await file.remove()
 })
 
 it('tells of all that runs, what is served role by role too', async () => {
-  const files = [createStateFile(data, servedFile('user', 8001)), createStateFile(data, servedFile('user', 8101))]
+  const names = [servedFile('user', 8001), servedFile('user', 8101)]
+  const files = await Promise.all(names.map((name) => createStateFile(data, name)))
   for (const [index, file] of files.entries()) file.save(state(index + 1))
   await Promise.all(files.map((file) => file.written()))
   writeFileSync(join(data, servedFile('order', 8002)), '{')
   writeFileSync(join(data, 'run-notes.txt'), '')
-  expect(await readRunState(data, alive)).toBeUndefined()
-  expect(await readRunStates(data, alive)).toEqual([state(1), state(2)])
-  expect(await readRunStates(data, (pid) => pid === 2)).toEqual([state(2)])
-  const up = createStateFile(data)
+  expect(await readRunState(data)).toBeUndefined()
+  expect(await readRunStates(data)).toEqual([state(1), state(2)])
+  const up = await createStateFile(data)
   up.save(state(3))
   await up.written()
-  expect(await readRunStates(data, alive)).toEqual([state(3), state(1), state(2)])
-  expect(await readRunStates(join(data, 'none'), alive)).toEqual([])
+  expect(await readRunStates(data)).toEqual([state(3), state(1), state(2)])
+  expect(await readRunStates(join(data, 'none'))).toEqual([])
+  for (const file of [...files, up]) await file.remove()
 })
 
 it('does not take a folder that it may not look into for one where nothing runs', async () => {
   writeFileSync(join(data, 'file'), '')
   mkdirSync(join(data, 'odd', 'run.json'), { recursive: true })
   for (const folder of ['file', 'odd']) {
-    await expect(readRunStates(join(data, folder), alive)).rejects.toMatchObject({
+    await expect(readRunStates(join(data, folder))).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: expect.stringContaining('--data'),
     })

@@ -1,6 +1,8 @@
+import { rmSync } from 'node:fs'
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
+import { isLocked, takeLock } from '../drivers/file-lock.ts'
 import type { Settings } from '../kit/config/schema.ts'
 import { openDataFolder } from '../kit/data-folder.ts'
 import { AppError } from '../kit/errors.ts'
@@ -41,23 +43,28 @@ export function servedFile(role: string, port: number): string {
   return `run-${role}-${port}.json`
 }
 
-/** What `msvc up` runs on a data folder; undefined when it doesn't, or the file is left over from a process that is gone. */
-export async function readRunState(data: string, isAlive: (pid: number) => boolean): Promise<RunState | undefined> {
-  return readState(data, UP, isAlive)
+/** The lock that the process holds of which a file tells: without it the file is left over, or came with a copy of the folder. */
+function lockOf(data: string, name: string): string {
+  return join(data, name.replace(/json$/, 'lock'))
+}
+
+/** What `msvc up` runs on a data folder; undefined when it doesn't. */
+export async function readRunState(data: string): Promise<RunState | undefined> {
+  return readState(data, UP)
 }
 
 /**
  * All that runs on a data folder: `msvc up`'s state first, then a state for each role that is served alone. Throws AppError `CONFIG_INVALID`
  * for a folder that this user may not look into.
  */
-export async function readRunStates(data: string, isAlive: (pid: number) => boolean): Promise<readonly RunState[]> {
+export async function readRunStates(data: string): Promise<readonly RunState[]> {
   const names = await readdir(data).catch((fault) => (isMissing(fault) ? [] : Promise.reject(unreadable(data, fault))))
   const files = [UP, ...names.filter((name) => SERVED.test(name)).sort()]
-  const states = await Promise.all(files.map((name) => readState(data, name, isAlive)))
+  const states = await Promise.all(files.map((name) => readState(data, name)))
   return states.filter((state) => state !== undefined)
 }
 
-async function readState(data: string, name: string, isAlive: (pid: number) => boolean): Promise<RunState | undefined> {
+async function readState(data: string, name: string): Promise<RunState | undefined> {
   let text: string
   try {
     text = await readFile(join(data, name), 'utf8')
@@ -67,7 +74,7 @@ async function readState(data: string, name: string, isAlive: (pid: number) => b
   }
   try {
     const state = RunState.parse(JSON.parse(text))
-    return isAlive(state.pid) ? state : undefined
+    return isLocked(lockOf(data, name)) ? state : undefined
   } catch {
     return undefined
   }
@@ -88,16 +95,29 @@ export interface StateFile {
   save(state: RunState): void
   /** Resolves when what was saved is on disk. Rejects when the folder can't be written to. */
   written(): Promise<void>
-  /** Takes the file away; nothing is saved afterwards. */
+  /** Takes the file away and lets the next one have it; nothing is saved afterwards. */
   remove(): Promise<void>
 }
 
 /**
- * Opens the file in a data folder. Readers see an old state or a new one, never half of one.
+ * Opens the file in a data folder, for this process alone as long as it lives. Readers see an old state or a new one, never half of one.
+ * Throws AppError `USAGE` when another process has it: two platforms on one folder would send each other's events twice.
  * @param name default: that of `msvc up`
  */
-export function createStateFile(data: string, name: string = UP): StateFile {
+export async function createStateFile(data: string, name: string = UP): Promise<StateFile> {
+  openDataFolder(data)
   const path = join(data, name)
+  const lock = takeLock(lockOf(data, name))
+  if (!lock) {
+    const other = await readState(data, name)
+    const who = other ? ` (process ${other.pid})` : ''
+    throw new AppError(
+      'USAGE',
+      `a platform runs on ${data} already${who}; stop it, or choose another folder with --data`,
+    )
+  }
+  // what a process left that was killed
+  rmSync(path, { force: true })
   let next: RunState | undefined
   let writing: Promise<void> = Promise.resolve()
   let removed = false
@@ -125,6 +145,7 @@ export function createStateFile(data: string, name: string = UP): StateFile {
       removed = true
       await writing.catch(() => {})
       await rm(path, { force: true })
+      lock.release()
     },
   }
 }

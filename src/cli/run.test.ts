@@ -39,7 +39,6 @@ async function msvc(
     signal: new AbortController().signal,
     leaving: new AbortController().signal,
     leaveInterruptsToParent: () => {},
-    isAlive: () => false,
   })
   return { code, ...said }
 }

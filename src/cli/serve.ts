@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { AppError } from '../kit/errors.ts'
 import { aborted } from '../kit/pause.ts'
 import type { Configured } from './configuration.ts'
+import type { StateFile } from './run-state.ts'
 import type { OpenSession, Session } from './session.ts'
 
 /** How long a stop may take beyond the requests under way, milliseconds. */
@@ -60,7 +61,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     ],
   })
   const { settings, sections, service } = configured
-  await refuseSharing(session, settings.data, [service ?? role.service])
+  await refuseSharing(settings.data, [service ?? role.service])
   const section = sections[name] ?? { host: '127.0.0.1', port: role.port }
   const run = await hostRunner(session, settings.log.format)
   const starting = run({
@@ -76,8 +77,9 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   const host = await Promise.race([starting, aborted(io.signal)])
   if (!host) return
   const { service: registered, url, port } = host
-  const stateFile = states.createStateFile(settings.data, states.servedFile(name, port))
+  let stateFile: StateFile | undefined
   try {
+    stateFile = await states.createStateFile(settings.data, states.servedFile(name, port))
     const unit = { unit: name, role: name, service: registered, url, state: 'ready' as const, pid: io.pid }
     stateFile.save(states.stateOf(io.pid, settings, [unit]))
     await stateFile.written()
@@ -86,7 +88,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     if (io.err.isTTY) messages.info('stopping, once the requests under way are finished (Ctrl-C again: at once)')
   } finally {
     await inTime(host.stop(), settings.drain_seconds * 1_000 + STUCK_MS)
-    await stateFile.remove()
+    await stateFile?.remove()
   }
 }
 

@@ -45,7 +45,6 @@ export function start(folder: string, ...args: readonly string[]): Started {
     signal: interrupt.signal,
     leaving: interrupt.signal,
     leaveInterruptsToParent: () => {},
-    isAlive: (pid) => pid === process.pid,
   }
   const ended = run(args, io).then((code) => {
     line.reject(new Error(`ended with ${code}: ${said.err}`))

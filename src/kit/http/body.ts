@@ -50,7 +50,7 @@ function checkHead(encoding: string | undefined, length: string | undefined, max
 /** Reads straight from the socket's stream: a web Request around it would cost several times as much. */
 function readIncoming({ incoming, outgoing, bodies }: Exchange, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const body = new ByteBlocks()
+    const body = new ByteBlocks(announcedLength(incoming))
     let size = 0
     let isGivenUp = false
     let held: HeldBody | undefined

@@ -55,8 +55,8 @@ const LOGIN =
 const MYSQL = /\b((?:mysql|mariadb)[^\r\n;|]{0,256}? -p)[^\s"']+/g
 const BEARER = /\b(bearer[ \t]{1,8})(?!tokens?\b|auth|scheme\b|realm\b)[\w.~+/=-]+/gi
 const BASIC = /\b(basic[ \t]{1,8})([\w+/-]{4,}={0,2})/gi
-/** All cookies of a header. */
-const COOKIE = /\b((?:set-)?cookie2?[ \t]?:[ \t]?)[^\s=:;"'\\]{1,256}=[^\r\n"'\\]*/gi
+/** All cookies of a header, whatever stands before the first of them. */
+const COOKIE = /\b((?:set-)?cookie2?[ \t]?:[ \t]?)(?=[^\r\n"'\\=]{0,512}=)[^\r\n"'\\]+/gi
 /** `--password hunter2`. */
 const FLAG = /(?<![\w.-])(--[A-Za-z][\w-]{0,63})([ \t]{1,8})(?!-)\S+/g
 /** `<password>hunter2</password>`. */
@@ -65,7 +65,7 @@ const ELEMENT = /(<(?:\w{1,32}:)?([A-Za-z][\w.-]{0,63})(?:\s[^<>]{0,256})?>)[^<]
 const NAMED =
   /(?:(?<![\w.-])|(?<=%[\dA-F]{2}))(-{0,2}(?:(?:api|secret|private|access|signing|auth|client) )?[A-Za-z_][\w.-]*)((?:\]|%5D|%22)?\\{0,15}["']?[ \t]{0,8}(?:=>|:=|[=:]|%(?:25)?3[AD](?:%22)?)[ \t]{0,8})/gi
 /** A value with spaces, or in braces, as a connection string's field: up to the semicolon (ODBC: https://learn.microsoft.com/sql/odbc). */
-const FIELD = /\{[^}\r\n]{0,128}\}(?=;|$)|[^\s;="'{}&,\\][^;="'{}&\\\r\n]*(?=;)/y
+const FIELD = /\{[^}\r\n]{0,128}\}(?=;|$)|[^\s;="'{}&,\\](?:[^;="'{}&\\\r\n]*[^\s;="'{}&\\])?(?=[ \t]*;)/y
 /** What is assigned, without its closing quote; a list or an object isn't, see PIECE. */
 const VALUE =
   /(\\{1,15}["'])(?:(?!(?<!\\)\1).)*|(")(?:[^"\\]|\\.)*|(')(?:[^'\\]|\\.)*|(?:\[hidden\]|[^\s"'&,;}\\{[])[^\s"'&,;}\\]*/sy

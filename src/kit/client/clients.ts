@@ -23,7 +23,20 @@ export function createClients(
   const { fetch, close: closeConnections } = createGuardedFetch()
   const transport = createTransport(fetch)
   const { breaker_failures: failures, breaker_open_ms: holdMs } = options.settings
-  const balancer = createBalancer({ ...options, limits: { failures, holdMs } })
+  const { clock, log } = options
+  const balancer = createBalancer({
+    clock,
+    ...(options.random && { random: options.random }),
+    limits: { failures, holdMs, maxShare: 1 },
+    onChange({ service_name, url }, change) {
+      const where = { target: service_name, url }
+      if (change === 'back') log.info(`Circuit closed: ${service_name} answers again`, where)
+      else {
+        const told = `Circuit opened: ${service_name} fails, and gets no calls for a while`
+        log.warning(told, { ...where, open_ms: holdMs })
+      }
+    },
+  })
   const common = { ...options, balancer, transport, fetch, closing: closing.signal }
   const clients = new Map<string, ServiceClient>()
   return {

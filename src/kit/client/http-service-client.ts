@@ -74,8 +74,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     closing,
     random = Math.random,
   } = options
-  const limits = { failures: settings.breaker_failures, holdMs: settings.breaker_open_ms, maxShare: 1 }
-  const targets = new Targets({ ...options, limits })
+  const targets = new Targets(options)
   const attempts = new Attempts({ service, targets, transport, maxAttempts: settings.attempts, clock, random })
   const lastGood = new LastGood(clock)
   const flights = new SharedFlights()

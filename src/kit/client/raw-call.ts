@@ -1,5 +1,5 @@
+import type { Pick } from '../discovery/balancer.ts'
 import { AppError } from '../errors.ts'
-import type { Target } from './targets.ts'
 import { neverSent } from './transport.ts'
 
 /** A request whose answer is a stream. */
@@ -16,7 +16,7 @@ export interface StreamRequest extends RequestInit {
  * Sends one request and gives the answer with its body unread. Throws AppError `UPSTREAM_FAILED`, `UPSTREAM_TIMEOUT`.
  */
 export async function openStream(
-  target: Target,
+  target: Pick,
   path: string,
   request: StreamRequest,
   service: string,

@@ -1,44 +1,28 @@
-import type { Clock } from '../../drivers/clock.ts'
-import type { Balancer, Outcome } from '../discovery/balancer.ts'
+import type { Balancer, Pick } from '../discovery/balancer.ts'
 import type { Directory, Instance } from '../discovery/directory.ts'
-import type { EjectionLimits } from '../discovery/ejection.ts'
 import { AppError } from '../errors.ts'
-import type { Log } from '../telemetry/log.ts'
-import { Breakers } from './breakers.ts'
 
 /** Longest wait, in milliseconds, for a service that nobody has registered yet. */
 const DISCOVERY_MS = 1_000
-
-/** An instance chosen for one request. */
-export interface Target {
-  readonly instance: Instance
-  /** Call it when the request is over; balancer and breaker learn from it. */
-  done(outcome: Outcome): void
-}
 
 /** What decides where a service's requests go. */
 export interface TargetsOptions {
   readonly service: string
   readonly directory: Directory
+  /** Holds back instances that fail. */
   readonly balancer: Balancer
-  readonly clock: Clock
-  readonly log: Log
-  /** When the breakers open and for how long. */
-  readonly limits: EjectionLimits
 }
 
-/** Where requests to a service may go: what discovery knows, less what the breakers hold back, balanced. */
+/** Where requests to a service may go: what discovery knows, less what fails, balanced. */
 export class Targets {
   readonly #service: string
   readonly #directory: Directory
   readonly #balancer: Balancer
-  readonly #breakers: Breakers
 
-  constructor({ service, directory, balancer, clock, log, limits }: TargetsOptions) {
+  constructor({ service, directory, balancer }: TargetsOptions) {
     this.#service = service
     this.#directory = directory
     this.#balancer = balancer
-    this.#breakers = new Breakers(clock, log, limits)
   }
 
   /**
@@ -46,25 +30,17 @@ export class Targets {
    * Throws AppError `UNREACHABLE` when none did, and `CIRCUIT_OPEN` while all are held back.
    * @param avoid instances the call has failed on; taken only when there is no other
    */
-  async choose(waitMs: number, avoid?: ReadonlySet<Instance>, signal?: AbortSignal): Promise<Target> {
+  async choose(waitMs: number, avoid?: ReadonlySet<Instance>, signal?: AbortSignal): Promise<Pick> {
     const known = this.#directory.instances(this.#service)
     const instances = known.length > 0 ? known : await this.#firstSeen(Math.min(waitMs, DISCOVERY_MS), signal)
-    const admitted = this.#breakers.admitted(instances)
-    const picked = this.#balancer.pick(admitted, avoid)
+    const picked = this.#balancer.pick(instances, avoid)
     if (!picked) throw this.#heldBack(instances)
-    const permit = this.#breakers.enter(picked.instance)
-    return {
-      instance: picked.instance,
-      done(outcome) {
-        picked.done(outcome)
-        permit.done(outcome)
-      },
-    }
+    return picked
   }
 
   /** True when a request made now would find an instance. */
   any(): boolean {
-    return this.#breakers.admitted(this.#directory.instances(this.#service)).length > 0
+    return this.#balancer.any(this.#directory.instances(this.#service))
   }
 
   async #firstSeen(waitMs: number, signal: AbortSignal | undefined): Promise<readonly Instance[]> {
@@ -85,7 +61,7 @@ export class Targets {
   }
 
   #heldBack(instances: readonly Instance[]): AppError {
-    const seconds = Math.max(1, Math.ceil(this.#breakers.openForMs(instances) / 1000))
+    const seconds = Math.max(1, Math.ceil(this.#balancer.outForMs(instances) / 1000))
     const message = `${this.#service} has failed too often; it is asked again in ${seconds} s`
     return new AppError('CIRCUIT_OPEN', message, { headers: { 'retry-after': String(seconds) } })
   }

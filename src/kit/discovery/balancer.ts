@@ -25,11 +25,15 @@ export interface Pick {
 /** Chooses instances and learns from how requests to them went. */
 export interface Balancer {
   /**
-   * The instance for the next request; undefined only when `instances` is empty.
+   * The instance for the next request; undefined when there is none, or, where all may be out at once, when all are.
    * @param instances a service's list as `Directory.instances` gave it
    * @param avoid instances this request has already failed on; taken again only when nothing else is left
    */
   pick(instances: readonly Instance[], avoid?: ReadonlySet<Instance>): Pick | undefined
+  /** True when a pick made now would give an instance. */
+  any(instances: readonly Instance[]): boolean
+  /** Milliseconds until one of `instances` may be tried again; 0 while a trial is under way. */
+  outForMs(instances: readonly Instance[]): number
   /** True while the instance gets no traffic but a trial request, for metrics and diagnosis. */
   isEjected(instance: Instance): boolean
 }
@@ -40,6 +44,8 @@ export interface BalancerOptions {
   /** Uniform in [0, 1). Default `Math.random`. */
   readonly random?: () => number
   readonly limits?: Partial<EjectionLimits>
+  /** Told when an instance is ejected, and when it is back in rotation. */
+  readonly onChange?: (instance: Instance, change: 'ejected' | 'back') => void
 }
 
 /** What is known of one instance. Goes with the Instance object: a restarted copy is a new object and starts afresh. */
@@ -51,14 +57,16 @@ interface Track {
 /**
  * Balances by the power of two choices: of two instances drawn at random, the one with fewer requests under way (Mitzenmacher
  * 2001), so that a slow one gets less by itself. Five consecutive failures eject an instance for 60 s; then one request tries it.
- * At most half of a service's instances are out at once, so the only one never is. Serves any number of services.
+ * At most half of a service's instances are out at once, so the only one never is; with a `maxShare` of 1 it is a circuit breaker (seed 9.7.6),
+ * which opens for the last one too: callers then fail at once instead of after a timeout. Serves any number of services.
  * @example
  * const picked = balancer.pick(directory.instances('user-service'))
  * if (!picked) throw new AppError('UNREACHABLE', 'No user-service is known')
  * try { const answer = await call(picked.instance.url); picked.done(answer.status < 500 ? 'success' : 'failure') }
  * catch (fault) { picked.done('failure'); throw fault }
  */
-export function createBalancer({ clock, random = Math.random, limits: given }: BalancerOptions): Balancer {
+export function createBalancer(options: BalancerOptions): Balancer {
+  const { clock, random = Math.random, limits: given, onChange } = options
   const limits = { ...EJECTION_LIMITS, ...given }
   const tracks = new WeakMap<Instance, Track>()
   /** Instances not in rotation; while empty, which is nearly always, choosing needs no scan. */
@@ -77,6 +85,14 @@ export function createBalancer({ clock, random = Math.random, limits: given }: B
     track.standing = standing
     if (standing.at === 'closed') out.delete(track)
     else out.add(track)
+  }
+
+  /** Takes in what came of a request, and tells what that changed. */
+  function learn(instance: Instance, track: Track, standing: Standing): void {
+    const was = track.standing.at
+    settle(track, standing)
+    if (was === 'closed' && standing.at === 'ejected') onChange?.(instance, 'ejected')
+    else if (was !== 'closed' && standing.at === 'closed') onChange?.(instance, 'back')
   }
 
   function mayEject(peers: readonly Instance[]): boolean {
@@ -107,10 +123,10 @@ export function createBalancer({ clock, random = Math.random, limits: given }: B
       const track = this.#track
       track.inFlight--
       if (outcome === 'success') {
-        if (track.standing !== IN_ROTATION) settle(track, afterSuccess(track.standing, this.#trial))
+        if (track.standing !== IN_ROTATION) learn(this.instance, track, afterSuccess(track.standing, this.#trial))
       } else if (outcome === 'failure') {
         const room = mayEject(this.#peers)
-        settle(track, afterFailure(track.standing, this.#trial, room, clock.monotonic(), limits))
+        learn(this.instance, track, afterFailure(track.standing, this.#trial, room, clock.monotonic(), limits))
       } else if (this.#trial) settle(track, afterSilence(track.standing, true, clock.monotonic()))
     }
   }
@@ -145,9 +161,9 @@ export function createBalancer({ clock, random = Math.random, limits: given }: B
     return instances.find((instance) => !avoid?.has(instance) && isDue(trackOf(instance).standing, now))
   }
 
-  /** One that is due and yet was not tried for a whole hold is in no list any more. */
+  /** One that is due and yet was not tried for a whole hold is in no list any more, or nobody asks for it: it starts afresh. */
   function forgetVanished(now: number): void {
-    for (const track of out) if (isDue(track.standing, now - limits.holdMs)) out.delete(track)
+    for (const track of out) if (isDue(track.standing, now - limits.holdMs)) settle(track, IN_ROTATION)
   }
 
   function pickCarefully(instances: readonly Instance[], avoid: ReadonlySet<Instance> | undefined): Pick | undefined {
@@ -157,7 +173,8 @@ export function createBalancer({ clock, random = Math.random, limits: given }: B
       settle(track, onTrial())
       return new Request(trial, track, instances, true)
     }
-    const instance = chooseAmong(instances, avoid) ?? chooseAmong(instances, undefined) ?? leastBusy(instances)
+    const free = chooseAmong(instances, avoid) ?? chooseAmong(instances, undefined)
+    const instance = free ?? (limits.maxShare < 1 ? leastBusy(instances) : undefined)
     return instance && new Request(instance, trackOf(instance), instances, false)
   }
 
@@ -181,6 +198,16 @@ export function createBalancer({ clock, random = Math.random, limits: given }: B
         if (other) instance = lighter(instance, other)
       }
       return new Request(instance, trackOf(instance), instances, false)
+    },
+    any(instances) {
+      if (out.size === 0 || limits.maxShare < 1) return instances.length > 0
+      const now = clock.monotonic()
+      return instances.map(trackOf).some(({ standing }) => standing.at === 'closed' || isDue(standing, now))
+    },
+    outForMs(instances) {
+      const now = clock.monotonic()
+      const waits = instances.map(trackOf).map(({ standing }) => (standing.at === 'ejected' ? standing.until - now : 0))
+      return Math.max(0, Math.min(...waits))
     },
     isEjected: (instance) => (tracks.get(instance) ?? { standing: IN_ROTATION }).standing.at !== 'closed',
   }

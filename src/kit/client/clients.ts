@@ -1,4 +1,4 @@
-import { createBalancer } from '../discovery/balancer.ts'
+import { createRecoveringBalancer } from '../discovery/recovery.ts'
 import { createGuardedFetch } from './guarded-fetch.ts'
 import { createServiceClient, type ServiceClientOptions } from './http-service-client.ts'
 import type { ServiceClient } from './service-client.ts'
@@ -23,16 +23,17 @@ export function createClients(
   const { fetch, close: closeConnections } = createGuardedFetch()
   const transport = createTransport(fetch)
   const { breaker_failures: failures, breaker_open_ms: holdMs } = options.settings
-  const { clock, log } = options
-  const balancer = createBalancer({
-    clock,
-    ...(options.random && { random: options.random }),
+  const { log } = options
+  const balancer = createRecoveringBalancer({
+    ...options,
+    fetch,
+    signal: closing.signal,
     limits: { failures, holdMs, maxShare: 1 },
     onChange({ service_name, url }, change) {
       const where = { target: service_name, url }
       if (change === 'back') log.info(`Circuit closed: ${service_name} answers again`, where)
       else {
-        const told = `Circuit opened: ${service_name} fails, and gets no calls for a while`
+        const told = `Circuit opened: ${service_name} fails, and gets no calls until it says that it is ready`
         log.warning(told, { ...where, open_ms: holdMs })
       }
     },

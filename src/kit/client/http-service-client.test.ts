@@ -10,12 +10,17 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
+const codeOf = (fault: AppError) => fault.code
+
 describe('service client', () => {
   let platform: TestPlatform
   beforeEach(() => {
     platform = new TestPlatform()
   })
-  afterEach(() => Promise.all(platform.servers.map(close)))
+  afterEach(async () => {
+    platform.close()
+    await Promise.all(platform.servers.map(close))
+  })
 
   it('speaks JSON with every method', async () => {
     await platform.serve(async (request, answer) => {
@@ -191,19 +196,29 @@ describe('service client', () => {
     expect(performance.now() - before).toBeLessThan(1_500)
   })
 
+  it('closes the breaker as soon as the service says that it is ready', async () => {
+    let at: 'hanging' | 'well' = 'hanging'
+    const hanging: ServerResponse[] = []
+    await platform.serve((_, answer) => (at === 'well' ? json(answer, 200, {}) : hanging.push(answer)))
+    const client = platform.client()
+    const get = () => client.post('/x', {}, { timeoutMs: 1_200 }).then(() => 'ok', codeOf)
+    const late = 'UPSTREAM_TIMEOUT'
+    expect(await Promise.all([get(), get(), get(), get(), get()])).toEqual([late, late, late, late, late])
+    await expect(client.get('/x')).rejects.toMatchObject({ code: 'CIRCUIT_OPEN', headers: { 'retry-after': '1' } })
+    at = 'well'
+    await expect.poll(get, { timeout: 15_000 }).toBe('ok')
+  })
+
   it('opens the breaker after 5 failures and lets one probe through 60 s later', async () => {
     let calls = 0
     let healthy = false
-    await platform.serve((_, answer) => {
+    await platform.serve(({ url }, answer) => {
+      if (url === '/readyz') return json(answer, 503, {})
       calls++
       json(answer, healthy ? 200 : 500, {})
     })
     const client = platform.client()
-    const get = () =>
-      client.get('/x').then(
-        () => 'ok',
-        (fault: AppError) => fault.code,
-      )
+    const get = () => client.get('/x').then(() => 'ok', codeOf)
     for (let i = 0; i < 5; i++) expect(await get()).toBe('UPSTREAM_FAILED')
     expect(await get()).toBe('CIRCUIT_OPEN')
     expect(calls).toBe(5)

@@ -20,7 +20,7 @@ export interface CallOptions {
 
 /**
  * Calls one service by its registered name (seed 9.7.3, 9.7.6). An instance is chosen through discovery; timeout 5 s, 3 attempts with
- * jittered exponential back-off on idempotent calls, a breaker (5 failures, 60 s) per instance; trace, request id, identity and
+ * jittered exponential back-off on idempotent calls, a breaker (5 failures; 60 s, or until it is ready again) per instance; trace, request id, identity and
  * deadline headers are passed on from the current scope. Bodies are JSON both ways; an empty answer, such as a 204, gives undefined.
  * Rejects with AppError: the problem's own code for 4xx answers, `UPSTREAM_FAILED`, `UPSTREAM_TIMEOUT`, `CIRCUIT_OPEN`, `UNREACHABLE`.
  */

@@ -34,7 +34,7 @@ export class Targets {
     const known = this.#directory.instances(this.#service)
     const instances = known.length > 0 ? known : await this.#firstSeen(Math.min(waitMs, DISCOVERY_MS), signal)
     const picked = this.#balancer.pick(instances, avoid)
-    if (!picked) throw this.#heldBack(instances)
+    if (!picked) throw this.#heldBack()
     return picked
   }
 
@@ -60,9 +60,8 @@ export class Targets {
     }
   }
 
-  #heldBack(instances: readonly Instance[]): AppError {
-    const seconds = Math.max(1, Math.ceil(this.#balancer.outForMs(instances) / 1000))
-    const message = `${this.#service} has failed too often; it is asked again in ${seconds} s`
-    return new AppError('CIRCUIT_OPEN', message, { headers: { 'retry-after': String(seconds) } })
+  #heldBack(): AppError {
+    const message = `${this.#service} has failed too often; it gets calls again as soon as it says that it is ready`
+    return new AppError('CIRCUIT_OPEN', message, { headers: { 'retry-after': '1' } })
   }
 }

@@ -72,7 +72,7 @@ export const Platform = z.strictObject({
       timeout_ms: z.int().min(1).max(600_000).default(5_000),
       attempts: z.int().min(1).max(10).default(3),
       breaker_failures: z.int().min(1).max(1_000).default(5),
-      breaker_open_ms: z.int().min(1).max(3_600_000).default(60_000),
+      breaker_open_ms: z.int().min(1).max(60_000).default(60_000),
     })
     .prefault({}),
   limits: z

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createBalancer, type Outcome, type Pick } from './balancer.ts'
 import type { Instance } from './directory.ts'
+import type { EjectionLimits } from './ejection.ts'
 
 function instance(port: number): Instance {
   const host = '127.0.0.1'
@@ -14,14 +15,14 @@ function instances(count: number): readonly Instance[] {
 }
 
 /** A balancer with a clock and a seeded random of its own. */
-function setUp() {
+function setUp(limits: Partial<EjectionLimits> = {}) {
   let now = 0
   let seed = 42
   const random = () => {
     seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648
     return seed / 2_147_483_648
   }
-  const balancer = createBalancer({ clock: { now: () => now, monotonic: () => now }, random })
+  const balancer = createBalancer({ clock: { now: () => now, monotonic: () => now }, random, limits })
   return {
     balancer,
     pass: (ms: number) => {
@@ -98,6 +99,35 @@ describe('createBalancer', () => {
     expect(spread(list, 20, () => 'success')).toEqual([0, 20])
     pass(1)
     expect(balancer.pick(list)?.instance).toBe(bad)
+  })
+
+  it('tries an instance as soon as it says that it is well, once more each time it says so', () => {
+    const { balancer, spread } = setUp({ maxShare: 1 })
+    const list = instances(1)
+    const [only = instance(0)] = list
+    spread(list, 5, () => 'failure')
+    expect([balancer.pick(list), balancer.any(list)]).toEqual([undefined, false])
+    balancer.answered(only)
+    const slow = balancer.pick(list)
+    expect([slow?.instance, balancer.pick(list)]).toEqual([only, undefined])
+    balancer.answered(only)
+    balancer.pick(list)?.done('success')
+    expect(balancer.isEjected(only)).toBe(false)
+    slow?.done('failure')
+    expect(spread(list, 4, () => 'failure')).toEqual([4])
+    expect(balancer.isEjected(only)).toBe(false)
+  })
+
+  it('holds against an instance nothing that began before it was ejected', () => {
+    const { balancer, spread } = setUp({ maxShare: 1 })
+    const list = instances(1)
+    const [only = instance(0)] = list
+    const hanging = Array.from({ length: 20 }, () => balancer.pick(list))
+    for (const one of hanging.splice(0, 5)) one?.done('failure')
+    balancer.answered(only)
+    spread(list, 1, () => 'success')
+    for (const one of hanging) one?.done('failure')
+    expect(balancer.isEjected(only)).toBe(false)
   })
 
   it('counts consecutive failures only', () => {

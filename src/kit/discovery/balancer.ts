@@ -2,6 +2,7 @@ import type { Clock } from '../../drivers/clock.ts'
 import type { Instance } from './directory.ts'
 import {
   afterFailure,
+  afterProbe,
   afterSilence,
   afterSuccess,
   EJECTION_LIMITS,
@@ -32,8 +33,8 @@ export interface Balancer {
   pick(instances: readonly Instance[], avoid?: ReadonlySet<Instance>): Pick | undefined
   /** True when a pick made now would give an instance. */
   any(instances: readonly Instance[]): boolean
-  /** Milliseconds until one of `instances` may be tried again; 0 while a trial is under way. */
-  outForMs(instances: readonly Instance[]): number
+  /** An ejected instance says that it is well: the next request may try it, whatever is left of its hold. */
+  answered(instance: Instance): void
   /** True while the instance gets no traffic but a trial request, for metrics and diagnosis. */
   isEjected(instance: Instance): boolean
 }
@@ -52,6 +53,8 @@ export interface BalancerOptions {
 interface Track {
   inFlight: number
   standing: Standing
+  /** Counts ejections and returns: a request that began before the last of them says nothing about now. */
+  term: number
 }
 
 /**
@@ -75,7 +78,7 @@ export function createBalancer(options: BalancerOptions): Balancer {
   function trackOf(instance: Instance): Track {
     let track = tracks.get(instance)
     if (!track) {
-      track = { inFlight: 0, standing: IN_ROTATION }
+      track = { inFlight: 0, standing: IN_ROTATION, term: 0 }
       tracks.set(instance, track)
     }
     return track
@@ -91,8 +94,9 @@ export function createBalancer(options: BalancerOptions): Balancer {
   function learn(instance: Instance, track: Track, standing: Standing): void {
     const was = track.standing.at
     settle(track, standing)
-    if (was === 'closed' && standing.at === 'ejected') onChange?.(instance, 'ejected')
-    else if (was !== 'closed' && standing.at === 'closed') onChange?.(instance, 'back')
+    if ((was === 'closed') === (standing.at === 'closed')) return
+    track.term++
+    onChange?.(instance, standing.at === 'closed' ? 'back' : 'ejected')
   }
 
   function mayEject(peers: readonly Instance[]): boolean {
@@ -107,6 +111,7 @@ export function createBalancer(options: BalancerOptions): Balancer {
     readonly #track: Track
     readonly #peers: readonly Instance[]
     readonly #trial: boolean
+    readonly #term: number
     #over = false
 
     constructor(instance: Instance, track: Track, peers: readonly Instance[], trial: boolean) {
@@ -114,6 +119,7 @@ export function createBalancer(options: BalancerOptions): Balancer {
       this.#track = track
       this.#peers = peers
       this.#trial = trial
+      this.#term = track.term
       track.inFlight++
     }
 
@@ -122,6 +128,7 @@ export function createBalancer(options: BalancerOptions): Balancer {
       this.#over = true
       const track = this.#track
       track.inFlight--
+      if (this.#term !== track.term) return
       if (outcome === 'success') {
         if (track.standing !== IN_ROTATION) learn(this.instance, track, afterSuccess(track.standing, this.#trial))
       } else if (outcome === 'failure') {
@@ -204,10 +211,9 @@ export function createBalancer(options: BalancerOptions): Balancer {
       const now = clock.monotonic()
       return instances.map(trackOf).some(({ standing }) => standing.at === 'closed' || isDue(standing, now))
     },
-    outForMs(instances) {
-      const now = clock.monotonic()
-      const waits = instances.map(trackOf).map(({ standing }) => (standing.at === 'ejected' ? standing.until - now : 0))
-      return Math.max(0, Math.min(...waits))
+    answered(instance) {
+      const track = trackOf(instance)
+      settle(track, afterProbe(track.standing, clock.monotonic()))
     },
     isEjected: (instance) => (tracks.get(instance) ?? { standing: IN_ROTATION }).standing.at !== 'closed',
   }

@@ -8,7 +8,7 @@ export type Standing =
 export interface EjectionLimits {
   /** Consecutive failures that eject. Default 5 (the seed's breaker, 9.7.6; Envoy's `consecutive_5xx`). */
   readonly failures: number
-  /** Milliseconds out of rotation before one request is tried. Default 60 000 (the seed's). */
+  /** Milliseconds out of rotation before one request is tried, unless it says before that it is well. Default 60 000 (the seed's). */
   readonly holdMs: number
   /** Largest share of a service's instances that may be out at once, rounded down. Default 0.5 (Envoy's advice). */
   readonly maxShare: number
@@ -24,6 +24,11 @@ const ON_TRIAL: Standing = { at: 'half-open' }
 /** True when the hold is over and one request may try the instance. */
 export function isDue(standing: Standing, now: number): boolean {
   return standing.at === 'ejected' && now >= standing.until
+}
+
+/** After the instance said that it is well: due at once. So is one on trial, whose request may be one that takes long. */
+export function afterProbe(standing: Standing, now: number): Standing {
+  return standing.at === 'closed' ? standing : { at: 'ejected', until: now }
 }
 
 /** The trial has begun; everyone else stays away until it ends. */

@@ -278,3 +278,19 @@ describe('a deadline', () => {
     expect(upstream.received).toEqual([])
   })
 })
+
+describe('an ejected instance', () => {
+  it('gets requests again as soon as it says that it is ready', async () => {
+    let well = false
+    for (const name of ['one', 'two']) {
+      await gateway.serve('thing-service', (_, answer) => {
+        answer.writeHead(name === 'one' || well ? 200 : 500).end(name)
+      })
+    }
+    const who = async () => (await get()).text()
+    const seen = async () => new Set(await Promise.all(Array.from({ length: 20 }, who)))
+    await expect.poll(seen, { timeout: 10_000 }).toEqual(new Set(['one']))
+    well = true
+    await expect.poll(seen, { timeout: 15_000 }).toEqual(new Set(['one', 'two']))
+  })
+})

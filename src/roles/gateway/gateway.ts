@@ -1,6 +1,7 @@
+import { createGuardedFetch } from '../../kit/client/guarded-fetch.ts'
 import { RetryBudget } from '../../kit/client/retry.ts'
 import type { RoleContext } from '../../kit/context.ts'
-import { createBalancer } from '../../kit/discovery/balancer.ts'
+import { createRecoveringBalancer } from '../../kit/discovery/recovery.ts'
 import type { Running } from '../../kit/role.ts'
 import { ORDER_SERVICE } from '../order/contract.ts'
 import { USER_SERVICE } from '../user/contract.ts'
@@ -28,6 +29,10 @@ export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app'
   ctx.defer(() => upstreams.close())
   const watchdog = startWatchdog({ clock })
   ctx.defer(() => watchdog.stop())
+  const { fetch, close } = createGuardedFetch()
+  const stop = new AbortController()
+  ctx.defer(close)
+  ctx.defer(() => stop.abort())
   const metrics = gatewayMetrics(ctx.metrics)
   const handle = createProxy({
     routes: routesOf(config),
@@ -37,7 +42,7 @@ export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app'
     service,
     authority,
     directory,
-    balancer: createBalancer({ clock }),
+    balancer: createRecoveringBalancer({ clock, directory, fetch, signal: stop.signal }),
     budget: new RetryBudget(clock),
     upstreams,
     watchdog,

@@ -1,0 +1,63 @@
+import { pause } from '../pause.ts'
+import { type Balancer, type BalancerOptions, createBalancer } from './balancer.ts'
+import type { Directory, Instance } from './directory.ts'
+
+/** Milliseconds between two probes of an instance that is out, and the longest that one of them may take. */
+const PROBE_MS = 1_000
+
+/** What a recovering balancer works with. */
+export interface RecoveryOptions extends BalancerOptions {
+  readonly directory: Pick<Directory, 'instances'>
+  /** What connects, see `createGuardedFetch`. */
+  readonly fetch: typeof fetch
+  /** Who asks, as User-Agent. */
+  readonly agent?: string
+  /** Ends the probing. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * A balancer whose ejected instances are asked each second for their readiness, so that they are tried as soon as they are well, and not when
+ * their hold is over. What answers at all below 500 is worth a try: a service elsewhere need not have `/readyz`. An instance that the
+ * directory no longer lists is asked no more; one that comes back is another.
+ */
+export function createRecoveringBalancer(options: RecoveryOptions): Balancer {
+  const { directory, fetch, agent, signal, onChange, ...rest } = options
+  const asked = new Set<Instance>()
+  const balancer = createBalancer({
+    ...rest,
+    onChange(instance, change) {
+      onChange?.(instance, change)
+      if (change === 'ejected' && !asked.has(instance)) void ask(instance)
+    },
+  })
+
+  async function ask(instance: Instance): Promise<void> {
+    asked.add(instance)
+    await pause(PROBE_MS, signal)
+    while (!signal.aborted && balancer.isEjected(instance) && isListed(instance)) {
+      await Promise.all([probe(instance), pause(PROBE_MS, signal)])
+    }
+    asked.delete(instance)
+  }
+
+  function isListed(instance: Instance): boolean {
+    return directory.instances(instance.service_name).includes(instance)
+  }
+
+  async function probe(instance: Instance): Promise<void> {
+    try {
+      const answer = await fetch(`${instance.url}/readyz`, {
+        headers: agent === undefined ? {} : { 'user-agent': agent },
+        redirect: 'manual',
+        signal: AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]),
+      })
+      if (answer.status < 500) balancer.answered(instance)
+      await answer.body?.cancel()
+    } catch {
+      // not well yet
+    }
+  }
+
+  return balancer
+}

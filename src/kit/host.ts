@@ -94,7 +94,16 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     },
   })
   const { log, tracing } = pipeline
-  const directory = createDirectory({ statics: settings.services, registryUrl, service, agent, authority, log, clock })
+  const directory = createDirectory({
+    statics: settings.services,
+    registryUrl,
+    folder: settings.data,
+    service,
+    agent,
+    authority,
+    log,
+    clock,
+  })
   const calling = { caller: service, agent, directory, clock, log, tracing, authority }
   const { client, close: closeClients } = createClients({ ...calling, settings: settings.client })
   // outbox and consumers back off by themselves: a breaker's minute would only keep events waiting after the broker is back

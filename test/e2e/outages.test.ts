@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { describe, expect, it } from 'vitest'
 import { boot } from './boot.ts'
 
@@ -18,6 +20,21 @@ describe('outages', () => {
     const discovered = () => platform.fetch('registry', '/registry/discover/user-service').then(({ status }) => status)
     await expect.poll(discovered, { timeout: 10_000 }).toBe(200)
     expect(await users()).toBe(200)
+  })
+
+  it('takes orders in a process that starts while the registry hangs', async () => {
+    await using platform = await boot(['registry', 'user', 'order'])
+    const make = () => platform.fetch('order', '/api/orders', order(1)).then(({ status }) => status)
+    await expect.poll(make).toBe(201)
+    const { port } = new URL(platform.url('registry'))
+    await platform.stop('order')
+    await platform.stop('registry')
+    const hanging = createServer(() => {})
+    await once(hanging.listen(Number(port), '127.0.0.1'), 'listening')
+    await platform.start('order')
+    expect(await make()).toBe(201)
+    hanging.closeAllConnections()
+    hanging.close()
   })
 
   it('keeps orders while the broker is away, and pays them when it is back', async () => {

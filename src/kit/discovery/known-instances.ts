@@ -49,6 +49,21 @@ export class KnownInstances {
     return changed
   }
 
+  /** Takes in what an earlier process kept, as long as nothing is known: the next snapshot says what of it still holds. */
+  recall(kept: RegistrySnapshot): ReadonlySet<string> {
+    const changed = new Set<string>()
+    if (this.#run !== undefined) return changed
+    this.#run = kept.registry
+    for (const instance of kept.instances) this.#put(instance, changed)
+    this.#relist(changed)
+    return changed
+  }
+
+  /** All that is known, for an other process to recall. */
+  all(): RegistrySnapshot {
+    return { registry: this.#run ?? '', instances: [...this.#lists.values()].flat() }
+  }
+
   /** An instance became healthy, or is another one than before. */
   up(instance: Instance): ReadonlySet<string> {
     const changed = new Set<string>()

@@ -6,6 +6,7 @@ import type { Log } from '../telemetry/log.ts'
 import { refusedHost } from './address-rule.ts'
 import type { Directory, Instance } from './directory.ts'
 import { type Endpoint, endpointsFault, parseEndpoint, parseEndpoints, printEndpoint } from './endpoint.ts'
+import { KeptList } from './kept-list.ts'
 import { KnownInstances } from './known-instances.ts'
 import { Outage } from './outage.ts'
 import { type RegistryCallsOptions, registryCalls } from './registry-calls.ts'
@@ -13,6 +14,8 @@ import { Down, Snapshot, Up, WATCH_EVENTS } from './watch-events.ts'
 
 /** How long an instance that a restarted registry does not know (yet) is kept, milliseconds: more than a heartbeat. */
 const GRACE_MS = 15_000
+/** How long the registry may take for its first word, milliseconds, until the list kept from before is used: less than a call waits for a service. */
+const FIRST_WORD_MS = 500
 /** Longest event that is read, in characters: a snapshot of the 10 000 instances that a registry holds, each as large as it may be. */
 const MAX_SNAPSHOT = 67_108_864
 
@@ -24,6 +27,8 @@ export interface DirectoryOptions extends Omit<RegistryCallsOptions, 'registryUr
   readonly registryUrl: string
   readonly log: Log
   readonly clock: Clock
+  /** Where the last list is kept, for a start while the registry doesn't answer. Absent: nowhere. */
+  readonly folder?: string
   /** Milliseconds an instance stays that a restarted registry does not know. Default 15 000. */
   readonly graceMs?: number
 }
@@ -35,20 +40,35 @@ export interface RegistryDirectory extends Directory {
 }
 
 /**
- * A directory fed by /registry/watch: no polling, and the last known list while the registry is away.
+ * A directory fed by /registry/watch: no polling, and the last known list while the registry is away or silent, over a restart too.
  * Starts to connect at once; returns without waiting. Throws AppError `CONFIG_INVALID` for a static address that isn't a URL.
  */
 export function createDirectory(options: DirectoryOptions): RegistryDirectory {
-  const { registryUrl, log, clock, graceMs = GRACE_MS } = options
+  const { registryUrl, log, clock, folder, graceMs = GRACE_MS } = options
   const fixed = staticInstances({ registry: registryUrl, ...options.statics })
   const known = new KnownInstances(graceMs)
+  const kept = folder === undefined ? undefined : new KeptList({ folder, registryUrl, log })
   const outage = new Outage('the registry', log, clock)
   const changeListeners = new Set<(service: string) => void>()
   const connectListeners = new Set<() => void>()
   const stop = new AbortController()
   let dropTimer: NodeJS.Timeout | undefined
+  let recallTimer: NodeJS.Timeout | undefined
+  /** The registry has spoken, or who spoke for it was heard. */
+  let heard = false
 
   const instances = (service: string) => fixed.get(service) ?? known.instances(service)
+
+  /** Falls back on what was known before, unless the registry has spoken. */
+  function recall() {
+    clearTimeout(recallTimer)
+    if (heard) return
+    heard = true
+    const list = kept?.load()
+    if (!list) return
+    log.warning('the registry does not answer: the list kept from before is used', { instances: list.instances.length })
+    tell(known.recall({ ...list, instances: list.instances.filter(isCallable) }))
+  }
 
   function tell(changed: ReadonlySet<string>) {
     for (const service of changed) if (!fixed.has(service)) for (const notify of changeListeners) notify(service)
@@ -71,7 +91,14 @@ export function createDirectory(options: DirectoryOptions): RegistryDirectory {
     return refused === undefined
   }
 
-  function take({ event, data }: ReceivedEvent) {
+  function take(event: ReceivedEvent) {
+    heard = true
+    clearTimeout(recallTimer)
+    takeIn(event)
+    kept?.save(() => known.all())
+  }
+
+  function takeIn({ event, data }: ReceivedEvent) {
     if (event === WATCH_EVENTS.snapshot) {
       const { registry, instances } = Snapshot.parse(JSON.parse(data))
       tell(known.replace({ registry, instances: instances.filter(isCallable) }, clock.monotonic()))
@@ -94,6 +121,7 @@ export function createDirectory(options: DirectoryOptions): RegistryDirectory {
       },
       onEvent: take,
       onLost(cause) {
+        recall()
         known.lost()
         planDrop()
         outage.failed(cause, 'the last known list is used')
@@ -103,6 +131,7 @@ export function createDirectory(options: DirectoryOptions): RegistryDirectory {
     })
   }
 
+  if (registryUrl !== '') recallTimer = setTimeout(recall, FIRST_WORD_MS).unref()
   const watching = registryUrl === '' ? Promise.resolve() : watch()
 
   return {
@@ -143,7 +172,9 @@ export function createDirectory(options: DirectoryOptions): RegistryDirectory {
     async close() {
       stop.abort()
       clearTimeout(dropTimer)
+      clearTimeout(recallTimer)
       await watching
+      await kept?.close()
     },
   }
 }

@@ -5,15 +5,15 @@ const most = () => 1
 const least = () => 0
 
 describe('backOff', () => {
-  it('doubles from 100 ms to 5 s unless told otherwise', () => {
-    const waits = [1, 2, 3, 6, 7, 5_000].map((failures) => backOff(failures, { random: most }))
-    expect(waits).toEqual([100, 200, 400, 3_200, 5_000, 5_000])
+  it('doubles from 100 ms to 2 s unless told otherwise', () => {
+    const waits = [1, 2, 3, 5, 6, 5_000].map((failures) => backOff(failures, { random: most }))
+    expect(waits).toEqual([100, 200, 400, 1_600, 2_000, 2_000])
     expect([1, 2, 3].map((failures) => backOff(failures, { firstMs: 8, mostMs: 20, random: most }))).toEqual([
       8, 16, 20,
     ])
   })
 
   it('leaves half of it to chance', () => {
-    expect([1, 2, 9].map((failures) => backOff(failures, { random: least }))).toEqual([50, 100, 2_500])
+    expect([1, 2, 9].map((failures) => backOff(failures, { random: least }))).toEqual([50, 100, 1_000])
   })
 })

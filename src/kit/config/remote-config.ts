@@ -10,7 +10,7 @@ import type { RemoteConfig } from './remote.ts'
 /** How long values are good without asking again, milliseconds (the seed's 300 s). */
 const CACHE_MS = 300_000
 /** Pause before the next try while the server is away, milliseconds. */
-const RETRY_MS = 5_000
+const RETRY_MS = 2_000
 /** How long the watch stream has to open at first before the values are asked for without it, milliseconds. */
 const HEAD_START_MS = 1_000
 

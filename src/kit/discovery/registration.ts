@@ -9,7 +9,7 @@ import type { RegistryDirectory } from './registry-directory.ts'
 const HEARTBEAT_MS = 10_000
 /** Pause after a failed try, milliseconds: doubled up to the longest. */
 const FIRST_PAUSE_MS = 400
-const LONGEST_PAUSE_MS = 5_000
+const LONGEST_PAUSE_MS = 2_000
 /** How long the registry may take for an answer, milliseconds. */
 const CALL_MS = 2_000
 /** The registry's last word must not hold up a stop, milliseconds. */

@@ -104,10 +104,10 @@ describe('createShipper', () => {
     const shipper = shipperTo(to)
     for (const item of range(0, 150)) shipper.add(item)
     await vi.advanceTimersByTimeAsync(60_000)
-    // 0, 100, 300, 700 … 25 500, 51 100 and then every 30 s
-    expect(to.state.attempts).toBe(10)
+    // 0, 100, 300, 700, 1 500, 3 100 and then every 2 s
+    expect(to.state.attempts).toBe(34)
     to.state.away = false
-    await vi.advanceTimersByTimeAsync(30_000)
+    await vi.advanceTimersByTimeAsync(2_000)
     expect(to.state.batches.flat()).toEqual(range(0, 150))
     expect(shipper.dropped).toBe(0)
   })

@@ -42,8 +42,6 @@ export interface Shipper<T> {
   readonly dropped: number
 }
 
-/** Longest pause while the target is away, milliseconds. */
-const LONGEST_PAUSE_MS = 30_000
 /** Failures in a row after which a closing shipper takes the target for gone: stopping must not cost its whole time then. */
 const CLOSING_FAILURES = 2
 /** Statuses that say the content is at fault: the same batch would fare no better later. */
@@ -80,7 +78,7 @@ interface Waiter {
 
 /**
  * Makes a shipper: batches of 100 or of what a second brings, one at a time, bigger ones when it has fallen behind. While the
- * target is away it tries again after 100 ms, doubling to 30 s, with jitter. A batch whose content is refused is halved until
+ * target is away it tries again after 100 ms, doubling to 2 s, with jitter. A batch whose content is refused is halved until
  * the offending item is alone, and that one is dropped.
  * @example const shipper = createShipper<LogEntry>({ clock, send: (batch, signal) => post('/logs', batch, signal) })
  */
@@ -218,7 +216,7 @@ class BatchingShipper<T> implements Shipper<T> {
       return
     }
     const { random } = this.#options
-    this.#state = this.#later('away', backOff(this.#failures, { mostMs: LONGEST_PAUSE_MS, random }))
+    this.#state = this.#later('away', backOff(this.#failures, { random }))
     this.#tell({ failed: true })
   }
 

@@ -20,13 +20,16 @@ export function createClients(
   options: Omit<ServiceClientOptions, 'service' | 'balancer' | 'transport' | 'fetch' | 'closing'>,
 ): Clients {
   const closing = new AbortController()
-  const { fetch, close: closeConnections } = createGuardedFetch()
+  const calls = createGuardedFetch()
+  const { fetch } = calls
+  // probes have connections of their own: a call's may be dead, and its end only wait to be noticed
+  const probes = createGuardedFetch()
   const transport = createTransport(fetch)
   const { breaker_failures: failures, breaker_open_ms: holdMs } = options.settings
   const { log } = options
   const balancer = createRecoveringBalancer({
     ...options,
-    fetch,
+    fetch: probes.fetch,
     signal: closing.signal,
     limits: { failures, holdMs, maxShare: 1 },
     onChange({ service_name, url }, change) {
@@ -51,7 +54,7 @@ export function createClients(
     async close() {
       closing.abort()
       transport.close()
-      await closeConnections()
+      await Promise.all([calls.close(), probes.close()])
     },
   }
 }

@@ -63,6 +63,13 @@ async function hear(...instances: readonly Instance[]) {
   for (const close of closing.splice(0).reverse()) await close()
 }
 
+it('asks the next registry when one hangs', async () => {
+  const hanging = portOf(await listening(createServer(), 0))
+  await registry('run-1', user(8001))
+  const directory = open(`http://127.0.0.1:${hanging}, http://127.0.0.1:${port}`)
+  expect(await directory.waitFor(SERVICE, AbortSignal.timeout(4_500))).toEqual([user(8001)])
+})
+
 describe('the list kept from before', () => {
   it('is used by the next process while the registry hangs', async () => {
     await hear(user(8001))

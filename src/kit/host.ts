@@ -104,12 +104,17 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     log,
     clock,
   })
-  const calling = { caller: service, agent, directory, clock, log, tracing, authority }
-  const { client, close: closeClients } = createClients({ ...calling, settings: settings.client })
-  // outbox and consumers back off by themselves: a breaker's minute would only keep events waiting after the broker is back
-  const patient = createClients({ ...calling, settings: { ...settings.client, breaker_open_ms: 1_000 } })
+  const { client, close: closeClients } = createClients({
+    caller: service,
+    agent,
+    directory,
+    clock,
+    log,
+    tracing,
+    authority,
+    settings: settings.client,
+  })
   life.defer(closeClients)
-  life.defer(patient.close)
   life.defer(() => directory.close())
   life.defer(() => pipeline.close())
 
@@ -138,7 +143,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       directory,
       remoteConfig,
       messaging: createMessaging({
-        client: patient.client('broker'),
+        client: client('broker'),
         service,
         clock,
         tracing,

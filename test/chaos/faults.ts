@@ -1,0 +1,75 @@
+import { execFileSync } from 'node:child_process'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Platform, RoleName } from './platform.ts'
+import type { Wire } from './wire.ts'
+
+/** What is done to a platform. */
+export interface Fault {
+  readonly kind: 'kill -9' | 'SIGSTOP' | 'cut wire' | 'store refuses'
+  /** Whom, or whose wire. */
+  readonly target: string
+  /** Does it; resolves when the other side is well again, with the milliseconds that a role took to be back where that is its own doing. */
+  strike(): Promise<number | undefined>
+}
+
+const LOOK_MS = 10
+/** A role that is not back by then never will be. */
+const GIVE_UP_MS = 60_000
+
+export const kill = (platform: Platform, role: RoleName): Fault => ({
+  kind: 'kill -9',
+  target: role,
+  async strike() {
+    process.kill(await platform.pid(role), 'SIGKILL')
+    return ready(platform, role)
+  },
+})
+
+export const suspend = (platform: Platform, role: RoleName, ms: number): Fault => ({
+  kind: 'SIGSTOP',
+  target: role,
+  async strike() {
+    const pid = await platform.pid(role)
+    process.kill(pid, 'SIGSTOP')
+    await delay(ms)
+    process.kill(pid, 'SIGCONT')
+    return ready(platform, role)
+  },
+})
+
+export const cut = (wire: Wire, target: string, ms: number): Fault => ({
+  kind: 'cut wire',
+  target,
+  async strike() {
+    wire.cut()
+    await delay(ms)
+    wire.mend()
+    return undefined
+  },
+})
+
+/** Every write of a role to a file fails, as on a broken disk. Linux only. */
+export const refuse = (platform: Platform, role: RoleName, ms: number): Fault => ({
+  kind: 'store refuses',
+  target: role,
+  async strike() {
+    const pid = String(await platform.pid(role))
+    execFileSync('prlimit', ['--pid', pid, '--fsize=0:unlimited'])
+    await delay(ms)
+    execFileSync('prlimit', ['--pid', pid, '--fsize=unlimited:unlimited'])
+    return undefined
+  },
+})
+
+/** Milliseconds until a role says that it is ready. */
+async function ready(platform: Platform, role: RoleName): Promise<number> {
+  const since = performance.now()
+  while (performance.now() - since < GIVE_UP_MS) {
+    const signal = AbortSignal.timeout(2_000)
+    const answer = await fetch(`${platform.url(role)}/readyz`, { signal }).catch(() => undefined)
+    await answer?.body?.cancel()
+    if (answer?.status === 200) return performance.now() - since
+    await delay(LOOK_MS)
+  }
+  throw new Error(`${role} is not back after ${GIVE_UP_MS / 1_000} s`)
+}

@@ -71,10 +71,11 @@ export function requireDataFolder(data: string): void {
   )
 }
 
-/** Where the registry is: a static address (REGISTRY_URL), or its section's. */
+/** Where the registry is: a static address (REGISTRY_URL), or its section's; empty where that is any free port, which nobody else can know. */
 export function registryUrl({ settings, sections }: Configuration): string {
   const { registry } = sections
-  return settings.services.registry ?? (registry ? addressOf(registry) : 'http://127.0.0.1:8500')
+  const own = registry && (registry.port === 0 ? '' : addressOf(registry))
+  return settings.services.registry ?? own ?? 'http://127.0.0.1:8500'
 }
 
 /** A number given as a flag; what is none stays text, for the schema to refuse. */

@@ -17,7 +17,7 @@ import { parseOffset, parseOnly, parseScale, planUnits, unitNames, type Wish } f
 import { createProgress, type Progress } from './progress.ts'
 import { createStateFile, type RunState, type StateFile, stateOf } from './run-state.ts'
 import type { Session } from './session.ts'
-import { refuseSharing } from './sole-use.ts'
+import { holdDatabases, refuseSharing } from './sole-use.ts'
 import { knownUnits, showProgress, tellChange } from './unit-reports.ts'
 import type { UpFlags } from './up.ts'
 
@@ -41,13 +41,17 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
     const configured = await prepare(session, wish)
     const plans = planUnits(configured, wish)
     const stateFile = await createStateFile(configured.settings.data)
+    let release = () => {}
     try {
-      await refuseSharing(configured.settings.data, servicesOf(configured, plans))
+      const services = servicesOf(configured, plans)
+      await refuseSharing(configured.settings.data, services)
+      release = holdDatabases(configured.settings.data, services)
       await refuseTakenPorts(plans)
       output.begin(await logOutput(above, configured.settings.log.format))
       const launch = ahead?.launch ?? (await thisProcess(session, progress.above, configured))
       await runUnits(session, createMessages(progress.above, quiet), progress, { configured, plans, launch, stateFile })
     } finally {
+      release()
       await stateFile.remove()
     }
   } finally {

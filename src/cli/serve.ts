@@ -68,6 +68,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     role: name,
     settings,
     section,
+    alone: true,
     registryUrl: registryUrl(configured),
     ...(service !== undefined && { service }),
   }).catch((cause: unknown) => {

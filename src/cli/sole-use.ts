@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { FileLock } from '../drivers/file-lock.ts'
+import { holdDatabase } from '../kit/database-lock.ts'
 import { AppError } from '../kit/errors.ts'
 import { readRunStates } from './run-state.ts'
 
@@ -19,6 +21,28 @@ export async function refuseSharing(data: string, services: readonly string[]): 
   }
 }
 
+/**
+ * Holds the databases of services until it is called off, whether there are any yet or not. Throws AppError `CONFIG_INVALID`, and holds none then,
+ * when another process has one.
+ */
+export function holdDatabases(data: string, services: readonly string[]): () => void {
+  const locks: FileLock[] = []
+  const release = () => {
+    for (const lock of locks) lock.release()
+  }
+  try {
+    for (const service of new Set(services)) locks.push(holdDatabase(data, databaseName(service)))
+    return release
+  } catch (fault) {
+    release()
+    throw fault
+  }
+}
+
 function databaseOf(data: string, service: string): string {
-  return join(data, service === 'broker' ? 'bus.db' : `${service}.db`)
+  return join(data, `${databaseName(service)}.db`)
+}
+
+function databaseName(service: string): string {
+  return service === 'broker' ? 'bus' : service
 }

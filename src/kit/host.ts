@@ -10,6 +10,7 @@ import { createRemoteConfig } from './config/remote-config.ts'
 import type { Section, Settings } from './config/schema.ts'
 import type { Check, RoleContext } from './context.ts'
 import { openDataFolder } from './data-folder.ts'
+import { holdDatabase } from './database-lock.ts'
 import { printEndpoint } from './discovery/endpoint.ts'
 import { register } from './discovery/registration.ts'
 import { createDirectory } from './discovery/registry-directory.ts'
@@ -35,6 +36,8 @@ export interface HostOptions {
   readonly section: Section
   /** Its name in the registry instead of the role's own (SERVICE_NAME). */
   readonly service?: string
+  /** Holds what it opens in the data folder against other processes. Default false: whoever starts it does, and its copies share. */
+  readonly alone?: boolean
   /** Where the registry is. */
   readonly registryUrl: string
   readonly version: string
@@ -158,9 +161,14 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       check: (name, check) => void checks.set(name, check),
       defer: life.defer,
       secretKey: (name) => readSecretKey(`${settings.data}/keys`, name),
-      store: (migrations) =>
-        opened('store', openStore({ url: settings.store, name: service, folder: settings.data, migrations })),
-      bus: (limits) => opened('bus', openBus({ ...limits, url: settings.bus, folder: settings.data, clock })),
+      store: (migrations) => {
+        hold(service)
+        return opened('store', openStore({ url: settings.store, name: service, folder: settings.data, migrations }))
+      },
+      bus: (limits) => {
+        hold('bus')
+        return opened('bus', openBus({ ...limits, url: settings.bus, folder: settings.data, clock }))
+      },
       cache: () => opened('cache', openCache({ url: settings.cache, prefix: `${service}:`, clock })),
     }
     const running = await role.start(ctx)
@@ -216,6 +224,10 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     life.defer(async () => {
       if (await registration.leave()) await delay(LAST_CALLS_MS)
     })
+  }
+
+  function hold(database: string) {
+    if (options.alone) life.defer(holdDatabase(settings.data, database).release)
   }
 
   async function opened<T extends { check: Check; close(): Promise<void> }>(

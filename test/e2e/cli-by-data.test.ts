@@ -169,3 +169,13 @@ it('refuses a second process on a database, and takes one that keeps nothing', a
     await up.stop()
   }
 })
+
+it('lets one have a database, of two that start in the same instant', async () => {
+  const serve = () => start(folder, 'serve', 'user', '--port', '0', '--config', config, '--data', 'instant', '--json')
+  const two = [serve(), serve()]
+  const lines = await Promise.allSettled(two.map(({ line }) => line))
+  const said = await Promise.all(two.map((one) => one.stop()))
+  expect(lines.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
+  expect(said.map(({ code }) => code).toSorted()).toEqual([0, 2])
+  expect(said.find(({ code }) => code === 2)?.err).toMatch(/user-service\.db: open in another process/)
+})

@@ -7,6 +7,8 @@ export interface Job {
   readonly settings: Settings
   readonly section: Section
   readonly registryUrl: string
+  /** Nobody else may have its databases open. Default false. */
+  readonly alone?: boolean
   /** Its name in the registry instead of the role's own. */
   readonly service?: string
 }

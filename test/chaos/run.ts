@@ -18,6 +18,7 @@ const PATIENCE_MS = 90_000
 
 const KILLS = 60
 const KILLING_MS = 90_000
+const LOOK_MS = 10
 /** One after the other, each measured before the next. */
 const STOPS: readonly RoleName[] = [...ROLES, 'broker', 'user', 'order', 'payment']
 const REFUSALS: readonly RoleName[] = ['payment', 'order', 'broker', 'user', 'payment', 'broker']
@@ -40,7 +41,7 @@ async function killing(platform: Platform, outages: Outages): Promise<void> {
   const under: Promise<void>[] = []
   for (let count = 0, turn = 0; count < KILLS; count++) {
     const pace = delay(KILLING_MS / KILLS)
-    while (outages.isStruck(roleOf(turn))) turn++
+    for (; outages.isStruck(roleOf(turn)); turn++) await delay(LOOK_MS)
     under.push(strike(outages, kill(platform, roleOf(turn++))))
     await pace
   }

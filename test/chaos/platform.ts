@@ -47,14 +47,17 @@ export async function startPlatform(folder: string, services: Readonly<Record<st
   writeFileSync(config, JSON.stringify({ log: { level: 'WARNING' }, services }))
   const common = ['--config', config, '--data', data]
   const child = spawn(EXECUTABLE, ['up', '--json', '--port-offset', String(OFFSET), ...common], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // by the channel it ends with this process, however that ends
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
+  const { stdout, stderr } = child
+  if (!stdout || !stderr) throw new Error('pipes are asked for')
   let said = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said += text
+  stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-4_000)
   })
   const ended = once(child, 'exit')
-  const ready = once(createInterface(child.stdout), 'line')
+  const ready = once(createInterface(stdout), 'line')
   const first = await Promise.race([ready, ended.then(() => undefined)])
   if (!first) throw new Error(`the platform did not start:\n${said}`)
   const scopes = 'users:read,users:write,orders:read,orders:write'

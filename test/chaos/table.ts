@@ -27,17 +27,25 @@ export function verdictTable(verdicts: ReadonlyMap<string, Verdict>): string {
 
 /** Every bar that was missed. */
 export function missed(suffered: readonly Suffered[], verdicts: ReadonlyMap<string, Verdict>): readonly string[] {
-  const late = suffered.flatMap(({ fault, backMs, takenMs, paidMs }) =>
-    Object.entries({ back: backMs, taken: takenMs, paid: paidMs })
-      .filter(([, ms]) => ms !== undefined && ms > BAR_MS)
-      .map(([what, ms]) => `${fault.kind} ${fault.target}: ${what} after (ms): ${whole(ms ?? 0)}`),
+  const figures = suffered.flatMap(({ fault, backMs = 0, takenMs, paidMs }) =>
+    Object.entries({ back: backMs, taken: takenMs, paid: paidMs }).map(([what, ms]) => ({
+      name: `${fault.kind} ${fault.target}: ${what}`,
+      ms,
+    })),
+  )
+  const late = Map.groupBy(
+    figures.filter(({ ms }) => ms > BAR_MS),
+    ({ name }) => name,
+  )
+  const tardy = [...late].map(
+    ([name, faults]) => `${name} too late ${faults.length} times, at worst (ms): ${worst(faults.map(({ ms }) => ms))}`,
   )
   const wrong = [...verdicts].flatMap(([loop, { lost, chargedTwice, pending, deadLetters }]) =>
     Object.entries({ lost, 'charged twice': chargedTwice, pending, dead: deadLetters })
       .filter(([, count]) => count > 0)
       .map(([what, count]) => `${loop}: ${count} ${what}`),
   )
-  return [...late, ...wrong]
+  return [...tardy, ...wrong]
 }
 
 function worst(figures: readonly (number | undefined)[]): string {

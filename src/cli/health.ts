@@ -33,7 +33,8 @@ export function addHealth(program: Command, open: OpenSession): void {
       session.print(columns([['ROLE', 'SERVICE', 'ADDRESS', 'STATUS', ''], ...rows]))
       for (const verdict of verdicts) session.printJson(verdict)
       const ill = verdicts.filter(({ status }) => status !== 'healthy').length
-      if (ill === verdicts.length) throw new AppError('UNAVAILABLE', 'nothing runs here; start it with msvc up')
+      if (verdicts.every(({ status }) => status === 'not running'))
+        throw new AppError('UNAVAILABLE', 'nothing runs here; start it with msvc up')
       if (ill > 0) throw new AppError('UNAVAILABLE', `${ill} of ${verdicts.length} roles are not healthy`)
     })
 }

@@ -13,8 +13,21 @@ import type { Log } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import type { Tracing } from './telemetry/tracing.ts'
 
-/** A health check: resolves when the thing works, throws why it doesn't. */
+/** A health check: resolves when the thing works, throws why it doesn't. One that takes longer than a second has failed. */
 export type Check = (signal: AbortSignal) => Promise<void>
+
+/**
+ * What a check that fails says of the role:
+ * - `unhealthy`: traffic should go elsewhere (503, and not ready).
+ * - `degraded`: it serves, though something can't be done (200, and ready).
+ */
+export type Failing = 'unhealthy' | 'degraded'
+
+/** A check, and what it means when it fails. */
+export interface HealthCheck {
+  readonly check: Check
+  readonly failing: Failing
+}
 
 /** All that a role is given; it opens, reads and listens to nothing by itself. */
 export interface RoleContext<C> {
@@ -51,8 +64,8 @@ export interface RoleContext<C> {
   secretKey(name: string): Promise<Uint8Array>
   /** A client for a service, by its registered name. Same name, same client. */
   client(service: string): ServiceClient
-  /** Adds a check to `/health` and `/readyz`. */
-  check(name: string, check: Check): void
+  /** Adds a check to `/health` and, unless it only degrades, to `/readyz`. Default `unhealthy`. */
+  check(name: string, check: Check, failing?: Failing): void
   /** Registers what stop runs, in reverse order, also after a start that failed half way. */
   defer(cleanup: () => Promise<void> | void): void
 }

@@ -8,7 +8,7 @@ import { readSecretKey } from './auth/secret-key.ts'
 import { createClients } from './client/clients.ts'
 import { createRemoteConfig } from './config/remote-config.ts'
 import type { Section, Settings } from './config/schema.ts'
-import type { Check, RoleContext } from './context.ts'
+import type { Check, Failing, HealthCheck, RoleContext } from './context.ts'
 import { openDataFolder } from './data-folder.ts'
 import { holdDatabase } from './database-lock.ts'
 import { printEndpoint } from './discovery/endpoint.ts'
@@ -68,7 +68,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
   const instance = `${service}-${createIdSource(4)()}`
   const agent = `msvc/${version} (${instance})`
   const metrics = createMetrics(service)
-  const checks = new Map<string, Check>()
+  const checks = new Map<string, HealthCheck>()
   let ready = false
 
   const life = createLifecycle((fault) => pipeline.log.warning('a part did not stop cleanly', { fault: String(fault) }))
@@ -97,6 +97,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     },
   })
   const { log, tracing } = pipeline
+  addCheck('telemetry', pipeline.check, 'degraded')
   const directory = createDirectory({
     statics: settings.services,
     registryUrl,
@@ -153,12 +154,13 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
         log,
         metrics,
         signal: life.signal,
+        check: addCheck,
         defer: life.defer,
       }),
       signal: life.signal,
       waits: new Waits(settings.limits, life.signal),
       client,
-      check: (name, check) => void checks.set(name, check),
+      check: addCheck,
       defer: life.defer,
       secretKey: (name) => readSecretKey(`${settings.data}/keys`, name),
       store: (migrations) => {
@@ -208,6 +210,10 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     throw fault
   }
 
+  function addCheck(name: string, check: Check, failing: Failing = 'unhealthy') {
+    checks.set(name, { check, failing })
+  }
+
   /** Keeps this copy in the registry, and takes it out before the port closes. */
   function enrol(listener: Listener) {
     const registration = register({
@@ -230,13 +236,14 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     if (options.alone) life.defer(holdDatabase(settings.data, database).release)
   }
 
-  async function opened<T extends { check: Check; close(): Promise<void> }>(
+  async function opened<T extends { check: Check; checkWrites?(): Promise<void>; close(): Promise<void> }>(
     name: string,
     opening: Promise<T>,
   ): Promise<T> {
     const part = await opening
     life.defer(() => part.close())
-    checks.set(name, (signal) => part.check(signal))
+    addCheck(name, (signal) => part.check(signal))
+    if (part.checkWrites) addCheck(`${name}_writes`, async () => part.checkWrites?.(), 'degraded')
     return part
   }
 }

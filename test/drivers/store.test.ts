@@ -284,6 +284,21 @@ describe('a SQLite store without room', () => {
   })
 })
 
+describe('the health of a SQLite store', () => {
+  it('tells of writes that are refused, though nobody writes and reads go on', async () => {
+    const store = await open()
+    await store.checkWrites()
+    await pragma(store, 'query_only = 1')
+    const writes = () =>
+      store.checkWrites().then(
+        () => 'taken',
+        (fault: Error) => fault.name,
+      )
+    await expect.poll(writes, { timeout: 10_000 }).toBe('DriverError')
+    await store.check(AbortSignal.timeout(5_000))
+  })
+})
+
 describe('a process that writes to a SQLite store', () => {
   const writers: ChildProcessByStdio<null, Readable, null>[] = []
   afterEach(() => {

@@ -167,6 +167,8 @@ export interface Bus {
   redrive(options: { subscription?: string; ids?: readonly string[] }): Promise<number>
   /** Resolves when the bus can be read before `signal` fires; for health. */
   check(signal: AbortSignal): Promise<void>
+  /** Resolves when the bus takes messages, as it did at most 1 s ago; for health. */
+  checkWrites(): Promise<void>
   /** Finishes what was asked for, ends the waiting pulls, refuses what comes (`closed`). May be called twice. */
   close(): Promise<void>
 }

@@ -1,5 +1,5 @@
-import { statfsSync } from 'node:fs'
 import { DriverError } from '../driver-error.ts'
+import { freeBytes as freeOnDisk } from '../write-probe.ts'
 import type { BusDriver } from './contract.ts'
 import { openDatabase } from './embedded/database.ts'
 import { type Chance, EmbeddedBus } from './embedded/embedded-bus.ts'
@@ -30,11 +30,6 @@ export function embeddedDriver({ random = Math.random, freeBytes = freeOnDisk }:
       }
     },
   }
-}
-
-function freeOnDisk(folder: string): number {
-  const { bavail, bsize } = statfsSync(folder)
-  return bavail * bsize
 }
 
 /** The embedded driver on the real disk and with real randomness. */

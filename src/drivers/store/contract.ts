@@ -36,6 +36,8 @@ export interface Store<DB> {
   transaction<T>(work: (trx: Transaction<DB>) => Promise<T>): Promise<T>
   /** Resolves when the store answers before `signal` fires; for health. */
   check(signal: AbortSignal): Promise<void>
+  /** Resolves when the store takes writes, as it did at most 1 s ago; for health. */
+  checkWrites(): Promise<void>
   /** Finishes what runs, refuses what comes, closes. May be called twice. */
   close(): Promise<void>
 }

@@ -1,6 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { systemClock } from '../clock.ts'
 import { DriverError } from '../driver-error.ts'
+import { WriteProbe } from '../write-probe.ts'
 import type { Store, StoreDriver, StoreOptions } from './contract.ts'
 import { GroupCommit, type GroupCommitLimits } from './group-commit.ts'
 import { migrate } from './migrate.ts'
@@ -41,7 +42,7 @@ export const sqlite: StoreDriver = {
     if (!/^[A-Za-z0-9-]{1,64}$/.test(name)) {
       throw new DriverError('invalid', `store name ${JSON.stringify(name)}: want 1 to 64 letters, digits and -`)
     }
-    const store = SqliteStore.open<DB>(new SqliteFile(folder, name), name)
+    const store = SqliteStore.open<DB>(folder, name)
     try {
       await migrate(store, name, migrations)
       return store
@@ -60,21 +61,29 @@ class SqliteStore<DB> implements Store<DB> {
   readonly #thread: SqliteThread
   readonly #writer: SqliteWriter
   readonly #commits: GroupCommit
+  readonly #probe: WriteProbe
 
-  private constructor(name: string, file: SqliteFile, writer: SqliteWriter, reader: SqliteReader) {
+  private constructor(folder: string, name: string, file: SqliteFile, writer: SqliteWriter, reader: SqliteReader) {
     this.#name = name
     this.#writer = writer
     this.#reader = reader
     this.#thread = new SqliteThread(file, name)
     this.#commits = new GroupCommit(writer, LIMITS, systemClock)
+    this.#probe = new WriteProbe({
+      folder,
+      clock: systemClock,
+      // of no use to anybody else, and written also where it stays what it was
+      write: () => this.transaction((trx) => sql`pragma user_version = 0`.execute(trx)),
+    })
     this.db = readingKysely<DB>(reader)
     this.longReads = readingKysely<DB>(this.#thread)
   }
 
-  static open<DB>(file: SqliteFile, name: string): SqliteStore<DB> {
+  static open<DB>(folder: string, name: string): SqliteStore<DB> {
+    const file = new SqliteFile(folder, name)
     const writer = new SqliteWriter(file, name)
     try {
-      return new SqliteStore<DB>(name, file, writer, new SqliteReader(file, name))
+      return new SqliteStore<DB>(folder, name, file, writer, new SqliteReader(file, name))
     } catch (error) {
       writer.close()
       throw error
@@ -95,6 +104,10 @@ class SqliteStore<DB> implements Store<DB> {
       throw new DriverError('unavailable', `${this.#name} store: no time left to ask it`, { cause: signal.reason })
     }
     await sql`select 1 from sqlite_master limit 1`.execute(this.db)
+  }
+
+  checkWrites(): Promise<void> {
+    return this.#probe.check()
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
 import type { ServiceClient } from '../client/service-client.ts'
+import type { RoleContext } from '../context.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { runInOwnName } from '../telemetry/scope.ts'
@@ -25,13 +26,15 @@ export interface MessagingOptions {
   readonly metrics: Pick<Metrics, 'counter'>
   /** Fires when the role stops. */
   readonly signal: AbortSignal
+  /** Adds to the role's health what doesn't work here. */
+  readonly check: RoleContext<unknown>['check']
   /** Registers what a stop waits for, before it closes the stores: the ends of the loops. */
   readonly defer: (cleanup: () => Promise<void>) => void
 }
 
 /** Makes a role's way to the broker. Starts nothing until an outbox or a consumer is asked for. */
 export function createMessaging(options: MessagingOptions): Messaging {
-  const { client, service, clock, tracing, log, metrics, signal, defer } = options
+  const { client, service, clock, tracing, log, metrics, signal, check, defer } = options
   const broker = createBrokerClient(client)
   const handled = metrics.counter({
     name: 'messages_handled_total',
@@ -46,7 +49,8 @@ export function createMessaging(options: MessagingOptions): Messaging {
       await runInOwnName(() => broker.publish(texts))
     },
     outbox<DB extends OutboxTable>(store: Store<DB>) {
-      const relay = inBackground(tracing, 'outbox', () => startRelay({ store, broker, log, signal }))
+      const relay = inBackground(tracing, 'outbox', () => startRelay({ store, broker, log, clock, signal }))
+      check('outbox', relay.check, 'degraded')
       defer(() => relay.stopped)
       return createOutbox<DB>({ service, clock, onAdd: relay.wake })
     },

@@ -1,7 +1,8 @@
 import { sql } from 'kysely'
+import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
 import { backOff } from '../back-off.ts'
-import { messageOf } from '../errors.ts'
+import { AppError, messageOf } from '../errors.ts'
 import { pause } from '../pause.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createWakeUp } from '../wake-up.ts'
@@ -20,11 +21,15 @@ const LOOKS = 7
 /** Milliseconds before the first of these looks, doubled for each one more. */
 const LOOK_MS = 2
 
+/** Milliseconds for which events may wait without one being sent before the outbox counts as one that doesn't drain. */
+const DRAINS_WITHIN_MS = 5_000
+
 /** What a relay works with. */
 export interface RelayOptions<DB extends OutboxTable> {
   readonly store: Store<DB>
   readonly broker: Pick<BrokerClient, 'publish'>
   readonly log: Log
+  readonly clock: Pick<Clock, 'monotonic'>
   readonly signal: AbortSignal
 }
 
@@ -32,6 +37,8 @@ export interface RelayOptions<DB extends OutboxTable> {
 export interface Relay {
   /** Says that an event was written. */
   wake(): void
+  /** Resolves while events leave within 5 s, throws why they don't; for health. */
+  check(): Promise<void>
   /** Resolves once the relay has stopped, after `signal` fired. */
   readonly stopped: Promise<void>
 }
@@ -46,15 +53,19 @@ interface Row {
  * the two, it sends them again under the same ids, and the broker keeps one. Two relays on one table do the same, and
  * no harm: what they both send is kept once.
  */
-export function startRelay<DB extends OutboxTable>({ store, broker, log, signal }: RelayOptions<DB>): Relay {
+export function startRelay<DB extends OutboxTable>({ store, broker, log, clock, signal }: RelayOptions<DB>): Relay {
   const bell = createWakeUp()
   let looks = LOOKS
+  /** Since when the first of those in the outbox has waited to be sent and forgotten, or the outbox couldn't be read. */
+  let waitsSince: number | undefined
+  let why = 'the broker does not answer'
 
   /** Sends and forgets one batch; tells how many events it held, and whether more are waiting. */
   async function sendBatch(limit: number): Promise<{ count: number; characters: number; more: boolean }> {
     const { rows } = await sql<Row>`select id, event from outbox order by position limit ${limit}`.execute(store.db)
     const batch = upTo(BATCH_CHARACTERS, rows)
     if (batch.length === 0) return { count: 0, characters: 0, more: false }
+    waitsSince ??= clock.monotonic()
     const events = batch.map((row) => row.event)
     await broker.publish(events)
     await store.transaction((trx) => forget(batch).execute(trx))
@@ -69,6 +80,7 @@ export function startRelay<DB extends OutboxTable>({ store, broker, log, signal 
       try {
         const { count, characters, more } = await sendBatch(limit)
         failures = 0
+        waitsSince = undefined
         if (count > 0) {
           looks = LOOKS
           limit = Math.max(1, Math.min(BATCH_EVENTS, Math.ceil((BATCH_CHARACTERS * count) / characters)))
@@ -80,8 +92,9 @@ export function startRelay<DB extends OutboxTable>({ store, broker, log, signal 
         }
       } catch (fault) {
         failures++
+        waitsSince ??= clock.monotonic()
         const wait = backOff(failures)
-        const why = messageOf(fault)
+        why = messageOf(fault)
         log.warning(`Events wait in the outbox: ${why}`, { failures, retry_in_ms: Math.round(wait) })
         await pause(wait, signal)
       }
@@ -92,6 +105,11 @@ export function startRelay<DB extends OutboxTable>({ store, broker, log, signal 
     wake() {
       looks = LOOKS
       bell.ring()
+    },
+    async check() {
+      const ms = waitsSince === undefined ? 0 : clock.monotonic() - waitsSince
+      if (ms < DRAINS_WITHIN_MS) return
+      throw new AppError('UNAVAILABLE', `Events wait in the outbox for ${Math.round(ms / 1_000)} s now: ${why}`)
     },
     stopped: run(),
   }

@@ -37,12 +37,15 @@ function fakeBroker() {
 function relayed(store: Store<TestTables>, broker = fakeBroker()) {
   const stop = new AbortController()
   const log = recordedLog()
-  const relay = startRelay({ store, broker, log, signal: stop.signal })
+  const time = { now: 0, monotonic: () => time.now }
+  const relay = startRelay({ store, broker, log, clock: time, signal: stop.signal })
   const outbox = createOutbox<TestTables>({ service: 'order-service', clock, onAdd: relay.wake })
   return {
     broker,
     log,
     outbox,
+    relay,
+    time,
     add: (type: string, data: unknown, id?: string) =>
       store.transaction((trx) => outbox.add(trx, { type, data, ...(id !== undefined && { id }) })),
     async [Symbol.asyncDispose]() {
@@ -172,6 +175,30 @@ describe('the outbox', () => {
     })
     await vi.waitUntil(() => service.broker.kept.size === 1)
     expect(service.broker.kept.get('twice')?.data).toBe(1)
+  })
+
+  it('says when it does not drain, also one that is only not answered', async () => {
+    await using store = await openTestStore()
+    await using service = relayed(store)
+    const { relay, broker, time } = service
+    for (const failure of [new Error('broker away'), Promise.withResolvers<void>()]) {
+      const publish = vi.spyOn(broker, 'publish')
+      publish.mockImplementation(async () => {
+        if (failure instanceof Error) throw failure
+        return failure.promise
+      })
+      await service.add('order.created', 1)
+      await vi.waitUntil(() => publish.mock.calls.length > 0)
+      await relay.check()
+      time.now += 4_000
+      await relay.check()
+      time.now += 1_000
+      await expect(relay.check()).rejects.toThrow('Events wait in the outbox for 5 s now: broker away')
+      publish.mockRestore()
+      if (!(failure instanceof Error)) failure.resolve()
+      await vi.waitUntil(async () => (await rowsLeft(store)) === 0, { timeout: 10_000 })
+      await relay.check()
+    }
   })
 
   it('puts each event into the trace of the request that added it', async () => {

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock as clock } from '../../drivers/clock.ts'
 import { identityOf } from '../auth/asker.ts'
 import type { Authority } from '../auth/authority.ts'
+import type { Failing } from '../context.ts'
 import { AppError } from '../errors.ts'
 import type { Listener } from '../http/listener.ts'
 import { route } from '../http/route.ts'
@@ -97,6 +98,9 @@ async function raw(port: number, request: string): Promise<string> {
   socket.end(request)
   return text(socket)
 }
+
+const failing = (name: string, failing: Failing) =>
+  new Map([[name, { check: () => Promise.reject(new Error('disk gone')), failing }]])
 
 describe('the chain', () => {
   it.each([
@@ -250,12 +254,29 @@ describe('the chain', () => {
   })
 
   it('is unhealthy and not ready when a check fails', async () => {
-    const { get } = await boot({ checks: new Map([['store', () => Promise.reject(new Error('disk gone'))]]) })
+    const { get } = await boot({ checks: failing('store', 'unhealthy') })
     const answer = await get('/health')
     expect(answer.status).toBe(503)
     expect(await answer.json()).toMatchObject({ status: 'unhealthy', checks: { store: 'disk gone' } })
     expect((await get('/readyz')).status).toBe(503)
     expect((await get('/livez')).status).toBe(200)
+  })
+
+  it('is degraded and ready when something can’t be done and it serves all the same', async () => {
+    const { get } = await boot({ checks: failing('store_writes', 'degraded') })
+    const answer = await get('/health')
+    expect([answer.status, await answer.json()]).toMatchObject([
+      200,
+      { status: 'degraded', checks: { store_writes: 'disk gone' } },
+    ])
+    const ready = await get('/readyz')
+    expect([ready.status, await ready.json()]).toEqual([200, { ready: true, why: {} }])
+  })
+
+  it('takes a check that doesn’t answer for one that failed', async () => {
+    const check = () => new Promise<void>(() => {})
+    const { get } = await boot({ checks: new Map([['store', { check, failing: 'unhealthy' }]]) })
+    expect(await (await get('/health')).json()).toMatchObject({ checks: { store: 'no answer within 1000 ms' } })
   })
 
   it('compresses for those who ask', async () => {

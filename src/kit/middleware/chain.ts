@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { routePath } from 'hono/route'
 import type { Clock } from '../../drivers/clock.ts'
 import type { Authority } from '../auth/authority.ts'
-import type { Check } from '../context.ts'
+import type { HealthCheck } from '../context.ts'
 import type { Layer } from '../http/exchange.ts'
 import type { AppEnv, Running } from '../role.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -34,7 +34,7 @@ export interface ChainOptions {
   readonly origins: readonly string[]
   /** Whether pages elsewhere may link to it. */
   readonly linkable: boolean
-  readonly checks: ReadonlyMap<string, Check>
+  readonly checks: ReadonlyMap<string, HealthCheck>
   readonly isReady: () => boolean
 }
 

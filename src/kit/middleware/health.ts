@@ -1,7 +1,8 @@
 import { Hono } from 'hono'
-import type { Check } from '../context.ts'
+import type { Failing, HealthCheck } from '../context.ts'
 import { messageOf } from '../errors.ts'
 import { route } from '../http/route.ts'
+import { aborted } from '../pause.ts'
 import type { AppEnv } from '../role.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
@@ -19,7 +20,7 @@ export function isProbe(path: string): boolean {
 export interface HealthOptions {
   readonly service: string
   readonly version: string
-  readonly checks: ReadonlyMap<string, Check>
+  readonly checks: ReadonlyMap<string, HealthCheck>
   /** Whether the role takes requests: false before it has started, and as soon as it is stopping. */
   readonly isReady: () => boolean
   readonly metrics: Metrics
@@ -32,15 +33,17 @@ export function health({ service, version, checks, isReady, metrics, now }: Heal
 
   app.get('/health', route({ summary: 'How it is, and what ails it', scope: 'public' }), async (c) => {
     const results = await runChecks(checks)
-    const healthy = Object.values(results).every((result) => result === 'ok')
-    const status = healthy ? 'healthy' : 'unhealthy'
+    const status = worst(results)
     const timestamp = new Date(now()).toISOString()
-    return c.json({ status, service, version, timestamp, checks: results }, healthy ? 200 : 503)
+    const told = Object.fromEntries(results.map(({ name, fault }) => [name, fault ?? 'ok']))
+    return c.json({ status, service, version, timestamp, checks: told }, status === 'unhealthy' ? 503 : 200)
   })
   app.get('/livez', route({ summary: 'Whether the process answers', scope: 'public' }), (c) => c.json({ live: true }))
   app.get('/readyz', route({ summary: 'Whether it takes requests', scope: 'public' }), async (c) => {
-    const results: Record<string, string> = isReady() ? await runChecks(checks) : { process: 'not taking requests' }
-    const why = Object.fromEntries(Object.entries(results).filter(([, result]) => result !== 'ok'))
+    const vital = new Map([...checks].filter(([, { failing }]) => failing === 'unhealthy'))
+    const results = isReady() ? await runChecks(vital) : [NOT_READY]
+    const failed = results.filter(({ fault }) => fault !== undefined)
+    const why = Object.fromEntries(failed.map(({ name, fault }) => [name, fault]))
     const ready = Object.keys(why).length === 0
     return c.json({ ready, why }, ready ? 200 : 503)
   })
@@ -50,16 +53,34 @@ export function health({ service, version, checks, isReady, metrics, now }: Heal
   return app
 }
 
-async function runChecks(checks: ReadonlyMap<string, Check>): Promise<Record<string, string>> {
-  const results = await Promise.all(
-    [...checks].map(async ([name, check]): Promise<[string, string]> => {
+/** What a check said. */
+interface Result {
+  readonly name: string
+  readonly failing: Failing
+  /** Why it failed; undefined when it didn't. */
+  readonly fault?: string
+}
+
+const NOT_READY: Result = { name: 'process', failing: 'unhealthy', fault: 'not taking requests' }
+
+function worst(results: readonly Result[]): 'healthy' | Failing {
+  const failed = results.filter(({ fault }) => fault !== undefined)
+  if (failed.length === 0) return 'healthy'
+  return failed.some(({ failing }) => failing === 'unhealthy') ? 'unhealthy' : 'degraded'
+}
+
+function runChecks(checks: ReadonlyMap<string, HealthCheck>): Promise<readonly Result[]> {
+  return Promise.all(
+    [...checks].map(async ([name, { check, failing }]): Promise<Result> => {
+      const late = AbortSignal.timeout(CHECK_MS)
       try {
-        await check(AbortSignal.timeout(CHECK_MS))
-        return [name, 'ok']
+        await Promise.race([check(late), aborted(late).then(() => Promise.reject(LATE))])
+        return { name, failing }
       } catch (fault) {
-        return [name, messageOf(fault)]
+        return { name, failing, fault: messageOf(fault) }
       }
     }),
   )
-  return Object.fromEntries(results)
 }
+
+const LATE = `no answer within ${CHECK_MS} ms`

@@ -1,4 +1,5 @@
 import type { Clock } from '../../drivers/clock.ts'
+import { AppError } from '../errors.ts'
 import type { Level, Log, LogEntry, LogSink } from './log.ts'
 import { createLog } from './logger.ts'
 import type { Metrics } from './metrics.ts'
@@ -25,9 +26,14 @@ export interface PipelineOptions {
 export interface Pipeline {
   readonly log: Log
   readonly tracing: Tracing
+  /** Resolves unless something was lost within the last minute; for health. */
+  check(): Promise<void>
   /** Sends what waits, within a bounded time, and ends. */
   close(): Promise<void>
 }
+
+/** Milliseconds for which a loss is told of. */
+const TOLD_MS = 60_000
 
 /** Joins log and tracing to the log server by two bounded shippers; what they had to drop is counted in `telemetry_dropped_total`. */
 export function createPipeline(options: PipelineOptions): Pipeline {
@@ -37,11 +43,21 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     help: 'Log entries and spans dropped because the log server was away too long',
     labelNames: ['kind'],
   })
+  let lost = 0
+  let lostAt = Number.NEGATIVE_INFINITY
+  const note = () => {
+    const now = entries.dropped + spans.dropped
+    if (now > lost) lostAt = clock.monotonic()
+    lost = now
+  }
   const shipper = <T>(kind: string, path: string): Shipper<T> =>
     createShipper<T>({
       clock,
       send: (batch, signal) => runOutsideScope(() => post(path, batch, signal)),
-      onDrop: (count) => dropped.inc({ kind }, count),
+      onDrop(count) {
+        dropped.inc({ kind }, count)
+        note()
+      },
     })
   const entries = shipper<LogEntry>('log', '/logs')
   const spans = shipper<SpanRecord>('span', '/traces')
@@ -56,6 +72,14 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   return {
     log,
     tracing,
+    async check() {
+      note()
+      if (clock.monotonic() - lostAt >= TOLD_MS) return
+      throw new AppError(
+        'UNAVAILABLE',
+        `${lost} log entries and spans were dropped so far, the last less than a minute ago: the log server takes none, or not all`,
+      )
+    },
     async close() {
       await Promise.all([entries.close(), spans.close()])
     },

@@ -52,6 +52,7 @@ async function service(broker: RunningBroker, name: string) {
     log: recordedLog(),
     metrics: createMetrics(name),
     signal: life.signal,
+    check: () => {},
     defer: life.defer,
   })
   return { messaging, store, spans, tracing, [Symbol.asyncDispose]: () => life.stop() }

@@ -9,6 +9,9 @@ import { toDriverError } from './sqlite-fault.ts'
 
 const SCHEMA_VERSION = 3
 
+/** Writes what is there already. */
+export const REWRITE_VERSION = `PRAGMA user_version = ${SCHEMA_VERSION}`
+
 /**
  * `messages.position` orders all topics, `offset` one topic. The index holds the id too, so that the ids of a topic's
  * newest messages are read without their payloads. `unsettled` has one row for each message handed out and neither

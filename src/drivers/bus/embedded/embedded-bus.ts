@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { DriverError } from '../../driver-error.ts'
 import { Slice } from '../../slice.ts'
+import { WriteProbe } from '../../write-probe.ts'
 import type {
   Bus,
   BusOptions,
@@ -15,6 +16,7 @@ import type {
   TopicInfo,
 } from '../contract.ts'
 import { topicPattern } from '../topic-pattern.ts'
+import { REWRITE_VERSION } from './database.ts'
 import { type DeadLetterRow, DeadLetters } from './dead-letters.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { FreeDisk } from './free-disk.ts'
@@ -64,6 +66,7 @@ export class EmbeddedBus implements Bus {
   readonly #retention: Retention
   readonly #dispatcher: Dispatcher
   readonly #watchers = new Watchers()
+  readonly #probe: WriteProbe
   /** Topics with messages of this transaction. */
   readonly #news = new Set<Topic>()
   #closed = false
@@ -86,6 +89,16 @@ export class EmbeddedBus implements Bus {
       seed: Math.floor(random() * 2 ** 32),
     })
     this.#commit = new GroupCommit(db, () => this.#log.writeHeld())
+    const touch = db.prepare(REWRITE_VERSION)
+    this.#probe = new WriteProbe({
+      folder,
+      clock,
+      write: () =>
+        this.#commit.run(() => {
+          this.#disk.wantRoom()
+          touch.run()
+        }),
+    })
     const parts = {
       log: this.#log,
       rows: new SubscriptionRows(db),
@@ -278,6 +291,10 @@ export class EmbeddedBus implements Bus {
     })
   }
 
+  checkWrites(): Promise<void> {
+    return this.#probe.check()
+  }
+
   async check(signal: AbortSignal): Promise<void> {
     this.#refuseWhenClosed()
     if (signal.aborted) throw new DriverError('unavailable', 'bus: no time left to ask it', { cause: signal.reason })
@@ -300,9 +317,7 @@ export class EmbeddedBus implements Bus {
     owner: string | undefined,
   ): Promise<readonly Receipt[]> {
     return this.#commit.run((tx) => {
-      if (!this.#disk.hasRoom()) {
-        throw new DriverError('full', 'the disk is nearly full, nothing is published: free some space, then try again')
-      }
+      this.#disk.wantRoom()
       this.#log.checkRoom(all, owner)
       const { receipts, topics } = this.#log.append(tx, messages, owner)
       for (const topic of topics) this.#news.add(topic)

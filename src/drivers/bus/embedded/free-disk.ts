@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Clock } from '../../clock.ts'
+import { DriverError } from '../../driver-error.ts'
 
 const LOOK_EVERY_MS = 1000
 
@@ -26,8 +27,8 @@ export class FreeDisk {
     this.#pageSize = Number(db.prepare('PRAGMA page_size').get()?.page_size)
   }
 
-  /** False while fewer than the wanted bytes are free. */
-  hasRoom(): boolean {
+  /** Throws DriverError `full` while fewer than the wanted bytes are free. */
+  wantRoom(): void {
     const { clock, minFreeBytes, freeBytes } = this.#options
     const now = clock.monotonic()
     if (now >= this.#lookAgain) {
@@ -36,6 +37,7 @@ export class FreeDisk {
       const insideFile = Number(this.#freePages.get()?.freelist_count) * this.#pageSize
       this.#room = freeBytes() + insideFile >= minFreeBytes
     }
-    return this.#room
+    if (this.#room) return
+    throw new DriverError('full', 'the disk is nearly full, nothing is published: free some space, then try again')
   }
 }

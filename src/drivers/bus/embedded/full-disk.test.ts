@@ -28,9 +28,11 @@ describe('a full disk', () => {
     use.freeBytes = 49_999_999
     advance(1000)
     await expect(publish('a', '2')).rejects.toMatchObject({ kind: 'full' })
+    await expect(use.bus.checkWrites()).rejects.toMatchObject({ kind: 'full' })
     expect(await use.bus.ack(id, tokens(await pull(id)))).toBe(1)
     use.freeBytes = 50_000_000
-    advance(1000)
+    advance(2000)
+    await use.bus.checkWrites()
     expect(await publish('a', '2')).toMatchObject([{ offset: 2, duplicate: false }])
   })
 

@@ -20,6 +20,7 @@ export function queryPlans<DB>(store: Store<DB>): { readonly store: Store<DB>; r
       longReads,
       transaction: (work) => store.transaction(work),
       check: (signal) => store.check(signal),
+      checkWrites: () => store.checkWrites(),
       close: () => store.close(),
     },
   }

@@ -4,11 +4,20 @@
  * - `conflict`: a unique value is taken, or a version is stale.
  * - `not-found`: the subscription or row named does not exist.
  * - `unavailable`: the backend can't be reached or failed; trying again may help.
+ * - `damaged`: the file can't be read as it should be; trying again won't help, a copy or a new one will.
  * - `full`: no room on the disk; what was acknowledged before is safe.
  * - `too-many`: as many of what is kept by name as there may be; those that are there go on.
  * - `closed`: the driver was closed while or before this was asked.
  */
-export type DriverErrorKind = 'invalid' | 'conflict' | 'not-found' | 'unavailable' | 'full' | 'too-many' | 'closed'
+export type DriverErrorKind =
+  | 'invalid'
+  | 'conflict'
+  | 'not-found'
+  | 'unavailable'
+  | 'damaged'
+  | 'full'
+  | 'too-many'
+  | 'closed'
 
 /** What a driver's error may say besides its message. */
 interface DriverErrorOptions extends ErrorOptions {

@@ -54,8 +54,14 @@ export interface RoleContext<C> {
   readonly signal: AbortSignal
   /** For requests that wait or stay open, such as a watch: counts them, and ends them when stopping begins. */
   readonly waits: Waits
-  /** This service's own database, opened and migrated; closed and health-checked by the kit. */
-  store<DB>(migrations: Readonly<Record<string, Migration>>): Promise<Store<DB>>
+  /**
+   * This service's own database, opened and migrated; closed and health-checked by the kit. One that is `expendable` is set aside when its file is
+   * damaged, and begun anew. Default: it keeps what nobody else does, and the role doesn't start.
+   */
+  store<DB>(
+    migrations: Readonly<Record<string, Migration>>,
+    options?: { readonly expendable?: boolean },
+  ): Promise<Store<DB>>
   /** The bus driver, with the limits that the role's own section sets; only the broker role takes it. */
   bus(limits?: BusLimits): Promise<Bus>
   /** A cache of this service's own, opened; closed and health-checked by the kit. */

@@ -95,6 +95,7 @@ const KINDS: Readonly<Record<DriverErrorKind, ErrorCode>> = {
   conflict: 'CONFLICT',
   'not-found': 'NOT_FOUND',
   unavailable: 'UNAVAILABLE',
+  damaged: 'UNAVAILABLE',
   full: 'DISK_FULL',
   'too-many': 'RATE_LIMITED',
   closed: 'STOPPING',

@@ -163,9 +163,10 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       check: addCheck,
       defer: life.defer,
       secretKey: (name) => readSecretKey(`${settings.data}/keys`, name),
-      store: (migrations) => {
+      store: (migrations, { expendable = false } = {}) => {
         hold(service)
-        return opened('store', openStore({ url: settings.store, name: service, folder: settings.data, migrations }))
+        const place = { url: settings.store, name: service, folder: settings.data, migrations }
+        return opened('store', openStore(expendable ? { ...place, onDamaged: (what) => log.error(what) } : place))
       },
       bus: (limits) => {
         hold('bus')

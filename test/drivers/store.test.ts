@@ -99,8 +99,8 @@ describe('the SQLite store', () => {
     const path = join(folder, `${name}.db`)
     await writeFile(path, 'a shopping list, and rather a long one'.repeat(100))
     await expect(open(name)).rejects.toMatchObject({
-      kind: 'unavailable',
-      message: expect.stringContaining(`${name} store: its file is not a SQLite database`),
+      kind: 'damaged',
+      message: expect.stringContaining(`${path} is damaged (it is no SQLite database)`),
     })
     expect(await readFile(path, 'utf8')).toContain('shopping list')
   })

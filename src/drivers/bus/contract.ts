@@ -211,6 +211,6 @@ export interface BusOptions extends BusLimits {
 export interface BusDriver {
   /** With its colon, lower case: `embedded:`. */
   readonly scheme: string
-  /** Rejects with DriverError: `invalid` for a wrong URL or a newer version's file, `unavailable`, `full`. */
+  /** Rejects with DriverError: `invalid` for a wrong URL or a newer version's file, `damaged`, `unavailable`, `full`. */
   open(options: BusOptions): Promise<Bus>
 }

@@ -11,6 +11,11 @@ export interface StoreOptions {
   readonly folder: string
   /** Migrations by name, run in the order of their names before `open` resolves; each runs once. */
   readonly migrations: Readonly<Record<string, Migration>>
+  /**
+   * Given by a store whose content can be made anew: instead of refusing a damaged file, an embedded driver sets it aside, begins a new one, and says
+   * so.
+   */
+  readonly onDamaged?: (what: string) => void
 }
 
 /**
@@ -46,6 +51,6 @@ export interface Store<DB> {
 export interface StoreDriver {
   /** With its colon, lower case: `sqlite:`. */
   readonly scheme: string
-  /** Resolves once the tables are up to date. Rejects with DriverError: `invalid` for a wrong URL, name or migration, `unavailable`, `full`. */
+  /** Resolves once the tables are up to date. Rejects with DriverError: `invalid` for a wrong URL, name or migration, `damaged`, `unavailable`, `full`. */
   open<DB>(options: StoreOptions): Promise<Store<DB>>
 }

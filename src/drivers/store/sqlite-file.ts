@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { DriverError } from '../driver-error.ts'
-import { makePrivateFile, makePrivateFolder } from '../private-folder.ts'
+import { makePrivateFolder } from '../private-folder.ts'
+import { asDamage, makeDatabaseFile, wantSound } from '../sqlite-soundness.ts'
 import { toDriverError } from './sqlite-errors.ts'
 
 /** Milliseconds a lock held by another process is waited for. */
@@ -33,8 +34,7 @@ export class SqliteFile {
   openWriter(): DatabaseSync {
     return this.#explained(() => {
       makePrivateFolder(this.#folder)
-      // SQLite would give the file, and after it the log's files, whatever mode the umask leaves
-      makePrivateFile(this.path)
+      makeDatabaseFile(this.path)
       const database = new DatabaseSync(this.path, { timeout: BUSY_TIMEOUT_MS })
       try {
         const mode = database.prepare('pragma journal_mode = wal').get()?.journal_mode
@@ -42,6 +42,7 @@ export class SqliteFile {
           throw new DriverError('unavailable', `${this.path}: no write-ahead log on this file system; use a local disk`)
         }
         database.exec(WRITER_PRAGMAS)
+        wantSound(database, this.path)
         return database
       } catch (error) {
         database.close()
@@ -59,7 +60,7 @@ export class SqliteFile {
     try {
       return open()
     } catch (error) {
-      throw toDriverError(error, this.#store)
+      throw toDriverError(asDamage(error, this.path), this.#store)
     }
   }
 }

@@ -1,6 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { systemClock } from '../clock.ts'
 import { DriverError } from '../driver-error.ts'
+import { setAside, withAdvice } from '../sqlite-soundness.ts'
 import { WriteProbe } from '../write-probe.ts'
 import type { Store, StoreDriver, StoreOptions } from './contract.ts'
 import { GroupCommit, type GroupCommitLimits } from './group-commit.ts'
@@ -32,7 +33,7 @@ const LIMITS: GroupCommitLimits = {
 export const sqlite: StoreDriver = {
   scheme: 'sqlite:',
   async open<DB>(options: StoreOptions): Promise<Store<DB>> {
-    const { url, name, folder, migrations } = options
+    const { url, name, folder, migrations, onDamaged } = options
     if (url.toLowerCase() !== 'sqlite:') {
       throw new DriverError(
         'invalid',
@@ -42,7 +43,7 @@ export const sqlite: StoreDriver = {
     if (!/^[A-Za-z0-9-]{1,64}$/.test(name)) {
       throw new DriverError('invalid', `store name ${JSON.stringify(name)}: want 1 to 64 letters, digits and -`)
     }
-    const store = SqliteStore.open<DB>(folder, name)
+    const store = openSound<DB>(folder, name, onDamaged)
     try {
       await migrate(store, name, migrations)
       return store
@@ -51,6 +52,18 @@ export const sqlite: StoreDriver = {
       throw error
     }
   },
+}
+
+function openSound<DB>(folder: string, name: string, onDamaged: StoreOptions['onDamaged']): SqliteStore<DB> {
+  try {
+    return SqliteStore.open<DB>(folder, name)
+  } catch (error) {
+    const { path } = new SqliteFile(folder, name)
+    if (onDamaged === undefined || !(error instanceof DriverError) || error.kind !== 'damaged')
+      throw withAdvice(error, path)
+    onDamaged(setAside(error, path, new Date(systemClock.now())))
+    return SqliteStore.open<DB>(folder, name)
+  }
 }
 
 class SqliteStore<DB> implements Store<DB> {

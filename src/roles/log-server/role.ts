@@ -31,7 +31,7 @@ export const logServer = defineRole({
   needs: [],
   async start(ctx) {
     const { clock, log, waits, config, metrics } = ctx
-    const store = await ctx.store<LogTables>(logMigrations)
+    const store = await ctx.store<LogTables>(logMigrations, { expendable: true })
     const tail = new Tail()
     const searches = new Searches(clock, { most: config.max_searches })
     const entries = new Entries(store, clock, searches, (rows) => tail.publish(rows))

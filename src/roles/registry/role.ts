@@ -38,7 +38,7 @@ export const registry = defineRole({
   needs: [],
   async start(ctx) {
     const { clock, log, signal, waits, config } = ctx
-    const store = await ctx.store<RegistryTables>(registryMigrations)
+    const store = await ctx.store<RegistryTables>(registryMigrations, { expendable: true })
     const held = new Registry({
       clock,
       log,

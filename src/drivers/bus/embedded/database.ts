@@ -3,8 +3,9 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../clock.ts'
 import { DriverError } from '../../driver-error.ts'
-import { makePrivateFile, makePrivateFolder } from '../../private-folder.ts'
+import { makePrivateFolder } from '../../private-folder.ts'
 import { isBusy } from '../../sqlite-results.ts'
+import { asDamage, makeDatabaseFile, wantSound, withAdvice } from '../../sqlite-soundness.ts'
 import { toDriverError } from './sqlite-fault.ts'
 
 const SCHEMA_VERSION = 3
@@ -80,7 +81,7 @@ const PATIENCE_MS = 5000
  * memory is only right while nobody else writes. WAL with synchronous FULL, so that a commit is an fsync.
  * @param patienceMs how long to wait for a predecessor that is just ending. Default 5 s.
  * @throws DriverError `unavailable` when another process keeps it open, or the file can't be opened; `full`;
- * `invalid` when a newer version wrote it.
+ * `damaged`; `invalid` when a newer version wrote it.
  */
 export async function openDatabase(
   folder: string,
@@ -93,7 +94,7 @@ export async function openDatabase(
     try {
       return openOnce(folder, path)
     } catch (fault) {
-      if (!isBusy(fault)) throw toDriverError(fault)
+      if (!isBusy(fault)) throw toDriverError(withAdvice(asDamage(fault, path), path))
       if (clock.monotonic() >= until) {
         throw new DriverError('unavailable', `${path} is in use by another process; stop that one first`, {
           cause: fault,
@@ -106,8 +107,7 @@ export async function openDatabase(
 
 function openOnce(folder: string, path: string): DatabaseSync {
   makePrivateFolder(folder)
-  // SQLite gives its WAL the mode of the database file.
-  makePrivateFile(path)
+  makeDatabaseFile(path)
   const db = new DatabaseSync(path)
   try {
     db.exec(`
@@ -126,6 +126,7 @@ function openOnce(folder: string, path: string): DatabaseSync {
     if (version === 1) db.exec(TO_VERSION_2)
     if (version === 1 || version === 2) db.exec(TO_VERSION_3)
     db.exec('COMMIT')
+    wantSound(db, path)
     return db
   } catch (fault) {
     db.close()

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
+import { sql } from 'kysely'
 import { describe, expect, it } from 'vitest'
 import type { Store } from '../../drivers/store/contract.ts'
-import { INBOX_MEMORY_MS, once } from './inbox.ts'
+import { INBOX_MEMORY_EVENTS, INBOX_MEMORY_MS, once } from './inbox.ts'
 import { openTestStore, type TestTables } from './testing/open-test-store.ts'
 
 const clockAt = (now: number) => ({ now: () => now, monotonic: () => now })
@@ -60,10 +61,21 @@ describe('the inbox', () => {
     expect(await handle(store, 'a')).toBe(true)
   })
 
+  it('forgets none of the newest, however far a clock jumps', async () => {
+    await using store = await openTestStore()
+    await handle(store, 'a', 0)
+    for (let n = 0; n < 200; n++) await handle(store, `later-${n}`, 2 * INBOX_MEMORY_MS)
+    expect(await handle(store, 'a', 2 * INBOX_MEMORY_MS)).toBe(false)
+  })
+
   it('forgets ids after 7 days, and no sooner', async () => {
     await using store = await openTestStore()
     await handle(store, 'old', 0)
     await handle(store, 'young', 1_000)
+    await store.transaction((trx) =>
+      sql`with recursive others(n) as (select 1 union all select n + 1 from others where n < ${INBOX_MEMORY_EVENTS})
+        insert into inbox (id, handled_at) select 'other-' || n, '1970-01-07T00:00:00.000Z' from others`.execute(trx),
+    )
     // one id in 64 makes it look
     for (let n = 0; n < 200; n++) await handle(store, `later-${n}`, INBOX_MEMORY_MS + 500)
     const kept = await store.db.selectFrom('inbox').select('id').where('id', 'in', ['old', 'young']).execute()

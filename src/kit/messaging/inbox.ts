@@ -5,8 +5,10 @@ import { type Clock, systemClock } from '../../drivers/clock.ts'
 import { AppError } from '../errors.ts'
 import type { InboxTable, IncomingEvent } from './messaging.ts'
 
-/** How long a handled event's id is remembered, in milliseconds: 7 days. */
+/** How long a handled event's id is remembered at least, in milliseconds by the wall clock: 7 days. */
 export const INBOX_MEMORY_MS = 7 * 24 * 3_600_000
+/** How many of the newest ids are remembered, however old a clock that jumps makes them. */
+export const INBOX_MEMORY_EVENTS = 10_000
 /** Old ids are dropped on one event in this many, at most `PRUNE_ROWS` at a time: faster than they come. */
 const PRUNE_EVERY = 64
 const PRUNE_ROWS = 500
@@ -85,7 +87,9 @@ function digest({ topic, payload }: Pick<IncomingEvent, 'topic' | 'payload'>): s
 async function prune<DB extends InboxTable>(trx: Transaction<DB>, now: number): Promise<void> {
   const oldest = new Date(now - INBOX_MEMORY_MS).toISOString()
   await sql`delete from inbox where id in
-    (select id from inbox where handled_at < ${oldest} order by handled_at limit ${PRUNE_ROWS})`.execute(trx)
+    (select id from inbox where handled_at < ${oldest} and handled_at <
+      (select handled_at from inbox order by handled_at desc limit 1 offset ${INBOX_MEMORY_EVENTS})
+    order by handled_at limit ${PRUNE_ROWS})`.execute(trx)
 }
 
 /** Picks one id in PRUNE_EVERY, always the same ones: no state, no chance. */

@@ -3,8 +3,10 @@ import { bind } from '../../kit/bound-query.ts'
 import { AppError } from '../../kit/errors.ts'
 import type { OrderTables } from './order-tables.ts'
 
-/** Milliseconds a key is remembered: a day. */
+/** Milliseconds a key is remembered at least, by the wall clock: a day. */
 const KEPT_MS = 24 * 3_600_000
+/** Orders that have to come after a key's own before it is forgotten: a quarter of an hour's at a hundred a second. A clock that jumps brings none. */
+const KEPT_ORDERS = 100_000
 /** Old keys dropped with each new one: more than come. */
 const PRUNED_AT_ONCE = 10
 
@@ -28,9 +30,12 @@ export interface OwnedKey {
 
 /** Which order a key has made. */
 export interface IdempotencyKeys {
-  /** The order that the key made within the 24 h before `now`; asked of the store's `db`, or within a transaction. */
-  find(db: Kysely<OrderTables>, key: OwnedKey, now: number): Promise<number | undefined>
-  /** Remembers what a key made, and forgets some old ones. Throws AppError `CONFLICT` when it has made an order meanwhile. */
+  /** The order that the key made, if it is remembered; asked of the store's `db`, or within a transaction. */
+  find(db: Kysely<OrderTables>, key: OwnedKey): Promise<number | undefined>
+  /**
+   * Remembers what a key made, and forgets some that are older than a day and 100 000 orders. Throws AppError `CONFLICT` when it has made an order
+   * meanwhile.
+   */
   remember(trx: Transaction<OrderTables>, key: OwnedKey, orderId: number, now: number): Promise<void>
 }
 
@@ -41,40 +46,28 @@ export function createIdempotencyKeys(db: Kysely<OrderTables>): IdempotencyKeys 
     .select('order_id')
     .where('owner', '=', '')
     .where('key', '=', '')
-    .where('created_at', '>', '')
     .compile()
-  const old = db
-    .selectFrom('idempotency_keys')
-    .select('order_id')
-    .where('created_at', '<=', '')
-    .orderBy('created_at')
-    .limit(PRUNED_AT_ONCE)
-  const prune = db.deleteFrom('idempotency_keys').where('created_at', '<=', '').where('order_id', 'in', old).compile()
+  const oldest = db.selectFrom('idempotency_keys').selectAll().orderBy('created_at').limit(PRUNED_AT_ONCE).compile()
+  const remove = db.deleteFrom('idempotency_keys').where('owner', '=', '').where('key', '=', '').compile()
   const insert = db
     .insertInto('idempotency_keys')
     .values({ owner: '', key: '', order_id: 0, created_at: '' })
-    .onConflict((conflict) =>
-      conflict
-        .columns(['owner', 'key'])
-        .doUpdateSet((row) => ({ order_id: row.ref('excluded.order_id'), created_at: row.ref('excluded.created_at') }))
-        .where('idempotency_keys.created_at', '<=', ''),
-    )
+    .onConflict((conflict) => conflict.columns(['owner', 'key']).doNothing())
     .compile()
 
   return {
-    async find(from, { owner, key }, now) {
-      return (await from.executeQuery(bind(select, [owner, key, expiry(now)]))).rows[0]?.order_id
+    async find(from, { owner, key }) {
+      return (await from.executeQuery(bind(select, [owner, key]))).rows[0]?.order_id
     },
     async remember(trx, { owner, key }, orderId, now) {
-      const expired = expiry(now)
-      await trx.executeQuery(bind(prune, [expired, expired, PRUNED_AT_ONCE]))
-      const parameters = [owner, key, orderId, new Date(now).toISOString(), expired]
+      const expired = new Date(now - KEPT_MS).toISOString()
+      for (const old of (await trx.executeQuery(oldest)).rows) {
+        if (old.created_at > expired || old.order_id > orderId - KEPT_ORDERS) continue
+        await trx.executeQuery(bind(remove, [old.owner, old.key]))
+      }
+      const parameters = [owner, key, orderId, new Date(now).toISOString()]
       const { numAffectedRows } = await trx.executeQuery(bind(insert, parameters))
       if (numAffectedRows === 0n) throw new AppError('CONFLICT', 'This Idempotency-Key is being used; try again')
     },
   }
-}
-
-function expiry(now: number): string {
-  return new Date(now - KEPT_MS).toISOString()
 }

@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto'
 import fc from 'fast-check'
+import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { type Asker, NOBODY } from '../../kit/auth/asker.ts'
@@ -244,13 +245,24 @@ describe('order service', () => {
       expect(await service.events()).toHaveLength(1)
     })
 
-    it('forgets it after 24 h', async () => {
-      for (let at = 0; at < 25; at++) await service.place({}, { key: `k${at}` })
-      service.now += 24 * 3_600_000
-      expect((await service.place({}, { key: 'k24' })).id).toBe(26)
-      for (let at = 0; at < 3; at++) await service.place({}, { key: `new${at}` })
-      const kept = await service.store.db.selectFrom('idempotency_keys').select('key').execute()
-      expect(kept.map(({ key }) => key).sort()).toEqual(['k24', 'new0', 'new1', 'new2'])
+    it('forgets it after 24 h and 100 000 orders, not by one of them alone', async () => {
+      const DAY_MS = 24 * 3_600_000
+      /** As if that many orders had been made meanwhile. */
+      const orderUpTo = (id: number) =>
+        service.store.transaction((trx) =>
+          sql`update sqlite_sequence set seq = ${id} where name = 'orders'`.execute(trx),
+        )
+      const first = await service.place({}, { key: 'k' })
+      service.now += 25 * 3_600_000
+      for (let at = 0; at < 3; at++) await service.place({}, { key: `jump${at}` })
+      expect((await service.place({}, { key: 'k' })).id).toBe(first.id)
+      service.now -= 25 * 3_600_000
+      await orderUpTo(200_000)
+      await service.place({}, { key: 'many' })
+      expect((await service.place({}, { key: 'k' })).id).toBe(first.id)
+      service.now += DAY_MS
+      await service.place({}, { key: 'later' })
+      expect((await service.place({}, { key: 'k' })).id).toBeGreaterThan(200_000)
     })
 
     it('keeps no key of an order that failed', async () => {

@@ -15,6 +15,13 @@ export function toCents(amount: number): number {
   return Math.round(amount * 100)
 }
 
+/** An amount for people, its thousands apart: 150000 becomes `1 500.00`. */
+export function amountText(cents: number): string {
+  return fromCents(cents)
+    .toFixed(2)
+    .replace(/\d(?=(?:\d{3})+\.)/g, '$& ')
+}
+
 /** Units as JSON shows them: 2999 becomes 29.99. */
 export function fromCents(cents: number): number {
   return cents / 100

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { isTopicPattern } from '../../kit/messaging/topic-name.ts'
-import { ORDER_CREATED, ORDER_SERVICE } from '../order/contract.ts'
-import { PAYMENT_PROCESSED, PAYMENT_SERVICE } from '../payment/contract.ts'
+import { ORDER_CANCELLED, ORDER_CREATED, ORDER_REFUNDING, ORDER_SERVICE } from '../order/contract.ts'
+import { PAYMENT_PROCESSED, PAYMENT_REFUNDED, PAYMENT_SERVICE } from '../payment/contract.ts'
 import { ServiceName } from '../registry/contract.ts'
 
 const Topic = z.strictObject({
@@ -19,7 +19,10 @@ type Topics = z.output<typeof Topics>
 /** The platform's own topics. A configured map adds to them. */
 export const PLATFORM_TOPICS: Topics = {
   [ORDER_CREATED]: { publish: [ORDER_SERVICE] },
+  [ORDER_CANCELLED]: { publish: [ORDER_SERVICE] },
+  [ORDER_REFUNDING]: { publish: [ORDER_SERVICE] },
   [PAYMENT_PROCESSED]: { publish: [PAYMENT_SERVICE] },
+  [PAYMENT_REFUNDED]: { publish: [PAYMENT_SERVICE] },
 }
 
 /** The broker's own section. */

@@ -7,6 +7,8 @@ import type { OrderTables } from './order-tables.ts'
 export type OrderRow = Selectable<OrderTables['orders']>
 
 /** An order as the API shows it. Whose it is stays inside. */
-export function toOrder({ id, user_id, product_name, quantity, total_cents, status, created_at }: OrderRow): Order {
-  return { id, user_id, product_name, quantity, total_price: fromCents(total_cents), status, created_at }
+export function toOrder(row: OrderRow): Order {
+  const { id, user_id, product_name, quantity, total_cents, status, reason, created_at } = row
+  const total_price = fromCents(total_cents)
+  return { id, user_id, product_name, quantity, total_price, status, ...(reason !== null && { reason }), created_at }
 }

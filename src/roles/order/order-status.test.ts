@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { OrderStatus } from './contract.ts'
-import { afterCancel, afterPayment, type Transition } from './order-status.ts'
+import { afterCancel, afterPayment, afterRefund, type Transition } from './order-status.ts'
 
 describe('order status', () => {
   it.each([
@@ -11,8 +11,10 @@ describe('order status', () => {
     ['paid', 'failed', { outcome: 'stays' }],
     ['payment_failed', 'success', { outcome: 'stays' }],
     ['payment_failed', 'failed', { outcome: 'stays' }],
-    ['cancelled', 'success', { outcome: 'refund' }],
+    ['cancelled', 'success', { outcome: 'becomes', status: 'refunding' }],
     ['cancelled', 'failed', { outcome: 'stays' }],
+    ['refunding', 'success', { outcome: 'stays' }],
+    ['refunded', 'success', { outcome: 'stays' }],
   ] as const)('%s and a payment that is a %s', (status, payment, transition) => {
     expect(afterPayment(status, payment)).toEqual(transition)
   })
@@ -22,15 +24,29 @@ describe('order status', () => {
     ['cancelled', { outcome: 'stays' }],
     ['paid', { outcome: 'refused' }],
     ['payment_failed', { outcome: 'refused' }],
+    ['refunding', { outcome: 'stays' }],
+    ['refunded', { outcome: 'stays' }],
   ] as const)('%s and a cancellation', (status, transition) => {
     expect(afterCancel(status)).toEqual(transition)
   })
 
-  it('changes at most once, whatever happens in whatever order', () => {
+  it.each([
+    ['refunding', { outcome: 'becomes', status: 'refunded' }],
+    ['refunded', { outcome: 'stays' }],
+    ['pending', { outcome: 'refused' }],
+    ['paid', { outcome: 'refused' }],
+    ['payment_failed', { outcome: 'refused' }],
+    ['cancelled', { outcome: 'refused' }],
+  ] as const)('%s and a refund', (status, transition) => {
+    expect(afterRefund(status)).toEqual(transition)
+  })
+
+  it('goes one of three ways, whatever happens in whatever order', () => {
     const event = fc.constantFrom<(status: OrderStatus) => Transition>(
       (status) => afterPayment(status, 'success'),
       (status) => afterPayment(status, 'failed'),
       afterCancel,
+      afterRefund,
     )
     fc.assert(
       fc.property(fc.array(event, { minLength: 1 }), (events) => {
@@ -39,7 +55,8 @@ describe('order status', () => {
           const transition = next(history.at(-1) ?? 'pending')
           if (transition.outcome === 'becomes') history.push(transition.status)
         }
-        expect(history).toHaveLength(2)
+        const ways = ['pending paid', 'pending payment_failed', 'pending cancelled refunding refunded']
+        expect(ways.some((way) => way.startsWith(history.join(' ')))).toBe(true)
       }),
     )
   })

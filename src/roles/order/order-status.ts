@@ -1,4 +1,4 @@
-import type { PaymentStatus } from '../payment/contract.ts'
+import type { PaymentOutcome } from '../payment/contract.ts'
 import type { OrderStatus } from './contract.ts'
 
 /**
@@ -6,24 +6,29 @@ import type { OrderStatus } from './contract.ts'
  * - `becomes`: it changes.
  * - `stays`: nothing to do; it has happened before, or the order is over.
  * - `refused`: not from here.
- * - `refund`: it stays cancelled, though the customer was charged meanwhile: the money has to go back.
  */
 export type Transition =
   | { readonly outcome: 'becomes'; readonly status: OrderStatus }
   | { readonly outcome: 'stays' }
   | { readonly outcome: 'refused' }
-  | { readonly outcome: 'refund' }
 
 const STAYS: Transition = { outcome: 'stays' }
+const REFUSED: Transition = { outcome: 'refused' }
 
-/** pending → paid | payment_failed, as the payment went. */
-export function afterPayment(status: OrderStatus, payment: PaymentStatus): Transition {
+/** pending → paid | payment_failed, as the payment went; cancelled → refunding, where it was charged all the same. */
+export function afterPayment(status: OrderStatus, payment: PaymentOutcome): Transition {
   if (status === 'pending') return { outcome: 'becomes', status: payment === 'success' ? 'paid' : 'payment_failed' }
-  return status === 'cancelled' && payment === 'success' ? { outcome: 'refund' } : STAYS
+  return status === 'cancelled' && payment === 'success' ? { outcome: 'becomes', status: 'refunding' } : STAYS
 }
 
 /** pending → cancelled; a paid order, and one whose payment failed, can't be cancelled any more. */
 export function afterCancel(status: OrderStatus): Transition {
   if (status === 'pending') return { outcome: 'becomes', status: 'cancelled' }
-  return status === 'cancelled' ? STAYS : { outcome: 'refused' }
+  return status === 'paid' || status === 'payment_failed' ? REFUSED : STAYS
+}
+
+/** refunding → refunded; no other order has asked for its money. */
+export function afterRefund(status: OrderStatus): Transition {
+  if (status === 'refunding') return { outcome: 'becomes', status: 'refunded' }
+  return status === 'refunded' ? STAYS : REFUSED
 }

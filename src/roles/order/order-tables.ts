@@ -19,6 +19,8 @@ export interface OrderTables extends OutboxTable, InboxTable {
     quantity: number
     total_cents: number
     status: OrderStatus
+    /** Why its payment failed; null for any other order. */
+    reason: string | null
     created_at: string
   }
   idempotency_keys: {
@@ -75,6 +77,12 @@ const byStatus: Migration = {
   },
 }
 
+const reasons: Migration = {
+  async up(db) {
+    await db.schema.alterTable('orders').addColumn('reason', 'text').execute()
+  },
+}
+
 const uuids: Migration = {
   async up(db) {
     await db.schema.alterTable('orders').addColumn('uuid', 'text').execute()
@@ -91,4 +99,5 @@ export const orderMigrations: Readonly<Record<string, Migration>> = {
   '2026-11-26-orders-by-status': byStatus,
   '2026-11-26-orders-uuids': uuids,
   '2026-11-27-inbox-content': inboxContentMigration,
+  '2026-11-27-reasons': reasons,
 }

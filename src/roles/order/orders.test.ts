@@ -26,7 +26,7 @@ describe('a list of orders', () => {
     [NOTHING, { status: 'paid' }, expect.any(String)],
   ] as const)('of %j with %j reads no orders but one person’s, or those of the page', async (view, filter, plan) => {
     const { store, plans } = queryPlans(service.store)
-    await createOrders(store).list({ limit: 10, ...filter }, view)
+    await createOrders(store, service.outbox).list({ limit: 10, ...filter }, view)
     expect(plans).toEqual([plan])
   })
 })

@@ -2,7 +2,8 @@ import { sql } from 'kysely'
 import type { Store } from '../../drivers/store/contract.ts'
 import { type View, visibleTo } from '../../kit/auth/ownership.ts'
 import { AppError } from '../../kit/errors.ts'
-import type { Order, OrderStatus } from './contract.ts'
+import type { Outbox } from '../../kit/messaging/messaging.ts'
+import { ORDER_CANCELLED, type Order, type OrderCancelled, type OrderStatus } from './contract.ts'
 import { toOrder } from './order-rows.ts'
 import { afterCancel } from './order-status.ts'
 import type { OrderTables } from './order-tables.ts'
@@ -21,12 +22,15 @@ export interface Orders {
   list(filter: OrderFilter, view: View): Promise<readonly Order[]>
   /** Throws AppError `NOT_FOUND`. */
   find(id: number, view: View): Promise<Order>
-  /** Throws AppError `NOT_FOUND`, and `CONFLICT` for an order that is paid or failed. Cancelling twice is as good as once. */
+  /**
+   * Cancels an order that isn't paid for, and writes `order.cancelled` to the outbox in the same transaction. Cancelling twice is as good as
+   * once. Throws AppError `NOT_FOUND`, and `CONFLICT` for an order that is paid or failed.
+   */
   cancel(id: number, view: View): Promise<void>
 }
 
 /** Makes the orders of a store. */
-export function createOrders(store: Store<OrderTables>): Orders {
+export function createOrders(store: Store<OrderTables>, outbox: Outbox<OrderTables>): Orders {
   /** @param db the store's, or a transaction */
   const visible = (db: typeof store.db, view: View) => db.selectFrom('orders').selectAll().where(visibleTo(view))
 
@@ -44,7 +48,9 @@ export function createOrders(store: Store<OrderTables>): Orders {
     },
     async cancel(id, view) {
       await store.transaction(async (trx) => {
-        const { status } = await visible(trx, view).where('id', '=', id).executeTakeFirstOrThrow(notFound)
+        const { status, user_id, uuid } = await visible(trx, view)
+          .where('id', '=', id)
+          .executeTakeFirstOrThrow(notFound)
         const transition = afterCancel(status)
         if (transition.outcome === 'refused') {
           const why = status === 'paid' ? 'it is paid' : 'its payment failed'
@@ -59,6 +65,8 @@ export function createOrders(store: Store<OrderTables>): Orders {
           .executeTakeFirstOrThrow()
         // Its payment came between the two statements, which a server's database allows.
         if (changed.numUpdatedRows === 0n) throw new AppError('CONFLICT', `Order ${id} changed meanwhile; try again`)
+        const data: OrderCancelled = { order_id: id, order_uuid: uuid ?? undefined, user_id }
+        await outbox.add(trx, { type: ORDER_CANCELLED, data })
       })
     },
   }

@@ -1,92 +1,142 @@
+import type { Transaction } from 'kysely'
 import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
 import { bind } from '../../kit/bound-query.ts'
 import { AppError } from '../../kit/errors.ts'
-import { inputFaults } from '../../kit/input-faults.ts'
 import { once } from '../../kit/messaging/inbox.ts'
-import type { IncomingEvent } from '../../kit/messaging/messaging.ts'
+import type { IncomingEvent, Outbox } from '../../kit/messaging/messaging.ts'
+import { readable } from '../../kit/messaging/readable.ts'
 import { fromCents } from '../../kit/money.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
-import { PaymentProcessed } from '../payment/contract.ts'
-import { afterPayment } from './order-status.ts'
+import { PaymentProcessed, PaymentRefunded } from '../payment/contract.ts'
+import { ORDER_REFUNDING, type OrderRefunding, type OrderStatus } from './contract.ts'
+import { afterPayment, afterRefund, type Transition } from './order-status.ts'
 import type { OrderTables } from './order-tables.ts'
 
 /** What payments are noted in. */
 export interface PaymentResultsOptions {
   readonly store: Store<OrderTables>
+  readonly outbox: Outbox<OrderTables>
   readonly clock: Clock
   readonly log: Log
   /** What prices are in, such as `EUR`. */
   readonly currency: string
 }
 
-/**
- * Handles `payment.processed`: the order becomes paid or payment_failed, once, however often the event comes. A message that isn't a payment's,
- * such as one published by hand, one for an order that isn't here (an id that a restored database gave out again is another order's), and one of
- * another amount or currency than the order's own, which changes no order, are logged and done with: coming again wouldn't change them.
- */
+/** What payment-service tells of orders, each noted once, however often its event comes. */
+export interface PaymentResults {
+  /**
+   * Handles `payment.processed`: the order becomes paid or payment_failed; one that was cancelled meanwhile becomes refunding, and
+   * `order.refunding` is written to the outbox in the same transaction. Throws AppError `UNPROCESSABLE` for a message that isn't a payment's,
+   * such as one published by hand, for an order that isn't here (an id that a restored database gave out again is another order's), and for another amount or currency than the order's own.
+   */
+  processed(event: IncomingEvent): Promise<void>
+  /** Handles `payment.refunded`: the order is refunded. Throws AppError `UNPROCESSABLE` for a message that is no refund of an order here. */
+  refunded(event: IncomingEvent): Promise<void>
+}
+
+/** A step that an order takes. */
+interface Change {
+  readonly id: number
+  /** Where it stands. */
+  readonly status: OrderStatus
+  readonly to: Transition & { readonly outcome: 'becomes' }
+  /** Why its payment failed. */
+  readonly reason?: string | undefined
+}
+
+/** Notes payments in a store, its statements compiled once. */
 export function createPaymentResults({
   store,
+  outbox,
   clock,
   log,
   currency: own,
-}: PaymentResultsOptions): (event: IncomingEvent) => Promise<void> {
+}: PaymentResultsOptions): PaymentResults {
   const { db } = store
   const select = db.selectFrom('orders').select(['uuid', 'status', 'total_cents']).where('id', '=', 0).compile()
   const update = db
     .updateTable('orders')
-    .set({ status: 'paid' })
+    .set({ status: 'paid', reason: null })
     .where('id', '=', 0)
     .where('status', '=', 'pending')
     .compile()
 
-  return async function paymentProcessed(event) {
-    const result = PaymentProcessed.safeParse(event.payload)
-    if (!result.success) {
-      const faults = inputFaults(result.error, 'payload')
-      log.warning(`A message on ${event.topic} is not a payment's; it is passed over`, { message_id: event.id, faults })
-      return
-    }
-    const { order_id, order_uuid, payment_id, status: payment, amount, currency = own } = result.data
-    await store.transaction((trx) =>
-      once(
-        trx,
-        event,
-        async () => {
-          const order = (await trx.executeQuery(bind(select, [order_id]))).rows[0]
-          if (!order) {
-            log.warning(`Payment of order ${order_id}, which is not here`, { payment_id })
-            return
-          }
-          if (order_uuid !== undefined && order_uuid !== order.uuid) {
-            const fields = { order_id, order_uuid, payment_id, message_id: event.id }
-            log.error(
-              `A payment of another order that had the id ${order_id}, as before a restore: it is refused`,
-              fields,
-            )
-            return
-          }
-          const price = fromCents(order.total_cents)
-          if (amount !== price || currency !== own) {
-            const fields = { order_id, payment_id, amount, currency, price, message_id: event.id }
-            log.error(
-              `A payment of ${amount} ${currency} is not order ${order_id}'s ${price} ${own}: it is refused`,
-              fields,
-            )
-            return
-          }
-          const transition = afterPayment(order.status, payment)
-          if (transition.outcome === 'refund') {
-            log.error(`Order ${order_id} was cancelled while it was being paid: refund it`, { order_id, payment_id })
-          } else if (transition.outcome === 'becomes') {
-            const changed = await trx.executeQuery(bind(update, [transition.status, order_id, order.status]))
-            if (changed.numAffectedRows === 0n) {
-              throw new AppError('CONFLICT', `Order ${order_id} changed while its payment was noted`)
-            }
-          }
-        },
-        clock,
-      ),
-    )
+  const find = async (trx: Transaction<OrderTables>, id: number) => (await trx.executeQuery(bind(select, [id]))).rows[0]
+
+  async function change(trx: Transaction<OrderTables>, { id, status, to, reason }: Change): Promise<void> {
+    const changed = await trx.executeQuery(bind(update, [to.status, reason ?? null, id, status]))
+    if (changed.numAffectedRows === 0n)
+      throw new AppError('CONFLICT', `Order ${id} changed while its payment was noted`)
   }
+
+  return {
+    async processed(event) {
+      const said = readable(event, PaymentProcessed, 'a payment')
+      const { order_id, order_uuid, payment_id, status: payment, amount, currency = own, reason } = said
+      await store.transaction((trx) =>
+        once(
+          trx,
+          event,
+          async () => {
+            const order = await find(trx, order_id)
+            if (!order)
+              throw new AppError('UNPROCESSABLE', `Payment ${payment_id} is for order ${order_id}, which is not here`)
+            if (order_uuid !== undefined && order_uuid !== order.uuid) {
+              const fault = `A payment of another order that had the id ${order_id}, as before a restore: it is refused`
+              throw new AppError('UNPROCESSABLE', fault)
+            }
+            const price = fromCents(order.total_cents)
+            if (amount !== price || currency !== own) {
+              const fault = `A payment of ${amount} ${currency} is not order ${order_id}'s ${price} ${own}: it is refused`
+              throw new AppError('UNPROCESSABLE', fault)
+            }
+            const to = afterPayment(order.status, payment)
+            if (to.outcome !== 'becomes') return
+            await change(trx, { id: order_id, status: order.status, to, reason })
+            if (to.status === 'payment_failed') log.warning(failure(order_id, reason), { order_id, payment_id })
+            if (to.status !== 'refunding') return
+            const data: OrderRefunding = { order_id, order_uuid, payment_id, amount, currency }
+            await outbox.add(trx, { type: ORDER_REFUNDING, data })
+            log.warning(`Order ${order_id} was cancelled while it was being paid: its payment goes back`, {
+              order_id,
+              payment_id,
+            })
+          },
+          clock,
+        ),
+      )
+    },
+
+    async refunded(event) {
+      const said = readable(event, PaymentRefunded, 'a refund')
+      const { order_id, order_uuid, payment_id, amount, currency = own } = said
+      await store.transaction((trx) =>
+        once(
+          trx,
+          event,
+          async () => {
+            const order = await find(trx, order_id)
+            const isIts = order_uuid === undefined || order_uuid === order?.uuid
+            const isOwn = order && isIts && amount === fromCents(order.total_cents) && currency === own
+            const to = isOwn ? afterRefund(order.status) : undefined
+            if (!order || !to || to.outcome === 'refused') {
+              const what = `${amount} ${currency} for order ${order_id}`
+              throw new AppError('UNPROCESSABLE', `A refund of ${what} is refused: no such order waits for it`)
+            }
+            if (to.outcome !== 'becomes') return
+            await change(trx, { id: order_id, status: order.status, to })
+            log.info(`Order ${order_id} is refunded`, { order_id, payment_id })
+          },
+          clock,
+        ),
+      )
+    },
+  }
+}
+
+/** A failed payment, for people. */
+function failure(orderId: number, reason: string | undefined): string {
+  const what = `The payment of order ${orderId} failed`
+  return reason === undefined ? what : `${what}: ${reason}`
 }

@@ -15,6 +15,9 @@ import type { Placer } from './ownership.ts'
 /** Milliseconds for which a user who was there counts as there while user-service can't be asked. */
 const USER_REMEMBERED_MS = 60_000
 
+/** How every order begins, and is answered. */
+const NEW = { status: 'pending', reason: null } as const
+
 /** What placing an order takes. */
 export interface PlacingOptions {
   readonly store: Store<OrderTables>
@@ -76,7 +79,7 @@ export function createPlacing({ store, outbox, users, clock, priceOf, currency }
     if (!isSame(row, order)) {
       throw new AppError('UNPROCESSABLE', 'This Idempotency-Key was used for another order')
     }
-    return { order: toOrder({ ...row, status: 'pending' }), replayed: true }
+    return { order: toOrder({ ...row, ...NEW }), replayed: true }
   }
 
   async function write(trx: Transaction<OrderTables>, order: NewOrder, owner: string | null): Promise<Order> {
@@ -89,17 +92,7 @@ export function createPlacing({ store, outbox, users, clock, priceOf, currency }
     const [row] = rows
     if (!row) throw new AppError('INTERNAL', 'The database gave the order no id')
     const { id } = row
-    const made = toOrder({
-      id,
-      uuid,
-      owner,
-      user_id,
-      product_name,
-      quantity,
-      total_cents,
-      status: 'pending',
-      created_at,
-    })
+    const made = toOrder({ id, uuid, owner, user_id, product_name, quantity, total_cents, ...NEW, created_at })
     const data: OrderCreated = {
       order_id: id,
       order_uuid: uuid,

@@ -1,5 +1,5 @@
 import { defineRole } from '../../kit/role.ts'
-import { PAYMENT_PROCESSED } from '../payment/contract.ts'
+import { PAYMENT_PROCESSED, PAYMENT_REFUNDED } from '../payment/contract.ts'
 import { USER_SERVICE } from '../user/contract.ts'
 import { ORDER_SERVICE } from './contract.ts'
 import { type OrderTables, orderMigrations } from './order-tables.ts'
@@ -9,7 +9,10 @@ import { createPlacing } from './placing.ts'
 import { createPrices, PriceList } from './prices.ts'
 import { orderRoutes } from './routes.ts'
 
-/** Orders (seed 9.7.3): asks user-service who orders, tells of each order by `order.created`, and learns by `payment.processed` how it was paid. */
+/**
+ * Orders (seed 9.7.3): asks user-service who orders, tells of each order by `order.created` and learns by `payment.processed` how it was paid.
+ * Of a cancelled one it tells by `order.cancelled`, and asks for its money back by `order.refunding` where it was charged all the same.
+ */
 export const order = defineRole({
   name: 'order',
   service: ORDER_SERVICE,
@@ -20,19 +23,18 @@ export const order = defineRole({
   calls: () => ['users:read'],
   async start({ config, service, clock, log, messaging, remoteConfig, client, store: open }) {
     const store = await open<OrderTables>(orderMigrations)
+    const outbox = messaging.outbox(store)
     const placeOrder = createPlacing({
       store,
-      outbox: messaging.outbox(store),
+      outbox,
       users: client(USER_SERVICE),
       clock,
       priceOf: createPrices(config, remoteConfig),
       currency: config.currency,
     })
-    messaging.consume({
-      topic: PAYMENT_PROCESSED,
-      group: service,
-      handle: createPaymentResults({ store, clock, log, currency: config.currency }),
-    })
-    return { app: orderRoutes(createOrders(store), placeOrder) }
+    const payments = createPaymentResults({ store, outbox, clock, log, currency: config.currency })
+    messaging.consume({ topic: PAYMENT_PROCESSED, group: service, handle: payments.processed })
+    messaging.consume({ topic: PAYMENT_REFUNDED, group: service, handle: payments.refunded })
+    return { app: orderRoutes(createOrders(store, outbox), placeOrder) }
   },
 })

@@ -156,9 +156,9 @@ describe('order service', () => {
     const uuids = [first, second].map((event) => z.object({ order_uuid: z.uuid() }).parse(event?.data).order_uuid)
     expect([first?.id, second?.id]).toEqual(uuids)
     expect(new Set(uuids).size).toBe(2)
-    await service.deliver('event-1', { ...paid(1), order_uuid: randomUUIDv7() })
+    const another = service.deliver('event-1', { ...paid(1), order_uuid: randomUUIDv7() })
+    await expect(another).rejects.toThrow('another order that had the id 1')
     expect((await service.call('GET', '/api/orders/1')).body.status).toBe('pending')
-    expect(service.logged).toEqual([expect.stringContaining('another order that had the id 1')])
     await service.deliver('event-2', { ...paid(1), order_uuid: uuids[0] })
     expect((await service.call('GET', '/api/orders/1')).body.status).toBe('paid')
   })
@@ -178,9 +178,8 @@ describe('order service', () => {
     { amount: 0.01, status: 'failed' },
   ])('believes no payment that is not its own price: %j', async (forged) => {
     await service.place()
-    await service.deliver('event-1', { ...paid(1), ...forged })
+    await expect(service.deliver('event-1', { ...paid(1), ...forged })).rejects.toMatchObject({ code: 'UNPROCESSABLE' })
     expect((await service.call('GET', '/api/orders/1')).body.status).toBe('pending')
-    expect(service.logged).toHaveLength(1)
     await service.deliver('event-2', { ...paid(1), currency: 'EUR' })
     expect((await service.call('GET', '/api/orders/1')).body.status).toBe('paid')
   })
@@ -189,27 +188,82 @@ describe('order service', () => {
     await using american = await OrderService.open({ currency: 'USD' })
     await american.place()
     expect(await american.events()).toMatchObject([{ data: { currency: 'USD' } }])
-    await american.deliver('event-1', { ...paid(1), currency: 'EUR' })
+    const foreign = american.deliver('event-1', { ...paid(1), currency: 'EUR' })
+    await expect(foreign).rejects.toThrow("29.99 EUR is not order 1's 29.99 USD")
     expect((await american.call('GET', '/api/orders/1')).body.status).toBe('pending')
     await american.deliver('event-2', { ...paid(1), currency: 'USD' })
     expect((await american.call('GET', '/api/orders/1')).body.status).toBe('paid')
   })
 
-  it('cries for a refund when a cancelled order was charged', async () => {
+  it('says why a payment failed, and answers a repeated request as the first', async () => {
+    await service.place({}, { key: 'k1' })
+    const reason = '1 500.00 is over the limit of 1 000.00'
+    await service.deliver('event-1', { ...paid(1, 'failed'), reason })
+    const failed = { status: 'payment_failed', reason }
+    expect((await service.call('GET', '/api/orders/1')).body).toMatchObject(failed)
+    expect((await service.call('GET', '/api/orders')).body).toMatchObject([failed])
+    expect(service.logged).toEqual([`The payment of order 1 failed: ${reason}`])
+    expect(await service.place({}, { key: 'k1' })).not.toHaveProperty('reason')
     await service.place()
-    await service.call('DELETE', '/api/orders/1')
-    await service.deliver('event-1', paid(1))
-    expect((await service.call('GET', '/api/orders/1')).body.status).toBe('cancelled')
-    expect(service.logged).toEqual([expect.stringContaining('refund')])
+    await service.deliver('event-2', paid(2, 'failed'))
+    expect((await service.call('GET', '/api/orders/2')).body).not.toHaveProperty('reason')
   })
 
-  it.each([{ status: 'success', order_id: '123' }, 'text', null, paid(77)])(
-    'is done with the message %j',
-    async (payload) => {
-      await service.deliver('event-1', payload)
-      expect(service.logged).toHaveLength(1)
+  it('tells of a cancellation once, with whose order it is', async () => {
+    await service.place({}, { asker: alice })
+    for (let time = 0; time < 3; time++) await service.call('DELETE', '/api/orders/1', { asker: alice })
+    const [, ...after] = await service.events()
+    expect(after).toEqual([
+      expect.objectContaining({
+        type: 'order.cancelled',
+        data: { order_id: 1, order_uuid: expect.any(String), user_id: 1 },
+        authid: 'alice',
+      }),
+    ])
+  })
+
+  it('asks for the money of a cancelled order that was charged, and notes that it is back, each once', async () => {
+    await service.place()
+    await service.call('DELETE', '/api/orders/1')
+    const status = async () => (await service.call('GET', '/api/orders/1')).body.status
+    for (const event of ['event-1', 'event-1', 'event-2']) await service.deliver(event, paid(1))
+    expect(await status()).toBe('refunding')
+    const back = { order_id: 1, payment_id: PAYMENT, amount: 29.99, currency: 'EUR' }
+    expect((await service.events()).slice(2)).toMatchObject([{ type: 'order.refunding', data: back }])
+    for (const event of ['event-3', 'event-3', 'event-4']) await service.refund(event, back)
+    expect(await status()).toBe('refunded')
+    expect((await service.call('DELETE', '/api/orders/1')).status).toBe(204)
+    expect(await service.events()).toHaveLength(3)
+    expect((await service.call('GET', '/api/orders?status=refunded')).body).toMatchObject([{ id: 1 }])
+  })
+
+  it('leaves a cancelled order alone whose payment failed', async () => {
+    await service.place()
+    await service.call('DELETE', '/api/orders/1')
+    await service.deliver('event-1', paid(1, 'failed'))
+    expect((await service.call('GET', '/api/orders/1')).body.status).toBe('cancelled')
+    expect(await service.events()).toHaveLength(2)
+  })
+
+  it.each([{}, { amount: 0.01 }, { currency: 'USD' }, { order_id: 77 }, { payment_id: 'p' }])(
+    'believes no refund that it waits for none of: %j',
+    async (forged) => {
+      await service.place()
+      await service.deliver('event-1', paid(1))
+      const back = { order_id: 1, payment_id: PAYMENT, amount: 29.99, ...forged }
+      await expect(service.refund('event-2', back)).rejects.toMatchObject({ code: 'UNPROCESSABLE' })
+      expect((await service.call('GET', '/api/orders/1')).body.status).toBe('paid')
     },
   )
+
+  it.each([
+    [{ status: 'success', order_id: '123' }, 'payment.processed is not a payment: order_id: '],
+    ['text', 'payload: '],
+    [null, 'payload: '],
+    [paid(77), 'order 77, which is not here'],
+  ])('says why it refuses the message %j', async (payload, why) => {
+    await expect(service.deliver('event-1', payload)).rejects.toThrow(why)
+  })
 
   describe('with an Idempotency-Key', () => {
     it('gives the first answer again, whatever became of the order', async () => {

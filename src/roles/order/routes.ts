@@ -73,7 +73,7 @@ export function orderRoutes(orders: Orders, placeOrder: PlaceOrder): Hono<AppEnv
   app.delete(
     '/api/orders/:id',
     route({
-      summary: 'Cancel an order',
+      summary: 'Cancel an order; what is charged for it meanwhile goes back by itself',
       scope: 'orders:write',
       params: OrderId,
       invalid: INVALID_ID,

@@ -17,8 +17,12 @@ export interface PaymentTables extends OutboxTable, InboxTable {
     user_id: number
     amount_cents: number
     status: PaymentStatus
+    /** Why it failed; null for one that didn't, and for one from before this was noted. */
+    reason: string | null
     created_at: string
   }
+  /** Orders that were cancelled, and are not to be charged. */
+  cancellations: { order_key: string; created_at: string }
 }
 
 const payments: Migration = {
@@ -67,6 +71,22 @@ const orderKeys: Migration = {
   },
 }
 
+const cancellations: Migration = {
+  async up(db) {
+    await db.schema
+      .createTable('cancellations')
+      .addColumn('order_key', 'text', (column) => column.primaryKey())
+      .addColumn('created_at', 'text', (column) => column.notNull())
+      .execute()
+  },
+}
+
+const reasons: Migration = {
+  async up(db) {
+    await db.schema.alterTable('payments').addColumn('reason', 'text').execute()
+  },
+}
+
 /** The payment service's tables. */
 export const paymentMigrations: Readonly<Record<string, Migration>> = {
   '2026-01-01-payments': payments,
@@ -75,4 +95,6 @@ export const paymentMigrations: Readonly<Record<string, Migration>> = {
   '2026-11-26-owners': owners,
   '2026-11-27-order-keys': orderKeys,
   '2026-11-27-inbox-content': inboxContentMigration,
+  '2026-11-27-cancellations': cancellations,
+  '2026-11-27-reasons': reasons,
 }

@@ -4,20 +4,24 @@ import type { Store } from '../../drivers/store/contract.ts'
 import { type View, visibleTo } from '../../kit/auth/ownership.ts'
 import { bind } from '../../kit/bound-query.ts'
 import { AppError } from '../../kit/errors.ts'
-import { inputFaults } from '../../kit/input-faults.ts'
 import { personIn } from '../../kit/messaging/auth-context.ts'
 import { once } from '../../kit/messaging/inbox.ts'
 import type { IncomingEvent, Outbox } from '../../kit/messaging/messaging.ts'
-import { fromCents, toCents } from '../../kit/money.ts'
+import { readable } from '../../kit/messaging/readable.ts'
+import { amountText, fromCents, toCents } from '../../kit/money.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { OrderCreated } from '../order/contract.ts'
+import type { Cancellations } from './cancellations.ts'
 import { PAYMENT_PROCESSED, type Payment, type PaymentProcessed } from './contract.ts'
+import { orderKey } from './order-key.ts'
 import type { PaymentTables } from './payment-tables.ts'
 
 /** What charging takes. */
 export interface PaymentsOptions {
   readonly store: Store<PaymentTables>
   readonly outbox: Outbox<PaymentTables>
+  /** Whose orders are not charged any more. */
+  readonly cancellations: Pick<Cancellations, 'has'>
   readonly clock: Clock
   readonly log: Log
   /** The largest amount that is charged, in cents; more fails. Asked each time, since it may change while running. */
@@ -28,8 +32,8 @@ export interface PaymentsOptions {
 export interface Payments {
   /**
    * Charges the order that an `order.created` tells of, and writes `payment.processed` to the outbox in the same transaction. An event that
-   * came before, or an order that was charged before, changes nothing. A message that isn't an order's, such as one published by hand, is
-   * logged and done with: coming again wouldn't make it one.
+   * came before, an order that was charged before, or one that is cancelled, changes nothing. Throws AppError `UNPROCESSABLE` for a message
+   * that isn't an order's, such as one published by hand, and for parts of a cent.
    */
   orderCreated(event: IncomingEvent): Promise<void>
   /** In the order in which they were made, to the millisecond. */
@@ -44,7 +48,7 @@ export interface Payments {
 }
 
 /** Makes the payments of a store, their statements compiled once. */
-export function createPayments({ store, outbox, clock, log, limitCents }: PaymentsOptions): Payments {
+export function createPayments({ store, outbox, cancellations, clock, log, limitCents }: PaymentsOptions): Payments {
   const { db } = store
   const ofKey = db.selectFrom('payments').select(['user_id', 'amount_cents']).where('order_key', '=', '').compile()
   const namesake = db
@@ -63,6 +67,7 @@ export function createPayments({ store, outbox, clock, log, limitCents }: Paymen
       user_id: 0,
       amount_cents: 0,
       status: 'success',
+      reason: null,
       created_at: '',
       owner: null,
     })
@@ -73,32 +78,37 @@ export function createPayments({ store, outbox, clock, log, limitCents }: Paymen
 
   return {
     async orderCreated(event) {
-      const order = OrderCreated.safeParse(event.payload)
-      if (!order.success) {
-        const faults = inputFaults(order.error, 'payload')
-        log.warning(`A message on ${event.topic} is not an order; nothing is charged`, { message_id: event.id, faults })
-        return
-      }
-      const { order_id, order_uuid, user_id, total_price, currency } = order.data
-      const key = order_uuid ?? `order ${order_id}`
+      const { order_id, order_uuid, user_id, total_price, currency } = readable(event, OrderCreated, 'an order')
+      const key = orderKey({ order_id, order_uuid })
       const cents = toCents(total_price)
       if (fromCents(cents) !== total_price) {
-        log.error(`An order of ${total_price} is in no whole cents; nothing is charged`, {
-          order_id,
-          message_id: event.id,
-        })
-        return
+        throw new AppError('UNPROCESSABLE', `Order ${order_id} is for ${total_price}, which is in no whole cents`)
       }
-      const status = cents <= limitCents() ? 'success' : 'failed'
+      const reason = refusalOf(cents, limitCents())
+      const status = reason === undefined ? 'success' : 'failed'
       await store.transaction((trx) =>
         once(
           trx,
           event,
           async () => {
+            if (await cancellations.has(trx, key)) {
+              log.info(`Order ${order_id} was cancelled before it was charged`, { order_id })
+              return
+            }
             const payment_id = randomUUIDv7()
             const at = new Date(clock.now()).toISOString()
             const charged = await trx.executeQuery(
-              bind(insert, [payment_id, order_id, key, user_id, cents, status, at, personIn(event.attributes)]),
+              bind(insert, [
+                payment_id,
+                order_id,
+                key,
+                user_id,
+                cents,
+                status,
+                reason ?? null,
+                at,
+                personIn(event.attributes),
+              ]),
             )
             if (charged.numAffectedRows === 0n) {
               const before = (await trx.executeQuery(bind(ofKey, [key]))).rows[0]
@@ -123,10 +133,13 @@ export function createPayments({ store, outbox, clock, log, limitCents }: Paymen
               order_uuid,
               payment_id,
               status,
-              amount: fromCents(cents),
+              amount: total_price,
               currency,
+              reason,
             }
             await outbox.add(trx, { type: PAYMENT_PROCESSED, data })
+            if (reason !== undefined)
+              log.warning(`Order ${order_id} is not charged: ${reason}`, { order_id, payment_id })
           },
           clock,
         ),
@@ -145,6 +158,14 @@ export function createPayments({ store, outbox, clock, log, limitCents }: Paymen
   }
 }
 
-function toPayment({ id, order_id, user_id, amount_cents, status, created_at }: PaymentTables['payments']): Payment {
-  return { id, order_id, user_id, amount: fromCents(amount_cents), status, created_at }
+/** Why an amount is not charged, for people; undefined when it is. */
+function refusalOf(cents: number, limitCents: number): string | undefined {
+  if (cents <= limitCents) return undefined
+  return `${amountText(cents)} is over the limit of ${amountText(limitCents)}`
+}
+
+function toPayment(row: PaymentTables['payments']): Payment {
+  const { id, order_id, user_id, amount_cents, status, reason, created_at } = row
+  const amount = fromCents(amount_cents)
+  return { id, order_id, user_id, amount, status, ...(reason !== null && { reason }), created_at }
 }

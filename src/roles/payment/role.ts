@@ -1,13 +1,17 @@
 import * as z from 'zod'
 import { Amount, toCents } from '../../kit/money.ts'
 import { defineRole } from '../../kit/role.ts'
-import { ORDER_CREATED } from '../order/contract.ts'
+import { ORDER_CANCELLED, ORDER_CREATED, ORDER_REFUNDING } from '../order/contract.ts'
+import { createCancellations } from './cancellations.ts'
 import { PAYMENT_SERVICE } from './contract.ts'
 import { type PaymentTables, paymentMigrations } from './payment-tables.ts'
 import { createPayments } from './payments.ts'
 import { paymentRoutes } from './routes.ts'
 
-/** Charges orders: takes `order.created`, publishes `payment.processed` (seed 9.7.12). */
+/**
+ * Charges orders: takes `order.created`, publishes `payment.processed` (seed 9.7.12). Those that `order.cancelled` tells of it doesn't charge,
+ * and gives back what `order.refunding` asks for, which `payment.refunded` tells.
+ */
 export const payment = defineRole({
   name: 'payment',
   service: PAYMENT_SERVICE,
@@ -19,14 +23,19 @@ export const payment = defineRole({
   needs: ['registry', 'broker'],
   async start({ config, service, clock, log, messaging, remoteConfig, store: open }) {
     const store = await open<PaymentTables>(paymentMigrations)
+    const outbox = messaging.outbox(store)
+    const cancellations = createCancellations({ store, outbox, clock, log })
     const payments = createPayments({
       store,
-      outbox: messaging.outbox(store),
+      outbox,
+      cancellations,
       clock,
       log,
       limitCents: () => toCents(remoteConfig.getNumber('limit', config.limit)),
     })
     messaging.consume({ topic: ORDER_CREATED, group: service, handle: payments.orderCreated })
+    messaging.consume({ topic: ORDER_CANCELLED, group: service, handle: cancellations.orderCancelled })
+    messaging.consume({ topic: ORDER_REFUNDING, group: service, handle: cancellations.orderRefunding })
     return { app: paymentRoutes(payments) }
   },
 })

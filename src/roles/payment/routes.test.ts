@@ -10,12 +10,14 @@ import { sqlite } from '../../drivers/store/sqlite.ts'
 import { queryPlans } from '../../drivers/store/testing/query-plans.ts'
 import { type Asker, LOCAL, NOBODY } from '../../kit/auth/asker.ts'
 import { authContext } from '../../kit/messaging/auth-context.ts'
+import type { IncomingEvent } from '../../kit/messaging/messaging.ts'
 import { createOutbox } from '../../kit/messaging/outbox.ts'
 import { errors } from '../../kit/middleware/errors.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { runInScope, type Scope } from '../../kit/telemetry/scope.ts'
 import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
+import { type Cancellations, createCancellations } from './cancellations.ts'
 import { type PaymentTables, paymentMigrations } from './payment-tables.ts'
 import { createPayments, type Payments, type PaymentsOptions } from './payments.ts'
 import { paymentRoutes } from './routes.ts'
@@ -32,6 +34,7 @@ describe('payment service', () => {
   let store: Store<PaymentTables>
   let options: PaymentsOptions
   let payments: Payments
+  let cancellations: Cancellations
   let app: Hono<AppEnv>
   let warnings: string[]
 
@@ -43,7 +46,8 @@ describe('payment service', () => {
     const note = (message: string) => void warnings.push(message)
     const log: Log = { debug() {}, info() {}, warning: note, error: note, critical: note }
     const outbox = createOutbox<PaymentTables>({ service: 'payment-service', clock, onAdd: () => {} })
-    options = { store, outbox, clock, log, limitCents: () => 1_000_000 }
+    cancellations = createCancellations({ store, outbox, clock, log })
+    options = { store, outbox, cancellations, clock, log, limitCents: () => 1_000_000 }
     payments = createPayments(options)
     app = paymentRoutes(payments)
     errors(app, silentLog)
@@ -53,8 +57,12 @@ describe('payment service', () => {
     await rm(folder, { recursive: true })
   })
 
+  const message = (id: string, topic: string, payload: unknown, attributes = {}) =>
+    ({ id, topic, payload, timestamp: '', delivery: 1, attributes }) satisfies IncomingEvent
   const deliver = (id: string, payload: unknown, attributes: Readonly<Record<string, string>> = {}) =>
-    payments.orderCreated({ id, topic: 'order.created', payload, timestamp: '', delivery: 1, attributes })
+    payments.orderCreated(message(id, 'order.created', payload, attributes))
+  const cancel = (id: string, payload: unknown) => cancellations.orderCancelled(message(id, 'order.cancelled', payload))
+  const refund = (id: string, payload: unknown) => cancellations.orderRefunding(message(id, 'order.refunding', payload))
 
   const order = (order_id: number, total_price = 29.99) => ({
     order_id,
@@ -113,14 +121,18 @@ describe('payment service', () => {
     expect(data.currency).toBe(currency)
   })
 
-  it('fails what is dearer than the limit', async () => {
+  it('fails what is dearer than the limit, and says why', async () => {
     await deliver('event-1', order(1, 10_000))
     await deliver('event-2', order(2, 10_000.01))
     expect((await get('/api/payments')).body).toMatchObject([
       { status: 'success' },
-      { status: 'failed', amount: 10_000.01 },
+      { status: 'failed', amount: 10_000.01, reason: '10 000.01 is over the limit of 10 000.00' },
     ])
-    expect((await events()).map(({ data }) => data.status)).toEqual(['success', 'failed'])
+    expect((await events()).map(({ data }) => [data.status, data.reason])).toEqual([
+      ['success', undefined],
+      ['failed', '10 000.01 is over the limit of 10 000.00'],
+    ])
+    expect(warnings).toEqual(['Order 2 is not charged: 10 000.01 is over the limit of 10 000.00'])
   })
 
   it('charges once, however often the event comes, and under whatever id', async () => {
@@ -144,7 +156,7 @@ describe('payment service', () => {
   })
 
   it('knows payments from before orders had more than a number', async () => {
-    const { '2026-11-27-order-keys': _, ...earlier } = paymentMigrations
+    const { '2026-11-27-order-keys': _, '2026-11-27-reasons': __, ...earlier } = paymentMigrations
     const old = { url: 'sqlite:', name: 'old', folder, migrations: earlier }
     const before = await sqlite.open<PaymentTables>(old)
     await before.transaction((trx) =>
@@ -163,6 +175,7 @@ describe('payment service', () => {
   })
 
   it.each([
+    { user_id: 1 },
     { user_id: 1, product: 'Laptop' },
     'order',
     null,
@@ -170,17 +183,53 @@ describe('payment service', () => {
     { ...order(1), total_price: -1 },
     { ...order(1), total_price: 1e300 },
     { ...order(1), currency: 'euro' },
-  ])('is done with the message %j, which is no order', async (payload) => {
-    await deliver('event-1', payload)
-    expect(warnings).toEqual([expect.stringContaining('not an order')])
+  ])('says why it refuses the message %j, which is no order', async (payload) => {
+    await expect(deliver('event-1', payload)).rejects.toMatchObject({
+      code: 'UNPROCESSABLE',
+      message: expect.stringMatching(/^A message on order\.created is not an order: \w+: ./),
+    })
     expect((await get('/api/payments')).body).toEqual([])
     expect(await events()).toEqual([])
   })
 
   it('charges no part of a cent', async () => {
-    await deliver('event-1', order(1, 0.001))
+    await expect(deliver('event-1', order(1, 0.001))).rejects.toThrow('0.001')
     expect([(await get('/api/payments')).body, await events()]).toEqual([[], []])
-    expect(warnings).toHaveLength(1)
+  })
+
+  it('charges no order that is cancelled, though its cancellation came first', async () => {
+    await cancel('event-1', { order_id: 7, user_id: 1 })
+    await cancel('event-1', { order_id: 7, user_id: 1 })
+    await deliver('event-2', order(7))
+    await deliver('event-3', order(8))
+    expect((await get('/api/payments')).body).toMatchObject([{ order_id: 8 }])
+    expect(await events()).toMatchObject([{ data: { order_id: 8 } }])
+  })
+
+  it('gives a payment back, and tells of it, once', async () => {
+    await deliver('event-1', { ...order(7), currency: 'USD' })
+    await cancel('event-2', { order_id: 7, user_id: 1 })
+    const [{ id: payment_id }] = (await get('/api/payments')).body
+    const wanted = { order_id: 7, payment_id, amount: 29.99, currency: 'USD' }
+    await Promise.all([refund('event-3', wanted), refund('event-3', wanted), refund('event-4', wanted)])
+    expect((await get('/api/payments')).body).toMatchObject([{ id: payment_id, status: 'refunded', amount: 29.99 }])
+    expect(await events()).toMatchObject([
+      { type: 'payment.processed', data: { status: 'success' } },
+      { type: 'payment.refunded', data: wanted },
+    ])
+    await deliver('event-5', order(7))
+    expect((await get('/api/payments')).body).toMatchObject([{ status: 'refunded' }])
+  })
+
+  it('gives nothing back that was not charged', async () => {
+    await deliver('event-1', order(7, 20_000))
+    const [{ id }] = (await get('/api/payments')).body
+    const wanted = { order_id: 7, payment_id: id, amount: 20_000, currency: 'EUR' }
+    await expect(refund('event-2', wanted)).rejects.toMatchObject({ code: 'UNPROCESSABLE' })
+    await expect(refund('event-3', { ...wanted, order_id: 8 })).rejects.toThrow('order 8')
+    await expect(refund('event-4', { order_id: 7 })).rejects.toThrow('payment_id')
+    await expect(cancel('event-5', { user_id: 1 })).rejects.toThrow('order_id')
+    expect(await events()).toHaveLength(1)
   })
 
   it('finds by order, and pages', async () => {

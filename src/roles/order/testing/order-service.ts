@@ -7,7 +7,7 @@ import { sqlite } from '../../../drivers/store/sqlite.ts'
 import { type Asker, LOCAL } from '../../../kit/auth/asker.ts'
 import type { ServiceClient } from '../../../kit/client/service-client.ts'
 import { AppError } from '../../../kit/errors.ts'
-import type { IncomingEvent } from '../../../kit/messaging/messaging.ts'
+import type { Outbox } from '../../../kit/messaging/messaging.ts'
 import { createOutbox } from '../../../kit/messaging/outbox.ts'
 import { errors } from '../../../kit/middleware/errors.ts'
 import type { AppEnv } from '../../../kit/role.ts'
@@ -17,7 +17,7 @@ import { silentLog } from '../../../kit/telemetry/testing/recorded-log.ts'
 import type { Order } from '../contract.ts'
 import { type OrderTables, orderMigrations } from '../order-tables.ts'
 import { createOrders } from '../orders.ts'
-import { createPaymentResults } from '../payment-results.ts'
+import { createPaymentResults, type PaymentResults } from '../payment-results.ts'
 import { createPlacing } from '../placing.ts'
 import { createPrices, PriceList } from '../prices.ts'
 import { orderRoutes } from '../routes.ts'
@@ -36,8 +36,9 @@ export class OrderService implements AsyncDisposable {
     if (id > 9) throw new AppError('NOT_FOUND', 'User not found')
     return { id }
   }
+  readonly outbox: Outbox<OrderTables>
   readonly #app: Hono<AppEnv>
-  readonly #handle: (event: IncomingEvent) => Promise<void>
+  readonly #payments: PaymentResults
   readonly #folder: string
 
   static async open({ currency = 'EUR' } = {}): Promise<OrderService> {
@@ -67,10 +68,12 @@ export class OrderService implements AsyncDisposable {
       raw: nobody,
     }
     const outbox = createOutbox<OrderTables>({ service: 'order-service', clock, onAdd: () => {} })
+    this.outbox = outbox
     const priceOf = createPrices(PriceList.parse({ prices: { Laptop: 999.9 } }), { get: (key) => this.remote[key] })
-    this.#app = orderRoutes(createOrders(store), createPlacing({ store, outbox, users, clock, priceOf, currency }))
+    const orders = createOrders(store, outbox)
+    this.#app = orderRoutes(orders, createPlacing({ store, outbox, users, clock, priceOf, currency }))
     errors(this.#app, silentLog)
-    this.#handle = createPaymentResults({ store, clock, log, currency })
+    this.#payments = createPaymentResults({ store, outbox, clock, log, currency })
   }
 
   /** Sends a request as `asker`: a local caller unless the test says otherwise. */
@@ -96,7 +99,13 @@ export class OrderService implements AsyncDisposable {
   /** Delivers a `payment.processed`. */
   async deliver(id: string, payload: unknown): Promise<void> {
     const timestamp = new Date(this.now).toISOString()
-    await this.#handle({ id, topic: 'payment.processed', payload, timestamp, delivery: 1, attributes: {} })
+    await this.#payments.processed({ id, topic: 'payment.processed', payload, timestamp, delivery: 1, attributes: {} })
+  }
+
+  /** Delivers a `payment.refunded`. */
+  async refund(id: string, payload: unknown): Promise<void> {
+    const timestamp = new Date(this.now).toISOString()
+    await this.#payments.refunded({ id, topic: 'payment.refunded', payload, timestamp, delivery: 1, attributes: {} })
   }
 
   /** Data of the events that wait in the outbox. */

@@ -95,6 +95,9 @@ export interface DeadLetter extends StoredMessage {
   readonly reason: string
 }
 
+/** A message that has just died, and in which group's subscription. */
+export type FreshDeadLetter = Omit<DeadLetter, 'cursor'> & { readonly group: string | undefined }
+
 /**
  * Durable topics, at least once. Every driver passes test/drivers/bus-suite.ts. Methods reject with DriverError:
  * `full` below the free-disk floor, `too-many`, `not-found` for an unknown subscription, `unavailable`, `closed`.
@@ -158,6 +161,8 @@ export interface Bus {
     limit: number
     after?: string
   }): Promise<readonly DeadLetter[]>
+  /** Calls back for every message that becomes a dead letter, once that is on disk. */
+  watchDeadLetters(notify: (letter: FreshDeadLetter) => void): void
   /** How many dead letters there are, counted up to `most`. */
   countDeadLetters(most: number): Promise<number>
   /**

@@ -4,6 +4,7 @@ import type { RoleContext } from '../../kit/context.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { createBrokerMetrics } from './broker-metrics.ts'
 import type { BrokerConfig } from './config.ts'
+import { logDeadLetters } from './dead-letter-log.ts'
 import { deadLetterRoutes } from './dead-letter-routes.ts'
 import { deliveryRoutes } from './delivery-routes.ts'
 import { createKnownSubscriptions } from './known-subscriptions.ts'
@@ -46,6 +47,7 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
     maxSubscriptions: config.max_subscriptions,
     maxSubscriptionsPerOwner: Math.max(1, Math.floor(config.max_subscriptions * config.owner_share)),
   })
+  logDeadLetters({ bus, tracing, log })
   const known = createKnownSubscriptions(bus)
   const metrics = createBrokerMetrics(ctx.metrics, bus)
   const { onPublished, onSubscribed, onUnsubscribed } = events

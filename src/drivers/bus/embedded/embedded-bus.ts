@@ -7,6 +7,7 @@ import type {
   BusOptions,
   DeadLetter,
   Delivery,
+  FreshDeadLetter,
   Page,
   Publication,
   Receipt,
@@ -67,6 +68,7 @@ export class EmbeddedBus implements Bus {
   readonly #dispatcher: Dispatcher
   readonly #watchers = new Watchers()
   readonly #probe: WriteProbe
+  readonly #mourners = new Set<(letter: FreshDeadLetter) => void>()
   /** Topics with messages of this transaction. */
   readonly #news = new Set<Topic>()
   #closed = false
@@ -107,6 +109,9 @@ export class EmbeddedBus implements Bus {
       monotonic: () => clock.monotonic(),
       now: () => clock.now(),
       random,
+      died: (letter: FreshDeadLetter) => {
+        for (const notify of this.#mourners) notify(letter)
+      },
       settled: (topic: Topic) => this.#dispatcher.considerTrimming(topic),
     }
     this.#subscriptions = new Subscriptions(parts, { max: maxSubscriptions, maxPerOwner: maxSubscriptionsPerOwner })
@@ -265,6 +270,10 @@ export class EmbeddedBus implements Bus {
         reason: letter.reason,
       }))
     })
+  }
+
+  watchDeadLetters(notify: (letter: FreshDeadLetter) => void): void {
+    this.#mourners.add(notify)
   }
 
   countDeadLetters(most: number): Promise<number> {

@@ -1,4 +1,4 @@
-import type { Delivery, Subscription } from '../contract.ts'
+import type { Delivery, FreshDeadLetter, Subscription } from '../contract.ts'
 import { ackToken, parseAckToken } from './ack-token.ts'
 import type { Cursor } from './cursor.ts'
 import type { DeadLetterRow, DeadLetters } from './dead-letters.ts'
@@ -40,6 +40,8 @@ export interface SubscriptionParts {
   readonly now: () => number
   /** From 0 to 1. */
   readonly random: () => number
+  /** Told on commit of a message that died. */
+  readonly died: (letter: FreshDeadLetter) => void
   /** Told on commit when messages of a topic were acknowledged or died. */
   readonly settled: (topic: Topic) => void
 }
@@ -207,7 +209,13 @@ export class SubscriptionState {
 
   #bury(tx: Transaction, message: Unsettled, reason: string): void {
     const row = this.#parts.log.at(message.position)
-    if (row !== undefined) this.#parts.deadLetters.add(this.key, row, message, reason)
+    if (row !== undefined) {
+      const { log, deadLetters, died } = this.#parts
+      const { id: subscription, group } = this
+      deadLetters.add(this.key, row, message, reason)
+      const letter = { ...log.message(row), subscription, group, deliveries: message.deliveries, reason }
+      tx.after(() => died(letter))
+    }
     this.#settle(tx, [message])
   }
 

@@ -1,0 +1,33 @@
+import type { Bus } from '../../drivers/bus/contract.ts'
+import type { Log } from '../../kit/telemetry/log.ts'
+import { runInScope } from '../../kit/telemetry/scope.ts'
+import { parseTraceparent, type Tracing } from '../../kit/telemetry/tracing.ts'
+import { eventId } from './event-identity.ts'
+
+/** What dead letters are told with. */
+export interface DeadLetterLogOptions {
+  readonly bus: Pick<Bus, 'watchDeadLetters'>
+  readonly tracing: Tracing
+  readonly log: Pick<Log, 'error'>
+}
+
+/** Leaves an entry, and a failed span, in the trace of every message that becomes a dead letter: nobody handles it until somebody looks. */
+export function logDeadLetters({ bus, tracing, log }: DeadLetterLogOptions): void {
+  bus.watchDeadLetters((letter) => {
+    const { topic, group, subscription, deliveries, reason } = letter
+    const id = eventId(letter)
+    const span = tracing.start(`bury ${topic}`, {
+      kind: 'internal',
+      parent: parseTraceparent(letter.attributes.traceparent) ?? null,
+      attributes: { 'messaging.system': 'msvc', 'messaging.destination.name': topic, 'messaging.message.id': id },
+    })
+    runInScope({ span, requestId: id }, () =>
+      log.error(`A message on ${topic} is a dead letter of ${group ?? subscription}: ${reason}`, {
+        message_id: id,
+        subscription,
+        deliveries,
+      }),
+    )
+    span.end({ failed: true, message: reason })
+  })
+}

@@ -12,7 +12,7 @@ export const MAX_ITEM_BYTES = MAX_BODY_BYTES + 65_536
 const LOOK_BYTES = 16_384
 
 /** Makes something of an item's bytes; `index` counts from 0. What it throws ends the reading. */
-type ReadItem<T> = (bytes: Buffer, index: number) => T
+export type ReadItem<T> = (bytes: Buffer, index: number) => T
 
 /**
  * Reads a body that has a document a line (NDJSON), in slices that let others have their turns. Blank lines count for nothing.

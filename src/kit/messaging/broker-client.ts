@@ -49,7 +49,7 @@ export function createBrokerClient(client: ServiceClient): BrokerClient {
   const path = (id: string, verb: string) => `/broker/subscriptions/${encodeURIComponent(id)}/${verb}`
   return {
     async publish(events) {
-      const response = await client.raw('/broker/publish', {
+      const response = await client.raw('/broker/publish?atomic=true', {
         method: 'POST',
         headers: { 'content-type': 'application/x-ndjson' },
         body: events.join('\n'),

@@ -5,9 +5,10 @@ import * as z from 'zod'
 import type { Publication } from '../../drivers/bus/contract.ts'
 import { AppError } from '../../kit/errors.ts'
 import { compactJson, memberOf } from '../../kit/exact-json.ts'
-import { readArray, readLines } from '../../kit/http/batch.ts'
+import { type ReadItem, readArray, readLines } from '../../kit/http/batch.ts'
 import { bodyText, MAX_BODY_BYTES, parseJsonText } from '../../kit/http/body.ts'
 import { parseInput } from '../../kit/http/route.ts'
+import { type Sifted, sift } from '../../kit/http/sifting.ts'
 import {
   CLOUD_EVENT_BATCH_TYPE,
   CLOUD_EVENT_TYPE,
@@ -51,21 +52,23 @@ export function readMessage(topic: string, headers: IncomingHttpHeaders, body: B
 
 /**
  * Reads many messages from a request: a batch of CloudEvents, or NDJSON whose lines are CloudEvents or
- * `{"topic","payload","id"}`. An event's topic is its `type`. All or nothing: rejects with AppError naming the faulty message.
+ * `{"topic","payload","id"}`. An event's topic is its `type`. A faulty message is left
+ * out and named by its index, counted from 0; with `atomic`, and when none is good, the first one's AppError is thrown.
  */
 export async function readBatch(
   headers: IncomingHttpHeaders,
   body: Buffer,
-  owner?: string,
-): Promise<readonly Publication[]> {
-  const readNumbered = (bytes: Buffer, index: number) => readItemAt(bytes, index, owner)
+  { owner, atomic }: { owner: string | undefined; atomic: boolean },
+): Promise<Sifted<Publication>> {
+  const read = (bytes: Buffer, index: number) => readItemAt(bytes, index, owner)
   if (mediaType(headers) === CLOUD_EVENT_BATCH_TYPE) {
-    const events = await readArray(body, readNumbered)
-    if (events) return events
-    throw new AppError('INVALID_BODY', 'A batch of CloudEvents is a JSON array')
+    const array = async (take: ReadItem<void>) => {
+      if (!(await readArray(body, take))) throw new AppError('INVALID_BODY', 'A batch of CloudEvents is a JSON array')
+    }
+    return sift(read, array, atomic)
   }
-  const messages = await readLines(body, readNumbered)
-  if (messages.length > 0) return messages
+  const messages = await sift(read, (take) => readLines(body, take), atomic)
+  if (messages.items.length > 0) return messages
   throw new AppError('INVALID_BODY', 'The body is empty; one JSON document a line was expected')
 }
 
@@ -75,7 +78,10 @@ function readItemAt(bytes: Buffer, index: number, owner: string | undefined): Pu
     return readItem(bodyText(bytes), owner)
   } catch (fault) {
     if (!(fault instanceof AppError)) throw fault
-    throw new AppError(fault.code, fault.message, { detail: `Message ${index + 1}: ${fault.detail}`, cause: fault })
+    throw new AppError(fault.code, fault.message, {
+      detail: `Message at index ${index}: ${fault.detail}`,
+      cause: fault,
+    })
   }
 }
 

@@ -5,6 +5,7 @@ import { AppError } from '../../kit/errors.ts'
 import { MAX_BATCH_BYTES } from '../../kit/http/batch.ts'
 import { readBody } from '../../kit/http/body.ts'
 import { route } from '../../kit/http/route.ts'
+import { Accepted, accepted, BatchQuery } from '../../kit/http/sifting.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { Receipt as ReceiptSchema } from './contract.ts'
 import { eventId } from './event-identity.ts'
@@ -13,6 +14,7 @@ import type { Ownership } from './ownership.ts'
 import { readBatch, readMessage } from './publish-request.ts'
 import type { Publisher } from './publisher.ts'
 
+const DIFFERS = 'An earlier message has this id and says something else'
 const REFUSED = 'A topic of it belongs to others: nothing was published'
 
 /** What the routes work with. */
@@ -39,14 +41,14 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: Publi
       summary: 'Publish a message: any JSON, or a CloudEvent',
       scope: 'messages:publish',
       takes: { 'application/json': z.unknown(), 'application/cloudevents+json': CloudEvent },
-      responses: { 202: ReceiptSchema, 403: REFUSED, 409: 'An earlier message has its id and says something else' },
+      responses: { 202: ReceiptSchema, 403: REFUSED, 409: DIFFERS },
     }),
     async (c) => {
       const owner = ownership.owner()
       const message = readMessage(c.req.param('topic'), headersOf(c), await readBody(c), owner)
       const [receipt] = await publisher.publish(ownership.checkPublish([message]), owner)
       if (receipt?.differs) {
-        throw new AppError('CONFLICT', 'An earlier message has this id and says something else', {
+        throw new AppError('CONFLICT', DIFFERS, {
           detail: `The message at offset ${receipt.offset} of ${receipt.topic} has this id and says something else; publish this one under an id of its own`,
         })
       }
@@ -56,20 +58,25 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: Publi
   app.post(
     '/broker/publish',
     route({
-      summary: 'Publish many messages: NDJSON, or a batch of CloudEvents',
+      summary: 'Publish many messages: NDJSON, or a batch of CloudEvents; those that are faulty are left out and named',
       scope: 'messages:publish',
+      query: BatchQuery,
       takes: {
         'application/x-ndjson': z.object({ topic: z.string(), payload: z.unknown(), id: z.string().optional() }),
         'application/cloudevents-batch+json': z.array(CloudEvent),
       },
-      responses: { 202: z.object({ accepted: z.int() }), 403: REFUSED },
+      responses: { 202: Accepted, 403: REFUSED },
     }),
     async (c) => {
       const owner = ownership.owner()
-      const messages = await readBatch(headersOf(c), await readBody(c, MAX_BATCH_BYTES), owner)
-      const receipts = await publisher.publish(ownership.checkPublish(messages), owner)
-      const refused = receipts.filter(({ differs }) => differs).length
-      return c.body(`{"accepted":${messages.length - refused}}`, 202, JSON_HEADERS)
+      const { atomic } = c.req.valid('query')
+      const body = await readBody(c, MAX_BATCH_BYTES)
+      const { items, indexes, rejected } = await readBatch(headersOf(c), body, { owner, atomic })
+      const receipts = await publisher.publish(ownership.checkPublish(items), owner)
+      const taken = receipts.flatMap(({ differs }, at) =>
+        differs ? [{ index: indexes[at] ?? at, code: 'CONFLICT', detail: DIFFERS }] : [],
+      )
+      return c.json(accepted(items.length - taken.length, [...rejected, ...taken]), 202)
     },
   )
 }

@@ -2,6 +2,8 @@ import { describe, expect, it, vi } from 'vitest'
 import { pull, subscribe } from './testing/consumer-calls.ts'
 import { runBroker } from './testing/running-broker.ts'
 
+const EVENT = { specversion: '1.0', id: '1', source: '/s', type: 'a', data: 1 }
+
 describe('publishing', () => {
   it('answers with id, topic and offset once a message is on disk', async () => {
     await using broker = await runBroker()
@@ -35,16 +37,41 @@ describe('publishing', () => {
       '{"topic":"a","id":"n","payload":2}',
       '{"topic":"a","payload":3}',
     ]
-    expect((await broker.call('POST', '/broker/publish', lines.join('\n'))).body).toEqual({ accepted: 2 })
+    expect((await broker.call('POST', '/broker/publish', lines.join('\n'))).body).toEqual({
+      accepted: 2,
+      rejected: [{ index: 1, code: 'CONFLICT', detail: 'An earlier message has this id and says something else' }],
+    })
     expect(broker.lines.filter((line) => line.includes('says something else'))).toHaveLength(2)
     expect((await broker.call('GET', '/broker/topics')).body.topics).toMatchObject([{ messages: 3 }])
   })
 
-  it('takes batches, all or nothing', async () => {
+  it.each([
+    [
+      'lines',
+      {},
+      ['{"topic":"a","payload":1}', '{', '{"topic":"a.*","payload":1}', '{"topic":"a","payload":2}'].join('\n'),
+    ],
+    [
+      'events',
+      { 'content-type': 'application/cloudevents-batch+json' },
+      JSON.stringify([EVENT, 5, { ...EVENT, type: 'a.*' }, { ...EVENT, id: '2' }]),
+    ],
+  ])('takes the good ones of a batch of %s and names the bad ones by index', async (_, headers, body) => {
+    await using broker = await runBroker()
+    expect(await broker.call('POST', '/broker/publish', body, headers)).toMatchObject({
+      status: 202,
+      body: { accepted: 2, rejected: [{ index: 1 }, { index: 2, detail: expect.stringContaining('index 2') }] },
+    })
+    expect((await broker.call('GET', '/broker/topics')).body.topics).toMatchObject([{ topic: 'a', messages: 2 }])
+  })
+
+  it('takes batches, all or nothing where that is asked for', async () => {
     await using broker = await runBroker()
     const good = '{"topic":"a","payload":1}\n{"topic":"b","payload":2}\n'
     expect(await broker.call('POST', '/broker/publish', good)).toEqual({ status: 202, body: { accepted: 2 } })
-    expect((await broker.call('POST', '/broker/publish', `${good}{"topic":"$SYS","payload":1}`)).status).toBe(400)
+    const bad = `${good}{"topic":"$SYS","payload":1}`
+    expect((await broker.call('POST', '/broker/publish?atomic=true', bad)).status).toBe(400)
+    expect((await broker.call('POST', '/broker/publish?atomic=maybe', good)).status).toBe(400)
     expect((await broker.call('GET', '/broker/topics')).body).toEqual({
       topics: [
         { topic: 'a', messages: 1, first_offset: 1, last_offset: 1 },

@@ -3,9 +3,6 @@ import type { Level } from '../../kit/telemetry/log.ts'
 
 const LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const satisfies readonly Level[]
 
-/** The answer to a batch that was stored. */
-export const Accepted = z.object({ accepted: z.int() })
-
 /** A stored entry. Ids grow with time. */
 export const Entry = z.object({
   id: z.string(),

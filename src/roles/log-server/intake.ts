@@ -1,11 +1,13 @@
 import type { Context } from 'hono'
 import * as z from 'zod'
+import type { Asker } from '../../kit/auth/asker.ts'
 import { isAnotherService } from '../../kit/auth/ownership.ts'
 import { isRecord } from '../../kit/config/locate.ts'
 import { AppError } from '../../kit/errors.ts'
 import { memberOf, NUMBERS_IN_WORDS, parseLiteral } from '../../kit/exact-json.ts'
 import { MAX_BATCH_BYTES, MAX_ITEM_BYTES, readArray, readLines, readOne } from '../../kit/http/batch.ts'
 import { bodyText, parseJsonText, readBody } from '../../kit/http/body.ts'
+import { type Sifted, sift } from '../../kit/http/sifting.ts'
 import { inputFaults } from '../../kit/input-faults.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
@@ -16,20 +18,26 @@ const CARRIED = ['metadata', 'tags']
 
 /**
  * Reads a batch of items from a request and checks each: a JSON array, one JSON object, or a JSON object a line (NDJSON, which is known by its
- * content type or by its second line). A batch is stored whole or not at all: the first item that doesn't fit ends it, and is named by its index,
- * counted from 0. Throws AppError `INVALID_BODY`, `BODY_TOO_LARGE` (8 MiB, one item 1 MiB), `INVALID_REQUEST` (more than 10 000 items, or `invalid`).
+ * content type or by its second line). An item that doesn't fit, or is in another service's name, is left out and named by its index, counted from
+ * 0; with `atomic`, and when none fits, the first one's fault is thrown. Throws AppError `FORBIDDEN`, or AppError `INVALID_BODY`, `BODY_TOO_LARGE` (8 MiB, one item 1 MiB), `INVALID_REQUEST` (more than 10 000 items, or `invalid`).
  */
-export async function readBatch<S extends z.ZodType>(
+export async function readBatch<S extends z.ZodType<{ readonly service: string }>>(
   c: Context<AppEnv>,
-  schema: S,
-  invalid: string,
-): Promise<readonly z.output<S>[]> {
-  const read = (bytes: Buffer, index: number) => checked(schema, parsed(bytes, index), index, invalid)
-  const body = await readBody(c, MAX_BATCH_BYTES)
-  if (/ndjson|jsonl/i.test(c.req.header('content-type') ?? '') || hasSeveralDocuments(body)) {
-    return readLines(body, read)
+  { schema, invalid, atomic }: { schema: S; invalid: string; atomic: boolean },
+): Promise<Sifted<z.output<S>>> {
+  const asker = currentScope()?.asker
+  const read = (bytes: Buffer, index: number) => {
+    const item = checked(schema, parsed(bytes, index), index, invalid)
+    wantOwn(asker, item.service, index)
+    return item
   }
-  return (await readArray(body, read)) ?? readOne(body, read)
+  const body = await readBody(c, MAX_BATCH_BYTES)
+  const isLines = /ndjson|jsonl/i.test(c.req.header('content-type') ?? '') || hasSeveralDocuments(body)
+  return sift(
+    read,
+    async (take) => (isLines ? readLines(body, take) : ((await readArray(body, take)) ?? readOne(body, take))),
+    atomic,
+  )
 }
 
 /** What `readBatch` takes, for a route that tells of it. */
@@ -37,13 +45,11 @@ export function batchOf(item: z.ZodType): Readonly<Record<string, z.ZodType>> {
   return { 'application/json': z.union([z.array(item), item]), 'application/x-ndjson': item }
 }
 
-/** Refuses a batch in which a service writes in another one's name. Throws AppError `FORBIDDEN` for the first such item, counted from 0. */
-export function wantOwn(items: readonly { readonly service: string }[]): void {
-  const asker = currentScope()?.asker
-  const index = items.findIndex(({ service }) => isAnotherService(asker, service))
-  if (index < 0) return
+/** Refuses an item in which a service writes in another one's name. */
+function wantOwn(asker: Asker | undefined, service: string, index: number): void {
+  if (!isAnotherService(asker, service)) return
   throw new AppError('FORBIDDEN', 'A service writes only in its own name', {
-    detail: `The item at index ${index} is ${items[index]?.service}'s, and this token is not`,
+    detail: `The item at index ${index} is ${service}'s, and this token is not`,
   })
 }
 

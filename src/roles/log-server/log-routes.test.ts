@@ -69,16 +69,52 @@ describe('POST /logs', () => {
     ['metadata that is a list', { metadata: [] }, 'metadata'],
     ['a message too long', { message: 'x'.repeat(65_537) }, 'message'],
     ['metadata too long', { metadata: { a: 'x'.repeat(65_537) } }, 'metadata'],
-  ])('refuses a batch with %s, naming it', async (_, fault, field) => {
-    const answer = await server.post('/logs', [entry('good'), entry('bad', 0, fault)])
-    expect(answer.status).toBe(400)
-    const problem = await answer.json()
-    expect(problem).toMatchObject({
-      code: 'INVALID_REQUEST',
-      error: 'Invalid log entry',
-      detail: expect.stringContaining(`at index 1: ${field}: `),
-    })
-    expect(await messages()).toEqual([])
+  ])(
+    'leaves %s out of a batch, naming it, and takes none where all or nothing is asked for',
+    async (_, fault, field) => {
+      const batch = [entry('good'), entry('bad', 0, fault), entry('fine', 1)]
+      const answer = await server.post('/logs?atomic=true', batch)
+      expect(answer.status).toBe(400)
+      const problem = await answer.json()
+      expect(problem).toMatchObject({
+        code: 'INVALID_REQUEST',
+        error: 'Invalid log entry',
+        detail: expect.stringContaining(`at index 1: ${field}: `),
+      })
+      expect(await messages()).toEqual([])
+      const sifted = await server.post('/logs', batch)
+      expect(sifted.status).toBe(202)
+      const rejected = [{ index: 1, code: 'INVALID_REQUEST', detail: expect.stringContaining(`${field}: `) }]
+      expect(await sifted.json()).toEqual({ accepted: 2, rejected })
+      expect((await messages()).toSorted()).toEqual(['fine', 'good'])
+      expect((await server.post('/logs', [entry('bad', 0, fault)])).status).toBe(400)
+    },
+  )
+
+  it.each([
+    ['warn', 'WARNING'],
+    ['Warning', 'WARNING'],
+    ['err', 'ERROR'],
+    ['SEVERE', 'ERROR'],
+    ['fatal', 'CRITICAL'],
+    ['crit', 'CRITICAL'],
+    ['trace', 'DEBUG'],
+    ['Notice', 'INFO'],
+    [10, 'DEBUG'],
+    [20, 'DEBUG'],
+    [30, 'INFO'],
+    [35, 'INFO'],
+    [40, 'WARNING'],
+    [50, 'ERROR'],
+    ['60', 'CRITICAL'],
+  ])('knows the level %j', async (level, known) => {
+    expect((await server.post('/logs', [entry('x', 0, { level })])).status).toBe(202)
+    const found = await (await server.app.request(`/logs?level=${level}`)).json()
+    expect(found).toMatchObject({ entries: [{ level: known }] })
+  })
+
+  it.each([0, 7, 70, 1e3, -10, null, true, 'loud'])('knows no level %j', async (level) => {
+    expect((await server.post('/logs', [entry('x', 0, { level })])).status).toBe(400)
   })
 
   it.each([

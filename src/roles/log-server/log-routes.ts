@@ -3,13 +3,14 @@ import type { Clock } from '../../drivers/clock.ts'
 import { callerName } from '../../kit/http/caller-name.ts'
 import { eventStream } from '../../kit/http/event-stream.ts'
 import { route } from '../../kit/http/route.ts'
+import { Accepted, accepted, BatchQuery } from '../../kit/http/sifting.ts'
 import type { Waits } from '../../kit/http/waits.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { answerJson, searcherOf } from './answers.ts'
-import { Accepted, EntryPage } from './contract.ts'
+import { EntryPage } from './contract.ts'
 import { type Entries, entryJson } from './entries.ts'
-import { batchOf, readBatch, wantOwn } from './intake.ts'
+import { batchOf, readBatch } from './intake.ts'
 import { EntryQuery, NewEntry, TailQuery } from './requests.ts'
 import type { Tail } from './tail.ts'
 import { parseMoment } from './timestamps.ts'
@@ -33,21 +34,23 @@ export function logRoutes({ entries, tail, clock, log, waits, onAccepted }: LogR
   app.post(
     '/logs',
     route({
-      summary: 'Store log entries: one, an array, or one a line (NDJSON); at most 10 000 and 8 MiB, all or none',
+      summary:
+        'Store log entries: one, an array, or one a line (NDJSON); at most 10 000 and 8 MiB; those that don’t fit are left out and named',
       scope: 'logs:write',
+      query: BatchQuery,
       takes: batchOf(NewEntry),
       responses: {
         202: Accepted,
-        400: 'An entry does not fit; `detail` names its index',
-        403: 'An entry is in another service’s name',
+        400: 'None fits, or with `atomic` not all; `detail` names its index',
+        403: 'All are in another service’s name',
       },
     }),
     async (c) => {
-      const batch = await readBatch(c, NewEntry, 'Invalid log entry')
-      wantOwn(batch)
-      await entries.add(batch)
-      onAccepted(batch.length)
-      return c.json({ accepted: batch.length }, 202)
+      const { atomic } = c.req.valid('query')
+      const { items, rejected } = await readBatch(c, { schema: NewEntry, invalid: 'Invalid log entry', atomic })
+      await entries.add(items)
+      onAccepted(items.length)
+      return c.json(accepted(items.length, rejected), 202)
     },
   )
 

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { Limit } from '../../kit/http/paging.ts'
 import { hideInText } from '../../kit/secrets/secret-text.ts'
 import { hideSecrets } from '../../kit/secrets/secret-values.ts'
-import { LEVELS } from '../../kit/telemetry/log.ts'
+import { LEVELS, type Level as LevelName } from '../../kit/telemetry/log.ts'
 import { Tag } from './contract.ts'
 import { countWords, MAX_WORDS, parseSearch } from './search-query.ts'
 import { parseDuration, parseMoment, parseTimestamp } from './timestamps.ts'
@@ -16,7 +16,25 @@ const SpanId = z
   .string()
   .regex(/^[0-9a-f]{16}$/i, '16 hexadecimal digits expected')
   .toLowerCase()
-const Level = z.string().toUpperCase().pipe(z.enum(LEVELS))
+/** What people's loggers call the levels, in capitals: syslog, pino, winston, log4j, logrus, Serilog, java.util.logging. */
+const LEVEL_NAMES: Readonly<Record<LevelName, readonly string[]>> = {
+  DEBUG: ['DEBUG', 'TRACE', 'VERBOSE', 'SILLY', 'FINE', 'FINER', 'FINEST', 'DBG'],
+  INFO: ['INFO', 'INFORMATION', 'INFORMATIONAL', 'NOTICE', 'CONFIG', 'LOG', 'HTTP'],
+  WARNING: ['WARNING', 'WARN', 'WRN'],
+  ERROR: ['ERROR', 'ERR', 'SEVERE'],
+  CRITICAL: ['CRITICAL', 'CRIT', 'FATAL', 'ALERT', 'EMERG', 'EMERGENCY', 'PANIC', 'DPANIC'],
+}
+const LEVEL_OF_NAME = new Map(LEVELS.flatMap((level) => LEVEL_NAMES[level].map((name) => [name, level] as const)))
+/** pino's and bunyan's numbers: trace 10, debug 20, info 30, warn 40, error 50, fatal 60; what lies between counts as the lower one. */
+const LEVEL_OF_TENS = ['DEBUG', 'DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const
+const SOME_LEVEL = `one of ${LEVELS.join(', ')}, another logger's word for one, or pino's number from 10 to 69`
+const Level = z.union([z.string(), z.number()]).transform((word, { addIssue }): LevelName => {
+  const text = String(word).trim()
+  const level = /^[1-6]\d$/.test(text) ? LEVEL_OF_TENS[Number(text[0]) - 1] : LEVEL_OF_NAME.get(text.toUpperCase())
+  if (level !== undefined) return level
+  addIssue({ code: 'custom', message: SOME_LEVEL })
+  return z.NEVER
+})
 /** Text of others: they may not know what they put into it. */
 const Text = (most: number, least = 0) => z.string().min(least).max(most).transform(hideInText)
 /** A JSON object, kept as text without its secrets. */
@@ -26,10 +44,10 @@ const JsonText = <V extends z.ZodType>(values: V) =>
     addIssue({ code: 'custom', message: `more than ${MAX_TEXT} characters as JSON` })
     return z.NEVER
   })
-const Timestamp = z.string().transform((text, { addIssue }) => {
-  const ms = parseTimestamp(text)
+const Timestamp = z.union([z.string(), z.number()]).transform((time, { addIssue }) => {
+  const ms = parseTimestamp(String(time))
   if (ms !== undefined) return ms
-  addIssue({ code: 'custom', message: 'not an RFC 3339 time' })
+  addIssue({ code: 'custom', message: 'neither an RFC 3339 time nor seconds, ms, µs or ns since 1970' })
   return z.NEVER
 })
 const Moment = z.string().refine((text) => parseMoment(text, 0) !== undefined, 'neither a time nor a while such as 15m')

@@ -13,11 +13,22 @@ const UNITS: Readonly<Record<string, number>> = {
 const FIRST = Date.parse('0000-01-01T00:00:00Z')
 const LAST = Date.parse('9999-12-31T23:59:59.999Z')
 
+/** A time since 1970 as loggers and tracers count it, from 1973 on: fewer digits are no time but a slip. */
+const EPOCH = /^\d{9,19}(?:\.\d{1,9})?$/
+
+/** Milliseconds of a count since 1970. Its size tells its unit: seconds up to the year 5138, then ms, µs and ns. */
+function fromEpoch(count: number): number {
+  if (count < 1e11) return count * 1_000
+  if (count < 1e14) return count
+  return count < 1e17 ? count / 1e3 : count / 1e6
+}
+
 /**
- * Milliseconds since 1970, fractions kept, of an RFC 3339 time, or of the seed's `yyyy-mm-dd hh:nn:ss.zzz` (9.7.8), which names no zone and
+ * Milliseconds since 1970, fractions kept, of a count of seconds, ms, µs or ns since then, of an RFC 3339 time, or of the seed's `yyyy-mm-dd hh:nn:ss.zzz` (9.7.8), which names no zone and
  * is taken for UTC like every time of the platform. Undefined for anything else, also for days and hours that don't exist.
  */
 export function parseTimestamp(text: string): number | undefined {
+  if (EPOCH.test(text)) return fromEpoch(Number(text))
   const [, date, day, hour, rest, fraction = '', zone] = TIMESTAMP.exec(text) ?? []
   if (date === undefined || day === undefined || hour === '24') return undefined
   if (zone === undefined && text[10] !== ' ') return undefined

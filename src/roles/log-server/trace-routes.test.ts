@@ -91,10 +91,12 @@ describe('traces', () => {
     { tags: { a: {} } },
     { operation: '' },
   ])('refuses a batch with %j', async (fault) => {
-    const answer = await server.post('/traces', [span(1, undefined), span(2, 1, fault)])
+    const answer = await server.post('/traces?atomic=true', [span(1, undefined), span(2, 1, fault)])
     expect(answer.status).toBe(400)
     expect(await answer.json()).toMatchObject({ detail: expect.stringContaining('Invalid span at index 1: ') })
     expect((await server.app.request(`/traces/${TRACE}`)).status).toBe(404)
+    const sifted = await server.post('/traces', [span(1, undefined), span(2, 1, fault)])
+    expect(await sifted.json()).toMatchObject({ accepted: 1, rejected: [{ index: 1 }] })
   })
 
   it.each(['9007199254740993', '123456789012345678901234567890', '1e400', '-0', '1.0'])(

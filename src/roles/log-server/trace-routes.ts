@@ -2,10 +2,11 @@ import { Hono } from 'hono'
 import * as z from 'zod'
 import { AppError } from '../../kit/errors.ts'
 import { route } from '../../kit/http/route.ts'
+import { Accepted, accepted, BatchQuery } from '../../kit/http/sifting.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { answerJson, searcherOf } from './answers.ts'
-import { Accepted, Trace, TracePage } from './contract.ts'
-import { batchOf, readBatch, wantOwn } from './intake.ts'
+import { Trace, TracePage } from './contract.ts'
+import { batchOf, readBatch } from './intake.ts'
 import { NewSpan, TraceQuery } from './requests.ts'
 import type { Spans } from './spans.ts'
 
@@ -23,21 +24,23 @@ export function traceRoutes({ spans, onAccepted }: TraceRoutesOptions): Hono<App
   app.post(
     '/traces',
     route({
-      summary: 'Store finished spans: one, an array, or one a line (NDJSON); at most 10 000 and 8 MiB, all or none',
+      summary:
+        'Store finished spans: one, an array, or one a line (NDJSON); at most 10 000 and 8 MiB; those that don’t fit are left out and named',
       scope: 'logs:write',
+      query: BatchQuery,
       takes: batchOf(NewSpan),
       responses: {
         202: Accepted,
-        400: 'A span does not fit; `detail` names its index',
-        403: 'A span is in another service’s name',
+        400: 'None fits, or with `atomic` not all; `detail` names its index',
+        403: 'All are in another service’s name',
       },
     }),
     async (c) => {
-      const batch = await readBatch(c, NewSpan, 'Invalid span')
-      wantOwn(batch)
-      await spans.add(batch)
-      onAccepted(batch.length)
-      return c.json({ accepted: batch.length }, 202)
+      const { atomic } = c.req.valid('query')
+      const { items, rejected } = await readBatch(c, { schema: NewSpan, invalid: 'Invalid span', atomic })
+      await spans.add(items)
+      onAccepted(items.length)
+      return c.json(accepted(items.length, rejected), 202)
     },
   )
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { createGunzip } from 'node:zlib'
 import type { Context } from 'hono'
 import { AppError } from '../errors.ts'
 import { parseExact } from '../exact-json.ts'
@@ -12,6 +13,10 @@ import { type HeldBody, UNCOUNTED_BYTES } from './held-bodies.ts'
 export const MAX_BODY_BYTES = 1_048_576
 /** What is made of a body from this size on takes milliseconds: they come to it one in a turn. */
 const LARGE_BYTES = 131_072
+/** What inflating a body takes besides its bytes: zlib's window and state (zlib.h: some 44 KB), and a chunk. */
+const INFLATER_BYTES = 65_536
+/** RFC 9110 §8.4.1.3: the second is the first's old name. */
+const GZIP = /^(?:x-)?gzip$/i
 /** Deepest nesting of a JSON document that is parsed. */
 const MAX_JSON_DEPTH = 64
 /**
@@ -22,7 +27,8 @@ const MAX_JSON_VALUES = 100_000
 
 /**
  * Reads a request's whole body, at most `maxBytes`. Throws AppError `BODY_TOO_LARGE` as soon as the limit is passed,
- * `INVALID_BODY` when the client goes away before the end, `UNAVAILABLE` when a role holds too many (held-bodies.ts), and `UNSUPPORTED_MEDIA_TYPE` for a compressed one: nothing is inflated.
+ * `INVALID_BODY` when the client goes away before the end, `UNAVAILABLE` when a role holds too many (held-bodies.ts), and `UNSUPPORTED_MEDIA_TYPE`
+ * for one that is compressed otherwise than by gzip. The limit is for what comes and for what it becomes.
  */
 export async function readBody(c: Context<AppEnv>, maxBytes = MAX_BODY_BYTES): Promise<Buffer> {
   const exchange = c.env?.exchange
@@ -39,9 +45,11 @@ export async function readBody(c: Context<AppEnv>, maxBytes = MAX_BODY_BYTES): P
 }
 
 function checkHead(encoding: string | undefined, length: string | undefined, maxBytes: number): void {
-  if (encoding !== undefined && encoding !== 'identity') {
-    throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Compressed bodies are not taken', {
-      detail: `Send the body without Content-Encoding: ${encoding}`,
+  if (encoding !== undefined && encoding !== 'identity' && !GZIP.test(encoding)) {
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Bodies are compressed by gzip, or not at all', {
+      detail: `Send the body by gzip or as it is, not with Content-Encoding: ${encoding}`,
+      // RFC 9110 §12.5.3
+      headers: { 'accept-encoding': 'gzip, identity' },
     })
   }
   if (Number(length ?? 0) > maxBytes) throw tooLarge(maxBytes)
@@ -50,13 +58,18 @@ function checkHead(encoding: string | undefined, length: string | undefined, max
 /** Reads straight from the socket's stream: a web Request around it would cost several times as much. */
 function readIncoming({ incoming, outgoing, bodies }: Exchange, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const body = new ByteBlocks(announcedLength(incoming))
+    const gunzip = GZIP.test(incoming.headers['content-encoding'] ?? '') ? createGunzip() : undefined
+    const source = gunzip ?? incoming
+    const besides = gunzip ? INFLATER_BYTES : 0
+    const body = new ByteBlocks(gunzip ? undefined : announcedLength(incoming))
     let size = 0
     let isGivenUp = false
     let held: HeldBody | undefined
     const giveUp = (fault: AppError) => {
       isGivenUp = true
       body.take()
+      if (gunzip) incoming.unpipe(gunzip).resume()
+      gunzip?.destroy()
       reject(fault)
     }
     const hold = () => {
@@ -64,7 +77,7 @@ function readIncoming({ incoming, outgoing, bodies }: Exchange, maxBytes: number
       outgoing.once('close', () => opened?.close())
       return opened
     }
-    incoming.on('data', (chunk: Buffer) => {
+    source.on('data', (chunk: Buffer) => {
       size += chunk.length
       if (isGivenUp) return
       if (size > maxBytes) {
@@ -73,11 +86,11 @@ function readIncoming({ incoming, outgoing, bodies }: Exchange, maxBytes: number
         return
       }
       body.push(chunk)
-      if (size <= UNCOUNTED_BYTES) return
+      if (size + besides <= UNCOUNTED_BYTES) return
       held ??= hold()
-      held?.grow(size)
+      held?.grow(size + besides)
     })
-    incoming.on('end', () => {
+    source.on('end', () => {
       held?.arrive()
       if (size < LARGE_BYTES) resolve(body.take())
       else
@@ -86,10 +99,27 @@ function readIncoming({ incoming, outgoing, bodies }: Exchange, maxBytes: number
           return true
         })
     })
-    incoming.on('error', (cause) => reject(new AppError('INVALID_BODY', 'The body was cut off', { cause })))
+    const cutOff = (cause?: Error) => {
+      gunzip?.destroy()
+      reject(new AppError('INVALID_BODY', 'The body was cut off', { cause }))
+    }
+    incoming.on('error', cutOff)
     incoming.on('close', () => {
-      if (!incoming.readableEnded) reject(new AppError('INVALID_BODY', 'The body was cut off'))
+      if (!incoming.readableEnded) cutOff()
     })
+    if (!gunzip) return
+    gunzip.on('error', (cause) => {
+      held?.close()
+      giveUp(new AppError('INVALID_BODY', 'The body is no gzip, or its end is missing', { cause }))
+    })
+    let packed = 0
+    incoming.on('data', (chunk: Buffer) => {
+      packed += chunk.length
+      if (packed <= maxBytes || isGivenUp) return
+      held?.close()
+      giveUp(tooLarge(maxBytes))
+    })
+    incoming.pipe(gunzip)
   })
 }
 

@@ -1,5 +1,8 @@
-import { AppError } from '../kit/errors.ts'
-import { Changed, DescribedValue, Description, History } from '../roles/config-server/contract.ts'
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type * as z from 'zod'
+import { AppError, messageOf } from '../kit/errors.ts'
+import { Changed, DescribedValue, Description, History, LiveKeys } from '../roles/config-server/contract.ts'
 import { connect } from './api.ts'
 import { configureClient } from './configuration.ts'
 import { columns } from './ready-table.ts'
@@ -36,51 +39,120 @@ export async function getConfig(
   session.printJson(found)
 }
 
+/** `msvc config keys`: what a service takes while it runs. */
+export async function configKeys(session: Session, service: string): Promise<void> {
+  const api = await connect(session, 'config-server')
+  const found = LiveKeys.parse(await api.call(`/config/${encodeURIComponent(service)}`))
+  const rows = found.keys.map(({ key, takes, help, default: otherwise }) => [
+    key,
+    takes,
+    otherwise === undefined ? '' : JSON.stringify(otherwise),
+    help,
+  ])
+  if (found.takes === 'anything') session.print(`${service} declares no keys, so it takes any`)
+  else if (rows.length === 0) session.print(`${service} takes nothing while it runs`)
+  else session.print(columns([['KEY', 'TAKES', 'DEFAULT', ''], ...rows]))
+  session.printJson(found)
+}
+
+/** Largest value that is read from a file or from stdin, in bytes: the config server's own limit. */
+const MAX_BYTES = 1_048_576
+
+/** Where a value stands: on the command line, on stdin (`-`), in a file. */
+interface ValueSource {
+  readonly value?: string
+  readonly file?: string
+}
+
+/** The value's text. Of one that is read, the line break at its end is none of it. Throws AppError `USAGE`. */
+async function readValue({ io }: Session, { value, file }: ValueSource): Promise<string> {
+  if ((value === undefined) === (file === undefined)) {
+    throw new AppError('USAGE', 'which value? give it, or - to read it from stdin, or --file')
+  }
+  if (value !== undefined && value !== '-') return value
+  const text = file === undefined ? await io.readInput(MAX_BYTES) : await readText(resolve(io.folder, file))
+  return text.replace(/\r?\n$/, '')
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    throw new AppError('USAGE', `the value can't be read: ${messageOf(cause)}`, { cause })
+  }
+}
+
 /** `msvc config set` */
 export async function setConfig(
   session: Session,
   {
     key,
     value,
+    file,
     secret,
+    force,
     ...target
-  }: Target & { readonly key: string; readonly value: string; readonly secret?: boolean },
+  }: Target & ValueSource & { readonly key: string; readonly secret?: boolean; readonly force?: boolean },
 ): Promise<void> {
+  const text = await readValue(session, { ...(value !== undefined && { value }), ...(file !== undefined && { file }) })
   const api = await connect(session, 'config-server')
-  const body = `{"value":${jsonOf(value)}${secret ? ',"secret":true' : ''}}`
+  const body = `{"value":${jsonOf(text)}${secret ? ',"secret":true' : ''}}`
   const changed = Changed.parse(
-    await api.call(await pathOf(session, target, key), { method: 'PUT', body, headers: JSON_TYPE }),
+    await api.call(await pathOf(session, target, key), { method: 'PUT', body, headers: JSON_TYPE, query: { force } }),
   )
   session.print(`${key} is set; ${changed.service}/${changed.environment} is at version ${changed.version}`)
   session.printJson(changed)
 }
 
-/** `msvc config history` */
-export async function configHistory(session: Session, target: Target): Promise<void> {
+/** `msvc config unset` */
+export async function unsetConfig(
+  session: Session,
+  { key, ...target }: Target & { readonly key: string },
+): Promise<void> {
   const api = await connect(session, 'config-server')
-  const { versions } = History.parse(await api.call(`${await pathOf(session, target)}/history`))
+  const changed = Changed.parse(await api.call(await pathOf(session, target, key), { method: 'DELETE' }))
+  session.print(`${key} is no longer set; ${changed.service}/${changed.environment} is at version ${changed.version}`)
+  session.printJson(changed)
+}
+
+/** `msvc config history` */
+export async function configHistory(
+  session: Session,
+  { secrets = false, ...target }: Target & { readonly secrets?: boolean },
+): Promise<void> {
+  const api = await connect(session, 'config-server', { secrets })
+  const { versions } = History.parse(await api.call(`${await pathOf(session, target)}/history?values=true`))
   const rows = versions.map((one) => [
     String(one.version),
     one.changed_at,
     one.changed_by,
     one.action,
-    one.keys.join(', '),
+    one.keys.map((key) => changeOf(key, one.values)).join(', '),
   ])
-  session.print(rows.length === 0 ? 'no versions' : columns([['VERSION', 'TIME', 'BY', 'ACTION', 'KEYS'], ...rows]))
+  session.print(rows.length === 0 ? 'no versions' : columns([['VERSION', 'TIME', 'BY', 'ACTION', 'CHANGED'], ...rows]))
   for (const version of versions) session.printJson(version)
+}
+
+/** A key with the value that it got. @param values undefined: too far back to be told */
+function changeOf(key: string, values: z.output<typeof History>['versions'][number]['values']): string {
+  if (!values) return key
+  const got = Object.hasOwn(values, key) ? values[key] : undefined
+  return got ? `${key}=${JSON.stringify(got.value)}` : `${key} removed`
 }
 
 /** `msvc config rollback` */
 export async function rollBackConfig(
   session: Session,
-  { version, ...target }: Target & { readonly version: string },
+  { version, force, ...target }: Target & { readonly version: string; readonly force?: boolean },
 ): Promise<void> {
   if (!/^[1-9]\d{0,8}$/.test(version)) {
     throw new AppError('USAGE', `a version is a number from msvc config history, and ${version} is not`)
   }
   const api = await connect(session, 'config-server')
   const path = `${await pathOf(session, target)}/rollback`
-  const changed = Changed.parse(await api.call(path, { method: 'POST', body: { version: Number(version) } }))
+  const changed = Changed.parse(
+    await api.call(path, { method: 'POST', body: { version: Number(version) }, query: { force } }),
+  )
   session.print(`version ${version} holds again, as version ${changed.version}`)
   session.printJson(changed)
 }

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { loadConfiguration } from '../kit/config/load.ts'
 import { loadRoles, ROLE_NAMES, UP_ROLE_NAMES } from '../roles/catalog.ts'
+import { LIVE_SETTINGS } from '../roles/live-settings.ts'
 
 const folder = join(import.meta.dirname, '../..')
 const file = 'configs/msvc.yaml'
@@ -20,6 +21,12 @@ describe('configs/msvc.yaml', () => {
 })
 
 describe('the catalog', () => {
+  it('knows what each service takes while it runs', async () => {
+    const roles = await loadRoles()
+    expect(Object.keys(LIVE_SETTINGS)).toEqual([...new Set(roles.map(({ service }) => service))])
+    for (const { service, live } of roles) expect(LIVE_SETTINGS[service]?.shape, service).toEqual(live?.shape ?? {})
+  })
+
   it('lists each role under its own name, with needs that exist', async () => {
     const roles = await loadRoles()
     expect(roles.map(({ name }) => name)).toEqual(ROLE_NAMES)

@@ -130,6 +130,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       clock,
       log,
       signal: life.signal,
+      ...(role.live && { live: role.live }),
     })
     life.defer(() => remoteConfig.close())
     const ctx: RoleContext<unknown> = {

@@ -34,6 +34,8 @@ export interface Role<S extends z.ZodType = z.ZodType> {
   readonly port: number
   /** Its own section of the config, without `port` and `host`, which every role has. All fields have defaults. */
   readonly config: S
+  /** What it takes from the config server while it runs, by key. Default nothing. */
+  readonly live?: z.ZodObject
   /** CLI words of the roles started before it and stopped after it. */
   readonly needs: readonly string[]
   /** What it may do at other roles in token mode, besides what every service may (SERVICE_SCOPES). Default nothing. */

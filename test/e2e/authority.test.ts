@@ -53,6 +53,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'config-server': {
     'GET /config': 'config:read',
     'GET /config/watch': 'config:read',
+    'GET /config/:service': 'config:read',
     'GET /config/:service/:environment': 'config:read',
     'GET /config/:service/:environment/:key': 'config:read',
     'GET /config/:service/:environment/history': 'config:read',

@@ -85,13 +85,34 @@ describe('a platform in token mode, by its data folder alone', () => {
   })
 
   it('keeps values of the environment that runs', async () => {
-    const set = await answer('config', 'set', 'order-service', 'k', '7')
+    const set = await answer('config', 'set', 'shop', 'k', '7')
     expect(set).toMatchObject({ environment: 'production', version: 1 })
-    expect(await answer('config', 'get', 'order-service', 'k')).toMatchObject({ value: 7 })
-    await answer('config', 'set', 'order-service', 'key', 'x', '--secret')
-    expect(await answer('config', 'get', 'order-service', 'key', '--secrets')).toMatchObject({ value: 'x' })
-    expect(await answer('config', 'history', 'order-service')).toMatchObject({ version: 2, changed_by: 'msvc-cli' })
-    expect(await answer('config', 'rollback', 'order-service', '1')).toMatchObject({ version: 3 })
+    expect(await answer('config', 'get', 'shop', 'k')).toMatchObject({ value: 7 })
+    await answer('config', 'set', 'shop', 'key', 'x', '--secret')
+    expect(await answer('config', 'get', 'shop', 'key', '--secrets')).toMatchObject({ value: 'x' })
+    expect(await answer('config', 'history', 'shop')).toMatchObject({
+      version: 2,
+      changed_by: 'msvc-cli',
+      values: { key: { value: '••••', secret: true } },
+    })
+    expect(await answer('config', 'history', 'shop', '--secrets')).toMatchObject({ values: { key: { value: 'x' } } })
+    expect(await answer('config', 'rollback', 'shop', '1')).toMatchObject({ version: 3 })
+    expect(await answer('config', 'unset', 'shop', 'k')).toMatchObject({ version: 4 })
+    writeFileSync(join(folder, 'secret.txt'), 'hunter2\n')
+    await answer('config', 'set', 'shop', 'file', '--file', 'secret.txt', '--secret')
+    expect(await answer('config', 'get', 'shop', 'file', '--secrets')).toMatchObject({ value: 'hunter2' })
+  })
+
+  it.each([
+    ['payment-service', 'limit', 'abc', /limit: expected a number from 0 to 1000000000000, got "abc"/],
+    ['order-service', 'default_price', '{"a":', /default_price: expected a number/],
+    ['order-service', 'pricess', '{"Laptop":9}', /unknown key; did you mean prices\?/],
+  ])('refuses to set what %s would not take', async (service, key, value, why) => {
+    const set = ['config', 'set', service, key, value]
+    expect(await msvc('platform', ...set)).toEqual({ code: 1, out: '', err: expect.stringMatching(why) })
+    await answer(...set, '--force')
+    await answer('config', 'unset', service, key)
+    expect(await answer('config', 'keys', service)).toMatchObject({ service, takes: 'these' })
   })
 
   it('makes a token that is taken, and shows the trace of what was asked with it', async () => {

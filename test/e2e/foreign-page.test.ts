@@ -84,7 +84,7 @@ async function fill(): Promise<string> {
   const { id } = await post('broker', '/broker/subscriptions', { topic: 'secret.plans', group: 'owners' })
   for (let n = 1; n <= 3; n++) await post('broker', '/broker/publish/secret.plans', { n })
   await post('order', '/api/orders', { user_id: 1, product_name: 'Laptop', quantity: 1 })
-  await platform.fetch('config-server', '/config/user-service/production/colour', { method: 'PUT', body: '"blue"' })
+  await platform.fetch('config-server', '/config/shop-service/production/colour', { method: 'PUT', body: '"blue"' })
   return id
 }
 
@@ -102,7 +102,7 @@ async function state(): Promise<object> {
     subscriptions: await get('broker', '/broker/subscriptions'),
     deadLetters: await get('broker', '/broker/dead-letters'),
     configs: await get('config-server', '/config'),
-    colours: await get('config-server', '/config/user-service/production/history'),
+    colours: await get('config-server', '/config/shop-service/production/history'),
     instances: services.flatMap(({ instances }) => instances.map(({ id, health }) => `${id} ${health}`)).sort(),
     forged: await get('log-server', '/logs?service=mallory'),
     forgedTraces: await get('log-server', '/traces?service=mallory'),

@@ -114,7 +114,7 @@ describe('token mode', () => {
       expect(answer.status, action).toBe(403)
     }
     const put = (scopes: readonly string[]) =>
-      ask('config-server', '/config/order-service/production/k', 'config-server', { method: 'PUT', body: '1', scopes })
+      ask('config-server', '/config/shop-service/production/k', 'config-server', { method: 'PUT', body: '1', scopes })
     expect([(await put([])).status, (await put(['config:write'])).status]).toEqual([403, 200])
   })
 
@@ -153,7 +153,7 @@ describe('token mode', () => {
     expect(await forged.json()).toMatchObject({ entries: [{ service: 'shop-service' }], next: null })
 
     for (const service of ['shop-service', 'payment-service', '_default']) {
-      const answer = await ask('config-server', `/config/${service}/production/k`, 'config-server', {
+      const answer = await ask('config-server', `/config/${service}/production/k?force=true`, 'config-server', {
         method: 'PUT',
         body: '1',
         scopes: ['config:write'],

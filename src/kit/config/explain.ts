@@ -70,6 +70,17 @@ function valueAt(value: unknown, path: Path): unknown {
   return here
 }
 
+/** What a schema takes, in the words of `explain`, with its default and its description. */
+export function describeValue(schema: z.ZodType): {
+  readonly takes: string
+  readonly default?: unknown
+  readonly help: string
+} {
+  const form = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })
+  const help = typeof form.description === 'string' ? form.description : ''
+  return { takes: expectation(form), help, ...(form.default !== undefined && { default: form.default }) }
+}
+
 function expectation(form: Form): string {
   if (typeof form.expected === 'string') return form.expected
   if (form.enum) return `one of ${form.enum.join(', ')}`

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
+import * as z from 'zod'
 import { systemClock } from '../../drivers/clock.ts'
 import { AppError } from '../errors.ts'
 import { type EventStream, eventStream } from '../http/event-stream.ts'
@@ -125,6 +126,15 @@ describe('createRemoteConfig', () => {
     expect(remote.getInteger('limit', 0)).toBe(1)
     server.away = false
     await expect.poll(() => remote.getInteger('limit', 0)).toBe(20)
+  })
+
+  it('warns of a value that the service does not take', async () => {
+    const { client } = fakeServer({ limit: 'abc', colour: 'blue' })
+    const warned: string[] = []
+    const log = { ...LOG, warning: (message: string) => void warned.push(message) }
+    const live = z.object({ limit: z.number().default(1) })
+    follow(client, { log, live })
+    await expect.poll(() => warned).toEqual([`the config server's limit is passed over: expected a number, got "abc"`])
   })
 
   it('starts while the server is away', async () => {

@@ -5,6 +5,7 @@ import { Outage } from '../discovery/outage.ts'
 import { parseExact } from '../exact-json.ts'
 import { followEvents } from '../http/event-source.ts'
 import type { Log } from '../telemetry/log.ts'
+import { explain } from './explain.ts'
 import type { RemoteConfig } from './remote.ts'
 
 /** How long values are good without asking again, milliseconds (the seed's 300 s). */
@@ -23,6 +24,8 @@ export interface RemoteConfigOptions {
   readonly log: Log
   /** Ends it as `close` does. */
   readonly signal: AbortSignal
+  /** What the service takes: another value of one of these keys is warned of. */
+  readonly live?: z.ZodObject
   /** Milliseconds after which values are asked for again although no change was told. Default 300 000. */
   readonly cacheMs?: number
 }
@@ -99,7 +102,16 @@ export function createRemoteConfig(options: RemoteConfigOptions): RemoteConfig {
     known = next
     if (!changed) return
     log.info('configuration updated', { keys: Object.keys(next.values) })
+    warnOfOthers(next.values)
     for (const notify of listeners) notify()
+  }
+
+  /** Who set a value by force, or before it was checked, hears that nobody goes by it. */
+  function warnOfOthers(values: Known['values']) {
+    if (!options.live) return
+    for (const { path: at, message } of explain(options.live, values)) {
+      log.warning(`the config server's ${at.join('.')} is passed over: ${message}`)
+    }
   }
 
   const following = followEvents({

@@ -1,10 +1,21 @@
 import type { Kysely } from 'kysely'
 import type { Clock } from '../../drivers/clock.ts'
+import { Slice } from '../../drivers/slice.ts'
 import type { Store } from '../../drivers/store/contract.ts'
+import { didYouMean } from '../../kit/config/nearest.ts'
 import { AppError } from '../../kit/errors.ts'
+import { parseExact } from '../../kit/exact-json.ts'
 import { hideSecrets } from '../../kit/secrets/secret-values.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
-import { type Config, type ConfigTables, countConfigs, readLayers, readVersion, writeVersion } from './config-rows.ts'
+import {
+  type Config,
+  type ConfigTables,
+  countConfigs,
+  readHistory,
+  readLayers,
+  readVersion,
+  writeVersion,
+} from './config-rows.ts'
 import type { ConfigPath } from './contract.ts'
 import {
   changedKeys,
@@ -18,13 +29,18 @@ import {
   type WantedValue,
 } from './documents.ts'
 import { jsonOf } from './kept-json.ts'
+import { type LiveSettings, liveFaults } from './live-rules.ts'
 import type { Sealer } from './sealed-values.ts'
-import { flatJson, type Shown, type ShownValue } from './shown-json.ts'
+import { changedJson, flatJson, type Shown, type ShownValue } from './shown-json.ts'
 
 /** Largest document in bytes, as it is kept. */
 const MAX_BYTES = 1_048_576
 /** Most keys of one configuration. */
 const MAX_KEYS = 1_000
+/** Bytes of earlier versions that are read for their values: some 100 ms. */
+const MAX_HISTORY_BYTES = 8 * 1_048_576
+/** Faults told of at once. */
+const MAX_FAULTS = 5
 /** No configuration ever goes: until somebody allows for more, asking again is in vain. An hour, in seconds. */
 const NONE_GOES_S = 3_600
 
@@ -33,6 +49,8 @@ export interface Author {
   readonly name: string
   /** Whose share a new configuration takes; undefined for a local caller, who may have all. */
   readonly share: string | undefined
+  /** Whether a value that nobody takes is set all the same. */
+  readonly force: boolean
   /** The If-Match header: the change is made only when one of these is the current validator. */
   readonly ifMatch: string | undefined
 }
@@ -49,6 +67,8 @@ export interface ConfigsOptions {
   readonly sealer: Sealer
   readonly clock: Clock
   readonly log: Log
+  /** What services take while they run. */
+  readonly live: LiveSettings
   /** Versions kept of each configuration. */
   readonly keepVersions: number
   /** Configurations there may be. */
@@ -69,6 +89,29 @@ export class Configs {
   /** @param sight which secrets the caller may see the values of */
   async show(path: ConfigPath, sight: Sight): Promise<Shown> {
     return this.#merge(path, await readLayers(this.#options.store.db, path), sight)
+  }
+
+  /** The last versions as JSON, newest first (contract.ts, History). @param sight undefined: without their values */
+  async history(path: ConfigPath, limit: number, sight: Sight | undefined): Promise<readonly string[]> {
+    const { db } = this.#options.store
+    const slice = new Slice()
+    const versions: string[] = []
+    let bytes = 0
+    for (const row of await readHistory(db, path, limit)) {
+      const document = sight && bytes < MAX_HISTORY_BYTES ? await readVersion(db, path, row.version) : undefined
+      const json = JSON.stringify(row)
+      versions.push(
+        document && sight ? `${json.slice(0, -1)},"values":${this.#changed(path, row.keys, document, sight)}}` : json,
+      )
+      bytes += document ? Buffer.byteLength(jsonOf(document)) : 0
+      if (slice.isOver) await slice.next()
+    }
+    return versions
+  }
+
+  #changed(path: ConfigPath, keys: readonly string[], document: Document, sight: Sight): string {
+    const { values } = this.#merge(path, [{ ...path, version: 0, document }], sight)
+    return changedJson(keys, values)
   }
 
   /** Sets one value. A key that is a secret stays one, and what shows that it is one becomes one, unless told otherwise. */
@@ -95,7 +138,9 @@ export class Configs {
     return this.#change(path, 'delete', author, (before) => {
       const after = new Map(before)
       if (!after.delete(key))
-        throw new AppError('NOT_FOUND', 'Key not found', { detail: `${nameOf(path)} has no ${key}` })
+        throw new AppError('NOT_FOUND', 'Key not found', {
+          detail: `${nameOf(path)} has no ${key}${didYouMean(key, [...after.keys()])}`,
+        })
       return after
     })
   }
@@ -121,7 +166,7 @@ export class Configs {
   async #change(
     path: ConfigPath,
     action: 'put' | 'delete' | 'rollback',
-    { name, share, ifMatch }: Author,
+    { name, share, force, ifMatch }: Author,
     edit: (before: Document, trx: Kysely<ConfigTables>) => Document | Promise<Document>,
   ): Promise<number> {
     const { store, clock, keepVersions } = this.#options
@@ -134,6 +179,7 @@ export class Configs {
       const keys = changedKeys(before, document)
       const version = (own?.version ?? 0) + (keys.length > 0 ? 1 : 0)
       if (keys.length === 0) return { ...path, version, keys }
+      if (!force) this.#checkLive(path, keys, document)
       if (!own) await this.#checkRoom(trx, share)
       checkSize(document, before)
       const changedAt = new Date(clock.now()).toISOString()
@@ -150,6 +196,21 @@ export class Configs {
     if ((await countConfigs(trx)) >= maxConfigs) throw tooMany(`There are ${maxConfigs} (config-server.max_configs)`)
     if (share === undefined || (await countConfigs(trx, share)) < maxPerCaller) return
     throw tooMany(`Of these, ${maxPerCaller} were made by one caller (config-server.caller_share)`)
+  }
+
+  /** Throws AppError `INVALID_REQUEST` where a value would be taken by nobody. */
+  #checkLive(path: ConfigPath, keys: readonly string[], document: Document): void {
+    const faults = keys.flatMap((key) => {
+      const kept = document.get(key)
+      const text = kept && ('sealed' in kept ? this.#open(path, key, kept.sealed) : kept.text)
+      if (kept === undefined || text === undefined) return []
+      const found = liveFaults(this.#options.live, path.service, key, parseExact(text))
+      return 'sealed' in kept ? found.map(() => `${path.service} ${key}: its value does not fit`) : found
+    })
+    if (faults.length === 0) return
+    throw new AppError('INVALID_REQUEST', 'Nobody would take that', {
+      detail: `${faults.slice(0, MAX_FAULTS).join('; ')}. To set it all the same: ?force=true, or msvc config with --force`,
+    })
   }
 
   #requireMatch(ifMatch: string, path: ConfigPath, layers: readonly Config[]): void {

@@ -39,6 +39,22 @@ export const DescribedValue = z.object({
 /** Answer of GET /config/:service/:environment?describe=true. `version` is the one of this configuration itself, 0 when it has none. */
 export const Description = ConfigPath.extend({ version: z.int(), values: z.record(z.string(), DescribedValue) })
 
+/** Answer of GET /config/:service: what a service takes while it runs. One that declares nothing takes anything. */
+export const LiveKeys = z.object({
+  service: z.string(),
+  takes: z.enum(['these', 'anything']),
+  keys: z.array(
+    z.object({
+      key: z.string(),
+      /** In words, such as `a number from 0 to 1000000`. */
+      takes: z.string(),
+      /** What holds where neither the config server nor the service's configuration says anything. */
+      default: z.unknown().optional(),
+      help: z.string(),
+    }),
+  ),
+})
+
 /** Answer of every change. */
 export const Changed = ConfigPath.extend({ version: z.int() })
 /** Answer of GET /config. */
@@ -52,6 +68,8 @@ export const History = z.object({
       action: z.enum(['put', 'delete', 'rollback']),
       /** Keys that changed with it. */
       keys: z.array(z.string()),
+      /** With `?values=true`: the values that these keys got; those that it removed, and those of versions far back, are missing. */
+      values: z.record(z.string(), FlaggedValue.required()).optional(),
       changed_at: z.string(),
       changed_by: z.string(),
     }),

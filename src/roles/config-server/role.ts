@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { defineRole } from '../../kit/role.ts'
+import { LIVE_SETTINGS } from '../live-settings.ts'
 import { type ConfigTables, configMigrations } from './config-rows.ts'
 import { Configs } from './configs.ts'
 import { configRoutes } from './routes.ts'
@@ -30,10 +31,11 @@ export const configServer = defineRole({
       sealer,
       clock,
       log,
+      live: LIVE_SETTINGS,
       keepVersions: config.keep_versions,
       maxConfigs: config.max_configs,
       maxPerCaller: Math.max(1, Math.floor(config.max_configs * config.caller_share)),
     })
-    return { app: configRoutes({ configs, store, authority, service, waits, log }) }
+    return { app: configRoutes({ configs, store, authority, service, live: LIVE_SETTINGS, waits, log }) }
   },
 })

@@ -15,7 +15,7 @@ import { findBearerToken } from '../../kit/middleware/auth.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
-import { type ConfigTables, listConfigs, readHistory } from './config-rows.ts'
+import { type ConfigTables, listConfigs } from './config-rows.ts'
 import type { Author, Configs } from './configs.ts'
 import {
   Changed,
@@ -25,11 +25,13 @@ import {
   DescribedValue,
   Description,
   History,
+  LiveKeys,
   Rollback,
   ValuePath,
   Values,
 } from './contract.ts'
 import { etagOf, matches, nameOf, type Sight, wantedDocument, wantedValue } from './documents.ts'
+import { type LiveSettings, liveKeys } from './live-rules.ts'
 import { describedJson, flatJson, shownJson } from './shown-json.ts'
 import { WatchStream } from './watch-stream.ts'
 
@@ -38,6 +40,8 @@ export interface ConfigRoutesOptions {
   readonly configs: Configs
   readonly store: Pick<Store<ConfigTables>, 'db'>
   readonly authority: Pick<Authority, 'mode' | 'verify'>
+  /** What services take while they run. */
+  readonly live: LiveSettings
   /** This service's name: the audience of tokens. */
   readonly service: string
   /** The watchers, counted. */
@@ -47,6 +51,8 @@ export interface ConfigRoutesOptions {
 }
 
 const INVALID = 'Invalid service, environment or key'
+/** Whether a value that nobody takes is set all the same. */
+const ChangeQuery = z.object({ force: z.stringbool().optional() })
 const ShowQuery = z.object({ describe: z.stringbool().optional() })
 const ListQuery = z.object({
   limit: Limit,
@@ -58,7 +64,7 @@ const ListQuery = z.object({
     .transform(([service, environment]) => ({ service, environment }))
     .optional(),
 })
-const HistoryQuery = z.object({ limit: Limit })
+const HistoryQuery = z.object({ limit: Limit, values: z.stringbool().optional() })
 const WatchQuery = ConfigPath.partial()
 const READ =
   'Values of a service in an environment, those for all (_default) merged in; secrets only with config:secrets'
@@ -69,6 +75,7 @@ export function configRoutes({
   store,
   authority,
   service: audience,
+  live,
   waits,
   log,
 }: ConfigRoutesOptions): Hono<AppEnv> {
@@ -105,6 +112,21 @@ export function configRoutes({
     },
   )
   app.get(
+    '/config/:service',
+    route({
+      summary: 'What a service takes while it runs',
+      scope: 'config:read',
+      params: ConfigPath.pick({ service: true }),
+      invalid: INVALID,
+      responses: { 200: LiveKeys },
+    }),
+    (c) => {
+      const { service } = c.req.valid('param')
+      wantOpen(service)
+      return c.json(liveKeys(live, service))
+    },
+  )
+  app.get(
     '/config/:service/:environment',
     route({
       summary: READ,
@@ -131,20 +153,21 @@ export function configRoutes({
       summary: 'Set all values; secrets not named are kept',
       scope: 'config:write',
       params: ConfigPath,
+      query: ChangeQuery,
       takes: { 'application/json': z.record(z.string(), z.unknown()) },
       invalid: INVALID,
       responses: { 200: Changed, 412: 'Changed since' },
     }),
     async (c) => {
       const path = c.req.valid('param')
-      const author = authorOf(c)
+      const author = authorOf(c, c.req.valid('query'))
       return answerChange(c, path, await configs.replace(path, wantedDocument(await readText(c)), author))
     },
   )
   app.get(
     '/config/:service/:environment/history',
     route({
-      summary: 'Versions, newest first',
+      summary: 'Versions, newest first; with values=true also the values that changed',
       scope: 'config:read',
       params: ConfigPath,
       query: HistoryQuery,
@@ -155,7 +178,12 @@ export function configRoutes({
       const path = c.req.valid('param')
       wantOpen(path.service)
       const none: z.input<typeof History> = { versions: [] }
-      return answerInParts(c, jsonInParts(none, await readHistory(store.db, path, c.req.valid('query').limit)))
+      const { limit, values } = c.req.valid('query')
+      const versions = await configs.history(path, limit, values ? await sightOf(c, path.service) : undefined)
+      return answerInParts(
+        c,
+        jsonInParts(none, versions, (version) => [version]),
+      )
     },
   )
   app.post(
@@ -164,13 +192,15 @@ export function configRoutes({
       summary: 'Make an earlier version hold again',
       scope: 'config:write',
       params: ConfigPath,
+      query: ChangeQuery,
       body: Rollback,
       invalid: 'Invalid rollback',
       responses: { 200: Changed, 404: 'Not kept' },
     }),
     async (c) => {
       const path = c.req.valid('param')
-      return answerChange(c, path, await configs.rollback(path, c.req.valid('json').version, authorOf(c)))
+      const author = authorOf(c, c.req.valid('query'))
+      return answerChange(c, path, await configs.rollback(path, c.req.valid('json').version, author))
     },
   )
   app.get(
@@ -201,6 +231,7 @@ export function configRoutes({
       summary: 'Set one value: any JSON, or {"value": …, "secret": true}',
       scope: 'config:write',
       params: ValuePath,
+      query: ChangeQuery,
       takes: {
         'application/json': z.union([z.object({ value: z.unknown(), secret: z.boolean().optional() }), z.unknown()]),
       },
@@ -209,7 +240,7 @@ export function configRoutes({
     }),
     async (c) => {
       const { key, ...path } = c.req.valid('param')
-      const author = authorOf(c)
+      const author = authorOf(c, c.req.valid('query'))
       return answerChange(c, path, await configs.set(path, key, wantedValue(await readText(c)), author))
     },
   )
@@ -247,12 +278,13 @@ export function configRoutes({
 }
 
 /** Who makes a change. */
-function authorOf(c: Context<AppEnv>): Author {
+function authorOf(c: Context<AppEnv>, { force = false }: z.output<typeof ChangeQuery> = {}): Author {
   const asker = currentScope()?.asker
   const identity = identityOf(asker)
   return {
     name: identity?.subject ?? asker?.is ?? 'local',
     share: identity && callerKey(identity, ''),
+    force,
     ifMatch: c.req.header('if-match'),
   }
 }

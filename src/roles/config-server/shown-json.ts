@@ -31,6 +31,16 @@ export function shownJson({ text, secret, from }: ShownValue): string {
   return `{"value":${text ?? JSON.stringify(MASK)},"secret":${secret},"from":${JSON.stringify(from)}}`
 }
 
+/** What a version made of the keys that changed with it: `{"key":{"value":…,"secret":…}}`, those that it removed left out. */
+export function changedJson(keys: readonly string[], values: ReadonlyMap<string, ShownValue>): string {
+  return objectJson(
+    keys.map((key) => {
+      const shown = values.get(key)
+      return [key, shown && `{"value":${shown.text ?? JSON.stringify(MASK)},"secret":${shown.secret}}`]
+    }),
+  )
+}
+
 /** Members that have a text, by name. */
 function objectJson(members: readonly (readonly [string, string | undefined])[]): string {
   const present = members.filter(([, text]) => text !== undefined).sort(([one], [other]) => (one < other ? -1 : 1))

@@ -6,7 +6,7 @@ import { type OrderTables, orderMigrations } from './order-tables.ts'
 import { createOrders } from './orders.ts'
 import { createPaymentResults } from './payment-results.ts'
 import { createPlacing } from './placing.ts'
-import { createPrices, PriceList } from './prices.ts'
+import { createPrices, LivePrices, PriceList } from './prices.ts'
 import { orderRoutes } from './routes.ts'
 
 /**
@@ -19,6 +19,7 @@ export const order = defineRole({
   summary: 'orders: publishes order.created, takes payment.processed',
   port: 8002,
   config: PriceList.strict(),
+  live: LivePrices,
   needs: ['registry', 'broker', 'user'],
   calls: () => ['users:read'],
   async start({ config, service, clock, log, messaging, remoteConfig, client, store: open }) {

@@ -1,9 +1,8 @@
-import * as z from 'zod'
-import { Amount, toCents } from '../../kit/money.ts'
 import { defineRole } from '../../kit/role.ts'
 import { ORDER_CANCELLED, ORDER_CREATED, ORDER_REFUNDING } from '../order/contract.ts'
 import { createCancellations } from './cancellations.ts'
 import { PAYMENT_SERVICE } from './contract.ts'
+import { createLimit, PaymentLimit } from './limit.ts'
 import { type PaymentTables, paymentMigrations } from './payment-tables.ts'
 import { createPayments } from './payments.ts'
 import { paymentRoutes } from './routes.ts'
@@ -17,9 +16,8 @@ export const payment = defineRole({
   service: PAYMENT_SERVICE,
   summary: 'charges each order once, publishes payment.processed',
   port: 8003,
-  config: z.strictObject({
-    limit: Amount.default(10_000).describe('largest amount that is charged; the payment of a dearer order fails'),
-  }),
+  config: PaymentLimit.strict(),
+  live: PaymentLimit,
   needs: ['registry', 'broker'],
   async start({ config, service, clock, log, messaging, remoteConfig, store: open }) {
     const store = await open<PaymentTables>(paymentMigrations)
@@ -31,7 +29,7 @@ export const payment = defineRole({
       cancellations,
       clock,
       log,
-      limitCents: () => toCents(remoteConfig.getNumber('limit', config.limit)),
+      limitCents: createLimit(config, remoteConfig),
     })
     messaging.consume({ topic: ORDER_CREATED, group: service, handle: payments.orderCreated })
     messaging.consume({ topic: ORDER_CANCELLED, group: service, handle: cancellations.orderCancelled })

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Hono } from 'hono'
+import * as z from 'zod'
 import { systemClock } from '../../../drivers/clock.ts'
 import { openStore } from '../../../drivers/store/open.ts'
 import type { AuthMode } from '../../../kit/auth/authority.ts'
@@ -24,6 +25,16 @@ export const closing: (() => unknown)[] = []
 /** Ends all that a test ran. */
 export async function closeAll(): Promise<void> {
   for (let close = closing.pop(); close; close = closing.pop()) await close()
+}
+
+/** What the services of these tests take while they run: `till` some keys, `idle` none. */
+const LIVE = {
+  till: z.object({
+    limit: z.number().min(0).max(1_000).default(10).describe('most that is charged'),
+    prices: z.record(z.string(), z.number()).default({}),
+    pin: z.string().optional(),
+  }),
+  idle: z.object({}),
 }
 
 /** The configuration that most of the tests are about. */
@@ -62,7 +73,16 @@ export async function run({
   closing.push(() => stopping.abort())
   const clock = { ...systemClock, now: () => 1_700_000_000_000 }
   const sealer = createSealer(randomBytes(32))
-  const configs = new Configs({ store, sealer, clock, log: silentLog, keepVersions, maxConfigs, maxPerCaller })
+  const configs = new Configs({
+    store,
+    sealer,
+    live: LIVE,
+    clock,
+    log: silentLog,
+    keepVersions,
+    maxConfigs,
+    maxPerCaller,
+  })
   let reads = 0
   const counted = {
     get db() {
@@ -79,6 +99,7 @@ export async function run({
       store: counted,
       authority: { mode, verify },
       service: 'config-server',
+      live: LIVE,
       waits: testWaits(stopping.signal),
       log: silentLog,
     }),

@@ -12,11 +12,17 @@ export const user = defineRole({
   summary: 'users',
   port: 8001,
   config: z.strictObject({
-    demo_users: z.boolean().default(true).describe('a fresh database begins with john_doe (1) and jane_smith (2)'),
+    demo_users: z
+      .boolean()
+      .optional()
+      .describe(
+        'whether a fresh database begins with john_doe (1) and jane_smith (2); default: in every environment but production',
+      ),
   }),
   needs: ['registry'],
-  async start({ config, clock, store }) {
-    const migrations = userMigrations(config.demo_users, new Date(clock.now()).toISOString())
+  async start({ config, environment, clock, store }) {
+    const demoUsers = config.demo_users ?? environment !== 'production'
+    const migrations = userMigrations(demoUsers, new Date(clock.now()).toISOString())
     return { app: userRoutes(createUsers(await store<UserTables>(migrations), clock)) }
   },
 })

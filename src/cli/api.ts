@@ -23,7 +23,8 @@ const SECRETS: Scope = 'config:secrets'
 
 /** One role over HTTP. */
 export interface Api {
-  readonly url: string
+  /** Its address in words: that of the configuration may not be where it ran before. */
+  readonly place: string
   /** Sends one request, and gives the JSON of the answer (undefined for 204). Throws AppError `UNREACHABLE` (also when its signal fires), `UPSTREAM_FAILED`, `RATE_LIMITED`. */
   call(path: string, options?: FetchOptions<'json'>): Promise<unknown>
   /** Opens a stream of server-sent events. Throws as `call` does for a refused one. @param method POST for a stream that takes what it shows. Default GET */
@@ -46,6 +47,13 @@ export function locate(name: string, { settings, sections, roles, running }: Rea
   return found ?? (section ? addressOf(section) : 'http://127.0.0.1')
 }
 
+/** An address in words: where nothing runs on the data folder, it is only the one that the configuration names. */
+function placeOf(name: string, url: string, { settings, roles, running }: Reached): string {
+  const service = roles.find((role) => role.name === name)?.service ?? name
+  if (running.length > 0 || settings.services[service] !== undefined) return url
+  return `${url}, which is only where the configuration has it: no platform runs on ${settings.data}`
+}
+
 /**
  * Connects to a role by its CLI word. Nothing is sent yet. In token mode every request carries a token of its own making.
  * @param options `secrets`: with the right to see secret values, which takes a token in local mode too
@@ -54,6 +62,7 @@ export async function connect(session: Session, name: string, { secrets = false 
   const reached = await configureClient(session)
   const { settings, roles } = reached
   const url = locate(name, reached)
+  const place = placeOf(name, url, reached)
   const service = roles.find((role) => role.name === name)?.service ?? name
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
   const agent = { 'user-agent': `msvc-cli (${session.io.pid})` }
@@ -65,7 +74,7 @@ export async function connect(session: Session, name: string, { secrets = false 
     return { authorization: `Bearer ${token}` }
   }
   return {
-    url,
+    place,
     async call(path, options = {}) {
       const headers = { ...agent, ...(await authorization()), ...Object.fromEntries(new Headers(options.headers)) }
       try {
@@ -78,7 +87,7 @@ export async function connect(session: Session, name: string, { secrets = false 
           headers,
         })
       } catch (fault) {
-        throw explain(fault, name, url)
+        throw explain(fault, name, place)
       }
     },
     async open(path, headers, signal, method = 'GET') {
@@ -90,7 +99,7 @@ export async function connect(session: Session, name: string, { secrets = false 
       })
       if (answer.ok) return answer
       const data = jsonOrText(await answer.text().catch(() => ''))
-      throw explain({ status: answer.status, data }, name, url)
+      throw explain({ status: answer.status, data }, name, place)
     },
   }
 }
@@ -105,9 +114,9 @@ function jsonOrText(text: string): unknown {
 }
 
 /** A failed call in a sentence that says what to do. */
-export function explain(fault: unknown, name: string, url: string): AppError {
+export function explain(fault: unknown, name: string, place: string): AppError {
   const { status, data } = isRecord(fault) ? fault : {}
-  if (status === 401) return new AppError('UPSTREAM_FAILED', strangerText(name, url), { cause: fault })
+  if (status === 401) return new AppError('UPSTREAM_FAILED', strangerText(name, place), { cause: fault })
   if (fault instanceof AppError) return fault
   if (typeof status === 'number') {
     const code = status === 429 ? 'RATE_LIMITED' : 'UPSTREAM_FAILED'
@@ -115,14 +124,20 @@ export function explain(fault: unknown, name: string, url: string): AppError {
   }
   const timedOut = fault instanceof Error && /timeout/i.test(`${fault.name} ${fault.message}`)
   if (timedOut)
-    return new AppError('UNREACHABLE', `${name} at ${url} gave no answer in ${TIMEOUT_MS / 1_000} s`, { cause: fault })
-  return new AppError('UNREACHABLE', `${name} isn't running at ${url}; start it with msvc up, or msvc serve ${name}`, {
-    cause: fault,
-  })
+    return new AppError('UNREACHABLE', `${name} at ${place} gave no answer in ${TIMEOUT_MS / 1_000} s`, {
+      cause: fault,
+    })
+  return new AppError(
+    'UNREACHABLE',
+    `${name} isn't running at ${place}; start it with msvc up, or msvc serve ${name}`,
+    {
+      cause: fault,
+    },
+  )
 }
 
-function strangerText(name: string, url: string): string {
-  return `${name} at ${url} wants a token of its own platform: name that platform's data folder with --data, and run msvc as its user`
+function strangerText(name: string, place: string): string {
+  return `${name} at ${place} wants a token of its own platform: name that platform's data folder with --data, and run msvc as its user`
 }
 
 function problemText(status: number, data: unknown): string {

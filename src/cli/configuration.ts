@@ -18,6 +18,8 @@ export interface ConfigureOptions {
   /** CLI words of the roles to run on this machine; default: those of `msvc up`. */
   readonly together?: readonly string[]
   readonly flags?: readonly Override[]
+  /** Whether roles are going to run: what speaks of a role that is served concerns nobody else. Default true. */
+  readonly runs?: boolean
 }
 
 /** Loads all roles and the configuration, `--data` and `--config` heeded. Throws AppError `CONFIG_INVALID` with every fault. */
@@ -31,7 +33,8 @@ export async function configure({ io, options }: Session, wanted: ConfigureOptio
   const configuration = loadConfiguration({
     roles,
     together: wanted.together ?? UP_ROLE_NAMES,
-    environment: io.environment,
+    environment:
+      wanted.runs === false ? { ...io.environment, PORT: undefined, SERVICE_NAME: undefined } : io.environment,
     folder: io.folder,
     flags: [...data, ...(wanted.flags ?? [])],
     ...(options.config !== undefined && { file: options.config }),
@@ -52,7 +55,10 @@ export interface Reached extends Configured {
  * Throws AppError `CONFIG_INVALID`, also for a data folder that can't be read; `USAGE` for a `--data` that there isn't.
  */
 export async function configureClient(session: Session): Promise<Reached> {
-  const [configured, { readRunStates }] = await Promise.all([configure(session), import('./run-state.ts')])
+  const [configured, { readRunStates }] = await Promise.all([
+    configure(session, { runs: false }),
+    import('./run-state.ts'),
+  ])
   const { settings } = configured
   if (session.options.data !== undefined) requireDataFolder(settings.data)
   const running = await readRunStates(settings.data)

@@ -41,11 +41,11 @@ export async function follow({ io, messages }: Session, api: Api, options: Follo
     },
     onLost(cause) {
       if (!wasOpen) giveUp.abort()
-      else if (!lost) messages.warn(`${role} at ${api.url} is gone; waiting for it to come back`)
+      else if (!lost) messages.warn(`${role} at ${api.place} is gone; waiting for it to come back`)
       lost = cause ?? true
     },
   })
-  if (!wasOpen && giveUp.signal.aborted) throw explain(lost, role, api.url)
+  if (!wasOpen && giveUp.signal.aborted) throw explain(lost, role, api.place)
 }
 
 /** The JSON of an event, its numbers to the letter, or a fault that names the role: a stream of ours holds nothing else. */

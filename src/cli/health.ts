@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import type { OpenSession, Session } from './session.ts'
+import type { Reached } from './configuration.ts'
+import type { OpenSession } from './session.ts'
 
 const TIMEOUT_MS = 3_000
 
@@ -28,13 +29,15 @@ export function addHealth(program: Command, open: OpenSession): void {
     .action(async (_flags: object, command: Command) => {
       const session = open(command)
       const [{ AppError }, { columns }] = await Promise.all([import('../kit/errors.ts'), import('./ready-table.ts')])
-      const verdicts = await Promise.all((await placesOf(session)).map((place) => ask(place)))
+      const { configureClient } = await import('./configuration.ts')
+      const reached = await configureClient(session)
+      const verdicts = await Promise.all((await placesOf(reached)).map((place) => ask(place)))
       const rows = verdicts.map(({ role, service, url, status, why }) => [role, service, url, status, why])
       session.print(columns([['ROLE', 'SERVICE', 'ADDRESS', 'STATUS', ''], ...rows]))
       for (const verdict of verdicts) session.printJson(verdict)
       const ill = verdicts.filter(({ status }) => status !== 'healthy').length
       if (verdicts.every(({ status }) => status === 'not running'))
-        throw new AppError('UNAVAILABLE', 'nothing runs here; start it with msvc up')
+        throw new AppError('UNAVAILABLE', nothingRuns(reached))
       if (ill > 0) throw new AppError('UNAVAILABLE', `${ill} of ${verdicts.length} roles are not healthy`)
     })
 }
@@ -42,17 +45,17 @@ export function addHealth(program: Command, open: OpenSession): void {
 type Place = Pick<Verdict, 'role' | 'service' | 'url'>
 
 /** The units of the running platform, or, when none runs on this data folder, where the configuration expects the roles. */
-async function placesOf(session: Session): Promise<readonly Place[]> {
-  const [{ configureClient }, { locate }, { readRunState }] = await Promise.all([
-    import('./configuration.ts'),
-    import('./api.ts'),
-    import('./run-state.ts'),
-  ])
-  const reached = await configureClient(session)
+async function placesOf(reached: Reached): Promise<readonly Place[]> {
+  const [{ locate }, { readRunState }] = await Promise.all([import('./api.ts'), import('./run-state.ts')])
   const up = await readRunState(reached.settings.data)
   if (up) return up.roles.map(({ unit, service, url }) => ({ role: unit, service, url }))
   const roles = reached.roles.filter((role) => role.inUp !== false)
   return roles.map(({ name, service }) => ({ role: name, service, url: locate(name, reached) }))
+}
+
+function nothingRuns({ settings, running }: Reached): string {
+  if (running.length > 0) return 'nothing runs here; start it with msvc up'
+  return `no platform runs on ${settings.data}, and nothing at the addresses of the configuration; start it with msvc up`
 }
 
 async function ask(place: Place): Promise<Verdict> {

@@ -5,6 +5,7 @@ import { connect } from './api.ts'
 import { follow, parseEvent } from './follow.ts'
 import type { LogsFlags } from './logs.ts'
 import { formatLogLine } from './render/log-line.ts'
+import { visibleText } from './render/visible-text.ts'
 import type { Session } from './session.ts'
 
 /** Most entries asked for in one run. */
@@ -38,6 +39,7 @@ export async function printLogs(session: Session, flags: LogsFlags): Promise<voi
     after = page.next
   } while (after !== null && newestFirst.length < limit)
   for (const entry of newestFirst.toReversed()) show(entry)
+  if (flags.trace !== undefined && newestFirst.length === 0) session.messages.warn(noEntry(flags.trace))
   if (!flags.follow) return
   const last = newestFirst[0]?.id
   await follow(session, api, {
@@ -46,6 +48,11 @@ export async function printLogs(session: Session, flags: LogsFlags): Promise<voi
     onData: (data) => show(EntrySchema.parse(parseEvent(data, 'log-server'))),
     ...(last !== undefined && { after: last }),
   })
+}
+
+function noEntry(trace: string): string {
+  const doubt = /^[0-9a-f]{32}$/i.test(trace) ? '' : '; trace ids have 32 hexadecimal digits, as a rule'
+  return `no entry is of the trace ${visibleText(trace.slice(0, 60))}${doubt}`
 }
 
 function readLimit(text: string): number {

@@ -25,7 +25,7 @@ const GATEWAY = 'api-gateway'
 
 /** Who the first request is made as, and what the token for it may do. */
 const SUBJECT = 'ann'
-const SCOPES = ['users:read', 'users:write', 'orders:read', 'orders:write', 'payments:read']
+const SCOPES = ['users:read', 'users:write', 'orders:read', 'orders:write']
 
 /** `msvc up`: starts the platform, says where everything is, and keeps it running until the signal fires. */
 export async function runPlatform(session: Session, flags: UpFlags): Promise<void> {

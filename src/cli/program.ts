@@ -1,4 +1,6 @@
 import { Command } from 'commander'
+import { didYouMean } from '../kit/config/nearest.ts'
+import { AppError } from '../kit/errors.ts'
 import { hideInText } from '../kit/secrets/secret-text.ts'
 import { addCheck } from './check.ts'
 import { addCompletion } from './completion.ts'
@@ -51,6 +53,31 @@ async function rolesWanted(args: readonly string[]): Promise<string> {
   return describeRoles()
 }
 
+/** `msvc help [command...]`. */
+function addHelp(program: Command): void {
+  program
+    .command('help')
+    .summary('print help for a command')
+    .description('Prints help for a command.')
+    .argument('[command...]', 'such as up, or config set')
+    .action((words: readonly string[]) => {
+      let command = program
+      for (const word of words) {
+        const inner = command.commands.find((one) => one.name() === word)
+        if (!inner) {
+          const known = command.commands.map((one) => one.name())
+          if (known.length === 0) break
+          throw new AppError(
+            'USAGE',
+            `there is no command ${word}${didYouMean(word, known)}; see ${command.name()} --help`,
+          )
+        }
+        command = inner
+      }
+      command.help()
+    })
+}
+
 /** Narrowest column in which help still wraps, characters: beside the longest command of ours, 80 columns leave 36. */
 const MIN_HELP_COLUMN = 20
 
@@ -60,7 +87,7 @@ function createProgram(io: Io, roles: string): Command {
     .description('Runs any role of a microservices platform, or all of them.')
     .version(VERSION, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
-    .helpCommand('help [command]', 'print help for a command')
+    .helpCommand(false)
     .option('--config <file>', 'YAML file with settings (default: built in, see configs/msvc.yaml)')
     .option('--data <folder>', 'folder for databases, messages and keys (default: .msvc)')
     .option('--json', 'one JSON document, or one a line, on stdout and nothing else')
@@ -79,6 +106,7 @@ function createProgram(io: Io, roles: string): Command {
     })
   const open = sessions(io)
   for (const add of COMMANDS) add(program, open, roles)
+  addHelp(program)
   return program
 }
 

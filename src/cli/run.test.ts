@@ -51,6 +51,10 @@ describe('the command line', () => {
     [[], /^Usage: msvc/],
     [['bogus'], /unknown command 'bogus'/],
     [['upp'], /Did you mean up\?/],
+    [['help', 'nope'], /^error: there is no command nope; see msvc --help\n$/],
+    [['help', 'config', 'sett'], /there is no command sett; did you mean set\?; see config --help/],
+    [['config', 'set', 'a', 'b'], /which value\? give it, or - to read it from stdin, or --file/],
+    [['config', 'set', 'a', 'b', '--file', 'none'], /the value can't be read: ENOENT/],
     [['serve'], /missing required argument 'role'/],
     [['serve', 'gatway'], /there is no role gatway; did you mean gateway\? \(roles: registry, /],
     [['serve', 'user', '--port', 'x'], /^error: --port: expected a whole number from 0 to 65535, got "x"\n$/],
@@ -131,15 +135,41 @@ describe('the command line', () => {
     expect(existsSync(join(folder, 'typo'))).toBe(false)
   })
 
+  it('says that nothing runs on a data folder, rather than that it is not at an address by default', async () => {
+    const stopped = join(folder, '.msvc')
+    // port 9 (discard) in place of the defaults: on this machine a platform may run
+    writeFileSync(join(folder, 'ports.yaml'), 'broker: { port: 9 }\n')
+    const { code, err } = await msvc(['publish', 'a', '1', '--config', 'ports.yaml'])
+    expect(code).toBe(1)
+    expect(err).toContain(`which is only where the configuration has it: no platform runs on ${stopped}; start it`)
+  })
+
+  it.each([{ PORT: 'abc' }, { SERVICE_NAME: '!' }])('asks %j of roles that are to run alone', async (environment) => {
+    expect((await msvc(['token', '--subject', 'ann'], { environment })).code).toBe(0)
+    expect((await msvc(['check'], { environment })).code).toBe(2)
+  })
+
+  it('doubts scopes and audiences that are none of the platform’s, and makes the token all the same', async () => {
+    const wanted = ['--scope', 'users:raed,shop:read', '--audience', 'brokr']
+    const { code, out, err } = await msvc(['token', '--subject', 'ann', ...wanted])
+    expect({ code, out }).toEqual({ code: 0, out: expect.stringMatching(/^eyJ/) })
+    expect(err.split('\n')).toEqual([
+      "warning: users:raed is no scope of the platform's own; did you mean users:read?",
+      "warning: shop:read is no scope of the platform's own",
+      "warning: brokr is no service of the platform's own; did you mean broker?",
+      '',
+    ])
+  })
+
   it('gives a token alone on stdout, and the same in JSON', async () => {
     const { code, out, err } = await msvc([
       'token',
       '--subject',
       'alice',
       '--scope',
-      'a:b,c',
+      'orders:read,users:read',
       '--scope',
-      'd',
+      'docs:read',
       '--data',
       'keys',
     ])
@@ -148,7 +178,7 @@ describe('the command line', () => {
     expect(JSON.parse(Buffer.from(claims, 'base64url').toString())).toMatchObject({
       sub: 'alice',
       aud: 'api-gateway',
-      scope: 'a:b c d',
+      scope: 'orders:read users:read docs:read',
     })
     const json = await msvc(['--json', 'token', '--subject', 'alice', '--data', 'keys'])
     expect(JSON.parse(json.out)).toMatchObject({ subject: 'alice', audience: 'api-gateway', expires_in: 3_600 })

@@ -54,10 +54,24 @@ export function addToken(program: Command, open: OpenSession): void {
       const request = await requestOf(flags, reached)
       const { subject, audience, scopes, ttlSeconds } = request
       requireDataFolder(settings.data)
+      for (const doubt of await doubtsOf(request, reached)) session.messages.warn(doubt)
       const token = await authority.mint(request)
       session.print(token)
       session.printJson({ token, subject, audience, scopes, expires_in: ttlSeconds })
     })
+}
+
+/** What may be a typing error: a scope or an audience of that name can be somebody's own, so that the token is made all the same. */
+async function doubtsOf({ scopes, audience }: TokenRequest, reached: Reached): Promise<readonly string[]> {
+  const [{ SCOPES }, { didYouMean }, { visibleText }] = await Promise.all([
+    import('../kit/auth/scopes.ts'),
+    import('../kit/config/nearest.ts'),
+    import('./render/visible-text.ts'),
+  ])
+  const services = platformServices(reached)
+  const doubt = (what: string, known: readonly string[]) => (name: string) =>
+    known.includes(name) ? [] : [`${visibleText(name)} is no ${what} of the platform's own${didYouMean(name, known)}`]
+  return [...scopes.flatMap(doubt('scope', SCOPES)), ...[audience].flat().flatMap(doubt('service', services))]
 }
 
 /** What the flags ask for. Throws AppError `USAGE`. */

@@ -84,6 +84,22 @@ describe('a platform in token mode, by its data folder alone', () => {
     expect(await msvc('platform', ...args)).toEqual({ code: 1, out: '', err: expect.stringMatching(why) })
   })
 
+  it('says that a trace has no entries, and doubts an id that is none', async () => {
+    expect(await msvc('platform', 'logs', '--trace', 'zz')).toEqual({
+      code: 0,
+      out: '',
+      err: 'warning: no entry is of the trace zz; trace ids have 32 hexadecimal digits, as a rule\n',
+    })
+  })
+
+  it('begins with no users to try things with in production', async () => {
+    const { token } = JSON.parse((await msvc('platform', 'token', '--subject', 'ann', '--scope', 'users:read')).out)
+    const users = await fetch(new URL('/gateway/api/users', urls.get('gateway')), {
+      headers: { authorization: `Bearer ${token}` },
+    })
+    expect([users.status, await users.json()]).toEqual([200, []])
+  })
+
   it('keeps values of the environment that runs', async () => {
     const set = await answer('config', 'set', 'shop', 'k', '7')
     expect(set).toMatchObject({ environment: 'production', version: 1 })

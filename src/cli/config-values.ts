@@ -133,11 +133,18 @@ export async function configHistory(
   for (const version of versions) session.printJson(version)
 }
 
+/** Characters of a value in the table of a history; `--json` has it whole. */
+const MAX_SHOWN = 60
+
 /** A key with the value that it got. @param values undefined: too far back to be told */
 function changeOf(key: string, values: z.output<typeof History>['versions'][number]['values']): string {
   if (!values) return key
   const got = Object.hasOwn(values, key) ? values[key] : undefined
-  return got ? `${key}=${JSON.stringify(got.value)}` : `${key} removed`
+  return got ? `${key}=${cut(JSON.stringify(got.value))}` : `${key} removed`
+}
+
+function cut(text: string): string {
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text
 }
 
 /** `msvc config rollback` */

@@ -137,10 +137,7 @@ export class Configs {
   remove(path: ConfigPath, key: string, author: Author): Promise<number> {
     return this.#change(path, 'delete', author, (before) => {
       const after = new Map(before)
-      if (!after.delete(key))
-        throw new AppError('NOT_FOUND', 'Key not found', {
-          detail: `${nameOf(path)} has no ${key}${didYouMean(key, [...after.keys()])}`,
-        })
+      if (!after.delete(key)) throw keyNotFound(path, key, [...before.keys()])
       return after
     })
   }
@@ -259,6 +256,11 @@ export class Configs {
       return undefined
     }
   }
+}
+
+/** An AppError `NOT_FOUND` that names the nearest of the keys there are. */
+export function keyNotFound(path: ConfigPath, key: string, keys: readonly string[]): AppError {
+  return new AppError('NOT_FOUND', 'Key not found', { detail: `${nameOf(path)} has no ${key}${didYouMean(key, keys)}` })
 }
 
 /** Whether a name or a text in it is that of a secret, as in logs: `api_token`, or a URL with a password in it. */

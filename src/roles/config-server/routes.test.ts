@@ -25,6 +25,9 @@ describe('config routes', () => {
       from: 'user-service/development',
     })
     expect((await get(`${DEV}/nothing`)).status).toBe(404)
+    expect(await json(`${DEV}/enable_loging`)).toMatchObject({
+      detail: 'user-service/development has no enable_loging; did you mean enable_logging?',
+    })
     expect(await json('/config')).toEqual({
       configs: [
         { service: 'user-service', environment: 'development', version: 3, changed_at: '2023-11-14T22:13:20.000Z' },

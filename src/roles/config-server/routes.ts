@@ -16,7 +16,7 @@ import type { AppEnv } from '../../kit/role.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
 import { type ConfigTables, listConfigs } from './config-rows.ts'
-import type { Author, Configs } from './configs.ts'
+import { type Author, type Configs, keyNotFound } from './configs.ts'
 import {
   Changed,
   ConfigList,
@@ -217,7 +217,7 @@ export function configRoutes({
       wantOpen(path.service)
       const { values } = await configs.show(path, await sightOf(c, path.service))
       const shown = values.get(key)
-      if (!shown) throw new AppError('NOT_FOUND', 'Key not found', { detail: `${nameOf(path)} has no ${key}` })
+      if (!shown) throw keyNotFound(path, key, [...values.keys()])
       return c.body(shownJson(shown), 200, {
         'content-type': 'application/json',
         'cache-control': 'private, no-cache',

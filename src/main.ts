@@ -1,8 +1,9 @@
 import { constants } from 'node:os'
 import { isSea } from 'node:sea'
 import type { Io, Terminal } from './cli/io.ts'
+import { watchReader } from './cli/pipe-reader.ts'
 import { run } from './cli/run.ts'
-import { AppError } from './kit/errors.ts'
+import { AppError, messageOf } from './kit/errors.ts'
 import { ByteBlocks } from './kit/http/byte-blocks.ts'
 import type { ParentChannel } from './kit/supervisor/protocol.ts'
 
@@ -12,17 +13,30 @@ const SAME_KEYSTROKE_MS = 100
 const LAST_WORDS_MS = 1_000
 /** How long a process may still take to stop once the one that holds it is gone, milliseconds; what hangs is killed soon after (guard.ts). */
 const ORPHAN_MS = 400
+/** How often whoever has nothing to write looks whether somebody still reads it, milliseconds. */
+const LOOK_MS = 500
 
 /** Runs the command line of this process, and ends it. */
 async function start(): Promise<void> {
   process.on('uncaughtException', crash)
   process.on('unhandledRejection', crash)
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', onBrokenPipe)
+  process.stderr.on('error', onBrokenPipe)
   const signals = processSignals()
-  const code = await run(process.argv.slice(2), processIo(signals))
+  const output = processOutput(process)
+  const code = await run(process.argv.slice(2), processIo(signals, output))
   signals.whenStopped(() => setTimeout(() => process.exit(code), LAST_WORDS_MS))
-  await Promise.all([flush(process.stdout), flush(process.stderr)])
-  process.exit(code)
+  const exitCode = await output.taken().then(
+    () => code,
+    // a command that failed has said why
+    (fault: unknown) => code || sayLost(fault),
+  )
+  await flush(process.stderr)
+  process.exit(exitCode)
+}
+
+function sayLost(fault: unknown): number {
+  process.stderr.write(`error: ${messageOf(fault)}\n`)
+  return 1
 }
 
 /** The last words of a process that met an error nobody expected: the stack, without the bundle's source line that Node would print. */
@@ -37,12 +51,45 @@ function onBrokenPipe(fault: NodeJS.ErrnoException) {
   if (fault.code === 'EPIPE') process.exit(0)
 }
 
+/** Resolves when all is written, or can't be. */
 function flush(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => stream.write('', () => resolve()))
 }
 
-function taken(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve, reject) => stream.write('', (fault) => (fault ? reject(fault) : resolve())))
+/** What becomes of that which this process writes to stdout. */
+interface Output {
+  taken(): Promise<void>
+  readonly lost: AbortSignal
+}
+
+function processOutput({ stdout }: { readonly stdout: NodeJS.WriteStream & { fd: number } }): Output {
+  const lost = new AbortController()
+  let look: (() => void) | undefined
+  /** Looks for the reader from now on; gives how to look at once. */
+  function watch(): () => void {
+    const isReaderGone = watchReader(stdout.fd)
+    const leave = () => {
+      if (isReaderGone()) process.exit(0)
+    }
+    setInterval(leave, LOOK_MS).unref()
+    return leave
+  }
+
+  stdout.on('error', (fault: NodeJS.ErrnoException) => {
+    onBrokenPipe(fault)
+    lost.abort(new AppError('UNAVAILABLE', `stdout can't be written: ${fault.message}`, { cause: fault }))
+  })
+  return {
+    async taken() {
+      await flush(stdout)
+      lost.signal.throwIfAborted()
+    },
+    get lost() {
+      look ??= watch()
+      look()
+      return lost.signal
+    },
+  }
 }
 
 /** The signals that ask this process to end. */
@@ -104,12 +151,15 @@ function processSignals(): Signals {
   }
 }
 
-function processIo(signals: Signals): Io {
+function processIo(signals: Signals, output: Output): Io {
   const parent = parentChannel(signals.stop)
   return {
     out: terminal(process.stdout),
     err: terminal(process.stderr),
-    outputTaken: () => taken(process.stdout),
+    outputTaken: output.taken,
+    get outputLost() {
+      return output.lost
+    },
     readInput,
     environment: process.env,
     folder: process.cwd(),

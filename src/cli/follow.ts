@@ -20,7 +20,7 @@ export interface FollowOptions {
 
 /**
  * Prints from a role's event stream until Ctrl-C: a stream that breaks is taken up again where it broke. Throws AppError when it can't be
- * opened the first time.
+ * opened the first time, or stdout can't be written.
  */
 export async function follow({ io, messages }: Session, api: Api, options: FollowOptions): Promise<void> {
   const { role, path, method, onData, after, enough } = options
@@ -33,7 +33,7 @@ export async function follow({ io, messages }: Session, api: Api, options: Follo
       return api.open(at, { ...(after !== undefined && { 'last-event-id': after }), ...headers }, signal, method)
     },
     onEvent: ({ data }) => onData(data),
-    signal: AbortSignal.any([io.leaving, giveUp.signal, ...(enough ? [enough] : [])]),
+    signal: AbortSignal.any([io.leaving, io.outputLost, giveUp.signal, ...(enough ? [enough] : [])]),
     onOpen() {
       if (lost) messages.info(`${role} is back`)
       wasOpen = true
@@ -45,6 +45,7 @@ export async function follow({ io, messages }: Session, api: Api, options: Follo
       lost = cause ?? true
     },
   })
+  io.outputLost.throwIfAborted()
   if (!wasOpen && giveUp.signal.aborted) throw explain(lost, role, api.place)
 }
 

@@ -20,7 +20,7 @@ export interface GroupReadingOptions {
   readonly limit: number
   /** Prints a message. */
   readonly print: (message: z.infer<typeof Delivery>) => void
-  /** Called once the last of them is acknowledged. */
+  /** Called once the last of them is written and acknowledged. */
   readonly onEnough: () => void
 }
 
@@ -32,15 +32,16 @@ export interface GroupReading {
 }
 
 /**
- * Reads a group's messages and acknowledges each once whoever reads the output has taken it: what was printed to nobody comes again, to another
- * of the group.
+ * Reads a group's messages, prints them, and acknowledges them once they are written: what is printed to nobody comes again, to another of the
+ * group. A reader of the output who leaves (`| head -1`) is seen between two writes: the first are small.
  */
 export function createGroupReading({ io, messages }: Session, api: Api, options: GroupReadingOptions): GroupReading {
   const { topic, group, from, limit, print, onEnough } = options
   let subscription = ''
-  let printed: string[] = []
+  let waiting: z.infer<typeof Delivery>[] = []
+  let atOnce = 1
   let seen = 0
-  let settling = false
+  let busy = false
 
   async function find(signal: AbortSignal): Promise<z.infer<typeof SubscriptionState>> {
     const query = new URLSearchParams({ topic, group })
@@ -52,20 +53,26 @@ export function createGroupReading({ io, messages }: Session, api: Api, options:
     )
   }
 
-  async function settle(): Promise<void> {
-    settling = true
-    while (printed.length > 0) {
-      const acks = printed
-      printed = []
-      try {
-        await io.outputTaken()
-        await api.call(`/broker/subscriptions/${subscription}/ack`, { method: 'POST', body: { acks } })
-      } catch (fault) {
-        if (!io.leaving.aborted) messages.warn(`${acks.length} printed messages will come again: ${String(fault)}`)
-      }
+  async function work(): Promise<void> {
+    busy = true
+    while (waiting.length > 0 && seen < limit && !io.outputLost.aborted) {
+      const batch = waiting.splice(0, Math.min(atOnce, limit - seen))
+      for (const message of batch) print(message)
+      await io.outputTaken()
+      seen += batch.length
+      atOnce = Math.min(2 * atOnce, IN_HAND)
+      await acknowledge(batch.map(({ ack }) => ack))
     }
-    settling = false
+    busy = false
     if (seen >= limit) onEnough()
+  }
+
+  async function acknowledge(acks: readonly string[]): Promise<void> {
+    try {
+      await api.call(`/broker/subscriptions/${subscription}/ack`, { method: 'POST', body: { acks } })
+    } catch (fault) {
+      if (!io.leaving.aborted) messages.warn(`${acks.length} printed messages will come again: ${String(fault)}`)
+    }
   }
 
   return {
@@ -73,15 +80,14 @@ export function createGroupReading({ io, messages }: Session, api: Api, options:
       const { id, push } = await find(signal)
       if (push) throw new AppError('CONFLICT', `The group ${group} gets its messages pushed to ${push.url}`)
       subscription = id
+      // a stream that ended gives back what it had sent
+      waiting = []
       return `/broker/subscriptions/${id}/stream?max=${Math.min(limit, IN_HAND)}`
     },
     onData(data) {
-      if (seen >= limit) return
-      const message = Delivery.parse(parseEvent(data, 'broker'))
-      seen++
-      print(message)
-      printed.push(message.ack)
-      if (!settling) void settle()
+      waiting.push(Delivery.parse(parseEvent(data, 'broker')))
+      // output that can't be written ends it all
+      if (!busy) void work().catch(() => {})
     },
   }
 }

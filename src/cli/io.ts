@@ -15,8 +15,10 @@ export interface Terminal {
 export interface Io {
   readonly out: Terminal
   readonly err: Terminal
-  /** Resolves once whoever reads stdout has taken all that was written so far; rejects when he is gone. */
+  /** Resolves once all that was printed so far is written to stdout; rejects when it can't be. */
   outputTaken(): Promise<void>
+  /** Fires when stdout can't be written; the reason says why. Each look at it, and a timer from the first on, ends the process when its reader has gone. */
+  readonly outputLost: AbortSignal
   /** All of stdin as text. Throws AppError `INVALID_BODY` past `maxBytes`, `USAGE` when stdin is a terminal. */
   readInput(maxBytes: number): Promise<string>
   readonly environment: Readonly<Record<string, string | undefined>>

@@ -31,6 +31,7 @@ async function msvc(
     out: terminal('out'),
     err: terminal('err'),
     outputTaken: async () => {},
+    outputLost: new AbortController().signal,
     readInput: async () => input,
     environment,
     folder,

@@ -23,7 +23,10 @@ export function addSubscribe(program: Command, open: OpenSession): void {
     .description('Prints the messages of a topic or pattern (* one word, > the rest) as they come, until Ctrl-C.')
     .argument('<topic>', 'a topic or pattern; quote * and > for the shell')
     .option('--from <where>', 'new, first, or an offset', 'new')
-    .option('--group <name>', 'share the messages with others of this group; each is acknowledged once it is printed')
+    .option(
+      '--group <name>',
+      'share the messages with others of this group; each is acknowledged once it is written to stdout',
+    )
     .option('--count <number>', 'stop after so many messages')
     .addHelpText('after', EXAMPLES)
     .action(async (topic: string, { from, group, count }: SubscribeFlags, command: Command) => {

@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type RunningBroker, runBroker } from '../../src/roles/broker/testing/running-broker.ts'
+
+const MAIN = join(import.meta.dirname, '../../src/main.ts')
+const folder = mkdtempSync(join(tmpdir(), 'msvc-printed-'))
+let broker: RunningBroker
+
+beforeAll(async () => {
+  broker = await runBroker()
+})
+afterAll(async () => {
+  await broker.stop()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** Runs `msvc …` in a shell's pipeline; gives msvc's own exit code and what came out at the end. */
+async function shell(command: string) {
+  const script = `set -o pipefail; msvc() { "$NODE" "$MAIN" "$@"; }; ${command}`
+  const child = spawn('bash', ['-c', script], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, NO_COLOR: '1', NODE: process.execPath, MAIN, BROKER_URL: broker.url },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const said = { out: '', err: '' }
+  child.stdout.on('data', (text) => {
+    said.out += text
+  })
+  child.stderr.on('data', (text) => {
+    said.err += text
+  })
+  const [code] = await once(child, 'close')
+  return { code, ...said }
+}
+
+async function publish(topic: string, count: number): Promise<void> {
+  const lines = Array.from({ length: count }, (_, n) => JSON.stringify({ topic, payload: n }))
+  await broker.call('POST', '/broker/publish', lines.join('\n'), { 'content-type': 'application/x-ndjson' })
+}
+
+const pending = async (group: string): Promise<number> =>
+  (await broker.call('GET', `/broker/subscriptions?group=${group}`)).body.subscriptions[0].pending
+
+describe.runIf(process.platform === 'linux')('what msvc prints', () => {
+  it('is acknowledged only once it is written', async () => {
+    await publish('full', 3)
+    const failed = await shell('msvc subscribe full --group full --from first --count 1 >/dev/full')
+    expect(failed).toMatchObject({ code: 1, err: expect.stringContaining("stdout can't be written") })
+    expect(await pending('full')).toBe(3)
+    const { out } = await shell('msvc subscribe full --group full --count 3 --json')
+    const payloads = out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).payload)
+    expect(payloads.toSorted()).toEqual([0, 1, 2])
+    expect(await pending('full')).toBe(0)
+  })
+
+  it('is settled no further than whoever reads it went', async () => {
+    await publish('many', 1_800)
+    const { code, out } = await shell('msvc subscribe many --group many --from first | head -1')
+    expect([code, out.trimEnd().split('\n')]).toEqual([0, [expect.stringContaining('many 1')]])
+    // the pipe takes what is written before its reader has gone
+    expect(await pending('many')).toBeGreaterThan(1_800 - 16)
+  })
+
+  it.each(['subscribe quiet', 'subscribe quiet --group quiet'])(
+    'by %s is over when its reader leaves, though nothing comes',
+    async (command) => {
+      expect(await shell(`msvc ${command} | sleep 1`)).toMatchObject({ code: 0, out: '', err: '' })
+    },
+  )
+
+  it.each(['publish a 1', 'subscribe full --from first --count 1', '--help'])(
+    'by %s and could not be written is a failure',
+    async (command) => {
+      const failed = await shell(`msvc ${command} >/dev/full`)
+      expect(failed).toMatchObject({ code: 1, err: expect.stringMatching(/^error: stdout can't be written: ENOSPC/) })
+    },
+  )
+})

@@ -29,45 +29,64 @@ export interface PublisherOptions {
   readonly onPublished?: (message: Publication) => void
 }
 
-/** A message whose trace is kept. */
+/** A span that is kept, and the messages that were published under it: of one topic. */
 interface Kept {
   readonly span: ActiveSpan
-  readonly message: Publication
+  readonly first: Publication
+  count: number
 }
 
 /** Makes the one way into the bus: what is published any other way is in no trace and in no metric. */
 export function createPublisher({ bus, tracing, log, metrics, onPublished }: PublisherOptions): Publisher {
   /**
-   * Gives a message the trace it belongs to: its own traceparent, else the request's. Where the trace is kept, the message gets a span
-   * of its own, which its consumers' spans hang under.
+   * Gives messages the traces they belong to: their own traceparents, else the request's. Where a trace is kept, its messages to one topic get a
+   * span, which their consumers' spans hang under: one for all of them that the request brought into its own trace, so that a batch of thousands
+   * is not told as often.
    */
-  function traced(message: Publication, request: SpanContext | undefined, kept: Kept[]): Publication {
-    const own = parseTraceparent(message.attributes.traceparent)
-    const parent = own ?? request
-    if (!parent?.sampled) {
-      if (!parent || own) return message
-      return withTraceparent(message, parent)
+  function createTraces(request: SpanContext | undefined) {
+    const kept: Kept[] = []
+    const ofRequest = new Map<string, Kept>()
+
+    function start(message: Publication, parent: SpanContext): Kept {
+      const span = tracing.start(`publish ${message.topic}`, {
+        kind: 'producer',
+        parent,
+        attributes: {
+          'messaging.system': 'msvc',
+          'messaging.operation.type': 'send',
+          'messaging.destination.name': message.topic,
+          'messaging.message.id': eventId(message),
+        },
+      })
+      const one = { span, first: message, count: 0 }
+      kept.push(one)
+      return one
     }
-    const span = tracing.start(`publish ${message.topic}`, {
-      kind: 'producer',
-      parent,
-      attributes: {
-        'messaging.system': 'msvc',
-        'messaging.operation.type': 'send',
-        'messaging.destination.name': message.topic,
-        'messaging.message.id': eventId(message),
-      },
-    })
-    kept.push({ span, message })
-    return withTraceparent(message, span)
+
+    function traced(message: Publication): Publication {
+      const own = parseTraceparent(message.attributes.traceparent)
+      const parent = own ?? request
+      if (!parent?.sampled) {
+        if (!parent || own) return message
+        return withTraceparent(message, parent)
+      }
+      const known = own ? undefined : ofRequest.get(message.topic)
+      const one = known ?? start(message, parent)
+      if (!own) ofRequest.set(message.topic, one)
+      one.count++
+      return withTraceparent(message, one.span)
+    }
+
+    return { kept, traced }
   }
 
-  /** Ends the span of a message on disk, and leaves an entry in its trace. */
-  function tell({ span, message }: Kept): void {
-    const { topic } = message
-    const id = eventId(message)
+  /** Ends the span of messages on disk, and leaves an entry in their trace. */
+  function tell({ span, first, count }: Kept): void {
+    const id = eventId(first)
+    const what = count === 1 ? first.topic : `${count} messages to ${first.topic}`
+    if (count > 1) span.setAttribute('messaging.batch.message_count', count)
     span.end()
-    runInScope({ span, requestId: id }, () => log.info(`published ${topic}`, { message_id: id }))
+    runInScope({ span, requestId: id }, () => log.info(`published ${what}`, { message_id: id }))
   }
 
   /** Somebody takes these for copies, and they aren't: they would be lost without a word. */
@@ -82,11 +101,11 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
     async publish(messages, owner) {
       const request = currentScope()?.span
       const slice = new Slice()
-      const kept: Kept[] = []
+      const { kept, traced } = createTraces(request)
       const prepared: Publication[] = []
       for (const message of messages) {
         if (slice.isOver) await slice.next()
-        prepared.push(traced(message, request, kept))
+        prepared.push(traced(message))
       }
       try {
         const receipts = await bus.publish(prepared, owner)

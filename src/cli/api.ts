@@ -5,7 +5,7 @@ import type { Scope } from '../kit/auth/scopes.ts'
 import { isRecord } from '../kit/config/locate.ts'
 import { addressOf } from '../kit/config/schema.ts'
 import { parseEndpoints, printEndpoint } from '../kit/discovery/endpoint.ts'
-import { AppError } from '../kit/errors.ts'
+import { AppError, type ErrorCode } from '../kit/errors.ts'
 import { parseLiteral } from '../kit/exact-json.ts'
 import { configureClient, type Reached, requireDataFolder } from './configuration.ts'
 import type { Session } from './session.ts'
@@ -113,14 +113,16 @@ function jsonOrText(text: string): unknown {
   }
 }
 
+/** What the commands tell apart. */
+const CODE_OF: Readonly<Record<number, ErrorCode>> = { 400: 'INVALID_REQUEST', 429: 'RATE_LIMITED' }
+
 /** A failed call in a sentence that says what to do. */
 export function explain(fault: unknown, name: string, place: string): AppError {
   const { status, data } = isRecord(fault) ? fault : {}
   if (status === 401) return new AppError('UPSTREAM_FAILED', strangerText(name, place), { cause: fault })
   if (fault instanceof AppError) return fault
   if (typeof status === 'number') {
-    const code = status === 429 ? 'RATE_LIMITED' : 'UPSTREAM_FAILED'
-    return new AppError(code, `${name}: ${problemText(status, data)}`, { cause: fault })
+    return new AppError(CODE_OF[status] ?? 'UPSTREAM_FAILED', `${name}: ${problemText(status, data)}`, { cause: fault })
   }
   const timedOut = fault instanceof Error && /timeout/i.test(`${fault.name} ${fault.message}`)
   if (timedOut)

@@ -40,13 +40,14 @@ export async function follow({ io, messages }: Session, api: Api, options: Follo
       lost = undefined
     },
     onLost(cause) {
-      if (!wasOpen) giveUp.abort()
+      // where it was in a log that is another one now, there is nothing to go on from
+      if (!wasOpen || (cause instanceof AppError && cause.code === 'INVALID_REQUEST')) giveUp.abort()
       else if (!lost) messages.warn(`${role} at ${api.place} is gone; waiting for it to come back`)
       lost = cause ?? true
     },
   })
   io.outputLost.throwIfAborted()
-  if (!wasOpen && giveUp.signal.aborted) throw explain(lost, role, api.place)
+  if (giveUp.signal.aborted) throw explain(lost, role, api.place)
 }
 
 /** The JSON of an event, its numbers to the letter, or a fault that names the role: a stream of ours holds nothing else. */

@@ -47,7 +47,7 @@ export function createGroupReading({ io, messages }: Session, api: Api, options:
     const query = new URLSearchParams({ topic, group })
     const { subscriptions } = Found.parse(await api.call(`/broker/subscriptions?${query}`, { signal }))
     if (subscriptions[0]) return subscriptions[0]
-    const start = from === 'new' || from === 'first' ? from : Number(from)
+    const start = /^\d+$/.test(from) ? Number(from) : from
     return SubscriptionState.parse(
       await api.call('/broker/subscriptions', { method: 'POST', body: { topic, group, from: start }, signal }),
     )

@@ -22,7 +22,7 @@ export function addSubscribe(program: Command, open: OpenSession): void {
     .summary('print messages as they come')
     .description('Prints the messages of a topic or pattern (* one word, > the rest) as they come, until Ctrl-C.')
     .argument('<topic>', 'a topic or pattern; quote * and > for the shell')
-    .option('--from <where>', 'new, first, or an offset', 'new')
+    .option('--from <where>', 'new, first, a cursor that was printed with --json, or an offset of the topic', 'new')
     .option(
       '--group <name>',
       'share the messages with others of this group; each is acknowledged once it is written to stdout',

@@ -276,6 +276,21 @@ export function busSuite(driver: BusDriver, url: string): void {
         expect(ids(await use.take(id, 2))).toEqual(['1', '3'])
       })
 
+      it('gives places that a subscription can begin behind, also after a restart', async () => {
+        for (const [name, n] of ['a', 'b', 'a', 'b', 'a'].map((name, at) => [name, `${at + 1}`] as const))
+          await use.publish(name, n)
+        const [, second] = await use.bus.read(use.topic('*'), { after: 0, limit: 2 })
+        const from = { after: second?.position ?? 0 }
+        const one = await use.bus.subscribe({ topic: use.topic('a'), group: 'g', from })
+        const all = await use.bus.subscribe({ topic: use.topic('*'), group: 'g', from })
+        expect([one.pending, all.pending]).toEqual([2, 3])
+        await use.restart()
+        expect(ids(await use.take(one.id, 2))).toEqual(['3', '5'])
+        expect(ids(await use.take(all.id, 3))).toEqual(['3', '4', '5'])
+        const beyond = { topic: use.topic('a'), from: { after: (await use.bus.end()) + 1 } }
+        await expect(use.bus.subscribe(beyond)).rejects.toMatchObject({ kind: 'invalid' })
+      })
+
       it('tells who watches, and no one else', async () => {
         let told = 0
         const heard = new Promise<void>((resolve) => {

@@ -50,8 +50,11 @@ export interface SubscriptionSpec {
   readonly maxDeliver?: number
   /** The lease: milliseconds a consumer has to acknowledge. Default 30 000. */
   readonly ackWaitMs?: number
-  /** `new` (default): what is published from now on. `first`: all that is kept. A number: messages with that offset or a later one, on each topic. */
-  readonly from?: 'new' | 'first' | number
+  /**
+   * `new` (default): what is published from now on. `first`: all that is kept. A number: messages with that offset or a later one, on each topic.
+   * `after`: those behind a position that `read` or `end` gave.
+   */
+  readonly from?: 'new' | 'first' | number | { readonly after: number }
   /**
    * Whose it is. A group that has an owner is given to no other (`conflict`); one that has none becomes its next subscriber's who says who he
    * is. Absent: the caller may have any.

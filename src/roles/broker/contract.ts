@@ -12,6 +12,9 @@ export const Receipt = z.object({
 
 const SECONDS = z.number().max(43_200)
 
+/** The place behind a message in the order of all: a stream's event has it as its id. Opaque. */
+export const Cursor = z.string().regex(/^c[0-9a-z]{1,10}$/, 'not a cursor, which a stream gives as its events’ ids')
+
 /** A subscription to make. */
 export const NewSubscription = z.object({
   /** A topic or a pattern: `*` one word, `>` the rest. */
@@ -33,8 +36,8 @@ export const NewSubscription = z.object({
    * never. Not for push.
    */
   expires_after: z.number().min(1).max(31_536_000).optional(),
-  /** `new` (default): what comes from now on; `first`: all that is kept; a number: from that offset on. */
-  from: z.union([z.enum(['new', 'first']), z.int().min(1)]).optional(),
+  /** `new` (default): what comes from now on; `first`: all that is kept; a cursor: what comes behind it; a number: from that offset of the topic on. */
+  from: z.union([z.enum(['new', 'first']), z.int().min(1), Cursor]).optional(),
 })
 
 /** Path of one subscription: `/broker/subscriptions/:id`. */
@@ -66,6 +69,8 @@ export const Message = z.object({
   timestamp: z.iso.datetime(),
   offset: z.int(),
   attributes: z.record(z.string(), z.string()),
+  /** Where a stream that only looks on goes on behind it. */
+  cursor: Cursor.optional(),
 })
 
 /** A message on lease: `ack` names this delivery in `…/ack` and `…/nack`. */

@@ -1,5 +1,6 @@
 import type { DeadLetter, Delivery, StoredMessage } from '../../drivers/bus/contract.ts'
 import { eventId } from './event-identity.ts'
+import { cursorOf } from './place.ts'
 
 /** Headers of an answer that is put together as text. */
 export const JSON_HEADERS = { 'content-type': 'application/json' }
@@ -7,8 +8,8 @@ export const JSON_HEADERS = { 'content-type': 'application/json' }
 // Payloads are JSON text already: putting them in place as they are keeps them to the letter and saves parsing them.
 
 /** A message as JSON text (contract.ts, Message). */
-export function messageJson(message: StoredMessage): string {
-  return `{${members(message)}}`
+export function messageJson(message: StoredMessage & { readonly position: number }): string {
+  return `{${members(message)},"cursor":"${cursorOf(message.position)}"}`
 }
 
 /** A delivery as JSON text (contract.ts, Delivery). */

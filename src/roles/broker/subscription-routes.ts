@@ -11,6 +11,7 @@ import { hideInText } from '../../kit/secrets/secret-text.ts'
 import { NewSubscription, SubscriptionPath, SubscriptionState } from './contract.ts'
 import type { KnownSubscriptions } from './known-subscriptions.ts'
 import type { Ownership } from './ownership.ts'
+import { placeOf } from './place.ts'
 import type { PushDelivery } from './push-delivery.ts'
 
 /** What the routes work with. */
@@ -56,7 +57,9 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
       const owner = ownership.owner()
       if (owner !== undefined && owner === wanted.group) await endOthers(wanted.topic, owner)
       const reserved = ownership.isReserved(wanted.topic, wanted.group)
-      const subscription = await bus.subscribe({ ...toSpec(wanted), reserved, ...(owner !== undefined && { owner }) })
+      const from = wanted.from === undefined ? undefined : await placeOf(bus, wanted.topic, wanted.from)
+      const spec = { ...toSpec(wanted), ...(from !== undefined && { from }) }
+      const subscription = await bus.subscribe({ ...spec, reserved, ...(owner !== undefined && { owner }) })
       known.forget(subscription.id)
       push.update(subscription)
       onSubscribed?.(subscription.topic)
@@ -144,7 +147,6 @@ function toSpec({
   max_deliver,
   ack_wait,
   expires_after = group === undefined && !push ? EXPIRES_AFTER : undefined,
-  from,
 }: z.infer<typeof NewSubscription>): SubscriptionSpec {
   return {
     topic,
@@ -153,7 +155,6 @@ function toSpec({
     ...(max_deliver !== undefined && { maxDeliver: max_deliver }),
     ...(ack_wait !== undefined && { ackWaitMs: Math.round(ack_wait * 1000) }),
     ...(expires_after !== undefined && { expiresAfterMs: Math.round(expires_after * 1000) }),
-    ...(from !== undefined && { from }),
   }
 }
 

@@ -3,15 +3,16 @@ import * as z from 'zod'
 import type { Bus } from '../../drivers/bus/contract.ts'
 import { AppError } from '../../kit/errors.ts'
 import { type EventStream, eventStream } from '../../kit/http/event-stream.ts'
-import { Limit, page } from '../../kit/http/paging.ts'
+import { Limit, NumericId, page } from '../../kit/http/paging.ts'
 import { parseInput, route } from '../../kit/http/route.ts'
 import type { Waits } from '../../kit/http/waits.ts'
 import { checkTopicPattern, MAX_TOPIC_BYTES } from '../../kit/messaging/topic-name.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { createWakeUp } from '../../kit/wake-up.ts'
-import { TopicState } from './contract.ts'
+import { Cursor, TopicState } from './contract.ts'
 import { messageJson } from './message-json.ts'
+import { cursorOf, type From, placeOf } from './place.ts'
 
 /** Messages read at a time. */
 const BATCH = 64
@@ -19,10 +20,9 @@ const BATCH = 64
 const LOOK_MS = 30_000
 
 const StreamQuery = z.object({
-  from: z.union([z.enum(['new', 'first']), z.coerce.number().int().min(1)]).default('new'),
+  from: z.union([z.enum(['new', 'first']), NumericId, Cursor]).default('new'),
 })
 const TopicsQuery = z.object({ limit: Limit, after: z.string().max(MAX_TOPIC_BYTES).optional() })
-const LAST_EVENT_ID = z.coerce.number().int().min(0)
 
 /** Taking messages is an effect, which a GET has none of: a page that merely names the URL, as an image, would do it. */
 const NO_GROUP =
@@ -61,7 +61,7 @@ export function topicRoutes(app: Hono<AppEnv>, options: TopicRoutesOptions): voi
   app.get(
     '/broker/stream/:topic{[\\s\\S]+}',
     route({
-      summary: 'Look on as messages come to a topic or pattern (server-sent events); takes none',
+      summary: 'Look on as messages come to a topic or pattern (server-sent events), from an event’s id on; takes none',
       scope: 'messages:read',
       query: StreamQuery,
       invalid: 'Invalid stream',
@@ -71,11 +71,10 @@ export function topicRoutes(app: Hono<AppEnv>, options: TopicRoutesOptions): voi
       const topic = checkTopicPattern(c.req.param('topic'))
       if (c.req.query('group') !== undefined)
         throw new AppError('INVALID_REQUEST', 'Invalid stream', { detail: NO_GROUP })
-      const { from } = c.req.valid('query')
       const lastId = c.req.header('last-event-id')
-      const after = lastId === undefined ? undefined : parseInput(LAST_EVENT_ID, lastId, 'Invalid Last-Event-ID')
+      const from = lastId ? parseInput(Cursor, lastId, 'Invalid Last-Event-ID') : c.req.valid('query').from
       // settled before the answer begins: whoever sees its head sees all that is published from then on
-      const start = await startOf(bus, from, after)
+      const start = await startOf(bus, topic, from)
       return eventStream(c, options, (events) => follow(topic, start, events, bus))
     },
   )
@@ -88,10 +87,11 @@ interface Start {
   readonly from?: number
 }
 
-async function startOf(bus: Bus, from: 'new' | 'first' | number, after: number | undefined): Promise<Start> {
-  if (after !== undefined) return { after }
-  if (from === 'new') return { after: await bus.end() }
-  return from === 'first' ? { after: 0 } : { after: 0, from }
+async function startOf(bus: Bus, topic: string, from: From): Promise<Start> {
+  const place = await placeOf(bus, topic, from)
+  if (typeof place === 'object') return place
+  if (place === 'new') return { after: await bus.end() }
+  return place === 'first' ? { after: 0 } : { after: 0, from: place }
 }
 
 /** Sends each message that fits to this reader; an event's id is where a reader who comes back goes on. */
@@ -105,7 +105,7 @@ async function follow(topic: string, start: Start, events: EventStream, bus: Bus
       const messages = await bus.read(topic, { ...start, after, limit: BATCH, signal: events.signal })
       for (const message of messages) {
         if (!(await events.room())) return
-        events.send({ id: String(message.position), data: messageJson(message) })
+        events.send({ id: cursorOf(message.position), data: messageJson(message) })
         after = message.position
       }
       if (messages.length > 0) continue

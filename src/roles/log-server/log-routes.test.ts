@@ -377,12 +377,17 @@ describe('GET /logs/tail', () => {
     expect(texts(await events(answer, 1))).toEqual(['payment\n\ndata: failed'])
   })
 
-  it('goes on after the last id seen', async () => {
+  it.each(['Last-Event-ID', 'from'])('goes on after the last id seen, by %s, and refuses what is none', async (way) => {
+    const tail = (id: string) =>
+      way === 'from'
+        ? server.app.request(`/logs/tail?from=${id}`)
+        : server.app.request('/logs/tail', { headers: { [way]: id } })
     await server.post('/logs', [entry('a', 3), entry('b', 2), entry('c', 1)])
     const { entries } = await find()
-    const answer = await server.app.request('/logs/tail', { headers: { 'last-event-id': entries[2]?.id ?? '' } })
+    const answer = await tail(entries[2]?.id ?? '')
     await server.post('/logs', entry('d'))
     expect(texts(await events(answer, 3))).toEqual(['b', 'c', 'd'])
+    expect((await tail('c1')).status).toBe(400)
   })
 
   it('ends when the role stops', async () => {

@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import type { Clock } from '../../drivers/clock.ts'
 import { callerName } from '../../kit/http/caller-name.ts'
 import { eventStream } from '../../kit/http/event-stream.ts'
-import { route } from '../../kit/http/route.ts'
+import { parseInput, route } from '../../kit/http/route.ts'
 import { Accepted, accepted, BatchQuery } from '../../kit/http/sifting.ts'
 import type { Waits } from '../../kit/http/waits.ts'
 import type { AppEnv } from '../../kit/role.ts'
@@ -11,7 +11,7 @@ import { answerJson, searcherOf } from './answers.ts'
 import { EntryPage } from './contract.ts'
 import { type Entries, entryJson } from './entries.ts'
 import { batchOf, readBatch } from './intake.ts'
-import { EntryQuery, NewEntry, TailQuery } from './requests.ts'
+import { EntryId, EntryQuery, NewEntry, TailQuery } from './requests.ts'
 import type { Tail } from './tail.ts'
 import { parseMoment } from './timestamps.ts'
 
@@ -77,15 +77,17 @@ export function logRoutes({ entries, tail, clock, log, waits, onAccepted }: LogR
   app.get(
     '/logs/tail',
     route({
-      summary: 'Follow log entries as they come, as server-sent events; `Last-Event-ID` continues after a break',
+      summary:
+        'Follow log entries as they come, as server-sent events; `Last-Event-ID` or `from` continues behind an entry’s id',
       scope: 'logs:read',
       query: TailQuery,
       responses: { 200: 'A stream of entries', 429: 'Too many wait' },
     }),
     (c) => {
-      const filter = c.req.valid('query')
-      const last = c.req.header('last-event-id') ?? ''
-      const back = /^\d{1,16}$/.test(last) ? { entries, caller: callerName(c), after: Number(last) } : undefined
+      const { from, ...filter } = c.req.valid('query')
+      const last = c.req.header('last-event-id')
+      const after = last ? parseInput(EntryId, last, 'Invalid Last-Event-ID') : from
+      const back = after === undefined ? undefined : { entries, caller: callerName(c), after }
       return eventStream(c, { waits, log }, (events) => tail.follow(events, filter, back))
     },
   )

@@ -93,8 +93,13 @@ const entryFilter = {
     .refine((text) => countWords(parseSearch(text)) <= MAX_WORDS, `at most ${MAX_WORDS} words`)
     .optional(),
 }
-/** Which entries to follow. `level` means at least; `q` are words that must all occur in message or metadata. */
-export const TailQuery = z.object(entryFilter)
+/** The id of an entry, as a stream gives it with each. */
+export const EntryId = z
+  .string()
+  .regex(/^\d{1,16}$/, 'not the id of an entry')
+  .transform(Number)
+/** Which entries to follow, and the one behind which to begin. `level` means at least; `q` are words that must all occur in message or metadata. */
+export const TailQuery = z.object({ ...entryFilter, from: EntryId.optional() })
 /** Which entries to find, newest first; `since` and `until` are times, or a while ago such as `15m`. */
 export const EntryQuery = z.object({
   ...entryFilter,

@@ -80,7 +80,7 @@ export class Subscriptions {
     refuseUnless(Number.isFinite(ackWaitMs) && ackWaitMs > 0, 'ackWaitMs is a positive number of milliseconds')
     refuseUnless(expiresAfterMs === undefined || expiresAfterMs > 0, 'expiresAfterMs is a positive number')
     const startOffset = typeof from === 'number' ? from : 1
-    refuseUnless(Number.isSafeInteger(startOffset) && startOffset >= 0, 'from is new, first or an offset')
+    refuseUnless(Number.isSafeInteger(startOffset) && startOffset >= 0, 'from is new, first, a place or an offset')
 
     const terms = { pushUrl: push?.url, maxDeliver, ackWaitMs, expiresAfterMs }
     const known = group === undefined ? undefined : this.ofGroup(topic, group)
@@ -92,11 +92,13 @@ export class Subscriptions {
     const { log, rows, now } = this.#parts
     const activeAt = Math.floor(now())
     const id = randomUUIDv7()
-    const place = pattern.exact ? undefined : from === 'new' ? log.end : 0
+    const after = typeof from === 'object' ? from.after : from === 'new' ? log.end : 0
+    refuseUnless(Number.isSafeInteger(after) && after >= 0 && after <= log.end, 'from is a place in the log')
+    const place = pattern.exact ? undefined : after
     const made = { id, pattern: topic, group, owner, startOffset, position: place, activeAt, ...terms }
     const row = { key: rows.insert(made), ...made }
-    const published = from === 'new' && pattern.exact ? log.named(topic) : undefined
-    const offset = published === undefined ? startOffset : published.last + 1
+    const published = after > 0 && pattern.exact ? log.named(topic) : undefined
+    const offset = published === undefined ? startOffset : log.offsetBehind(published, after)
     if (published !== undefined && offset !== startOffset) rows.setCursor(row.key, published.key, offset)
     tx.undo(() => this.#drop(subscription))
     const subscription = this.#keep(row, this.#cursor(row, pattern, { offset, position: place ?? 0, from: new Map() }))

@@ -150,6 +150,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       messaging: createMessaging({
         client: client('broker'),
         service,
+        instance,
         clock,
         tracing,
         log,

@@ -32,7 +32,7 @@ export interface StoredMessage extends Publication {
 
 /** A message on lease to one consumer. */
 export interface Delivery extends StoredMessage {
-  /** 1 for the first time. */
+  /** 1 for the first time, counted anew when a dead letter is redriven. */
   readonly delivery: number
   /** The token that acknowledges this delivery and no other. */
   readonly ack: string
@@ -46,8 +46,10 @@ export interface SubscriptionSpec {
   readonly group?: string
   /** Where the broker posts each message; absent for pull. */
   readonly push?: { readonly url: string }
-  /** Deliveries before a message becomes a dead letter. Default 5. */
+  /** Deliveries in vain before a message becomes a dead letter: refused, or with a lease that ended without a word. Default 5. */
   readonly maxDeliver?: number
+  /** How long a message is put off (`later`) before it becomes a dead letter, in milliseconds. Default a day. */
+  readonly giveUpAfterMs?: number
   /** The lease: milliseconds a consumer has to acknowledge. Default 30 000. */
   readonly ackWaitMs?: number
   /**
@@ -69,7 +71,7 @@ export interface SubscriptionSpec {
 /** A subscription as it stands. */
 export interface Subscription
   extends Pick<SubscriptionSpec, 'topic' | 'group' | 'push' | 'owner' | 'expiresAfterMs'>,
-    Required<Pick<SubscriptionSpec, 'maxDeliver' | 'ackWaitMs'>> {
+    Required<Pick<SubscriptionSpec, 'maxDeliver' | 'ackWaitMs' | 'giveUpAfterMs'>> {
   readonly id: string
   /**
    * Messages neither acknowledged nor dead: waiting and on lease. Of a pattern with news on more topics than may be counted at once, those
@@ -125,20 +127,20 @@ export interface Bus {
   /**
    * Leases up to `max` messages, fewer where they would have more than 8 MiB together, so that a consumer who bounds what it reads
    * (the kit's takes 10 MB) can take them all; waits up to `waitMs` for the first. Empty when none came, `signal` fired, or the
-   * subscription or the bus ended meanwhile. Pulls that wait are served in the order they came.
+   * subscription or the bus ended meanwhile. Pulls that wait are served in the order they came. What `consumer` gets, `release` takes back.
    */
-  pull(id: string, options: { max: number; waitMs: number; signal: AbortSignal }): Promise<readonly Delivery[]>
+  pull(id: string, options: PullOptions): Promise<readonly Delivery[]>
   /** Ends these deliveries for good. Returns how many tokens were current: a late one is refused. */
   ack(id: string, tokens: readonly string[]): Promise<number>
+  /** Begins the leases of these deliveries anew. Returns how many tokens were current. */
+  renew(id: string, tokens: readonly string[]): Promise<number>
+  /** Gives these deliveries back, to come again. Returns how many tokens were current. */
+  nack(id: string, tokens: readonly string[], options?: ReturnOptions): Promise<number>
   /**
-   * Gives these deliveries back, to come again after `delayMs` (default: exponential from 100 ms, with jitter). `unseen`: no consumer ever
-   * looked at them, so they don't count as delivered.
+   * Gives back what a consumer has on lease and won't settle any more, to come again at once. A message left behind so for the fourth time may be
+   * what its consumers die of: from then on it counts as delivered in vain. Returns how many there were.
    */
-  nack(
-    id: string,
-    tokens: readonly string[],
-    options?: { delayMs?: number; reason?: string; unseen?: boolean },
-  ): Promise<number>
+  release(id: string, consumer: string): Promise<number>
   /**
    * Messages of every topic that fits `pattern`, without lease, in the order stored: those behind position `after`
    * (one that `read` or `end` gave, 0 for all that is kept) and, where `from` is given, with that per-topic offset or a later one. Fewer than
@@ -179,6 +181,31 @@ export interface Bus {
   checkWrites(): Promise<void>
   /** Finishes what was asked for, ends the waiting pulls, refuses what comes (`closed`). May be called twice. */
   close(): Promise<void>
+}
+
+/** How to pull. */
+export interface PullOptions {
+  /** Most messages. */
+  readonly max: number
+  /** Milliseconds to wait for the first. */
+  readonly waitMs: number
+  readonly signal: AbortSignal
+  /** Who has them then, by a name of its own within the subscription. Default: nobody who could be told to be gone. */
+  readonly consumer?: string
+}
+
+/** How and why deliveries are given back. */
+export interface ReturnOptions {
+  /**
+   * Milliseconds before they come again. Default: exponential from 100 ms, with jitter; none for `unseen`. With `later` no less than a tenth of
+   * what the message was put off for so far, from 100 ms to 30 s.
+   */
+  readonly delayMs?: number
+  readonly reason?: string
+  /** Not the message's fault: whoever handles it couldn't at the moment. They don't count as delivered in vain, until `giveUpAfterMs` is over. */
+  readonly later?: boolean
+  /** No consumer ever looked at them, so they don't count as delivered. */
+  readonly unseen?: boolean
 }
 
 /** A part of a list. */

@@ -34,14 +34,22 @@ export interface BrokerClient {
   /** Makes a subscription or finds the one that topic and group have; gives its id. */
   subscribe(spec: { topic: string; group: string; ackWaitMs: number }): Promise<string>
   /** Leases up to `max` messages, waiting up to `waitSeconds` for the first. */
-  pull(
-    id: string,
-    options: { max: number; waitSeconds: number; signal: AbortSignal },
-  ): Promise<readonly PulledMessage[]>
+  pull(id: string, options: PullOptions): Promise<readonly PulledMessage[]>
   /** Ends deliveries for good. */
   ack(id: string, tokens: readonly string[]): Promise<void>
-  /** Gives messages back. `delaySeconds` absent: the broker's exponential back-off. */
-  nack(id: string, tokens: readonly string[], options: { reason: string; delaySeconds?: number }): Promise<void>
+  /** Begins the leases of deliveries anew. */
+  renew(id: string, tokens: readonly string[], options: { consumer: string }): Promise<void>
+  /** Gives messages back, to come again after the broker's exponential back-off. `later`: it was no fault of theirs. */
+  nack(id: string, tokens: readonly string[], options: { reason: string; later: boolean }): Promise<void>
+}
+
+/** How to pull. */
+interface PullOptions {
+  readonly max: number
+  readonly waitSeconds: number
+  /** Who pulls, by a name that no other process has: what it holds goes to others when it is gone. */
+  readonly consumer: string
+  readonly signal: AbortSignal
 }
 
 /** Makes the kit's client of the broker on the service client of `broker`. */
@@ -64,16 +72,19 @@ export function createBrokerClient(client: ServiceClient): BrokerClient {
       const body = { topic, group, ack_wait: ackWaitMs / 1000, from: 'first' }
       return SUBSCRIBED.parse(await client.post('/broker/subscriptions', body)).id
     },
-    async pull(id, { max, waitSeconds, signal }) {
+    async pull(id, { max, waitSeconds, consumer, signal }) {
       const timeoutMs = waitSeconds * 1000 + POLL_GRACE_MS
-      const query = { max, wait: waitSeconds }
+      const query = { max, wait: waitSeconds, consumer }
       return PULLED.parse(await client.post(path(id, 'pull'), undefined, { query, signal, timeoutMs })).messages
     },
     async ack(id, acks) {
       await client.post(path(id, 'ack'), { acks })
     },
-    async nack(id, acks, { reason, delaySeconds: delay }) {
-      await client.post(path(id, 'nack'), { acks, reason, ...(delay !== undefined && { delay }) })
+    async renew(id, acks, { consumer }) {
+      await client.post(path(id, 'renew'), { acks, consumer })
+    },
+    async nack(id, acks, { reason, later }) {
+      await client.post(path(id, 'nack'), { acks, reason, ...(later && { later }) })
     },
   }
 }

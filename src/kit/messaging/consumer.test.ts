@@ -20,6 +20,7 @@ function consuming(handle: ConsumeOptions['handle'], options: Partial<ConsumeOpt
     group: 'payment-service',
     handle,
     ...options,
+    consumer: 'payment-service-1',
     broker,
     tracing,
     log,
@@ -68,6 +69,28 @@ describe('a consumer', () => {
     expect(most).toBe(4)
   })
 
+  it('puts off what failed for no fault of its own', async () => {
+    let isFull = true
+    await using consumer = consuming(async () => {
+      if (isFull) throw new AppError('DISK_FULL', 'no space')
+    })
+    consumer.broker.add('m')
+    await vi.waitUntil(() => consumer.broker.nacked.length > 0)
+    expect(consumer.broker.nacked[0]).toEqual({ id: 'm', reason: 'no space', later: true })
+    isFull = false
+    await vi.waitUntil(() => consumer.broker.acked.length === 1, { timeout: 5_000 })
+  })
+
+  it('renews the leases of what it has in hand', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    await using consumer = consuming(() => promise, { ackWaitMs: 100, concurrency: 1 })
+    consumer.broker.add('a')
+    consumer.broker.add('b')
+    await vi.waitUntil(() => consumer.broker.renewed.some((tokens) => tokens.length === 2))
+    resolve()
+    await vi.waitUntil(() => consumer.broker.acked.length === 2)
+  })
+
   it('gives back what failed, with the reason, and goes on with the rest', async () => {
     const seen: number[] = []
     await using consumer = consuming(async ({ id, delivery }) => {
@@ -78,8 +101,8 @@ describe('a consumer', () => {
     for (const id of ['a', 'bad', 'b']) consumer.broker.add(id)
     await vi.waitUntil(() => consumer.broker.acked.length === 3)
     expect(consumer.broker.nacked).toEqual([
-      { id: 'bad', reason: 'card refused' },
-      { id: 'bad', reason: 'card refused' },
+      { id: 'bad', reason: 'card refused', later: false },
+      { id: 'bad', reason: 'card refused', later: false },
     ])
     expect(seen).toEqual([1, 2, 3])
     expect(consumer.log.lines).toContain('WARNING Handling order.created failed: card refused')

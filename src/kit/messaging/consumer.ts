@@ -1,5 +1,6 @@
 import { backOff } from '../back-off.ts'
 import { messageOf, toAppError } from '../errors.ts'
+import { saysLater } from '../passing-faults.ts'
 import { pause } from '../pause.ts'
 import type { Log } from '../telemetry/log.ts'
 import { runInScope } from '../telemetry/scope.ts'
@@ -14,12 +15,18 @@ import { type Settlement, startSettlement } from './settlement.ts'
 const WAIT_SECONDS = 20
 /** Pause before subscribing again, in milliseconds. */
 const RESUBSCRIBE_MS = 100
+/** The lease: short, for what a consumer had whose machine is gone without a word comes again when it ends. In milliseconds. */
+const ACK_WAIT_MS = 5_000
+/** How many times a lease is begun anew while it lasts. */
+const RENEWALS = 4
 /** How long a stop waits for handlers under way, in milliseconds; what they didn't finish comes again. */
 const DRAIN_MS = 5_000
 
 /** What to consume, and with what. */
 export interface ConsumerOptions extends ConsumeOptions {
-  readonly broker: Pick<BrokerClient, 'subscribe' | 'pull' | 'ack' | 'nack'>
+  readonly broker: Pick<BrokerClient, 'subscribe' | 'pull' | 'ack' | 'nack' | 'renew'>
+  /** A name that no other process has. */
+  readonly consumer: string
   readonly tracing: Tracing
   readonly log: Log
   readonly signal: AbortSignal
@@ -33,7 +40,7 @@ export interface ConsumerOptions extends ConsumeOptions {
  * @returns a promise that resolves once all has stopped
  */
 export async function runConsumer(options: ConsumerOptions): Promise<void> {
-  const { broker, topic, group, ackWaitMs = 30_000, signal, log } = options
+  const { broker, topic, group, ackWaitMs = ACK_WAIT_MS, signal, log } = options
   const retry = createRetry(log, `Consuming ${topic} waits for the broker`, signal)
   while (!signal.aborted) {
     try {
@@ -66,13 +73,17 @@ function createRetry(log: Log, what: string, signal: AbortSignal) {
 
 /** Pulls and handles until `signal` fires or the subscription is gone. */
 async function pullFrom(subscription: string, options: ConsumerOptions, retry: Retry): Promise<void> {
-  const { broker, concurrency = 64, signal, log } = options
+  const { broker, consumer, concurrency = 64, signal, log } = options
   const settlement = startSettlement({ subscription, broker, log })
   const workers = createWorkers(options, settlement)
+  const ended = new AbortController()
+  const renewing = renewLeases(subscription, options, workers, AbortSignal.any([signal, ended.signal]))
   try {
     while (!signal.aborted) {
       try {
-        const messages = await broker.pull(subscription, { max: concurrency, waitSeconds: WAIT_SECONDS, signal })
+        await workers.recovered()
+        const how = { max: concurrency, waitSeconds: WAIT_SECONDS, consumer, signal }
+        const messages = await broker.pull(subscription, how)
         retry.succeeded()
         workers.add(messages)
         await workers.room()
@@ -88,26 +99,56 @@ async function pullFrom(subscription: string, options: ConsumerOptions, retry: R
       }
     }
   } finally {
+    ended.abort()
+    await renewing
     await workers.drain()
     await settlement.close()
   }
 }
 
+/** Begins the leases of all that is in hand anew, until `signal` fires. */
+async function renewLeases(
+  subscription: string,
+  { broker, consumer, ackWaitMs = ACK_WAIT_MS, log }: ConsumerOptions,
+  workers: Pick<Workers, 'inHand'>,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await pause(ackWaitMs / RENEWALS, signal)
+    const tokens = workers.inHand()
+    if (tokens.length === 0 || signal.aborted) continue
+    try {
+      await broker.renew(subscription, tokens, { consumer })
+    } catch (fault) {
+      log.debug(`Leases were not renewed: ${messageOf(fault)}`, { subscription })
+    }
+  }
+}
+
+type Workers = ReturnType<typeof createWorkers>
+
 /** Handles messages, `concurrency` at a time, the rest in a queue. */
 function createWorkers(options: ConsumerOptions, settlement: Settlement) {
   const { concurrency = 64, signal } = options
   const queue: PulledMessage[] = []
+  const handled: (PulledMessage | undefined)[] = []
   const finished = createWakeUp()
   let running = 0
+  /** Messages in a row that couldn't be handled for no fault of theirs. */
+  let failures = 0
 
   async function work(): Promise<void> {
     running++
+    const slot = handled.includes(undefined) ? handled.indexOf(undefined) : handled.length
     while (!signal.aborted) {
       const message = queue.shift()
       if (!message) break
-      await handle(message, options, settlement)
+      handled[slot] = message
+      const passes = await handle(message, options, settlement)
+      failures = passes ? failures + 1 : 0
       finished.ring()
     }
+    handled[slot] = undefined
     running--
     finished.ring()
   }
@@ -121,17 +162,28 @@ function createWorkers(options: ConsumerOptions, settlement: Settlement) {
     async room(): Promise<void> {
       while (running + queue.length > concurrency && !signal.aborted) await finished.sleep(DRAIN_MS, signal)
     },
+    /** The tokens of all that hasn't been settled. */
+    inHand(): readonly string[] {
+      return [...queue, ...handled].flatMap((message) => message?.ack ?? [])
+    },
+    /** Waits where what it works with, such as a store, is not well: it would only take messages to put them off. */
+    async recovered(): Promise<void> {
+      if (failures > 0) await pause(backOff(failures), signal)
+    },
     /** Gives back what hasn't begun and waits for what has. */
     async drain(): Promise<void> {
-      for (const message of queue.splice(0)) settlement.nack(message.ack, 'the consumer stopped')
+      for (const message of queue.splice(0)) settlement.nack(message.ack, 'the consumer stopped', true)
       const patience = AbortSignal.timeout(DRAIN_MS)
       while (running > 0 && !patience.aborted) await finished.sleep(DRAIN_MS, patience)
     },
   }
 }
 
-/** Handles one message in a scope of its own, as part of its publisher's trace. Never rejects. */
-async function handle(message: PulledMessage, options: ConsumerOptions, settlement: Settlement): Promise<void> {
+/**
+ * Handles one message in a scope of its own, as part of its publisher's trace. Never rejects.
+ * @returns whether it was put off for a fault that passes
+ */
+async function handle(message: PulledMessage, options: ConsumerOptions, settlement: Settlement): Promise<boolean> {
   const { ack, ...event } = message
   const span = options.tracing.start(`process ${event.topic}`, {
     kind: 'consumer',
@@ -144,22 +196,25 @@ async function handle(message: PulledMessage, options: ConsumerOptions, settleme
       'messaging.consumer.group.name': options.group,
     },
   })
-  await runInScope({ span, requestId: event.id }, async () => {
+  return runInScope({ span, requestId: event.id }, async () => {
     try {
       await options.handle(event)
       span.end()
       options.onHandled?.('handled')
       options.log.info(`handled ${event.topic}`, { message_id: event.id, delivery: event.delivery })
       settlement.ack(ack)
+      return false
     } catch (fault) {
       const reason = messageOf(fault)
+      const later = saysLater(toAppError(fault).status)
       span.end({ failed: true, message: reason })
       options.onHandled?.('failed')
       options.log.warning(`Handling ${event.topic} failed: ${reason}`, {
         message_id: event.id,
         delivery: event.delivery,
       })
-      settlement.nack(ack, reason.slice(0, 500))
+      settlement.nack(ack, reason.slice(0, 500), later)
+      return later
     }
   })
 }

@@ -15,10 +15,17 @@ const IDLE_MS = 60_000
 export interface Settlement {
   /** A message was handled. */
   ack(token: string): void
-  /** A message could not be handled: it is to come again. */
-  nack(token: string, reason: string): void
+  /** A message could not be handled: it is to come again. @param later that wasn't its own fault */
+  nack(token: string, reason: string, later: boolean): void
   /** Tells what is left and ends. */
   close(): Promise<void>
+}
+
+/** Deliveries that are given back for the same reason. */
+interface Returned {
+  readonly reason: string
+  readonly later: boolean
+  readonly tokens: string[]
 }
 
 /** What a settlement works with. */
@@ -34,7 +41,7 @@ export function startSettlement({ subscription, broker, log }: SettlementOptions
   const bell = createWakeUp()
   const closing = new AbortController()
   let acks: string[] = []
-  let nacks = new Map<string, string[]>()
+  let nacks = new Map<string, Returned>()
 
   async function attempt(what: string, tell: () => Promise<void>): Promise<void> {
     for (let failures = 1; ; failures++) {
@@ -62,8 +69,8 @@ export function startSettlement({ subscription, broker, log }: SettlementOptions
         await bell.sleep(IDLE_MS, closing.signal)
         continue
       }
-      const calls = Array.from(returned, ([reason, tokens]) =>
-        attempt('failed', () => broker.nack(subscription, tokens, { reason })),
+      const calls = Array.from(returned.values(), ({ tokens, ...how }) =>
+        attempt('failed', () => broker.nack(subscription, tokens, how)),
       )
       if (done.length > 0) calls.push(attempt('handled', () => broker.ack(subscription, done)))
       await Promise.all(calls)
@@ -77,10 +84,11 @@ export function startSettlement({ subscription, broker, log }: SettlementOptions
       acks.push(token)
       bell.ring()
     },
-    nack(token, reason) {
-      const tokens = nacks.get(reason)
-      if (tokens) tokens.push(token)
-      else nacks.set(reason, [token])
+    nack(token, reason, later) {
+      const key = `${later} ${reason}`
+      const same = nacks.get(key)
+      if (same) same.tokens.push(token)
+      else nacks.set(key, { reason, later, tokens: [token] })
       bell.ring()
     },
     async close() {

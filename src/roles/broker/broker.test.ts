@@ -21,6 +21,7 @@ describe('the description of the routes', () => {
       '/broker/subscriptions/{id}/ack',
       '/broker/subscriptions/{id}/nack',
       '/broker/subscriptions/{id}/pull',
+      '/broker/subscriptions/{id}/renew',
       '/broker/subscriptions/{id}/stream',
       '/broker/topics',
     ])

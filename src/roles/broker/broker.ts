@@ -4,6 +4,8 @@ import type { RoleContext } from '../../kit/context.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { createBrokerMetrics } from './broker-metrics.ts'
 import type { BrokerConfig } from './config.ts'
+import { Consumers } from './consumers.ts'
+import { checkDeadLetters } from './dead-letter-check.ts'
 import { logDeadLetters } from './dead-letter-log.ts'
 import { deadLetterRoutes } from './dead-letter-routes.ts'
 import { deliveryRoutes } from './delivery-routes.ts'
@@ -19,7 +21,7 @@ import { topicRoutes } from './topic-routes.ts'
 /** What a broker needs of its role's context. */
 export type BrokerContext = Pick<
   RoleContext<BrokerConfig>,
-  'bus' | 'clock' | 'config' | 'metrics' | 'tracing' | 'log' | 'signal' | 'waits' | 'defer'
+  'bus' | 'clock' | 'config' | 'metrics' | 'tracing' | 'log' | 'signal' | 'waits' | 'check' | 'defer'
 >
 
 /** Told of what happens, after it did. */
@@ -56,11 +58,15 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
   ctx.defer(() => push.stopped())
   for (const subscription of await bus.subscriptions()) push.update(subscription)
 
+  const consumers = new Consumers({ bus, log })
+  ctx.defer(async () => consumers.close())
+  ctx.check('dead_letters', () => checkDeadLetters(bus), 'degraded')
+
   const app = new Hono<AppEnv>()
   const streams = streamRoutes(app, { bus, clock, ownership, metrics, log, waits })
   publishRoutes(app, { publisher, ownership })
   subscriptionRoutes(app, { bus, push, known, ownership, onSubscribed, onUnsubscribed })
-  deliveryRoutes(app, { bus, known, ownership, streams, metrics, waits })
+  deliveryRoutes(app, { bus, known, ownership, streams, consumers, metrics, waits })
   topicRoutes(app, { bus, log, waits })
   deadLetterRoutes(app, { bus, known, ownership })
   return { app, bus, publisher }

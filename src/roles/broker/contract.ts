@@ -27,10 +27,12 @@ export const NewSubscription = z.object({
     .optional(),
   /** Where each message is posted as a CloudEvent; absent for pull. */
   push: z.object({ url: z.string().max(2_048) }).optional(),
-  /** Deliveries before a message becomes a dead letter. Default 5. */
+  /** Deliveries in vain before a message becomes a dead letter: refused, or with a lease that ended without a word. Default 5. */
   max_deliver: z.int().min(1).max(1_000).optional(),
   /** Seconds a consumer has to acknowledge a message before it goes to the next. Default 30. */
   ack_wait: SECONDS.min(0.1).optional(),
+  /** Seconds that a message is put off for, by consumers that can't take it at the moment, before it becomes a dead letter. Default a day. */
+  give_up_after: z.number().min(1).max(31_536_000).optional(),
   /**
    * Seconds without a pull, a stream or a settlement after which it is removed with all that it holds. Default: a day without a group, else
    * never. Not for push.
@@ -54,6 +56,7 @@ export const SubscriptionState = z.object({
   push: z.object({ url: z.string() }).optional(),
   max_deliver: z.int(),
   ack_wait: z.number(),
+  give_up_after: z.number(),
   expires_after: z.number().optional(),
   /** Messages neither acknowledged nor dead; where a pattern has news on many topics, no fewer than that. */
   pending: z.int(),
@@ -81,10 +84,18 @@ const TOKENS = z.array(z.string().min(1).max(255)).min(1).max(10_000)
 /** Deliveries that are done. */
 export const Acknowledgement = z.object({ acks: TOKENS })
 
+/** A consumer's name, of its own within a subscription: when its connection is gone and it isn't heard of, what it has on lease goes to others. */
+export const Consumer = z.string().min(1).max(255)
+
+/** Deliveries whose leases begin anew. */
+export const Renewal = z.object({ acks: TOKENS, consumer: Consumer.optional() })
+
 /** Deliveries to come again. */
 export const Return = z.object({
   acks: TOKENS,
-  /** Seconds before they do. Default: exponential from 0.1, with jitter. */
+  /** It isn't the message's fault: the consumer couldn't take it at the moment. That doesn't count against `max_deliver`. */
+  later: z.boolean().optional(),
+  /** Seconds before they do. Default: exponential from 0.1, with jitter; with `later` no less than a tenth of what it was put off for so far, up to 30. */
   delay: SECONDS.min(0).optional(),
   /** Why; a dead letter tells the last one. */
   reason: z.string().max(500).optional(),

@@ -7,7 +7,8 @@ import type { Wait, Waits } from '../../kit/http/waits.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { hideInText } from '../../kit/secrets/secret-text.ts'
 import type { BrokerMetrics } from './broker-metrics.ts'
-import { Acknowledgement, Delivery as DeliverySchema, Return, SubscriptionPath } from './contract.ts'
+import type { Consumers } from './consumers.ts'
+import { Acknowledgement, Consumer, Delivery as DeliverySchema, Renewal, Return, SubscriptionPath } from './contract.ts'
 import type { KnownSubscriptions } from './known-subscriptions.ts'
 import { deliveryJson, JSON_HEADERS } from './message-json.ts'
 import type { OpenStreams } from './open-streams.ts'
@@ -21,6 +22,7 @@ const MAX_WAIT = 60
 const PullQuery = z.object({
   max: z.coerce.number().int().min(1).max(MAX_PULL).default(1),
   wait: z.coerce.number().min(0).max(MAX_WAIT).default(0),
+  consumer: Consumer.optional(),
 })
 
 /** What the routes work with. */
@@ -29,6 +31,7 @@ export interface DeliveryRoutesOptions {
   readonly known: KnownSubscriptions
   readonly ownership: Pick<Ownership, 'checkUse'>
   readonly streams: OpenStreams
+  readonly consumers: Consumers
   readonly metrics: BrokerMetrics
   /** The pulls that wait, counted; when the role stops they end empty. */
   readonly waits: Waits
@@ -36,7 +39,7 @@ export interface DeliveryRoutesOptions {
 
 /** The routes by which consumers take messages and settle them. */
 export function deliveryRoutes(app: Hono<AppEnv>, options: DeliveryRoutesOptions): void {
-  const { bus, known, ownership, streams, metrics, waits } = options
+  const { bus, known, ownership, streams, consumers, metrics, waits } = options
 
   app.post(
     '/broker/subscriptions/:id/pull',
@@ -55,11 +58,13 @@ export function deliveryRoutes(app: Hono<AppEnv>, options: DeliveryRoutesOptions
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      const { max, wait } = c.req.valid('query')
+      const { max, wait, consumer } = c.req.valid('query')
       ownership.checkUse(await known.get(id))
+      consumers.heardOf(c, id, consumer)
       const pull = waits.begin(c, wait > 0)
       try {
-        const deliveries = await bus.pull(id, { max, waitMs: wait * 1000, signal: pull.signal })
+        const how = { max, waitMs: wait * 1000, signal: pull.signal, ...(consumer !== undefined && { consumer }) }
+        const deliveries = await bus.pull(id, how)
         await giveBackUnread(id, deliveries, pull)
         countDelivered(deliveries, metrics)
         return c.body(`{"messages":[${deliveries.map(deliveryJson).join(',')}]}`, 200, JSON_HEADERS)
@@ -104,6 +109,31 @@ export function deliveryRoutes(app: Hono<AppEnv>, options: DeliveryRoutesOptions
   )
 
   app.post(
+    '/broker/subscriptions/:id/renew',
+    route({
+      summary: 'Deliveries that take longer: their leases begin anew',
+      scope: 'messages:consume',
+      params: SubscriptionPath,
+      body: Renewal,
+      invalid: 'Invalid renewal',
+      responses: {
+        200: z.object({ renewed: z.int(), refused: z.int() }),
+        403: "Another's",
+        404: 'Unknown subscription',
+        409: 'No lease holds any more',
+      },
+    }),
+    async (c) => {
+      const { id } = c.req.valid('param')
+      const { acks, consumer } = c.req.valid('json')
+      ownership.checkUse(await known.get(id))
+      consumers.heardOf(c, id, consumer)
+      const renewed = held(await bus.renew(id, acks))
+      return c.json({ renewed, refused: acks.length - renewed })
+    },
+  )
+
+  app.post(
     '/broker/subscriptions/:id/nack',
     route({
       summary: 'Deliveries to come again',
@@ -120,8 +150,9 @@ export function deliveryRoutes(app: Hono<AppEnv>, options: DeliveryRoutesOptions
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      const { acks, delay, reason } = c.req.valid('json')
+      const { acks, delay, reason, later } = c.req.valid('json')
       const how = {
+        ...(later !== undefined && { later }),
         ...(delay !== undefined && { delayMs: delay * 1000 }),
         ...(reason !== undefined && { reason: hideInText(reason) }),
       }

@@ -1,9 +1,19 @@
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { Agent, type IncomingMessage, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { describe, expect, it, vi } from 'vitest'
 import { pull, settle, subscribe } from './testing/consumer-calls.ts'
 import { runBroker } from './testing/running-broker.ts'
+
+/** Posts by a connection of its own. */
+async function post(url: string, agent: Agent): Promise<string> {
+  const asked = request(url, { method: 'POST', agent }).end()
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  return text(answer)
+}
 
 describe('pulling', () => {
   it('hands messages out as they came', async () => {
@@ -67,6 +77,66 @@ describe('pulling', () => {
     await vi.waitUntil(() => nacks.mock.calls.length === 1)
     // he never saw it
     expect((await pull(broker, id, 'wait=10'))[0]).toMatchObject({ delivery: 1 })
+  })
+
+  it('puts off what its consumer can not take now, without counting that', async () => {
+    await using broker = await runBroker()
+    const id = await subscribe(broker, { topic: 'a', max_deliver: 1 })
+    await broker.call('POST', '/broker/publish/a', '1')
+    for (const delivery of [1, 2, 3]) {
+      const [message] = await pull(broker, id, 'wait=5')
+      expect(message.delivery).toBe(delivery)
+      await settle(broker, id, 'nack', { acks: [message.ack], later: true })
+    }
+    expect((await broker.call('GET', '/health')).body).toMatchObject({ status: 'healthy' })
+    const [message] = await pull(broker, id, 'wait=5')
+    await settle(broker, id, 'nack', { acks: [message.ack] })
+    expect((await broker.call('GET', '/broker/dead-letters')).body.dead_letters).toHaveLength(1)
+    expect(await broker.call('GET', '/health')).toMatchObject({
+      status: 200,
+      body: { status: 'degraded', checks: { dead_letters: expect.stringContaining('1 message is a dead letter') } },
+    })
+  })
+
+  it('begins leases anew for who needs longer', async () => {
+    await using broker = await runBroker()
+    const id = await subscribe(broker, { topic: 'a', ack_wait: 1 })
+    await broker.call('POST', '/broker/publish/a', '1')
+    const [message] = await pull(broker, id)
+    const renew = () => broker.call('POST', `/broker/subscriptions/${id}/renew`, { acks: [message.ack] })
+    const until = performance.now() + 1_500
+    while (performance.now() < until) {
+      expect(await renew()).toMatchObject({ status: 200, body: { renewed: 1, refused: 0 } })
+      expect(await pull(broker, id, 'wait=0.2')).toEqual([])
+    }
+    expect((await settle(broker, id, 'ack', { acks: [message.ack] })).status).toBe(200)
+    expect((await renew()).status).toBe(409)
+  })
+
+  it('gives what a consumer had on lease to others when its connection is gone', async () => {
+    await using broker = await runBroker()
+    const id = await subscribe(broker, { topic: 'a', max_deliver: 1 })
+    await broker.call('POST', '/broker/publish/a', '1')
+    const agent = new Agent({ keepAlive: true })
+    const taken = await post(`${broker.url}/broker/subscriptions/${id}/pull?consumer=c`, agent)
+    expect(taken).toContain('"delivery":1')
+    agent.destroy()
+    expect((await pull(broker, id, 'wait=10'))[0]).toMatchObject({ delivery: 2 })
+  })
+
+  it('leaves a consumer what it has that is heard of by another connection', async () => {
+    await using broker = await runBroker()
+    const release = vi.spyOn(broker.bus, 'release')
+    const id = await subscribe(broker, { topic: 'a' })
+    await broker.call('POST', '/broker/publish/a', '1')
+    const [first, second] = [new Agent({ keepAlive: true }), new Agent({ keepAlive: true })]
+    await post(`${broker.url}/broker/subscriptions/${id}/pull?consumer=c`, first)
+    first.destroy()
+    await post(`${broker.url}/broker/subscriptions/${id}/pull?consumer=c`, second)
+    expect(await pull(broker, id, 'wait=1.5')).toEqual([])
+    expect(release).not.toHaveBeenCalled()
+    second.destroy()
+    expect(await pull(broker, id, 'wait=10')).toHaveLength(1)
   })
 
   it('ends what was acknowledged, and refuses an acknowledgement that comes late', async () => {

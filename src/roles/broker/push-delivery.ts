@@ -44,8 +44,8 @@ interface Worker {
 export function createPushDelivery(options: PushDeliveryOptions): PushDelivery {
   const workers = new Map<string, Worker>()
   return {
-    update({ id, push, ackWaitMs, maxDeliver }) {
-      const spec = JSON.stringify([push?.url, ackWaitMs, maxDeliver])
+    update({ id, push, ackWaitMs }) {
+      const spec = JSON.stringify([push?.url, ackWaitMs])
       const running = workers.get(id)
       if (running?.spec === spec) return
       running?.controller.abort()
@@ -55,7 +55,7 @@ export function createPushDelivery(options: PushDeliveryOptions): PushDelivery {
       const signal = AbortSignal.any([controller.signal, options.signal])
       const start = async () => {
         await running?.done
-        await deliver({ ...options, signal, id, url: push.url, ackWaitMs, maxDeliver })
+        await deliver({ ...options, signal, id, url: push.url, ackWaitMs })
       }
       workers.set(id, { spec, controller, done: inBackground(options.tracing, 'push', start) })
     },
@@ -75,7 +75,6 @@ interface DeliverOptions extends PushDeliveryOptions {
   readonly id: string
   readonly url: string
   readonly ackWaitMs: number
-  readonly maxDeliver: number
 }
 
 /** Pulls messages and posts them, at most CONCURRENCY at a time, until `signal` fires. */
@@ -116,7 +115,7 @@ async function deliver(options: DeliverOptions): Promise<void> {
 
 /** Posts one message and settles it: 2xx acknowledges, anything else gives it back with the bus's back-off. */
 async function postOne(delivery: Delivery, options: DeliverOptions): Promise<void> {
-  const { bus, metrics, tracing, log, signal, id, url, ackWaitMs, maxDeliver } = options
+  const { bus, metrics, tracing, log, signal, id, url, ackWaitMs } = options
   const { topic, ack } = delivery
   metrics.delivered(topic, 1)
   const span = tracing.start(`push ${topic}`, {
@@ -134,8 +133,7 @@ async function postOne(delivery: Delivery, options: DeliverOptions): Promise<voi
   }
   const { reason } = outcome
   span.end({ failed: true, message: reason })
-  const last = delivery.delivery >= maxDeliver
-  log[last ? 'warning' : 'debug'](`A push to ${url} failed${last ? ' for the last time' : ''}: ${reason}`, {
+  log.debug(`A push to ${url} failed: ${reason}`, {
     subscription: id,
     message_id: eventId(delivery),
     delivery: delivery.delivery,
@@ -145,7 +143,7 @@ async function postOne(delivery: Delivery, options: DeliverOptions): Promise<voi
 }
 
 function giveBack(outcome: PushOutcome & { taken: false }, stopping: boolean) {
-  const { reason, retryAfterMs } = outcome
-  if (stopping) return { delayMs: 0, reason: 'the broker stopped' }
-  return retryAfterMs === undefined ? { reason } : { delayMs: retryAfterMs, reason }
+  const { reason, later, retryAfterMs } = outcome
+  if (stopping) return { delayMs: 0, reason: 'the broker stopped', later: true }
+  return { reason, later, ...(retryAfterMs !== undefined && { delayMs: retryAfterMs }) }
 }

@@ -3,12 +3,13 @@ import { request as httpsRequest } from 'node:https'
 import type { StoredMessage } from '../../drivers/bus/contract.ts'
 import { guardedLookup, refusedUrl } from '../../kit/discovery/address-rule.ts'
 import { type EventAttributes, toHeaders } from '../../kit/messaging/cloud-event.ts'
+import { saysLater } from '../../kit/passing-faults.ts'
 import { eventId } from './event-identity.ts'
 
-/** How a push endpoint took a message. */
+/** How a push endpoint took a message; `later`: it couldn't at the moment, whatever the message. */
 export type PushOutcome =
   | { readonly taken: true }
-  | { readonly taken: false; readonly reason: string; readonly retryAfterMs?: number }
+  | { readonly taken: false; readonly reason: string; readonly later: boolean; readonly retryAfterMs?: number }
 
 /** One post to make. */
 export interface PushOptions {
@@ -30,7 +31,8 @@ const MAX_RETRY_AFTER_MS = 3_600_000
  */
 export function pushPost({ url, message, traceparent, timeoutMs, signal }: PushOptions): Promise<PushOutcome> {
   const refused = refusedUrl(url)
-  if (refused !== undefined) return Promise.resolve({ taken: false, reason: `the push URL is refused: ${refused}` })
+  if (refused !== undefined)
+    return Promise.resolve({ taken: false, later: false, reason: `the push URL is refused: ${refused}` })
   const target = new URL(url)
   const body = Buffer.from(message.payload)
   const send = target.protocol === 'https:' ? httpsRequest : httpRequest
@@ -48,11 +50,11 @@ export function pushPost({ url, message, traceparent, timeoutMs, signal }: PushO
       resolve(outcomeOf(response))
       response.destroy()
     })
-    request.once('error', (fault) => resolve({ taken: false, reason: fault.message }))
+    request.once('error', (fault) => resolve({ taken: false, later: true, reason: fault.message }))
     request.once('close', () => {
       clearTimeout(timer)
       // after a switch of protocols there is neither response nor error
-      resolve({ taken: false, reason: 'the endpoint closed without an answer' })
+      resolve({ taken: false, later: false, reason: 'the endpoint closed without an answer' })
     })
     request.end(body)
   })
@@ -80,6 +82,7 @@ function outcomeOf({ statusCode = 0, headers }: IncomingMessage): PushOutcome {
   if (statusCode >= 200 && statusCode < 300) return { taken: true }
   const reason = `the endpoint answered ${statusCode}`
   const asked = Number(headers['retry-after'])
-  if (!(asked > 0)) return { taken: false, reason }
-  return { taken: false, reason, retryAfterMs: Math.min(asked * 1000, MAX_RETRY_AFTER_MS) }
+  const later = saysLater(statusCode)
+  if (!(asked > 0)) return { taken: false, later, reason }
+  return { taken: false, later, reason, retryAfterMs: Math.min(asked * 1000, MAX_RETRY_AFTER_MS) }
 }

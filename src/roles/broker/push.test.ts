@@ -68,6 +68,32 @@ describe('push delivery', () => {
     expect(letters.body.dead_letters).toMatchObject([{ payload: 'poison', reason: 'the endpoint answered 500' }])
   })
 
+  it('puts off what an endpoint can not take now, however often, and buries none of it', async () => {
+    await using broker = await runBroker()
+    await using hook = await endpoint((_, count) => ({ status: count <= 6 ? 503 : 204 }))
+    const push = { url: hook.url }
+    const { body } = await broker.call('POST', '/broker/subscriptions', { topic: 'a', push, max_deliver: 1 })
+    await broker.call('POST', '/broker/publish/a', '1')
+    const pending = async () => (await broker.call('GET', `/broker/subscriptions/${body.id}`)).body.pending
+    await vi.waitUntil(async () => (await pending()) === 0, { timeout: 10_000 })
+    expect(hook.received).toHaveLength(7)
+    expect((await broker.call('GET', '/broker/dead-letters')).body.dead_letters).toEqual([])
+  })
+
+  it('puts off what nobody listens for, until it is given up', async () => {
+    await using broker = await runBroker()
+    const gone = await endpoint()
+    await gone[Symbol.asyncDispose]()
+    const spec = { topic: 'a', push: { url: gone.url }, max_deliver: 1, give_up_after: 1 }
+    await broker.call('POST', '/broker/subscriptions', spec)
+    await broker.call('POST', '/broker/publish/a', '1')
+    const letters = async () => (await broker.call('GET', '/broker/dead-letters')).body.dead_letters
+    await vi.waitUntil(async () => (await letters()).length === 1, { timeout: 10_000 })
+    const [letter] = await letters()
+    expect(letter.reason).toMatch(/ECONNREFUSED/)
+    expect(letter.deliveries).toBeGreaterThan(5)
+  })
+
   it('follows no redirect', async () => {
     await using broker = await runBroker()
     await using hook = await endpoint(() => ({ status: 307, headers: { location: '/elsewhere' } }))
@@ -110,7 +136,7 @@ describe('push delivery', () => {
     await broker.call('POST', '/broker/subscriptions', { topic: 'a', push: { url: hook.url } })
     await broker.call('POST', '/broker/publish/a', '1')
     await vi.waitUntil(() => nacks.mock.calls.length === 1)
-    expect(nacks.mock.calls[0]?.[2]).toEqual({ delayMs: 60_000, reason: 'the endpoint answered 429' })
+    expect(nacks.mock.calls[0]?.[2]).toEqual({ delayMs: 60_000, reason: 'the endpoint answered 429', later: true })
   })
 
   it('posts to a new URL from then on, and to none after unsubscribing', async () => {

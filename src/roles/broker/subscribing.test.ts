@@ -11,7 +11,15 @@ describe('subscribing', () => {
       ack_wait: 2.5,
       max_deliver: 3,
     })
-    const state = { topic: 'order.*', group: 'g', ack_wait: 2.5, max_deliver: 3, pending: 0, leased: 0 }
+    const state = {
+      topic: 'order.*',
+      group: 'g',
+      ack_wait: 2.5,
+      max_deliver: 3,
+      give_up_after: 86_400,
+      pending: 0,
+      leased: 0,
+    }
     expect(made).toEqual({ status: 201, body: { id: expect.any(String), ...state } })
     const path = `/broker/subscriptions/${made.body.id}`
     expect((await broker.call('GET', path)).body).toEqual(made.body)

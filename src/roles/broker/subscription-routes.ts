@@ -146,6 +146,7 @@ function toSpec({
   push,
   max_deliver,
   ack_wait,
+  give_up_after,
   expires_after = group === undefined && !push ? EXPIRES_AFTER : undefined,
 }: z.infer<typeof NewSubscription>): SubscriptionSpec {
   return {
@@ -154,12 +155,14 @@ function toSpec({
     ...(push && { push }),
     ...(max_deliver !== undefined && { maxDeliver: max_deliver }),
     ...(ack_wait !== undefined && { ackWaitMs: Math.round(ack_wait * 1000) }),
+    ...(give_up_after !== undefined && { giveUpAfterMs: Math.round(give_up_after * 1000) }),
     ...(expires_after !== undefined && { expiresAfterMs: Math.round(expires_after * 1000) }),
   }
 }
 
 function stateOf(subscription: Subscription) {
-  const { id, topic, group, owner, push, maxDeliver, ackWaitMs, expiresAfterMs, pending, leased } = subscription
+  const { id, topic, group, owner, push, maxDeliver, ackWaitMs, giveUpAfterMs, expiresAfterMs, pending, leased } =
+    subscription
   return {
     id,
     topic,
@@ -168,6 +171,7 @@ function stateOf(subscription: Subscription) {
     push,
     max_deliver: maxDeliver,
     ack_wait: ackWaitMs / 1000,
+    give_up_after: giveUpAfterMs / 1000,
     expires_after: expiresAfterMs === undefined ? undefined : expiresAfterMs / 1000,
     pending,
     leased,

@@ -31,9 +31,10 @@ describe('its file', () => {
 
   it('is not touched when a newer version wrote it', async () => {
     await use.bus.close()
+    const [{ user_version: version } = {}] = query('PRAGMA user_version')
     query('PRAGMA user_version = 99')
     await expect(open()).rejects.toMatchObject({ kind: 'invalid' })
-    query('PRAGMA user_version = 3')
+    query(`PRAGMA user_version = ${version}`)
     await open()
   })
 

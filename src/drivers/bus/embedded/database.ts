@@ -8,7 +8,7 @@ import { isBusy } from '../../sqlite-results.ts'
 import { asDamage, makeDatabaseFile, wantSound, withAdvice } from '../../sqlite-soundness.ts'
 import { toDriverError } from './sqlite-fault.ts'
 
-const SCHEMA_VERSION = 3
+const SCHEMA_VERSION = 4
 
 /** Writes what is there already. */
 export const REWRITE_VERSION = `PRAGMA user_version = ${SCHEMA_VERSION}`
@@ -16,7 +16,7 @@ export const REWRITE_VERSION = `PRAGMA user_version = ${SCHEMA_VERSION}`
 /**
  * `messages.position` orders all topics, `offset` one topic. The index holds the id too, so that the ids of a topic's
  * newest messages are read without their payloads. `unsettled` has one row for each message handed out and neither
- * acknowledged nor dead; `not_before` (wall clock) is null while it is on lease. A subscription to a topic has its place in `cursors`, one to
+ * acknowledged nor dead; `not_before` (wall clock) is null while it is on lease, `spared` are deliveries that weren't in vain. A subscription to a topic has its place in `cursors`, one to
  * a pattern in its own `position`.
  */
 const SCHEMA = `
@@ -33,7 +33,8 @@ CREATE INDEX messages_of_topic ON messages(topic, offset, id);
 CREATE TABLE subscriptions(
   key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, pattern TEXT NOT NULL, consumer_group TEXT,
   push_url TEXT, max_deliver INTEGER NOT NULL, ack_wait_ms REAL NOT NULL, start_offset INTEGER NOT NULL,
-  expires_after_ms REAL, owner TEXT, position INTEGER, active_at INTEGER NOT NULL DEFAULT 0
+  expires_after_ms REAL, owner TEXT, position INTEGER, active_at INTEGER NOT NULL DEFAULT 0,
+  give_up_after_ms REAL NOT NULL DEFAULT 86400000
 ) STRICT;
 CREATE UNIQUE INDEX subscriptions_of_group ON subscriptions(pattern, consumer_group) WHERE consumer_group IS NOT NULL;
 CREATE TABLE cursors(
@@ -42,7 +43,7 @@ CREATE TABLE cursors(
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE unsettled(
   subscription INTEGER NOT NULL, position INTEGER NOT NULL, deliveries INTEGER NOT NULL, attempt INTEGER NOT NULL,
-  not_before INTEGER, delay_ms REAL,
+  not_before INTEGER, delay_ms REAL, spared INTEGER NOT NULL DEFAULT 0, waited_ms REAL NOT NULL DEFAULT 0,
   PRIMARY KEY(subscription, position)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE dead_letters(
@@ -73,6 +74,17 @@ const TO_VERSION_3 = `
 ALTER TABLE topics ADD COLUMN owner TEXT;
 PRAGMA user_version = 3;
 `
+
+/** From version 3, in which every delivery counted as in vain. */
+const TO_VERSION_4 = `
+ALTER TABLE subscriptions ADD COLUMN give_up_after_ms REAL NOT NULL DEFAULT 86400000;
+ALTER TABLE unsettled ADD COLUMN spared INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE unsettled ADD COLUMN waited_ms REAL NOT NULL DEFAULT 0;
+PRAGMA user_version = 4;
+`
+
+/** What brings a file up to date, from version 1 on. */
+const UPDATES = [TO_VERSION_2, TO_VERSION_3, TO_VERSION_4]
 
 const PATIENCE_MS = 5000
 
@@ -123,8 +135,7 @@ function openOnce(folder: string, path: string): DatabaseSync {
       throw new DriverError('invalid', `${path} was written by a newer version; run that one, or use another folder`)
     }
     if (version === 0) db.exec(SCHEMA)
-    if (version === 1) db.exec(TO_VERSION_2)
-    if (version === 1 || version === 2) db.exec(TO_VERSION_3)
+    else for (const update of UPDATES.slice(version - 1)) db.exec(update)
     db.exec('COMMIT')
     wantSound(db, path)
     return db

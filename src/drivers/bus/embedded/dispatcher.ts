@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts'
-import type { Delivery } from '../contract.ts'
+import type { Delivery, PullOptions } from '../contract.ts'
 import { Alarm } from './alarm.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { MessageLog, Topic } from './message-log.ts'
@@ -36,17 +36,14 @@ export class Dispatcher {
   }
 
   /** Leases up to `max` messages, waiting up to `waitMs` for the first. */
-  pull(
-    subscription: SubscriptionState,
-    { max, waitMs, signal }: { max: number; waitMs: number; signal: AbortSignal },
-  ): Promise<readonly Delivery[]> {
+  pull(subscription: SubscriptionState, { max, waitMs, consumer, signal }: PullOptions): Promise<readonly Delivery[]> {
     const now = this.#parts.clock.monotonic()
     this.used(subscription)
     this.#sweep(subscription, now)
     const hasMessages = subscription.hasMessages()
     if (max < 1 || signal.aborted || (waitMs <= 0 && !hasMessages)) return Promise.resolve([])
     const until = now + Math.max(0, waitMs)
-    const waiting = subscription.waiters.wait({ max: Math.floor(max), until, signal })
+    const waiting = subscription.waiters.wait({ max: Math.floor(max), until, consumer, signal })
     this.wake(subscription)
     if (!this.#serving.has(subscription)) this.#alarm.set(until)
     return waiting
@@ -144,7 +141,7 @@ export class Dispatcher {
         log.writeHeld()
         for (let waiter = waiters.first(); waiter !== undefined; waiter = waiters.first()) {
           const taken = waiter
-          const deliveries = subscription.lease(tx, taken.max)
+          const deliveries = subscription.lease(tx, taken.max, taken.consumer)
           if (deliveries.length === 0) return
           tx.undo(() => {
             served.delete(taken)

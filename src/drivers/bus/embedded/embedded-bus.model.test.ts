@@ -10,14 +10,17 @@ const MAX_DELIVER = 3
 const ACK_WAIT_MS = 1000
 const never = new AbortController().signal
 
+/** Restarts that don't count as deliveries in vain. */
+const SPARED = 3
+
 /** A message as a careful reader of the contract would keep it. */
-type Expected = { deliveries: number } & (
+type Expected = { deliveries: number; spared: number } & (
   | { at: 'acknowledged' | 'dead' }
   /** `lost` is the token of a lease that ended by itself: a broker that restarts has forgotten that it ended. */
   | { at: 'waiting'; lost?: string }
   | { at: 'leased'; until: number; ack: string }
   | { at: 'delayed'; until: number }
-  /** On lease when the bus was closed and opened: deliverable, or dead if that was the last time, and its token good. */
+  /** On lease when the bus was closed and opened: deliverable, or dead if that was the last time and not spared, and its token good. */
   | { at: 'interrupted'; ack: string }
 )
 
@@ -38,15 +41,19 @@ interface Real {
 type Step = fc.AsyncCommand<Model, Real>
 const always = () => true
 
+function isWornOut({ deliveries, spared }: Expected): boolean {
+  return deliveries - spared >= MAX_DELIVER
+}
+
 /** Does what time does. */
 function settle(model: Model): void {
   for (const [id, message] of model.messages) {
     if (message.at !== 'leased' && message.at !== 'delayed') continue
     if (message.until > model.now) continue
-    const { deliveries } = message
-    if (message.at === 'delayed') model.messages.set(id, { at: 'waiting', deliveries })
-    else if (deliveries >= MAX_DELIVER) model.messages.set(id, { at: 'dead', deliveries })
-    else model.messages.set(id, { at: 'waiting', deliveries, lost: message.ack })
+    const { deliveries, spared } = message
+    if (message.at === 'delayed') model.messages.set(id, { at: 'waiting', deliveries, spared })
+    else if (isWornOut(message)) model.messages.set(id, { at: 'dead', deliveries, spared })
+    else model.messages.set(id, { at: 'waiting', deliveries, spared, lost: message.ack })
   }
 }
 
@@ -60,7 +67,7 @@ const publish = (count: number): Step => ({
   toString: () => `publish ${count}`,
   async run(model, real) {
     const ids = Array.from({ length: count }, (_, i) => `m${model.messages.size + i}`)
-    for (const id of ids) model.messages.set(id, { at: 'waiting', deliveries: 0 })
+    for (const id of ids) model.messages.set(id, { at: 'waiting', deliveries: 0, spared: 0 })
     await real.bus.publish(ids.map((id, i) => ({ id, topic: `t.${i % 2}`, payload: id, attributes: {} })))
   },
 })
@@ -73,12 +80,12 @@ const pull = (max: number): Step => ({
     const got = await real.bus.pull(real.id, { max, waitMs: 0, signal: never })
     const dead = new Set((await real.bus.deadLetters({ limit: 1000 })).map(({ id }) => id))
     for (const [id, message] of model.messages) {
-      const exhausted = message.at === 'interrupted' && message.deliveries >= MAX_DELIVER
-      if (exhausted && dead.has(id)) model.messages.set(id, { at: 'dead', deliveries: message.deliveries })
+      const exhausted = message.at === 'interrupted' && isWornOut(message)
+      if (exhausted && dead.has(id)) model.messages.set(id, { ...message, at: 'dead' })
       expect(dead.has(id)).toBe(model.messages.get(id)?.at === 'dead')
     }
     const deliverable = [...model.messages.values()].filter(
-      ({ at, deliveries }) => at === 'waiting' || (at === 'interrupted' && deliveries < MAX_DELIVER),
+      (message) => message.at === 'waiting' || (message.at === 'interrupted' && !isWornOut(message)),
     )
     expect(got).toHaveLength(Math.min(max, deliverable.length))
     for (const { id, delivery, payload, ack } of got) {
@@ -86,7 +93,8 @@ const pull = (max: number): Step => ({
       expect(message?.at === 'waiting' || message?.at === 'interrupted').toBe(true)
       expect(delivery).toBe((message?.deliveries ?? 0) + 1)
       expect(payload).toBe(id)
-      model.messages.set(id, { at: 'leased', deliveries: delivery, until: model.now + ACK_WAIT_MS, ack })
+      const { spared = 0 } = message ?? {}
+      model.messages.set(id, { at: 'leased', deliveries: delivery, spared, until: model.now + ACK_WAIT_MS, ack })
     }
     real.deliveries.push(...got)
   },
@@ -108,10 +116,10 @@ const end = (picks: readonly number[], nackDelayMs: number | undefined): Step =>
         : await real.bus.nack(real.id, tokens, { delayMs: nackDelayMs })
     expect(ended).toBe(current.length)
     for (const { id, delivery } of current) {
-      const deliveries = delivery
-      if (nackDelayMs === undefined) model.messages.set(id, { at: 'acknowledged', deliveries })
-      else if (deliveries >= MAX_DELIVER) model.messages.set(id, { at: 'dead', deliveries })
-      else model.messages.set(id, { at: 'delayed', deliveries, until: model.now + nackDelayMs })
+      const counts = { deliveries: delivery, spared: model.messages.get(id)?.spared ?? 0 }
+      if (nackDelayMs === undefined) model.messages.set(id, { at: 'acknowledged', ...counts })
+      else if (isWornOut({ at: 'dead', ...counts })) model.messages.set(id, { at: 'dead', ...counts })
+      else model.messages.set(id, { at: 'delayed', ...counts, until: model.now + nackDelayMs })
     }
   },
 })
@@ -133,7 +141,9 @@ const restart: Step = {
     real.bus = await embedded.open({ url: 'embedded:', folder: real.folder, clock: real.clock })
     for (const [id, message] of model.messages) {
       const ack = message.at === 'leased' ? message.ack : message.at === 'waiting' ? message.lost : undefined
-      if (ack !== undefined) model.messages.set(id, { at: 'interrupted', deliveries: message.deliveries, ack })
+      const { deliveries, spared } = message
+      if (ack === undefined) continue
+      model.messages.set(id, { at: 'interrupted', deliveries, spared: Math.min(SPARED, spared + 1), ack })
     }
   },
 }

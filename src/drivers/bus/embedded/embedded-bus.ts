@@ -10,7 +10,9 @@ import type {
   FreshDeadLetter,
   Page,
   Publication,
+  PullOptions,
   Receipt,
+  ReturnOptions,
   StoredMessage,
   Subscription,
   SubscriptionSpec,
@@ -18,7 +20,7 @@ import type {
 } from '../contract.ts'
 import { topicPattern } from '../topic-pattern.ts'
 import { REWRITE_VERSION } from './database.ts'
-import { type DeadLetterRow, DeadLetters } from './dead-letters.ts'
+import { DeadLetters } from './dead-letters.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { FreeDisk } from './free-disk.ts'
 import { GroupCommit, type Transaction } from './group-commit.ts'
@@ -27,6 +29,7 @@ import { type MessageRow, MessageRows } from './message-rows.ts'
 import { pageOf } from './page-of.ts'
 import { PatternReader, takeInTurns } from './pattern-reader.ts'
 import { DEDUP_WINDOW } from './recent-ids.ts'
+import { lettersOf, MOST_REDRIVEN, returnable } from './redrivable.ts'
 import { Retention } from './retention.ts'
 import { reading } from './sqlite-fault.ts'
 import { SubscriptionRows } from './subscription-rows.ts'
@@ -42,11 +45,12 @@ const MAX_SUBSCRIPTIONS = 1_000
 const MOST_NAMED = 64
 /** Messages in one transaction, when many are published at once: some 4 ms of work. */
 const PART = 500
-/** Dead letters put back at a time: some 5 ms of work. */
-const MOST_REDRIVEN = 200
 /** Most messages or dead letters one call reads, whatever its limit, and the most payload in characters. */
 const MAX_READ = 10_000
 const MAX_READ_SIZE = 16 * 1024 * 1024
+
+/** Which subscriptions are listed. */
+type SubscriptionFilter = NonNullable<Parameters<Bus['subscriptions']>[0]>
 
 /** What a test may want to decide by itself. */
 export interface Chance {
@@ -165,13 +169,7 @@ export class EmbeddedBus implements Bus {
     return reading(() => this.#subscriptions.find(id)?.describe())
   }
 
-  async subscriptions({
-    topic,
-    group,
-    ...page
-  }: Partial<Page> & { topic?: string | undefined; group?: string | undefined } = {}): Promise<
-    readonly Subscription[]
-  > {
+  async subscriptions({ topic, group, ...page }: SubscriptionFilter = {}): Promise<readonly Subscription[]> {
     this.#refuseWhenClosed()
     this.#dispatcher.tick()
     const described: Subscription[] = []
@@ -189,7 +187,7 @@ export class EmbeddedBus implements Bus {
     return described
   }
 
-  async pull(id: string, options: { max: number; waitMs: number; signal: AbortSignal }): Promise<readonly Delivery[]> {
+  async pull(id: string, options: PullOptions): Promise<readonly Delivery[]> {
     this.#refuseWhenClosed()
     return this.#dispatcher.pull(this.#subscriptions.get(id), options)
   }
@@ -198,11 +196,18 @@ export class EmbeddedBus implements Bus {
     return this.#settle(id, (tx, subscription) => subscription.ack(tx, tokens))
   }
 
-  async nack(
-    id: string,
-    tokens: readonly string[],
-    options: { delayMs?: number; reason?: string; unseen?: boolean } = {},
-  ): Promise<number> {
+  async renew(id: string, tokens: readonly string[]): Promise<number> {
+    this.#refuseWhenClosed()
+    const subscription = this.#subscriptions.get(id)
+    this.#dispatcher.used(subscription)
+    return subscription.renew(tokens)
+  }
+
+  release(id: string, consumer: string): Promise<number> {
+    return this.#settle(id, (tx, subscription) => subscription.release(tx, consumer))
+  }
+
+  async nack(id: string, tokens: readonly string[], options: ReturnOptions = {}): Promise<number> {
     const { delayMs = 0 } = options
     if (!Number.isFinite(delayMs) || delayMs < 0) {
       throw new DriverError('invalid', 'cannot give back: delayMs is a number of milliseconds from 0')
@@ -286,7 +291,8 @@ export class EmbeddedBus implements Bus {
       const wanted = id === undefined ? undefined : this.#subscriptions.get(id)
       const redriven = new Set<SubscriptionState>()
       let count = 0
-      for (const letter of ids === undefined ? this.#returnable(wanted) : this.#lettersOf(ids, wanted)) {
+      const parts = { deadLetters: this.#deadLetters, subscriptions: this.#subscriptions }
+      for (const letter of ids === undefined ? returnable(parts, wanted) : lettersOf(parts, ids, wanted)) {
         const subscription = this.#subscriptions.keyed(letter.subscription)
         if (subscription === undefined || subscription.room <= 0) continue
         subscription.takeBack(tx, letter)
@@ -366,21 +372,6 @@ export class EmbeddedBus implements Bus {
 
   #placed(rows: readonly MessageRow[]): readonly (StoredMessage & { position: number })[] {
     return rows.map((row) => ({ ...this.#log.message(row), position: row.position }))
-  }
-
-  /** Dead letters of one subscription or of all, those first that there is room for. */
-  *#returnable(wanted: SubscriptionState | undefined): Generator<DeadLetterRow> {
-    for (const { key, room } of wanted === undefined ? this.#subscriptions.all() : [wanted]) {
-      if (room > 0) yield* this.#deadLetters.list({ subscription: key, limit: Math.min(room, MOST_REDRIVEN) })
-    }
-  }
-
-  *#lettersOf(ids: readonly string[], wanted: SubscriptionState | undefined): Generator<DeadLetterRow> {
-    const only = wanted === undefined ? {} : { subscription: wanted.key }
-    for (const id of ids) {
-      for (const letter of this.#deadLetters.list({ ...only, id, limit: MOST_REDRIVEN }))
-        if (letter.id === id) yield letter
-    }
   }
 
   /** Tells of the messages that this commit stored, once for all who published. */

@@ -62,6 +62,21 @@ describe('leases', () => {
     expect(await pull(made[11] ?? '', MAX_UNSETTLED)).toHaveLength(MAX_UNSETTLED - 100)
   })
 
+  it('outlive a consumer that is put off for hours, over restarts, and count nothing', async () => {
+    const { id } = await use.bus.subscribe({ topic: 'a', maxDeliver: 2, giveUpAfterMs: 3_600_000 })
+    await publish('a', '1')
+    const start = use.wall
+    let times = 0
+    for (; (await use.bus.countDeadLetters(1)) === 0; times++) {
+      await use.bus.nack(id, tokens(await pull(id)), { later: true, reason: 'the store is full' })
+      if (times % 50 === 0) await reopen()
+      advance(30_000)
+    }
+    expect(use.wall - start).toBeGreaterThanOrEqual(3_600_000)
+    expect(times).toBeGreaterThan(100)
+    expect(await use.bus.deadLetters({ limit: 1 })).toMatchObject([{ id: '1', reason: 'the store is full' }])
+  })
+
   it('refuses a delay that is none', async () => {
     const { id } = await use.bus.subscribe({ topic: 'a' })
     for (const delayMs of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {

@@ -1,12 +1,13 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import { BulkStatement, placeholders } from './bulk-statement.ts'
-import type { Unsettled } from './lease-rules.ts'
+import type { Handed, Unsettled } from './lease-rules.ts'
 
 /** What a subscription asks for, with its defaults filled in. */
 export interface SubscriptionTerms {
   readonly pushUrl: string | undefined
   readonly maxDeliver: number
   readonly ackWaitMs: number
+  readonly giveUpAfterMs: number
   /** Undefined where it stays until it is removed. */
   readonly expiresAfterMs: number | undefined
 }
@@ -27,12 +28,7 @@ export interface SubscriptionRow extends SubscriptionTerms {
 }
 
 /** An unsettled message as its row has it. `notBefore` (wall clock) is undefined where it was on lease. */
-export interface UnsettledRow {
-  readonly topic: number
-  readonly offset: number
-  readonly position: number
-  readonly deliveries: number
-  readonly attempt: number
+export interface UnsettledRow extends Handed {
   readonly notBefore: number | undefined
   readonly delayMs: number
 }
@@ -54,10 +50,11 @@ export class SubscriptionRows {
     this.#db = db
     this.#insert = db.prepare(
       `INSERT INTO subscriptions(id, pattern, consumer_group, push_url, max_deliver, ack_wait_ms, start_offset,
-         expires_after_ms, owner, position, active_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         expires_after_ms, give_up_after_ms, owner, position, active_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     this.#update = db.prepare(
-      'UPDATE subscriptions SET push_url = ?, max_deliver = ?, ack_wait_ms = ?, expires_after_ms = ? WHERE key = ?',
+      `UPDATE subscriptions SET push_url = ?, max_deliver = ?, ack_wait_ms = ?, expires_after_ms = ?, give_up_after_ms = ?
+       WHERE key = ?`,
     )
     this.#claim = db.prepare('UPDATE subscriptions SET owner = ? WHERE key = ?')
     this.#touch = db.prepare('UPDATE subscriptions SET active_at = ? WHERE key = ?')
@@ -65,14 +62,16 @@ export class SubscriptionRows {
     this.#setCursor = db.prepare('INSERT OR REPLACE INTO cursors(subscription, topic, next_offset) VALUES (?, ?, ?)')
     this.#lease = new BulkStatement(
       db,
-      4,
+      5,
       (rows) =>
-        `INSERT OR REPLACE INTO unsettled(subscription, position, deliveries, attempt) VALUES ${placeholders(4, rows)}`,
+        `INSERT INTO unsettled(subscription, position, deliveries, attempt, spared) VALUES ${placeholders(5, rows)}
+         ON CONFLICT DO UPDATE SET deliveries = excluded.deliveries, attempt = excluded.attempt, spared = excluded.spared,
+           not_before = NULL, delay_ms = NULL`,
     )
     this.#settle = db.prepare('DELETE FROM unsettled WHERE subscription = ? AND position BETWEEN ? AND ?')
     this.#giveBack = db.prepare(
-      `INSERT OR REPLACE INTO unsettled(subscription, position, deliveries, attempt, not_before, delay_ms)
-       VALUES (?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO unsettled(subscription, position, deliveries, attempt, spared, waited_ms, not_before, delay_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     )
   }
 
@@ -90,6 +89,7 @@ export class SubscriptionRows {
         maxDeliver: Number(row.max_deliver),
         ackWaitMs: Number(row.ack_wait_ms),
         expiresAfterMs: optionalNumber(row.expires_after_ms),
+        giveUpAfterMs: Number(row.give_up_after_ms),
         startOffset: Number(row.start_offset),
         owner: optional(row.owner),
         position: optionalNumber(row.position),
@@ -109,7 +109,7 @@ export class SubscriptionRows {
   unsettled(subscription: number): UnsettledRow[] {
     return this.#db
       .prepare(
-        `SELECT topic, offset, position, deliveries, attempt, not_before, delay_ms
+        `SELECT topic, offset, position, deliveries, attempt, spared, waited_ms, not_before, delay_ms
          FROM unsettled JOIN messages USING(position) WHERE subscription = ? ORDER BY position`,
       )
       .all(subscription)
@@ -119,6 +119,8 @@ export class SubscriptionRows {
         position: Number(row.position),
         deliveries: Number(row.deliveries),
         attempt: Number(row.attempt),
+        spared: Number(row.spared),
+        waitedMs: Number(row.waited_ms),
         notBefore: row.not_before === null ? undefined : Number(row.not_before),
         delayMs: Number(row.delay_ms ?? 0),
       }))
@@ -127,14 +129,14 @@ export class SubscriptionRows {
   /** Makes a subscription; returns its key. */
   insert(row: Omit<SubscriptionRow, 'key'>): number {
     const { id, pattern, group = null, pushUrl = null, maxDeliver, ackWaitMs, startOffset } = row
-    const { expiresAfterMs = null, owner = null, position = null, activeAt } = row
-    const terms = [id, pattern, group, pushUrl, maxDeliver, ackWaitMs, startOffset, expiresAfterMs]
+    const { expiresAfterMs = null, giveUpAfterMs, owner = null, position = null, activeAt } = row
+    const terms = [id, pattern, group, pushUrl, maxDeliver, ackWaitMs, startOffset, expiresAfterMs, giveUpAfterMs]
     return Number(this.#insert.run(...terms, owner, position, activeAt).lastInsertRowid)
   }
 
   /** Changes a subscription's terms. */
-  update(key: number, { pushUrl, maxDeliver, ackWaitMs, expiresAfterMs }: SubscriptionTerms): void {
-    this.#update.run(pushUrl ?? null, maxDeliver, ackWaitMs, expiresAfterMs ?? null, key)
+  update(key: number, { pushUrl, maxDeliver, ackWaitMs, expiresAfterMs, giveUpAfterMs }: SubscriptionTerms): void {
+    this.#update.run(pushUrl ?? null, maxDeliver, ackWaitMs, expiresAfterMs ?? null, giveUpAfterMs, key)
   }
 
   /** Writes down whose a subscription is now. */
@@ -168,14 +170,17 @@ export class SubscriptionRows {
   /** Writes down deliveries before they are made, so that they count even when the process dies of one. */
   lease(subscription: number, messages: readonly Unsettled[]): void {
     const values: SQLInputValue[] = []
-    for (const { position, deliveries, attempt } of messages) values.push(subscription, position, deliveries, attempt)
+    for (const { position, deliveries, attempt, spared } of messages) {
+      values.push(subscription, position, deliveries, attempt, spared)
+    }
     this.#lease.run(values)
   }
 
   /** Writes down that a message waits. `notBefore` is wall clock, as it must hold over a restart; `delayMs` bounds it. */
   giveBack(subscription: number, message: Unsettled, notBefore: number, delayMs: number): void {
-    const { position, deliveries, attempt } = message
-    this.#giveBack.run(subscription, position, deliveries, attempt, Math.ceil(notBefore), delayMs)
+    const { position, deliveries, attempt, spared, waitedMs } = message
+    const counts = [deliveries, attempt, spared, waitedMs]
+    this.#giveBack.run(subscription, position, ...counts, Math.ceil(notBefore), delayMs)
   }
 
   /** Forgets messages that are acknowledged or dead. */

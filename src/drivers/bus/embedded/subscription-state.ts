@@ -1,4 +1,4 @@
-import type { Delivery, FreshDeadLetter, Subscription } from '../contract.ts'
+import type { Delivery, FreshDeadLetter, ReturnOptions, Subscription } from '../contract.ts'
 import { ackToken, parseAckToken } from './ack-token.ts'
 import type { Cursor } from './cursor.ts'
 import type { DeadLetterRow, DeadLetters } from './dead-letters.ts'
@@ -7,11 +7,15 @@ import { Idleness } from './idleness.ts'
 import {
   atTime,
   backoffMs,
+  type Dead,
   firstLease,
   givenBack,
   givenBackUnseen,
   isCurrent,
   leaseAgain,
+  leftBehind,
+  putOff,
+  renewed,
   type Unsettled,
 } from './lease-rules.ts'
 import type { MessageLog, Topic } from './message-log.ts'
@@ -77,12 +81,13 @@ export class SubscriptionState {
   /** What callers see of it. */
   describe(): Subscription {
     const { id, group, owner, source, unsettled } = this
-    const { pushUrl, maxDeliver, ackWaitMs, expiresAfterMs } = this.terms
+    const { pushUrl, maxDeliver, ackWaitMs, expiresAfterMs, giveUpAfterMs } = this.terms
     return {
       id,
       topic: source,
       maxDeliver,
       ackWaitMs,
+      giveUpAfterMs,
       pending: unsettled.size + this.#cursor.pending(),
       leased: unsettled.leased(),
       ...(group === undefined ? {} : { group }),
@@ -108,16 +113,16 @@ export class SubscriptionState {
     return this.room > 0 && this.#cursor.mayFind()
   }
 
-  /** Hands out up to `max` messages: those to be delivered again first, then new ones. */
-  lease(tx: Transaction, max: number): Delivery[] {
+  /** Hands out up to `max` messages to a consumer: those to be delivered again first, then new ones. */
+  lease(tx: Transaction, max: number, consumer?: string): Delivery[] {
     const { log, rows } = this.#parts
-    const now = this.#parts.monotonic()
+    const how = { now: this.#parts.monotonic(), consumer, ...this.terms }
     const leased: { message: Unsettled; row: MessageRow }[] = []
     let size = MAX_PULL_SIZE
     for (const message of this.unsettled.ready()) {
       if (leased.length >= max || size <= 0) break
       const row = log.at(message.position)
-      const again = leaseAgain(message, now, this.terms)
+      const again = leaseAgain(message, how)
       if (again.at === 'dead' || row === undefined) {
         this.#bury(tx, message, again.at === 'dead' ? again.reason : 'the message is gone')
         continue
@@ -128,7 +133,7 @@ export class SubscriptionState {
     const room = Math.min(max - leased.length, this.room)
     if (room > 0 && size > 0) {
       const fresh = this.#cursor.take(tx, { messages: room, characters: size })
-      for (const row of fresh) leased.push({ message: firstLease(row, now, this.terms), row })
+      for (const row of fresh) leased.push({ message: firstLease(row, how), row })
     }
     for (const { message } of leased) this.unsettled.set(tx, message)
     rows.lease(
@@ -149,24 +154,28 @@ export class SubscriptionState {
     return messages.length
   }
 
-  /** Takes deliveries back, to be made again later; returns how many tokens were current. */
-  nack(
-    tx: Transaction,
-    tokens: readonly string[],
-    { delayMs, reason = 'given back', unseen = false }: { delayMs?: number; reason?: string; unseen?: boolean },
-  ): number {
-    const { rows, monotonic, now, random } = this.#parts
+  /** Begins leases anew; returns how many tokens were current. No row says when a lease ends, so there is nothing to write. */
+  renew(tokens: readonly string[]): number {
+    const how = { now: this.#parts.monotonic(), ackWaitMs: this.terms.ackWaitMs }
     const messages = [...this.#current(tokens)]
+    for (const message of messages) this.unsettled.load(renewed(message, how))
+    return messages.length
+  }
+
+  /** Takes deliveries back, to be made again later; returns how many tokens were current. */
+  nack(tx: Transaction, tokens: readonly string[], options: ReturnOptions): number {
+    const messages = [...this.#current(tokens)]
+    for (const message of messages) this.#become(tx, message, this.#returned(message, options))
+    return messages.length
+  }
+
+  /** Takes back what a consumer has on lease that is gone; returns how many there were. */
+  release(tx: Transaction, consumer: string): number {
+    const { monotonic, random } = this.#parts
+    const messages = this.unsettled.leasedTo(consumer)
     for (const message of messages) {
-      const delay = delayMs ?? backoffMs(message.deliveries, random())
-      const how = { now: monotonic(), delayMs: delay, reason, maxDeliver: this.terms.maxDeliver }
-      const then = unseen ? givenBackUnseen(message, how) : givenBack(message, how)
-      if (then.at === 'dead') {
-        this.#bury(tx, message, then.reason)
-        continue
-      }
-      rows.giveBack(this.key, then, now() + delay, delay)
-      this.unsettled.set(tx, then)
+      const how = { now: monotonic(), random: random(), maxDeliver: this.terms.maxDeliver }
+      this.#become(tx, message, leftBehind(message, how))
     }
     return messages.length
   }
@@ -190,7 +199,8 @@ export class SubscriptionState {
   takeBack(tx: Transaction, letter: DeadLetterRow): void {
     const { log, rows, deadLetters } = this.#parts
     const { topic, offset, position, attempt, key, reason } = letter
-    const message: Unsettled = { topic, offset, position, attempt, deliveries: 0, at: 'ready', reason }
+    const counts = { deliveries: 0, spared: 0, waitedMs: 0, attempt }
+    const message: Unsettled = { topic, offset, position, ...counts, at: 'ready', reason }
     log.restore(letter)
     rows.giveBack(this.key, message, 0, 0)
     deadLetters.remove(key)
@@ -205,6 +215,30 @@ export class SubscriptionState {
       const message = this.unsettled.get(named.position)
       if (message !== undefined && isCurrent(message, named.attempt, now)) yield message
     }
+  }
+
+  #returned(
+    message: Unsettled,
+    { delayMs, reason = 'given back', later = false, unseen = false }: ReturnOptions,
+  ): Unsettled | Dead {
+    const { maxDeliver, giveUpAfterMs } = this.terms
+    const now = this.#parts.monotonic()
+    const random = this.#parts.random()
+    if (unseen) return givenBackUnseen(message, { now, delayMs: delayMs ?? 0, reason })
+    if (later) return putOff(message, { now, delayMs: delayMs ?? 0, reason, random, giveUpAfterMs })
+    return givenBack(message, { now, delayMs: delayMs ?? backoffMs(message.deliveries, random), reason, maxDeliver })
+  }
+
+  /** Puts a message that was on lease into what it has become, on disk and in memory. */
+  #become(tx: Transaction, message: Unsettled, then: Unsettled | Dead): void {
+    const { rows, monotonic, now } = this.#parts
+    if (then.at === 'dead') {
+      this.#bury(tx, message, then.reason)
+      return
+    }
+    const delay = then.at === 'delayed' ? then.until - monotonic() : 0
+    rows.giveBack(this.key, then, now() + delay, delay)
+    this.unsettled.set(tx, then)
   }
 
   #bury(tx: Transaction, message: Unsettled, reason: string): void {

@@ -4,7 +4,7 @@ import type { SubscriptionSpec } from '../contract.ts'
 import { type TopicPattern, topicPattern } from '../topic-pattern.ts'
 import type { Cursor } from './cursor.ts'
 import type { Transaction } from './group-commit.ts'
-import type { Unsettled } from './lease-rules.ts'
+import { interrupted, type Unsettled } from './lease-rules.ts'
 import type { Topic } from './message-log.ts'
 import { PatternCursor } from './pattern-cursor.ts'
 import type { SubscriptionRow, SubscriptionTerms, UnsettledRow } from './subscription-rows.ts'
@@ -13,6 +13,8 @@ import { TopicCursor } from './topic-cursor.ts'
 
 const MAX_DELIVER = 5
 const ACK_WAIT_MS = 30_000
+/** A day. */
+const GIVE_UP_AFTER_MS = 86_400_000
 
 /** How many subscriptions there may be. */
 export interface SubscriptionLimits {
@@ -74,15 +76,16 @@ export class Subscriptions {
   /** Makes a subscription, or brings the one of this topic and group up to date. */
   subscribe(tx: Transaction, spec: SubscriptionSpec): SubscriptionState {
     const { topic, group, owner, push, maxDeliver = MAX_DELIVER, ackWaitMs = ACK_WAIT_MS, expiresAfterMs } = spec
-    const { from = 'new', reserved = false } = spec
+    const { giveUpAfterMs = GIVE_UP_AFTER_MS, from = 'new', reserved = false } = spec
     const pattern = topicPattern(topic)
     refuseUnless(Number.isSafeInteger(maxDeliver) && maxDeliver > 0, 'maxDeliver is a whole number from 1')
     refuseUnless(Number.isFinite(ackWaitMs) && ackWaitMs > 0, 'ackWaitMs is a positive number of milliseconds')
+    refuseUnless(giveUpAfterMs >= 0, 'giveUpAfterMs is a number of milliseconds from 0')
     refuseUnless(expiresAfterMs === undefined || expiresAfterMs > 0, 'expiresAfterMs is a positive number')
     const startOffset = typeof from === 'number' ? from : 1
     refuseUnless(Number.isSafeInteger(startOffset) && startOffset >= 0, 'from is new, first, a place or an offset')
 
-    const terms = { pushUrl: push?.url, maxDeliver, ackWaitMs, expiresAfterMs }
+    const terms = { pushUrl: push?.url, maxDeliver, ackWaitMs, expiresAfterMs, giveUpAfterMs }
     const known = group === undefined ? undefined : this.ofGroup(topic, group)
     if (known !== undefined) {
       this.#renew(tx, known, terms, owner)
@@ -193,7 +196,7 @@ export class Subscriptions {
 
   /** A message as it is after a restart: what was on lease can be handed out at once, what waits waits on. */
   #resumed({ notBefore, delayMs, ...place }: UnsettledRow): Unsettled {
-    if (notBefore === undefined) return { ...place, at: 'interrupted' }
+    if (notBefore === undefined) return interrupted(place)
     // A wall clock that was set back must not stretch the delay.
     const left = Math.min(notBefore - this.#parts.now(), delayMs)
     const reason = 'given back'

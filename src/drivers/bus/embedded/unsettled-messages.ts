@@ -40,6 +40,11 @@ export class UnsettledMessages {
     return count
   }
 
+  /** Those that a consumer has on lease. */
+  leasedTo(consumer: string): Unsettled[] {
+    return [...this.#byPosition.values()].filter((message) => message.at === 'leased' && message.consumer === consumer)
+  }
+
   /** The one at a position among all topics. */
   get(position: number): Unsettled | undefined {
     return this.#byPosition.get(position)

@@ -7,6 +7,8 @@ export interface Waiter {
   readonly max: number
   /** When it gives up, monotonic milliseconds. */
   readonly until: number
+  /** Who pulls, if it said. */
+  readonly consumer?: string | undefined
   /** Ends the wait with what it gets. */
   resolve(deliveries: readonly Delivery[]): void
   /** Ends the wait with why there is nothing. */
@@ -23,7 +25,12 @@ export class Waiters {
   }
 
   /** Queues a pull; its promise ends empty when `signal` fires. */
-  wait({ max, until, signal }: { max: number; until: number; signal: AbortSignal }): Promise<readonly Delivery[]> {
+  wait({
+    max,
+    until,
+    consumer,
+    signal,
+  }: Pick<Waiter, 'max' | 'until' | 'consumer'> & { signal: AbortSignal }): Promise<readonly Delivery[]> {
     return new Promise((resolve, reject) => {
       const aborted = () => {
         this.#queue.delete(waiter)
@@ -32,6 +39,7 @@ export class Waiters {
       const waiter: Waiter = {
         max,
         until,
+        consumer,
         resolve(deliveries) {
           signal.removeEventListener('abort', aborted)
           resolve(deliveries)

@@ -7,7 +7,8 @@ export class FakeBroker implements BrokerClient {
   readonly leased = new Map<string, PulledMessage>()
   readonly acked: string[] = []
   readonly ackRequests: (readonly string[])[] = []
-  readonly nacked: { readonly id: string; readonly reason: string }[] = []
+  readonly nacked: { readonly id: string; readonly reason: string; readonly later: boolean }[] = []
+  readonly renewed: (readonly string[])[] = []
   subscribed = 0
   pulls = 0
   /** Set: the next calls fail with it. */
@@ -66,12 +67,22 @@ export class FakeBroker implements BrokerClient {
     for (const token of tokens) this.acked.push(this.#settle(token).id)
   }
 
-  async nack(id: string, tokens: readonly string[], { reason }: { reason: string }): Promise<void> {
+  async renew(id: string, tokens: readonly string[]): Promise<void> {
+    this.#fail()
+    this.#know(id)
+    this.renewed.push(tokens)
+  }
+
+  async nack(
+    id: string,
+    tokens: readonly string[],
+    { reason, later }: { reason: string; later: boolean },
+  ): Promise<void> {
     this.#fail()
     this.#know(id)
     for (const token of tokens) {
       const message = this.#settle(token)
-      this.nacked.push({ id: message.id, reason })
+      this.nacked.push({ id: message.id, reason, later })
       this.waiting.push({ ...message, delivery: message.delivery + 1 })
     }
     this.#wake()

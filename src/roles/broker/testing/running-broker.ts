@@ -7,6 +7,7 @@ import { embeddedDriver } from '../../../drivers/bus/embedded.ts'
 import { systemClock as clock } from '../../../drivers/clock.ts'
 import type { Authority } from '../../../kit/auth/authority.ts'
 import type { Identity } from '../../../kit/auth/identity.ts'
+import type { Check, Failing, HealthCheck } from '../../../kit/context.ts'
 import { AppError } from '../../../kit/errors.ts'
 import { testWaits } from '../../../kit/http/testing/waits.ts'
 import { createLifecycle } from '../../../kit/lifecycle.ts'
@@ -79,6 +80,7 @@ export async function runBroker({
     opened = bus
     return bus
   }
+  const checks = new Map<string, HealthCheck>()
   const context = {
     bus: open,
     clock,
@@ -88,11 +90,12 @@ export async function runBroker({
     log,
     signal: life.signal,
     waits: testWaits(life.signal),
+    check: (name: string, check: Check, failing: Failing = 'unhealthy') => void checks.set(name, { check, failing }),
     defer: life.defer,
   }
   const { app } = await start(context)
   const bus = opened ?? (await open())
-  const listener = await listenBehindChain({ app }, { service: 'broker', metrics, tracing, authority })
+  const listener = await listenBehindChain({ app }, { service: 'broker', metrics, tracing, authority, checks })
   life.defer(() => listener.drain(1_000))
   const url = `http://127.0.0.1:${listener.port}`
   return {

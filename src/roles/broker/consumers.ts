@@ -1,0 +1,92 @@
+import type { Socket } from 'node:net'
+import type { Context } from 'hono'
+import type { Bus } from '../../drivers/bus/contract.ts'
+import type { AppEnv } from '../../kit/role.ts'
+import type { Log } from '../../kit/telemetry/log.ts'
+
+/** How long a consumer whose connection is gone has to be heard of again, in milliseconds. */
+const GONE_MS = 1_000
+
+/** What tells which consumers are gone, and gives what they had on lease to others. */
+export interface ConsumersOptions {
+  readonly bus: Pick<Bus, 'release'>
+  readonly log: Log
+  /** Default 1 s. */
+  readonly goneMs?: number
+}
+
+/** One consumer of a subscription, and the connection that it was last heard of by. */
+interface Known {
+  readonly subscription: string
+  readonly consumer: string
+  socket: Socket
+  timer: NodeJS.Timeout | undefined
+}
+
+/**
+ * Consumers that gave a name, as far as they are connected. One whose connection closes is gone, as a killed process is, unless it is heard of by another
+ * within a second: then its messages needn't wait for their leases to end.
+ */
+export class Consumers {
+  readonly #options: ConsumersOptions
+  readonly #known = new Map<string, Known>()
+  /** Those that were last heard of by each connection. */
+  readonly #bySocket = new WeakMap<Socket, Set<Known>>()
+
+  constructor(options: ConsumersOptions) {
+    this.#options = options
+  }
+
+  /** A request of a consumer came. Does nothing for one without a name. */
+  heardOf(c: Context<AppEnv>, subscription: string, consumer: string | undefined): void {
+    const socket = c.env?.exchange?.incoming.socket
+    if (consumer === undefined || !socket) return
+    const key = JSON.stringify([subscription, consumer])
+    const known = this.#known.get(key)
+    clearTimeout(known?.timer)
+    if (known?.socket === socket && !known.timer) return
+    if (known) this.#bySocket.get(known.socket)?.delete(known)
+    const now = known ?? { subscription, consumer, socket, timer: undefined }
+    now.socket = socket
+    now.timer = undefined
+    this.#known.set(key, now)
+    this.#watched(socket).add(now)
+  }
+
+  /** Forgets them all, and releases nothing more. */
+  close(): void {
+    for (const { timer } of this.#known.values()) clearTimeout(timer)
+    this.#known.clear()
+  }
+
+  #watched(socket: Socket): Set<Known> {
+    const watched = this.#bySocket.get(socket)
+    if (watched) return watched
+    const made = new Set<Known>()
+    this.#bySocket.set(socket, made)
+    socket.once('close', () => {
+      for (const known of made) this.#missing(known)
+    })
+    return made
+  }
+
+  #missing(known: Known): void {
+    const { goneMs = GONE_MS } = this.#options
+    const key = JSON.stringify([known.subscription, known.consumer])
+    if (this.#known.get(key) !== known) return
+    known.timer = setTimeout(() => {
+      this.#known.delete(key)
+      void this.#release(known)
+    }, goneMs)
+  }
+
+  async #release({ subscription, consumer }: Known): Promise<void> {
+    const { bus, log } = this.#options
+    try {
+      const count = await bus.release(subscription, consumer)
+      if (count > 0) log.info(`The consumer ${consumer} is gone: ${count} messages go to others`, { subscription })
+    } catch (fault) {
+      log.debug(`What ${consumer} had is not given back, its leases end by themselves: ${fault}`, { subscription })
+    }
+  }
+}

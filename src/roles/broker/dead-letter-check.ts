@@ -1,0 +1,14 @@
+import type { Bus } from '../../drivers/bus/contract.ts'
+import { AppError } from '../../kit/errors.ts'
+
+/** Most that are counted. */
+const MOST = 1_000
+
+/** Whether messages wait that nobody will handle by himself. Throws AppError `UNAVAILABLE` that says how many, for the role's health. */
+export async function checkDeadLetters(bus: Pick<Bus, 'countDeadLetters'>): Promise<void> {
+  const count = await bus.countDeadLetters(MOST)
+  if (count === 0) return
+  const many =
+    count === 1 ? '1 message is a dead letter' : `${count < MOST ? count : `${MOST} or more`} messages are dead letters`
+  throw new AppError('UNAVAILABLE', `${many}: look at /broker/dead-letters, then redrive them`)
+}

@@ -45,7 +45,7 @@ export function addSubscribe(program: Command, open: OpenSession): void {
       const enough = new AbortController()
       const api = await connect(session, 'broker')
       const print = (message: z.infer<typeof MessageSchema>) => {
-        const line = `${message.timestamp}  ${message.topic} ${message.offset}  ${JSON.stringify(message.payload)}`
+        const line = `${message.timestamp}  ${message.topic} ${message.offset}  ${dataText(message)}`
         session.print(visibleText(line))
         session.printJson(message)
       }
@@ -67,4 +67,9 @@ export function addSubscribe(program: Command, open: OpenSession): void {
         },
       })
     })
+}
+
+/** What a message says, in a line. */
+function dataText({ payload, payload_base64: bytes }: z.infer<typeof MessageSchema>): string {
+  return bytes === undefined ? (JSON.stringify(payload) ?? '') : `base64 ${bytes}`
 }

@@ -8,6 +8,8 @@ export interface Publication {
   readonly topic: string
   /** JSON text, stored and given back to the letter. */
   readonly payload: string
+  /** `bytes`: the payload is a JSON string of them in Base64. `none`: there are no data, and the payload is `null`. Absent: it is what it says. */
+  readonly form?: 'bytes' | 'none'
   /** CloudEvents context attributes besides id and data (source, type, time, traceparent …). */
   readonly attributes: Readonly<Record<string, string>>
 }

@@ -10,7 +10,7 @@ const PULLED = z.object({
     z.object({
       id: z.string(),
       topic: z.string(),
-      payload: z.unknown(),
+      payload: z.unknown().optional(),
       timestamp: z.string(),
       delivery: z.number(),
       ack: z.string(),

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AppError } from '../errors.ts'
-import { type CloudEvent, fromHeaders, fromStructured, toHeaders, toStructured } from './cloud-event.ts'
+import { type CloudEvent, fromHeaders, fromStructured, isJsonType, toHeaders, toStructured } from './cloud-event.ts'
 
 const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 })
 const extension = fc.stringMatching(/^[a-z][a-z0-9]{0,12}$/)
@@ -72,10 +72,28 @@ describe('a structured CloudEvent', () => {
     ['a control character in its id', { ...minimal, id: '\u0000' }],
     ['a data type that is no media type', { ...minimal, datacontenttype: 'é' }],
     ['more attributes than a header block holds', { ...minimal, ...sixFullAttributes }],
-    ['data nested too deep', { ...minimal, data_base64: base64('['.repeat(65) + ']'.repeat(65)) }],
-    ['data with half a surrogate pair', { ...minimal, data_base64: base64('"\\ud800"') }],
-    ['data that is not UTF-8', { ...minimal, data_base64: Buffer.from([0x22, 0xff, 0x22]).toString('base64') }],
-    ['bytes that are no JSON', { ...minimal, data_base64: Buffer.from('GIF89a').toString('base64') }],
+    [
+      'data nested too deep',
+      { ...minimal, datacontenttype: 'application/json', data_base64: base64('['.repeat(65) + ']'.repeat(65)) },
+    ],
+    [
+      'data with half a surrogate pair',
+      { ...minimal, datacontenttype: 'application/json', data_base64: base64('"\\ud800"') },
+    ],
+    [
+      'data that is not UTF-8',
+      {
+        ...minimal,
+        datacontenttype: 'application/json',
+        data_base64: Buffer.from([0x22, 0xff, 0x22]).toString('base64'),
+      },
+    ],
+    [
+      'bytes that are no JSON',
+      { ...minimal, datacontenttype: 'application/json', data_base64: Buffer.from('GIF89a').toString('base64') },
+    ],
+    ['data twice', { ...minimal, data: 1, data_base64: base64('1') }],
+    ['null data twice', { ...minimal, data: null, data_base64: base64('1') }],
   ])('refuses %s', (_, value) => {
     expect(() => fromStructured(value)).toThrow(AppError)
   })
@@ -102,19 +120,31 @@ describe('a binary CloudEvent', () => {
     )
   })
 
-  it('is none without ce-specversion', () => {
-    expect(fromHeaders({ 'content-type': 'application/json', 'ce-id': '1' })).toBeUndefined()
+  it('is none without a ce-* header, and a faulty one without ce-specversion', () => {
+    expect(fromHeaders({ 'content-type': 'application/json' })).toBeUndefined()
+    for (const name of ['ce-id', 'ce-source', 'ce-type']) expect(() => fromHeaders({ [name]: '1' })).toThrow(AppError)
   })
 
-  it('keeps a flavour of JSON, and takes anything else for JSON', () => {
+  it.each([
+    ['application/vnd.shop+json', 'application/vnd.shop+json'],
+    ['text/plain;charset=UTF-8', 'text/plain;charset=UTF-8'],
+    ['application/json', undefined],
+    ['application/x-www-form-urlencoded', undefined],
+  ])('of %s has the media type %s', (type, expected) => {
     const headers = toHeaders({ id: '1', attributes: { source: '/s', type: 't' } })
-    expect(fromHeaders({ ...headers, 'content-type': 'application/vnd.shop+json' })?.attributes).toMatchObject({
-      datacontenttype: 'application/vnd.shop+json',
-    })
-    expect(fromHeaders({ ...headers, 'content-type': 'application/x-www-form-urlencoded' })?.attributes).toEqual({
-      source: '/s',
-      type: 't',
-    })
+    expect(fromHeaders({ ...headers, 'content-type': type })?.attributes.datacontenttype).toBe(expected)
+  })
+
+  it.each([
+    ['application/json; charset=utf-8', true],
+    ['application/vnd.shop+json', true],
+    ['text/json', true],
+    [undefined, true],
+    ['application/jsonp', false],
+    ['application/json+xml', false],
+    ['text/plain; format=a/json', false],
+  ])('knows of %s whether it is JSON', (type, expected) => {
+    expect(isJsonType(type)).toBe(expected)
   })
 
   it('refuses what is encoded as bytes that are no text', () => {

@@ -12,12 +12,14 @@ export const CLOUD_EVENT_BATCH_TYPE = 'application/cloudevents-batch+json'
 /** An event's context attributes besides its id, as text: `source`, `type`, and what else it carries (`time`, `traceparent` …). */
 export type EventAttributes = Readonly<Record<string, string>> & { readonly source: string; readonly type: string }
 
-/** A CloudEvent (1.0) with JSON data. */
+/** A CloudEvent (1.0). */
 export interface CloudEvent {
   readonly id: string
   readonly attributes: EventAttributes
-  /** Absent when the event has none. */
+  /** JSON, or a string that is the text of another media type. Absent when the event has none, or its data are bytes. */
   readonly data?: unknown
+  /** Data that are neither. */
+  readonly bytes?: Buffer
 }
 
 const MAX_TEXT = 4_096
@@ -52,8 +54,13 @@ const STRUCTURED = z
 
 const ATTRIBUTE_NAME = /^[a-z0-9]{1,64}$/
 
+/** Whether a media type, parameters and all, is JSON. An event that names none has JSON data (JSON format, 3.1). */
+export function isJsonType(mediaType: string | undefined): boolean {
+  return mediaType === undefined || /^[\w!#$&^.+-]+\/(?:[\w!#$&^.+-]+\+)?json[ \t]*(?:;|$)/i.test(mediaType)
+}
+
 /**
- * Reads an event of the JSON format, its data being JSON too: a `data_base64` must hold JSON text.
+ * Reads an event of the JSON format: a `data_base64` that holds JSON, where it may, is JSON data.
  * Throws AppError `INVALID_REQUEST` naming what is wrong with it.
  */
 export function fromStructured(value: unknown): CloudEvent {
@@ -61,7 +68,10 @@ export function fromStructured(value: unknown): CloudEvent {
   if (!result.success) throw invalid(inputFaults(result.error, 'event').join('; '))
   const { specversion, id, data, data_base64, ...attributes } = result.data
   const texts = toTexts(attributes)
-  if (data_base64 != null) return { id, attributes: texts, data: jsonOf(Buffer.from(data_base64, 'base64')) }
+  if (data_base64 != null) {
+    if (data !== undefined) throw invalid('data and data_base64: an event has one of them')
+    return { id, attributes: texts, ...decoded(Buffer.from(data_base64, 'base64'), texts.datacontenttype) }
+  }
   return data === undefined ? { id, attributes: texts } : { id, attributes: texts, data }
 }
 
@@ -85,11 +95,13 @@ function toTexts(
   return texts
 }
 
-function jsonOf(bytes: Buffer): unknown {
+function decoded(bytes: Buffer, mediaType: string | undefined): Pick<CloudEvent, 'data' | 'bytes'> {
+  if (!isJsonType(mediaType)) return { bytes }
   try {
-    return parseJson(bytes)
+    return { data: parseJson(bytes) }
   } catch (cause) {
-    throw invalid('data_base64: not JSON; only JSON data is kept', cause)
+    if (mediaType === undefined) return { bytes }
+    throw invalid(`data_base64: not the ${mediaType} that it is said to be`, cause)
   }
 }
 
@@ -101,7 +113,7 @@ export function toStructured({ id, attributes, data }: CloudEvent): Readonly<Rec
 }
 
 /** What binary content mode keeps in headers; the data is the body. */
-export type EventContext = Omit<CloudEvent, 'data'>
+export type EventContext = Omit<CloudEvent, 'data' | 'bytes'>
 
 type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
 
@@ -111,20 +123,26 @@ type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
  * @param headers lower-case names, as node:http gives them
  */
 export function fromHeaders(headers: Headers): EventContext | undefined {
-  if (headers['ce-specversion'] === undefined) return undefined
+  if (headers['ce-specversion'] === undefined) {
+    if (REQUIRED.every((name) => headers[name] === undefined)) return undefined
+    throw invalid('ce-specversion is missing')
+  }
   const found: Record<string, string> = {}
   for (const name in headers) {
     const value = headers[name]
     if (typeof value === 'string' && name.startsWith('ce-')) found[name.slice(3)] = decodeValue(value)
   }
   const mediaType = headers['content-type']
-  if (typeof mediaType === 'string' && JSON_FLAVOUR.test(mediaType)) found.datacontenttype = mediaType
+  if (typeof mediaType === 'string' && !PLAIN_JSON.test(mediaType)) found.datacontenttype = mediaType
   const { id, attributes } = fromStructured(found)
   return { id, attributes }
 }
 
-/** Media types that are JSON and say more than `application/json`. */
-const JSON_FLAVOUR = /^[\w.-]+\/[\w.-]+\+json\b/i
+/** By one of these it is known what was meant for an event. */
+const REQUIRED = ['ce-id', 'ce-source', 'ce-type']
+
+/** Media types that say no more of an event than none does; the second is what command lines send when told nothing. */
+const PLAIN_JSON = /^application\/(?:json|x-www-form-urlencoded)[ \t]*(?:;|$)/i
 
 /** An event's attributes as HTTP headers, without `content-type` (binary content mode). */
 export function toHeaders({ id, attributes }: EventContext): Record<string, string> {

@@ -13,7 +13,8 @@ export interface OutgoingEvent {
 export interface IncomingEvent {
   readonly id: string
   readonly topic: string
-  readonly payload: unknown
+  /** Undefined where an event has no data, or data that are neither JSON nor text. */
+  readonly payload?: unknown
   readonly timestamp: string
   /** 1 the first time. */
   readonly delivery: number

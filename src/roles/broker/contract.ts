@@ -68,7 +68,10 @@ export const SubscriptionState = z.object({
 export const Message = z.object({
   id: z.string(),
   topic: z.string(),
-  payload: z.unknown(),
+  /** JSON, or the text of another media type as a string. Absent where an event has no data, or bytes. */
+  payload: z.unknown().optional(),
+  /** An event's data that are bytes. */
+  payload_base64: z.base64().optional(),
   timestamp: z.iso.datetime(),
   offset: z.int(),
   attributes: z.record(z.string(), z.string()),

@@ -24,7 +24,12 @@ export function deadLetterJson(letter: DeadLetter): string {
 }
 
 function members(message: StoredMessage): string {
-  const { topic, payload, timestamp, offset, attributes } = message
+  const { topic, timestamp, offset, attributes } = message
   const time = new Date(timestamp).toISOString()
-  return `"id":${JSON.stringify(eventId(message))},"topic":${JSON.stringify(topic)},"payload":${payload},"timestamp":"${time}","offset":${offset},"attributes":${JSON.stringify(attributes)}`
+  return `"id":${JSON.stringify(eventId(message))},"topic":${JSON.stringify(topic)}${data(message)},"timestamp":"${time}","offset":${offset},"attributes":${JSON.stringify(attributes)}`
+}
+
+function data({ form, payload }: StoredMessage): string {
+  if (form === undefined) return `,"payload":${payload}`
+  return form === 'bytes' ? `,"payload_base64":${payload}` : ''
 }

@@ -64,9 +64,12 @@ describe('readMessage', () => {
     expect(eventId(message)).toBe('7')
   })
 
-  it('reads an event without data as null', () => {
-    expect(readMessage('a', binary, bytes('')).payload).toBe('null')
-    expect(readMessage('a', structured, bytes(JSON.stringify({ ...event, data: undefined }))).payload).toBe('null')
+  it('knows an event without data from one whose data are null', () => {
+    const none = { payload: 'null', form: 'none' }
+    expect(readMessage('a', binary, bytes(''))).toMatchObject(none)
+    expect(readMessage('a', structured, bytes(JSON.stringify({ ...event, data: undefined })))).toMatchObject(none)
+    const ofNull = readMessage('a', structured, bytes(JSON.stringify({ ...event, data: null })))
+    expect([ofNull.payload, ofNull.form]).toEqual(['null', undefined])
   })
 
   it.each([
@@ -79,6 +82,10 @@ describe('readMessage', () => {
     ['a structured event that is no JSON', structured, 'x'],
     ['a binary event without id', { ...binary, 'ce-id': '' }, '1'],
     ['a binary event whose data is no JSON', binary, 'x'],
+    ['a binary event without specversion', { 'ce-id': '7', 'ce-source': '/shop', 'ce-type': 'a' }, '1'],
+    ['an id of an event without the rest', { 'ce-id': '7' }, '1'],
+    ['another format of events', { 'content-type': 'application/cloudevents+protobuf' }, '1'],
+    ['a batch of events', batched, '[]'],
   ])('refuses %s', (_, headers, text) => {
     expect(() => readMessage('a', headers, bytes(text))).toThrow(AppError)
   })
@@ -125,6 +132,7 @@ describe('readBatch', () => {
     ['a wildcard topic', {}, '{"topic":"a.*","payload":1}', 'at index 0'],
     ['a type that is no topic', {}, JSON.stringify({ ...event, type: 'a/b' }), 'at index 0'],
     ['a batch that is no array', batched, '{}', 'array'],
+    ['a message in a batch of events', batched, '[{"topic":"a","payload":1}]', 'at index 0'],
     ['an event in a batch that is none', batched, '[{"specversion":"1.0"}]', 'at index 0'],
     ['too many', {}, '{"topic":"a","payload":1}\n'.repeat(10_001), 'at most'],
   ])('refuses %s', async (_, headers, body, detail) => {

@@ -16,6 +16,7 @@ import {
   type EventContext,
   fromHeaders,
   fromStructured,
+  isJsonType,
 } from '../../kit/messaging/cloud-event.ts'
 import { checkTopicName } from '../../kit/messaging/topic-name.ts'
 import { busId } from './event-identity.ts'
@@ -38,12 +39,19 @@ const PLAIN_LINE = z.object({ topic: z.string(), payload: z.unknown(), id: MESSA
  */
 export function readMessage(topic: string, headers: IncomingHttpHeaders, body: Buffer, owner?: string): Publication {
   checkTopicName(topic)
-  const text = textOf(body)
-  if (mediaType(headers) === CLOUD_EVENT_TYPE) return fromEvent(topic, fromStructured(parseJsonText(text)), text, owner)
+  const format = mediaType(headers)
+  if (format === CLOUD_EVENT_TYPE) {
+    const text = textOf(body)
+    return fromEvent(topic, fromStructured(parseJsonText(text)), text, owner)
+  }
+  if (format.startsWith('application/cloudevents')) {
+    const detail = `${format} is not taken here: an event comes as ${CLOUD_EVENT_TYPE}, or in ce-* headers`
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Unknown format of an event', { detail })
+  }
   const event = fromHeaders(headers)
-  if (event && text === '') return fromContext(topic, event, 'null', owner)
+  if (event) return fromContext(topic, event, dataOfBody(body, event.attributes.datacontenttype), owner)
+  const text = textOf(body)
   parseJsonText(text)
-  if (event) return fromContext(topic, event, text, owner)
   const key = headers['idempotency-key']
   const id =
     key === undefined ? randomUUIDv7() : busId(parseInput(MESSAGE_ID, key, 'Invalid Idempotency-Key'), { owner })
@@ -60,8 +68,9 @@ export async function readBatch(
   body: Buffer,
   { owner, atomic }: { owner: string | undefined; atomic: boolean },
 ): Promise<Sifted<Publication>> {
-  const read = (bytes: Buffer, index: number) => readItemAt(bytes, index, owner)
-  if (mediaType(headers) === CLOUD_EVENT_BATCH_TYPE) {
+  const isEvent = mediaType(headers) === CLOUD_EVENT_BATCH_TYPE
+  const read = (bytes: Buffer, index: number) => readItemAt(bytes, index, { owner, isEvent })
+  if (isEvent) {
     const array = async (take: ReadItem<void>) => {
       if (!(await readArray(body, take))) throw new AppError('INVALID_BODY', 'A batch of CloudEvents is a JSON array')
     }
@@ -72,10 +81,16 @@ export async function readBatch(
   throw new AppError('INVALID_BODY', 'The body is empty; one JSON document a line was expected')
 }
 
+/** What is known of a message of a batch before it is read. */
+interface Item {
+  readonly owner: string | undefined
+  readonly isEvent: boolean
+}
+
 /** Reads a message of a batch, telling its number when it is faulty. */
-function readItemAt(bytes: Buffer, index: number, owner: string | undefined): Publication {
+function readItemAt(bytes: Buffer, index: number, item: Item): Publication {
   try {
-    return readItem(bodyText(bytes), owner)
+    return readItem(bodyText(bytes), item)
   } catch (fault) {
     if (!(fault instanceof AppError)) throw fault
     throw new AppError(fault.code, fault.message, {
@@ -85,9 +100,9 @@ function readItemAt(bytes: Buffer, index: number, owner: string | undefined): Pu
   }
 }
 
-function readItem(text: string, owner: string | undefined): Publication {
+function readItem(text: string, { owner, isEvent }: Item): Publication {
   const value = parseJsonText(text)
-  if (typeof value === 'object' && value !== null && 'specversion' in value) {
+  if (isEvent || (typeof value === 'object' && value !== null && 'specversion' in value)) {
     const event = fromStructured(value)
     return fromEvent(checkTopicName(event.attributes.type), event, text, owner)
   }
@@ -100,14 +115,20 @@ function readItem(text: string, owner: string | undefined): Publication {
   }
 }
 
+/** The data of an event as the bus keeps them. */
+type Data = Pick<Publication, 'payload' | 'form'>
+
+const NO_DATA: Data = { payload: 'null', form: 'none' }
+
 /** @param text what the event was read from: its data are kept to the letter */
 function fromEvent(
   topic: string,
-  { data, ...event }: CloudEvent,
+  { data, bytes, ...event }: CloudEvent,
   text: string,
   owner: string | undefined,
 ): Publication {
-  return fromContext(topic, event, data === undefined ? 'null' : dataOf(text), owner)
+  if (bytes) return fromContext(topic, event, ofBytes(bytes), owner)
+  return fromContext(topic, event, data === undefined ? NO_DATA : { payload: dataOf(text) }, owner)
 }
 
 function dataOf(text: string): string {
@@ -116,20 +137,44 @@ function dataOf(text: string): string {
   return memberOf(text, 'data') ?? 'null'
 }
 
+/** The body of an event in binary content mode. Text of another media type is a string, as it is in the JSON format. */
+function dataOfBody(body: Buffer, type: string | undefined): Data {
+  if (body.length === 0) return NO_DATA
+  if (!isJsonType(type))
+    return isText(type) && isUtf8(body) ? { payload: JSON.stringify(body.toString()) } : ofBytes(body)
+  const text = textOf(body)
+  parseJsonText(text)
+  return { payload: text }
+}
+
+function isText(type = ''): boolean {
+  return /^(?:text\/|application\/(?:[^;]*\+)?xml\b)/i.test(type)
+}
+
+function ofBytes(bytes: Buffer): Data {
+  if (bytes.length > MAX_BODY_BYTES) throw tooLarge()
+  return { payload: `"${bytes.toString('base64')}"`, form: 'bytes' }
+}
+
 function fromContext(
   topic: string,
   { id, attributes }: EventContext,
-  payload: string,
+  data: Data,
   owner: string | undefined,
 ): Publication {
   const { source } = attributes
-  return { id: busId(id, { source, owner }), topic, payload: checkPayload(payload), attributes }
+  if (data.form === undefined) checkPayload(data.payload)
+  return { id: busId(id, { source, owner }), topic, attributes, ...data }
 }
 
 /** A message in a batch is no larger than one that comes alone: its consumers count on that. */
 function checkPayload(payload: string): string {
   if (payload.length * 3 <= MAX_BODY_BYTES || Buffer.byteLength(payload) <= MAX_BODY_BYTES) return payload
-  throw new AppError('BODY_TOO_LARGE', `A message's payload has at most ${MAX_BODY_BYTES} bytes`)
+  throw tooLarge()
+}
+
+function tooLarge(): AppError {
+  return new AppError('BODY_TOO_LARGE', `A message's payload has at most ${MAX_BODY_BYTES} bytes`)
 }
 
 function textOf(body: Buffer): string {

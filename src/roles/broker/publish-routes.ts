@@ -38,10 +38,10 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: Publi
     // everything: a name with a slash or a line break in it is a wrong name, not an unknown route
     '/broker/publish/:topic{[\\s\\S]+}',
     route({
-      summary: 'Publish a message: any JSON, or a CloudEvent',
+      summary: 'Publish a message: any JSON, or a CloudEvent, in binary mode with data of any media type',
       scope: 'messages:publish',
       takes: { 'application/json': z.unknown(), 'application/cloudevents+json': CloudEvent },
-      responses: { 202: ReceiptSchema, 403: REFUSED, 409: DIFFERS },
+      responses: { 202: ReceiptSchema, 403: REFUSED, 409: DIFFERS, 415: 'Events in another format' },
     }),
     async (c) => {
       const owner = ownership.owner()

@@ -128,8 +128,7 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
 }
 
 function withTraceparent(message: Publication, span: SpanContext): Publication {
-  const { id, topic, payload, attributes } = message
-  return { id, topic, payload, attributes: { ...attributes, traceparent: formatTraceparent(span) } }
+  return { ...message, attributes: { ...message.attributes, traceparent: formatTraceparent(span) } }
 }
 
 /** Counts neighbours of one topic together: a batch mostly has one. */

@@ -2,7 +2,7 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { request as httpsRequest } from 'node:https'
 import type { StoredMessage } from '../../drivers/bus/contract.ts'
 import { guardedLookup, refusedUrl } from '../../kit/discovery/address-rule.ts'
-import { type EventAttributes, toHeaders } from '../../kit/messaging/cloud-event.ts'
+import { type EventAttributes, isJsonType, toHeaders } from '../../kit/messaging/cloud-event.ts'
 import { saysLater } from '../../kit/passing-faults.ts'
 import { eventId } from './event-identity.ts'
 
@@ -34,7 +34,7 @@ export function pushPost({ url, message, traceparent, timeoutMs, signal }: PushO
   if (refused !== undefined)
     return Promise.resolve({ taken: false, later: false, reason: `the push URL is refused: ${refused}` })
   const target = new URL(url)
-  const body = Buffer.from(message.payload)
+  const body = bodyOf(message)
   const send = target.protocol === 'https:' ? httpsRequest : httpRequest
   return new Promise((resolve) => {
     // a connection of its own for each message: on a shared one, a surplus answer could be taken for the next message's
@@ -60,9 +60,18 @@ export function pushPost({ url, message, traceparent, timeoutMs, signal }: PushO
   })
 }
 
+/** An event's data as they came: text and bytes of other media types are JSON strings in the bus alone. */
+function bodyOf({ payload, form, attributes }: StoredMessage): Buffer {
+  if (form === 'none') return Buffer.alloc(0)
+  if (form === 'bytes') return Buffer.from(JSON.parse(payload), 'base64')
+  const isText = payload.startsWith('"') && !isJsonType(attributes.datacontenttype)
+  return Buffer.from(isText ? JSON.parse(payload) : payload)
+}
+
 /** CloudEvents HTTP binding 3.1. A message that came as plain JSON becomes an event of the broker's. */
 function headersOf(message: StoredMessage, traceparent: string): Record<string, string> {
-  const { topic, timestamp, attributes } = message
+  const { topic, timestamp, attributes, form } = message
+  const mediaType = attributes.datacontenttype ?? (form === undefined ? 'application/json' : undefined)
   const event: EventAttributes = {
     source: '/broker',
     type: topic,
@@ -72,7 +81,7 @@ function headersOf(message: StoredMessage, traceparent: string): Record<string, 
   }
   return {
     ...toHeaders({ id: eventId(message), attributes: event }),
-    'content-type': attributes.datacontenttype ?? 'application/json',
+    ...(mediaType !== undefined && { 'content-type': mediaType }),
     'user-agent': 'msvc-broker',
     traceparent,
   }

@@ -46,7 +46,7 @@ describe('push delivery', () => {
     expect(body.push).toEqual({ url: hook.url })
     const event = { 'ce-specversion': '1.0', 'ce-id': 'né', 'ce-source': '/s', 'ce-type': 'T', 'ce-subject': 'x' }
     const encoded = { ...event, 'ce-id': 'n%C3%A9' }
-    await broker.call('POST', '/broker/publish/a.b', '{"n": 1}', encoded)
+    await broker.call('POST', '/broker/publish/a.b', '{"n": 1}', { ...encoded, 'content-type': 'application/json' })
     await broker.call('POST', '/broker/publish/a.c', '2')
     await vi.waitUntil(() => hook.received.length === 2)
     const [one, two] = hook.received.toSorted((a, b) => b.body.length - a.body.length)

@@ -144,7 +144,7 @@ export class MessageLog {
       const offset = ++topic.last
       topic.lastPosition = ++this.#end
       topic.uncommitted.set(id, { hash, offset })
-      const attributes = JSON.stringify(message.attributes)
+      const attributes = attributesText(message)
       this.#held.push(this.#end, topic.key, offset, id, timestamp, message.payload, attributes)
       return { id, topic: name, offset, duplicate: false }
     })
@@ -236,8 +236,8 @@ export class MessageLog {
 
   /** A row as a message. */
   message({ id, topic, offset, timestamp, payload, attributes: text }: MessageRow): StoredMessage {
-    const attributes: Record<string, string> = JSON.parse(text)
-    return { id, topic: this.#byKey.get(topic)?.name ?? '', offset, timestamp, payload, attributes }
+    const name = this.#byKey.get(topic)?.name ?? ''
+    return { id, topic: name, offset, timestamp, payload, ...readAttributes(text) }
   }
 
   #known(topic: Topic, recent: RecentIds, hash: number, id: string): number | undefined {
@@ -309,6 +309,21 @@ export class MessageLog {
   #count({ name, owner }: Topic, more: number): void {
     if (owner !== undefined && !this.#reserved.has(name)) this.#counts.set(owner, (this.#counts.get(owner) ?? 0) + more)
   }
+}
+
+/** The form lies beside the attributes, under a name that none of them can have. */
+const FORM = 'data_form'
+
+function attributesText({ attributes, form }: Publication): string {
+  return JSON.stringify(form === undefined ? attributes : { ...attributes, [FORM]: form })
+}
+
+function readAttributes(text: string): Pick<Publication, 'attributes' | 'form'> {
+  const attributes: Record<string, string> = JSON.parse(text)
+  const form = attributes[FORM]
+  if (form !== 'bytes' && form !== 'none') return { attributes }
+  delete attributes[FORM]
+  return { attributes, form }
 }
 
 function tooMany(whose: string, most: string): DriverError {

@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { generateSpecs } from 'hono-openapi'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { EventParser, type ReceivedEvent } from '../../kit/http/event-parser.ts'
 import { EntryPage } from './contract.ts'
 import { NOW, openLogServer, TRACE } from './testing/running-log-server.ts'
 
@@ -347,53 +346,6 @@ describe('GET /logs', () => {
     expect(await messages({ q: 'noise 7777' })).toEqual(['noise 7777'])
     expect(await messages({ q: 'noise', level: 'ERROR' })).toEqual([])
     expect(await messages({ q: 'noise', limit: 2, until: '29s' })).toHaveLength(2)
-  })
-})
-
-describe('GET /logs/tail', () => {
-  /** Reads events until there are so many. */
-  async function events(answer: Response, count: number): Promise<ReceivedEvent[]> {
-    const received: ReceivedEvent[] = []
-    const parser = new EventParser((event) => received.push(event), 1_000_000)
-    const reader = answer.body?.getReader()
-    while (received.length < count) {
-      const { value, done } = (await reader?.read()) ?? { done: true }
-      if (done) break
-      parser.push(value)
-    }
-    await reader?.cancel()
-    return received
-  }
-  const texts = (received: ReceivedEvent[]) => received.map((event) => JSON.parse(event.data).message)
-
-  it('gives entries as they come, filtered', async () => {
-    const answer = await server.app.request('/logs/tail?level=WARNING&q=payment%20failed')
-    expect(answer.headers.get('content-type')).toMatch(/^text\/event-stream/)
-    await server.post('/logs', [
-      entry('payment failed', 0, { level: 'INFO' }),
-      entry('payment is fine', 0, { level: 'ERROR' }),
-      entry('payment\n\ndata: failed', 0, { level: 'ERROR' }),
-    ])
-    expect(texts(await events(answer, 1))).toEqual(['payment\n\ndata: failed'])
-  })
-
-  it.each(['Last-Event-ID', 'from'])('goes on after the last id seen, by %s, and refuses what is none', async (way) => {
-    const tail = (id: string) =>
-      way === 'from'
-        ? server.app.request(`/logs/tail?from=${id}`)
-        : server.app.request('/logs/tail', { headers: { [way]: id } })
-    await server.post('/logs', [entry('a', 3), entry('b', 2), entry('c', 1)])
-    const { entries } = await find()
-    const answer = await tail(entries[2]?.id ?? '')
-    await server.post('/logs', entry('d'))
-    expect(texts(await events(answer, 3))).toEqual(['b', 'c', 'd'])
-    expect((await tail('c1')).status).toBe(400)
-  })
-
-  it('ends when the role stops', async () => {
-    const answer = await server.app.request('/logs/tail')
-    server.stop()
-    expect(await events(answer, 1)).toEqual([])
   })
 })
 

@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import { isSea } from 'node:sea'
+import { setFlagsFromString } from 'node:v8'
 import type { Io, Terminal } from './cli/io.ts'
 import { watchReader } from './cli/pipe-reader.ts'
 import { run } from './cli/run.ts'
@@ -16,8 +17,15 @@ const ORPHAN_MS = 400
 /** How often whoever has nothing to write looks whether somebody still reads it, milliseconds. */
 const LOOK_MS = 500
 
+/**
+ * How far the heap may outgrow what lives in it before that is looked for, percent. The engine lets a small one grow to four times its size: a
+ * broker that took 100 000 messages held 100 MB that nobody used.
+ */
+const HEAP_GROWTH = 20
+
 /** Runs the command line of this process, and ends it. */
 async function start(): Promise<void> {
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH}`)
   process.on('uncaughtException', crash)
   process.on('unhandledRejection', crash)
   process.stderr.on('error', onBrokenPipe)

@@ -91,8 +91,8 @@ describe('addresses with TLS and a base path', () => {
 
   it('are called by the command line', async () => {
     expect(await cli('publish', 'far.away', '{"a":1}')).toMatchObject({ code: 0 })
-    expect(await cli('config', 'set', 'order-service', 'far', '1')).toMatchObject({ code: 0 })
-    expect((await cli('config', 'get', 'order-service', 'far')).out).toContain('1')
+    expect(await cli('config', 'set', 'shop-service', 'far', '1')).toMatchObject({ code: 0 })
+    expect((await cli('config', 'get', 'shop-service', 'far')).out).toContain('1')
     expect((await cli('registry', 'list')).out).toContain('user-service')
     const reading = start(
       folder,

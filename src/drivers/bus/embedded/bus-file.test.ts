@@ -67,7 +67,7 @@ describe('its file', () => {
     await open({ folder: other })
     await use.bus.close()
     await writeFile(join(other, 'bus.db'), 'this is a letter to my aunt, and no database at all'.repeat(100))
-    await expect(open({ folder: other })).rejects.toMatchObject({ kind: 'unavailable' })
+    await expect(open({ folder: other })).rejects.toMatchObject({ kind: 'damaged' })
     expect(await readFile(join(other, 'bus.db'), 'utf8')).toContain('my aunt')
     await open()
   })

@@ -5,9 +5,9 @@ const most = () => 1
 const least = () => 0
 
 describe('backOff', () => {
-  it('doubles from 100 ms to 2 s unless told otherwise', () => {
+  it('doubles from 100 ms to 1.5 s unless told otherwise', () => {
     const waits = [1, 2, 3, 5, 6, 5_000].map((failures) => backOff(failures, { random: most }))
-    expect(waits).toEqual([100, 200, 400, 1_600, 2_000, 2_000])
+    expect(waits).toEqual([100, 200, 400, 1_500, 1_500, 1_500])
     expect([1, 2, 3].map((failures) => backOff(failures, { firstMs: 8, mostMs: 20, random: most }))).toEqual([
       8, 16, 20,
     ])

@@ -2,7 +2,7 @@
 export interface BackOffOptions {
   /** Wait after the first failure, milliseconds. Default 100. */
   readonly firstMs?: number
-  /** Longest wait, milliseconds. Default 2 000: who is well again is found so soon, and breakers keep calls from who isn't. */
+  /** Longest wait, milliseconds. Default 1 500: who is well again has its first success within 2 s, and breakers keep calls from who isn't. */
   readonly mostMs?: number
   /** Uniform in [0, 1). Default `Math.random`. */
   readonly random?: () => number
@@ -16,7 +16,7 @@ export interface BackOffOptions {
  */
 export function backOff(
   failures: number,
-  { firstMs = 100, mostMs = 2_000, random = Math.random }: BackOffOptions = {},
+  { firstMs = 100, mostMs = 1_500, random = Math.random }: BackOffOptions = {},
 ): number {
   const full = Math.min(mostMs, firstMs * 2 ** (failures - 1))
   return full / 2 + (full / 2) * random()

@@ -17,6 +17,8 @@ const WAIT_SECONDS = 20
 const RESUBSCRIBE_MS = 100
 /** The lease: short, for what a consumer had whose machine is gone without a word comes again when it ends. In milliseconds. */
 const ACK_WAIT_MS = 5_000
+/** Longest pause before messages are taken again by a consumer that couldn't handle the last one, in milliseconds. */
+const MOST_RECOVERY_MS = 500
 /** How many times a lease is begun anew while it lasts. */
 const RENEWALS = 4
 /** How long a stop waits for handlers under way, in milliseconds; what they didn't finish comes again. */
@@ -168,7 +170,7 @@ function createWorkers(options: ConsumerOptions, settlement: Settlement) {
     },
     /** Waits where what it works with, such as a store, is not well: it would only take messages to put them off. */
     async recovered(): Promise<void> {
-      if (failures > 0) await pause(backOff(failures), signal)
+      if (failures > 0) await pause(Math.min(MOST_RECOVERY_MS, backOff(failures)), signal)
     },
     /** Gives back what hasn't begun and waits for what has. */
     async drain(): Promise<void> {

@@ -90,6 +90,7 @@ function expectation(form: Form): string {
   if (form.type === 'integer') return `a whole number${range(form)}`
   if (form.type === 'number') return `a number${range(form)}`
   if (form.type === 'boolean') return 'true or false'
+  if (form.type === 'null') return 'null'
   if (form.type === 'array') return 'a list'
   if (form.type === 'object') return 'a section with keys of its own'
   if (form.pattern !== undefined) return `text that fits ${form.pattern}`

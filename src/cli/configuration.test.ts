@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { loadConfiguration } from '../kit/config/load.ts'
+import { AppError } from '../kit/errors.ts'
 import { loadRoles, ROLE_NAMES, UP_ROLE_NAMES } from '../roles/catalog.ts'
 import { LIVE_SETTINGS } from '../roles/live-settings.ts'
 
@@ -17,6 +19,49 @@ describe('configs/msvc.yaml', () => {
     const written: unknown = parse(readFileSync(join(folder, file), 'utf8'))
     expect(written).toEqual({ ...settings, data: '.msvc', ...sections })
     expect(loadConfiguration({ ...common, file })).toEqual({ settings, sections })
+  })
+})
+
+describe('gateway.routes', () => {
+  const own = mkdtempSync(join(tmpdir(), 'msvc-routes-'))
+  afterAll(() => rmSync(own, { recursive: true }))
+  const faultOf = async (yaml: string) => {
+    writeFileSync(join(own, 'x.yaml'), yaml)
+    const common = { roles: await loadRoles(), together: [], environment: {} }
+    try {
+      loadConfiguration({ ...common, folder: own, file: 'x.yaml' })
+    } catch (thrown) {
+      if (thrown instanceof AppError && thrown.code === 'CONFIG_INVALID') return thrown.message
+      throw thrown
+    }
+    return 'none'
+  }
+  const shop = 'upstream: shop-service, methods: { GET: public }'
+
+  it('as a list are told how they are written now', async () => {
+    expect(await faultOf(`gateway:\n  routes:\n    - { prefix: /shop, ${shop} }\n    - 5\n`)).toBe(
+      'x.yaml:2: gateway.routes: routes have names now, and stand beside the built-in users and orders (null takes one of these out): instead of a list write "routes: { shop: { prefix: /shop, upstream: shop-service, methods: { GET: public } } }"',
+    )
+    expect(await faultOf(`gateway:\n  routes:\n    shop: { prefix: /shop, ${shop} }\n    users: null\n`)).toBe('none')
+  })
+
+  it('are told their faults by name', async () => {
+    const yaml = `gateway:
+  routes:
+    orders: 5
+    shop: { prefx: /shop, ${shop} }
+    users: { prefix: /people }`
+    expect((await faultOf(yaml)).split('\n')).toEqual([
+      'x.yaml:3: gateway.routes.orders: expected a section with keys of its own or null, got 5',
+      'x.yaml:4: gateway.routes.shop.prefix: expected text, but it is missing',
+      'x.yaml:4: gateway.routes.shop.prefx: unknown key; did you mean prefix?',
+      'x.yaml:5: gateway.routes.users.strip_prefix: expected the leading segments of prefix that the service does not see, or "" for none',
+    ])
+    const twice = `gateway:\n  routes:\n    shop: { prefix: /gateway/api/orders, ${shop} }\n`
+    expect(await faultOf(twice)).toMatch(/^x\.yaml:3: gateway\.routes\.shop: shop and orders both take GET \/gateway/)
+    expect(await faultOf('gateway:\n  routes:\n')).toMatch(
+      /^x\.yaml:2: gateway\.routes: expected routes by name, such as "shop: /,
+    )
   })
 })
 

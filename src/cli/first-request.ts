@@ -1,5 +1,5 @@
 import { addressOf, type Section, type Settings } from '../kit/config/schema.ts'
-import { GatewayConfig } from '../roles/gateway/config.ts'
+import { GatewayConfig, routesOf } from '../roles/gateway/config.ts'
 
 /** A request that a gateway takes, for a person to begin with. */
 export interface FirstRequest {
@@ -24,10 +24,13 @@ export function firstRequest(
   url: string,
 ): FirstRequest | undefined {
   const { host, port: _port, ...own } = section
-  const { routes } = GatewayConfig.parse(own)
-  const users = routes.find(({ prefix, upstream }) => prefix === '/gateway/api/users' && upstream === 'user-service')
-  const makesUser = users?.methods.POST !== undefined
-  const route = makesUser ? users : routes.find(({ methods }) => Object.keys(methods).length > 0)
+  const routes = routesOf(GatewayConfig.parse(own))
+  const users = routes.find(
+    ({ prefix, strip_prefix, upstream, methods }) =>
+      prefix === '/gateway/api/users' && strip_prefix === '/gateway' && upstream === 'user-service' && methods.POST,
+  )
+  const makesUser = users !== undefined
+  const route = users ?? routes.find(({ methods }) => Object.keys(methods).length > 0)
   if (!route) return undefined
   const [first = 'GET'] = Object.keys(route.methods)
   const method = makesUser ? 'POST' : 'GET' in route.methods ? 'GET' : first

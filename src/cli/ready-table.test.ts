@@ -37,8 +37,8 @@ describe('readyText', () => {
   })
 
   it('asks for what is routed, where and by a name by which it can be had', () => {
-    const routes = [{ prefix: '/shop', upstream: 'shop-service', methods: { POST: ['shop:write'] } }]
-    const section = { host: '0.0.0.0', port: 8_000, routes }
+    const shop = { prefix: '/shop', upstream: 'shop-service', methods: { POST: ['shop:write'] } }
+    const section = { host: '0.0.0.0', port: 8_000, routes: { users: null, orders: null, shop } }
     const own = { ...auth, mode: 'token' as const, hosts: ['api.example.com'] }
     const request = firstRequest(section, { auth: own }, 'http://0.0.0.0:8000')
     expect(request?.scopes).toEqual(['shop:write'])
@@ -48,12 +48,18 @@ curl -i -X POST http://127.0.0.1:8000/shop \\
 -H 'Host: api.example.com' \\
 -H "Authorization: Bearer $TOKEN"
 `)
-    const [reading] = routes.map((route) => ({ ...route, methods: { ...route.methods, GET: 'public' } }))
-    expect(firstRequest({ ...section, routes: [reading] }, { auth }, 'http://0.0.0.0:1')).toMatchObject({
+    const first = (routes: object) => firstRequest({ ...section, routes }, { auth }, 'http://0.0.0.0:1')
+    const reading = { ...shop, methods: { ...shop.methods, GET: 'public' } }
+    const users = { method: 'POST', url: 'http://127.0.0.1:1/gateway/api/users' }
+    const orders = { method: 'GET', url: 'http://127.0.0.1:1/gateway/api/orders' }
+    expect(first({ shop })).toMatchObject(users)
+    expect(first({ shop, users: { strip_prefix: '' } })).toMatchObject({ ...users, method: 'GET', makesUser: false })
+    expect(first({ shop, users: null })).toMatchObject(orders)
+    expect(first({ users: null, orders: null, shop: reading })).toMatchObject({
       method: 'GET',
       url: 'http://127.0.0.1:1/shop',
     })
-    expect(firstRequest({ ...section, routes: [] }, { auth }, 'http://0.0.0.0:1')).toBeUndefined()
+    expect(first({ users: null, orders: null })).toBeUndefined()
   })
 
   it('has no request to copy without a gateway', () => {

@@ -20,8 +20,8 @@ const PORTS = { user: 8001, order: 8002, payment: 8003, gateway: 8000, broker: 8
 const CONFIG = `gateway:
   write_limit: null
   routes:
-    - { prefix: /gateway/api/users, upstream: user-service, strip_prefix: /gateway, methods: { GET: [users:read] } }
-    - { prefix: /gateway/api/orders, upstream: order-service, strip_prefix: /gateway, methods: { POST: [orders:write] } }
+    users: { methods: { GET: [users:read] } }
+    orders: { methods: { POST: [orders:write] } }
 `
 
 /** Below the ports that the system gives to outgoing connections, so that none of those is in the way. */

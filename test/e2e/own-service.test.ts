@@ -17,7 +17,7 @@ writeFileSync(
 ${UP_ROLE_NAMES.filter((role) => role !== 'gateway')
   .map((role) => `${role}: { port: 0 }\n`)
   .join('')}
-gateway: { port: 0, routes: [${SHOP_ROUTE}] }
+gateway: { port: 0, routes: { shop: ${SHOP_ROUTE} } }
 `,
 )
 

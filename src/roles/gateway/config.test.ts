@@ -6,8 +6,12 @@ const fault = (config: unknown) => {
   return success ? 'none' : error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
 }
 const route = (changes: object) => ({
-  routes: [{ prefix: '/a', upstream: 'a-service', methods: { GET: 'public' }, ...changes }],
+  routes: { a: { prefix: '/a', upstream: 'a-service', methods: { GET: 'public' }, ...changes } },
 })
+const routed = (routes: object) =>
+  routesOf(GatewayConfig.parse({ routes })).map(({ prefix, upstream }) => `${prefix} ${upstream}`)
+const USERS = '/gateway/api/users user-service'
+const ORDERS = '/gateway/api/orders order-service'
 
 describe('GatewayConfig', () => {
   it("has the seed's routes, and means the same when it is read again", () => {
@@ -30,12 +34,41 @@ describe('GatewayConfig', () => {
     expect(Object.values(routes[1]?.methods ?? {})).not.toContain('public')
   })
 
+  it('keeps the built-in routes beside one that is added', () => {
+    expect(routed(route({}).routes)).toEqual([USERS, ORDERS, '/a a-service'])
+  })
+
+  it('takes out a route that is null, for good', () => {
+    expect(routed({ users: null })).toEqual([ORDERS])
+    expect(routed({ users: null, orders: null })).toEqual([])
+    const config = GatewayConfig.parse({ routes: { users: null } })
+    expect(GatewayConfig.parse(config)).toEqual(config)
+  })
+
+  it('leaves a built-in route what is not said of it', () => {
+    const [users] = routesOf(
+      GatewayConfig.parse({ routes: { users: { upstream: 'people', methods: { GET: 'token' } } } }),
+    )
+    expect(users).toMatchObject({ prefix: '/gateway/api/users', strip_prefix: '/gateway', upstream: 'people' })
+    expect(users?.methods).toEqual({ GET: 'token' })
+  })
+
+  it('refuses two routes that take the same requests, naming both, and no others', () => {
+    const own = { prefix: '/gateway/api/users', upstream: 'people', methods: { OPTIONS: 'token', POST: 'token' } }
+    expect(fault({ routes: { own } })).toBe(
+      'routes.own: own and users both take POST /gateway/api/users; give one of them another prefix or other methods, or make one null',
+    )
+    expect(fault({ routes: { own, users: null } })).toBe('none')
+    expect(fault({ routes: { own, users: { methods: { GET: 'public' } } } })).toBe('none')
+    expect(fault({ routes: { own: { ...own, prefix: '/gateway/api/users/new' } } })).toBe('none')
+  })
+
   it('lets a route differ', () => {
     const config = GatewayConfig.parse({
       ...route({ body_limit: 5, write_limit: null, deadline_ms: 9 }),
       body_limit: 7,
     })
-    expect(routesOf(config)[0]).toMatchObject({
+    expect(routesOf(config)[2]).toMatchObject({
       body_limit: 5,
       write_limit: undefined,
       deadline_ms: 9,
@@ -56,7 +89,9 @@ describe('GatewayConfig', () => {
     [route({ methods: { GET: 'open' } })],
     [route({ methods: { GET: [] } })],
     [route({ write_limit: { per_second: 0, burst: 1 } })],
-    [{ routes: [...route({}).routes, ...route({}).routes] }],
+    [{ routes: null }],
+    [{ routes: { a: {} } }],
+    [{ routes: { users: { prefix: '/people' } } }],
     [{ cors: { origins: ['*'] } }],
     [{ cors: { origins: ['https://a.example/'] } }],
     [{ cors: { origins: ['null'] } }],

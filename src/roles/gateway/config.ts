@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { isRecord } from '../../kit/config/locate.ts'
 import { Origin } from '../../kit/config/schema.ts'
 import { ORDER_SERVICE } from '../order/contract.ts'
 import { USER_SERVICE } from '../user/contract.ts'
@@ -40,18 +41,24 @@ const Milliseconds = z.int().min(1).max(3_600_000)
 const StreamIdle = z.int().min(1).max(86_400_000).nullable()
 const BodyLimit = z.int().min(0).max(1_099_511_627_776)
 
-const RouteConfig = z.strictObject({
-  prefix: Prefix,
-  upstream: Upstream,
-  strip_prefix: z.union([z.literal(''), Prefix]).default(''),
-  methods: z.partialRecord(z.enum(METHODS), Access),
-  deadline_ms: Milliseconds.optional(),
-  upstream_timeout_ms: Milliseconds.optional(),
-  stream_idle_ms: StreamIdle.optional(),
-  body_limit: BodyLimit.optional(),
-  write_limit: Limit.nullable().optional(),
-  read_limit: Limit.nullable().optional(),
-})
+const RouteConfig = z
+  .strictObject({
+    prefix: Prefix,
+    upstream: Upstream,
+    strip_prefix: z.union([z.literal(''), Prefix]).default(''),
+    methods: z.partialRecord(z.enum(METHODS), Access),
+    deadline_ms: Milliseconds.optional(),
+    upstream_timeout_ms: Milliseconds.optional(),
+    stream_idle_ms: StreamIdle.optional(),
+    body_limit: BodyLimit.optional(),
+    write_limit: Limit.nullable().optional(),
+    read_limit: Limit.nullable().optional(),
+  })
+  .refine(isStrippable, {
+    path: ['strip_prefix'],
+    error: 'expected the leading segments of prefix that the service does not see, or "" for none',
+  })
+type RouteConfig = z.output<typeof RouteConfig>
 
 const Cors = z.strictObject({
   origins: z.array(Origin).default([]),
@@ -93,31 +100,69 @@ function methods(read: z.input<typeof Access>, write: string): z.input<typeof Ro
 }
 
 /** The two services of the seed's gateway (9.7.4): users may be read by anybody, everything else wants a token. */
-const SEED_ROUTES: readonly z.input<typeof RouteConfig>[] = [
-  {
+const SEED_ROUTES: Readonly<Record<string, z.input<typeof RouteConfig>>> = {
+  users: {
     prefix: '/gateway/api/users',
     upstream: USER_SERVICE,
     strip_prefix: '/gateway',
     methods: methods('public', 'users:write'),
   },
-  {
+  orders: {
     prefix: '/gateway/api/orders',
     upstream: ORDER_SERVICE,
     strip_prefix: '/gateway',
     methods: methods('token', 'orders:write'),
   },
-]
+}
+
+const AS_MAP = 'shop: { prefix: /shop, upstream: shop-service, methods: { GET: public } }'
+
+/** Routes as a file gives them: what one of a built-in name doesn't say stays as it is built in. */
+type GivenRoutes = Readonly<Record<string, Partial<z.input<typeof RouteConfig>> | null>>
+
+/** The routes by name, the built-in ones among them; null takes one out, and stays so that the section means the same when it is read again. */
+const Routes = z
+  .preprocess(
+    withSeedRoutes,
+    z
+      .record(z.string(), RouteConfig.nullable())
+      .meta({ expected: `routes by name, such as "${AS_MAP}"` })
+      .superRefine((routes, context) => {
+        for (const { path, message } of clashesOf(routes)) context.addIssue({ code: 'custom', path, message })
+      }),
+  )
+  .prefault({})
+
+function withSeedRoutes(given: GivenRoutes, context: z.RefinementCtx): unknown {
+  if (Array.isArray(given)) {
+    const message = `routes have names now, and stand beside the built-in ${Object.keys(SEED_ROUTES).join(' and ')} (null takes one of these out): instead of a list write "routes: { ${AS_MAP} }"`
+    context.addIssue({ code: 'custom', message })
+  }
+  // a file may hold anything: the schema says so
+  if (!isRecord(given)) return given
+  const merged = Object.entries({ ...SEED_ROUTES, ...given }).map(([name, route]) => {
+    const seed = Object.hasOwn(SEED_ROUTES, name) ? SEED_ROUTES[name] : {}
+    return [name, isRecord(route) ? { ...seed, ...route } : route]
+  })
+  return Object.fromEntries(merged)
+}
+
+/** A prefix has one route for each method: the second one that takes it, by its name, with the name of the first. */
+function clashesOf(routes: Readonly<Record<string, RouteConfig | null>>) {
+  const takenBy = new Map<string, string>()
+  return Object.entries(routes).flatMap(([name, route]) => {
+    const requests = Object.keys(route?.methods ?? {}).map((method) => `${method} ${route?.prefix}`)
+    const taken = requests.find((request) => takenBy.has(request))
+    for (const request of requests) if (!takenBy.has(request)) takenBy.set(request, name)
+    if (taken === undefined) return []
+    const message = `${name} and ${takenBy.get(taken)} both take ${taken}; give one of them another prefix or other methods, or make one null`
+    return [{ path: [name], message }]
+  })
+}
 
 /** The gateway's section. What a route doesn't say itself, it takes from the values beside `routes`. */
 export const GatewayConfig = z.strictObject({
-  routes: z
-    .array(RouteConfig)
-    .refine(
-      (routes) => new Set(routes.map(({ prefix }) => prefix)).size === routes.length,
-      'two routes with one prefix',
-    )
-    .refine((routes) => routes.every(isStrippable), 'strip_prefix is not the beginning of prefix')
-    .prefault([...SEED_ROUTES]),
+  routes: Routes,
   deadline_ms: Milliseconds.default(DEADLINE_MS),
   upstream_timeout_ms: Milliseconds.default(UPSTREAM_TIMEOUT_MS),
   stream_idle_ms: StreamIdle.default(null),
@@ -143,7 +188,8 @@ function isStrippable({ prefix, strip_prefix }: { prefix: string; strip_prefix: 
 /** The configured routes, each with all of its values. */
 export function routesOf(config: GatewayConfig): readonly Route[] {
   const { routes, deadline_ms, upstream_timeout_ms, stream_idle_ms, body_limit, write_limit, read_limit } = config
-  return routes.map((route) => ({
+  const given = Object.values(routes).filter((route) => route !== null)
+  return given.map((route) => ({
     prefix: route.prefix,
     upstream: route.upstream,
     strip_prefix: route.strip_prefix,

@@ -7,13 +7,13 @@ import { always, until } from './testing/sockets.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 const THINGS = {
-  routes: [
-    {
+  routes: {
+    things: {
       prefix: '/things',
       upstream: 'thing-service',
       methods: { GET: 'public', HEAD: 'public', POST: 'public', PUT: 'public' } as const,
     },
-  ],
+  },
   deadline_ms: 2_000,
   upstream_timeout_ms: 200,
 }

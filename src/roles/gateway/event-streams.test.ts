@@ -8,7 +8,9 @@ import { type RawUpstream, until } from './testing/sockets.ts'
 /** A silence, and much longer than the gateway's patience with an ordinary answer. */
 const SILENCE_MS = 400
 const IMPATIENT = {
-  routes: [{ prefix: '/things', upstream: 'thing-service', methods: { GET: 'public', HEAD: 'public' } as const }],
+  routes: {
+    things: { prefix: '/things', upstream: 'thing-service', methods: { GET: 'public', HEAD: 'public' } as const },
+  },
   upstream_timeout_ms: 100,
   deadline_ms: 200,
 }
@@ -104,10 +106,10 @@ describe('an event stream', () => {
   })
 
   it('is ended after a silence of stream_idle_ms, the route’s own before the gateway’s, and nothing is held against the instance', async () => {
-    const [route] = IMPATIENT.routes
+    const { things } = IMPATIENT.routes
     for (const config of [
       { stream_idle_ms: 60 },
-      { stream_idle_ms: null, routes: [{ ...route, stream_idle_ms: 60 }] },
+      { stream_idle_ms: null, routes: { things: { ...things, stream_idle_ms: 60 } } },
     ]) {
       await start(config)
       for (let at = 0; at < 6; at++) {
@@ -118,7 +120,7 @@ describe('an event stream', () => {
       expect(gateway.logged).toEqual([])
       await gateway[Symbol.asyncDispose]()
     }
-    await start({ stream_idle_ms: 60, routes: [{ ...route, stream_idle_ms: null }] })
+    await start({ stream_idle_ms: 60, routes: { things: { ...things, stream_idle_ms: null } } })
     const { seen } = await reader()
     await delay(SILENCE_MS)
     expect(seen.closed).toBe(false)

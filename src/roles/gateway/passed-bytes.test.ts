@@ -10,9 +10,13 @@ let reply = { head: '', body: '', closes: false }
 
 beforeAll(async () => {
   gateway = await startGateway({
-    routes: [
-      { prefix: '/things', upstream: 'thing-service', methods: { GET: 'public', HEAD: 'public', POST: 'public' } },
-    ],
+    routes: {
+      things: {
+        prefix: '/things',
+        upstream: 'thing-service',
+        methods: { GET: 'public', HEAD: 'public', POST: 'public' },
+      },
+    },
   })
   upstream = await gateway.serveRaw('thing-service', (socket, text) => {
     if (!text.includes('\r\n\r\n')) return false

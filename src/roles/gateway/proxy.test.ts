@@ -19,22 +19,22 @@ const seen: Pick<IncomingMessage, 'method' | 'url' | 'headers' | 'rawHeaders'>[]
 
 beforeAll(async () => {
   gateway = await startGateway({
-    routes: [
-      {
+    routes: {
+      users: {
         prefix: '/gateway/api/users',
         upstream: 'user-service',
         strip_prefix: '/gateway',
         methods: { GET: 'public', HEAD: 'public', POST: 'token', DELETE: ['users:delete', 'users:write'] },
         body_limit: 100,
       },
-      {
+      orders: {
         prefix: '/gateway/api/orders',
         upstream: 'order-service',
         strip_prefix: '/gateway',
         methods: { GET: 'token', POST: 'token', OPTIONS: 'public' },
         write_limit: { per_second: 0.01, burst: 2 },
       },
-    ],
+    },
     cors: { origins: [SHOP], credentials: true },
   })
   for (const service of ['user-service', 'order-service']) {
@@ -187,9 +187,14 @@ describe('headers', () => {
 
   it('believes trusted proxies about where a request comes from, and counts its caller by that', async () => {
     await using behind = await startGateway({
-      routes: [
-        { prefix: '/a', upstream: 'a-service', methods: { GET: 'public' }, read_limit: { per_second: 0.01, burst: 1 } },
-      ],
+      routes: {
+        a: {
+          prefix: '/a',
+          upstream: 'a-service',
+          methods: { GET: 'public' },
+          read_limit: { per_second: 0.01, burst: 1 },
+        },
+      },
       trusted_proxies: ['127.0.0.0/8'],
       strip_headers: ['X-Shop-*'],
     })

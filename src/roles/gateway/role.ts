@@ -1,5 +1,5 @@
 import { defineRole } from '../../kit/role.ts'
-import { GatewayConfig } from './config.ts'
+import { GatewayConfig, routesOf } from './config.ts'
 import { GATEWAY_SERVICE } from './contract.ts'
 import { createGateway } from './gateway.ts'
 
@@ -22,7 +22,7 @@ export const gateway = defineRole({
     /** Waits a moment for the directory, so that the first request after a start doesn't come too early; a service may be down, though. */
     async function ready(signal: AbortSignal): Promise<void> {
       const patience = AbortSignal.any([signal, AbortSignal.timeout(DISCOVERY_MS)])
-      const upstreams = new Set(config.routes.map((route) => route.upstream))
+      const upstreams = new Set(routesOf(config).map((route) => route.upstream))
       await Promise.allSettled([...upstreams].map((upstream) => directory.waitFor(upstream, patience)))
     }
   },

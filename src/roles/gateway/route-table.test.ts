@@ -16,7 +16,7 @@ const route = (prefix: string, changes: Partial<Route> = {}): Route => ({
 const table = routeTable([route('/api/users'), route('/api/users/admin'), route('/api/orders'), route('/api')])
 const prefixOf = (path: string, asked = table) => {
   const match = asked.match('GET', path)
-  return match.at === 'no-route' ? undefined : match.route.prefix
+  return match.at === 'route' ? match.route.prefix : undefined
 }
 
 describe('routeTable', () => {
@@ -45,6 +45,17 @@ describe('routeTable', () => {
 
   it.each(['TRACE', 'CONNECT', 'DELETE', 'get', '__proto__', 'constructor'])('refuses %s', (method) => {
     expect(table.match(method, '/api/users')).toMatchObject({ at: 'wrong-method', allow: 'GET, POST' })
+  })
+
+  it('has a route for each method, where several share a prefix', () => {
+    const shop = [
+      route('/shop', { upstream: 'reader', methods: { HEAD: 'public', GET: 'public' } }),
+      route('/shop', { upstream: 'writer', methods: { POST: 'token' } }),
+    ]
+    const both = routeTable(shop)
+    expect(both.match('GET', '/shop/1')).toMatchObject({ at: 'route', route: shop[0], access: 'public' })
+    expect(both.match('POST', '/shop/1')).toMatchObject({ at: 'route', route: shop[1], access: 'token' })
+    expect(both.match('PUT', '/shop/1')).toMatchObject({ at: 'wrong-method', allow: 'GET, HEAD, POST' })
   })
 
   it('knows nothing it was not told', () => {

@@ -36,16 +36,15 @@ export interface Route {
 }
 
 interface Found {
-  readonly route: Route
-  /** The methods that the route lists, as in an Allow header. */
+  /** The methods that are listed for the prefix, as in an Allow header. */
   readonly allow: string
-  /** Names the route in metrics, spans and logs: `/gateway/api/users/*`. */
+  /** Names the prefix in metrics, spans and logs: `/gateway/api/users/*`. */
   readonly template: string
 }
 
 /** What the table says about a request. */
 type RouteMatch =
-  | (Found & { readonly at: 'route'; readonly access: Access })
+  | (Found & { readonly at: 'route'; readonly route: Route; readonly access: Access })
   | (Found & { readonly at: 'wrong-method' })
   | { readonly at: 'no-route' }
 
@@ -58,14 +57,16 @@ export interface RouteTable {
 /**
  * Compiles routes for matching: one map lookup for each prefix length that ends on a segment boundary of the path, longest first,
  * however many routes there are. What no route names is `no-route`: the gateway is closed by default.
- * @param routes unique prefixes; the config schema checks them
+ * @param routes no two with a prefix and a method in common; the config schema checks them
  * @example routeTable(routes).match('GET', '/gateway/api/users/1') // { at: 'route', route: …, access: 'public' }
  */
 export function routeTable(routes: readonly Route[]): RouteTable {
-  const byPrefix = new Map(routes.map((route) => [route.prefix, compile(route)]))
-  const lengths = [...new Set(routes.map((route) => route.prefix.length))].sort((a, b) => b - a)
+  const byPrefix = new Map(
+    [...Map.groupBy(routes, ({ prefix }) => prefix)].map(([prefix, those]) => [prefix, compile(prefix, those)]),
+  )
+  const lengths = [...new Set(routes.map(({ prefix }) => prefix.length))].sort((a, b) => b - a)
 
-  function lookUp(path: string): CompiledRoute | undefined {
+  function lookUp(path: string): CompiledPrefix | undefined {
     for (const length of lengths) {
       if (path.length !== length && path.charCodeAt(length) !== SLASH) continue
       const found = byPrefix.get(path.length === length ? path : path.slice(0, length))
@@ -88,18 +89,20 @@ export function upstreamTarget(route: Route, path: string, query: string): strin
   return rest === '' ? `/${query}` : rest + query
 }
 
-interface CompiledRoute {
+interface CompiledPrefix {
   readonly byMethod: ReadonlyMap<string, RouteMatch>
   readonly wrongMethod: RouteMatch
 }
 
-function compile(route: Route): CompiledRoute {
-  const listed = METHODS.filter((method) => route.methods[method] !== undefined)
-  const found: Found = { route, allow: listed.join(', '), template: `${route.prefix}/*` }
-  const byMethod = listed.map((method) => {
-    const access = route.methods[method] ?? 'token'
-    return [method, { ...found, at: 'route', access }] as const
-  })
+function compile(prefix: string, routes: readonly Route[]): CompiledPrefix {
+  const listed = METHODS.flatMap((method) =>
+    routes.flatMap((route) => {
+      const access = route.methods[method]
+      return access === undefined ? [] : [{ method, route, access }]
+    }),
+  )
+  const found: Found = { allow: listed.map(({ method }) => method).join(', '), template: `${prefix}/*` }
+  const byMethod = listed.map(({ method, ...to }) => [method, { ...found, ...to, at: 'route' }] as const)
   return { byMethod: new Map(byMethod), wrongMethod: { ...found, at: 'wrong-method' } }
 }
 

@@ -8,13 +8,13 @@ import { always, until } from './testing/sockets.ts'
 const MB = 1_048_576
 const BIG = 128 * MB
 const THINGS = {
-  routes: [
-    {
+  routes: {
+    things: {
       prefix: '/things',
       upstream: 'thing-service',
       methods: { GET: 'public', HEAD: 'public', POST: 'public', PUT: 'public' } as const,
     },
-  ],
+  },
   body_limit: 1_024 * MB,
 }
 

@@ -11,13 +11,13 @@ import { always, until } from './testing/sockets.ts'
 const MB = 1_048_576
 const BIG = 64 * MB
 const THINGS = {
-  routes: [
-    {
+  routes: {
+    things: {
       prefix: '/things',
       upstream: 'thing-service',
       methods: { GET: 'public', HEAD: 'public', POST: 'public', PUT: 'public' } as const,
     },
-  ],
+  },
   body_limit: 1_024 * MB,
 }
 
@@ -30,14 +30,14 @@ afterEach(() => gateway[Symbol.asyncDispose]())
 describe('slow uploads', () => {
   it('hold their part of the connections and no more: the caller’s other requests and everybody else’s are answered at once', async () => {
     await using small = await startGateway({
-      routes: [
-        {
+      routes: {
+        things: {
           prefix: '/things',
           upstream: 'thing-service',
           deadline_ms: 60_000,
           methods: { GET: 'public', POST: 'public' },
         },
-      ],
+      },
       pool: { max_connections: 8, upload_share: 0.5, caller_share: 0.25 },
     })
     const uploads = { seen: 0 }
@@ -73,7 +73,9 @@ describe('slow uploads', () => {
 
   it('tell who waits in vain for his share to come again, and hold nothing against the service', async () => {
     await using small = await startGateway({
-      routes: [{ prefix: '/things', upstream: 'thing-service', deadline_ms: 300, methods: { POST: 'public' } }],
+      routes: {
+        things: { prefix: '/things', upstream: 'thing-service', deadline_ms: 300, methods: { POST: 'public' } },
+      },
       pool: { max_connections: 1 },
     })
     await small.serve('thing-service', () => {})

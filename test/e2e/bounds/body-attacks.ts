@@ -31,9 +31,16 @@ async function sendWhole({ url }: Victim, path: string, bytes: number, times: nu
 export const openGateway = (service: string) => ({
   services: { 'stand-in': service },
   gateway: {
-    routes: [
-      { prefix: '/open', strip_prefix: '/open', upstream: 'stand-in', methods: { GET: 'public', POST: 'public' } },
-    ],
+    routes: {
+      users: null,
+      orders: null,
+      open: {
+        prefix: '/open',
+        strip_prefix: '/open',
+        upstream: 'stand-in',
+        methods: { GET: 'public', POST: 'public' },
+      },
+    },
   },
 })
 /** What everybody asks the gateway for: the service behind it, and itself. */

@@ -14,6 +14,6 @@ describe('backOff', () => {
   })
 
   it('leaves half of it to chance', () => {
-    expect([1, 2, 9].map((failures) => backOff(failures, { random: least }))).toEqual([50, 100, 1_000])
+    expect([1, 2, 9].map((failures) => backOff(failures, { random: least }))).toEqual([50, 100, 750])
   })
 })

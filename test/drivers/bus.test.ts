@@ -26,7 +26,9 @@ describe('the embedded bus', () => {
     await rm(folder, { recursive: true })
   })
 
-  it('keeps all that it acknowledged through kill -9 at any moment, and a retry makes no second copy', async () => {
+  it('keeps all that it acknowledged through kill -9 at any moment, and a retry makes no second copy', {
+    timeout: 60_000,
+  }, async () => {
     for (let round = 0; round < 10; round++) {
       const acknowledged = await publishUntilKilled(folder, `r${round}`, 20 + Math.random() * 60)
       expect(acknowledged.length).toBeGreaterThan(0)

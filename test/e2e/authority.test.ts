@@ -32,6 +32,7 @@ const BROKER: Readonly<Record<string, string>> = {
   'POST /broker/subscriptions/:id/pull': 'messages:consume',
   'POST /broker/subscriptions/:id/ack': 'messages:consume',
   'POST /broker/subscriptions/:id/nack': 'messages:consume',
+  'POST /broker/subscriptions/:id/renew': 'messages:consume',
   'POST /broker/subscriptions/:id/stream': 'messages:consume',
   'GET /broker/dead-letters': 'messages:read',
   'POST /broker/dead-letters/redrive': 'messages:admin',

@@ -4,6 +4,7 @@ import { USER_SERVICE } from '../user/contract.ts'
 import { ORDER_SERVICE } from './contract.ts'
 import { type OrderTables, orderMigrations } from './order-tables.ts'
 import { createOrders } from './orders.ts'
+import { checkOverdue, Patience } from './overdue.ts'
 import { createPaymentResults } from './payment-results.ts'
 import { createPlacing } from './placing.ts'
 import { createPrices, LivePrices, PriceList } from './prices.ts'
@@ -18,13 +19,14 @@ export const order = defineRole({
   service: ORDER_SERVICE,
   summary: 'orders: publishes order.created, takes payment.processed',
   port: 8002,
-  config: PriceList.strict(),
+  config: PriceList.extend(Patience.shape).strict(),
   live: LivePrices,
   needs: ['registry', 'broker', 'user'],
   calls: () => ['users:read'],
-  async start({ config, service, clock, log, messaging, remoteConfig, client, store: open }) {
+  async start({ config, service, clock, log, messaging, remoteConfig, client, check, store: open }) {
     const store = await open<OrderTables>(orderMigrations)
     const outbox = messaging.outbox(store)
+    check('overdue', () => checkOverdue({ store, clock, seconds: config.overdue_seconds }), 'degraded')
     const placeOrder = createPlacing({
       store,
       outbox,

@@ -85,7 +85,16 @@ describe('a signal ends msvc', () => {
   it('while a group’s reader waits for the answer to what it acknowledges', async () => {
     const asked = Promise.withResolvers<void>()
     const message = { id: 'm', topic: 'news', offset: 1, timestamp: '2026-01-01T00:00:00Z', attributes: {}, payload: 1 }
-    const state = { id: 's', topic: 'news', group: 'g', max_deliver: 5, ack_wait: 30, pending: 1, leased: 0 }
+    const state = {
+      id: 's',
+      topic: 'news',
+      group: 'g',
+      max_deliver: 5,
+      ack_wait: 30,
+      give_up_after: 86_400,
+      pending: 1,
+      leased: 0,
+    }
     const server = createServer(({ method, url = '' }, answer) => {
       if (url.endsWith('/ack')) asked.resolve()
       else if (method === 'GET') answer.end(JSON.stringify({ subscriptions: [state] }))

@@ -25,7 +25,7 @@ export type PulledMessage = z.infer<typeof PULLED>['messages'][number]
 /** Milliseconds until a publication counts as failed. */
 const PUBLISH_MS = 10_000
 /** Milliseconds beyond a long poll's own wait before the call counts as failed. */
-const POLL_GRACE_MS = 10_000
+const POLL_GRACE_MS = 3_000
 
 /** The broker's HTTP API (design §5) as the kit uses it. All reject with AppError; `NOT_FOUND`: the subscription is gone. */
 export interface BrokerClient {

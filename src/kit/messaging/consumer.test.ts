@@ -81,6 +81,29 @@ describe('a consumer', () => {
     await vi.waitUntil(() => consumer.broker.acked.length === 1, { timeout: 5_000 })
   })
 
+  it('takes one message at a time while what it needs is not well, and all of them again afterwards', async () => {
+    let isFull = true
+    let tried = 0
+    const pulled: number[] = []
+    const broker = new FakeBroker()
+    const pull = broker.pull.bind(broker)
+    broker.pull = (id, options) => {
+      pulled.push(options.max)
+      return pull(id, options)
+    }
+    const handle = async () => {
+      tried++
+      if (isFull) throw new AppError('UNAVAILABLE', 'the store refuses')
+    }
+    await using consumer = consuming(handle, { concurrency: 4 }, broker)
+    for (const id of ids(40)) consumer.broker.add(id)
+    await vi.waitUntil(() => pulled.filter((max) => max === 1).length >= 3)
+    expect(tried).toBeLessThan(12)
+    isFull = false
+    await vi.waitUntil(() => consumer.broker.acked.length === 40, { timeout: 5_000 })
+    expect(pulled.at(-1)).toBe(4)
+  })
+
   it('renews the leases of what it has in hand', async () => {
     const { promise, resolve } = Promise.withResolvers<void>()
     await using consumer = consuming(() => promise, { ackWaitMs: 100, concurrency: 1 })

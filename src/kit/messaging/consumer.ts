@@ -9,18 +9,19 @@ import { createWakeUp } from '../wake-up.ts'
 import type { BrokerClient, PulledMessage } from './broker-client.ts'
 import { linger } from './linger.ts'
 import type { ConsumeOptions } from './messaging.ts'
+import { createPatience } from './patience.ts'
 import { type Settlement, startSettlement } from './settlement.ts'
 
-/** Length of one long poll, in seconds. */
-const WAIT_SECONDS = 20
+/** Length of one long poll, in seconds: a connection that died without a word is noticed so soon. */
+const WAIT_SECONDS = 5
 /** Pause before subscribing again, in milliseconds. */
 const RESUBSCRIBE_MS = 100
 /** The lease: short, for what a consumer had whose machine is gone without a word comes again when it ends. In milliseconds. */
 const ACK_WAIT_MS = 5_000
-/** Longest pause before messages are taken again by a consumer that couldn't handle the last one, in milliseconds. */
-const MOST_RECOVERY_MS = 500
 /** How many times a lease is begun anew while it lasts. */
 const RENEWALS = 4
+/** Longest wait for a store that refuses, in milliseconds: with the time that the message itself is put off for, the first success comes within 2 s. */
+const MOST_PATIENCE_MS = 500
 /** How long a stop waits for handlers under way, in milliseconds; what they didn't finish comes again. */
 const DRAIN_MS = 5_000
 
@@ -83,13 +84,13 @@ async function pullFrom(subscription: string, options: ConsumerOptions, retry: R
   try {
     while (!signal.aborted) {
       try {
-        await workers.recovered()
-        const how = { max: concurrency, waitSeconds: WAIT_SECONDS, consumer, signal }
-        const messages = await broker.pull(subscription, how)
+        await workers.patience.untilNextTry(signal)
+        const max = workers.patience.isWell ? concurrency : 1
+        const messages = await broker.pull(subscription, { max, waitSeconds: WAIT_SECONDS, consumer, signal })
         retry.succeeded()
         workers.add(messages)
         await workers.room()
-        if (messages.length < concurrency) await pause(linger(messages.length), signal)
+        if (messages.length < max) await pause(linger(messages.length), signal)
       } catch (fault) {
         if (signal.aborted) break
         if (toAppError(fault).code === 'NOT_FOUND') {
@@ -135,9 +136,8 @@ function createWorkers(options: ConsumerOptions, settlement: Settlement) {
   const queue: PulledMessage[] = []
   const handled: (PulledMessage | undefined)[] = []
   const finished = createWakeUp()
+  const patience = createPatience(MOST_PATIENCE_MS)
   let running = 0
-  /** Messages in a row that couldn't be handled for no fault of theirs. */
-  let failures = 0
 
   async function work(): Promise<void> {
     running++
@@ -146,8 +146,8 @@ function createWorkers(options: ConsumerOptions, settlement: Settlement) {
       const message = queue.shift()
       if (!message) break
       handled[slot] = message
-      const passes = await handle(message, options, settlement)
-      failures = passes ? failures + 1 : 0
+      patience.heard(await handle(message, options, settlement))
+      if (!patience.isWell) giveBack('the consumer is not well')
       finished.ring()
     }
     handled[slot] = undefined
@@ -155,28 +155,31 @@ function createWorkers(options: ConsumerOptions, settlement: Settlement) {
     finished.ring()
   }
 
+  /** Gives back what hasn't begun. */
+  function giveBack(reason: string): void {
+    for (const { ack } of queue.splice(0)) settlement.nack(ack, reason, true)
+  }
+
   return {
+    patience,
     add(messages: readonly PulledMessage[]): void {
       queue.push(...messages)
       for (let free = Math.min(concurrency - running, messages.length); free > 0; free--) void work()
     },
-    /** Resolves when another pull's worth of messages may come: at most `concurrency` are in hand. */
+    /** Resolves when another pull's worth of messages may come: at most `concurrency` are in hand, and none while they are tried one at a time. */
     async room(): Promise<void> {
-      while (running + queue.length > concurrency && !signal.aborted) await finished.sleep(DRAIN_MS, signal)
+      const isFull = () => running + queue.length > (patience.isWell ? concurrency : 0)
+      while (isFull() && !signal.aborted) await finished.sleep(DRAIN_MS, signal)
     },
     /** The tokens of all that hasn't been settled. */
     inHand(): readonly string[] {
       return [...queue, ...handled].flatMap((message) => message?.ack ?? [])
     },
-    /** Waits where what it works with, such as a store, is not well: it would only take messages to put them off. */
-    async recovered(): Promise<void> {
-      if (failures > 0) await pause(Math.min(MOST_RECOVERY_MS, backOff(failures)), signal)
-    },
     /** Gives back what hasn't begun and waits for what has. */
     async drain(): Promise<void> {
-      for (const message of queue.splice(0)) settlement.nack(message.ack, 'the consumer stopped', true)
-      const patience = AbortSignal.timeout(DRAIN_MS)
-      while (running > 0 && !patience.aborted) await finished.sleep(DRAIN_MS, patience)
+      giveBack('the consumer stopped')
+      const limit = AbortSignal.timeout(DRAIN_MS)
+      while (running > 0 && !limit.aborted) await finished.sleep(DRAIN_MS, limit)
     },
   }
 }

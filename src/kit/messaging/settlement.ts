@@ -1,5 +1,5 @@
 import { backOff } from '../back-off.ts'
-import { toAppError } from '../errors.ts'
+import { type ErrorCode, toAppError } from '../errors.ts'
 import { pause } from '../pause.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createWakeUp } from '../wake-up.ts'
@@ -8,6 +8,8 @@ import { linger } from './linger.ts'
 
 /** Tries of one round. What still isn't told then comes again when its lease ends, and the inbox knows it. */
 const ATTEMPTS = 4
+/** The subscription or the leases are gone: telling it again changes nothing. */
+const FINAL: ReadonlySet<ErrorCode> = new Set(['NOT_FOUND', 'CONFLICT'])
 /** How often a sleeping loop looks by itself, in milliseconds. It is rung for all there is to do; this only bounds a mistake. */
 const IDLE_MS = 60_000
 
@@ -49,7 +51,7 @@ export function startSettlement({ subscription, broker, log }: SettlementOptions
         return await tell()
       } catch (fault) {
         const { code, message } = toAppError(fault)
-        if (failures === ATTEMPTS || code === 'NOT_FOUND') {
+        if (failures === ATTEMPTS || FINAL.has(code)) {
           return log.warning(`The broker wasn't told of ${what} messages, they will come again: ${message}`, {
             subscription,
           })

@@ -54,7 +54,7 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
   const metrics = createBrokerMetrics(ctx.metrics, bus)
   const { onPublished, onSubscribed, onUnsubscribed } = events
   const publisher = createPublisher({ bus, tracing, log, metrics, ...(onPublished && { onPublished }) })
-  const push = createPushDelivery({ bus, metrics, tracing, log, signal })
+  const push = createPushDelivery({ bus, metrics, tracing, log, now: () => clock.now(), signal })
   ctx.defer(() => push.stopped())
   for (const subscription of await bus.subscriptions()) push.update(subscription)
 

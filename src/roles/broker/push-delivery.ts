@@ -1,6 +1,7 @@
 import type { Bus, Delivery, Subscription } from '../../drivers/bus/contract.ts'
 import { backOff } from '../../kit/back-off.ts'
 import { inBackground } from '../../kit/messaging/background.ts'
+import { createPatience } from '../../kit/messaging/patience.ts'
 import { pause } from '../../kit/pause.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { formatTraceparent, parseTraceparent, type Tracing } from '../../kit/telemetry/tracing.ts'
@@ -20,6 +21,8 @@ export interface PushDeliveryOptions {
   readonly metrics: BrokerMetrics
   readonly tracing: Tracing
   readonly log: Log
+  /** Wall clock. */
+  readonly now: () => number
   /** Fires when the role stops: posts under way are cut and their messages given back. */
   readonly signal: AbortSignal
 }
@@ -77,17 +80,19 @@ interface DeliverOptions extends PushDeliveryOptions {
   readonly ackWaitMs: number
 }
 
-/** Pulls messages and posts them, at most CONCURRENCY at a time, until `signal` fires. */
+/** Pulls messages and posts them, at most CONCURRENCY at a time, one while the endpoint isn't well, until `signal` fires. */
 async function deliver(options: DeliverOptions): Promise<void> {
   const { bus, log, signal, id, url } = options
   const finished = createWakeUp()
+  const patience = createPatience()
+  const most = () => (patience.isWell ? CONCURRENCY : 1)
   let posting = 0
   let failures = 0
 
   async function post(delivery: Delivery): Promise<void> {
     posting++
     try {
-      await postOne(delivery, options)
+      patience.heard(await postOne(delivery, options))
     } catch (fault) {
       log.warning(`A push to ${url} could not be settled, it will be repeated: ${fault}`, { subscription: id })
     } finally {
@@ -98,10 +103,11 @@ async function deliver(options: DeliverOptions): Promise<void> {
 
   while (!signal.aborted) {
     try {
-      const deliveries = await bus.pull(id, { max: CONCURRENCY - posting, waitMs: WAIT_MS, signal })
+      while (posting >= most() && !signal.aborted) await finished.sleep(WAIT_MS, signal)
+      await patience.untilNextTry(signal)
+      const deliveries = await bus.pull(id, { max: most() - posting, waitMs: WAIT_MS, signal })
       failures = 0
       for (const delivery of deliveries) void post(delivery)
-      while (posting >= CONCURRENCY && !signal.aborted) await finished.sleep(WAIT_MS, signal)
     } catch (fault) {
       if (signal.aborted) break
       failures++
@@ -109,13 +115,16 @@ async function deliver(options: DeliverOptions): Promise<void> {
       await pause(backOff(failures), signal)
     }
   }
-  const patience = new AbortController().signal
-  while (posting > 0) await finished.sleep(WAIT_MS, patience)
+  const never = new AbortController().signal
+  while (posting > 0) await finished.sleep(WAIT_MS, never)
 }
 
-/** Posts one message and settles it: 2xx acknowledges, anything else gives it back with the bus's back-off. */
-async function postOne(delivery: Delivery, options: DeliverOptions): Promise<void> {
-  const { bus, metrics, tracing, log, signal, id, url, ackWaitMs } = options
+/**
+ * Posts one message and settles it: 2xx acknowledges, anything else gives it back with the bus's back-off.
+ * @returns whether it was put off
+ */
+async function postOne(delivery: Delivery, options: DeliverOptions): Promise<boolean> {
+  const { bus, metrics, tracing, log, now, signal, id, url, ackWaitMs } = options
   const { topic, ack } = delivery
   metrics.delivered(topic, 1)
   const span = tracing.start(`push ${topic}`, {
@@ -124,12 +133,12 @@ async function postOne(delivery: Delivery, options: DeliverOptions): Promise<voi
     attributes: { 'url.full': url, 'messaging.destination.name': topic, 'messaging.message.id': eventId(delivery) },
   })
   const traceparent = formatTraceparent(span)
-  const outcome = await pushPost({ url, message: delivery, traceparent, timeoutMs: ackWaitMs, signal })
+  const outcome = await pushPost({ url, message: delivery, traceparent, timeoutMs: ackWaitMs, now, signal })
   if (outcome.taken) {
     span.end()
     await bus.ack(id, [ack])
     metrics.acked(topic, 1)
-    return
+    return false
   }
   const { reason } = outcome
   span.end({ failed: true, message: reason })
@@ -140,6 +149,7 @@ async function postOne(delivery: Delivery, options: DeliverOptions): Promise<voi
   })
   await bus.nack(id, [ack], giveBack(outcome, signal.aborted))
   metrics.nacked(topic, 1)
+  return outcome.later
 }
 
 function giveBack(outcome: PushOutcome & { taken: false }, stopping: boolean) {

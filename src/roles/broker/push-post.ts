@@ -1,6 +1,7 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { StoredMessage } from '../../drivers/bus/contract.ts'
+import { parseRetryAfter } from '../../kit/client/retry.ts'
 import { guardedLookup, refusedUrl } from '../../kit/discovery/address-rule.ts'
 import { type EventAttributes, isJsonType, toHeaders } from '../../kit/messaging/cloud-event.ts'
 import { saysLater } from '../../kit/passing-faults.ts'
@@ -19,6 +20,8 @@ export interface PushOptions {
   readonly traceparent: string
   /** Milliseconds until the answer's head must be there. */
   readonly timeoutMs: number
+  /** Wall clock. */
+  readonly now: () => number
   readonly signal: AbortSignal
 }
 
@@ -29,7 +32,7 @@ const MAX_RETRY_AFTER_MS = 3_600_000
  * Posts a message to a push endpoint as a CloudEvent in binary content mode. Taken is what is answered with 2xx; a redirect is
  * not followed, and the address rule holds for what the name resolves to now. Never rejects.
  */
-export function pushPost({ url, message, traceparent, timeoutMs, signal }: PushOptions): Promise<PushOutcome> {
+export function pushPost({ url, message, traceparent, timeoutMs, now, signal }: PushOptions): Promise<PushOutcome> {
   const refused = refusedUrl(url)
   if (refused !== undefined)
     return Promise.resolve({ taken: false, later: false, reason: `the push URL is refused: ${refused}` })
@@ -47,7 +50,7 @@ export function pushPost({ url, message, traceparent, timeoutMs, signal }: PushO
     })
     const timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
     request.once('response', (response) => {
-      resolve(outcomeOf(response))
+      resolve(outcomeOf(response, now()))
       response.destroy()
     })
     request.once('error', (fault) => resolve({ taken: false, later: true, reason: fault.message }))
@@ -87,11 +90,11 @@ function headersOf(message: StoredMessage, traceparent: string): Record<string, 
   }
 }
 
-function outcomeOf({ statusCode = 0, headers }: IncomingMessage): PushOutcome {
+function outcomeOf({ statusCode = 0, headers }: IncomingMessage, now: number): PushOutcome {
   if (statusCode >= 200 && statusCode < 300) return { taken: true }
   const reason = `the endpoint answered ${statusCode}`
-  const asked = Number(headers['retry-after'])
   const later = saysLater(statusCode)
-  if (!(asked > 0)) return { taken: false, later, reason }
-  return { taken: false, later, reason, retryAfterMs: Math.min(asked * 1000, MAX_RETRY_AFTER_MS) }
+  const asked = parseRetryAfter(headers['retry-after'] ?? '', now)
+  if (asked === 0) return { taken: false, later, reason }
+  return { taken: false, later, reason, retryAfterMs: Math.min(asked, MAX_RETRY_AFTER_MS) }
 }

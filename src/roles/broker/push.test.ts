@@ -80,6 +80,26 @@ describe('push delivery', () => {
     expect((await broker.call('GET', '/broker/dead-letters')).body.dead_letters).toEqual([])
   })
 
+  it('knocks with one message at a time at an endpoint that is not well, and brings all once it is', async () => {
+    await using broker = await runBroker()
+    let isDown = true
+    await using hook = await endpoint(() => ({ status: isDown ? 503 : 204 }))
+    await broker.call('POST', '/broker/subscriptions', { topic: 'a', push: { url: hook.url }, max_deliver: 1 })
+    for (let n = 0; n < 10; n++) {
+      await broker.call('POST', '/broker/publish', Array(20).fill('{"topic":"a","payload":1}').join('\n'))
+    }
+    await vi.waitUntil(() => hook.received.length >= 20)
+    const first = hook.received.length
+    const since = performance.now()
+    await vi.waitUntil(() => hook.received.length >= first + 5, { timeout: 5_000 })
+    // one in 50 ms at most, where each of 200 messages was posted every 100 ms
+    expect((hook.received.length - first) / (performance.now() - since)).toBeLessThan(1 / 40)
+    isDown = false
+    const taken = hook.received.length
+    await vi.waitUntil(() => hook.received.length >= taken + 200, { timeout: 10_000 })
+    expect((await broker.call('GET', '/broker/dead-letters')).body.dead_letters).toEqual([])
+  })
+
   it('puts off what nobody listens for, until it is given up', async () => {
     await using broker = await runBroker()
     const gone = await endpoint()
@@ -137,6 +157,17 @@ describe('push delivery', () => {
     await broker.call('POST', '/broker/publish/a', '1')
     await vi.waitUntil(() => nacks.mock.calls.length === 1)
     expect(nacks.mock.calls[0]?.[2]).toEqual({ delayMs: 60_000, reason: 'the endpoint answered 429', later: true })
+  })
+
+  it('understands a date that it is asked to wait for', async () => {
+    await using broker = await runBroker()
+    const date = new Date(Date.now() + 120_000).toUTCString()
+    await using hook = await endpoint(() => ({ status: 503, headers: { 'retry-after': date } }))
+    const nacks = vi.spyOn(broker.bus, 'nack')
+    await broker.call('POST', '/broker/subscriptions', { topic: 'a', push: { url: hook.url } })
+    await broker.call('POST', '/broker/publish/a', '1')
+    await vi.waitUntil(() => nacks.mock.calls.length === 1)
+    expect(nacks.mock.calls[0]?.[2]?.delayMs).toBeGreaterThan(60_000)
   })
 
   it('posts to a new URL from then on, and to none after unsubscribing', async () => {

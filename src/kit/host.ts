@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openBus } from '../drivers/bus/open.ts'
 import { openCache } from '../drivers/cache/open.ts'
@@ -150,7 +151,8 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       messaging: createMessaging({
         client: client('broker'),
         service,
-        instance,
+        // where it listens nobody else does, and who is started again does too
+        consumer: section.port === 0 ? instance : `${service}@${hostname()}:${section.port}`,
         clock,
         tracing,
         log,

@@ -31,8 +31,8 @@ const POLL_GRACE_MS = 3_000
 export interface BrokerClient {
   /** Publishes events, one JSON text each; resolves once all are on the broker's disk. */
   publish(events: readonly string[]): Promise<void>
-  /** Makes a subscription or finds the one that topic and group have; gives its id. */
-  subscribe(spec: { topic: string; group: string; ackWaitMs: number }): Promise<string>
+  /** Makes a subscription or finds the one that topic and group have; gives its id. What a consumer of this name had before goes to others. */
+  subscribe(spec: { topic: string; group: string; ackWaitMs: number; consumer: string }): Promise<string>
   /** Leases up to `max` messages, waiting up to `waitSeconds` for the first. */
   pull(id: string, options: PullOptions): Promise<readonly PulledMessage[]>
   /** Ends deliveries for good. */
@@ -47,7 +47,7 @@ export interface BrokerClient {
 interface PullOptions {
   readonly max: number
   readonly waitSeconds: number
-  /** Who pulls, by a name that no other process has: what it holds goes to others when it is gone. */
+  /** Who pulls, by a name that no other living process has: what it holds goes to others when it is gone. */
   readonly consumer: string
   readonly signal: AbortSignal
 }
@@ -67,9 +67,9 @@ export function createBrokerClient(client: ServiceClient): BrokerClient {
       const answer = await response.text()
       if (!response.ok) throw refusal(response.status, answer)
     },
-    async subscribe({ topic, group, ackWaitMs }) {
+    async subscribe({ topic, group, ackWaitMs, consumer }) {
       // `first`: a service that joins late also gets what was published before it ever subscribed
-      const body = { topic, group, ack_wait: ackWaitMs / 1000, from: 'first' }
+      const body = { topic, group, ack_wait: ackWaitMs / 1000, consumer, from: 'first' }
       return SUBSCRIBED.parse(await client.post('/broker/subscriptions', body)).id
     },
     async pull(id, { max, waitSeconds, consumer, signal }) {

@@ -20,8 +20,8 @@ export interface MessagingOptions {
   readonly client: ServiceClient
   /** This service's registered name: the events' source. */
   readonly service: string
-  /** This process's own name. */
-  readonly instance: string
+  /** What this process consumes as: a name that no other living one has, and that the next one in its place has too. */
+  readonly consumer: string
   readonly clock: Clock
   readonly tracing: Tracing
   readonly log: Log
@@ -36,7 +36,7 @@ export interface MessagingOptions {
 
 /** Makes a role's way to the broker. Starts nothing until an outbox or a consumer is asked for. */
 export function createMessaging(options: MessagingOptions): Messaging {
-  const { client, service, instance, clock, tracing, log, metrics, signal, check, defer } = options
+  const { client, service, consumer: name, clock, tracing, log, metrics, signal, check, defer } = options
   const broker = createBrokerClient(client)
   const handled = metrics.counter({
     name: 'messages_handled_total',
@@ -59,7 +59,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
     consume(consumption: ConsumeOptions) {
       const { topic } = consumption
       const onHandled = (outcome: string) => handled.inc({ topic, outcome })
-      const consumer = { ...consumption, consumer: instance, broker, tracing, log, signal, onHandled }
+      const consumer = { ...consumption, consumer: name, broker, tracing, log, signal, onHandled }
       const stopped = inBackground(tracing, 'consumer', () => runConsumer(consumer))
       defer(() => stopped)
     },

@@ -28,7 +28,7 @@ const DRAIN_MS = 5_000
 /** What to consume, and with what. */
 export interface ConsumerOptions extends ConsumeOptions {
   readonly broker: Pick<BrokerClient, 'subscribe' | 'pull' | 'ack' | 'nack' | 'renew'>
-  /** A name that no other process has. */
+  /** A name that no other living process has, and that the next one in its place has too. */
   readonly consumer: string
   readonly tracing: Tracing
   readonly log: Log
@@ -43,11 +43,11 @@ export interface ConsumerOptions extends ConsumeOptions {
  * @returns a promise that resolves once all has stopped
  */
 export async function runConsumer(options: ConsumerOptions): Promise<void> {
-  const { broker, topic, group, ackWaitMs = ACK_WAIT_MS, signal, log } = options
+  const { broker, topic, group, consumer, ackWaitMs = ACK_WAIT_MS, signal, log } = options
   const retry = createRetry(log, `Consuming ${topic} waits for the broker`, signal)
   while (!signal.aborted) {
     try {
-      const subscription = await broker.subscribe({ topic, group, ackWaitMs })
+      const subscription = await broker.subscribe({ topic, group, ackWaitMs, consumer })
       retry.succeeded()
       await pullFrom(subscription, options, retry)
     } catch (fault) {

@@ -7,6 +7,9 @@ import type { Log } from '../../kit/telemetry/log.ts'
 /** How long a consumer whose connection is gone has to be heard of again, in milliseconds. */
 const GONE_MS = 1_000
 
+/** Most consumers that are told to be gone by one connection; what another one had comes again when its leases end. */
+const PER_CONNECTION = 64
+
 /** What tells which consumers are gone, and gives what they had on lease to others. */
 export interface ConsumersOptions {
   readonly bus: Pick<Bus, 'release'>
@@ -15,10 +18,14 @@ export interface ConsumersOptions {
   readonly goneMs?: number
 }
 
-/** One consumer of a subscription, and the connection that it was last heard of by. */
-interface Known {
+/** One consumer of a subscription. */
+interface Named {
   readonly subscription: string
   readonly consumer: string
+}
+
+/** One consumer, and the connection that it was last heard of by. */
+interface Known extends Named {
   socket: Socket
   timer: NodeJS.Timeout | undefined
 }
@@ -41,7 +48,7 @@ export class Consumers {
   heardOf(c: Context<AppEnv>, subscription: string, consumer: string | undefined): void {
     const socket = c.env?.exchange?.incoming.socket
     if (consumer === undefined || !socket) return
-    const key = JSON.stringify([subscription, consumer])
+    const key = keyOf({ subscription, consumer })
     const known = this.#known.get(key)
     clearTimeout(known?.timer)
     if (known?.socket === socket && !known.timer) return
@@ -50,7 +57,18 @@ export class Consumers {
     now.socket = socket
     now.timer = undefined
     this.#known.set(key, now)
-    this.#watched(socket).add(now)
+    const watched = this.#watched(socket)
+    const [first] = watched
+    if (first && watched.size >= PER_CONNECTION) {
+      watched.delete(first)
+      this.#known.delete(keyOf(first))
+    }
+    watched.add(now)
+  }
+
+  /** A process of this name has begun: one that had it before is gone, whether its connection says so or not. */
+  async began(subscription: string, consumer: string): Promise<void> {
+    await this.#release({ subscription, consumer })
   }
 
   /** Forgets them all, and releases nothing more. */
@@ -72,7 +90,7 @@ export class Consumers {
 
   #missing(known: Known): void {
     const { goneMs = GONE_MS } = this.#options
-    const key = JSON.stringify([known.subscription, known.consumer])
+    const key = keyOf(known)
     if (this.#known.get(key) !== known) return
     known.timer = setTimeout(() => {
       this.#known.delete(key)
@@ -80,7 +98,7 @@ export class Consumers {
     }, goneMs)
   }
 
-  async #release({ subscription, consumer }: Known): Promise<void> {
+  async #release({ subscription, consumer }: Named): Promise<void> {
     const { bus, log } = this.#options
     try {
       const count = await bus.release(subscription, consumer)
@@ -89,4 +107,8 @@ export class Consumers {
       log.debug(`What ${consumer} had is not given back, its leases end by themselves: ${fault}`, { subscription })
     }
   }
+}
+
+function keyOf({ subscription, consumer }: Named): string {
+  return JSON.stringify([subscription, consumer])
 }

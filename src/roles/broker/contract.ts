@@ -15,6 +15,9 @@ const SECONDS = z.number().max(43_200)
 /** The place behind a message in the order of all: a stream's event has it as its id. Opaque. */
 export const Cursor = z.string().regex(/^c[0-9a-z]{1,10}$/, 'not a cursor, which a stream gives as its events’ ids')
 
+/** A consumer's name, of its own within a subscription: when its connection is gone and it isn't heard of, what it has on lease goes to others. */
+export const Consumer = z.string().min(1).max(255)
+
 /** A subscription to make. */
 export const NewSubscription = z.object({
   /** A topic or a pattern: `*` one word, `>` the rest. */
@@ -33,6 +36,8 @@ export const NewSubscription = z.object({
   ack_wait: SECONDS.min(0.1).optional(),
   /** Seconds that a message is put off for, by consumers that can't take it at the moment, before it becomes a dead letter. Default a day. */
   give_up_after: z.number().min(1).max(31_536_000).optional(),
+  /** Who subscribes, having just begun: what one of its name had on lease is to be handed out at once. */
+  consumer: Consumer.optional(),
   /**
    * Seconds without a pull, a stream or a settlement after which it is removed with all that it holds. Default: a day without a group, else
    * never. Not for push.
@@ -86,9 +91,6 @@ const TOKENS = z.array(z.string().min(1).max(255)).min(1).max(10_000)
 
 /** Deliveries that are done. */
 export const Acknowledgement = z.object({ acks: TOKENS })
-
-/** A consumer's name, of its own within a subscription: when its connection is gone and it isn't heard of, what it has on lease goes to others. */
-export const Consumer = z.string().min(1).max(255)
 
 /** Deliveries whose leases begin anew. */
 export const Renewal = z.object({ acks: TOKENS, consumer: Consumer.optional() })

@@ -47,7 +47,7 @@ async function service(broker: RunningBroker, name: string) {
   const messaging = createMessaging({
     client: clientOf(broker),
     service: name,
-    instance: `${name}-1`,
+    consumer: `${name}-1`,
     clock,
     tracing,
     log: recordedLog(),

@@ -139,6 +139,31 @@ describe('pulling', () => {
     expect(await pull(broker, id, 'wait=10')).toHaveLength(1)
   })
 
+  it('hands on what a consumer had when one of its name begins, though its connection stays', async () => {
+    await using broker = await runBroker()
+    const spec = { topic: 'a', group: 'g', max_deliver: 1 }
+    const id = await subscribe(broker, spec)
+    await broker.call('POST', '/broker/publish', '{"topic":"a","payload":1}\n{"topic":"a","payload":2}')
+    const [stuck, living] = [new Agent({ keepAlive: true }), new Agent({ keepAlive: true })]
+    await post(`${broker.url}/broker/subscriptions/${id}/pull?consumer=c`, stuck)
+    await post(`${broker.url}/broker/subscriptions/${id}/pull?consumer=d`, living)
+    expect(await subscribe(broker, { ...spec, consumer: 'c' })).toBe(id)
+    expect(await pull(broker, id)).toMatchObject([{ payload: 1, delivery: 2 }])
+    stuck.destroy()
+    living.destroy()
+  })
+
+  it('watches over no more names than one connection may have', async () => {
+    await using broker = await runBroker()
+    const id = await subscribe(broker, { topic: 'a' })
+    const released = vi.spyOn(broker.bus, 'release')
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    for (let n = 0; n < 80; n++) await post(`${broker.url}/broker/subscriptions/${id}/pull?consumer=c${n}`, agent)
+    agent.destroy()
+    await vi.waitUntil(() => released.mock.calls.some(([, consumer]) => consumer === 'c79'), { timeout: 5_000 })
+    expect(released.mock.calls).toHaveLength(64)
+  })
+
   it('ends what was acknowledged, and refuses an acknowledgement that comes late', async () => {
     await using broker = await runBroker()
     const id = await subscribe(broker, { topic: 'a', ack_wait: 0.1 })

@@ -8,6 +8,7 @@ import { route } from '../../kit/http/route.ts'
 import { checkTopicPattern } from '../../kit/messaging/topic-name.ts'
 import type { AppEnv } from '../../kit/role.ts'
 import { hideInText } from '../../kit/secrets/secret-text.ts'
+import type { Consumers } from './consumers.ts'
 import { NewSubscription, SubscriptionPath, SubscriptionState } from './contract.ts'
 import type { KnownSubscriptions } from './known-subscriptions.ts'
 import type { Ownership } from './ownership.ts'
@@ -19,6 +20,7 @@ export interface SubscriptionRoutesOptions {
   readonly bus: Bus
   readonly push: PushDelivery
   readonly known: KnownSubscriptions
+  readonly consumers: Pick<Consumers, 'began'>
   readonly ownership: Ownership
   /** Told of what came and went. Default: nobody. */
   readonly onSubscribed?: ((topic: string) => void) | undefined
@@ -38,7 +40,7 @@ const ListQuery = z.object({
 
 /** The routes by which subscriptions come and go. */
 export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoutesOptions): void {
-  const { bus, push, known, ownership, onSubscribed, onUnsubscribed } = options
+  const { bus, push, known, consumers, ownership, onSubscribed, onUnsubscribed } = options
 
   app.post(
     '/broker/subscriptions',
@@ -61,6 +63,7 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
       const spec = { ...toSpec(wanted), ...(from !== undefined && { from }) }
       const subscription = await bus.subscribe({ ...spec, reserved, ...(owner !== undefined && { owner }) })
       known.forget(subscription.id)
+      if (wanted.consumer !== undefined) await consumers.began(subscription.id, wanted.consumer)
       push.update(subscription)
       onSubscribed?.(subscription.topic)
       return c.json(stateOf(subscription), 201, { location: `/broker/subscriptions/${subscription.id}` })

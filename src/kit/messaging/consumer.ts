@@ -9,7 +9,7 @@ import { createWakeUp } from '../wake-up.ts'
 import type { BrokerClient, PulledMessage } from './broker-client.ts'
 import { linger } from './linger.ts'
 import type { ConsumeOptions } from './messaging.ts'
-import { createPatience } from './patience.ts'
+import { BROKER_BACK_OFF, createPatience } from './patience.ts'
 import { type Settlement, startSettlement } from './settlement.ts'
 
 /** Length of one long poll, in seconds: a connection that died without a word is noticed so soon. */
@@ -66,7 +66,7 @@ function createRetry(log: Log, what: string, signal: AbortSignal) {
     },
     async failed(fault: unknown) {
       failures++
-      const wait = backOff(failures)
+      const wait = backOff(failures, BROKER_BACK_OFF)
       const why = messageOf(fault)
       log.warning(`${what}: ${why}`, { failures, retry_in_ms: Math.round(wait) })
       await pause(wait, signal)

@@ -9,6 +9,7 @@ import { createWakeUp } from '../wake-up.ts'
 import type { BrokerClient } from './broker-client.ts'
 import { linger } from './linger.ts'
 import type { OutboxTable } from './messaging.ts'
+import { BROKER_BACK_OFF } from './patience.ts'
 
 /** Most events sent in one request. */
 export const BATCH_EVENTS = 500
@@ -93,7 +94,7 @@ export function startRelay<DB extends OutboxTable>({ store, broker, log, clock, 
       } catch (fault) {
         failures++
         waitsSince ??= clock.monotonic()
-        const wait = backOff(failures)
+        const wait = backOff(failures, BROKER_BACK_OFF)
         why = messageOf(fault)
         log.warning(`Events wait in the outbox: ${why}`, { failures, retry_in_ms: Math.round(wait) })
         await pause(wait, signal)

@@ -1,5 +1,12 @@
 import { patienceMs } from '../../drivers/bus/patience.ts'
+import type { BackOffOptions } from '../back-off.ts'
 import { pause } from '../pause.ts'
+
+/**
+ * How relays and consumers come back to a broker that was away, milliseconds: an order waits for two of each in turn, and all of them within 2 s. Every
+ * failure is a line in the log, so no faster.
+ */
+export const BROKER_BACK_OFF: BackOffOptions = { mostMs: 500 }
 
 /** What a taker of messages knows of what it takes them to, such as a store or an endpoint. */
 export interface Patience {

@@ -20,16 +20,16 @@ import type {
 } from '../contract.ts'
 import { topicPattern } from '../topic-pattern.ts'
 import { REWRITE_VERSION } from './database.ts'
+import { DeadLetterOffice } from './dead-letter-office.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { FreeDisk } from './free-disk.ts'
 import { GroupCommit, type Transaction } from './group-commit.ts'
 import { type Found, MessageLog, type ReadLimits, type Topic } from './message-log.ts'
 import { type MessageRow, MessageRows } from './message-rows.ts'
-import { pageOf } from './page-of.ts'
+import { boundedLimit, pageOf } from './page-of.ts'
 import { PatternReader, takeInTurns } from './pattern-reader.ts'
 import { DEDUP_WINDOW } from './recent-ids.ts'
-import { lettersOf, MOST_REDRIVEN, returnable } from './redrivable.ts'
 import { Retention } from './retention.ts'
 import { reading } from './sqlite-fault.ts'
 import { SubscriptionRows } from './subscription-rows.ts'
@@ -45,8 +45,7 @@ const MAX_SUBSCRIPTIONS = 1_000
 const MOST_NAMED = 64
 /** Messages in one transaction, when many are published at once: some 4 ms of work. */
 const PART = 500
-/** Most messages or dead letters one call reads, whatever its limit, and the most payload in characters. */
-const MAX_READ = 10_000
+/** Most payload that one call reads, in characters. */
 const MAX_READ_SIZE = 16 * 1024 * 1024
 
 /** Which subscriptions are listed. */
@@ -66,13 +65,12 @@ export class EmbeddedBus implements Bus {
   readonly #disk: FreeDisk
   readonly #commit: GroupCommit
   readonly #log: MessageLog
-  readonly #deadLetters: DeadLetters
+  readonly #office: DeadLetterOffice
   readonly #subscriptions: Subscriptions
   readonly #retention: Retention
   readonly #dispatcher: Dispatcher
   readonly #watchers = new Watchers()
   readonly #probe: WriteProbe
-  readonly #mourners = new Set<(letter: FreshDeadLetter) => void>()
   /** Topics with messages of this transaction. */
   readonly #news = new Set<Topic>()
   #closed = false
@@ -85,7 +83,7 @@ export class EmbeddedBus implements Bus {
     const rows = new MessageRows(db)
     this.#db = db
     this.#disk = new FreeDisk(db, { clock, minFreeBytes, freeBytes: () => freeBytes(folder) })
-    this.#deadLetters = new DeadLetters(db)
+    const deadLetters = new DeadLetters(db)
     this.#log = new MessageLog({
       rows,
       maxTopics,
@@ -108,17 +106,22 @@ export class EmbeddedBus implements Bus {
     const parts = {
       log: this.#log,
       rows: new SubscriptionRows(db),
-      deadLetters: this.#deadLetters,
+      deadLetters,
       tally: { count: 0 },
       monotonic: () => clock.monotonic(),
       now: () => clock.now(),
       random,
-      died: (letter: FreshDeadLetter) => {
-        for (const notify of this.#mourners) notify(letter)
-      },
+      died: (letter: FreshDeadLetter) => this.#office.died(letter),
       settled: (topic: Topic) => this.#dispatcher.considerTrimming(topic),
     }
     this.#subscriptions = new Subscriptions(parts, { max: maxSubscriptions, maxPerOwner: maxSubscriptionsPerOwner })
+    this.#office = new DeadLetterOffice({
+      commit: this.#commit,
+      log: this.#log,
+      deadLetters,
+      subscriptions: this.#subscriptions,
+      wake: (subscription) => this.#dispatcher.wake(subscription),
+    })
     this.#retention = new Retention({
       log: this.#log,
       rows,
@@ -224,7 +227,7 @@ export class EmbeddedBus implements Bus {
   ): Promise<readonly (StoredMessage & { position: number })[]> {
     this.#refuseWhenClosed()
     const pattern = topicPattern(source)
-    const limits = { messages: bounded(limit), characters: MAX_READ_SIZE }
+    const limits = { messages: boundedLimit(limit), characters: MAX_READ_SIZE }
     const reader = new PatternReader(this.#log, pattern, () => from)
     const take = (position: number): Found => {
       this.#refuseWhenClosed()
@@ -254,56 +257,21 @@ export class EmbeddedBus implements Bus {
     }))
   }
 
-  deadLetters(options: {
-    subscription?: string
-    id?: string
-    limit: number
-    after?: string
-  }): Promise<readonly DeadLetter[]> {
+  deadLetters(options: Parameters<Bus['deadLetters']>[0]): Promise<readonly DeadLetter[]> {
     this.#dispatcher.tick()
-    const { subscription: of, id, limit, after = '0' } = options
-    // Through the group commit, to come after the burials that are due.
-    return this.#commit.run(() => {
-      if (!/^\d{1,15}$/.test(after)) throw new DriverError('invalid', `${after} is no cursor of a dead letter`)
-      const only = of === undefined ? {} : { subscription: this.#subscriptions.get(of).key }
-      const filter = { ...only, ...(id !== undefined && { id }), after: Number(after), limit: bounded(limit) }
-      return this.#deadLetters.list(filter).map((letter) => ({
-        ...this.#log.message(letter),
-        cursor: String(letter.key),
-        subscription: this.#subscriptions.keyed(letter.subscription)?.id ?? '',
-        deliveries: letter.deliveries,
-        reason: letter.reason,
-      }))
-    })
+    return this.#office.list(options)
   }
 
   watchDeadLetters(notify: (letter: FreshDeadLetter) => void): void {
-    this.#mourners.add(notify)
+    this.#office.watch(notify)
   }
 
   countDeadLetters(most: number): Promise<number> {
-    return this.#commit.run(() => this.#deadLetters.count(bounded(most)))
+    return this.#office.count(most)
   }
 
-  redrive({ subscription: id, ids }: { subscription?: string; ids?: readonly string[] }): Promise<number> {
-    return this.#commit.run((tx) => {
-      this.#log.writeHeld()
-      const wanted = id === undefined ? undefined : this.#subscriptions.get(id)
-      const redriven = new Set<SubscriptionState>()
-      let count = 0
-      const parts = { deadLetters: this.#deadLetters, subscriptions: this.#subscriptions }
-      for (const letter of ids === undefined ? returnable(parts, wanted) : lettersOf(parts, ids, wanted)) {
-        const subscription = this.#subscriptions.keyed(letter.subscription)
-        if (subscription === undefined || subscription.room <= 0) continue
-        subscription.takeBack(tx, letter)
-        redriven.add(subscription)
-        if (++count >= MOST_REDRIVEN) break
-      }
-      tx.after(() => {
-        for (const subscription of redriven) this.#dispatcher.wake(subscription)
-      })
-      return count
-    })
+  redrive(options: Parameters<Bus['redrive']>[0]): Promise<number> {
+    return this.#office.redrive(options)
   }
 
   checkWrites(): Promise<void> {
@@ -392,8 +360,4 @@ export class EmbeddedBus implements Bus {
   #refuseWhenClosed(): void {
     if (this.#closed) throw new DriverError('closed', 'the bus is closed')
   }
-}
-
-function bounded(limit: number): number {
-  return Math.max(0, Math.min(Math.floor(limit), MAX_READ))
 }

@@ -270,6 +270,24 @@ export function deliverySuite(use: BusFixture): void {
       expect(await use.pull(id)).toEqual([])
     })
 
+    it('is thrown away for good: those named, or all of a subscription', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a'), maxDeliver: 1 })
+      const other = await use.bus.subscribe({ topic: use.topic('a'), maxDeliver: 1 })
+      await use.publish('a', '1', '2', '3')
+      for (const one of [id, other.id]) {
+        const dead = (await use.take(one, 3)).map(({ ack }) => ack)
+        await use.bus.nack(one, dead)
+      }
+      expect(await use.bus.discard({ subscription: id, ids: ['2', 'unknown'] })).toBe(1)
+      expect(ids(await use.bus.deadLetters({ subscription: id, limit: 10 }))).toEqual(['1', '3'])
+      expect(await use.bus.discard({ subscription: id })).toBe(2)
+      expect(await use.bus.discard({ subscription: id })).toBe(0)
+      await use.restart()
+      expect(ids(await use.bus.deadLetters({ subscription: id, limit: 10 }))).toEqual([])
+      expect(ids(await use.bus.deadLetters({ subscription: other.id, limit: 10 }))).toEqual(['1', '2', '3'])
+      expect(await use.bus.redrive({ subscription: id })).toBe(0)
+    })
+
     it('comes back with a fresh count when it is redriven', async () => {
       const { id } = await use.bus.subscribe({ topic: use.topic('a'), maxDeliver: 1 })
       await use.publish('a', '1', '2', '3')

@@ -177,6 +177,8 @@ export interface Bus {
    * Returns how many: some at a time, and a subscription takes no more than it has room for on lease, so call again until it is 0.
    */
   redrive(options: { subscription?: string; ids?: readonly string[] }): Promise<number>
+  /** Throws dead letters away for good. Returns how many: some at a time, so call again until it is 0. */
+  discard(options: { subscription?: string; ids?: readonly string[] }): Promise<number>
   /** Resolves when the bus can be read before `signal` fires; for health. */
   check(signal: AbortSignal): Promise<void>
   /** Resolves when the bus takes messages, as it did at most 1 s ago; for health. */

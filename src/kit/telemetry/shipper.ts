@@ -78,7 +78,7 @@ interface Waiter {
 
 /**
  * Makes a shipper: batches of 100 or of what a second brings, one at a time, bigger ones when it has fallen behind. While the
- * target is away it tries again after 100 ms, doubling to 2 s, with jitter. A batch whose content is refused is halved until
+ * target is away it tries again after 100 ms, doubling to 1.5 s, with jitter. A batch whose content is refused is halved until
  * the offending item is alone, and that one is dropped.
  * @example const shipper = createShipper<LogEntry>({ clock, send: (batch, signal) => post('/logs', batch, signal) })
  */

@@ -12,6 +12,7 @@ describe('the description of the routes', () => {
         .toSorted(),
     ).toEqual([
       '/broker/dead-letters',
+      '/broker/dead-letters/discard',
       '/broker/dead-letters/redrive',
       '/broker/publish',
       '/broker/publish/{topic}',

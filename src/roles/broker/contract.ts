@@ -122,3 +122,8 @@ export const Redrive = z.object({
   subscription: z.string().optional(),
   ids: z.array(z.string().min(1)).min(1).max(10_000).optional(),
 })
+
+/** Which dead letters to throw away: never all of them by saying nothing. */
+export const Discard = Redrive.refine(({ subscription, ids }) => subscription !== undefined || ids !== undefined, {
+  error: 'name a subscription, or the ids of messages',
+})

@@ -10,5 +10,5 @@ export async function checkDeadLetters(bus: Pick<Bus, 'countDeadLetters'>): Prom
   if (count === 0) return
   const many =
     count === 1 ? '1 message is a dead letter' : `${count < MOST ? count : `${MOST} or more`} messages are dead letters`
-  throw new AppError('UNAVAILABLE', `${many}: look at /broker/dead-letters, then redrive them`)
+  throw new AppError('UNAVAILABLE', `${many}: look at /broker/dead-letters, then redrive or discard them`)
 }

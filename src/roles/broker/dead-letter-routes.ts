@@ -7,7 +7,7 @@ import { parseJson, readBody } from '../../kit/http/body.ts'
 import { Limit } from '../../kit/http/paging.ts'
 import { parseInput, route } from '../../kit/http/route.ts'
 import type { AppEnv } from '../../kit/role.ts'
-import { DeadLetter as DeadLetterSchema, Redrive } from './contract.ts'
+import { DeadLetter as DeadLetterSchema, Discard, Redrive } from './contract.ts'
 import { eventId } from './event-identity.ts'
 import type { KnownSubscriptions } from './known-subscriptions.ts'
 import { deadLetterJson, JSON_HEADERS } from './message-json.ts'
@@ -29,7 +29,7 @@ export interface DeadLetterRoutesOptions {
   readonly ownership: Pick<Ownership, 'checkLook'>
 }
 
-/** The routes that show the messages that failed too often, and give them another chance. */
+/** The routes that show the messages that failed too often, give them another chance, and throw them away. */
 export function deadLetterRoutes(app: Hono<AppEnv>, { bus, known, ownership }: DeadLetterRoutesOptions): void {
   app.get(
     '/broker/dead-letters',
@@ -66,10 +66,20 @@ export function deadLetterRoutes(app: Hono<AppEnv>, { bus, known, ownership }: D
     async (c) => {
       const body = await readBody(c)
       const { subscription, ids } = parseInput(Redrive, body.length === 0 ? {} : parseJson(body), 'Invalid redrive')
-      const filter = filterBy(subscription)
-      const chosen = ids && (await busIds(bus, filter, ids))
-      return c.json({ redriven: chosen?.length === 0 ? 0 : await redriveAll(bus, filter, chosen) })
+      return c.json({ redriven: await each(bus, { subscription, ids }, (chosen) => bus.redrive(chosen)) })
     },
+  )
+
+  app.post(
+    '/broker/dead-letters/discard',
+    route({
+      summary: 'Throw dead letters away: those named, or all of a subscription',
+      scope: 'messages:admin',
+      body: Discard,
+      invalid: 'Invalid discard',
+      responses: { 200: z.object({ discarded: z.int() }) },
+    }),
+    async (c) => c.json({ discarded: await each(bus, c.req.valid('json'), (chosen) => bus.discard(chosen)) }),
   )
 }
 
@@ -92,15 +102,24 @@ interface Filter {
 
 const filterBy = (subscription: string | undefined): Filter => (subscription === undefined ? {} : { subscription })
 
-/** Redrives until there is nothing left to, or no room for more. */
-async function redriveAll(bus: Bus, filter: Filter, ids: readonly string[] | undefined): Promise<number> {
-  let redriven = 0
+/**
+ * Does something with dead letters until there is nothing left to do, or no room for more.
+ * @param act does it with some of those chosen; gives how many
+ */
+async function each(
+  bus: Bus,
+  { subscription, ids: named }: z.output<typeof Redrive>,
+  act: (chosen: Filter & { readonly ids?: readonly string[] }) => Promise<number>,
+): Promise<number> {
+  const filter = filterBy(subscription)
+  const ids = named && (await busIds(bus, filter, named))
+  let done = 0
   for (let at = 0; at < (ids?.length ?? 1); ) {
-    const count = await bus.redrive({ ...filter, ...(ids && { ids: ids.slice(at, at + PAGE) }) })
-    redriven += count
+    const count = await act({ ...filter, ...(ids && { ids: ids.slice(at, at + PAGE) }) })
+    done += count
     if (count === 0) at += PAGE
   }
-  return redriven
+  return done
 }
 
 /** The bus's own ids of dead letters that their publishers gave these ids. */

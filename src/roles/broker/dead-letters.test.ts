@@ -52,6 +52,21 @@ describe('dead letters', () => {
     expect((await broker.call('POST', '/broker/dead-letters/redrive')).body).toEqual({ redriven: 1 })
   })
 
+  it('throws away what nobody will ever handle, and is well again', async () => {
+    await using broker = await runBroker()
+    const id = await subscribe(broker, { topic: 'a', max_deliver: 1 })
+    for (const name of ['1', '2', '3']) await broker.call('POST', '/broker/publish/a', '0', { 'idempotency-key': name })
+    const messages = await pull(broker, id)
+    await settle(broker, id, 'nack', { acks: messages.map((message: { ack: string }) => message.ack) })
+    const discard = (body: object) => broker.call('POST', '/broker/dead-letters/discard', body)
+    expect(await discard({})).toMatchObject({ status: 400, body: { detail: expect.stringContaining('name a subscr') } })
+    expect((await discard({ ids: ['2', 'unknown'] })).body).toEqual({ discarded: 1 })
+    expect((await broker.call('GET', '/health')).body).toMatchObject({ status: 'degraded' })
+    expect((await discard({ subscription: id })).body).toEqual({ discarded: 2 })
+    expect((await broker.call('GET', '/health')).body).toMatchObject({ status: 'healthy' })
+    expect((await broker.call('GET', '/broker/dead-letters')).body).toEqual({ dead_letters: [], next: null })
+  })
+
   it('pages through dead letters, and refuses a cursor that is none', async () => {
     await using broker = await runBroker()
     const id = await subscribe(broker, { topic: 'a', max_deliver: 1 })

@@ -274,6 +274,10 @@ export class EmbeddedBus implements Bus {
     return this.#office.redrive(options)
   }
 
+  discard(options: Parameters<Bus['discard']>[0]): Promise<number> {
+    return this.#office.discard(options)
+  }
+
   checkWrites(): Promise<void> {
     return this.#probe.check()
   }

@@ -10,16 +10,9 @@ const clockAt = (now: number) => ({ now: () => now, monotonic: () => now })
 const event = (id: string, payload: unknown = {}) => ({ id, topic: 'card.charged', payload })
 
 const handle = (store: Store<TestTables>, id: string, now = 0, payload: unknown = {}) =>
-  store.transaction((trx) =>
-    once(
-      trx,
-      event(id, payload),
-      async () => {
-        await trx.insertInto('effects').values({ name: id }).execute()
-      },
-      clockAt(now),
-    ),
-  )
+  once({ store, clock: clockAt(now) }, event(id, payload), async (trx) => {
+    await trx.insertInto('effects').values({ name: id }).execute()
+  })
 
 const effects = async (store: Store<TestTables>) =>
   (await store.db.selectFrom('effects').select('name').execute()).map(({ name }) => name)
@@ -52,11 +45,9 @@ describe('the inbox', () => {
 
   it('forgets an event whose work failed, so that it may come again', async () => {
     await using store = await openTestStore()
-    const failed = store.transaction((trx) =>
-      once(trx, event('a'), async () => {
-        throw new Error('card refused')
-      }),
-    )
+    const failed = once({ store }, event('a'), async () => {
+      throw new Error('card refused')
+    })
     await expect(failed).rejects.toThrow('card refused')
     expect(await handle(store, 'a')).toBe(true)
   })

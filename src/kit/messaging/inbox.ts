@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { sql, type Transaction } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { type Clock, systemClock } from '../../drivers/clock.ts'
+import type { Store } from '../../drivers/store/contract.ts'
 import { AppError } from '../errors.ts'
 import type { InboxTable, IncomingEvent } from './messaging.ts'
 
@@ -38,31 +39,39 @@ export const inboxContentMigration: Migration = {
   },
 }
 
+/** Where handled events are remembered. */
+export interface OnceOptions<DB extends InboxTable> {
+  readonly store: Pick<Store<DB>, 'transaction'>
+  /** Default: the system's. */
+  readonly clock?: Clock
+}
+
 /**
- * Runs `work` unless the event was handled before, and remembers that it was, in the same transaction: a message
+ * Runs `work` in a transaction unless the event was handled before, and remembers in the same one that it was: a message
  * delivered many times has one effect (idempotent consumer; Richardson, Microservices Patterns, 2018). A throw undoes both.
  * @returns true when `work` ran, false for an event handled before
  * Throws AppError `UNPROCESSABLE` for one that has the id of an event handled before and says something else: no copy of it, though somebody
  * takes it for one.
- * @example await store.transaction((trx) => once(trx, event, async () => { await pay(trx, event) }))
+ * @example await once({ store }, event, async (trx) => { await pay(trx, event) })
  */
-export async function once<DB extends InboxTable>(
-  trx: Transaction<DB>,
+export function once<DB extends InboxTable>(
+  { store, clock = systemClock }: OnceOptions<DB>,
   event: Pick<IncomingEvent, 'id' | 'topic' | 'payload'>,
-  work: () => Promise<void>,
-  clock: Clock = systemClock,
+  work: (trx: Transaction<DB>) => Promise<void>,
 ): Promise<boolean> {
-  const now = clock.now()
-  const content = digest(event)
-  const { numAffectedRows } = await sql`insert into inbox (id, handled_at, content)
-    values (${event.id}, ${new Date(now).toISOString()}, ${content}) on conflict (id) do nothing`.execute(trx)
-  if (numAffectedRows === 0n) {
-    await wantSame(trx, event, content)
-    return false
-  }
-  if (isDrawn(event.id)) await prune(trx, now)
-  await work()
-  return true
+  return store.transaction(async (trx) => {
+    const now = clock.now()
+    const content = digest(event)
+    const { numAffectedRows } = await sql`insert into inbox (id, handled_at, content)
+      values (${event.id}, ${new Date(now).toISOString()}, ${content}) on conflict (id) do nothing`.execute(trx)
+    if (numAffectedRows === 0n) {
+      await wantSame(trx, event, content)
+      return false
+    }
+    if (isDrawn(event.id)) await prune(trx, now)
+    await work(trx)
+    return true
+  })
 }
 
 /** Of an event from before contents were noted any copy is as good. */

@@ -72,15 +72,13 @@ describe('messages between services', () => {
       topic: 'order.created',
       group: 'payment-service',
       handle: async (event) => {
-        await payment.store.transaction((trx) =>
-          once(trx, event, async () => {
-            await trx
-              .insertInto('effects')
-              .values({ name: JSON.stringify(event.payload) })
-              .execute()
-            await payments.add(trx, { type: 'payment.processed', data: event.payload })
-          }),
-        )
+        await once({ store: payment.store }, event, async (trx) => {
+          await trx
+            .insertInto('effects')
+            .values({ name: JSON.stringify(event.payload) })
+            .execute()
+          await payments.add(trx, { type: 'payment.processed', data: event.payload })
+        })
       },
     })
     order.messaging.consume({

@@ -74,63 +74,49 @@ export function createPaymentResults({
     async processed(event) {
       const said = readable(event, PaymentProcessed, 'a payment')
       const { order_id, order_uuid, payment_id, status: payment, amount, currency = own, reason } = said
-      await store.transaction((trx) =>
-        once(
-          trx,
-          event,
-          async () => {
-            const order = await find(trx, order_id)
-            if (!order)
-              throw new AppError('UNPROCESSABLE', `Payment ${payment_id} is for order ${order_id}, which is not here`)
-            if (order_uuid !== undefined && order_uuid !== order.uuid) {
-              const fault = `A payment of another order that had the id ${order_id}, as before a restore: it is refused`
-              throw new AppError('UNPROCESSABLE', fault)
-            }
-            const price = fromCents(order.total_cents)
-            if (amount !== price || currency !== own) {
-              const fault = `A payment of ${amount} ${currency} is not order ${order_id}'s ${price} ${own}: it is refused`
-              throw new AppError('UNPROCESSABLE', fault)
-            }
-            const to = afterPayment(order.status, payment)
-            if (to.outcome !== 'becomes') return
-            await change(trx, { id: order_id, status: order.status, to, reason })
-            if (to.status === 'payment_failed') log.warning(failure(order_id, reason), { order_id, payment_id })
-            if (to.status !== 'refunding') return
-            const data: OrderRefunding = { order_id, order_uuid, payment_id, amount, currency }
-            await outbox.add(trx, { type: ORDER_REFUNDING, data })
-            log.warning(`Order ${order_id} was cancelled while it was being paid: its payment goes back`, {
-              order_id,
-              payment_id,
-            })
-          },
-          clock,
-        ),
-      )
+      await once({ store, clock }, event, async (trx) => {
+        const order = await find(trx, order_id)
+        if (!order)
+          throw new AppError('UNPROCESSABLE', `Payment ${payment_id} is for order ${order_id}, which is not here`)
+        if (order_uuid !== undefined && order_uuid !== order.uuid) {
+          const fault = `A payment of another order that had the id ${order_id}, as before a restore: it is refused`
+          throw new AppError('UNPROCESSABLE', fault)
+        }
+        const price = fromCents(order.total_cents)
+        if (amount !== price || currency !== own) {
+          const fault = `A payment of ${amount} ${currency} is not order ${order_id}'s ${price} ${own}: it is refused`
+          throw new AppError('UNPROCESSABLE', fault)
+        }
+        const to = afterPayment(order.status, payment)
+        if (to.outcome !== 'becomes') return
+        await change(trx, { id: order_id, status: order.status, to, reason })
+        if (to.status === 'payment_failed') log.warning(failure(order_id, reason), { order_id, payment_id })
+        if (to.status !== 'refunding') return
+        const data: OrderRefunding = { order_id, order_uuid, payment_id, amount, currency }
+        await outbox.add(trx, { type: ORDER_REFUNDING, data })
+        log.warning(`Order ${order_id} was cancelled while it was being paid: its payment goes back`, {
+          order_id,
+          payment_id,
+        })
+      })
     },
 
     async refunded(event) {
       const said = readable(event, PaymentRefunded, 'a refund')
       const { order_id, order_uuid, payment_id, amount, currency = own } = said
-      await store.transaction((trx) =>
-        once(
-          trx,
-          event,
-          async () => {
-            const order = await find(trx, order_id)
-            const isIts = order_uuid === undefined || order_uuid === order?.uuid
-            const isOwn = order && isIts && amount === fromCents(order.total_cents) && currency === own
-            const to = isOwn ? afterRefund(order.status) : undefined
-            if (!order || !to || to.outcome === 'refused') {
-              const what = `${amount} ${currency} for order ${order_id}`
-              throw new AppError('UNPROCESSABLE', `A refund of ${what} is refused: no such order waits for it`)
-            }
-            if (to.outcome !== 'becomes') return
-            await change(trx, { id: order_id, status: order.status, to })
-            log.info(`Order ${order_id} is refunded`, { order_id, payment_id })
-          },
-          clock,
-        ),
-      )
+      await once({ store, clock }, event, async (trx) => {
+        const order = await find(trx, order_id)
+        const isIts = order_uuid === undefined || order_uuid === order?.uuid
+        const isOwn = order && isIts && amount === fromCents(order.total_cents) && currency === own
+        const to = isOwn ? afterRefund(order.status) : undefined
+        if (!order || !to || to.outcome === 'refused') {
+          const what = `${amount} ${currency} for order ${order_id}`
+          throw new AppError('UNPROCESSABLE', `A refund of ${what} is refused: no such order waits for it`)
+        }
+        if (to.outcome !== 'becomes') return
+        await change(trx, { id: order_id, status: order.status, to })
+        log.info(`Order ${order_id} is refunded`, { order_id, payment_id })
+      })
     },
   }
 }

@@ -62,34 +62,26 @@ export function createCancellations({ store, outbox, clock, log }: Cancellations
   return {
     async orderCancelled(event) {
       const key = orderKey(readable(event, OrderCancelled, 'a cancellation'))
-      const note = async (trx: Transaction<PaymentTables>) => {
+      await once({ store, clock }, event, async (trx) => {
         await trx.executeQuery(bind(insert, [key, new Date(clock.now()).toISOString()]))
-      }
-      await store.transaction((trx) => once(trx, event, () => note(trx), clock))
+      })
     },
 
     async orderRefunding(event) {
       const { order_id, order_uuid, payment_id, currency } = readable(event, OrderRefunding, 'a refund to make')
-      await store.transaction((trx) =>
-        once(
-          trx,
-          event,
-          async () => {
-            const paid = (await trx.executeQuery(bind(payment, [payment_id, order_id]))).rows[0]
-            if (!paid || paid.status === 'failed') {
-              const fault = `Payment ${payment_id} of order ${order_id} was never made: it can't go back`
-              throw new AppError('UNPROCESSABLE', fault)
-            }
-            const refunded = await trx.executeQuery(bind(refund, ['refunded', payment_id, 'success']))
-            if (refunded.numAffectedRows === 0n) return
-            const amount = fromCents(paid.amount_cents)
-            const data: PaymentRefunded = { order_id, order_uuid, payment_id, amount, currency }
-            await outbox.add(trx, { type: PAYMENT_REFUNDED, data })
-            log.info(`Refunded order ${order_id}`, { order_id, payment_id, amount, currency })
-          },
-          clock,
-        ),
-      )
+      await once({ store, clock }, event, async (trx) => {
+        const paid = (await trx.executeQuery(bind(payment, [payment_id, order_id]))).rows[0]
+        if (!paid || paid.status === 'failed') {
+          const fault = `Payment ${payment_id} of order ${order_id} was never made: it can't go back`
+          throw new AppError('UNPROCESSABLE', fault)
+        }
+        const refunded = await trx.executeQuery(bind(refund, ['refunded', payment_id, 'success']))
+        if (refunded.numAffectedRows === 0n) return
+        const amount = fromCents(paid.amount_cents)
+        const data: PaymentRefunded = { order_id, order_uuid, payment_id, amount, currency }
+        await outbox.add(trx, { type: PAYMENT_REFUNDED, data })
+        log.info(`Refunded order ${order_id}`, { order_id, payment_id, amount, currency })
+      })
     },
 
     async has(trx, key) {

@@ -86,64 +86,56 @@ export function createPayments({ store, outbox, cancellations, clock, log, limit
       }
       const reason = refusalOf(cents, limitCents())
       const status = reason === undefined ? 'success' : 'failed'
-      await store.transaction((trx) =>
-        once(
-          trx,
-          event,
-          async () => {
-            if (await cancellations.has(trx, key)) {
-              log.info(`Order ${order_id} was cancelled before it was charged`, { order_id })
-              return
-            }
-            const payment_id = randomUUIDv7()
-            const at = new Date(clock.now()).toISOString()
-            const charged = await trx.executeQuery(
-              bind(insert, [
-                payment_id,
-                order_id,
-                key,
-                user_id,
-                cents,
-                status,
-                reason ?? null,
-                at,
-                personIn(event.attributes),
-              ]),
+      await once({ store, clock }, event, async (trx) => {
+        if (await cancellations.has(trx, key)) {
+          log.info(`Order ${order_id} was cancelled before it was charged`, { order_id })
+          return
+        }
+        const payment_id = randomUUIDv7()
+        const at = new Date(clock.now()).toISOString()
+        const charged = await trx.executeQuery(
+          bind(insert, [
+            payment_id,
+            order_id,
+            key,
+            user_id,
+            cents,
+            status,
+            reason ?? null,
+            at,
+            personIn(event.attributes),
+          ]),
+        )
+        if (charged.numAffectedRows === 0n) {
+          const before = (await trx.executeQuery(bind(ofKey, [key]))).rows[0]
+          if (before?.amount_cents !== cents || before.user_id !== user_id) {
+            const fields = { order_id, order_uuid, user_id, amount: total_price, message_id: event.id }
+            log.error(
+              `Order ${order_id} was charged before, another amount or another user: nothing is charged`,
+              fields,
             )
-            if (charged.numAffectedRows === 0n) {
-              const before = (await trx.executeQuery(bind(ofKey, [key]))).rows[0]
-              if (before?.amount_cents !== cents || before.user_id !== user_id) {
-                const fields = { order_id, order_uuid, user_id, amount: total_price, message_id: event.id }
-                log.error(
-                  `Order ${order_id} was charged before, another amount or another user: nothing is charged`,
-                  fields,
-                )
-              }
-              return
-            }
-            if ((await trx.executeQuery(bind(namesake, [order_id, key, 1]))).rows.length > 0) {
-              const fields = { order_id, order_uuid, message_id: event.id }
-              log.warning(
-                `The order id ${order_id} was another order's before, as after a restore: both are charged`,
-                fields,
-              )
-            }
-            const data: PaymentProcessed = {
-              order_id,
-              order_uuid,
-              payment_id,
-              status,
-              amount: total_price,
-              currency,
-              reason,
-            }
-            await outbox.add(trx, { type: PAYMENT_PROCESSED, data })
-            if (reason !== undefined)
-              log.warning(`Order ${order_id} is not charged: ${reason}`, { order_id, payment_id })
-          },
-          clock,
-        ),
-      )
+          }
+          return
+        }
+        if ((await trx.executeQuery(bind(namesake, [order_id, key, 1]))).rows.length > 0) {
+          const fields = { order_id, order_uuid, message_id: event.id }
+          log.warning(
+            `The order id ${order_id} was another order's before, as after a restore: both are charged`,
+            fields,
+          )
+        }
+        const data: PaymentProcessed = {
+          order_id,
+          order_uuid,
+          payment_id,
+          status,
+          amount: total_price,
+          currency,
+          reason,
+        }
+        await outbox.add(trx, { type: PAYMENT_PROCESSED, data })
+        if (reason !== undefined) log.warning(`Order ${order_id} is not charged: ${reason}`, { order_id, payment_id })
+      })
     },
     async list({ limit, after = '', orderId, view }) {
       const seen = visible(view)

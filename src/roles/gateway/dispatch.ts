@@ -15,7 +15,7 @@ import { blame, errorOf, type Failure, nobody } from './outcome-meaning.ts'
 import { publishReferences } from './public-references.ts'
 import { awaitBody, type BodyVerdict, framingLine, type RequestBody } from './request-body.ts'
 import type { RequestOrigin } from './request-origin.ts'
-import { mayRetry } from './retry-policy.ts'
+import { isRepeatable, mayRetry } from './retry-policy.ts'
 import type { Route } from './route-table.ts'
 import { forward, type Outcome } from './upstream/forward.ts'
 import type { InstancePool } from './upstream/pool.ts'
@@ -142,6 +142,8 @@ class Dispatch implements Watched {
       method: exchange.method,
       head: this.#head(pool),
       body: this.#body,
+      // a second attempt met one closing connection already
+      once: this.#attempts > 1 || !isRepeatable(exchange.method, this.#body.kind, this.#hasIdempotencyKey),
       caller: this.#caller,
       bodyLimit: route.body_limit,
       deadlineAt: this.dueAt,
@@ -189,6 +191,10 @@ class Dispatch implements Watched {
     else this.#fail(outcome)
   }
 
+  get #hasIdempotencyKey(): boolean {
+    return this.#request.exchange.incoming.headers['idempotency-key'] !== undefined
+  }
+
   #retries(outcome: Outcome, pick: Pick): boolean {
     const { directory, budget, metrics } = this.#tools
     const { exchange, route } = this.#request
@@ -199,7 +205,7 @@ class Dispatch implements Watched {
       outcome,
       method: exchange.method,
       body: this.#body.kind,
-      idempotencyKey: exchange.incoming.headers['idempotency-key'] !== undefined,
+      idempotencyKey: this.#hasIdempotencyKey,
       attempts: this.#attempts,
       otherInstance: directory.instances(route.upstream).some((instance) => !failed.has(instance)),
     })

@@ -24,7 +24,7 @@ const MAX_ATTEMPTS = 3
  */
 export function mayRetry({ outcome, method, body, idempotencyKey, attempts, otherInstance }: RetrySituation): boolean {
   if (attempts >= MAX_ATTEMPTS) return false
-  const repeatable = (IDEMPOTENT.has(method) || idempotencyKey) && body !== 'stream'
+  const repeatable = isRepeatable(method, body, idempotencyKey)
   switch (outcome.kind) {
     case 'refused':
       return otherInstance && (outcome.refusal.why === 'connect' || outcome.refusal.why === 'closed')
@@ -36,6 +36,11 @@ export function mayRetry({ outcome, method, body, idempotencyKey, attempts, othe
     default:
       return false
   }
+}
+
+/** Whether a request may be sent again although it may have been carried out. */
+export function isRepeatable(method: string, body: RequestBody['kind'], idempotencyKey: boolean): boolean {
+  return (IDEMPOTENT.has(method) || idempotencyKey) && body !== 'stream'
 }
 
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])

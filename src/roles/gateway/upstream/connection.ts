@@ -58,6 +58,8 @@ export class UpstreamConnection implements ResponseHandler {
   #waitsForTurn = false
   #readInto = FIRST_READ
   #served = 0
+  #idleSince = 0
+  #diedIdleMs: number | undefined
   #cause: Error | undefined
 
   constructor(options: ConnectionOptions, owner: ConnectionOwner) {
@@ -108,6 +110,21 @@ export class UpstreamConnection implements ResponseHandler {
   /** True when no byte of the response came yet. */
   get unanswered(): boolean {
     return !this.#parser.begun
+  }
+
+  /** Milliseconds it had been idle when the other side closed it: it met no request, or one that got no byte of an answer. */
+  get diedIdleMs(): number | undefined {
+    return this.#diedIdleMs
+  }
+
+  /** Milliseconds since it became idle. */
+  idleMs(now: number): number {
+    return now - this.#idleSince
+  }
+
+  /** True when no request was sent on it yet. */
+  get unused(): boolean {
+    return this.#served === 0
   }
 
   /** True when it is idle and not past its time. */
@@ -172,7 +189,7 @@ export class UpstreamConnection implements ResponseHandler {
 
   /** Closes at once; a request under way is lost, and its handler isn't told: it is the one who calls this. */
   close(cause?: Error): void {
-    if (this.#state.at === 'busy') this.#state = { at: 'closed' }
+    if (this.#state.at !== 'connecting') this.#state = { at: 'closed' }
     this.#cause ??= cause
     this.#socket.destroy()
   }
@@ -201,7 +218,9 @@ export class UpstreamConnection implements ResponseHandler {
   }
 
   #becomeIdle(idleMs: number): void {
-    this.#state = { at: 'idle', until: this.#options.clock.monotonic() + idleMs }
+    const now = this.#options.clock.monotonic()
+    this.#idleSince = now
+    this.#state = { at: 'idle', until: now + idleMs }
     this.#owner.onIdle(this)
   }
 
@@ -260,6 +279,9 @@ export class UpstreamConnection implements ResponseHandler {
   #lose(cause: Error): void {
     this.#cause ??= cause
     const state = this.#state
+    if (state.at === 'idle' || (state.at === 'busy' && this.reused && this.unanswered)) {
+      this.#diedIdleMs = this.idleMs(this.#options.clock.monotonic())
+    }
     this.#state = { at: 'closed' }
     this.#socket.destroy()
     if (state.at === 'busy') state.handler.onLost(this.#cause)

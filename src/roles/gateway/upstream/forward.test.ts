@@ -44,6 +44,7 @@ async function start(answer: RawAnswer, changes: Partial<Attempt> = {}) {
       method: 'GET',
       head: 'GET / HTTP/1.1\r\nhost: a\r\n\r\n',
       body: { kind: 'none' },
+      once: false,
       caller: 1,
       bodyLimit: 0,
       deadlineAt: clock.monotonic() + 5_000,

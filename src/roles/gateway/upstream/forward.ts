@@ -17,6 +17,8 @@ export interface Attempt {
   /** Request line and header lines with the blank line, latin1. */
   readonly head: string
   readonly body: RequestBody
+  /** Whether it must not be sent again, however it goes. */
+  readonly once: boolean
   /** Who asks: `callerNumber`. */
   readonly caller: number
   /** Largest request body in bytes. */
@@ -90,6 +92,7 @@ class Forward implements Waiter, RequestHandler, Watched {
   readonly #attempt: Attempt
   readonly caller: number
   readonly upload: boolean
+  readonly once: boolean
   #state: State = { at: 'waiting' }
   #upload: UploadPump | undefined
   #paused = false
@@ -101,6 +104,7 @@ class Forward implements Waiter, RequestHandler, Watched {
   constructor(attempt: Attempt) {
     this.#attempt = attempt
     this.caller = attempt.caller
+    this.once = attempt.once
     this.upload = attempt.body.kind === 'stream'
     this.dueAt = attempt.deadlineAt
   }

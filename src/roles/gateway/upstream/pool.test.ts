@@ -44,12 +44,16 @@ const holders = new WeakMap<UpstreamConnection, () => void>()
 type Got = UpstreamConnection | PoolRefusal
 
 /** Asks for a connection; resolves with it or why there is none. */
-function take(pool: InstancePool, { caller = 1, upload = false } = {}): Promise<Got> & { waiter: Waiter } {
+function take(
+  pool: InstancePool,
+  { caller = 1, upload = false, once = false } = {},
+): Promise<Got> & { waiter: Waiter } {
   let waiter: Waiter | undefined
   const got = new Promise<Got>((resolve) => {
     const taker: Waiter = {
       caller,
       upload,
+      once,
       onConnection(connection) {
         holders.set(connection, () => pool.release(taker))
         resolve(connection)
@@ -63,8 +67,8 @@ function take(pool: InstancePool, { caller = 1, upload = false } = {}): Promise<
   return Object.assign(got, { waiter })
 }
 
-async function connected(pool: InstancePool): Promise<UpstreamConnection> {
-  const got = await take(pool)
+async function connected(pool: InstancePool, { once = false } = {}): Promise<UpstreamConnection> {
+  const got = await take(pool, { once })
   if ('why' in got) throw new Error(`refused: ${got.why}`)
   return got
 }
@@ -213,6 +217,73 @@ describe('InstancePool', () => {
     upstream = await rawUpstream(always('HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok'))
     await ask(await connected(poolWith()))
     await until(() => upstream.open.size === 0)
+  })
+
+  it('keeps the one that was idle longest and those used last, where there are too many', async () => {
+    const pool = poolWith({ maxIdle: 3 })
+    const four = [await connected(pool), await connected(pool), await connected(pool), await connected(pool)]
+    for (const connection of four) await ask(connection)
+    const [oldest, , third, last] = four
+    expect([await connected(pool), await connected(pool), await connected(pool)]).toEqual([last, third, oldest])
+  })
+
+  describe('for what must not be sent twice', () => {
+    const once = { once: true }
+    /** Lets the upstream close an idle connection, and the pool see it. */
+    const closeIdle = async (pool: InstancePool) => {
+      const idle = await connected(pool)
+      await ask(idle)
+      for (const socket of upstream.open) socket.destroy()
+      await until(() => idle.diedIdleMs !== undefined)
+      await new Promise(setImmediate)
+    }
+
+    it('opens a connection while it is unknown how long idle ones live, and then takes one that is surely open', async () => {
+      const pool = poolWith()
+      const first = await connected(pool)
+      await ask(first)
+      now = 200
+      const second = await connected(pool, once)
+      expect(second).not.toBe(first)
+      await ask(second)
+      expect(await connected(pool, once)).toBe(second)
+    })
+
+    it('makes room for a new connection where all that may be open are idle', async () => {
+      const pool = poolWith({ maxConnections: 1 })
+      const first = await connected(pool)
+      await ask(first)
+      expect(await connected(pool, once)).not.toBe(first)
+    })
+
+    it('takes over one that was just freed', async () => {
+      const pool = poolWith({ maxConnections: 1 })
+      const first = await connected(pool)
+      const waiting = connected(pool, once)
+      await ask(first)
+      expect(await waiting).toBe(first)
+    })
+
+    it('leaves one that was just freed to others where the upstream closes early', async () => {
+      const pool = poolWith({ maxConnections: 1 })
+      await closeIdle(pool)
+      const first = await connected(pool)
+      const waiting = connected(pool, once)
+      const other = connected(pool)
+      await ask(first)
+      expect(await other).toBe(first)
+      await ask(first)
+      expect(await waiting).not.toBe(first)
+    })
+
+    it('opens one for who waited for his share', async () => {
+      const pool = poolWith({ maxConnections: 4, callerShare: 0.25 })
+      await closeIdle(pool)
+      const holding = [await connected(pool), await connected(pool), await connected(pool)]
+      const waiting = connected(pool, once)
+      for (const connection of holding) await ask(connection)
+      expect(holding).not.toContain(await waiting)
+    })
   })
 
   describe('shared out', () => {

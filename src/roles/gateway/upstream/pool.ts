@@ -1,5 +1,6 @@
 import { authorityOf } from '../../../kit/discovery/endpoint.ts'
 import { type ConnectionOptions, type ConnectionOwner, UpstreamConnection } from './connection.ts'
+import { IdleLife } from './idle-life.ts'
 import { type ShareLimits, type Sharer, Shares } from './shares.ts'
 
 /** Why no connection could be had. */
@@ -13,6 +14,8 @@ export type PoolRefusal =
 
 /** Somebody who wants a connection; one of the two is called, once, unless it is cancelled. */
 export interface Waiter extends Sharer {
+  /** It must not be sent twice, so it takes no connection that may be closing this very moment. */
+  readonly once: boolean
   /** It is his until he releases it: as soon as his request is over. */
   onConnection(connection: UpstreamConnection): void
   /** There is none to be had. */
@@ -50,6 +53,8 @@ export class InstancePool implements ConnectionOwner {
   /** Over their share; not counted in `#shares`. */
   readonly #deferred = new Set<Waiter>()
   readonly #shares: Shares
+  readonly #life = new IdleLife()
+  #watchesOldest = false
   #closed = false
 
   constructor(connection: ConnectionOptions, limits: PoolLimits) {
@@ -67,7 +72,7 @@ export class InstancePool implements ConnectionOwner {
 
   /** True when who waits may be waiting for others to finish, not for the instance to be reached. */
   get crowded(): boolean {
-    return this.#deferred.size > 0 || this.#all.size >= this.#limits.maxConnections
+    return this.#deferred.size > 0 || this.#isFull
   }
 
   /** Gives `waiter` a connection, before this returns when one is idle. */
@@ -83,11 +88,12 @@ export class InstancePool implements ConnectionOwner {
       else this.#deferred.add(waiter)
       return
     }
-    const connection = this.#takeIdle()
+    const connection = this.#takeIdle(waiter.once)
     if (connection) waiter.onConnection(connection)
     else if (this.#waiting.size >= this.#limits.maxWaiting) this.#refuse(waiter, { why: 'overloaded' })
     else {
       this.#waiting.add(waiter)
+      if (this.#isFull) this.#dropIdle()
       this.#grow()
     }
   }
@@ -136,10 +142,11 @@ export class InstancePool implements ConnectionOwner {
   onIdle(connection: UpstreamConnection): void {
     this.#connecting.delete(connection)
     this.#promote()
-    const waiter = this.#nextWaiter()
+    const waiter = this.#nextWaiter(connection)
     if (waiter) waiter.onConnection(connection)
-    else if (this.#closed || this.#idle.length >= this.#limits.maxIdle) connection.close()
-    else this.#idle.push(connection)
+    else if (this.#closed || this.#isInTheWay) connection.close()
+    else this.#keep(connection)
+    this.#grow()
   }
 
   /** Called by a connection that is closed. One that never came about fails one waiter; the others go on trying. */
@@ -148,25 +155,79 @@ export class InstancePool implements ConnectionOwner {
     this.#connecting.delete(connection)
     const at = this.#idle.indexOf(connection)
     if (at !== -1) this.#idle.splice(at, 1)
+    const { diedIdleMs } = connection
+    if (cause) this.#life.forget()
+    else if (diedIdleMs !== undefined) this.#life.closedAfter(diedIdleMs, this.#connection.clock.monotonic())
     const failed = cause && this.#nextWaiter()
     if (failed) this.#refuse(failed, { why: 'connect', cause })
     this.#promote()
     this.#grow()
   }
 
-  #takeIdle(): UpstreamConnection | undefined {
+  #keep(connection: UpstreamConnection): void {
+    if (this.#idle.length >= this.#limits.maxIdle) this.#dropIdle()
+    this.#idle.push(connection)
+  }
+
+  /** Closes one of those that have been idle long, but the oldest last: its age is what shows that the others are open. */
+  #dropIdle(): void {
+    const [dropped] = this.#idle.splice(this.#idle.length > 1 ? 1 : 0, 1)
+    dropped?.close()
+  }
+
+  /** The one used last. @param once true for one that surely isn't being closed, else none: the others may age on. */
+  #takeIdle(once: boolean): UpstreamConnection | undefined {
     const now = this.#connection.clock.monotonic()
-    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
-      if (idle.isFresh(now)) return idle
-      idle.close()
+    for (let last = this.#idle.at(-1); last; last = this.#idle.at(-1)) {
+      const isFresh = last.isFresh(now)
+      if (once && isFresh && !this.#life.outlasts(last.idleMs(now), now)) {
+        this.#watchOldest(now)
+        return undefined
+      }
+      this.#idle.pop()
+      if (isFresh) return last
+      last.close()
     }
     return undefined
   }
 
-  #nextWaiter(): Waiter | undefined {
-    const [waiter] = this.#waiting
-    if (waiter) this.#waiting.delete(waiter)
-    return waiter
+  /** Learns from the connection that has been idle longest, once the loop has come to a closing that may have arrived by now. */
+  #watchOldest(now: number): void {
+    const [oldest] = this.#idle
+    if (!oldest || this.#watchesOldest) return
+    this.#watchesOldest = true
+    const idleMs = oldest.idleMs(now)
+    setImmediate(() => {
+      this.#watchesOldest = false
+      if (this.#idle[0] === oldest) this.#life.keptFor(idleMs)
+    })
+  }
+
+  /** Whether those who wait need the place of a connection that none of them may take. */
+  get #isInTheWay(): boolean {
+    return this.#waiting.size > 0 && this.#isFull
+  }
+
+  get #isFull(): boolean {
+    return this.#all.size >= this.#limits.maxConnections
+  }
+
+  /** The first who waits, of those who may have `connection` when it is given. */
+  #nextWaiter(connection?: UpstreamConnection): Waiter | undefined {
+    for (const waiter of this.#waiting) {
+      if (connection && waiter.once && !this.#isLiving(connection)) continue
+      this.#waiting.delete(waiter)
+      return waiter
+    }
+    return undefined
+  }
+
+  /** Whether one that has just become ready surely isn't being closed. */
+  #isLiving(connection: UpstreamConnection): boolean {
+    if (connection.unused) return true
+    const now = this.#connection.clock.monotonic()
+    // where all are in use none becomes old enough to prove anything, and a new one for each request would cost more than it saves
+    return this.#life.outlasts(0, now) || (this.#isFull && !this.#life.closesAtOnce(now))
   }
 
   #refuse(waiter: Waiter, refusal: PoolRefusal): void {
@@ -185,7 +246,7 @@ export class InstancePool implements ConnectionOwner {
 
   /** Opens a connection for each waiter that has none on the way, within the limit. */
   #grow(): void {
-    while (this.#connecting.size < this.#waiting.size && this.#all.size < this.#limits.maxConnections) {
+    while (this.#connecting.size < this.#waiting.size && !this.#isFull) {
       const connection = new UpstreamConnection(this.#connection, this)
       this.#all.add(connection)
       this.#connecting.add(connection)

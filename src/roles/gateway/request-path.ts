@@ -53,8 +53,7 @@ function isQuery(target: string, from: number): boolean {
 
 const FORBIDDEN_ENCODED = /%(?:[01][0-9a-f]|7f|2f|5c|3b|25)/i
 const MALFORMED_ENCODED = /%(?![0-9a-f]{2})/i
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-const FORBIDDEN_DECODED = /[\u0000-\u001f\u007f-\u009f\\;%]/
+const FORBIDDEN_DECODED = /[\p{Cc}\\;%]/u
 
 function faultOfEncoded(path: string): string | undefined {
   if (MALFORMED_ENCODED.test(path)) return 'a malformed percent-encoding'

@@ -41,7 +41,7 @@ export function readMessage(topic: string, headers: IncomingHttpHeaders, body: B
   checkTopicName(topic)
   const format = mediaType(headers)
   if (format === CLOUD_EVENT_TYPE) {
-    const text = textOf(body)
+    const text = bodyText(body)
     return fromEvent(topic, fromStructured(parseJsonText(text)), text, owner)
   }
   if (format.startsWith('application/cloudevents')) {
@@ -50,7 +50,7 @@ export function readMessage(topic: string, headers: IncomingHttpHeaders, body: B
   }
   const event = fromHeaders(headers)
   if (event) return fromContext(topic, event, dataOfBody(body, event.attributes.datacontenttype), owner)
-  const text = textOf(body)
+  const text = bodyText(body)
   parseJsonText(text)
   const key = headers['idempotency-key']
   const id =
@@ -142,7 +142,7 @@ function dataOfBody(body: Buffer, type: string | undefined): Data {
   if (body.length === 0) return NO_DATA
   if (!isJsonType(type))
     return isText(type) && isUtf8(body) ? { payload: JSON.stringify(body.toString()) } : ofBytes(body)
-  const text = textOf(body)
+  const text = bodyText(body)
   parseJsonText(text)
   return { payload: text }
 }
@@ -175,11 +175,6 @@ function checkPayload(payload: string): string {
 
 function tooLarge(): AppError {
   return new AppError('BODY_TOO_LARGE', `A message's payload has at most ${MAX_BODY_BYTES} bytes`)
-}
-
-function textOf(body: Buffer): string {
-  if (isUtf8(body)) return body.toString()
-  throw new AppError('INVALID_BODY', 'The body is not valid UTF-8')
 }
 
 function mediaType(headers: IncomingHttpHeaders): string {

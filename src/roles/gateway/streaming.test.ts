@@ -4,19 +4,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 import { peakOf } from './testing/peak-memory.ts'
 import { always, until } from './testing/sockets.ts'
+import { THINGS } from './testing/things.ts'
 
 const MB = 1_048_576
 const BIG = 128 * MB
-const THINGS = {
-  routes: {
-    things: {
-      prefix: '/things',
-      upstream: 'thing-service',
-      methods: { GET: 'public', HEAD: 'public', POST: 'public', PUT: 'public' } as const,
-    },
-  },
-  body_limit: 1_024 * MB,
-}
 
 let gateway: GatewayUnderTest
 beforeEach(async () => {

@@ -7,19 +7,10 @@ import { statusesIn } from '../../kit/http/testing/raw-requests.ts'
 import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 import { peakOf } from './testing/peak-memory.ts'
 import { always, until } from './testing/sockets.ts'
+import { THINGS } from './testing/things.ts'
 
 const MB = 1_048_576
 const BIG = 64 * MB
-const THINGS = {
-  routes: {
-    things: {
-      prefix: '/things',
-      upstream: 'thing-service',
-      methods: { GET: 'public', HEAD: 'public', POST: 'public', PUT: 'public' } as const,
-    },
-  },
-  body_limit: 1_024 * MB,
-}
 
 let gateway: GatewayUnderTest
 beforeEach(async () => {

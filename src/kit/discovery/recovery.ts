@@ -2,7 +2,9 @@ import { pause } from '../pause.ts'
 import { type Balancer, type BalancerOptions, createBalancer } from './balancer.ts'
 import type { Directory, Instance } from './directory.ts'
 
-/** Milliseconds between two probes of an instance that is out, and the longest that one of them may take. */
+/** Milliseconds between two probes of an instance that is out: an order goes by several calls, and all of them within 2 s. */
+const PROBE_EVERY_MS = 500
+/** The longest that one of them may take, milliseconds. */
 const PROBE_MS = 1_000
 
 /** What a recovering balancer works with. */
@@ -17,7 +19,7 @@ export interface RecoveryOptions extends BalancerOptions {
 }
 
 /**
- * A balancer whose ejected instances are asked each second for their readiness, so that they are tried as soon as they are well, and not when
+ * A balancer whose ejected instances are asked twice a second for their readiness, so that they are tried as soon as they are well, and not when
  * their hold is over. What answers at all below 500 is worth a try: a service elsewhere need not have `/readyz`. An instance that the
  * directory no longer lists is asked no more; one that comes back is another.
  */
@@ -34,9 +36,9 @@ export function createRecoveringBalancer(options: RecoveryOptions): Balancer {
 
   async function ask(instance: Instance): Promise<void> {
     asked.add(instance)
-    await pause(PROBE_MS, signal)
+    await pause(PROBE_EVERY_MS, signal)
     while (!signal.aborted && balancer.isEjected(instance) && isListed(instance)) {
-      await Promise.all([probe(instance), pause(PROBE_MS, signal)])
+      await Promise.all([probe(instance), pause(PROBE_EVERY_MS, signal)])
     }
     asked.delete(instance)
   }

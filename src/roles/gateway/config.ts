@@ -6,7 +6,7 @@ import { USER_SERVICE } from '../user/contract.ts'
 import { proxyFault } from './request-origin.ts'
 import { parseRequestTarget } from './request-path.ts'
 import { METHODS, type Route } from './route-table.ts'
-import type { UpstreamsOptions } from './upstream/upstreams.ts'
+import type { UpstreamsOptions } from '../../kit/upstream/upstreams.ts'
 
 /** Limits of security.md's table. */
 const DEADLINE_MS = 15_000

@@ -17,11 +17,11 @@ import { awaitBody, type BodyVerdict, framingLine, type RequestBody } from './re
 import type { RequestOrigin } from './request-origin.ts'
 import { isRepeatable, mayRetry } from './retry-policy.ts'
 import type { Route } from './route-table.ts'
-import { forward, type Outcome } from './upstream/forward.ts'
-import type { InstancePool } from './upstream/pool.ts'
-import type { ResponseHead } from './upstream/response-head.ts'
-import type { Upstreams } from './upstream/upstreams.ts'
-import { UNWATCHED, type Watchdog, type Watched } from './upstream/watchdog.ts'
+import { forward, type Outcome } from './forwarding/forward.ts'
+import type { InstancePool } from '../../kit/upstream/pool.ts'
+import type { ResponseHead } from '../../kit/upstream/response-head.ts'
+import type { Upstreams } from '../../kit/upstream/upstreams.ts'
+import { UNWATCHED, type Watchdog, type Watched } from '../../kit/upstream/watchdog.ts'
 
 /** What all requests on their way to an upstream share. */
 export interface DispatchTools {

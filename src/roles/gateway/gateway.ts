@@ -13,8 +13,8 @@ import { createProxy } from './proxy.ts'
 import { originRule } from './request-origin.ts'
 import { gatewayRoutes, ownMethods } from './routes.ts'
 import { tokenBuckets } from './token-bucket.ts'
-import { createUpstreams } from './upstream/upstreams.ts'
-import { startWatchdog } from './upstream/watchdog.ts'
+import { createUpstreams } from '../../kit/upstream/upstreams.ts'
+import { startWatchdog } from '../../kit/upstream/watchdog.ts'
 
 /** What a gateway needs of its role's context. */
 export type GatewayContext = Pick<

@@ -10,7 +10,7 @@ import { isSafe, overLimit, rateLimits } from './rate-limits.ts'
 import type { originRule } from './request-origin.ts'
 import { parseRequestTarget } from './request-path.ts'
 import { type Access, type Route, routeTable, upstreamTarget } from './route-table.ts'
-import { callerNumber } from './upstream/shares.ts'
+import { callerNumber } from '../../kit/upstream/shares.ts'
 
 /** What the door knows: its routes, its rules for browsers, and what requests are dispatched with. */
 export interface ProxyOptions extends DispatchTools {

@@ -1,5 +1,5 @@
 import type { RequestBody } from './request-body.ts'
-import type { Outcome } from './upstream/forward.ts'
+import type { Outcome } from './forwarding/forward.ts'
 
 /** What decides whether a request may be sent once more. */
 export interface RetrySituation {

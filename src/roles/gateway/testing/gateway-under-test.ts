@@ -17,7 +17,7 @@ import { createTracing } from '../../../kit/telemetry/tracer.ts'
 import { GatewayConfig } from '../config.ts'
 import { GATEWAY_SERVICE } from '../contract.ts'
 import { createGateway } from '../gateway.ts'
-import { type RawAnswer, rawUpstream } from './sockets.ts'
+import { type RawAnswer, rawUpstream } from '../../../kit/upstream/testing/sockets.ts'
 
 /** For tests: a gateway on a free port, the services behind it made up by the test. */
 export interface GatewayUnderTest {

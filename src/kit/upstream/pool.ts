@@ -1,4 +1,4 @@
-import { authorityOf } from '../../../kit/discovery/endpoint.ts'
+import { authorityOf } from '../discovery/endpoint.ts'
 import { type ConnectionOptions, type ConnectionOwner, UpstreamConnection } from './connection.ts'
 import { IdleLife } from './idle-life.ts'
 import { type ShareLimits, type Sharer, Shares } from './shares.ts'

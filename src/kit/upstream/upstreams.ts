@@ -1,7 +1,7 @@
-import type { Clock } from '../../../drivers/clock.ts'
-import { refusedHost } from '../../../kit/discovery/address-rule.ts'
-import type { Directory, Instance } from '../../../kit/discovery/directory.ts'
-import { parseEndpoint } from '../../../kit/discovery/endpoint.ts'
+import type { Clock } from '../../drivers/clock.ts'
+import { refusedHost } from '../discovery/address-rule.ts'
+import type { Directory, Instance } from '../discovery/directory.ts'
+import { parseEndpoint } from '../discovery/endpoint.ts'
 import { InstancePool, type PoolLimits } from './pool.ts'
 
 /** Milliseconds for connecting. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { parseEndpoint } from '../../../kit/discovery/endpoint.ts'
-import { always, type RawUpstream, rawUpstream, until } from '../testing/sockets.ts'
+import { parseEndpoint } from '../discovery/endpoint.ts'
+import { always, type RawUpstream, rawUpstream, until } from './testing/sockets.ts'
 import type { RequestHandler, UpstreamConnection } from './connection.ts'
 import { InstancePool, type PoolLimits, type PoolRefusal, type Waiter } from './pool.ts'
 

@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http'
 import type { Clock } from '../../../drivers/clock.ts'
 import type { RequestBody } from '../request-body.ts'
-import type { RequestHandler, UpstreamConnection } from './connection.ts'
+import type { RequestHandler, UpstreamConnection } from '../../../kit/upstream/connection.ts'
 import { isOpenEnded } from './open-ended.ts'
-import type { InstancePool, PoolRefusal, Waiter } from './pool.ts'
-import type { ResponseHead } from './response-head.ts'
-import { ResponseSyntaxError } from './response-syntax-error.ts'
+import type { InstancePool, PoolRefusal, Waiter } from '../../../kit/upstream/pool.ts'
+import type { ResponseHead } from '../../../kit/upstream/response-head.ts'
+import { ResponseSyntaxError } from '../../../kit/upstream/response-syntax-error.ts'
 import { UploadPump } from './upload-pump.ts'
-import { UNWATCHED, type Watchdog, type Watched } from './watchdog.ts'
+import { UNWATCHED, type Watchdog, type Watched } from '../../../kit/upstream/watchdog.ts'
 
 /** One attempt to have a request answered by one instance. */
 export interface Attempt {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { systemClock as clock } from '../../../drivers/clock.ts'
-import type { Directory, Instance } from '../../../kit/discovery/directory.ts'
+import { systemClock as clock } from '../../drivers/clock.ts'
+import type { Directory, Instance } from '../discovery/directory.ts'
 import { createUpstreams } from './upstreams.ts'
 
 const at = (host: string, port = 80): Instance => ({

@@ -1,5 +1,5 @@
 import { createServer, type Socket } from 'node:net'
-import { portOf } from '../../../kit/http/port-of.ts'
+import { portOf } from '../../http/port-of.ts'
 
 /** Resolves as soon as `holds` does; looks again every few milliseconds, and rejects after 10 s. */
 export async function until(holds: () => boolean, what = 'a condition'): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../drivers/clock.ts'
+import type { Clock } from '../../drivers/clock.ts'
 
 /** Something that must not go on for ever. */
 export interface Watched {

@@ -87,9 +87,16 @@ export class Attempts {
       const timeoutMs = this.#left(call, until)
       const headers = await call.headers(timeoutMs)
       const { method, body, signal } = call
-      const url = target.instance.url + call.target
       outcome = timeoutMs >= Math.min(FAIR_TIMEOUT_MS, call.timeoutMs) ? 'failure' : 'cancelled'
-      answer = await transport.send({ url, method, headers, body, timeoutMs, signal })
+      answer = await transport.send({
+        instance: target.instance,
+        target: call.target,
+        method,
+        headers,
+        body,
+        timeoutMs,
+        signal,
+      })
       outcome = answer.status < 500 ? 'success' : 'failure'
     } catch (fault) {
       if (!(fault instanceof TransportError)) throw fault

@@ -1,5 +1,6 @@
 import { createRecoveringBalancer } from '../discovery/recovery.ts'
-import { createGuardedFetch } from './guarded-fetch.ts'
+import { createInstanceFetch } from '../upstream/instance-fetch.ts'
+import { createUpstreams } from '../upstream/upstreams.ts'
 import { createServiceClient, type ServiceClientOptions } from './http-service-client.ts'
 import type { ServiceClient } from './service-client.ts'
 import { createTransport } from './transport.ts'
@@ -17,19 +18,19 @@ export interface Clients {
  * transport, so that what one call learned of an instance serves the next.
  */
 export function createClients(
-  options: Omit<ServiceClientOptions, 'service' | 'balancer' | 'transport' | 'fetch' | 'closing'>,
+  options: Omit<ServiceClientOptions, 'service' | 'balancer' | 'transport' | 'fetchOf' | 'closing'>,
 ): Clients {
   const closing = new AbortController()
-  const calls = createGuardedFetch()
-  const { fetch } = calls
+  const calls = createUpstreams({ ...options, limits: LIMITS })
   // probes have connections of their own: a call's may be dead, and its end only wait to be noticed
-  const probes = createGuardedFetch()
-  const transport = createTransport(fetch)
+  const probes = createUpstreams({ ...options, limits: LIMITS })
+  const fetchOf = createInstanceFetch(calls)
+  const transport = createTransport(fetchOf)
   const { breaker_failures: failures, breaker_open_ms: holdMs } = options.settings
   const { log } = options
   const balancer = createRecoveringBalancer({
     ...options,
-    fetch: probes.fetch,
+    fetchOf: createInstanceFetch(probes),
     signal: closing.signal,
     limits: { failures, holdMs, maxShare: 1 },
     onChange({ service_name, url }, change) {
@@ -41,7 +42,7 @@ export function createClients(
       }
     },
   })
-  const common = { ...options, balancer, transport, fetch, closing: closing.signal }
+  const common = { ...options, balancer, transport, fetchOf, closing: closing.signal }
   const clients = new Map<string, ServiceClient>()
   return {
     client(service) {
@@ -54,7 +55,11 @@ export function createClients(
     async close() {
       closing.abort()
       transport.close()
-      await Promise.all([calls.close(), probes.close()])
+      calls.close()
+      probes.close()
     },
   }
 }
+
+/** A role's own requests are bounded by what it has under way; nobody here is to be kept from taking them all. */
+const LIMITS = { maxConnections: 1_024, uploadShare: 1, callerShare: 1 }

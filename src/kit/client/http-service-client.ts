@@ -4,9 +4,11 @@ import type { Authority } from '../auth/authority.ts'
 import type { Balancer } from '../discovery/balancer.ts'
 import type { Directory } from '../discovery/directory.ts'
 import { AppError } from '../errors.ts'
+import { isIdempotent } from '../http/methods.ts'
 import type { Log } from '../telemetry/log.ts'
 import { currentScope, type Scope } from '../telemetry/scope.ts'
 import type { ActiveSpan, Tracing } from '../telemetry/tracing.ts'
+import type { InstanceFetch } from '../upstream/instance-fetch.ts'
 import { Attempts, type Call } from './attempts.ts'
 import { endCallSpan, startCallSpan } from './call-span.ts'
 import { LastGood } from './last-good.ts'
@@ -44,8 +46,8 @@ export interface ServiceClientOptions {
   readonly log: Log
   readonly tracing: Tracing
   readonly transport: Transport
-  /** What connects for raw calls, see `createGuardedFetch`. */
-  readonly fetch: typeof fetch
+  /** What connects for raw calls. */
+  readonly fetchOf: InstanceFetch
   readonly settings: ClientSettings
   /** Fires when the client is closed: ends raw calls and their streams. */
   readonly closing: AbortSignal
@@ -110,7 +112,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
       timeoutMs,
       deadline: scope?.deadline ?? Number.POSITIVE_INFINITY,
       signal,
-      repeatable: IDEMPOTENT.has(method) || idempotencyKey !== undefined,
+      repeatable: isIdempotent(method) || idempotencyKey !== undefined,
       async headers(waitMs) {
         const headers = await headersFor(span, scope, waitMs)
         if (body !== undefined) headers['content-type'] = 'application/json'
@@ -169,7 +171,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
       const response = await openStream(
         target,
         path,
-        { ...request, timeoutMs, own, fetch: options.fetch, signal: either },
+        { ...request, timeoutMs, own, fetchOf: options.fetchOf, signal: either },
         service,
       )
       endCallSpan(span, { ...facts, status: response.status })
@@ -193,7 +195,6 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
 
 /** Milliseconds that a caller must have left to share a request with others: it ends for all with the first one's time. */
 const SHARED_LEAST_MS = 1_000
-const IDEMPOTENT: ReadonlySet<Method> = new Set(['GET', 'PUT', 'DELETE'])
 /** Codes that say the service couldn't answer, as opposed to what it answered. */
 const CANT_ANSWER: ReadonlySet<string> = new Set(['UPSTREAM_FAILED', 'UPSTREAM_TIMEOUT', 'CIRCUIT_OPEN', 'UNREACHABLE'])
 

@@ -1,6 +1,6 @@
 import type { Pick } from '../discovery/balancer.ts'
 import { AppError } from '../errors.ts'
-import { neverSent } from './transport.ts'
+import { type InstanceFetch, neverSent } from '../upstream/instance-fetch.ts'
 
 /** A request whose answer is a stream. */
 export interface StreamRequest extends RequestInit {
@@ -8,8 +8,8 @@ export interface StreamRequest extends RequestInit {
   readonly timeoutMs: number
   /** The client's own headers; those of `headers` come before them. */
   readonly own: Readonly<Record<string, string>>
-  /** What connects, see `createGuardedFetch`. */
-  readonly fetch: typeof globalThis.fetch
+  /** What connects. */
+  readonly fetchOf: InstanceFetch
 }
 
 /**
@@ -21,14 +21,14 @@ export async function openStream(
   request: StreamRequest,
   service: string,
 ): Promise<Response> {
-  const { timeoutMs, own, fetch, signal, ...init } = request
+  const { timeoutMs, own, fetchOf, signal, ...init } = request
   const headers = new Headers(own)
   for (const [name, value] of new Headers(init.headers)) headers.set(name, value)
   const late = new AbortController()
   const timer = setTimeout(() => late.abort(), timeoutMs)
   const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal
   try {
-    const response = await fetch(target.instance.url + path, { redirect: 'manual', ...init, headers, signal: either })
+    const response = await fetchOf(target.instance)(target.instance.url + path, { ...init, headers, signal: either })
     target.done(response.status < 500 ? 'success' : 'failure')
     return response
   } catch (cause) {

@@ -1,13 +1,18 @@
-import { createFetch } from 'ofetch'
+import { type $Fetch, createFetch } from 'ofetch'
+import type { Instance } from '../discovery/directory.ts'
 import { ByteBlocks } from '../http/byte-blocks.ts'
+import { ABSENT, type Enrolled, Roster } from '../roster.ts'
+import { type InstanceFetch, neverSent } from '../upstream/instance-fetch.ts'
 
 /** Largest answer that is read, in bytes (10 MB). */
 const MAX_ANSWER_BYTES = 10_485_760
-/** Up to this size an announced answer is left to undici to gather. */
+/** Up to this size an announced answer is left to the response to gather. */
 const MAX_WHOLE_BYTES = 4_096
 
 interface TransportRequest {
-  readonly url: string
+  readonly instance: Instance
+  /** Path and query, from the instance's URL on. */
+  readonly target: string
   readonly method: string
   readonly headers: Record<string, string>
   /** JSON text. */
@@ -53,51 +58,79 @@ export interface Transport {
   close(): void
 }
 
+/** A request that isn't over. */
+class UnderWay implements Enrolled {
+  place = ABSENT
+  over: 'timeout' | 'aborted' | undefined
+  readonly #controller = new AbortController()
+  readonly #timer: NodeJS.Timeout
+
+  constructor(timeoutMs: number) {
+    this.#timer = setTimeout(() => this.#end('timeout'), timeoutMs)
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  readonly abort = () => this.#end('aborted')
+
+  /** Its answer was read, or won't be. */
+  leave(): void {
+    clearTimeout(this.#timer)
+  }
+
+  #end(why: 'timeout' | 'aborted'): void {
+    this.over ??= why
+    this.#controller.abort()
+  }
+}
+
 /**
- * HTTP/1.1 over kept-alive connections (ofetch over Node's fetch), without its retries, redirects and body guessing: one
+ * HTTP/1.1 over kept-alive connections (ofetch over the instances' own fetch), without ofetch's retries and body guessing: one
  * request, one answer.
- * @param fetch what connects, see `createGuardedFetch`
+ * @param fetchOf what connects, see `createInstanceFetch`
  */
-export function createTransport(fetch: typeof globalThis.fetch): Transport {
-  const fetcher = createFetch({ fetch, Headers, AbortController })
-  const underWay = new Set<() => void>()
+export function createTransport(fetchOf: InstanceFetch): Transport {
+  const fetchers = new WeakMap<Instance, $Fetch>()
+  const underWay = new Roster<UnderWay>()
   let closed = false
 
-  async function send({ url, method, headers, body, timeoutMs, signal }: TransportRequest): Promise<Answer> {
-    const controller = new AbortController()
-    let over: 'timeout' | 'aborted' | undefined
-    const timer = setTimeout(() => {
-      over ??= 'timeout'
-      controller.abort()
-    }, timeoutMs)
-    const abort = () => {
-      over ??= 'aborted'
-      controller.abort()
-    }
-    signal?.addEventListener('abort', abort, { once: true })
-    underWay.add(abort)
-    if (closed || signal?.aborted) abort()
+  function fetcherOf(instance: Instance): $Fetch {
+    const known = fetchers.get(instance)
+    if (known) return known
+    const made = createFetch({ fetch: fetchOf(instance), Headers, AbortController })
+    fetchers.set(instance, made)
+    return made
+  }
+
+  async function send(request: TransportRequest): Promise<Answer> {
+    const { instance, target, method, headers, body, timeoutMs, signal } = request
+    const one = new UnderWay(timeoutMs)
+    signal?.addEventListener('abort', one.abort, { once: true })
+    underWay.add(one)
+    if (closed || signal?.aborted) one.abort()
     try {
-      const response = await fetcher.raw(url, {
+      const response = await fetcherOf(instance).raw(instance.url + target, {
         method,
         headers,
         ...(body !== undefined && { body }),
-        signal: controller.signal,
-        redirect: 'manual',
+        signal: one.signal,
         retry: false,
         ignoreResponseError: true,
         responseType: 'stream',
       })
       return { status: response.status, headers: response.headers, text: await readBounded(response) }
     } catch (cause) {
-      controller.abort()
+      const { over } = one
+      one.abort()
       if (over) throw new TransportError(over, { cause })
       if (cause instanceof TransportError) throw cause
       throw new TransportError(neverSent(cause) ? 'refused' : 'broken', { cause })
     } finally {
-      clearTimeout(timer)
-      underWay.delete(abort)
-      signal?.removeEventListener('abort', abort)
+      one.leave()
+      underWay.remove(one)
+      signal?.removeEventListener('abort', one.abort)
     }
   }
 
@@ -105,7 +138,7 @@ export function createTransport(fetch: typeof globalThis.fetch): Transport {
     send,
     close() {
       closed = true
-      for (const abort of underWay) abort()
+      underWay.each((one) => one.abort())
     },
   }
 }
@@ -114,8 +147,7 @@ async function readBounded(response: Response): Promise<string> {
   const { body, headers } = response
   if (!body) return ''
   const length = headers.get('content-length')
-  // A packed body's length says nothing about what it unpacks to.
-  if (length !== null && headers.get('content-encoding') === null) {
+  if (length !== null) {
     if (Number(length) > MAX_ANSWER_BYTES) throw new TransportError('too-large')
     if (Number(length) <= MAX_WHOLE_BYTES) return response.text()
   }
@@ -125,23 +157,4 @@ async function readBounded(response: Response): Promise<string> {
     if (answer.size > MAX_ANSWER_BYTES) throw new TransportError('too-large')
   }
   return answer.take().toString('utf8')
-}
-
-/** Error codes that come before a connection stands. */
-const BEFORE_CONNECTION = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EADDRREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-])
-
-/** True when the error, or one that caused it, says that no connection came about. */
-export function neverSent(thrown: unknown): boolean {
-  for (let fault = thrown; fault instanceof Error; fault = fault.cause) {
-    if ('code' in fault && typeof fault.code === 'string' && BEFORE_CONNECTION.has(fault.code)) return true
-  }
-  return false
 }

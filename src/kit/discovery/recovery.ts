@@ -1,4 +1,5 @@
 import { pause } from '../pause.ts'
+import type { InstanceFetch } from '../upstream/instance-fetch.ts'
 import { type Balancer, type BalancerOptions, createBalancer } from './balancer.ts'
 import type { Directory, Instance } from './directory.ts'
 
@@ -10,8 +11,8 @@ const PROBE_MS = 1_000
 /** What a recovering balancer works with. */
 export interface RecoveryOptions extends BalancerOptions {
   readonly directory: Pick<Directory, 'instances'>
-  /** What connects, see `createGuardedFetch`. */
-  readonly fetch: typeof fetch
+  /** What connects. */
+  readonly fetchOf: InstanceFetch
   /** Who asks, as User-Agent. */
   readonly agent?: string
   /** Ends the probing. */
@@ -24,7 +25,7 @@ export interface RecoveryOptions extends BalancerOptions {
  * directory no longer lists is asked no more; one that comes back is another.
  */
 export function createRecoveringBalancer(options: RecoveryOptions): Balancer {
-  const { directory, fetch, agent, signal, onChange, ...rest } = options
+  const { directory, fetchOf, agent, signal, onChange, ...rest } = options
   const asked = new Set<Instance>()
   const balancer = createBalancer({
     ...rest,
@@ -49,9 +50,8 @@ export function createRecoveringBalancer(options: RecoveryOptions): Balancer {
 
   async function probe(instance: Instance): Promise<void> {
     try {
-      const answer = await fetch(`${instance.url}/readyz`, {
+      const answer = await fetchOf(instance)(`${instance.url}/readyz`, {
         headers: agent === undefined ? {} : { 'user-agent': agent },
-        redirect: 'manual',
         signal: AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]),
       })
       if (answer.status < 500) balancer.answered(instance)

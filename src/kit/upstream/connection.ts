@@ -1,4 +1,4 @@
-import { connect, isIP, type Socket } from 'node:net'
+import { connect, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
 import type { Clock } from '../../drivers/clock.ts'
 import { guardedLookup } from '../discovery/address-rule.ts'
@@ -32,6 +32,8 @@ export interface ConnectionOptions {
   /** Longest idle time in milliseconds; shorter where the upstream's Keep-Alive header asks for it. */
   readonly idleMs: number
   readonly clock: Clock
+  /** How names become addresses. Default `guardedLookup`: at each connection, since a name may have been moved meanwhile (DNS rebinding). */
+  readonly lookup?: LookupFunction | undefined
 }
 
 type State =
@@ -65,13 +67,13 @@ export class UpstreamConnection implements ResponseHandler {
   constructor(options: ConnectionOptions, owner: ConnectionOwner) {
     this.#options = options
     this.#owner = owner
-    const { endpoint, connectTimeoutMs } = options
+    const { endpoint, connectTimeoutMs, lookup = guardedLookup } = options
     const { host, port } = endpoint
     const target = {
       host,
       port,
       noDelay: true,
-      lookup: guardedLookup,
+      lookup,
       onread: {
         buffer: () => this.#readInto,
         callback: (size: number) => {

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parseEndpoint } from '../discovery/endpoint.ts'
-import { always, type RawUpstream, rawUpstream, until } from './testing/sockets.ts'
 import type { RequestHandler, UpstreamConnection } from './connection.ts'
 import { InstancePool, type PoolLimits, type PoolRefusal, type Waiter } from './pool.ts'
+import { always, type RawUpstream, rawUpstream, until } from './testing/sockets.ts'
 
 const CHUNKS = 100_000
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'

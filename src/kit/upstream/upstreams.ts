@@ -2,6 +2,7 @@ import type { Clock } from '../../drivers/clock.ts'
 import { refusedHost } from '../discovery/address-rule.ts'
 import type { Directory, Instance } from '../discovery/directory.ts'
 import { parseEndpoint } from '../discovery/endpoint.ts'
+import type { ConnectionOptions } from './connection.ts'
 import { InstancePool, type PoolLimits } from './pool.ts'
 
 /** Milliseconds for connecting. */
@@ -13,7 +14,7 @@ const MAX_IDLE = 128
 const MAX_WAITING = 1_024
 const MAX_WAITING_UPLOADS = 256
 
-/** The connection pools of all instances the gateway talks to. */
+/** The connection pools of all instances that somebody talks to. */
 export interface Upstreams {
   /** The pool of an instance; undefined when its address is one that no service may have. */
   poolOf(instance: Instance): InstancePool | undefined
@@ -23,16 +24,18 @@ export interface Upstreams {
 
 /** What the pools are made with. */
 export interface UpstreamsOptions {
-  readonly directory: Directory
+  readonly directory: Pick<Directory, 'instances' | 'onChange'>
   readonly clock: Clock
   readonly limits: Pick<PoolLimits, 'maxConnections' | 'uploadShare' | 'callerShare'>
+  /** See ConnectionOptions. */
+  readonly lookup?: ConnectionOptions['lookup']
 }
 
 /**
  * Makes the pools as instances are first asked for. Pools of instances that the directory no longer lists close as their requests end.
  * Idle connections are swept once a second; the timer keeps no process alive.
  */
-export function createUpstreams({ directory, clock, limits }: UpstreamsOptions): Upstreams {
+export function createUpstreams({ directory, clock, limits, lookup }: UpstreamsOptions): Upstreams {
   const pools = new Map<string, { readonly pool: InstancePool; readonly service: string }>()
 
   const sweep = setInterval(() => {
@@ -54,7 +57,7 @@ export function createUpstreams({ directory, clock, limits }: UpstreamsOptions):
     if (refusedHost(host) !== undefined) return undefined
     const endpoint = parseEndpoint(url)
     const pool = new InstancePool(
-      { endpoint, connectTimeoutMs: CONNECT_TIMEOUT_MS, idleMs: IDLE_MS, clock },
+      { endpoint, connectTimeoutMs: CONNECT_TIMEOUT_MS, idleMs: IDLE_MS, clock, lookup },
       { ...limits, maxIdle: MAX_IDLE, maxWaiting: MAX_WAITING, maxWaitingUploads: MAX_WAITING_UPLOADS },
     )
     pools.set(key, { pool, service: service_name })

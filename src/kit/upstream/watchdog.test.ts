@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import { afterEach, expect, it, vi } from 'vitest'
-import { startWatchdog, UNWATCHED, type Watched } from './watchdog.ts'
+import { ABSENT } from '../roster.ts'
+import { startWatchdog, type Watched } from './watchdog.ts'
 
 afterEach(() => vi.useRealTimers())
 
 /** Notes when it was called. */
 class Noted implements Watched {
-  watchedAt = UNWATCHED
+  place = ABSENT
   called = 0
   dueAt: number
   readonly #then: (noted: Noted) => void

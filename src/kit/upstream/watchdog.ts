@@ -1,17 +1,13 @@
 import type { Clock } from '../../drivers/clock.ts'
+import { type Enrolled, Roster } from '../roster.ts'
 
 /** Something that must not go on for ever. */
-export interface Watched {
+export interface Watched extends Enrolled {
   /** Monotonic milliseconds; may be moved at any time. */
   dueAt: number
-  /** Where the watchdog keeps it; `UNWATCHED` at first, and not to be changed by anybody else. */
-  watchedAt: number
   /** Called once `dueAt` has passed, again at every look until it moves or is unwatched. */
   onDue(): void
 }
-
-/** The place of something that no watchdog looks after. */
-export const UNWATCHED = -1
 
 /**
  * Deadlines of all requests under way, looked over at a fixed beat. A timer of its own for every request, moved at every chunk,
@@ -33,33 +29,19 @@ export interface Watchdog {
  * @param options.beatMs milliseconds between looks. Default 50.
  */
 export function startWatchdog({ clock, beatMs = 50 }: { clock: Clock; beatMs?: number }): Watchdog {
-  // an array, not a Set: one that every request joins and leaves makes a new table again and again, and an old table that has been
-  // promoted keeps all later ones, with the requests in them, through each scavenge
-  const all: Watched[] = []
+  const all = new Roster<Watched>()
   const timer = setInterval(() => {
     const now = clock.monotonic()
-    // from the end: whoever leaves meanwhile has its place taken by one that was looked at already
-    for (let at = all.length - 1; at >= 0; at--) {
-      const watched = all[at]
-      if (watched && now >= watched.dueAt) watched.onDue()
-    }
+    all.each((watched) => {
+      if (now >= watched.dueAt) watched.onDue()
+    })
   }, beatMs)
   timer.unref()
   return {
-    watch(watched) {
-      if (watched.watchedAt === UNWATCHED) watched.watchedAt = all.push(watched) - 1
-    },
-    unwatch(watched) {
-      const at = watched.watchedAt
-      if (at === UNWATCHED) return
-      watched.watchedAt = UNWATCHED
-      const last = all.pop()
-      if (!last || last === watched) return
-      all[at] = last
-      last.watchedAt = at
-    },
+    watch: (watched) => all.add(watched),
+    unwatch: (watched) => all.remove(watched),
     get size() {
-      return all.length
+      return all.size
     },
     stop: () => clearInterval(timer),
   }

@@ -1,12 +1,12 @@
 import * as z from 'zod'
 import { isRecord } from '../../kit/config/locate.ts'
 import { Origin } from '../../kit/config/schema.ts'
+import type { UpstreamsOptions } from '../../kit/upstream/upstreams.ts'
 import { ORDER_SERVICE } from '../order/contract.ts'
 import { USER_SERVICE } from '../user/contract.ts'
 import { proxyFault } from './request-origin.ts'
 import { parseRequestTarget } from './request-path.ts'
 import { METHODS, type Route } from './route-table.ts'
-import type { UpstreamsOptions } from '../../kit/upstream/upstreams.ts'
 
 /** Limits of security.md's table. */
 const DEADLINE_MS = 15_000

@@ -2,8 +2,8 @@ import { createServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { portOf } from '../../kit/http/port-of.ts'
 import { statusesIn } from '../../kit/http/testing/raw-requests.ts'
-import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 import { always, until } from '../../kit/upstream/testing/sockets.ts'
+import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 const THINGS = {

@@ -7,9 +7,15 @@ import type { Directory, Instance } from '../../kit/discovery/directory.ts'
 import { toAppError } from '../../kit/errors.ts'
 import type { Exchange } from '../../kit/http/exchange.ts'
 import { answerProblem } from '../../kit/http/problem.ts'
+import { ABSENT } from '../../kit/roster.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { runInScope } from '../../kit/telemetry/scope.ts'
+import type { InstancePool } from '../../kit/upstream/pool.ts'
+import type { ResponseHead } from '../../kit/upstream/response-head.ts'
+import type { Upstreams } from '../../kit/upstream/upstreams.ts'
+import type { Watchdog, Watched } from '../../kit/upstream/watchdog.ts'
 import type { HeaderFilter } from './forwarded-headers.ts'
+import { forward, type Outcome } from './forwarding/forward.ts'
 import type { GatewayMetrics } from './gateway-metrics.ts'
 import { blame, errorOf, type Failure, nobody } from './outcome-meaning.ts'
 import { publishReferences } from './public-references.ts'
@@ -17,11 +23,6 @@ import { awaitBody, type BodyVerdict, framingLine, type RequestBody } from './re
 import type { RequestOrigin } from './request-origin.ts'
 import { isRepeatable, mayRetry } from './retry-policy.ts'
 import type { Route } from './route-table.ts'
-import { forward, type Outcome } from './forwarding/forward.ts'
-import type { InstancePool } from '../../kit/upstream/pool.ts'
-import type { ResponseHead } from '../../kit/upstream/response-head.ts'
-import type { Upstreams } from '../../kit/upstream/upstreams.ts'
-import { UNWATCHED, type Watchdog, type Watched } from '../../kit/upstream/watchdog.ts'
 
 /** What all requests on their way to an upstream share. */
 export interface DispatchTools {
@@ -65,7 +66,7 @@ class Dispatch implements Watched {
   readonly #request: Dispatched
   readonly #caller: number
   readonly dueAt: number
-  watchedAt = UNWATCHED
+  place = ABSENT
   #body: RequestBody = { kind: 'none' }
   #serviceToken: string | undefined
   #attempts = 0

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 import { type RawUpstream, until } from '../../kit/upstream/testing/sockets.ts'
+import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 
 /** A silence, and much longer than the gateway's patience with an ordinary answer. */
 const SILENCE_MS = 400

@@ -1,8 +1,10 @@
-import { createGuardedFetch } from '../../kit/client/guarded-fetch.ts'
 import { RetryBudget } from '../../kit/client/retry.ts'
 import type { RoleContext } from '../../kit/context.ts'
 import { createRecoveringBalancer } from '../../kit/discovery/recovery.ts'
 import type { Running } from '../../kit/role.ts'
+import { createInstanceFetch } from '../../kit/upstream/instance-fetch.ts'
+import { createUpstreams } from '../../kit/upstream/upstreams.ts'
+import { startWatchdog } from '../../kit/upstream/watchdog.ts'
 import { ORDER_SERVICE } from '../order/contract.ts'
 import { USER_SERVICE } from '../user/contract.ts'
 import { type GatewayConfig, poolLimitsOf, routesOf } from './config.ts'
@@ -13,8 +15,6 @@ import { createProxy } from './proxy.ts'
 import { originRule } from './request-origin.ts'
 import { gatewayRoutes, ownMethods } from './routes.ts'
 import { tokenBuckets } from './token-bucket.ts'
-import { createUpstreams } from '../../kit/upstream/upstreams.ts'
-import { startWatchdog } from '../../kit/upstream/watchdog.ts'
 
 /** What a gateway needs of its role's context. */
 export type GatewayContext = Pick<
@@ -29,9 +29,10 @@ export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app'
   ctx.defer(() => upstreams.close())
   const watchdog = startWatchdog({ clock })
   ctx.defer(() => watchdog.stop())
-  const { fetch, close } = createGuardedFetch()
+  // probes have connections of their own: a request's may be dead, and its end only wait to be noticed
+  const probes = createUpstreams({ directory, clock, limits: poolLimitsOf(config) })
+  ctx.defer(() => probes.close())
   const stop = new AbortController()
-  ctx.defer(close)
   ctx.defer(() => stop.abort())
   const metrics = gatewayMetrics(ctx.metrics)
   const handle = createProxy({
@@ -42,7 +43,7 @@ export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app'
     service,
     authority,
     directory,
-    balancer: createRecoveringBalancer({ clock, directory, fetch, signal: stop.signal }),
+    balancer: createRecoveringBalancer({ clock, directory, fetchOf: createInstanceFetch(probes), signal: stop.signal }),
     budget: new RetryBudget(clock),
     upstreams,
     watchdog,

@@ -1,7 +1,7 @@
 import type { Outcome as Verdict } from '../../kit/discovery/balancer.ts'
 import { AppError } from '../../kit/errors.ts'
-import type { Route } from './route-table.ts'
 import type { Outcome } from './forwarding/forward.ts'
+import type { Route } from './route-table.ts'
 
 /** Outcomes after which the client still waits for an answer. */
 export type Failure = Exclude<Outcome, { kind: 'answered' | 'client-gone' | 'cut' | 'ended' }>

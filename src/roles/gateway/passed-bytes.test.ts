@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 import { type RawUpstream, until } from '../../kit/upstream/testing/sockets.ts'
+import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 
 let gateway: GatewayUnderTest
 let upstream: RawUpstream

@@ -3,6 +3,7 @@ import { AppError, toAppError } from '../../kit/errors.ts'
 import { callerKey } from '../../kit/http/caller-name.ts'
 import type { Exchange } from '../../kit/http/exchange.ts'
 import { answerProblem } from '../../kit/http/problem.ts'
+import { callerNumber } from '../../kit/upstream/shares.ts'
 import { identify } from './caller.ts'
 import { type CorsPolicy, isPreflight } from './cors.ts'
 import { type Dispatched, type DispatchTools, dispatch } from './dispatch.ts'
@@ -10,7 +11,6 @@ import { isSafe, overLimit, rateLimits } from './rate-limits.ts'
 import type { originRule } from './request-origin.ts'
 import { parseRequestTarget } from './request-path.ts'
 import { type Access, type Route, routeTable, upstreamTarget } from './route-table.ts'
-import { callerNumber } from '../../kit/upstream/shares.ts'
 
 /** What the door knows: its routes, its rules for browsers, and what requests are dispatched with. */
 export interface ProxyOptions extends DispatchTools {

@@ -1,5 +1,6 @@
-import type { RequestBody } from './request-body.ts'
+import { isIdempotent } from '../../kit/http/methods.ts'
 import type { Outcome } from './forwarding/forward.ts'
+import type { RequestBody } from './request-body.ts'
 
 /** What decides whether a request may be sent once more. */
 export interface RetrySituation {
@@ -40,7 +41,5 @@ export function mayRetry({ outcome, method, body, idempotencyKey, attempts, othe
 
 /** Whether a request may be sent again although it may have been carried out. */
 export function isRepeatable(method: string, body: RequestBody['kind'], idempotencyKey: boolean): boolean {
-  return (IDEMPOTENT.has(method) || idempotencyKey) && body !== 'stream'
+  return (isIdempotent(method) || idempotencyKey) && body !== 'stream'
 }
-
-const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])

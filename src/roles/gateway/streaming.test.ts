@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { always, until } from '../../kit/upstream/testing/sockets.ts'
 import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 import { peakOf } from './testing/peak-memory.ts'
-import { always, until } from '../../kit/upstream/testing/sockets.ts'
 import { THINGS } from './testing/things.ts'
 
 const MB = 1_048_576

@@ -4,9 +4,9 @@ import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { statusesIn } from '../../kit/http/testing/raw-requests.ts'
+import { always, until } from '../../kit/upstream/testing/sockets.ts'
 import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 import { peakOf } from './testing/peak-memory.ts'
-import { always, until } from '../../kit/upstream/testing/sockets.ts'
 import { THINGS } from './testing/things.ts'
 
 const MB = 1_048_576

@@ -5,10 +5,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock as clock } from '../../../drivers/clock.ts'
 import { parseEndpoint } from '../../../kit/discovery/endpoint.ts'
 import { portOf } from '../../../kit/http/port-of.ts'
-import { type RawAnswer, type RawUpstream, rawUpstream, until } from '../../../kit/upstream/testing/sockets.ts'
-import { type Attempt, forward, type Outcome } from './forward.ts'
 import { InstancePool } from '../../../kit/upstream/pool.ts'
+import { type RawAnswer, type RawUpstream, rawUpstream, until } from '../../../kit/upstream/testing/sockets.ts'
 import { startWatchdog, type Watchdog } from '../../../kit/upstream/watchdog.ts'
+import { type Attempt, forward, type Outcome } from './forward.ts'
 
 let upstream: RawUpstream
 let front: Server

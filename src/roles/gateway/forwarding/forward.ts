@@ -1,13 +1,14 @@
 import type { ServerResponse } from 'node:http'
 import type { Clock } from '../../../drivers/clock.ts'
-import type { RequestBody } from '../request-body.ts'
+import { ABSENT } from '../../../kit/roster.ts'
 import type { RequestHandler, UpstreamConnection } from '../../../kit/upstream/connection.ts'
-import { isOpenEnded } from './open-ended.ts'
 import type { InstancePool, PoolRefusal, Waiter } from '../../../kit/upstream/pool.ts'
 import type { ResponseHead } from '../../../kit/upstream/response-head.ts'
 import { ResponseSyntaxError } from '../../../kit/upstream/response-syntax-error.ts'
+import type { Watchdog, Watched } from '../../../kit/upstream/watchdog.ts'
+import type { RequestBody } from '../request-body.ts'
+import { isOpenEnded } from './open-ended.ts'
 import { UploadPump } from './upload-pump.ts'
-import { UNWATCHED, type Watchdog, type Watched } from '../../../kit/upstream/watchdog.ts'
 
 /** One attempt to have a request answered by one instance. */
 export interface Attempt {
@@ -99,7 +100,7 @@ class Forward implements Waiter, RequestHandler, Watched {
   /** Pieces of the body that wait for the client. */
   #unflushed = 0
   dueAt: number
-  watchedAt = UNWATCHED
+  place = ABSENT
 
   constructor(attempt: Attempt) {
     this.#attempt = attempt

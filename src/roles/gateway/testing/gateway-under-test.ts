@@ -14,10 +14,10 @@ import { listenBehindChain } from '../../../kit/middleware/testing/chained-liste
 import type { Log } from '../../../kit/telemetry/log.ts'
 import { createMetrics } from '../../../kit/telemetry/metrics.ts'
 import { createTracing } from '../../../kit/telemetry/tracer.ts'
+import { type RawAnswer, rawUpstream } from '../../../kit/upstream/testing/sockets.ts'
 import { GatewayConfig } from '../config.ts'
 import { GATEWAY_SERVICE } from '../contract.ts'
 import { createGateway } from '../gateway.ts'
-import { type RawAnswer, rawUpstream } from '../../../kit/upstream/testing/sockets.ts'
 
 /** For tests: a gateway on a free port, the services behind it made up by the test. */
 export interface GatewayUnderTest {

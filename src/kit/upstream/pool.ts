@@ -26,8 +26,6 @@ export interface Waiter extends Sharer {
 export interface PoolLimits extends ShareLimits {
   /** Most connections, whatever their state. */
   readonly maxConnections: number
-  /** Most idle connections kept. */
-  readonly maxIdle: number
   /** Most requests that wait for a connection, and as many that wait for their share; more are refused at once. */
   readonly maxWaiting: number
   /** The most that may wait when a streamed upload wants to wait for its share: each has some 64 KB of its body here already. */
@@ -48,7 +46,7 @@ export class InstancePool implements ConnectionOwner {
   readonly #limits: PoolLimits
   readonly #all = new Set<UpstreamConnection>()
   readonly #connecting = new Set<UpstreamConnection>()
-  readonly #idle: UpstreamConnection[] = []
+  #idle: UpstreamConnection[] = []
   readonly #waiting = new Set<Waiter>()
   /** Over their share; not counted in `#shares`. */
   readonly #deferred = new Set<Waiter>()
@@ -112,10 +110,10 @@ export class InstancePool implements ConnectionOwner {
 
   /** Closes the idle connections that are past their time. @param now monotonic milliseconds */
   sweep(now: number): void {
-    for (const connection of this.#idle.filter((idle) => !idle.isFresh(now))) {
-      this.#idle.splice(this.#idle.indexOf(connection), 1)
-      connection.close()
-    }
+    const over = this.#idle.filter((connection) => !connection.isFresh(now))
+    if (over.length === 0) return
+    this.#idle = this.#idle.filter((connection) => connection.isFresh(now))
+    for (const connection of over) connection.close()
   }
 
   /** Takes no more requests, refuses those that wait and closes what is idle; requests under way end in peace. */
@@ -145,7 +143,7 @@ export class InstancePool implements ConnectionOwner {
     const waiter = this.#nextWaiter(connection)
     if (waiter) waiter.onConnection(connection)
     else if (this.#closed || this.#isInTheWay) connection.close()
-    else this.#keep(connection)
+    else this.#idle.push(connection)
     this.#grow()
   }
 
@@ -162,11 +160,6 @@ export class InstancePool implements ConnectionOwner {
     if (failed) this.#refuse(failed, { why: 'connect', cause })
     this.#promote()
     this.#grow()
-  }
-
-  #keep(connection: UpstreamConnection): void {
-    if (this.#idle.length >= this.#limits.maxIdle) this.#dropIdle()
-    this.#idle.push(connection)
   }
 
   /** Closes one of those that have been idle long, but the oldest last: its age is what shows that the others are open. */

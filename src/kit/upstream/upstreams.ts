@@ -10,7 +10,6 @@ const CONNECT_TIMEOUT_MS = 2_000
 /** Milliseconds an idle connection is kept: less than servers usually keep theirs (Node 5 s, Apache 5 s, nginx 75 s). */
 const IDLE_MS = 4_000
 const SWEEP_MS = 1_000
-const MAX_IDLE = 128
 const MAX_WAITING = 1_024
 const MAX_WAITING_UPLOADS = 256
 
@@ -58,7 +57,7 @@ export function createUpstreams({ directory, clock, limits, lookup }: UpstreamsO
     const endpoint = parseEndpoint(url)
     const pool = new InstancePool(
       { endpoint, connectTimeoutMs: CONNECT_TIMEOUT_MS, idleMs: IDLE_MS, clock, lookup },
-      { ...limits, maxIdle: MAX_IDLE, maxWaiting: MAX_WAITING, maxWaitingUploads: MAX_WAITING_UPLOADS },
+      { ...limits, maxWaiting: MAX_WAITING, maxWaitingUploads: MAX_WAITING_UPLOADS },
     )
     pools.set(key, { pool, service: service_name })
     return pool

@@ -29,7 +29,6 @@ async function start(answer: RawAnswer, changes: Partial<Attempt> = {}) {
     },
     {
       maxConnections: 10,
-      maxIdle: 10,
       maxWaiting: 10,
       maxWaitingUploads: 10,
       uploadShare: 1,

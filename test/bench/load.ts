@@ -11,6 +11,8 @@ export interface Load {
   /** Requests under way at the same time. */
   readonly connections: number
   readonly seconds: number
+  /** Before anything is measured. Default 2. */
+  readonly warmUpSeconds?: number
   readonly method?: 'GET' | 'POST'
   readonly headers?: Readonly<Record<string, string>>
   /** Lua expression giving the body of request number `n`. */

@@ -6,6 +6,16 @@ import { type Program, start } from './processes.ts'
 /** What is measured; `npm run bench` builds it first. */
 export const EXECUTABLE = join(import.meta.dirname, '../../dist/msvc')
 
+/** How a platform under measurement differs from the usual one. */
+interface PlatformOptions {
+  /** Default: the one that is built now. */
+  readonly executable?: string
+  /** Added to all ports. Default `OFFSET`. */
+  readonly offset?: number
+  /** YAML. Default: nothing is switched off; the limit on writes a client is out of the way, and reading users wants a token. */
+  readonly config?: string
+}
+
 /** The platform under measurement: the executable's own processes, on ports and in a data folder of its own. */
 export interface Platform extends AsyncDisposable {
   /** A role's address by its CLI word. */
@@ -14,9 +24,8 @@ export interface Platform extends AsyncDisposable {
   token(...scopes: readonly string[]): string
 }
 
-const PORTS = { user: 8001, order: 8002, payment: 8003, gateway: 8000, broker: 8300 } as const
+const PORTS = { user: 8001, order: 8002, payment: 8003, gateway: 8000, broker: 8300, 'log-server': 4318 } as const
 
-/** What differs from the defaults: nothing is switched off; the limit on writes a client is out of the way, and reading users wants a token. */
 const CONFIG = `gateway:
   write_limit: null
   routes:
@@ -28,24 +37,28 @@ const CONFIG = `gateway:
 export const OFFSET = 12_000 + (process.pid % 100) * 100
 
 /** Starts `msvc up` with these roles and waits until the last of them is ready. */
-export async function startPlatform(folder: string, roles: readonly (keyof typeof PORTS)[] | 'all'): Promise<Platform> {
+export async function startPlatform(
+  folder: string,
+  roles: readonly (keyof typeof PORTS)[] | 'all',
+  { executable = EXECUTABLE, offset = OFFSET, config: content = CONFIG }: PlatformOptions = {},
+): Promise<Platform> {
   mkdirSync(folder, { recursive: true })
   const config = join(folder, 'bench.yaml')
-  writeFileSync(config, CONFIG)
+  writeFileSync(config, content)
   const common = ['--config', config, '--data', join(folder, 'data')]
   const only = roles === 'all' ? [] : ['--only', ['registry', ...roles].join(',')]
   const last = roles === 'all' ? 'gateway' : roles.at(-1)
-  const url = (role: keyof typeof PORTS) => `http://127.0.0.1:${PORTS[role] + OFFSET}`
+  const url = (role: keyof typeof PORTS) => `http://127.0.0.1:${PORTS[role] + offset}`
   const program: Program = await start(
-    EXECUTABLE,
-    ['up', '--quiet', '--port-offset', String(OFFSET), ...only, ...common],
+    executable,
+    ['up', '--quiet', '--port-offset', String(offset), ...only, ...common],
     `${url(last ?? 'user')}/readyz`,
   )
   return {
     url,
     token: (...scopes) =>
       execFileSync(
-        EXECUTABLE,
+        executable,
         ['token', '--subject', 'bench', '--scope', scopes.join(','), '--ttl', '3600', ...common],
         { encoding: 'utf8' },
       ).trim(),

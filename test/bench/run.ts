@@ -1,7 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import { allPaid, besideBefore, startBeside } from './before.ts'
+import { fastUpstream } from './fast-upstream.ts'
+import { inTurn, ROUNDS } from './in-turn.ts'
+import { intake } from './intake.ts'
 import { type Load, measure } from './load.ts'
 import { writeNginxConfig } from './nginx.ts'
 import { ensurePackage, ensureProgram } from './peers.ts'
@@ -10,25 +13,13 @@ import { freePort, start } from './processes.ts'
 import { type Bar, isMet, median, ratio, report } from './report.ts'
 import { startup } from './startup.ts'
 
-const ROUNDS = 5
 const SECONDS = 3
 const folder = mkdtempSync(join(tmpdir(), 'msvc-bench-'))
 const wrk = ensureProgram('wrk')
-
-/** Measures several things in turn, A B C A B C …, so that a change of the machine's speed meets all of them alike. */
-async function inTurn(loads: Readonly<Record<string, Load>>): Promise<Record<string, number[]>> {
-  const rounds: Record<string, number[]> = {}
-  for (const load of Object.values(loads)) await measure(wrk, { ...load, seconds: 2 })
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const [name, load] of Object.entries(loads)) {
-      const { perSecond, failed } = await measure(wrk, load)
-      if (failed > 0) throw new Error(`${name}: ${failed} requests failed`)
-      rounds[name] = [...(rounds[name] ?? []), perSecond]
-      console.error(`  ${name}: ${perSecond.toLocaleString('en')}/s`)
-    }
-  }
-  return rounds
-}
+/** Packages of peers, kept from run to run. */
+const peers = join(tmpdir(), 'msvc-bench-peers')
+/** An earlier build to measure this one beside. */
+const before = process.env.MSVC_BEFORE
 
 async function userService(): Promise<Bar> {
   await using platform = await startPlatform(join(folder, 'user'), ['user'])
@@ -40,7 +31,7 @@ async function userService(): Promise<Bar> {
     [join(import.meta.dirname, 'bare-server.ts'), String(port), body],
     `http://127.0.0.1:${port}/`,
   )
-  const rounds = await inTurn({
+  const rounds = await inTurn(wrk, {
     'user service': { url, connections: 32, seconds: SECONDS },
     'bare node:http': { url: `http://127.0.0.1:${port}/api/users/1`, connections: 32, seconds: SECONDS },
   })
@@ -54,7 +45,6 @@ async function userService(): Promise<Bar> {
 
 async function gateway(): Promise<Bar[]> {
   const nginx = ensureProgram('nginx', 'nginx-light')
-  const peers = join(tmpdir(), 'msvc-bench-peers')
   ensurePackage(peers, 'fast-gateway', '3.4.7')
   await using platform = await startPlatform(join(folder, 'gateway'), 'all')
   const upstream = platform.url('user')
@@ -70,7 +60,7 @@ async function gateway(): Promise<Bar[]> {
   )
   const headers = { authorization: `Bearer ${platform.token('users:read')}` }
   const load = { connections: 32, seconds: SECONDS, headers }
-  const rounds = await inTurn({
+  const rounds = await inTurn(wrk, {
     gateway: { url: `${platform.url('gateway')}${path}`, ...load },
     nginx: { url: `http://127.0.0.1:${nginxPort}${path}`, ...load },
     'fast-gateway': { url: `http://127.0.0.1:${fastPort}${path}`, ...load },
@@ -135,21 +125,9 @@ async function orders(): Promise<Bar[]> {
   ]
 }
 
-/** Waits until no order is pending; gives the milliseconds it took, to 20 ms. */
-async function allPaid(orderService: string): Promise<number> {
-  const since = performance.now()
-  const patience = AbortSignal.timeout(60_000)
-  while (!patience.aborted) {
-    const pending = (await (await fetch(`${orderService}/api/orders?status=pending&limit=1`)).json()) as unknown[]
-    if (pending.length === 0) return Math.round(performance.now() - since)
-    await delay(20)
-  }
-  throw new Error('orders are still pending a minute after the end')
-}
-
 async function broker(): Promise<Bar> {
   await using platform = await startPlatform(join(folder, 'broker'), ['broker'])
-  const rounds = await inTurn({
+  const rounds = await inTurn(wrk, {
     broker: {
       url: `${platform.url('broker')}/broker/publish/bench.message`,
       method: 'POST',
@@ -172,7 +150,13 @@ const suites: Readonly<Record<string, () => Promise<Bar | Bar[]>>> = {
   user: userService,
   gateway,
   orders,
+  'fast-upstream': () => fastUpstream(wrk, folder, peers),
   broker,
+  intake: () => intake(wrk, folder),
+  ...(before !== undefined && {
+    before: () => besideBefore(wrk, join(folder, 'before'), before),
+    'start-beside': () => startBeside(join(folder, 'start-beside'), before),
+  }),
 }
 const wanted = process.argv.slice(2)
 try {

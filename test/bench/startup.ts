@@ -28,7 +28,7 @@ export async function startup(folder: string): Promise<Bar[]> {
   const inProcess: Started[] = []
   for (let round = 0; round < ROUNDS; round++) {
     processes.push(await up(join(folder, `processes-${round}`)))
-    inProcess.push(await up(join(folder, `in-process-${round}`), '--in-process'))
+    inProcess.push(await up(join(folder, `in-process-${round}`), { flags: ['--in-process'] }))
     console.error(`  up: ${processes.at(-1)?.milliseconds} ms; in-process: ${inProcess.at(-1)?.milliseconds} ms`)
   }
   const times = processes.map(({ milliseconds }) => milliseconds)
@@ -57,11 +57,17 @@ export async function startup(folder: string): Promise<Bar[]> {
   ]
 }
 
+interface StartOptions {
+  /** Default: the one that is built now. */
+  readonly executable?: string
+  readonly flags?: readonly string[]
+}
+
 /** Starts the platform once and stops it; its JSON line says when all are ready. */
-async function up(data: string, ...flags: string[]): Promise<Started> {
+export async function up(data: string, { executable = EXECUTABLE, flags = [] }: StartOptions = {}): Promise<Started> {
   const since = performance.now()
   const args = ['up', '--json', '--quiet', '--port-offset', String(OFFSET), '--data', data, ...flags]
-  const child = spawn(EXECUTABLE, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(executable, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     const [line] = (await once(createInterface(child.stdout), 'line', { signal: AbortSignal.timeout(30_000) })) as [
       string,

@@ -45,6 +45,36 @@ function floor(path: string): number {
   throw new Error(`${path} is on no floor`)
 }
 
+/** The kit's rooms, lowest first. What lies in no room is below them all, but for what is put together from them. */
+const ROOMS = [
+  'secrets',
+  'auth',
+  'telemetry',
+  'http',
+  'discovery',
+  'upstream',
+  'client',
+  'config',
+  'messaging',
+  'middleware',
+  'supervisor',
+]
+const ABOVE_ROOMS: Readonly<Record<string, string>> = {
+  'src/kit/context.ts': 'messaging',
+  'src/kit/role.ts': 'messaging',
+  'src/kit/host.ts': 'middleware',
+  'src/kit/lifecycle.ts': 'middleware',
+}
+
+/** A file's place in the kit, half a step above the room that it may use. */
+function placeInKit(path: string): number {
+  const below = ABOVE_ROOMS[path]
+  if (below !== undefined) return ROOMS.indexOf(below) + 0.5
+  const room = /^src\/kit\/([^/]+)\//.exec(path)?.[1]
+  if (room !== undefined && !ROOMS.includes(room)) throw new Error(`${room} has no place among the kit's rooms`)
+  return room === undefined ? -1 : ROOMS.indexOf(room)
+}
+
 const roleOf = (path: string) => /^src\/roles\/([^/]+)\//.exec(path)?.[1]
 
 describe('architecture', () => {
@@ -58,6 +88,17 @@ describe('architecture', () => {
       imports
         .filter(({ target }) => target.startsWith('src/') && floor(target) > floor(path))
         .map(({ target }) => `${path} -> ${target}`),
+    )
+    expect(up).toEqual([])
+  })
+
+  it('imports only go down within the kit, types too', () => {
+    const up = production.flatMap(({ path, imports }) =>
+      path.startsWith('src/kit/')
+        ? imports
+            .filter(({ target }) => target.startsWith('src/kit/') && placeInKit(target) > placeInKit(path))
+            .map(({ target }) => `${path} -> ${target}`)
+        : [],
     )
     expect(up).toEqual([])
   })

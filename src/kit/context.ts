@@ -7,27 +7,12 @@ import type { Authority } from './auth/authority.ts'
 import type { ServiceClient } from './client/service-client.ts'
 import type { RemoteConfig } from './config/remote.ts'
 import type { Directory } from './discovery/directory.ts'
+import type { AddCheck } from './health-check.ts'
 import type { Waits } from './http/waits.ts'
 import type { Messaging } from './messaging/messaging.ts'
 import type { Log } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import type { Tracing } from './telemetry/tracing.ts'
-
-/** A health check: resolves when the thing works, throws why it doesn't. One that takes longer than a second has failed. */
-export type Check = (signal: AbortSignal) => Promise<void>
-
-/**
- * What a check that fails says of the role:
- * - `unhealthy`: traffic should go elsewhere (503, and not ready).
- * - `degraded`: it serves, though something can't be done (200, and ready).
- */
-export type Failing = 'unhealthy' | 'degraded'
-
-/** A check, and what it means when it fails. */
-export interface HealthCheck {
-  readonly check: Check
-  readonly failing: Failing
-}
 
 /** All that a role is given; it opens, reads and listens to nothing by itself. */
 export interface RoleContext<C> {
@@ -71,7 +56,7 @@ export interface RoleContext<C> {
   /** A client for a service, by its registered name. Same name, same client. */
   client(service: string): ServiceClient
   /** Adds a check to `/health` and, unless it only degrades, to `/readyz`. Default `unhealthy`. */
-  check(name: string, check: Check, failing?: Failing): void
+  readonly check: AddCheck
   /** Registers what stop runs, in reverse order, also after a start that failed half way. */
   defer(cleanup: () => Promise<void> | void): void
 }

@@ -1,12 +1,8 @@
 import type { Hono } from 'hono'
 import type * as z from 'zod'
 import type { RoleContext } from './context.ts'
+import type { AppEnv } from './http/app-env.ts'
 import type { Exchange } from './http/exchange.ts'
-
-/** What a Hono handler of any role finds in its context. `c.env.exchange` is absent under `app.request()` in unit tests. */
-export interface AppEnv {
-  Bindings: { exchange?: Exchange }
-}
 
 /** A started role. */
 export interface Running {

@@ -1,4 +1,4 @@
-import { encodeHeaderText } from '../http/header-text.ts'
+import { encodeHeaderText } from '../header-text.ts'
 import type { Identity } from './identity.ts'
 
 /**

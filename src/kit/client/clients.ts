@@ -1,5 +1,5 @@
-import { createRecoveringBalancer } from '../discovery/recovery.ts'
 import { createInstanceFetch } from '../upstream/instance-fetch.ts'
+import { createRecoveringBalancer } from '../upstream/recovery.ts'
 import { createUpstreams } from '../upstream/upstreams.ts'
 import { createServiceClient, type ServiceClientOptions } from './http-service-client.ts'
 import type { ServiceClient } from './service-client.ts'

@@ -1,4 +1,3 @@
-import type { AnyRole } from '../role.ts'
 import { explain } from './explain.ts'
 import type { Path } from './locate.ts'
 import { Listen } from './schema.ts'
@@ -27,7 +26,7 @@ export interface EnvironmentValues {
  */
 export function readEnvironment(
   environment: Readonly<Record<string, string | undefined>>,
-  roles: readonly Pick<AnyRole, 'service'>[],
+  roles: readonly { readonly service: string }[],
   served?: string,
 ): EnvironmentValues {
   const get = (name: string) => environment[name] || undefined

@@ -2,16 +2,27 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import * as z from 'zod'
 import { AppError } from '../errors.ts'
-import type { AnyRole } from '../role.ts'
 import { type Override, readEnvironment } from './environment.ts'
 import { explain, type Fault, MAX_FAULTS } from './explain.ts'
 import { isRecord, type LocatedYaml, locateYaml, type Path } from './locate.ts'
 import { crossFaults } from './rules.ts'
 import { Listen, Platform, type Section, type Settings } from './schema.ts'
 
+/** What the configuration knows of a role. */
+export interface Configurable {
+  /** CLI word and section. */
+  readonly name: string
+  /** Registered name: what `X_URL` in the environment speaks of. */
+  readonly service: string
+  /** Default port. */
+  readonly port: number
+  /** Its own section, without `port` and `host`. */
+  readonly config: z.ZodType
+}
+
 export interface LoadOptions {
   /** Every role that has a section. */
-  readonly roles: readonly AnyRole[]
+  readonly roles: readonly Configurable[]
   /** CLI words of the roles that will share this machine: their ports must differ. */
   readonly together: readonly string[]
   /** The one role that PORT and SERVICE_NAME speak of. */
@@ -123,7 +134,11 @@ function isGiven(raw: Record<string, unknown>, [key, ...rest]: Path): boolean {
   return rest.length === 0 ? held !== undefined : isRecord(held) && isGiven(held, rest)
 }
 
-function parsePlatform(raw: Record<string, unknown>, roles: readonly AnyRole[], faults: Fault[]): Settings | undefined {
+function parsePlatform(
+  raw: Record<string, unknown>,
+  roles: readonly Configurable[],
+  faults: Fault[],
+): Settings | undefined {
   const names = roles.map((role) => role.name)
   const own = Object.fromEntries(Object.entries(raw).filter(([key]) => !names.includes(key)))
   const found = explain(Platform, own, names)
@@ -131,7 +146,7 @@ function parsePlatform(raw: Record<string, unknown>, roles: readonly AnyRole[], 
   return found.length === 0 ? Platform.parse(own) : undefined
 }
 
-function parseSection(role: AnyRole, raw: unknown, faults: Fault[]): Section | undefined {
+function parseSection(role: Configurable, raw: unknown, faults: Fault[]): Section | undefined {
   const given = raw ?? {}
   if (!isRecord(given)) {
     faults.push({ path: [role.name], message: 'expected a section with keys of its own, such as "port: 8000"' })

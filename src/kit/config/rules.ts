@@ -1,4 +1,4 @@
-import { isLoopbackName } from '../middleware/guard.ts'
+import { isLoopbackName } from '../discovery/address-rule.ts'
 import type { Fault } from './explain.ts'
 import type { Section, Settings } from './schema.ts'
 

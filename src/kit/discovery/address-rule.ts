@@ -1,5 +1,5 @@
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
-import { BlockList, isIP, isIPv6, type LookupFunction } from 'node:net'
+import { BlockList, isIP, isIPv4, isIPv6, type LookupFunction } from 'node:net'
 
 /**
  * Addresses that no instance, health check or push endpoint may have: a caller who names them would make a server of the platform talk to
@@ -182,3 +182,19 @@ export function refusedOnceResolved(host: string): Promise<string | undefined> {
     })
   })
 }
+
+/** `localhost` and the names below it, complete ones with their dot too. */
+const LOCALHOST = /^(?:[a-z0-9_-]+\.)*localhost\.?$/i
+
+/**
+ * Whether a name can only mean this machine (RFC 6761 §6.3, RFC 1122 §3.2.1.3). Odd spellings of an address, such as `127.1`, don't:
+ * programs disagree about what they are.
+ */
+export function isLoopbackName(name: string): boolean {
+  if (isIPv4(name)) return name.startsWith('127.')
+  const bare = name.replace(/^\[(.*)\]$/, '$1')
+  return isIPv6(bare) ? LOOPBACK_IPV6.test(bare) : LOCALHOST.test(name)
+}
+
+/** `::1`, however its zeros are written. */
+const LOOPBACK_IPV6 = /^(?:0{0,4}:){1,7}0{0,3}1$/

@@ -1,8 +1,8 @@
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 import { type Asker, LOCAL, NOBODY } from '../auth/asker.ts'
-import type { AppEnv } from '../role.ts'
 import { runInScope } from '../telemetry/scope.ts'
+import type { AppEnv } from './app-env.ts'
 import { callerKey, callerName } from './caller-name.ts'
 
 const as = (is: 'user' | 'service', subject: string) => ({ is, subject, scopes: new Set<string>() })

@@ -1,8 +1,8 @@
 import type { Context } from 'hono'
 import type { Caller } from '../auth/asker.ts'
-import type { AppEnv } from '../role.ts'
 import { currentScope } from '../telemetry/scope.ts'
 import { addressGroup } from './address-group.ts'
+import type { AppEnv } from './app-env.ts'
 
 /** Most characters of a program's name, or of where it comes from, that are looked at. */
 const MAX_AGENT = 200

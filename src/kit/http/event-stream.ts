@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
-import type { AppEnv } from '../role.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { AppEnv } from './app-env.ts'
 import { Frame, FrameWriter, PIECE_BYTES } from './frame.ts'
 import type { Waits } from './waits.ts'
 

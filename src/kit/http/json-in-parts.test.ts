@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
-import type { AppEnv } from '../role.ts'
+import type { AppEnv } from './app-env.ts'
 import { answerInParts, jsonInParts } from './json-in-parts.ts'
 
 describe('answerInParts', () => {

@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { Slice } from '../../drivers/slice.ts'
-import type { AppEnv } from '../role.ts'
+import type { AppEnv } from './app-env.ts'
 import { PIECE_BYTES } from './frame.ts'
 
 /** Characters written before a piece is sent: in UTF-8 it is no larger than others are, as a rule. */

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock as clock } from '../../drivers/clock.ts'
-import type { AppEnv } from '../role.ts'
+import type { AppEnv } from './app-env.ts'
 import type { Layer } from './exchange.ts'
 import { type Listener, listen } from './listener.ts'
 import { DEFAULT_LIMITS as limits } from './testing/listener-limits.ts'

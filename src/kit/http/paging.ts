@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import * as z from 'zod'
-import type { AppEnv } from '../role.ts'
+import type { AppEnv } from './app-env.ts'
 
 /** Most rows a page may ask for. */
 const MAX_LIMIT = 1_000

@@ -2,8 +2,8 @@ import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { errors } from '../middleware/errors.ts'
-import type { AppEnv } from '../role.ts'
 import { silentLog } from '../telemetry/testing/recorded-log.ts'
+import type { AppEnv } from './app-env.ts'
 import { route } from './route.ts'
 
 const Thing = z.object({ name: z.string().min(1), count: z.int().min(1) })

@@ -5,7 +5,7 @@ import type { RouteScope } from '../auth/scopes.ts'
 import { AppError } from '../errors.ts'
 import { NUMBERS_IN_WORDS } from '../exact-json.ts'
 import { inputFaults } from '../input-faults.ts'
-import type { AppEnv } from '../role.ts'
+import type { AppEnv } from './app-env.ts'
 import { parseJson, readBody } from './body.ts'
 
 const INVALID = 'Invalid request'

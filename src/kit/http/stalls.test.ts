@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { Hono } from 'hono'
 import { afterEach, expect, it } from 'vitest'
-import type { AppEnv } from '../role.ts'
+import type { AppEnv } from './app-env.ts'
 import { type Listener, listen } from './listener.ts'
 import { DEFAULT_LIMITS as limits } from './testing/listener-limits.ts'
 

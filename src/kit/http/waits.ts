@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { AppError } from '../errors.ts'
-import type { AppEnv } from '../role.ts'
+import type { AppEnv } from './app-env.ts'
 import { callerName } from './caller-name.ts'
 import { type QueueLimits, ReaderQueues } from './reader-queue.ts'
 

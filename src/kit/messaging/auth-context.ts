@@ -1,5 +1,5 @@
 import type { Asker } from '../auth/asker.ts'
-import { encodeHeaderText } from '../http/header-text.ts'
+import { encodeHeaderText } from '../header-text.ts'
 
 /** What the extension calls a person who uses an application. */
 const PERSON = 'app_user'

@@ -1,7 +1,7 @@
 import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
 import type { ServiceClient } from '../client/service-client.ts'
-import type { RoleContext } from '../context.ts'
+import type { AddCheck } from '../health-check.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { runInOwnName } from '../telemetry/scope.ts'
@@ -29,7 +29,7 @@ export interface MessagingOptions {
   /** Fires when the role stops. */
   readonly signal: AbortSignal
   /** Adds to the role's health what doesn't work here. */
-  readonly check: RoleContext<unknown>['check']
+  readonly check: AddCheck
   /** Registers what a stop waits for, before it closes the stores: the ends of the loops. */
   readonly defer: (cleanup: () => Promise<void>) => void
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { AppError } from '../errors.ts'
+import { encodeHeaderText } from '../header-text.ts'
 import { parseJson } from '../http/body.ts'
-import { encodeHeaderText } from '../http/header-text.ts'
 import { inputFaults } from '../input-faults.ts'
 
 /** Media type of an event in the CloudEvents 1.0 JSON format (structured content mode). */

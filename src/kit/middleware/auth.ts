@@ -3,7 +3,7 @@ import { type Asker, askerFromHeaders, CALLER_HEADER, LOCAL, NOBODY } from '../a
 import type { Authority } from '../auth/authority.ts'
 import { demandOfPassedOn, demandScopes } from '../auth/scopes.ts'
 import { AppError } from '../errors.ts'
-import type { AppEnv } from '../role.ts'
+import type { AppEnv } from '../http/app-env.ts'
 import { currentScope } from '../telemetry/scope.ts'
 import { wantedScopes } from './wanted-scopes.ts'
 

@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono'
 import { compress } from 'hono/compress'
-import type { AppEnv } from '../role.ts'
+import type { AppEnv } from '../http/app-env.ts'
 
 /** Smallest answer in bytes that is worth compressing. */
 const THRESHOLD = 1_024

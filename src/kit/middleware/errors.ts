@@ -1,8 +1,8 @@
 import type { Context, Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { AppError, codeOfStatus, toAppError, toProblem } from '../errors.ts'
+import type { AppEnv } from '../http/app-env.ts'
 import { PROBLEM_TYPE } from '../http/problem.ts'
-import type { AppEnv } from '../role.ts'
 import type { Log } from '../telemetry/log.ts'
 import { currentScope } from '../telemetry/scope.ts'
 

@@ -1,10 +1,11 @@
 import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
+import { isLoopbackName } from '../discovery/address-rule.ts'
+import type { AppEnv } from '../http/app-env.ts'
 import type { Listener } from '../http/listener.ts'
 import { exchangeBytes } from '../http/testing/raw-requests.ts'
-import type { AppEnv, Running } from '../role.ts'
+import type { Running } from '../role.ts'
 import type { ChainOptions } from './chain.ts'
-import { isLoopbackName } from './guard.ts'
 import { listenBehindChain } from './testing/chained-listener.ts'
 
 const open: Listener[] = []

@@ -1,4 +1,5 @@
-import { isIP, isIPv4, isIPv6 } from 'node:net'
+import { isIP } from 'node:net'
+import { isLoopbackName } from '../discovery/address-rule.ts'
 import { AppError } from '../errors.ts'
 import type { Exchange, Layer } from '../http/exchange.ts'
 import { answerProblem } from '../http/problem.ts'
@@ -96,19 +97,3 @@ function hostName(host: string): string | undefined {
 }
 
 const isAddress = (name: string) => isIP(name.replace(/^\[|\]$/g, '')) !== 0
-
-/** `localhost` and the names below it, complete ones with their dot too. */
-const LOCALHOST = /^(?:[a-z0-9_-]+\.)*localhost\.?$/i
-
-/**
- * Whether a name can only mean this machine (RFC 6761 §6.3, RFC 1122 §3.2.1.3). Odd spellings of an address, such as `127.1`, don't:
- * programs disagree about what they are.
- */
-export function isLoopbackName(name: string): boolean {
-  if (isIPv4(name)) return name.startsWith('127.')
-  const bare = name.replace(/^\[(.*)\]$/, '$1')
-  return isIPv6(bare) ? LOOPBACK_IPV6.test(bare) : LOCALHOST.test(name)
-}
-
-/** `::1`, however its zeros are written. */
-const LOOPBACK_IPV6 = /^(?:0{0,4}:){1,7}0{0,3}1$/

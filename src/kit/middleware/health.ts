@@ -1,9 +1,9 @@
 import { Hono } from 'hono'
-import type { Failing, HealthCheck } from '../context.ts'
 import { messageOf } from '../errors.ts'
+import type { Failing, HealthCheck } from '../health-check.ts'
+import type { AppEnv } from '../http/app-env.ts'
 import { route } from '../http/route.ts'
 import { aborted } from '../pause.ts'
-import type { AppEnv } from '../role.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
 /** Longest a health check may take, milliseconds. */

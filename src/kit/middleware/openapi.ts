@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { generateSpecs } from 'hono-openapi'
+import type { AppEnv } from '../http/app-env.ts'
 import { BEARER, route } from '../http/route.ts'
-import type { AppEnv } from '../role.ts'
 
 /** What the document is about. */
 export interface OpenApiOptions {

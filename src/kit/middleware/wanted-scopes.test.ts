@@ -3,9 +3,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import type { Authority } from '../auth/authority.ts'
 import { AppError } from '../errors.ts'
+import type { AppEnv } from '../http/app-env.ts'
 import type { Listener } from '../http/listener.ts'
 import { route } from '../http/route.ts'
-import type { AppEnv } from '../role.ts'
 import { listenBehindChain } from './testing/chained-listener.ts'
 
 /** Tokens are the names of their scopes, separated by commas; `-` has none. */

@@ -1,8 +1,8 @@
 import type { Context } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import { findTargetHandler } from 'hono/utils/handler'
+import type { AppEnv } from '../http/app-env.ts'
 import { scopeOf } from '../http/route.ts'
-import type { AppEnv } from '../role.ts'
 
 /**
  * The scopes that the routes behind this link of the chain declare for a request; undefined when no route fits it. Empty when the one that

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import type { Bus, Publication } from '../../drivers/bus/contract.ts'
 import type { RoleContext } from '../../kit/context.ts'
-import type { AppEnv } from '../../kit/role.ts'
+import type { AppEnv } from '../../kit/http/app-env.ts'
 import { createBrokerMetrics } from './broker-metrics.ts'
 import type { BrokerConfig } from './config.ts'
 import { Consumers } from './consumers.ts'

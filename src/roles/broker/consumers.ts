@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Context } from 'hono'
 import type { Bus } from '../../drivers/bus/contract.ts'
-import type { AppEnv } from '../../kit/role.ts'
+import type { AppEnv } from '../../kit/http/app-env.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 
 /** How long a consumer whose connection is gone has to be heard of again, in milliseconds. */

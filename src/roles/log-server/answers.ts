@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
+import type { AppEnv } from '../../kit/http/app-env.ts'
 import { callerName } from '../../kit/http/caller-name.ts'
-import type { AppEnv } from '../../kit/role.ts'
 import type { Searcher } from './searches.ts'
 
 /** Answers with JSON that is text already. */

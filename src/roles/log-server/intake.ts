@@ -5,11 +5,11 @@ import { isAnotherService } from '../../kit/auth/ownership.ts'
 import { isRecord } from '../../kit/config/locate.ts'
 import { AppError } from '../../kit/errors.ts'
 import { memberOf, NUMBERS_IN_WORDS, parseLiteral } from '../../kit/exact-json.ts'
+import type { AppEnv } from '../../kit/http/app-env.ts'
 import { MAX_BATCH_BYTES, MAX_ITEM_BYTES, readArray, readLines, readOne } from '../../kit/http/batch.ts'
 import { bodyText, parseJsonText, readBody } from '../../kit/http/body.ts'
 import { type Sifted, sift } from '../../kit/http/sifting.ts'
 import { inputFaults } from '../../kit/input-faults.ts'
-import type { AppEnv } from '../../kit/role.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
 
 const NEWLINE = 0x0a

@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import type { AppEnv } from '../../kit/role.ts'
+import type { AppEnv } from '../../kit/http/app-env.ts'
 import { type LogRoutesOptions, logRoutes } from './log-routes.ts'
 import { type TraceRoutesOptions, traceRoutes } from './trace-routes.ts'
 

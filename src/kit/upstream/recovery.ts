@@ -1,7 +1,7 @@
+import { type Balancer, type BalancerOptions, createBalancer } from '../discovery/balancer.ts'
+import type { Directory, Instance } from '../discovery/directory.ts'
 import { pause } from '../pause.ts'
-import type { InstanceFetch } from '../upstream/instance-fetch.ts'
-import { type Balancer, type BalancerOptions, createBalancer } from './balancer.ts'
-import type { Directory, Instance } from './directory.ts'
+import type { InstanceFetch } from './instance-fetch.ts'
 
 /** Milliseconds between two probes of an instance that is out: an order goes by several calls, and all of them within 2 s. */
 const PROBE_EVERY_MS = 500

@@ -87,7 +87,7 @@ export async function connect(session: Session, name: string, { secrets = false 
           headers,
         })
       } catch (fault) {
-        throw explain(fault, name, place)
+        throw callFault(fault, name, place)
       }
     },
     async open(path, headers, signal, method = 'GET') {
@@ -99,7 +99,7 @@ export async function connect(session: Session, name: string, { secrets = false 
       })
       if (answer.ok) return answer
       const data = jsonOrText(await answer.text().catch(() => ''))
-      throw explain({ status: answer.status, data }, name, place)
+      throw callFault({ status: answer.status, data }, name, place)
     },
   }
 }
@@ -117,7 +117,7 @@ function jsonOrText(text: string): unknown {
 const CODE_OF: Readonly<Record<number, ErrorCode>> = { 400: 'INVALID_REQUEST', 429: 'RATE_LIMITED' }
 
 /** A failed call in a sentence that says what to do. */
-export function explain(fault: unknown, name: string, place: string): AppError {
+export function callFault(fault: unknown, name: string, place: string): AppError {
   const { status, data } = isRecord(fault) ? fault : {}
   if (status === 401) return new AppError('UPSTREAM_FAILED', strangerText(name, place), { cause: fault })
   if (fault instanceof AppError) return fault

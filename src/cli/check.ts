@@ -37,7 +37,7 @@ export function addCheck(program: Command, open: OpenSession): void {
 async function checked(session: Session): Promise<Configured> {
   const [{ configure }, { checkNeeds, wavesOf }] = await Promise.all([
     import('./configuration.ts'),
-    import('../kit/supervisor/order.ts'),
+    import('../kit/supervisor/waves.ts'),
   ])
   const configured = await configure(session)
   checkNeeds(configured.roles)

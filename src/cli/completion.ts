@@ -23,7 +23,7 @@ export function addCompletion(program: Command, open: OpenSession): void {
     .addHelpText('after', EXAMPLES)
     .action(async (shell: string, _flags: object, command: Command) => {
       const { out } = open(command).io
-      const { completionsOf } = await import('./completions.ts')
+      const { completionsOf } = await import('./completion-words.ts')
       // what it declares is readonly: sourced again, bash would complain
       if (shell === 'bash') out.write('if ! declare -F __msvc_complete >/dev/null; then\n')
       completionsOf(program).setup('msvc', 'msvc', shell)
@@ -33,7 +33,7 @@ export function addCompletion(program: Command, open: OpenSession): void {
     .command('complete', { hidden: true })
     .argument('[words...]')
     .action(async (words: string[]) => {
-      const { completionsOf } = await import('./completions.ts')
+      const { completionsOf } = await import('./completion-words.ts')
       completionsOf(program).parse(words)
     })
 }

@@ -5,7 +5,7 @@ import { AppError, messageOf } from '../kit/errors.ts'
 import { Changed, DescribedValue, Description, History, LiveKeys } from '../roles/config-server/contract.ts'
 import { connect } from './api.ts'
 import { configureClient } from './configuration.ts'
-import { columns } from './ready-table.ts'
+import { columns } from './render/columns.ts'
 import { visibleText } from './render/visible-text.ts'
 import type { Session } from './session.ts'
 

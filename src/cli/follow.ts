@@ -1,7 +1,7 @@
 import { AppError } from '../kit/errors.ts'
 import { parseLiteral } from '../kit/exact-json.ts'
 import { followEvents } from '../kit/http/event-source.ts'
-import { type Api, explain } from './api.ts'
+import { type Api, callFault } from './api.ts'
 import type { Session } from './session.ts'
 
 export interface FollowOptions {
@@ -47,7 +47,7 @@ export async function follow({ io, messages }: Session, api: Api, options: Follo
     },
   })
   io.outputLost.throwIfAborted()
-  if (giveUp.signal.aborted) throw explain(lost, role, api.place)
+  if (giveUp.signal.aborted) throw callFault(lost, role, api.place)
 }
 
 /** The JSON of an event, its numbers to the letter, or a fault that names the role: a stream of ours holds nothing else. */

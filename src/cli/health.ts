@@ -28,7 +28,7 @@ export function addHealth(program: Command, open: OpenSession): void {
     .addHelpText('after', EXAMPLES)
     .action(async (_flags: object, command: Command) => {
       const session = open(command)
-      const [{ AppError }, { columns }] = await Promise.all([import('../kit/errors.ts'), import('./ready-table.ts')])
+      const [{ AppError }, { columns }] = await Promise.all([import('../kit/errors.ts'), import('./render/columns.ts')])
       const { configureClient } = await import('./configuration.ts')
       const reached = await configureClient(session)
       const verdicts = await Promise.all((await placesOf(reached)).map((place) => ask(place)))

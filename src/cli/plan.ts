@@ -1,8 +1,8 @@
 import { didYouMean } from '../kit/config/nearest.ts'
 import type { Section } from '../kit/config/schema.ts'
 import { AppError } from '../kit/errors.ts'
-import { checkNeeds } from '../kit/supervisor/order.ts'
 import type { UnitPlan } from '../kit/supervisor/supervise.ts'
+import { checkNeeds } from '../kit/supervisor/waves.ts'
 import { ROLE_NAMES, UP_ROLE_NAMES } from '../roles/catalog.ts'
 import { type Configured, registryUrl } from './configuration.ts'
 

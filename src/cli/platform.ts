@@ -9,6 +9,7 @@ import type { Launch } from '../kit/supervisor/member.ts'
 import { prelaunch } from '../kit/supervisor/prelaunch.ts'
 import { supervise, type UnitPlan } from '../kit/supervisor/supervise.ts'
 import { ROLE_NAMES } from '../roles/catalog.ts'
+import { GATEWAY_SERVICE } from '../roles/gateway/contract.ts'
 import { type Configured, configure } from './configuration.ts'
 import type { Terminal } from './io.ts'
 import { createUnitOutput, logOutput, type UnitOutput } from './log-output.ts'
@@ -20,8 +21,6 @@ import type { Session } from './session.ts'
 import { holdDatabases, refuseSharing } from './sole-use.ts'
 import { knownUnits, showProgress, tellChange } from './unit-reports.ts'
 import type { UpFlags } from './up.ts'
-
-const GATEWAY = 'api-gateway'
 
 /** Who the first request is made as, and what the token for it may do. */
 const SUBJECT = 'ann'
@@ -174,14 +173,11 @@ async function prepareWelcome(
   const gateway = plans.find(({ job }) => job.role === 'gateway')?.job
   // what isn't a terminal is kept: by a log, a pipeline, somebody else's screen
   const isSeen = gateway !== undefined && io.out.isTTY
-  const [{ readyText }, { firstRequest }] = await Promise.all([
-    import('./ready-table.ts'),
-    import('./first-request.ts'),
-  ])
+  const [{ readyText }, { firstRequest }] = await Promise.all([import('./ready-text.ts'), import('./first-request.ts')])
   const requestTo = (url: string) => gateway && firstRequest(gateway.section, gateway.settings, url)
   const wanted = requestTo('http://127.0.0.1:0')?.scopes ?? []
   const scopes = [...new Set([...SCOPES, ...wanted])]
-  const token = isSeen ? await authority.mint({ subject: SUBJECT, audience: GATEWAY, scopes }) : undefined
+  const token = isSeen ? await authority.mint({ subject: SUBJECT, audience: GATEWAY_SERVICE, scopes }) : undefined
   return (state) => {
     session.printJson({ ready: true, ...state, ...(token !== undefined && { token }) })
     const shown = token ?? (gateway ? tokenCommand(scopes, options.data) : undefined)

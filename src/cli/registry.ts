@@ -22,7 +22,7 @@ export function addRegistry(program: Command, open: OpenSession): void {
       const [{ connect }, { ServiceList }, { columns }] = await Promise.all([
         import('./api.ts'),
         import('../roles/registry/contract.ts'),
-        import('./ready-table.ts'),
+        import('./render/columns.ts'),
       ])
       const api = await connect(session, 'registry')
       const { services } = ServiceList.parse(await api.call('/registry/services'))

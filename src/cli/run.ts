@@ -20,7 +20,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     else await (await import('./unit.ts')).runUnit(unit, io)
     return DONE
   } catch (thrown) {
-    return explain(thrown, io)
+    return report(thrown, io)
   }
 }
 
@@ -30,7 +30,7 @@ function supervisedUnit([command, role, flag]: readonly string[]): string | unde
 }
 
 /** Says what went wrong, and gives the exit code. */
-async function explain(thrown: unknown, io: Io): Promise<number> {
+async function report(thrown: unknown, io: Io): Promise<number> {
   const { CommanderError } = await import('commander')
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? DONE : USAGE
   // a message may quote what a server said, or an address with a password in it

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { GATEWAY_SERVICE } from './gateway/contract.ts'
 import { ORDER_SERVICE } from './order/contract.ts'
 import { LivePrices } from './order/prices.ts'
 import { PAYMENT_SERVICE } from './payment/contract.ts'
@@ -18,5 +19,5 @@ export const LIVE_SETTINGS: Readonly<Record<string, z.ZodObject>> = {
   'user-service': NONE,
   [ORDER_SERVICE]: LivePrices,
   [PAYMENT_SERVICE]: PaymentLimit,
-  'api-gateway': NONE,
+  [GATEWAY_SERVICE]: NONE,
 }

@@ -39,14 +39,14 @@ export interface GroupCommitLimits {
 }
 
 /** How a work went, held back until its batch is committed. */
-interface Outcome {
+interface JobOutcome {
   readonly succeeded: boolean
   /** Tells the one who asked. */
   answer(): void
 }
 
 interface Job {
-  run(): Promise<Outcome>
+  run(): Promise<JobOutcome>
   reject(fault: DriverError): void
 }
 
@@ -85,8 +85,8 @@ export class GroupCommit {
       return Promise.reject(new DriverError('unavailable', message))
     }
     return new Promise<T>((resolve, reject) => {
-      const succeeded = (value: T): Outcome => ({ succeeded: true, answer: () => resolve(value) })
-      const failed = (error: unknown): Outcome => ({ succeeded: false, answer: () => reject(error) })
+      const succeeded = (value: T): JobOutcome => ({ succeeded: true, answer: () => resolve(value) })
+      const failed = (error: unknown): JobOutcome => ({ succeeded: false, answer: () => reject(error) })
       const inContext = AsyncLocalStorage.snapshot()
       this.#queue.push({ run: () => inContext(() => this.#attempt(open(), work, succeeded, failed)), reject })
       this.#running ??= this.#drain()
@@ -132,7 +132,7 @@ export class GroupCommit {
 
   async #batch(): Promise<void> {
     const ran: Job[] = []
-    const outcomes: Outcome[] = []
+    const outcomes: JobOutcome[] = []
     const until = this.#clock.monotonic() + this.#limits.batchMs
     try {
       do {
@@ -161,7 +161,7 @@ export class GroupCommit {
   }
 
   /** Runs one work behind a savepoint. Throws when the whole transaction is lost. */
-  async #isolate(job: Job): Promise<Outcome> {
+  async #isolate(job: Job): Promise<JobOutcome> {
     this.#control.savepoint()
     const outcome = await job.run()
     if (!this.#control.active) {
@@ -177,11 +177,11 @@ export class GroupCommit {
   #attempt<S extends WorkScope, T>(
     scope: S,
     work: (scope: S) => Promise<T>,
-    succeeded: (value: T) => Outcome,
-    failed: (error: unknown) => Outcome,
-  ): Promise<Outcome> {
-    return new Promise<Outcome>((resolve) => {
-      const finish = (outcome: Outcome): void => {
+    succeeded: (value: T) => JobOutcome,
+    failed: (error: unknown) => JobOutcome,
+  ): Promise<JobOutcome> {
+    return new Promise<JobOutcome>((resolve) => {
+      const finish = (outcome: JobOutcome): void => {
         clearTimeout(stuck)
         scope.end()
         resolve(outcome)

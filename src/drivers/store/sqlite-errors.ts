@@ -35,11 +35,11 @@ const ADVICE: Readonly<Record<number, string>> = {
  */
 export function toDriverError(error: unknown, store: string): DriverError {
   if (error instanceof DriverError) return error
-  const [kind, message] = explain(error)
+  const [kind, message] = diagnose(error)
   return new DriverError(kind, `${store} store: ${message}`, { cause: error })
 }
 
-function explain(error: unknown): [DriverErrorKind, string] {
+function diagnose(error: unknown): [DriverErrorKind, string] {
   if (!(error instanceof Error)) return ['unavailable', 'failed']
   if (isOutOfRoom(error)) return ['full', 'no room on the disk; what was acknowledged is safe']
   const code = resultCode(error)

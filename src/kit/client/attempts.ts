@@ -1,6 +1,6 @@
 import type { RetryPolicy } from 'cockatiel'
 import type { Clock } from '../../drivers/clock.ts'
-import type { Outcome } from '../discovery/balancer.ts'
+import type { Verdict } from '../discovery/balancer.ts'
 import type { Instance } from '../discovery/directory.ts'
 import { AppError } from '../errors.ts'
 import { readAnswer } from './answer.ts'
@@ -81,7 +81,7 @@ export class Attempts {
     const until = Math.min(clock.monotonic() + call.timeoutMs, call.deadline)
     const target = await targets.choose(this.#left(call, until), failed.size > 0 ? failed : undefined, call.signal)
     call.attempts++
-    let outcome: Outcome = 'cancelled'
+    let outcome: Verdict = 'cancelled'
     let answer: Answer
     try {
       const timeoutMs = this.#left(call, until)

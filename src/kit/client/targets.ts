@@ -1,3 +1,4 @@
+import { addressVariable } from '../discovery/address-variable.ts'
 import type { Balancer, Pick } from '../discovery/balancer.ts'
 import type { Directory, Instance } from '../discovery/directory.ts'
 import { AppError } from '../errors.ts'
@@ -51,8 +52,7 @@ export class Targets {
     try {
       return await this.#directory.waitFor(this.#service, controller.signal)
     } catch (cause) {
-      const variable = `${this.#service.toUpperCase().replaceAll('-', '_')}_URL`
-      const hint = `start it (msvc registry list shows who is there), or set ${variable} to its address`
+      const hint = `start it (msvc registry list shows who is there), or set ${addressVariable(this.#service)} to its address`
       throw new AppError('UNREACHABLE', `No ${this.#service} is known: ${hint}`, { cause })
     } finally {
       clearTimeout(timer)

@@ -1,3 +1,4 @@
+import { addressVariable } from '../discovery/address-variable.ts'
 import { explain } from './explain.ts'
 import type { Path } from './locate.ts'
 import { Listen } from './schema.ts'
@@ -57,8 +58,3 @@ export function readEnvironment(
 }
 
 const SERVICE_NAME = /^[a-z0-9][a-z0-9.-]{0,62}$/i
-
-/** `user-service` → `USER_SERVICE_URL`. */
-function addressVariable(service: string): string {
-  return `${service.toUpperCase().replaceAll('-', '_')}_URL`
-}

@@ -5,8 +5,8 @@ import { Outage } from '../discovery/outage.ts'
 import { parseExact } from '../exact-json.ts'
 import { followEvents } from '../http/event-source.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { RemoteConfig } from './changing-values.ts'
 import { explain } from './explain.ts'
-import type { RemoteConfig } from './remote.ts'
 
 /** How long values are good without asking again, milliseconds (the seed's 300 s). */
 const CACHE_MS = 300_000

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createBalancer, type Outcome, type Pick } from './balancer.ts'
+import { createBalancer, type Pick, type Verdict } from './balancer.ts'
 import type { Instance } from './directory.ts'
 import type { EjectionLimits } from './ejection.ts'
 
@@ -29,7 +29,7 @@ function setUp(limits: Partial<EjectionLimits> = {}) {
       now += ms
     },
     /** Picks until it has had `times` from one instance, giving each the outcome that `decide` says. */
-    spread(list: readonly Instance[], times: number, decide: (picked: Instance) => Outcome) {
+    spread(list: readonly Instance[], times: number, decide: (picked: Instance) => Verdict) {
       const counts = new Map<Instance, number>()
       for (let turn = 0; turn < times; turn++) {
         const picked = balancer.pick(list)
@@ -185,7 +185,7 @@ describe('createBalancer', () => {
         for (const taken of steps) {
           if (taken.do === 'pass') pass(taken.ms)
           else if (taken.do === 'done')
-            open.splice(taken.at % Math.max(open.length, 1), 1)[0]?.done(taken.outcome as Outcome)
+            open.splice(taken.at % Math.max(open.length, 1), 1)[0]?.done(taken.outcome as Verdict)
           else {
             const avoided = list[taken.avoid]
             const picked = balancer.pick(list, avoided && new Set([avoided]))

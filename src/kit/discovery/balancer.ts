@@ -14,13 +14,13 @@ import {
 } from './ejection.ts'
 
 /** How a request went, as far as the instance is to blame: `cancelled` says nothing about it (the caller went away). */
-export type Outcome = 'success' | 'failure' | 'cancelled'
+export type Verdict = 'success' | 'failure' | 'cancelled'
 
 /** An instance to send one request to. */
 export interface Pick {
   readonly instance: Instance
   /** Call exactly when the request is over, whatever came of it; later calls do nothing. */
-  done(outcome: Outcome): void
+  done(outcome: Verdict): void
 }
 
 /** Chooses instances and learns from how requests to them went. */
@@ -123,7 +123,7 @@ export function createBalancer(options: BalancerOptions): Balancer {
       track.inFlight++
     }
 
-    done(outcome: Outcome): void {
+    done(outcome: Verdict): void {
       if (this.#over) return
       this.#over = true
       const track = this.#track

@@ -243,13 +243,13 @@ function open(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) =>
-      reject(new AppError('START_FAILED', explain(cause, host, port), { cause })),
+      reject(new AppError('START_FAILED', listenFault(cause, host, port), { cause })),
     )
     server.listen({ host, port, backlog: 1024 }, () => resolve())
   })
 }
 
-function explain({ code, message }: NodeJS.ErrnoException, host: string, port: number): string {
+function listenFault({ code, message }: NodeJS.ErrnoException, host: string, port: number): string {
   if (code === 'EADDRINUSE')
     return `port ${port} on ${host} is taken by another program; stop it, or choose another with --port or --port-offset`
   if (code === 'EACCES')

@@ -4,8 +4,8 @@ import { aborted, pause } from '../pause.ts'
 import { type Ends, endsAfter, NO_ENDS, restartDelay } from './backoff.ts'
 import { endOf } from './liveness.ts'
 import type { Job, Launch, Member, Started } from './member.ts'
-import { wavesOf } from './order.ts'
 import { reasonOf, startFailure } from './reason.ts'
+import { wavesOf } from './waves.ts'
 
 /** One copy of a role that is to run. */
 export interface UnitPlan {

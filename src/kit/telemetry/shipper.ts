@@ -60,7 +60,7 @@ const DEFAULTS = {
   random: Math.random,
 } as const
 
-type Outcome = 'delivered' | 'refused' | 'failed'
+type Delivery = 'delivered' | 'refused' | 'failed'
 
 type State =
   | { readonly at: 'idle' }
@@ -190,7 +190,7 @@ class BatchingShipper<T> implements Shipper<T> {
     this.#settle(outcome, batch.length)
   }
 
-  #settle(outcome: Outcome, count: number): void {
+  #settle(outcome: Delivery, count: number): void {
     this.#state = { at: 'idle' }
     if (outcome === 'delivered') {
       this.#spool.release()
@@ -242,6 +242,6 @@ class BatchingShipper<T> implements Shipper<T> {
   }
 }
 
-function outcomeOf(failure: unknown): Outcome {
+function outcomeOf(failure: unknown): Delivery {
   return failure instanceof AppError && REFUSALS.includes(failure.status) ? 'refused' : 'failed'
 }

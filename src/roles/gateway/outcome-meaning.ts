@@ -1,4 +1,4 @@
-import type { Outcome as Verdict } from '../../kit/discovery/balancer.ts'
+import type { Verdict } from '../../kit/discovery/balancer.ts'
 import { AppError } from '../../kit/errors.ts'
 import type { Outcome } from './forwarding/forward.ts'
 import type { Route } from './route-table.ts'

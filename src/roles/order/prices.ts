@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import type { RemoteConfig } from '../../kit/config/remote.ts'
+import type { RemoteConfig } from '../../kit/config/changing-values.ts'
 import { Amount, toCents } from '../../kit/money.ts'
 import { Currency } from './contract.ts'
 

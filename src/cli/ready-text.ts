@@ -1,14 +1,6 @@
 import type { FirstRequest } from './first-request.ts'
-import { padWidth, textWidth, visibleText } from './render/visible-text.ts'
+import { columns } from './render/columns.ts'
 import type { RunState } from './run-state.ts'
-
-/** Rows as aligned columns, two spaces between them; the first row is the heading. Cells can hold anything: nothing of it reaches the terminal raw. */
-export function columns(rows: readonly (readonly string[])[]): string {
-  const cells = rows.map((row) => row.map(visibleText))
-  const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => textWidth(row[column] ?? ''))))
-  const line = (row: readonly string[]) => row.map((cell, column) => padWidth(cell, widths[column] ?? 0)).join('  ')
-  return cells.map((row) => line(row).trimEnd()).join('\n')
-}
 
 export interface ReadyOptions {
   readonly state: Pick<RunState, 'roles'>

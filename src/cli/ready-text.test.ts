@@ -1,16 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { firstRequest } from './first-request.ts'
-import { columns, readyText } from './ready-table.ts'
-
-describe('columns', () => {
-  it('aligns cells and lets no control character through', () => {
-    const text = columns([
-      ['A', 'B'],
-      ['long', '\u001b[31mred'],
-    ])
-    expect(text).toBe('A     B\nlong  \\u001b[31mred')
-  })
-})
+import { readyText } from './ready-text.ts'
 
 describe('readyText', () => {
   const auth = { mode: 'local' as const, issuer: 'msvc', hosts: [], origins: [] }

@@ -1,10 +1,10 @@
-import type { RetryPolicy } from 'cockatiel'
 import type { Clock } from '../../drivers/clock.ts'
 import type { Verdict } from '../discovery/balancer.ts'
 import type { Instance } from '../discovery/directory.ts'
 import { AppError } from '../errors.ts'
+import { pause } from '../pause.ts'
 import { readAnswer } from './answer.ts'
-import { AttemptFailed, createRetryPolicy, pauseBeforeRetry, RetryBudget } from './retry.ts'
+import { pauseBeforeRetry, RetryBudget, TryAgain } from './retry.ts'
 import type { Targets } from './targets.ts'
 import { type Answer, type Transport, TransportError } from './transport.ts'
 
@@ -12,6 +12,9 @@ import { type Answer, type Transport, TransportError } from './transport.ts'
 const FAIR_TIMEOUT_MS = 1_000
 /** Statuses of a service that is not itself at the moment. */
 const RETRIED_STATUSES: ReadonlySet<number> = new Set([502, 503, 504])
+
+/** Of calls that nobody gives up. */
+const NEVER = new AbortController().signal
 
 /** One call: what to send, how long to wait, and how it went. */
 export interface Call {
@@ -54,25 +57,35 @@ export interface AttemptsOptions {
  */
 export class Attempts {
   readonly #options: AttemptsOptions
-  readonly #policy: RetryPolicy
   readonly #budget: RetryBudget
 
   constructor(options: AttemptsOptions) {
     this.#options = options
-    this.#policy = createRetryPolicy(options.maxAttempts)
     this.#budget = new RetryBudget(options.clock)
   }
 
   /** The answer's value. Rejects with AppError. */
   async run(call: Call): Promise<unknown> {
     this.#budget.deposit()
-    const failed = new Set<Instance>()
     try {
-      const running = this.#policy.execute(() => this.#attempt(call, failed))
+      const running = this.#untilDone(call)
       return await (call.signal ? untilAborted(running, call.signal) : running)
     } catch (thrown) {
       if (call.signal?.aborted) throw this.#error('UPSTREAM_TIMEOUT', call, 'was given up', thrown)
-      throw thrown instanceof AttemptFailed ? thrown.reason : thrown
+      throw thrown instanceof TryAgain ? thrown.reason : thrown
+    }
+  }
+
+  async #untilDone(call: Call): Promise<unknown> {
+    const failed = new Set<Instance>()
+    for (;;) {
+      try {
+        return await this.#attempt(call, failed)
+      } catch (thrown) {
+        if (!(thrown instanceof TryAgain)) throw thrown
+        await pause(thrown.afterMs, call.signal ?? NEVER)
+        if (call.signal?.aborted) throw thrown
+      }
     }
   }
 
@@ -140,10 +153,10 @@ export class Attempts {
   #again(call: Call, error: unknown, retryAfter?: string): unknown {
     const { clock, targets, maxAttempts } = this.#options
     if (call.attempts >= maxAttempts) return error
-    const pause = pauseBeforeRetry(call.attempts, retryAfter, this.#options)
-    if (pause === undefined || clock.monotonic() + pause >= call.deadline) return error
+    const afterMs = pauseBeforeRetry(call.attempts, retryAfter, this.#options)
+    if (afterMs === undefined || clock.monotonic() + afterMs >= call.deadline) return error
     if (!targets.any() || !this.#budget.withdraw()) return error
-    return new AttemptFailed(error, pause)
+    return new TryAgain(error, afterMs)
   }
 
   /** Milliseconds until a moment. Throws AppError `UPSTREAM_TIMEOUT` when it has passed. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { AttemptFailed, createRetryPolicy, parseRetryAfter, pauseBeforeRetry, RetryBudget } from './retry.ts'
+import { parseRetryAfter, pauseBeforeRetry, RetryBudget } from './retry.ts'
 
 const NOW = Date.parse('2026-12-01T12:00:00Z')
 
@@ -9,21 +9,6 @@ class TestClock {
   now = () => NOW
   monotonic = () => this.time
 }
-
-describe('retry policy', () => {
-  it('tries three times in all, and only what may be tried again', async () => {
-    let tries = 0
-    const policy = createRetryPolicy(3)
-    const failing = (pause?: number) => () => {
-      tries++
-      throw new AttemptFailed('why', pause)
-    }
-    await expect(policy.execute(failing(0))).rejects.toMatchObject({ reason: 'why' })
-    expect(tries).toBe(3)
-    await expect(policy.execute(failing())).rejects.toMatchObject({ reason: 'why' })
-    expect(tries).toBe(4)
-  })
-})
 
 describe('pauseBeforeRetry', () => {
   it('doubles, and leaves half of it to chance', () => {

@@ -1,36 +1,20 @@
-import { DelegateBackoff, handleWhen, type RetryPolicy, retry } from 'cockatiel'
 import type { Clock } from '../../drivers/clock.ts'
 import { backOff } from '../back-off.ts'
 
 /** Longest pause, milliseconds. A service that asks for a longer one is left alone. */
 const LONGEST_PAUSE_MS = 2_000
 
-/** An attempt that failed. With `retryInMs` it is made again after that pause; without, `reason` is the call's result. */
-export class AttemptFailed extends Error {
-  override readonly name = 'AttemptFailed'
+/** Thrown by an attempt that failed and may be made again after a pause; `reason` is the call's result when it isn't. */
+export class TryAgain extends Error {
+  override readonly name = 'TryAgain'
   readonly reason: unknown
-  readonly retryInMs: number | undefined
+  readonly afterMs: number
 
-  constructor(reason: unknown, retryInMs?: number) {
+  constructor(reason: unknown, afterMs: number) {
     super('attempt failed')
     this.reason = reason
-    this.retryInMs = retryInMs
+    this.afterMs = afterMs
   }
-}
-
-/**
- * Runs an attempt again as long as it throws AttemptFailed with a pause.
- * @param attempts tries in all, the first one included
- */
-export function createRetryPolicy(attempts: number): RetryPolicy {
-  return retry(
-    handleWhen((thrown) => thrown instanceof AttemptFailed && thrown.retryInMs !== undefined),
-    { maxAttempts: attempts - 1, backoff: new DelegateBackoff(({ result }) => pauseOf(result)) },
-  )
-}
-
-function pauseOf(result: object): number {
-  return 'error' in result && result.error instanceof AttemptFailed ? (result.error.retryInMs ?? 0) : 0
 }
 
 /**

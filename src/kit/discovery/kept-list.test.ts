@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -89,6 +89,13 @@ describe('the list kept from before', () => {
     await hear(user(8001))
     expect(readdirSync(folder)).toEqual(['known-instances.json'])
     expect(JSON.parse(readFileSync(join(folder, 'known-instances.json'), 'utf8'))).toMatchObject({ registry: 'run-1' })
+  })
+
+  it('takes away what a killed process left of it half written, and nothing that may be under way', async () => {
+    for (const name of ['left', 'under-way']) writeFileSync(join(folder, `known-instances.json.${name}`), '{"from')
+    utimesSync(join(folder, 'known-instances.json.left'), 0, 0)
+    open()
+    expect(readdirSync(folder)).toEqual(['known-instances.json.under-way'])
   })
 
   it.each([

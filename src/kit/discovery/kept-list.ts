@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -13,6 +13,9 @@ const PAUSE_MS = 200
 
 /** `from`: the address of the registry that said it. Another one's list is of no use: it may be another platform's. */
 const Kept = z.object({ from: z.string(), registry: z.string(), instances: z.array(WireInstance) })
+
+/** A file that is being written is done with in so many milliseconds; one that is older was left behind by a process that was killed. */
+const LEFT_BEHIND_MS = 60_000
 
 /** The file in the data folder, one for all roles that share it: the registry tells them all the same. */
 const FILE = 'known-instances.json'
@@ -41,6 +44,7 @@ export class KeptList {
     this.#fresh = `${this.#path}.${createIdSource(4)()}`
     this.#from = registryUrl
     this.#log = log
+    removeLeftBehind(folder)
   }
 
   /** What was kept; undefined when there is nothing of this registry's, or nothing that can be read. */
@@ -83,5 +87,16 @@ export class KeptList {
         await rm(this.#fresh, { force: true }).catch(() => {})
       }
     }
+  }
+}
+
+function removeLeftBehind(folder: string): void {
+  try {
+    for (const name of readdirSync(folder)) {
+      const path = join(folder, name)
+      if (name.startsWith(`${FILE}.`) && Date.now() - statSync(path).mtimeMs > LEFT_BEHIND_MS) rmSync(path)
+    }
+  } catch {
+    // another role was faster, or it isn't to be removed: it is in nobody's way
   }
 }

@@ -14,6 +14,24 @@ const dist = join(root, 'dist')
 const work = join(dist, `build-${process.pid}`)
 const executable = process.platform === 'win32' ? 'msvc.exe' : 'msvc'
 
+/** Takes away the folders of builds that were ended half way. */
+async function removeLeftBehind() {
+  for (const name of await readdir(dist)) {
+    const pid = /^build-(\d+)$/.exec(name)?.[1]
+    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(dist, name), { recursive: true, force: true })
+  }
+}
+
+/** @param {number} pid */
+function isRunning(pid) {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (fault) {
+    return fault.code === 'EPERM'
+  }
+}
+
 /** Packages that others ask for but can do without: they get the error they know how to handle. */
 const OPTIONAL = /^(?:pg-native|supports-color|bufferutil|utf-8-validate|effect|sury|zod-to-json-schema|@valibot\/.*)$/
 
@@ -151,6 +169,7 @@ async function noticeOf(folder) {
 
 async function run() {
   await mkdir(work, { recursive: true })
+  await removeLeftBehind()
   const program = join(work, 'msvc.cjs')
   const compiled = join(work, 'compiled')
   const inputs = await bundle(program)

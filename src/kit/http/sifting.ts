@@ -13,6 +13,11 @@ export const BatchQuery = z.object({
 export const Rejected = z.object({ index: z.int(), code: z.string(), detail: z.string() })
 export type Rejected = z.output<typeof Rejected>
 
+/** Most items of a batch that are named as not taken: to find what is wrong with one costs more than to take it. */
+const MAX_REJECTED = 1_000
+/** The same while none was good: such a batch is hardly one. */
+const MAX_REJECTED_AT_FIRST = 100
+
 /** The answer to a batch: how many were taken, and which were not; `rejected` is absent when all were. */
 export const Accepted = z.object({ accepted: z.int(), rejected: z.array(Rejected).optional() })
 
@@ -25,8 +30,8 @@ export interface Sifted<T> {
 }
 
 /**
- * Reads a batch, one item's fault being its own: `read` makes something of an item, and whose throws an AppError is left out. With `atomic`, and
- * when no item is good, the first fault is thrown.
+ * Reads a batch, one item's fault being its own: `read` makes something of an item, and whose throws an AppError is left out. With `atomic`,
+ * when no item is good (or none of the first 100), and when more than 1 000 aren't, the first fault is thrown.
  * @param walk goes through the batch with the reading that it is given, as readLines does
  */
 export async function sift<T>(
@@ -46,10 +51,16 @@ export async function sift<T>(
       if (atomic || !(fault instanceof AppError)) throw fault
       first ??= fault
       rejected.push({ index, code: fault.code, detail: fault.detail })
+      if (rejected.length > (items.length > 0 ? MAX_REJECTED : MAX_REJECTED_AT_FIRST)) throw tooManyFaults(first, index)
     }
   })
   if (first && items.length === 0) throw first
   return { items, indexes, rejected }
+}
+
+function tooManyFaults(first: AppError, index: number): AppError {
+  const detail = `${first.detail}. Too many items of this batch are like that, up to the one at index ${index}: none was taken`
+  return new AppError(first.code, first.message, { detail, cause: first })
 }
 
 /** The answer to a batch as the contract has it. */

@@ -6,6 +6,7 @@ import type { ExchangeResponse } from './exchange-response.ts'
 import type { IncomingRequest } from './incoming-request.ts'
 import { PacedReading, type Taker } from './paced-reading.ts'
 import { answerProblem } from './problem.ts'
+import { afterNextReads } from './stalls.ts'
 
 /** A body may have one small piece more for so many bytes. */
 const BYTES_A_PIECE = 16
@@ -59,6 +60,8 @@ export class Connection implements Member, Taker {
   readonly #held: Held[] = []
   /** Set when nobody can say where the next request begins: nothing more is taken, and it closes when all is answered. */
   #isDoomed = false
+  /** Requests that are taken once it is known whether their client is still there. */
+  #late = 0
   #lastWord: { readonly fault: AppError; readonly incoming: IncomingRequest | undefined } | undefined
 
   constructor(socket: Socket, owner: ConnectionOwner) {
@@ -88,8 +91,20 @@ export class Connection implements Member, Taker {
     return isWhole && this.#underWay.length >= this.#owner.limits.requests_per_connection
   }
 
-  /** Takes a request whose head came. */
-  take(incoming: IncomingRequest, outgoing: ExchangeResponse): void {
+  /** Takes a request whose head came; `later`: unless its client turns out to have left meanwhile. Requests keep their order. */
+  take(incoming: IncomingRequest, outgoing: ExchangeResponse, later = false): void {
+    if (!later && this.#late === 0) {
+      this.#take(incoming, outgoing)
+      return
+    }
+    this.#late++
+    afterNextReads(() => {
+      this.#late--
+      if (!this.socket.destroyed && !this.socket.readableEnded) this.#take(incoming, outgoing)
+    })
+  }
+
+  #take(incoming: IncomingRequest, outgoing: ExchangeResponse): void {
     if (this.#isDoomed) return
     if (this.#held.length === 0 && this.#underWay.length < this.#owner.limits.requests_per_connection) {
       this.#begin(incoming, outgoing)

@@ -15,7 +15,7 @@ import { IncomingRequest } from './incoming-request.ts'
 import { METHODS, malformedness, unservable } from './malformed.ts'
 import { portOf } from './port-of.ts'
 import { answerProblem, PROBLEM_TYPE } from './problem.ts'
-import { afterNextReads, watchStalls } from './stalls.ts'
+import { watchStalls } from './stalls.ts'
 
 /** How often Node looks for connections past their time, milliseconds. */
 const CHECK_MS = 1_000
@@ -171,14 +171,7 @@ export async function listen({ host, port, limits, layers, app, handle, clock }:
   const stalls = watchStalls(clock)
   server.on('close', () => stalls.stop())
   function take(incoming: IncomingRequest, outgoing: ExchangeResponse) {
-    const { socket } = incoming
-    const connection = connectionOf(socket)
-    if (!stalls.isCatchingUp) connection?.take(incoming, outgoing)
-    else {
-      afterNextReads(() => {
-        if (!socket.destroyed && !socket.readableEnded) connection?.take(incoming, outgoing)
-      })
-    }
+    connectionOf(incoming.socket)?.take(incoming, outgoing, stalls.isCatchingUp)
   }
   server.on('request', take).on('checkContinue', take).on('checkExpectation', take)
   server.on('connect', (incoming, socket) => {

@@ -13,44 +13,55 @@ const MARKED = new RegExp(MARKS.map((mark) => RegExp.escape(mark)).join('|'), 'i
 /** Characters of a window, whose hash is what is looked up: each moves the hash by four bits, so older ones fall out of its sixteen. */
 const WINDOW = 4
 const SPACE = 32
-const START = windowHash('')
-const SEEN = marksByHash()
+/** What a character can be there: seven bits, in lower case. */
+const CHARACTERS = Array.from({ length: 128 }, (_, code) => code).filter((code) => (code & SPACE) !== 0)
+/** The hash of nothing but spaces. */
+const START = [SPACE, SPACE, SPACE, SPACE].reduce(pushed, 0)
+
+/** Made when a text is first looked at: it takes a millisecond, which a process that looks at none need not spend. */
+let marks: Int32Array | undefined
 
 /**
  * Whether a text may hold a secret; false is certain. Most texts are told by one walk over them: where no four characters hash like the beginning
  * of a mark, there is none.
  */
 export function isSuspicious(text: string): boolean {
+  marks ??= marksByHash()
   let hash = START
   for (let at = 0; at < text.length; at++) {
-    hash = ((hash << 4) ^ ((text.charCodeAt(at) | SPACE) & 127)) & 0xffff
-    if (((SEEN[hash >>> 5] ?? 0) >>> (hash & 31)) & 1) return MARKED.test(text)
+    hash = pushed(hash, (text.charCodeAt(at) | SPACE) & 127)
+    if (((marks[hash >>> 5] ?? 0) >>> (hash & 31)) & 1) return MARKED.test(text)
   }
   return false
 }
 
-/** The same hash, of some characters after nothing but spaces. */
-function windowHash(characters: string): number {
-  let hash = 0
-  for (const character of characters.padStart(WINDOW, ' '))
-    hash = ((hash << 4) ^ (character.charCodeAt(0) | SPACE)) & 0xffff
-  return hash
+/** A window's hash once one more character has moved in. */
+function pushed(hash: number, character: number): number {
+  return ((hash << 4) ^ character) & 0xffff
 }
 
 /** One bit for each hash that a window ending in a mark's first characters can have; whatever may stand before a shorter mark. */
 function marksByHash(): Int32Array {
   const seen = new Int32Array(2 ** 11)
+  const befores = hashesOfAny(WINDOW - Math.min(...MARKS.map(({ length }) => length)))
   for (const mark of MARKS) {
-    for (const window of windowsOf(mark.slice(0, WINDOW))) {
-      const hash = windowHash(window)
+    const beginning = mark.slice(0, WINDOW)
+    for (const before of befores[WINDOW - beginning.length] ?? []) {
+      const hash = Array.from(beginning, (character) => character.charCodeAt(0) | SPACE).reduce(pushed, before)
       seen[hash >>> 5] = (seen[hash >>> 5] ?? 0) | (1 << (hash & 31))
     }
   }
   return seen
 }
 
-function windowsOf(characters: string): readonly string[] {
-  if (characters.length === WINDOW) return [characters]
-  const before = Array.from({ length: 128 }, (_, code) => String.fromCharCode(code))
-  return before.flatMap((character) => windowsOf(character + characters))
+/** The hashes that so many characters can have, whatever they are, for no character, one and so on. */
+function hashesOfAny(most: number): readonly ReadonlySet<number>[] {
+  const byCount = [new Set([0])]
+  for (let count = 1; count <= most; count++) {
+    const hashes = new Set<number>()
+    for (const before of byCount[count - 1] ?? [])
+      for (const character of CHARACTERS) hashes.add(pushed(before, character))
+    byCount.push(hashes)
+  }
+  return byCount
 }

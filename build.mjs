@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { Script } from 'node:vm'
 import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('.', import.meta.url))
@@ -94,10 +95,15 @@ program.runInThisContext()(exports, require, module, __filename, __dirname)
 /** Starts every role once in one process, then keeps what V8 has compiled by then: what the roles need to start, and nothing else. */
 const COMPILER = `
 const { readFileSync, writeFileSync } = require('node:fs')
+const { setFlagsFromString } = require('node:v8')
 const { Script } = require('node:vm')
 const [, , source, compiled, ...args] = process.argv
 const program = new Script(readFileSync(source, 'latin1'), { filename: 'msvc.cjs' })
-const keep = () => writeFileSync(compiled, program.createCachedData())
+const keep = () => {
+  // what main.ts sets: the engine takes what was compiled under its own flags alone
+  setFlagsFromString('--heap-growing-percent=0')
+  writeFileSync(compiled, program.createCachedData())
+}
 keep()
 process.argv = [process.execPath, 'msvc', ...args]
 process.stdout.write = (text) => {
@@ -124,6 +130,9 @@ async function compile(source, compiled) {
   await promisify(execFile)(process.execPath, [script, source, compiled, ...args], options).catch(({ stderr }) =>
     console.error(`msvc: the roles could not be started to compile them; the executable will start slower\n${stderr}`),
   )
+  const { cachedDataRejected } = new Script(await readFile(source, 'latin1'), { cachedData: await readFile(compiled) })
+  if (cachedDataRejected)
+    throw new Error('the engine does not take what was compiled: was a flag of it changed meanwhile?')
 }
 
 /** Puts the bundle and its compiled functions into a copy of the Node that runs this script. */

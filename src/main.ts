@@ -25,7 +25,6 @@ const HEAP_GROWTH = 20
 
 /** Runs the command line of this process, and ends it. */
 async function start(): Promise<void> {
-  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH}`)
   process.on('uncaughtException', crash)
   process.on('unhandledRejection', crash)
   process.stderr.on('error', onBrokenPipe)
@@ -180,6 +179,8 @@ function processIo(signals: Signals, output: Output): Io {
       return signals.leaving
     },
     ...(parent && { parent }),
+    // not before: code that was compiled ahead is not taken by an engine with other flags
+    settled: () => setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH}`),
     leaveInterruptsToParent: signals.ignoreInterrupts,
   }
 }

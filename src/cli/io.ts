@@ -36,6 +36,8 @@ export interface Io {
   readonly leaving: AbortSignal
   /** The process that started this one, when it left a channel. */
   readonly parent?: ParentChannel
+  /** The program is loaded, and does what it was started for: from now on memory counts for more than a quick start. */
+  settled(): void
   /** From now on Ctrl-C is the parent's business: it reaches every process of the terminal, and the parent stops in order. */
   leaveInterruptsToParent(): void
 }

@@ -44,6 +44,7 @@ async function welcome(isTTY: boolean, flags: string[] = [], stopped = (_err: st
     self: ['msvc'],
     signal: stopping.signal,
     leaving: stopping.signal,
+    settled: () => {},
     leaveInterruptsToParent: () => {},
   })
   expect(code).toBe(0)

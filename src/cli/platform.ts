@@ -160,7 +160,7 @@ async function thisProcess({ io, options }: Session, err: Terminal, { settings }
     import('./host-runner.ts'),
     import('../kit/supervisor/in-process.ts'),
   ])
-  return inProcess(await hostRunner({ options, io: { err } }, settings.log.format), io.pid)
+  return inProcess(await hostRunner({ options, io: { err, settled: io.settled } }, settings.log.format), io.pid)
 }
 
 /** Makes ready, while the roles start, what says where everything is and how to begin. */

@@ -39,6 +39,7 @@ async function msvc(
     self: ['msvc'],
     signal: new AbortController().signal,
     leaving: new AbortController().signal,
+    settled: () => {},
     leaveInterruptsToParent: () => {},
   })
   return { code, ...said }

@@ -45,6 +45,7 @@ export function start(folder: string, ...args: readonly string[]): Started {
     self: ['msvc'],
     signal: interrupt.signal,
     leaving: interrupt.signal,
+    settled: () => {},
     leaveInterruptsToParent: () => {},
   }
   const ended = run(args, io).then((code) => {

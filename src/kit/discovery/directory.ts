@@ -18,6 +18,8 @@ export interface Directory {
   instances(service: string): readonly Instance[]
   /** Resolves with the instances as soon as there is at least one; rejects `UNREACHABLE` when `signal` fires first. */
   waitFor(service: string, signal: AbortSignal): Promise<readonly Instance[]>
+  /** Resolves once it is known who is there: the registry has spoken, or has not in its time. */
+  readonly settled: Promise<void>
   /** Calls back when a service's list changed; returns how to stop. */
   onChange(notify: (service: string) => void): () => void
   /** Leaves the registry's stream; those who still wait are told `UNREACHABLE`. */

@@ -58,6 +58,7 @@ export function createDirectory(options: DirectoryOptions): RegistryDirectory {
   let recallTimer: NodeJS.Timeout | undefined
   /** The registry has spoken, or who spoke for it was heard. */
   let heard = false
+  const settled = Promise.withResolvers<void>()
 
   const instances = (service: string) => fixed.get(service) ?? known.instances(service)
 
@@ -66,6 +67,7 @@ export function createDirectory(options: DirectoryOptions): RegistryDirectory {
     clearTimeout(recallTimer)
     if (heard) return
     heard = true
+    settled.resolve()
     const list = kept?.load()
     if (!list) return
     log.warning('the registry does not answer: the list kept from before is used', { instances: list.instances.length })
@@ -97,6 +99,7 @@ export function createDirectory(options: DirectoryOptions): RegistryDirectory {
     heard = true
     clearTimeout(recallTimer)
     takeIn(event)
+    settled.resolve()
     kept?.save(() => known.all())
   }
 
@@ -134,11 +137,13 @@ export function createDirectory(options: DirectoryOptions): RegistryDirectory {
     })
   }
 
-  if (registryUrl !== '') recallTimer = setTimeout(recall, FIRST_WORD_MS).unref()
+  if (registryUrl === '') settled.resolve()
+  else recallTimer = setTimeout(recall, FIRST_WORD_MS).unref()
   const watching = registryUrl === '' ? Promise.resolve() : watch()
 
   return {
     instances,
+    settled: settled.promise,
     waitFor(service, signal) {
       const already = instances(service)
       if (already.length > 0) return Promise.resolve(already)

@@ -15,6 +15,7 @@ const at = (host: string, port = 80): Instance => ({
 
 const directory: Directory = {
   instances: () => [],
+  settled: Promise.resolve(),
   waitFor: async () => [],
   onChange: () => () => {},
   close: async () => {},

@@ -1,5 +1,4 @@
 import { defineRole } from '../../kit/role.ts'
-import { startBroker } from './broker.ts'
 import { BrokerConfig } from './config.ts'
 
 /** Topics, durable, at least once (seed 9.7.12). */
@@ -11,6 +10,8 @@ export const broker = defineRole({
   config: BrokerConfig,
   needs: ['registry'],
   async start(ctx) {
+    // what a broker is made of is loaded by those who run one, not by all who read a configuration
+    const { startBroker } = await import('./broker.ts')
     const { app } = await startBroker(ctx)
     return { app }
   },

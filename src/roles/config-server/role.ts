@@ -3,7 +3,6 @@ import { defineRole } from '../../kit/role.ts'
 import { LIVE_SETTINGS } from '../live-settings.ts'
 import { type ConfigTables, configMigrations } from './config-rows.ts'
 import { Configs } from './configs.ts'
-import { configRoutes } from './routes.ts'
 import { createSealer } from './sealed-values.ts'
 
 const Config = z.strictObject({
@@ -36,6 +35,7 @@ export const configServer = defineRole({
       maxConfigs: config.max_configs,
       maxPerCaller: Math.max(1, Math.floor(config.max_configs * config.caller_share)),
     })
+    const { configRoutes } = await import('./routes.ts')
     return { app: configRoutes({ configs, store, authority, service, live: LIVE_SETTINGS, waits, log }) }
   },
 })

@@ -2,7 +2,6 @@ import * as z from 'zod'
 import { defineRole } from '../../kit/role.ts'
 import { Entries } from './entries.ts'
 import { Retention } from './retention.ts'
-import { logServerRoutes } from './routes.ts'
 import { Searches } from './searches.ts'
 import { Spans } from './spans.ts'
 import { type LogTables, logMigrations } from './tables.ts'
@@ -66,6 +65,7 @@ export const logServer = defineRole({
       await sweeping
     })
 
+    const { logServerRoutes } = await import('./routes.ts')
     const app = logServerRoutes(
       { entries, tail, clock, log, waits, onAccepted: (count) => accepted.inc({ kind: 'log' }, count) },
       { spans, onAccepted: (count) => accepted.inc({ kind: 'span' }, count) },

@@ -8,7 +8,6 @@ import { checkOverdue, Patience } from './overdue.ts'
 import { createPaymentResults } from './payment-results.ts'
 import { createPlacing } from './placing.ts'
 import { createPrices, LivePrices, PriceList } from './prices.ts'
-import { orderRoutes } from './routes.ts'
 
 /**
  * Orders (seed 9.7.3): asks user-service who orders, tells of each order by `order.created` and learns by `payment.processed` how it was paid.
@@ -38,6 +37,7 @@ export const order = defineRole({
     const payments = createPaymentResults({ store, outbox, clock, log, currency: config.currency })
     messaging.consume({ topic: PAYMENT_PROCESSED, group: service, handle: payments.processed })
     messaging.consume({ topic: PAYMENT_REFUNDED, group: service, handle: payments.refunded })
+    const { orderRoutes } = await import('./routes.ts')
     return { app: orderRoutes(createOrders(store, outbox), placeOrder) }
   },
 })

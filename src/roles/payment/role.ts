@@ -5,7 +5,6 @@ import { PAYMENT_SERVICE } from './contract.ts'
 import { createLimit, PaymentLimit } from './limit.ts'
 import { type PaymentTables, paymentMigrations } from './payment-tables.ts'
 import { createPayments } from './payments.ts'
-import { paymentRoutes } from './routes.ts'
 
 /**
  * Charges orders: takes `order.created`, publishes `payment.processed` (seed 9.7.12). Those that `order.cancelled` tells of it doesn't charge,
@@ -34,6 +33,7 @@ export const payment = defineRole({
     messaging.consume({ topic: ORDER_CREATED, group: service, handle: payments.orderCreated })
     messaging.consume({ topic: ORDER_CANCELLED, group: service, handle: cancellations.orderCancelled })
     messaging.consume({ topic: ORDER_REFUNDING, group: service, handle: cancellations.orderRefunding })
+    const { paymentRoutes } = await import('./routes.ts')
     return { app: paymentRoutes(payments) }
   },
 })

@@ -4,7 +4,6 @@ import { defineRole } from '../../kit/role.ts'
 import { InstanceRows, type RegistryTables, registryMigrations } from './instance-rows.ts'
 import { LEASE_LIMITS } from './lease.ts'
 import { Registry } from './registry.ts'
-import { registryRoutes } from './routes.ts'
 
 const Config = z.strictObject({
   /** Seconds a heartbeat is good for. */
@@ -67,6 +66,7 @@ export const registry = defineRole({
         this.set({ health: 'unhealthy' }, unhealthy)
       },
     })
+    const { registryRoutes } = await import('./routes.ts')
     return { app: registryRoutes({ registry: held, run: randomUUIDv7(), clock, waits, log }) }
   },
 })

@@ -1,7 +1,6 @@
 import * as z from 'zod'
 import { defineRole } from '../../kit/role.ts'
 import { USER_SERVICE } from './contract.ts'
-import { userRoutes } from './routes.ts'
 import { type UserTables, userMigrations } from './user-tables.ts'
 import { createUsers } from './users.ts'
 
@@ -23,6 +22,7 @@ export const user = defineRole({
   async start({ config, environment, clock, store }) {
     const demoUsers = config.demo_users ?? environment !== 'production'
     const migrations = userMigrations(demoUsers, new Date(clock.now()).toISOString())
+    const { userRoutes } = await import('./routes.ts')
     return { app: userRoutes(createUsers(await store<UserTables>(migrations), clock)) }
   },
 })

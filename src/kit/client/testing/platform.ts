@@ -55,6 +55,7 @@ export class TestPlatform {
     const clock = { now: () => Date.now() + this.ahead, monotonic: () => performance.now() + this.ahead }
     const directory: Directory = {
       instances: () => this.instances,
+      settled: Promise.resolve(),
       waitFor: (_, signal) =>
         new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('nobody')))),
       onChange: () => () => {},

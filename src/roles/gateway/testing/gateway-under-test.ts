@@ -66,6 +66,7 @@ export async function startGateway(
   const listeners = new Set<(service: string) => void>()
   const directory: Directory = {
     instances: (service) => services.get(service) ?? [],
+    settled: Promise.resolve(),
     waitFor: async (service) => services.get(service) ?? [],
     onChange: (notify) => {
       listeners.add(notify)

@@ -15,7 +15,7 @@ import { Down, Snapshot, Up, WATCH_EVENTS } from './watch-events.ts'
 /** How long an instance that a restarted registry does not know (yet) is kept, milliseconds: more than a heartbeat. */
 const GRACE_MS = 15_000
 /** How long the registry may take for its first word, milliseconds, until the list kept from before is used: less than a call waits for a service. */
-const FIRST_WORD_MS = 500
+const FIRST_WORD_MS = 900
 /** How long the registry may take to begin an answer, milliseconds: then it counts as away, and the next address is used where there are several. */
 const ANSWER_MS = 2_000
 /** Longest event that is read, in characters: a snapshot of the 10 000 instances that a registry holds, each as large as it may be. */

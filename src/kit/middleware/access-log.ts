@@ -1,8 +1,8 @@
 import type { Clock } from '../../drivers/clock.ts'
 import type { Exchange, Layer } from '../http/exchange.ts'
+import { isProbe } from '../http/probes.ts'
 import type { Log } from '../telemetry/log.ts'
 import { runInScope } from '../telemetry/scope.ts'
-import { isProbe } from './health.ts'
 
 /** What the access log writes to and times with. */
 export interface AccessLogOptions {

@@ -9,13 +9,6 @@ import type { Metrics } from '../telemetry/metrics.ts'
 /** Longest a health check may take, milliseconds. */
 const CHECK_MS = 1_000
 
-const PROBES: ReadonlySet<string> = new Set(['/health', '/livez', '/readyz', '/metrics', '/openapi.json'])
-
-/** Whether a path is one of the kit's own, asked by machines every few seconds: it begins no trace and no log entry. */
-export function isProbe(path: string): boolean {
-  return PROBES.has(path)
-}
-
 /** What the health paths tell. */
 export interface HealthOptions {
   readonly service: string

@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Clock } from '../../drivers/clock.ts'
 import { DEADLINE_HEADER } from '../client/outgoing-headers.ts'
 import type { Exchange, Layer } from '../http/exchange.ts'
+import { isProbe } from '../http/probes.ts'
 import { parseTraceparent, type SpanContext, type Tracing } from '../telemetry/tracing.ts'
-import { isProbe } from './health.ts'
 
 /** What makes the spans, and what tells how long a caller waits. */
 export interface TracingLayerOptions {

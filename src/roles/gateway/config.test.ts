@@ -63,6 +63,14 @@ describe('GatewayConfig', () => {
     expect(fault({ routes: { own: { ...own, prefix: '/gateway/api/users/new' } } })).toBe('none')
   })
 
+  it('refuses them however their prefixes are spelt, and a path by which the gateway is looked after', () => {
+    const own = { prefix: '/gateway/api/%75sers', upstream: 'people', methods: { GET: 'token' } }
+    expect(fault({ routes: { own } })).toContain('own and users both take GET /gateway/api/users')
+    for (const prefix of ['/health', '/readyz', '/m%65trics'])
+      expect(fault({ routes: { own: { ...own, prefix } } })).toContain(`${prefix} is the gateway's own`)
+    expect(fault({ routes: { own: { ...own, prefix: '/health/shop' } } })).toBe('none')
+  })
+
   it('lets a route differ', () => {
     const config = GatewayConfig.parse({
       ...route({ body_limit: 5, write_limit: null, deadline_ms: 9 }),

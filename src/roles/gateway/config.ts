@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { isRecord } from '../../kit/config/locate.ts'
 import { Origin } from '../../kit/config/schema.ts'
+import { isProbe } from '../../kit/http/probes.ts'
 import type { UpstreamsOptions } from '../../kit/upstream/upstreams.ts'
 import { ORDER_SERVICE } from '../order/contract.ts'
 import { USER_SERVICE } from '../user/contract.ts'
@@ -151,7 +152,13 @@ function withSeedRoutes(given: GivenRoutes, context: z.RefinementCtx): unknown {
 function clashesOf(routes: Readonly<Record<string, RouteConfig | null>>) {
   const takenBy = new Map<string, string>()
   return Object.entries(routes).flatMap(([name, route]) => {
-    const requests = Object.keys(route?.methods ?? {}).map((method) => `${method} ${route?.prefix}`)
+    if (isProbe(decodeURIComponent(route?.prefix ?? ''))) {
+      const message = `${route?.prefix} is the gateway's own, by which it is looked after; give ${name} another prefix`
+      return [{ path: [name, 'prefix'], message }]
+    }
+    const requests = Object.keys(route?.methods ?? {}).map(
+      (method) => `${method} ${decodeURIComponent(route?.prefix ?? '')}`,
+    )
     const taken = requests.find((request) => takenBy.has(request))
     for (const request of requests) if (!takenBy.has(request)) takenBy.set(request, name)
     if (taken === undefined) return []

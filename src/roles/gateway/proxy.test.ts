@@ -58,6 +58,14 @@ const post = (path: string, headers: Record<string, string> = {}, body = '{}') =
   gateway.fetch(path, { method: 'POST', body, headers })
 
 describe('paths and routes', () => {
+  it('lets no spelling of a path past the route that guards it', async () => {
+    for (const path of ['/gateway/api/orders', '/gateway/api/%6frders', '/gateway/%61pi/order%73/1'])
+      expect((await fetch(`${gateway.url}${path}`)).status, path).toBe(401)
+    const headers = { authorization: alice }
+    expect((await fetch(`${gateway.url}/gateway/api/%6frders/%31`, { headers })).status).toBe(200)
+    expect(seen.map(({ url }) => url)).toEqual(['/api/%6frders/%31'])
+  })
+
   it('passes path and query on, less the prefix, and the answer back', async () => {
     const answer = await gateway.fetch('/gateway/api/users/1%20a?x=%2F..&y=;')
     expect(await answer.json()).toEqual({ url: '/api/users/1%20a?x=%2F..&y=;' })

@@ -45,12 +45,12 @@ export function createProxy(options: ProxyOptions): (exchange: Exchange) => bool
     // before anything is known of him: what comes in here is never a local caller's, and no header says who asks
     exchange.scope.asker = NOBODY
 
-    const own = ownMethods(target.path)
+    const own = ownMethods(target.meant)
     if (own !== undefined) {
       if (crossesOrigins(exchange, own)) return true
       return !own.split(', ').includes(method) && answer(exchange, wrongMethod(own))
     }
-    const match = table.match(method, target.path)
+    const match = table.match(method, target.meant)
     if (match.at === 'no-route') return method === 'TRACE' && answer(exchange, wrongMethod(''))
     exchange.route = match.template
     if (crossesOrigins(exchange, match.allow)) return true

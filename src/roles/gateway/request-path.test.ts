@@ -15,7 +15,7 @@ describe('parseRequestTarget', () => {
     ['/%2Ehidden', '/%2Ehidden', ''],
     ["/a:b@c!$&'()*+,=~_-", "/a:b@c!$&'()*+,=~_-", ''],
   ])('leaves %s as it is', (target, path, query) => {
-    expect(parseRequestTarget(target)).toEqual({ path, query })
+    expect(parseRequestTarget(target)).toEqual({ path, meant: decodeURIComponent(path), query })
   })
 
   it.each([

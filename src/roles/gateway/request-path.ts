@@ -1,6 +1,9 @@
-/** A request target that may be routed: both parts exactly as the client sent them. */
+/** A request target that may be routed. */
 export interface RequestPath {
+  /** Exactly as the client sent it: what the upstream gets. */
   readonly path: string
+  /** Percent-decoded, as servers read it: what routes are found by, so that no spelling of a path leads past the route that guards it. */
+  readonly meant: string
   /** With its `?`; empty when there is none. */
   readonly query: string
 }
@@ -11,12 +14,11 @@ export interface RefusedTarget {
 }
 
 /**
- * Splits a request target into path and query, or refuses it. Nothing is decoded or rewritten: what the route table sees is what
- * the upstream gets, so the two can't disagree about it. Refused is every spelling that some server would read as another path
+ * Splits a request target into path and query, or refuses it. Nothing is rewritten on its way to the upstream. Refused is every spelling that some server would read as another path
  * (RFC 3986 §6, RFC 9110 §17.10): absolute and asterisk form, empty segments such as `//host`, `.` and `..` segments, `;` parameters,
  * `\`, and percent-encoded `/`, `\`, `;`, `%` and control characters, plain or in overlong or look-alike Unicode.
  * @param target the request target of the request line
- * @example parseRequestTarget('/api/users?limit=2') // { path: '/api/users', query: '?limit=2' }
+ * @example parseRequestTarget('/api/users?limit=2') // { path: '/api/users', meant: '/api/users', query: '?limit=2' }
  * @example parseRequestTarget('/api/%2e%2e/admin')  // { refused: 'a dot segment' }
  */
 export function parseRequestTarget(target: string): RequestPath | RefusedTarget {
@@ -39,7 +41,9 @@ export function parseRequestTarget(target: string): RequestPath | RefusedTarget 
   if (end < target.length && !isQuery(target, end)) return { refused: 'a character that must be percent-encoded' }
   const path = end === target.length ? target : target.slice(0, end)
   const fault = (dotted || encoded) && (encoded ? faultOfEncoded(path) : faultOfSegments(path))
-  return fault ? { refused: fault } : { path, query: end === target.length ? '' : target.slice(end) }
+  if (fault) return { refused: fault }
+  const meant = encoded ? decodeURIComponent(path) : path
+  return { path, meant, query: end === target.length ? '' : target.slice(end) }
 }
 
 /** The query is the upstream's business, save for bytes that no request target may hold. */

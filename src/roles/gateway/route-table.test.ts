@@ -38,6 +38,15 @@ describe('routeTable', () => {
     expect(prefixOf(path)).toBe(prefix)
   })
 
+  it('takes a prefix for what it means, however it is spelt', () => {
+    const spelt = routeTable([route('/api'), route('/api/%61dmin'), route('/caf%C3%A9')])
+    expect(['/api/admin', '/api/admin/1', '/café'].map((path) => prefixOf(path, spelt))).toEqual([
+      '/api/%61dmin',
+      '/api/%61dmin',
+      '/caf%C3%A9',
+    ])
+  })
+
   it('says who may use a method', () => {
     expect(table.match('GET', '/api/users/1')).toMatchObject({ at: 'route', access: 'public' })
     expect(table.match('POST', '/api/users')).toMatchObject({ at: 'route', access: ['things:write'] })
@@ -89,6 +98,8 @@ describe('upstreamTarget', () => {
     ['/gateway/api/users', '', '', '/gateway/api/users'],
     ['/gateway/api/users', '?x', '/gateway/api/users', '/?x'],
     ['/gateway/api/users/', '', '/gateway/api/users', '/'],
+    ['/g%61teway/api/users/%31', '', '/gateway', '/api/users/%31'],
+    ['/gateway/api/us%65rs', '?x', '/gateway/api/users', '/?x'],
   ])('%s%s less %j is %s', (path, query, strip_prefix, target) => {
     expect(upstreamTarget(route('/gateway/api/users', { strip_prefix }), path, query)).toBe(target)
   })

@@ -50,7 +50,7 @@ type RouteMatch =
 
 /** Finds the route of a request. */
 export interface RouteTable {
-  /** What the table says of a request's method and path. */
+  /** What the table says of a request's method and path. @param path percent-decoded */
   match(method: string, path: string): RouteMatch
 }
 
@@ -62,9 +62,12 @@ export interface RouteTable {
  */
 export function routeTable(routes: readonly Route[]): RouteTable {
   const byPrefix = new Map(
-    [...Map.groupBy(routes, ({ prefix }) => prefix)].map(([prefix, those]) => [prefix, compile(prefix, those)]),
+    [...Map.groupBy(routes, ({ prefix }) => decodeURIComponent(prefix))].map(([prefix, those]) => [
+      prefix,
+      compile(those[0]?.prefix ?? prefix, those),
+    ]),
   )
-  const lengths = [...new Set(routes.map(({ prefix }) => prefix.length))].sort((a, b) => b - a)
+  const lengths = [...new Set([...byPrefix.keys()].map(({ length }) => length))].sort((a, b) => b - a)
 
   function lookUp(path: string): CompiledPrefix | undefined {
     for (const length of lengths) {
@@ -83,10 +86,16 @@ export function routeTable(routes: readonly Route[]): RouteTable {
   }
 }
 
-/** The target to ask the upstream for: the path without the stripped prefix, the query as it came. */
+/** The target to ask the upstream for: the path as it came, without the segments of the stripped prefix, and the query. */
 export function upstreamTarget(route: Route, path: string, query: string): string {
-  const rest = path.slice(route.strip_prefix.length)
+  const rest = path.slice(path.includes('%') ? lengthOfSegments(path, route.strip_prefix) : route.strip_prefix.length)
   return rest === '' ? `/${query}` : rest + query
+}
+
+/** How long the first segments of a path are, as many as a prefix has: a client may have spelt them otherwise. */
+function lengthOfSegments(path: string, prefix: string): number {
+  const count = prefix.split('/').length
+  return path.split('/').slice(0, count).join('/').length
 }
 
 interface CompiledPrefix {

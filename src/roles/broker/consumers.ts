@@ -24,20 +24,20 @@ interface Named {
   readonly consumer: string
 }
 
-/** One consumer, and the connection that it was last heard of by. */
+/** One consumer, and the connections that it was heard of by. */
 interface Known extends Named {
-  socket: Socket
+  readonly sockets: Set<Socket>
   timer: NodeJS.Timeout | undefined
 }
 
 /**
- * Consumers that gave a name, as far as they are connected. One whose connection closes is gone, as a killed process is, unless it is heard of by another
- * within a second: then its messages needn't wait for their leases to end.
+ * Consumers that gave a name, as far as they are connected. One whose last connection closes is gone, as a killed process is, unless it is heard of by
+ * another within a second: then its messages needn't wait for their leases to end.
  */
 export class Consumers {
   readonly #options: ConsumersOptions
   readonly #known = new Map<string, Known>()
-  /** Those that were last heard of by each connection. */
+  /** Those that were heard of by each connection. */
   readonly #bySocket = new WeakMap<Socket, Set<Known>>()
 
   constructor(options: ConsumersOptions) {
@@ -49,21 +49,20 @@ export class Consumers {
     const socket = c.env?.exchange?.incoming.socket
     if (consumer === undefined || !socket) return
     const key = keyOf({ subscription, consumer })
-    const known = this.#known.get(key)
-    clearTimeout(known?.timer)
-    if (known?.socket === socket && !known.timer) return
-    if (known) this.#bySocket.get(known.socket)?.delete(known)
-    const now = known ?? { subscription, consumer, socket, timer: undefined }
-    now.socket = socket
-    now.timer = undefined
-    this.#known.set(key, now)
+    const known = this.#known.get(key) ?? { subscription, consumer, sockets: new Set(), timer: undefined }
+    clearTimeout(known.timer)
+    known.timer = undefined
+    if (known.sockets.has(socket)) return
+    known.sockets.add(socket)
+    this.#known.set(key, known)
     const watched = this.#watched(socket)
     const [first] = watched
     if (first && watched.size >= PER_CONNECTION) {
       watched.delete(first)
-      this.#known.delete(keyOf(first))
+      first.sockets.delete(socket)
+      if (first.sockets.size === 0) this.#known.delete(keyOf(first))
     }
-    watched.add(now)
+    watched.add(known)
   }
 
   /** A process of this name has begun: one that had it before is gone, whether its connection says so or not. */
@@ -83,15 +82,16 @@ export class Consumers {
     const made = new Set<Known>()
     this.#bySocket.set(socket, made)
     socket.once('close', () => {
-      for (const known of made) this.#missing(known)
+      for (const known of made) this.#missing(known, socket)
     })
     return made
   }
 
-  #missing(known: Known): void {
+  #missing(known: Known, socket: Socket): void {
     const { goneMs = GONE_MS } = this.#options
     const key = keyOf(known)
-    if (this.#known.get(key) !== known) return
+    known.sockets.delete(socket)
+    if (known.sockets.size > 0 || this.#known.get(key) !== known) return
     known.timer = setTimeout(() => {
       this.#known.delete(key)
       void this.#release(known)

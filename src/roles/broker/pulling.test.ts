@@ -139,6 +139,21 @@ describe('pulling', () => {
     expect(await pull(broker, id, 'wait=10')).toHaveLength(1)
   })
 
+  it('leaves a consumer what it has whose other connection closes', async () => {
+    await using broker = await runBroker()
+    const release = vi.spyOn(broker.bus, 'release')
+    const id = await subscribe(broker, { topic: 'a' })
+    await broker.call('POST', '/broker/publish/a', '1')
+    const [first, second] = [new Agent({ keepAlive: true }), new Agent({ keepAlive: true })]
+    await post(`${broker.url}/broker/subscriptions/${id}/pull?consumer=c`, first)
+    await post(`${broker.url}/broker/subscriptions/${id}/pull?consumer=c`, second)
+    second.destroy()
+    expect(await pull(broker, id, 'wait=1.5')).toEqual([])
+    expect(release).not.toHaveBeenCalled()
+    first.destroy()
+    expect(await pull(broker, id, 'wait=10')).toHaveLength(1)
+  })
+
   it('hands on what a consumer had when one of its name begins, though its connection stays', async () => {
     await using broker = await runBroker()
     const spec = { topic: 'a', group: 'g', max_deliver: 1 }

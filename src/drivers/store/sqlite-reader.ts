@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import { DriverError } from '../driver-error.ts'
+import { toDriverError } from './sqlite-errors.ts'
 import type { SqliteFile } from './sqlite-file.ts'
 import { SqliteStatements } from './sqlite-statements.ts'
 
@@ -32,7 +33,7 @@ export class SqliteReader implements DatabaseConnection {
   /** Runs a query; rejects with DriverError. */
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     if (this.#turn === undefined && this.#database.isOpen) {
-      this.#begin.run()
+      this.#beginSnapshot()
       this.#turn = setImmediate(() => this.refresh())
     }
     return this.#statements.run<R>(query)
@@ -43,8 +44,21 @@ export class SqliteReader implements DatabaseConnection {
     if (this.#turn === undefined) return
     clearImmediate(this.#turn)
     this.#turn = undefined
-    // a read that met a failing disk may have ended the snapshot by itself
-    if (this.#database.isTransaction) this.#end.run()
+    try {
+      // a read that met a failing disk may have ended the snapshot by itself
+      if (this.#database.isTransaction) this.#end.run()
+    } catch {
+      // the file is damaged or gone: the next query finds that out and says so, whoever asks it
+    }
+  }
+
+  /** Throws DriverError. */
+  #beginSnapshot(): void {
+    try {
+      if (!this.#database.isTransaction) this.#begin.run()
+    } catch (fault) {
+      throw toDriverError(fault, this.#store)
+    }
   }
 
   /**

@@ -77,6 +77,11 @@ function readIncoming({ incoming, outgoing, bodies }: Exchange, maxBytes: number
       outgoing.once('close', () => opened?.close())
       return opened
     }
+    if (gunzip) {
+      // zlib's state is there from the beginning, whether anything comes or not
+      held = hold()
+      held?.grow(besides)
+    }
     source.on('data', (chunk: Buffer) => {
       size += chunk.length
       if (isGivenUp) return

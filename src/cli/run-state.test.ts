@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -82,4 +83,12 @@ it('does not take a folder that it may not look into for one where nothing runs'
       message: expect.stringContaining('--data'),
     })
   }
+})
+
+it('reads no file that never ends, or is larger than any that was written', async () => {
+  execFileSync('mkfifo', [join(data, 'run.json')])
+  await expect(readRunState(data)).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+  rmSync(join(data, 'run.json'))
+  writeFileSync(join(data, 'run.json'), ' '.repeat(2_000_000))
+  expect(await readRunState(data)).toBeUndefined()
 })

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs'
-import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { isLocked, takeLock } from '../drivers/file-lock.ts'
@@ -34,6 +34,9 @@ export function stateOf(pid: number, { environment, auth }: Settings, roles: Run
   return { pid, environment, auth: { mode: auth.mode, issuer: auth.issuer }, roles }
 }
 
+/** More than any state that was written here, bytes. */
+const MOST_BYTES = 1_048_576
+
 /** The file of `msvc up`, of which there is one on a data folder. */
 const UP = 'run.json'
 const SERVED = /^run-[^/]+\.json$/
@@ -67,7 +70,12 @@ export async function readRunStates(data: string): Promise<readonly RunState[]> 
 async function readState(data: string, name: string): Promise<RunState | undefined> {
   let text: string
   try {
-    text = await readFile(join(data, name), 'utf8')
+    const path = join(data, name)
+    const file = await stat(path)
+    // another kind of file may never end
+    if (!file.isFile()) throw new Error(`${path} is no file`)
+    if (file.size > MOST_BYTES) return undefined
+    text = await readFile(path, 'utf8')
   } catch (fault) {
     if (isMissing(fault)) return undefined
     throw unreadable(data, fault)

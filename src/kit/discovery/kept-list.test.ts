@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
@@ -89,6 +90,11 @@ describe('the list kept from before', () => {
     await hear(user(8001))
     expect(readdirSync(folder)).toEqual(['known-instances.json'])
     expect(JSON.parse(readFileSync(join(folder, 'known-instances.json'), 'utf8'))).toMatchObject({ registry: 'run-1' })
+  })
+
+  it('is not waited for where it is no file', async () => {
+    execFileSync('mkfifo', [join(folder, 'known-instances.json')])
+    await expect(open().waitFor(SERVICE, AbortSignal.timeout(1_500))).rejects.toMatchObject({ code: 'UNREACHABLE' })
   })
 
   it('takes away what a killed process left of it half written, and nothing that may be under way', async () => {

@@ -14,6 +14,9 @@ const PAUSE_MS = 200
 /** `from`: the address of the registry that said it. Another one's list is of no use: it may be another platform's. */
 const Kept = z.object({ from: z.string(), registry: z.string(), instances: z.array(WireInstance) })
 
+/** A larger list is of no use: it would be read for seconds, at a start that it is to make possible. Bytes. */
+const MOST_BYTES = 8_388_608
+
 /** A file that is being written is done with in so many milliseconds; one that is older was left behind by a process that was killed. */
 const LEFT_BEHIND_MS = 60_000
 
@@ -50,6 +53,8 @@ export class KeptList {
   /** What was kept; undefined when there is nothing of this registry's, or nothing that can be read. */
   load(): RegistrySnapshot | undefined {
     try {
+      const file = statSync(this.#path)
+      if (!file.isFile() || file.size > MOST_BYTES) return undefined
       const { from, registry, instances } = Kept.parse(JSON.parse(readFileSync(this.#path, 'utf8')))
       return from === this.#from ? { registry, instances } : undefined
     } catch {

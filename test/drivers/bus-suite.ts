@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { BusDriver } from '../../src/drivers/bus/contract.ts'
+import { type BusDriver, MOST_ATOMIC } from '../../src/drivers/bus/contract.ts'
 import { deliverySuite } from './bus-delivery-suite.ts'
 import { ids, never, useBus } from './bus-fixture.ts'
 
@@ -43,6 +43,22 @@ export function busSuite(driver: BusDriver, url: string): void {
           { offset: 3, duplicate: false },
         ])
         expect(ids(await use.bus.read(use.topic('a'), { after: 0, limit: 10 }))).toEqual(['x', 'y', 'z'])
+      })
+
+      it('stores all of what is published as one, or nothing of it', async () => {
+        const { bus } = use
+        const message = (id: string, payload: string) => ({ id, topic: use.topic('a'), payload, attributes: {} })
+        await bus.publish([message('1', '1')])
+        const clashing = [
+          [message('2', '2'), message('1', '"other"')],
+          [message('2', '2'), message('2', '"other"')],
+        ]
+        for (const batch of clashing)
+          await expect(bus.publish(batch, undefined, { atomic: true })).rejects.toMatchObject({ kind: 'conflict' })
+        const many = Array.from({ length: MOST_ATOMIC + 1 }, (_, n) => message(`m${n}`, '0'))
+        await expect(bus.publish(many, undefined, { atomic: true })).rejects.toMatchObject({ kind: 'invalid' })
+        const receipts = await bus.publish([message('1', '1'), ...many.slice(0, 499)], undefined, { atomic: true })
+        expect(receipts.at(-1)?.offset).toBe(500)
       })
 
       it('makes one copy of what is published twice at the same time', async () => {

@@ -105,6 +105,9 @@ export interface DeadLetter extends StoredMessage {
 /** A message that has just died, and in which group's subscription. */
 export type FreshDeadLetter = Omit<DeadLetter, 'cursor'> & { readonly group: string | undefined }
 
+/** Most messages that are published all or none: they keep everybody else waiting. */
+export const MOST_ATOMIC = 500
+
 /**
  * Durable topics, at least once. Every driver passes test/drivers/bus-suite.ts. Methods reject with DriverError:
  * `full` below the free-disk floor, `too-many`, `not-found` for an unknown subscription, `unavailable`, `closed`.
@@ -114,8 +117,14 @@ export interface Bus {
    * Resolves once all are on disk (one fsync may serve many callers), receipts in the order given. More than 500 are stored in parts, others' between
    * them: when it rejects, the first parts may be stored, and come to no harm when all are published again with the same ids.
    * @param owner whose the topics are that it makes; undefined counts for nobody
+   * @param options.atomic all or nothing, whatever happens, for at most `MOST_ATOMIC` messages: rejects `conflict` where one has the id of another and
+   * says something else, and `invalid` for more. Default false
    */
-  publish(messages: readonly Publication[], owner?: string): Promise<readonly Receipt[]>
+  publish(
+    messages: readonly Publication[],
+    owner?: string,
+    options?: { readonly atomic?: boolean },
+  ): Promise<readonly Receipt[]>
   /** Makes a subscription, or gives the one that topic and group already have (its spec brought up to date). */
   subscribe(spec: SubscriptionSpec): Promise<Subscription>
   /** Removes a subscription with its dead letters; its waiting pulls end empty. False when there was none. */

@@ -67,11 +67,22 @@ export function startRelay<DB extends OutboxTable>({ store, broker, log, clock, 
     const batch = upTo(BATCH_CHARACTERS, rows)
     if (batch.length === 0) return { count: 0, characters: 0, more: false }
     waitsSince ??= clock.monotonic()
-    const events = batch.map((row) => row.event)
-    await broker.publish(events)
+    await publish(batch)
     await store.transaction((trx) => forget(batch).execute(trx))
-    const characters = events.reduce((sum, event) => sum + event.length, 0)
+    const characters = batch.reduce((sum, { event }) => sum + event.length, 0)
     return { count: batch.length, characters, more: batch.length === limit || batch.length < rows.length }
+  }
+
+  /** An event whose id the broker knows with another content is never taken: it mustn't hold up the others. */
+  async function publish(batch: readonly Row[]): Promise<void> {
+    try {
+      await broker.publish(batch.map((row) => row.event))
+    } catch (fault) {
+      if (!(fault instanceof AppError) || fault.code !== 'CONFLICT') throw fault
+      const [only, second] = batch
+      if (only && !second) log.error(`An event is dropped: ${fault.message}`, { message_id: only.id })
+      else for (const row of batch) await publish([row])
+    }
   }
 
   async function run(): Promise<void> {

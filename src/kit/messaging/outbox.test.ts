@@ -57,6 +57,21 @@ function relayed(store: Store<TestTables>, broker = fakeBroker()) {
 
 const rowsLeft = async (store: Store<TestTables>) => (await store.db.selectFrom('outbox').selectAll().execute()).length
 
+it('drops an event whose id the broker knows with another content, with an error, and sends the others', async () => {
+  const broker = fakeBroker()
+  const { publish } = broker
+  broker.publish = async (events) => {
+    if (events.some((event) => event.includes('"id":"taken"'))) throw new AppError('CONFLICT', 'another has its id')
+    await publish(events)
+  }
+  await using store = await openTestStore()
+  await using outbox = relayed(store, broker)
+  for (const id of ['one', 'taken', 'two']) await outbox.add('order.created', {}, id)
+  await vi.waitUntil(async () => (await rowsLeft(store)) === 0, { timeout: 5_000 })
+  expect([...broker.kept.keys()]).toEqual(['one', 'two'])
+  expect(outbox.log.lines).toContain('ERROR An event is dropped: another has its id')
+})
+
 describe('the outbox', () => {
   it('sends what was committed, in order, and forgets it', async () => {
     await using store = await openTestStore()

@@ -1,6 +1,6 @@
 import type { Context, Hono } from 'hono'
 import * as z from 'zod'
-import type { Receipt } from '../../drivers/bus/contract.ts'
+import { MOST_ATOMIC, type Receipt } from '../../drivers/bus/contract.ts'
 import { AppError } from '../../kit/errors.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
 import { MAX_BATCH_BYTES } from '../../kit/http/batch.ts'
@@ -65,14 +65,18 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: Publi
         'application/x-ndjson': z.object({ topic: z.string(), payload: z.unknown(), id: z.string().optional() }),
         'application/cloudevents-batch+json': z.array(CloudEvent),
       },
-      responses: { 202: Accepted, 403: REFUSED },
+      responses: { 202: Accepted, 403: REFUSED, 409: `${DIFFERS}, in a batch that is taken as one` },
     }),
     async (c) => {
       const owner = ownership.owner()
       const { atomic } = c.req.valid('query')
       const body = await readBody(c, MAX_BATCH_BYTES)
       const { items, indexes, rejected } = await readBatch(headersOf(c), body, { owner, atomic })
-      const receipts = await publisher.publish(ownership.checkPublish(items), owner)
+      if (atomic && items.length > MOST_ATOMIC) {
+        const detail = `It has ${items.length}: publish it in parts, or not as one`
+        throw new AppError('INVALID_REQUEST', `At most ${MOST_ATOMIC} messages are published all or none`, { detail })
+      }
+      const receipts = await publisher.publish(ownership.checkPublish(items), owner, { atomic })
       const taken = receipts.flatMap(({ differs }, at) =>
         differs ? [{ index: indexes[at] ?? at, code: 'CONFLICT', detail: DIFFERS }] : [],
       )

@@ -15,8 +15,12 @@ import { eventId } from './event-identity.ts'
 
 /** Puts messages on disk, as part of their publishers' traces. */
 export interface Publisher {
-  /** Resolves once all are on disk, receipts in the order given; topics that it makes are `owner`'s. Rejects with DriverError: `full`, `unavailable`, `closed`. */
-  publish(messages: readonly Publication[], owner?: string): Promise<readonly Receipt[]>
+  /** Resolves once all are on disk, receipts in the order given; topics that it makes are `owner`'s. Rejects with DriverError, see Bus. */
+  publish(
+    messages: readonly Publication[],
+    owner?: string,
+    options?: { readonly atomic?: boolean },
+  ): Promise<readonly Receipt[]>
 }
 
 /** What a publisher works with. */
@@ -98,7 +102,7 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
   }
 
   return {
-    async publish(messages, owner) {
+    async publish(messages, owner, options) {
       const request = currentScope()?.span
       const slice = new Slice()
       const { kept, traced } = createTraces(request)
@@ -108,7 +112,7 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
         prepared.push(traced(message))
       }
       try {
-        const receipts = await bus.publish(prepared, owner)
+        const receipts = await bus.publish(prepared, owner, options)
         const afterwards = new Slice()
         for (const each of kept) {
           if (afterwards.isOver) await afterwards.next()

@@ -140,7 +140,8 @@ export class EmbeddedBus implements Bus {
     this.#dispatcher.tick()
   }
 
-  publish(messages: readonly Publication[], owner?: string): Promise<readonly Receipt[]> {
+  publish(messages: readonly Publication[], owner?: string, { atomic = false } = {}): Promise<readonly Receipt[]> {
+    if (atomic) return this.#append(messages, messages, owner, true)
     return messages.length <= PART ? this.#append(messages, messages, owner) : this.#publishMany(messages, owner)
   }
 
@@ -302,10 +303,12 @@ export class EmbeddedBus implements Bus {
     messages: readonly Publication[],
     all: readonly Publication[],
     owner: string | undefined,
+    atomic = false,
   ): Promise<readonly Receipt[]> {
     return this.#commit.run((tx) => {
       this.#disk.wantRoom()
       this.#log.checkRoom(all, owner)
+      if (atomic) this.#log.wantAllOrNone(messages)
       const { receipts, topics } = this.#log.append(tx, messages, owner)
       for (const topic of topics) this.#news.add(topic)
       tx.undo(() => this.#news.clear())

@@ -1,6 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite'
 import { DriverError } from '../../driver-error.ts'
-import type { Publication, Receipt, StoredMessage } from '../contract.ts'
+import { MOST_ATOMIC, type Publication, type Receipt, type StoredMessage } from '../contract.ts'
 import type { Transaction } from './group-commit.ts'
 import { type MessageRow, type MessageRows, sizeOf } from './message-rows.ts'
 import { DEDUP_WINDOW, RecentIds } from './recent-ids.ts'
@@ -117,6 +117,32 @@ export class MessageLog {
     let reserved = 0
     for (const name of this.#reserved) if (this.#byName.has(name)) reserved++
     if (this.#byName.size - reserved + made.size > this.#maxTopics) throw tooMany('there are', 'there may be')
+  }
+
+  /** Throws DriverError `conflict` where a message has the id of another, kept or beside it, and says something else; `invalid` for more than may be. */
+  wantAllOrNone(publications: readonly Publication[]): void {
+    if (publications.length > MOST_ATOMIC) {
+      throw new DriverError(
+        'invalid',
+        `at most ${MOST_ATOMIC} messages are published all or none: publish them in parts`,
+      )
+    }
+    const beside = new Map<string, string>()
+    for (const message of publications) {
+      const { id, topic: name, payload } = message
+      const key = JSON.stringify([name, id])
+      const topic = this.#byName.get(name)
+      const recent = topic && this.#recent(topic)
+      const kept = topic && recent && this.#known(topic, recent, recent.hash(id), id)
+      const differs = kept !== undefined && topic !== undefined && this.#differs(topic, kept, message)
+      if (differs || (beside.get(key) ?? payload) !== payload) {
+        throw new DriverError(
+          'conflict',
+          `an earlier message of ${name} has the id of one of these and says something else`,
+        )
+      }
+      beside.set(key, payload)
+    }
   }
 
   /** Gives messages their offsets and hands their rows to `writeHeld`; a duplicate gets the receipt of the first one. */

@@ -85,7 +85,8 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     stateFile.save(states.stateOf(io.pid, settings, [unit]))
     await stateFile.written()
     session.printJson({ role: name, service: registered, url, pid: io.pid })
-    await aborted(io.signal)
+    const fault = await Promise.race([aborted(io.signal), host.broken])
+    if (fault) throw new AppError('UNAVAILABLE', `${name}: ${fault.message}`, { cause: fault })
     if (io.err.isTTY) messages.info('stopping, once the requests under way are finished (Ctrl-C again: at once)')
   } finally {
     await inTime(host.stop(), settings.drain_seconds * 1_000 + STUCK_MS)

@@ -27,6 +27,9 @@ const IOERR_WRITE = 778
 const IOERR_SHMSIZE = 4874
 const NO_ROOM: ReadonlySet<number> = new Set([RESULT.FULL, IOERR_WRITE, IOERR_SHMSIZE])
 
+/** The file ends before a page that is in it. */
+const IOERR_SHORT_READ = 522
+
 /** The extended result code of what node:sqlite threw; undefined for any other error. */
 export function resultCode(error: unknown): number | undefined {
   return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : undefined
@@ -36,6 +39,12 @@ export function resultCode(error: unknown): number | undefined {
 export function primaryResult(error: unknown): number | undefined {
   const code = resultCode(error)
   return code === undefined ? undefined : code & 0xff
+}
+
+/** True when the file isn't what it should be: parts of it are overwritten or missing, or it never was a database. */
+export function isCorrupt(error: unknown): boolean {
+  const result = primaryResult(error)
+  return result === RESULT.CORRUPT || result === RESULT.NOTADB || resultCode(error) === IOERR_SHORT_READ
 }
 
 /** True when a lock could not be had because another connection holds it. */

@@ -97,7 +97,7 @@ it('sets a damaged file aside whose content can be made anew, and begins another
   await store.close()
   const aside = readdirSync(folder).find((name) => /^notes\.db\.damaged-\d{8}T\d{6}Z$/.test(name)) ?? 'none'
   expect(told).toEqual([
-    expect.stringMatching(`notes.db is damaged .+: it is set aside .+ sqlite3 .+${aside} .recover`),
+    expect.stringMatching(`notes.db is damaged .+: it is set aside, .+ sqlite3 .+${aside} .recover`),
   ])
   expect(readdirSync(folder).sort()).toEqual(['notes.db', aside])
   expect(statSync(join(folder, aside)).size).toBe(5_000)

@@ -4,7 +4,7 @@ import { basename } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { DriverError } from './driver-error.ts'
 import { makePrivateFile } from './private-folder.ts'
-import { primaryResult, RESULT } from './sqlite-results.ts'
+import { isCorrupt, primaryResult, RESULT } from './sqlite-results.ts'
 
 /** Up to so many bytes a database is read through when it is opened: some 30 ms. */
 const READ_THROUGH_BYTES = 16_777_216
@@ -62,9 +62,9 @@ export function wantSound(database: DatabaseSync, path: string): void {
 
 /** What opening a database threw; as DriverError `damaged` where it says that the file is. */
 export function asDamage(fault: unknown, path: string): unknown {
-  const result = primaryResult(fault)
-  if (result === RESULT.NOTADB) return damaged(path, 'it is no SQLite database', fault)
-  return result === RESULT.CORRUPT ? damaged(path, 'parts of it are missing or overwritten', fault) : fault
+  if (!isCorrupt(fault)) return fault
+  const isNone = primaryResult(fault) === RESULT.NOTADB
+  return damaged(path, isNone ? 'it is no SQLite database' : 'parts of it are missing or overwritten', fault)
 }
 
 function lengthFault(database: DatabaseSync, path: string): string | undefined {
@@ -86,9 +86,14 @@ function damaged(path: string, why: string, cause?: unknown): DriverError {
   return new DriverError('damaged', `${path} is damaged (${why})`, { cause })
 }
 
+/** True for a DriverError that says that the file is damaged. */
+export function isDamage(fault: unknown): fault is DriverError {
+  return fault instanceof DriverError && fault.kind === 'damaged'
+}
+
 /** What was thrown, and where that is damage, what to do about it: for whoever can't begin a new database. */
-export function withAdvice(fault: unknown, path: string): unknown {
-  if (!(fault instanceof DriverError) || fault.kind !== 'damaged') return fault
+export function withAdvice<T>(fault: T, path: string): T | DriverError {
+  if (!isDamage(fault)) return fault
   const name = basename(path)
   const advice = `put a copy back in its place, without ${name}-wal and ${name}-shm; what can still be read of this one is saved by: ${salvage(path)}`
   return new DriverError('damaged', `${fault.message}: ${advice}`, { cause: fault })
@@ -106,5 +111,5 @@ function salvage(path: string): string {
 export function setAside({ message }: DriverError, path: string, now: Date): string {
   const aside = `${path}.damaged-${now.toISOString().replaceAll(/[-:]|\.\d+/g, '')}`
   for (const end of [...BESIDE, '']) if (existsSync(path + end)) renameSync(path + end, aside + end)
-  return `${message}: it is set aside and a new one begun; what can still be read of it is saved by: ${salvage(aside)}`
+  return `${message}: it is set aside, and a new one takes its place; what can still be read of it is saved by: ${salvage(aside)}`
 }

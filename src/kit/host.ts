@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { openBus } from '../drivers/bus/open.ts'
 import { openCache } from '../drivers/cache/open.ts'
 import type { Clock } from '../drivers/clock.ts'
+import type { StoreOptions } from '../drivers/store/contract.ts'
 import { openStore } from '../drivers/store/open.ts'
 import { createAuthority } from './auth/local-authority.ts'
 import { readSecretKey } from './auth/secret-key.ts'
@@ -55,6 +56,8 @@ export interface RunningHost {
   readonly instance: string
   readonly url: string
   readonly port: number
+  /** Resolves with why it is of no use any more, so that it must be stopped and started anew; never while all is well. */
+  readonly broken: Promise<Error>
   /** Leaves the registry, drains, closes everything in reverse order. May be called twice. */
   stop(): Promise<void>
 }
@@ -71,6 +74,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
   const agent = `msvc/${version} (${instance})`
   const metrics = createMetrics(service)
   const checks = new Map<string, HealthCheck>()
+  const broken = Promise.withResolvers<Error>()
   let ready = false
 
   const life = createLifecycle((fault) => pipeline.log.warning('a part did not stop cleanly', { fault: String(fault) }))
@@ -168,10 +172,11 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       check: addCheck,
       defer: life.defer,
       secretKey: (name) => readSecretKey(`${settings.data}/keys`, name),
-      store: (migrations, { expendable = false } = {}) => {
+      store: <DB>(migrations: StoreOptions['migrations'], { expendable = false } = {}) => {
         hold(service)
         const place = { url: settings.store, name: service, folder: settings.data, migrations }
-        return opened('store', openStore(expendable ? { ...place, onDamaged: (what) => log.error(what) } : place))
+        const opening = openStore<DB>(expendable ? { ...place, onDamaged: (what) => log.error(what) } : place)
+        return opened('store', opening, expendable)
       },
       bus: (limits) => {
         hold('bus')
@@ -210,7 +215,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     enrol(listener)
     ready = true
     log.info(`${role.name} ready at ${url}`)
-    return { role: role.name, service, instance, url, port: listener.port, stop: life.stop }
+    return { role: role.name, service, instance, url, port: listener.port, broken: broken.promise, stop: life.stop }
   } catch (fault) {
     await life.stop()
     throw fault
@@ -242,16 +247,26 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     if (options.alone) life.defer(holdDatabase(settings.data, database).release)
   }
 
-  async function opened<T extends { check: Check; checkWrites?(): Promise<void>; close(): Promise<void> }>(
-    name: string,
-    opening: Promise<T>,
-  ): Promise<T> {
+  /** @param expendable begun anew by the next start, so that its damage ends this run */
+  async function opened<T extends Part>(name: string, opening: Promise<T>, expendable = false): Promise<T> {
     const part = await opening
+    void part.unsound?.then((fault) => {
+      log.error(`The ${name} can't go on: ${fault.message}`)
+      if (expendable) broken.resolve(fault)
+    })
     life.defer(() => part.close())
     addCheck(name, (signal) => part.check(signal))
     if (part.checkWrites) addCheck(`${name}_writes`, async () => part.checkWrites?.(), 'degraded')
     return part
   }
+}
+
+/** What a role opens and the kit looks after. */
+interface Part {
+  readonly unsound?: Promise<Error>
+  readonly check: Check
+  checkWrites?(): Promise<void>
+  close(): Promise<void>
 }
 
 const JSON_TYPE = { 'content-type': 'application/json' }

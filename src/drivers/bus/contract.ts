@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { DriverError } from '../driver-error.ts'
 
 /** A message as it is handed in. */
 export interface Publication {
@@ -188,6 +189,11 @@ export interface Bus {
   redrive(options: { subscription?: string; ids?: readonly string[] }): Promise<number>
   /** Throws dead letters away for good. Returns how many: some at a time, so call again until it is 0. */
   discard(options: { subscription?: string; ids?: readonly string[] }): Promise<number>
+  /**
+   * Resolves with why the bus must be opened anew: its file turned out to be damaged, or another lies in its place. Until then nothing is
+   * written, and `check` fails. Never for one that is no file.
+   */
+  readonly unsound: Promise<DriverError>
   /** Resolves when the bus can be read before `signal` fires; for health. */
   check(signal: AbortSignal): Promise<void>
   /** Resolves when the bus takes messages, as it did at most 1 s ago; for health. */

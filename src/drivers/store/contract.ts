@@ -1,5 +1,6 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { Migration } from 'kysely/migration'
+import type { DriverError } from '../driver-error.ts'
 
 /** What a store needs to open: where, and which tables. */
 export interface StoreOptions {
@@ -13,7 +14,7 @@ export interface StoreOptions {
   readonly migrations: Readonly<Record<string, Migration>>
   /**
    * Given by a store whose content can be made anew: instead of refusing a damaged file, an embedded driver sets it aside, begins a new one, and says
-   * so.
+   * so. One that turns out to be damaged while it is open is set aside when it is closed.
    */
   readonly onDamaged?: (what: string) => void
 }
@@ -39,6 +40,11 @@ export interface Store<DB> {
    * its own rows. So `work` must wait for nothing but `trx`.
    */
   transaction<T>(work: (trx: Transaction<DB>) => Promise<T>): Promise<T>
+  /**
+   * Resolves with why the store must be opened anew: its file turned out to be damaged, or another lies in its place. Until then nothing is
+   * written, and `check` fails. Never for one that is no file.
+   */
+  readonly unsound: Promise<DriverError>
   /** Resolves when the store answers before `signal` fires; for health. */
   check(signal: AbortSignal): Promise<void>
   /** Resolves when the store takes writes, as it did at most 1 s ago; for health. */

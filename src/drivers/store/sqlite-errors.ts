@@ -1,5 +1,5 @@
 import { DriverError, type DriverErrorKind } from '../driver-error.ts'
-import { isOutOfRoom, RESULT, resultCode } from '../sqlite-results.ts'
+import { isCorrupt, isOutOfRoom, RESULT, resultCode } from '../sqlite-results.ts'
 
 const CONSTRAINT_PRIMARYKEY = 1555
 const CONSTRAINT_UNIQUE = 2067
@@ -21,9 +21,7 @@ const ADVICE: Readonly<Record<number, string>> = {
   [RESULT.PERM]: 'no permission for its file',
   [RESULT.BUSY]: 'another process holds its lock',
   [RESULT.IOERR]: 'the disk failed',
-  [RESULT.CORRUPT]: 'its file is damaged; restore it from a copy',
   [RESULT.CANTOPEN]: 'its file could not be opened; check the folder and its permissions',
-  [RESULT.NOTADB]: 'its file is not a SQLite database',
 }
 
 /**
@@ -43,6 +41,7 @@ function diagnose(error: unknown): [DriverErrorKind, string] {
   if (!(error instanceof Error)) return ['unavailable', 'failed']
   if (isOutOfRoom(error)) return ['full', 'no room on the disk; what was acknowledged is safe']
   const code = resultCode(error)
+  if (isCorrupt(error)) return ['damaged', `its file is damaged (SQLite result ${code})`]
   return code === undefined ? fromNode(error) : fromResult(code, error.message)
 }
 

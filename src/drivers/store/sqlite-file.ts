@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { DriverError } from '../driver-error.ts'
 import { makePrivateFolder } from '../private-folder.ts'
+import { Soundness } from '../soundness.ts'
 import { asDamage, makeDatabaseFile, wantSound } from '../sqlite-soundness.ts'
 import { toDriverError } from './sqlite-errors.ts'
 
@@ -19,6 +20,7 @@ export class SqliteFile {
   readonly path: string
   readonly #folder: string
   readonly #store: string
+  #soundness: Soundness | undefined
 
   /**
    * @param folder made with mode 0700 when missing
@@ -28,6 +30,12 @@ export class SqliteFile {
     this.#folder = folder
     this.#store = store
     this.path = join(folder, `${store}.db`)
+  }
+
+  /** Whether it is still what `openWriter` opened. Throws DriverError `closed` before that. */
+  get soundness(): Soundness {
+    if (this.#soundness === undefined) throw new DriverError('closed', `${this.#store} store: it is not open yet`)
+    return this.#soundness
   }
 
   /** Opens the connection that writes, making folder and file when missing. */
@@ -43,6 +51,7 @@ export class SqliteFile {
         }
         database.exec(WRITER_PRAGMAS)
         wantSound(database, this.path)
+        this.#soundness = new Soundness(this.path)
         return database
       } catch (error) {
         database.close()
@@ -54,6 +63,12 @@ export class SqliteFile {
   /** Opens a connection that can only read. The writer must have been opened before. */
   openReader(): DatabaseSync {
     return this.#explained(() => new DatabaseSync(this.path, { timeout: BUSY_TIMEOUT_MS, readOnly: true }))
+  }
+
+  /** What node:sqlite threw on one of its connections, in a driver's words (see `toDriverError`); takes note of damage. */
+  explain(error: unknown): DriverError {
+    this.#soundness?.note(error)
+    return toDriverError(error, this.#store)
   }
 
   #explained(open: () => DatabaseSync): DatabaseSync {

@@ -1,7 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import { DriverError } from '../driver-error.ts'
-import { toDriverError } from './sqlite-errors.ts'
 import type { SqliteFile } from './sqlite-file.ts'
 import { SqliteStatements } from './sqlite-statements.ts'
 
@@ -25,7 +24,7 @@ export class SqliteReader implements DatabaseConnection {
     this.#file = file
     this.#store = store
     this.#database = file.openReader()
-    this.#statements = new SqliteStatements(this.#database, store)
+    this.#statements = new SqliteStatements(this.#database, file)
     this.#begin = this.#database.prepare('begin')
     this.#end = this.#database.prepare('commit')
   }
@@ -57,7 +56,7 @@ export class SqliteReader implements DatabaseConnection {
     try {
       if (!this.#database.isTransaction) this.#begin.run()
     } catch (fault) {
-      throw toDriverError(fault, this.#store)
+      throw this.#file.explain(fault)
     }
   }
 
@@ -71,7 +70,7 @@ export class SqliteReader implements DatabaseConnection {
     this.#streams.add(database)
     try {
       let rows: R[] = []
-      for (const row of new SqliteStatements(database, this.#store).iterate<R>(query)) {
+      for (const row of new SqliteStatements(database, this.#file).iterate<R>(query)) {
         if (rows.push(row) < chunkSize) continue
         yield { rows }
         rows = []

@@ -2,7 +2,7 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import type { CompiledQuery, QueryResult } from 'kysely'
 import { DriverError } from '../driver-error.ts'
 import { LruMap } from '../lru-map.ts'
-import { toDriverError } from './sqlite-errors.ts'
+import type { SqliteFile } from './sqlite-file.ts'
 
 /** Statements kept ready a connection. A role has some dozens; only generated SQL (lists of `in`) reaches this. */
 const KEPT_STATEMENTS = 256
@@ -21,13 +21,13 @@ interface Prepared {
 /** Runs compiled queries on one connection, preparing each SQL text once. */
 export class SqliteStatements {
   readonly #database: DatabaseSync
-  readonly #store: string
+  readonly #file: Pick<SqliteFile, 'explain'>
   readonly #kept = new LruMap<string, Prepared>(KEPT_STATEMENTS)
 
-  /** @param store the store's name, for messages */
-  constructor(database: DatabaseSync, store: string) {
+  /** @param file whose connection it is */
+  constructor(database: DatabaseSync, file: Pick<SqliteFile, 'explain'>) {
     this.#database = database
-    this.#store = store
+    this.#file = file
   }
 
   /** Runs a query and gives its rows, or how many it changed. Throws DriverError. */
@@ -39,7 +39,7 @@ export class SqliteStatements {
       const { changes, lastInsertRowid } = statement.run(...parameters)
       return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
     } catch (error) {
-      throw toDriverError(error, this.#store)
+      throw this.#file.explain(error)
     }
   }
 
@@ -50,7 +50,7 @@ export class SqliteStatements {
       const statement = this.#database.prepare(query.sql)
       for (const row of statement.iterate(...bindable(query))) yield row as R
     } catch (error) {
-      throw toDriverError(error, this.#store)
+      throw this.#file.explain(error)
     }
   }
 

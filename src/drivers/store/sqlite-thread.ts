@@ -2,7 +2,6 @@ import { Worker } from 'node:worker_threads'
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import { DriverError } from '../driver-error.ts'
 import { phraseTest, wordsOf } from './full-text-words.ts'
-import { toDriverError } from './sqlite-errors.ts'
 import { BUSY_TIMEOUT_MS, type SqliteFile } from './sqlite-file.ts'
 import { bindable } from './sqlite-statements.ts'
 
@@ -68,7 +67,7 @@ export class SqliteThread implements DatabaseConnection {
       const asked = this.#asked.get(id)
       this.#asked.delete(id)
       if (rows) asked?.resolve(rows)
-      else asked?.reject(toDriverError(Object.assign(new Error(fault?.message), fault), this.#store))
+      else asked?.reject(this.#file.explain(Object.assign(new Error(fault?.message), fault)))
     })
     worker.on('error', (cause) => this.#end(this.#fault('unavailable', 'its reading thread failed', cause)))
     worker.on('exit', () => this.#end(this.#fault('closed', 'it was closed before this was read')))

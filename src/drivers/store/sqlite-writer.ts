@@ -3,13 +3,13 @@ import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import { DriverError } from '../driver-error.ts'
 import { isBusy } from '../sqlite-results.ts'
 import type { TransactionControl, WorkScope } from './group-commit.ts'
-import { toDriverError } from './sqlite-errors.ts'
 import type { SqliteFile } from './sqlite-file.ts'
 import { SqliteStatements } from './sqlite-statements.ts'
 
 /** The one connection that writes: opens and ends its transaction, and lends it to one work after the other. */
 export class SqliteWriter implements TransactionControl {
   readonly #store: string
+  readonly #file: SqliteFile
   readonly #database: DatabaseSync
   readonly #statements: SqliteStatements
   readonly #begin: StatementSync
@@ -24,8 +24,9 @@ export class SqliteWriter implements TransactionControl {
   constructor(file: SqliteFile, store: string) {
     const database = file.openWriter()
     this.#store = store
+    this.#file = file
     this.#database = database
-    this.#statements = new SqliteStatements(database, store)
+    this.#statements = new SqliteStatements(database, file)
     // From here on only `begin` can meet another process's lock, and group commit waits for that without blocking.
     database.exec('pragma busy_timeout = 0')
     this.#begin = database.prepare('begin immediate')
@@ -46,12 +47,13 @@ export class SqliteWriter implements TransactionControl {
 
   begin(): boolean {
     this.#abortedBy = undefined
+    this.#file.soundness.want()
     try {
       this.#begin.run()
       return true
     } catch (error) {
       if (isBusy(error)) return false
-      throw toDriverError(error, this.#store)
+      throw this.#file.explain(error)
     }
   }
 
@@ -82,7 +84,7 @@ export class SqliteWriter implements TransactionControl {
     try {
       return this.#statements.run<R>(query)
     } catch (error) {
-      const fault = toDriverError(error, this.#store)
+      const fault = this.#file.explain(error)
       if (!this.#database.isTransaction) this.#abortedBy ??= fault
       throw fault
     }
@@ -101,7 +103,7 @@ export class SqliteWriter implements TransactionControl {
     try {
       statement.run()
     } catch (error) {
-      throw toDriverError(error, this.#store)
+      throw this.#file.explain(error)
     }
   }
 }

@@ -1,7 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { systemClock } from '../clock.ts'
 import { DriverError } from '../driver-error.ts'
-import { setAside, withAdvice } from '../sqlite-soundness.ts'
+import { isDamage, setAside, withAdvice } from '../sqlite-soundness.ts'
 import { WriteProbe } from '../write-probe.ts'
 import type { Store, StoreDriver, StoreOptions } from './contract.ts'
 import { GroupCommit, type GroupCommitLimits } from './group-commit.ts'
@@ -33,7 +33,7 @@ const LIMITS: GroupCommitLimits = {
 export const sqlite: StoreDriver = {
   scheme: 'sqlite:',
   async open<DB>(options: StoreOptions): Promise<Store<DB>> {
-    const { url, name, folder, migrations, onDamaged } = options
+    const { url, name, migrations } = options
     if (url.toLowerCase() !== 'sqlite:') {
       throw new DriverError(
         'invalid',
@@ -43,7 +43,7 @@ export const sqlite: StoreDriver = {
     if (!/^[A-Za-z0-9-]{1,64}$/.test(name)) {
       throw new DriverError('invalid', `store name ${JSON.stringify(name)}: want 1 to 64 letters, digits and -`)
     }
-    const store = openSound<DB>(folder, name, onDamaged)
+    const store = openSound<DB>(options)
     try {
       await migrate(store, name, migrations)
       return store
@@ -54,36 +54,43 @@ export const sqlite: StoreDriver = {
   },
 }
 
-function openSound<DB>(folder: string, name: string, onDamaged: StoreOptions['onDamaged']): SqliteStore<DB> {
+type Place = Pick<StoreOptions, 'folder' | 'name' | 'onDamaged'>
+
+function openSound<DB>(place: Place): SqliteStore<DB> {
   try {
-    return SqliteStore.open<DB>(folder, name)
+    return SqliteStore.open<DB>(place)
   } catch (error) {
-    const { path } = new SqliteFile(folder, name)
-    if (onDamaged === undefined || !(error instanceof DriverError) || error.kind !== 'damaged')
-      throw withAdvice(error, path)
-    onDamaged(setAside(error, path, new Date(systemClock.now())))
-    return SqliteStore.open<DB>(folder, name)
+    const { path } = new SqliteFile(place.folder, place.name)
+    if (place.onDamaged === undefined || !isDamage(error)) throw withAdvice(error, path)
+    place.onDamaged(leave(error, path))
+    return SqliteStore.open<DB>(place)
   }
+}
+
+function leave(damage: DriverError, path: string): string {
+  return setAside(damage, path, new Date(systemClock.now()))
 }
 
 class SqliteStore<DB> implements Store<DB> {
   readonly db: Kysely<DB>
   readonly longReads: Kysely<DB>
-  readonly #name: string
+  readonly #place: Place
+  readonly #file: SqliteFile
   readonly #reader: SqliteReader
   readonly #thread: SqliteThread
   readonly #writer: SqliteWriter
   readonly #commits: GroupCommit
   readonly #probe: WriteProbe
 
-  private constructor(folder: string, name: string, file: SqliteFile, writer: SqliteWriter, reader: SqliteReader) {
-    this.#name = name
+  private constructor(place: Place, file: SqliteFile, writer: SqliteWriter, reader: SqliteReader) {
+    this.#place = place
+    this.#file = file
     this.#writer = writer
     this.#reader = reader
-    this.#thread = new SqliteThread(file, name)
+    this.#thread = new SqliteThread(file, place.name)
     this.#commits = new GroupCommit(writer, LIMITS, systemClock)
     this.#probe = new WriteProbe({
-      folder,
+      folder: place.folder,
       clock: systemClock,
       // of no use to anybody else, and written also where it stays what it was
       write: () => this.transaction((trx) => sql`pragma user_version = 0`.execute(trx)),
@@ -92,15 +99,22 @@ class SqliteStore<DB> implements Store<DB> {
     this.longReads = readingKysely<DB>(this.#thread)
   }
 
-  static open<DB>(folder: string, name: string): SqliteStore<DB> {
+  static open<DB>(place: Place): SqliteStore<DB> {
+    const { folder, name } = place
     const file = new SqliteFile(folder, name)
     const writer = new SqliteWriter(file, name)
     try {
-      return new SqliteStore<DB>(folder, name, file, writer, new SqliteReader(file, name))
+      return new SqliteStore<DB>(place, file, writer, new SqliteReader(file, name))
     } catch (error) {
       writer.close()
       throw error
     }
+  }
+
+  get unsound(): Promise<DriverError> {
+    const { soundness, path } = this.#file
+    const { onDamaged } = this.#place
+    return soundness.unsound.then((fault) => (onDamaged ? fault : withAdvice(fault, path)))
   }
 
   async transaction<T>(work: (trx: Transaction<DB>) => Promise<T>): Promise<T> {
@@ -114,8 +128,11 @@ class SqliteStore<DB> implements Store<DB> {
 
   async check(signal: AbortSignal): Promise<void> {
     if (signal.aborted) {
-      throw new DriverError('unavailable', `${this.#name} store: no time left to ask it`, { cause: signal.reason })
+      throw new DriverError('unavailable', `${this.#place.name} store: no time left to ask it`, {
+        cause: signal.reason,
+      })
     }
+    this.#file.soundness.want()
     await sql`select 1 from sqlite_master limit 1`.execute(this.db)
   }
 
@@ -128,5 +145,13 @@ class SqliteStore<DB> implements Store<DB> {
     await this.#thread.close()
     this.#reader.close()
     this.#writer.close()
+    this.#leaveDamaged()
+  }
+
+  /** Sets a damaged file aside that can be made anew: the next start may not see what was found while it was open. */
+  #leaveDamaged(): void {
+    const { damage, isInPlace } = this.#file.soundness
+    const { onDamaged } = this.#place
+    if (damage && onDamaged && isInPlace) onDamaged(leave(damage, this.#file.path))
   }
 }

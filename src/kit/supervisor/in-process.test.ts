@@ -12,8 +12,10 @@ const job: Job = {
   registryUrl: 'http://127.0.0.1:1',
 }
 
-function host(stop: () => Promise<void> = async () => {}): RunningHost {
-  return { role: 'user', service: 'user-service', instance: 'i', url: 'http://x', port: 1, stop }
+const well = new Promise<never>(() => {})
+
+function host(stop: () => Promise<void> = async () => {}, broken: Promise<Error> = well): RunningHost {
+  return { role: 'user', service: 'user-service', instance: 'i', url: 'http://x', port: 1, broken, stop }
 }
 
 describe('inProcess', () => {
@@ -38,6 +40,19 @@ describe('inProcess', () => {
     await stuck.start(job)
     stuck.stop()
     expect(await stuck.exited).toBe('stuck')
+  })
+
+  it('ends a role that says that it can not go on, and says why', async () => {
+    const broken = Promise.withResolvers<Error>()
+    let stopped = false
+    const stop = async () => {
+      stopped = true
+    }
+    const member = inProcess(async () => host(stop, broken.promise), 7)('user', 'user')
+    await member.start(job)
+    broken.resolve(new AppError('UNAVAILABLE', 'users.db is damaged'))
+    expect(await member.exited).toBe('users.db is damaged')
+    expect(stopped).toBe(true)
   })
 
   it('leaves a start that does not end behind', async () => {

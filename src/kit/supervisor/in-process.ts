@@ -11,24 +11,26 @@ export function inProcess(run: (job: Job) => Promise<RunningHost>, pid: number):
   return () => {
     const ended = Promise.withResolvers<string>()
     let host: Promise<RunningHost> | undefined
+    const end = (how: string) => {
+      const stopped = host?.then((running) => running.stop())
+      if (stopped)
+        stopped.then(
+          () => ended.resolve(how),
+          (fault) => ended.resolve(reasonOf(fault)),
+        )
+      else ended.resolve(how)
+    }
     return {
       pid,
       async start(job): Promise<Started> {
         host = run(job)
-        const { service, instance, url } = await Promise.race([host, ended.promise.then(refuse)])
+        const { service, instance, url, broken } = await Promise.race([host, ended.promise.then(refuse)])
+        void broken.then((fault) => end(reasonOf(fault)))
         return { service, instance, url }
       },
       // it takes turns with whoever asks
       probe: async () => {},
-      stop() {
-        const stopped = host?.then((running) => running.stop())
-        if (stopped)
-          stopped.then(
-            () => ended.resolve('stopped'),
-            (fault) => ended.resolve(reasonOf(fault)),
-          )
-        else ended.resolve('stopped')
-      },
+      stop: () => end('stopped'),
       kill: () => ended.resolve('left behind'),
       exited: ended.promise,
     }

@@ -19,21 +19,30 @@ function parent() {
   }
 }
 
+function hostThat(does: Partial<RunningHost>): RunningHost {
+  const broken = new Promise<never>(() => {})
+  return {
+    role: 'user',
+    service: 'user-service',
+    instance: 'i',
+    url: 'http://x',
+    port: 1,
+    broken,
+    stop: async () => {},
+    ...does,
+  }
+}
+
 describe('runSupervised', () => {
   it('waits for start, says that it is ready, and stops with the signal', async () => {
     const { heard, tell, channel } = parent()
     const stopping = new AbortController()
     let stopped = false
-    const host: RunningHost = {
-      role: 'user',
-      service: 'user-service',
-      instance: 'i',
-      url: 'http://x',
-      port: 1,
+    const host = hostThat({
       stop: async () => {
         stopped = true
       },
-    }
+    })
     const over = runSupervised(channel, async () => host, stopping.signal)
     expect(heard).toEqual([{ type: 'booted' }])
     tell({ type: 'nonsense' })
@@ -45,6 +54,21 @@ describe('runSupervised', () => {
     expect(heard[2]).toEqual({ type: 'alive' })
     stopping.abort()
     await over
+    expect(stopped).toBe(true)
+  })
+
+  it('stops and fails when the role can not go on', async () => {
+    const { tell, channel } = parent()
+    const broken = Promise.withResolvers<Error>()
+    let stopped = false
+    const stop = async () => {
+      stopped = true
+    }
+    const host = hostThat({ broken: broken.promise, stop })
+    const over = runSupervised(channel, async () => host, new AbortController().signal)
+    tell({ type: 'start', job: { role: 'user' } })
+    broken.resolve(new AppError('UNAVAILABLE', 'users.db is damaged'))
+    await expect(over).rejects.toThrow('users.db is damaged')
     expect(stopped).toBe(true)
   })
 

@@ -6,6 +6,7 @@ import { reasonOf, startCode } from './reason.ts'
 /**
  * The life of a role in a process under a supervisor: says that it is loaded, waits for `start`, runs the role, stops when the
  * signal fires; answers probes all the while. Resolves when all is closed, also when the role refused to start: the supervisor has been told why.
+ * Throws what a role was broken by, once it is closed.
  */
 export async function runSupervised(
   parent: ParentChannel,
@@ -39,6 +40,7 @@ export async function runSupervised(
     return
   }
   report({ type: 'ready', service: host.service, instance: host.instance, url: host.url })
-  await stop.promise
+  const fault = await Promise.race([stop.promise, host.broken])
   await host.stop()
+  if (fault) throw fault
 }

@@ -88,6 +88,11 @@ const UPDATES = [TO_VERSION_2, TO_VERSION_3, TO_VERSION_4]
 
 const PATIENCE_MS = 5000
 
+/** Where the bus lies in a data folder. */
+export function busFile(folder: string): string {
+  return join(folder, 'bus.db')
+}
+
 /**
  * Opens `<folder>/bus.db` (made when missing, folder 0700, file 0600) for this process alone: what the driver keeps in
  * memory is only right while nobody else writes. WAL with synchronous FULL, so that a commit is an fsync.
@@ -100,7 +105,7 @@ export async function openDatabase(
   clock: Clock,
   patienceMs: number = PATIENCE_MS,
 ): Promise<DatabaseSync> {
-  const path = join(folder, 'bus.db')
+  const path = busFile(folder)
   const until = clock.monotonic() + patienceMs
   for (;;) {
     try {

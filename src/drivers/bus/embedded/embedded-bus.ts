@@ -1,6 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { DriverError } from '../../driver-error.ts'
 import { Slice } from '../../slice.ts'
+import { Soundness } from '../../soundness.ts'
+import { withAdvice } from '../../sqlite-soundness.ts'
 import { WriteProbe } from '../../write-probe.ts'
 import type {
   Bus,
@@ -19,7 +21,7 @@ import type {
   TopicInfo,
 } from '../contract.ts'
 import { topicPattern } from '../topic-pattern.ts'
-import { REWRITE_VERSION } from './database.ts'
+import { busFile, REWRITE_VERSION } from './database.ts'
 import { DeadLetterOffice } from './dead-letter-office.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { Dispatcher } from './dispatcher.ts'
@@ -31,7 +33,7 @@ import { boundedLimit, pageOf } from './page-of.ts'
 import { PatternReader, takeInTurns } from './pattern-reader.ts'
 import { DEDUP_WINDOW } from './recent-ids.ts'
 import { Retention } from './retention.ts'
-import { reading } from './sqlite-fault.ts'
+import { toDriverError } from './sqlite-fault.ts'
 import { SubscriptionRows } from './subscription-rows.ts'
 import type { SubscriptionState } from './subscription-state.ts'
 import { Subscriptions } from './subscriptions.ts'
@@ -61,6 +63,8 @@ export interface Chance {
 
 /** The durable bus in one SQLite file: puts log, subscriptions, dispatcher and retention together behind the contract. */
 export class EmbeddedBus implements Bus {
+  readonly #path: string
+  readonly #soundness: Soundness
   readonly #db: DatabaseSync
   readonly #disk: FreeDisk
   readonly #commit: GroupCommit
@@ -92,7 +96,9 @@ export class EmbeddedBus implements Bus {
       now: () => clock.now(),
       seed: Math.floor(random() * 2 ** 32),
     })
-    this.#commit = new GroupCommit(db, () => this.#log.writeHeld())
+    this.#path = busFile(folder)
+    this.#soundness = new Soundness(this.#path)
+    this.#commit = new GroupCommit(db, () => this.#log.writeHeld(), this.#soundness)
     const touch = db.prepare(REWRITE_VERSION)
     this.#probe = new WriteProbe({
       folder,
@@ -170,7 +176,7 @@ export class EmbeddedBus implements Bus {
   async subscription(id: string): Promise<Subscription | undefined> {
     this.#refuseWhenClosed()
     this.#dispatcher.tick()
-    return reading(() => this.#subscriptions.find(id)?.describe())
+    return this.#reading(() => this.#subscriptions.find(id)?.describe())
   }
 
   async subscriptions({ topic, group, ...page }: SubscriptionFilter = {}): Promise<readonly Subscription[]> {
@@ -186,7 +192,7 @@ export class EmbeddedBus implements Bus {
         await slice.next()
         this.#refuseWhenClosed()
       }
-      described.push(reading(() => subscription.describe()))
+      described.push(this.#reading(() => subscription.describe()))
     }
     return described
   }
@@ -232,8 +238,8 @@ export class EmbeddedBus implements Bus {
     const reader = new PatternReader(this.#log, pattern, () => from)
     const take = (position: number): Found => {
       this.#refuseWhenClosed()
-      if (!pattern.exact) return reading(() => reader.take(position, limits))
-      return { rows: reading(() => this.#readTopic(source, position, from, limits)), position: this.#log.end }
+      if (!pattern.exact) return this.#reading(() => reader.take(position, limits))
+      return { rows: this.#reading(() => this.#readTopic(source, position, from, limits)), position: this.#log.end }
     }
     return this.#placed(limits.messages > 0 ? await takeInTurns(take, { after, end: () => this.#log.end, signal }) : [])
   }
@@ -279,6 +285,10 @@ export class EmbeddedBus implements Bus {
     return this.#office.discard(options)
   }
 
+  get unsound(): Promise<DriverError> {
+    return this.#soundness.unsound.then((fault) => withAdvice(fault, this.#path))
+  }
+
   checkWrites(): Promise<void> {
     return this.#probe.check()
   }
@@ -286,7 +296,8 @@ export class EmbeddedBus implements Bus {
   async check(signal: AbortSignal): Promise<void> {
     this.#refuseWhenClosed()
     if (signal.aborted) throw new DriverError('unavailable', 'bus: no time left to ask it', { cause: signal.reason })
-    reading(() => this.#db.prepare('SELECT count(*) FROM subscriptions').get())
+    this.#soundness.want()
+    this.#reading(() => this.#db.prepare('SELECT count(*) FROM subscriptions').get())
   }
 
   async close(): Promise<void> {
@@ -362,6 +373,16 @@ export class EmbeddedBus implements Bus {
       }
     }
     for (const topic of topics) this.#dispatcher.considerTrimming(topic)
+  }
+
+  /** What `read` returns. Throws DriverError for a fault of the database. */
+  #reading<T>(read: () => T): T {
+    try {
+      return read()
+    } catch (fault) {
+      this.#soundness.note(fault)
+      throw toDriverError(fault)
+    }
   }
 
   #refuseWhenClosed(): void {

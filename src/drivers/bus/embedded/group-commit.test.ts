@@ -3,6 +3,8 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { DriverError } from '../../driver-error.ts'
 import { GroupCommit } from './group-commit.ts'
 
+const SOUND = { want: () => {}, note: () => {} }
+
 describe('GroupCommit', () => {
   let db: DatabaseSync
   let commit: GroupCommit
@@ -18,9 +20,13 @@ describe('GroupCommit', () => {
     db = new DatabaseSync(':memory:')
     db.exec('CREATE TABLE t(v TEXT UNIQUE)')
     commits = 0
-    commit = new GroupCommit(db, () => {
-      commits++
-    })
+    commit = new GroupCommit(
+      db,
+      () => {
+        commits++
+      },
+      SOUND,
+    )
   })
 
   it('runs what is asked for in one turn in one transaction, in order', async () => {

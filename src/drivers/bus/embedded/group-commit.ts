@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { DriverError } from '../../driver-error.ts'
+import type { Soundness } from '../../soundness.ts'
 import { isStorageFault, toDriverError } from './sqlite-fault.ts'
 
 /** What a piece of work tells about its changes to memory, which must not run ahead of the disk. */
@@ -32,14 +33,19 @@ export class GroupCommit {
   readonly #rollback: StatementSync
   readonly #db: DatabaseSync
   readonly #beforeCommit: () => void
+  readonly #soundness: Pick<Soundness, 'want' | 'note'>
   #queue: Queued[] = []
   #scheduled: NodeJS.Immediate | undefined
   #closed = false
 
-  /** @param beforeCommit writes rows that were held back to be written together. */
-  constructor(db: DatabaseSync, beforeCommit: () => void) {
+  /**
+   * @param beforeCommit writes rows that were held back to be written together.
+   * @param soundness says whether the file may be written to, and is told of damage.
+   */
+  constructor(db: DatabaseSync, beforeCommit: () => void, soundness: Pick<Soundness, 'want' | 'note'>) {
     this.#db = db
     this.#beforeCommit = beforeCommit
+    this.#soundness = soundness
     this.#begin = db.prepare('BEGIN')
     this.#commit = db.prepare('COMMIT')
     this.#rollback = db.prepare('ROLLBACK')
@@ -90,6 +96,7 @@ export class GroupCommit {
     const tx: Transaction = { undo: (action) => undo.push(action), after: (action) => after.push(action) }
     const settle: (() => void)[] = []
     try {
+      this.#soundness.want()
       this.#begin.run()
       for (const work of group) settle.push(this.#apply(work, tx))
       this.#beforeCommit()
@@ -124,10 +131,11 @@ export class GroupCommit {
 
   /** One piece of work that can't be stored must not take the others with it: they are run one by one. */
   #fail(group: readonly Queued[], fault: unknown): void {
-    if (group.length > 1 && !isStorageFault(fault)) {
+    if (group.length > 1 && !(fault instanceof DriverError) && !isStorageFault(fault)) {
       for (const work of group) this.#transact([work])
       return
     }
+    this.#soundness.note(fault)
     const reason = toDriverError(fault)
     for (const work of group) work.reject(reason)
   }

@@ -18,6 +18,7 @@ export function queryPlans<DB>(store: Store<DB>): { readonly store: Store<DB>; r
     store: {
       db: store.db.withPlugin(explain),
       longReads,
+      unsound: store.unsound,
       transaction: (work) => store.transaction(work),
       check: (signal) => store.check(signal),
       checkWrites: () => store.checkWrites(),

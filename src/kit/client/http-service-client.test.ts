@@ -209,6 +209,18 @@ describe('service client', () => {
     await expect.poll(get, { timeout: 15_000 }).toBe('ok')
   })
 
+  it('asks again while a probe hangs, since the wire may be whole by now', async () => {
+    let hanging = 0
+    await platform.serve(({ url }, answer) => {
+      if (url !== '/readyz') return json(answer, 500, {})
+      hanging++
+      answer.on('close', () => hanging--)
+    })
+    const client = platform.client()
+    for (let i = 0; i < 5; i++) await client.post('/x', {}).catch(() => {})
+    await expect.poll(() => hanging, { timeout: 15_000, interval: 5 }).toBe(2)
+  })
+
   it('opens the breaker after 5 failures and lets one probe through 60 s later', async () => {
     let calls = 0
     let healthy = false

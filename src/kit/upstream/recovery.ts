@@ -5,7 +5,7 @@ import type { InstanceFetch } from './instance-fetch.ts'
 
 /** Milliseconds between two probes of an instance that is out: an order goes by several calls, and all of them within 2 s. */
 const PROBE_EVERY_MS = 500
-/** The longest that one of them may take, milliseconds. */
+/** The longest that one of them may take, milliseconds: the next one doesn't wait for it, since it may hang on a wire that is whole by now. */
 const PROBE_MS = 1_000
 
 /** What a recovering balancer works with. */
@@ -39,7 +39,8 @@ export function createRecoveringBalancer(options: RecoveryOptions): Balancer {
     asked.add(instance)
     await pause(PROBE_EVERY_MS, signal)
     while (!signal.aborted && balancer.isEjected(instance) && isListed(instance)) {
-      await Promise.all([probe(instance), pause(PROBE_EVERY_MS, signal)])
+      void probe(instance)
+      await pause(PROBE_EVERY_MS, signal)
     }
     asked.delete(instance)
   }

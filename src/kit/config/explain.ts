@@ -21,7 +21,7 @@ export const MAX_FAULTS = 100
  */
 export function explain(schema: z.ZodType, value: unknown, alsoKnown: readonly string[] = []): readonly Fault[] {
   const result = schema.safeParse(value)
-  if (result.success) return []
+  if (result.success) return droppedNames(value, [])
   const form = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })
   return result.error.issues.slice(0, MAX_FAULTS + 1).flatMap((issue): readonly Fault[] => {
     const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))
@@ -40,6 +40,16 @@ export function explain(schema: z.ZodType, value: unknown, alsoKnown: readonly s
       found === undefined ? 'but it is missing' : secret ? 'got a value that is kept hidden' : `got ${shown(found)}`
     return [{ path, message: `expected ${here ? expectation(here) : issue.message}, ${got}` }]
   })
+}
+
+/** Zod leaves `__proto__` out of maps by name, and says nothing. */
+function droppedNames(value: unknown, path: Path): readonly Fault[] {
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([name, inner]) =>
+    name === '__proto__'
+      ? [{ path: [...path, name], message: 'a name that nothing can have; choose another' }]
+      : droppedNames(inner, [...path, name]),
+  )
 }
 
 type Form = z.core.JSONSchema.BaseSchema

@@ -12,6 +12,7 @@ describe('a set that nobody will take', () => {
     ['limit', null, 'till limit: expected a number from 0 to 1000, got null'],
     ['prices', { Laptop: 'dear' }, 'till prices.Laptop: expected a number, got "dear"'],
     ['pricess', {}, 'till pricess: unknown key; did you mean prices? (till takes limit, prices, pin)'],
+    ['prices', JSON.parse('{"__proto__":1}'), 'till prices.__proto__: a name that nothing can have; choose another'],
     ['pin', { value: 7, secret: true }, 'till pin: its value does not fit'],
   ])('is refused, whichever way it comes: %s %j', async (key, value, why) => {
     const { put, json } = await run()

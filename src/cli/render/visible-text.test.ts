@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import stringWidth from 'string-width'
 import { describe, expect, it } from 'vitest'
 import { fitWidth, padWidth, textWidth, visibleJson, visibleText } from './visible-text.ts'
 
@@ -50,6 +51,13 @@ describe('visibleJson', () => {
 })
 
 describe('fitting', () => {
+  it('reckons with the width that string-width finds, character by character and for sequences', () => {
+    const characters = Array.from({ length: 0x20000 - 0x20 }, (_, n) => visibleText(String.fromCodePoint(n + 0x20)))
+    const sequences = ['👨‍👩‍👧', '🇨🇭', '👍🏽', '1️⃣', '❤️', 'e\u0301', '한국', 'Zürich 日本 📦']
+    const texts = [...characters, ...sequences]
+    expect(texts.filter((text) => textWidth(text) !== stringWidth(text))).toEqual([])
+  })
+
   it.each([
     ['abcdef', 6, 'abcdef'],
     ['abcdef', 5, 'abcd…'],

@@ -68,7 +68,7 @@ export class SqliteFile {
   }
 
   /** What node:sqlite threw on one of its connections, in a driver's words (see `toDriverError`); takes note of damage. */
-  explain(error: unknown): DriverError {
+  driverError(error: unknown): DriverError {
     this.#soundness?.note(error)
     return toDriverError(error, this.#store)
   }

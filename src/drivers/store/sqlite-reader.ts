@@ -56,7 +56,7 @@ export class SqliteReader implements DatabaseConnection {
     try {
       if (!this.#database.isTransaction) this.#begin.run()
     } catch (fault) {
-      throw this.#file.explain(fault)
+      throw this.#file.driverError(fault)
     }
   }
 

@@ -21,11 +21,11 @@ interface Prepared {
 /** Runs compiled queries on one connection, preparing each SQL text once. */
 export class SqliteStatements {
   readonly #database: DatabaseSync
-  readonly #file: Pick<SqliteFile, 'explain'>
+  readonly #file: Pick<SqliteFile, 'driverError'>
   readonly #kept = new LruMap<string, Prepared>(KEPT_STATEMENTS)
 
   /** @param file whose connection it is */
-  constructor(database: DatabaseSync, file: Pick<SqliteFile, 'explain'>) {
+  constructor(database: DatabaseSync, file: Pick<SqliteFile, 'driverError'>) {
     this.#database = database
     this.#file = file
   }
@@ -39,7 +39,7 @@ export class SqliteStatements {
       const { changes, lastInsertRowid } = statement.run(...parameters)
       return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
     } catch (error) {
-      throw this.#file.explain(error)
+      throw this.#file.driverError(error)
     }
   }
 
@@ -50,7 +50,7 @@ export class SqliteStatements {
       const statement = this.#database.prepare(query.sql)
       for (const row of statement.iterate(...bindable(query))) yield row as R
     } catch (error) {
-      throw this.#file.explain(error)
+      throw this.#file.driverError(error)
     }
   }
 

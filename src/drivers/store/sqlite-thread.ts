@@ -67,7 +67,7 @@ export class SqliteThread implements DatabaseConnection {
       const asked = this.#asked.get(id)
       this.#asked.delete(id)
       if (rows) asked?.resolve(rows)
-      else asked?.reject(this.#file.explain(Object.assign(new Error(fault?.message), fault)))
+      else asked?.reject(this.#file.driverError(Object.assign(new Error(fault?.message), fault)))
     })
     worker.on('error', (cause) => this.#end(this.#fault('unavailable', 'its reading thread failed', cause)))
     worker.on('exit', () => this.#end(this.#fault('closed', 'it was closed before this was read')))

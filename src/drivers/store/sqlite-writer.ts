@@ -53,7 +53,7 @@ export class SqliteWriter implements TransactionControl {
       return true
     } catch (error) {
       if (isBusy(error)) return false
-      throw this.#file.explain(error)
+      throw this.#file.driverError(error)
     }
   }
 
@@ -84,7 +84,7 @@ export class SqliteWriter implements TransactionControl {
     try {
       return this.#statements.run<R>(query)
     } catch (error) {
-      const fault = this.#file.explain(error)
+      const fault = this.#file.driverError(error)
       if (!this.#database.isTransaction) this.#abortedBy ??= fault
       throw fault
     }
@@ -103,7 +103,7 @@ export class SqliteWriter implements TransactionControl {
     try {
       statement.run()
     } catch (error) {
-      throw this.#file.explain(error)
+      throw this.#file.driverError(error)
     }
   }
 }

@@ -1,4 +1,3 @@
-import { backOff } from '../back-off.ts'
 import { messageOf, toAppError } from '../errors.ts'
 import { saysLater } from '../passing-faults.ts'
 import { pause } from '../pause.ts'
@@ -10,6 +9,7 @@ import type { BrokerClient, PulledMessage } from './broker-client.ts'
 import { linger } from './linger.ts'
 import type { ConsumeOptions } from './messaging.ts'
 import { BROKER_BACK_OFF, createPatience } from './patience.ts'
+import { createRetries, type Retries } from './retries.ts'
 import { type Settlement, startSettlement } from './settlement.ts'
 
 /** Length of one long poll, in seconds: a connection that died without a word is noticed so soon. */
@@ -44,38 +44,20 @@ export interface ConsumerOptions extends ConsumeOptions {
  */
 export async function runConsumer(options: ConsumerOptions): Promise<void> {
   const { broker, topic, group, consumer, ackWaitMs = ACK_WAIT_MS, signal, log } = options
-  const retry = createRetry(log, `Consuming ${topic} waits for the broker`, signal)
+  const retries = createRetries({ ...BROKER_BACK_OFF, what: `Consuming ${topic} waits for the broker`, log, signal })
   while (!signal.aborted) {
     try {
       const subscription = await broker.subscribe({ topic, group, ackWaitMs, consumer })
-      retry.succeeded()
-      await pullFrom(subscription, options, retry)
+      retries.succeeded()
+      await pullFrom(subscription, options, retries)
     } catch (fault) {
-      if (!signal.aborted) await retry.failed(fault)
+      await retries.failed(fault)
     }
   }
 }
 
-type Retry = ReturnType<typeof createRetry>
-
-function createRetry(log: Log, what: string, signal: AbortSignal) {
-  let failures = 0
-  return {
-    succeeded() {
-      failures = 0
-    },
-    async failed(fault: unknown) {
-      failures++
-      const wait = backOff(failures, BROKER_BACK_OFF)
-      const why = messageOf(fault)
-      log.warning(`${what}: ${why}`, { failures, retry_in_ms: Math.round(wait) })
-      await pause(wait, signal)
-    },
-  }
-}
-
 /** Pulls and handles until `signal` fires or the subscription is gone. */
-async function pullFrom(subscription: string, options: ConsumerOptions, retry: Retry): Promise<void> {
+async function pullFrom(subscription: string, options: ConsumerOptions, retries: Retries): Promise<void> {
   const { broker, consumer, concurrency = 64, signal, log } = options
   const settlement = startSettlement({ subscription, broker, log })
   const workers = createWorkers(options, settlement)
@@ -87,7 +69,7 @@ async function pullFrom(subscription: string, options: ConsumerOptions, retry: R
         await workers.patience.untilNextTry(signal)
         const max = workers.patience.isWell ? concurrency : 1
         const messages = await broker.pull(subscription, { max, waitSeconds: WAIT_SECONDS, consumer, signal })
-        retry.succeeded()
+        retries.succeeded()
         workers.add(messages)
         await workers.room()
         if (messages.length < max) await pause(linger(messages.length), signal)
@@ -98,7 +80,7 @@ async function pullFrom(subscription: string, options: ConsumerOptions, retry: R
           await pause(RESUBSCRIBE_MS, signal)
           break
         }
-        await retry.failed(fault)
+        await retries.failed(fault)
       }
     }
   } finally {

@@ -1,7 +1,6 @@
 import { sql } from 'kysely'
 import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
-import { backOff } from '../back-off.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { pause } from '../pause.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -10,6 +9,7 @@ import type { BrokerClient } from './broker-client.ts'
 import { linger } from './linger.ts'
 import type { OutboxTable } from './messaging.ts'
 import { BROKER_BACK_OFF } from './patience.ts'
+import { createRetries } from './retries.ts'
 
 /** Most events sent in one request. */
 export const BATCH_EVENTS = 500
@@ -86,12 +86,12 @@ export function startRelay<DB extends OutboxTable>({ store, broker, log, clock, 
   }
 
   async function run(): Promise<void> {
-    let failures = 0
+    const retries = createRetries({ ...BROKER_BACK_OFF, what: 'Events wait in the outbox', log, signal })
     let limit = BATCH_EVENTS
     while (!signal.aborted) {
       try {
         const { count, characters, more } = await sendBatch(limit)
-        failures = 0
+        retries.succeeded()
         waitsSince = undefined
         if (count > 0) {
           looks = LOOKS
@@ -103,12 +103,9 @@ export function startRelay<DB extends OutboxTable>({ store, broker, log, clock, 
           await bell.sleep(POLL_MS, signal)
         }
       } catch (fault) {
-        failures++
         waitsSince ??= clock.monotonic()
-        const wait = backOff(failures, BROKER_BACK_OFF)
         why = messageOf(fault)
-        log.warning(`Events wait in the outbox: ${why}`, { failures, retry_in_ms: Math.round(wait) })
-        await pause(wait, signal)
+        await retries.failed(fault)
       }
     }
   }

@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import * as z from 'zod'
 import type { Bus, Delivery, Publication } from '../../drivers/bus/contract.ts'
-import { backOff } from '../../kit/back-off.ts'
 import type { RoleContext } from '../../kit/context.ts'
 import { messageOf } from '../../kit/errors.ts'
 import { parseExact } from '../../kit/exact-json.ts'
-import { pause } from '../../kit/pause.ts'
+import { createRetries } from '../../kit/messaging/retries.ts'
 import { defineRole } from '../../kit/role.ts'
 import { startBroker } from './broker.ts'
 import { BrokerConfig } from './config.ts'
@@ -86,15 +85,14 @@ async function subscribe(
   log.info(`[Broker] Abonnement créé pour ${topic}`)
 
   async function run(): Promise<void> {
-    let failures = 0
+    const retries = createRetries({ what: `The demo's subscriber of ${topic} waits for the bus`, log, signal })
     while (!signal.aborted) {
       try {
         const messages = await bus.pull(id, { max: 1, waitMs: 30_000, signal })
-        failures = 0
+        retries.succeeded()
         for (const message of messages) await settle(message)
       } catch (fault) {
-        log.warning(`The demo's subscriber of ${topic} waits for the bus: ${fault}`)
-        await pause(backOff(++failures), signal)
+        await retries.failed(fault)
       }
     }
   }

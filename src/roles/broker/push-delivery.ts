@@ -1,8 +1,7 @@
 import type { Bus, Delivery, Subscription } from '../../drivers/bus/contract.ts'
-import { backOff } from '../../kit/back-off.ts'
 import { inBackground } from '../../kit/messaging/background.ts'
 import { createPatience } from '../../kit/messaging/patience.ts'
-import { pause } from '../../kit/pause.ts'
+import { createRetries } from '../../kit/messaging/retries.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { formatTraceparent, parseTraceparent, type Tracing } from '../../kit/telemetry/tracing.ts'
 import { createWakeUp } from '../../kit/wake-up.ts'
@@ -86,8 +85,9 @@ async function deliver(options: DeliverOptions): Promise<void> {
   const finished = createWakeUp()
   const patience = createPatience()
   const most = () => (patience.isWell ? CONCURRENCY : 1)
+  const what = `Pushing to ${url} waits for the bus`
+  const retries = createRetries({ what, log, metadata: { subscription: id }, signal })
   let posting = 0
-  let failures = 0
 
   async function post(delivery: Delivery): Promise<void> {
     posting++
@@ -106,13 +106,10 @@ async function deliver(options: DeliverOptions): Promise<void> {
       while (posting >= most() && !signal.aborted) await finished.sleep(WAIT_MS, signal)
       await patience.untilNextTry(signal)
       const deliveries = await bus.pull(id, { max: most() - posting, waitMs: WAIT_MS, signal })
-      failures = 0
+      retries.succeeded()
       for (const delivery of deliveries) void post(delivery)
     } catch (fault) {
-      if (signal.aborted) break
-      failures++
-      log.warning(`Pushing to ${url} waits for the bus: ${fault}`, { subscription: id, failures })
-      await pause(backOff(failures), signal)
+      await retries.failed(fault)
     }
   }
   const never = new AbortController().signal

@@ -21,11 +21,11 @@ export function embeddedDriver({ random = Math.random, freeBytes = freeOnDisk }:
           'bus: embedded: takes nothing behind the colon; its file lies in the data folder',
         )
       }
-      const db = await openDatabase(options.folder, options.clock)
+      const opened = await openDatabase(options.folder, options.clock)
       try {
-        return new EmbeddedBus(db, options, { random, freeBytes })
+        return new EmbeddedBus(opened, options, { random, freeBytes })
       } catch (fault) {
-        db.close()
+        opened.database.close()
         throw toDriverError(fault)
       }
     },

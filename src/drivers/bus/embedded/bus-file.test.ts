@@ -24,8 +24,8 @@ describe('its file', () => {
     await expect(second).rejects.toMatchObject({ kind: 'unavailable', message: expect.stringContaining('in use') })
     const third = openDatabase(use.folder, systemClock)
     await use.bus.close()
-    const db = await third
-    db.close()
+    const { database } = await third
+    database.close()
     await open()
   })
 

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../clock.ts'
 import { DriverError } from '../../driver-error.ts'
-import { makePrivateFolder } from '../../private-folder.ts'
+import { type OpenDatabase, openToWrite } from '../../sqlite-opening.ts'
 import { isBusy } from '../../sqlite-results.ts'
-import { asDamage, makeDatabaseFile, wantSound, withAdvice } from '../../sqlite-soundness.ts'
+import { withAdvice } from '../../sqlite-soundness.ts'
 import { toDriverError } from './sqlite-fault.ts'
 
 const SCHEMA_VERSION = 4
@@ -88,14 +88,17 @@ const UPDATES = [TO_VERSION_2, TO_VERSION_3, TO_VERSION_4]
 
 const PATIENCE_MS = 5000
 
+/** What the driver keeps in memory is only right while nobody else writes. */
+const EXCLUSIVE = 'PRAGMA locking_mode = EXCLUSIVE'
+const PRAGMAS = 'PRAGMA cache_size = -8000; PRAGMA journal_size_limit = 16777216'
+
 /** Where the bus lies in a data folder. */
 export function busFile(folder: string): string {
   return join(folder, 'bus.db')
 }
 
 /**
- * Opens `<folder>/bus.db` (made when missing, folder 0700, file 0600) for this process alone: what the driver keeps in
- * memory is only right while nobody else writes. WAL with synchronous FULL, so that a commit is an fsync.
+ * Opens `<folder>/bus.db` (made when missing, folder 0700, file 0600) for this process alone.
  * @param patienceMs how long to wait for a predecessor that is just ending. Default 5 s.
  * @throws DriverError `unavailable` when another process keeps it open, or the file can't be opened; `full`;
  * `damaged`; `invalid` when a newer version wrote it.
@@ -104,14 +107,14 @@ export async function openDatabase(
   folder: string,
   clock: Clock,
   patienceMs: number = PATIENCE_MS,
-): Promise<DatabaseSync> {
+): Promise<OpenDatabase> {
   const path = busFile(folder)
   const until = clock.monotonic() + patienceMs
   for (;;) {
     try {
-      return openOnce(folder, path)
+      return openToWrite(path, { first: EXCLUSIVE, pragmas: PRAGMAS, prepare: (db) => bringUpToDate(db, path) })
     } catch (fault) {
-      if (!isBusy(fault)) throw toDriverError(withAdvice(asDamage(fault, path), path))
+      if (!isBusy(fault)) throw toDriverError(withAdvice(fault, path))
       if (clock.monotonic() >= until) {
         throw new DriverError('unavailable', `${path} is in use by another process; stop that one first`, {
           cause: fault,
@@ -122,30 +125,13 @@ export async function openDatabase(
   }
 }
 
-function openOnce(folder: string, path: string): DatabaseSync {
-  makePrivateFolder(folder)
-  makeDatabaseFile(path)
-  const db = new DatabaseSync(path)
-  try {
-    db.exec(`
-      PRAGMA locking_mode = EXCLUSIVE;
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
-      PRAGMA cache_size = -8000;
-      PRAGMA journal_size_limit = 16777216;
-      BEGIN IMMEDIATE;
-    `)
-    const version = Number(db.prepare('PRAGMA user_version').get()?.user_version)
-    if (version > SCHEMA_VERSION) {
-      throw new DriverError('invalid', `${path} was written by a newer version; run that one, or use another folder`)
-    }
-    if (version === 0) db.exec(SCHEMA)
-    else for (const update of UPDATES.slice(version - 1)) db.exec(update)
-    db.exec('COMMIT')
-    wantSound(db, path)
-    return db
-  } catch (fault) {
-    db.close()
-    throw fault
+function bringUpToDate(db: DatabaseSync, path: string): void {
+  db.exec('BEGIN IMMEDIATE')
+  const version = Number(db.prepare('PRAGMA user_version').get()?.user_version)
+  if (version > SCHEMA_VERSION) {
+    throw new DriverError('invalid', `${path} was written by a newer version; run that one, or use another folder`)
   }
+  if (version === 0) db.exec(SCHEMA)
+  else for (const update of UPDATES.slice(version - 1)) db.exec(update)
+  db.exec('COMMIT')
 }

@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { DriverError } from '../../driver-error.ts'
 import { Slice } from '../../slice.ts'
-import { Soundness } from '../../soundness.ts'
+import type { Soundness } from '../../soundness.ts'
+import type { OpenDatabase } from '../../sqlite-opening.ts'
 import { withAdvice } from '../../sqlite-soundness.ts'
 import { WriteProbe } from '../../write-probe.ts'
 import type {
@@ -80,7 +81,7 @@ export class EmbeddedBus implements Bus {
   #closed = false
 
   /** Reads the state of a database that `openDatabase` opened; nobody else writes to it from now on. */
-  constructor(db: DatabaseSync, options: BusOptions, { random, freeBytes }: Chance) {
+  constructor({ database: db, soundness }: OpenDatabase, options: BusOptions, { random, freeBytes }: Chance) {
     const { clock, folder, minFreeBytes = MIN_FREE_BYTES, keepMessages = KEEP_MESSAGES } = options
     const { maxTopics = MAX_TOPICS, maxSubscriptions = MAX_SUBSCRIPTIONS, reservedTopics = [] } = options
     const { maxSubscriptionsPerOwner = maxSubscriptions, maxTopicsPerOwner = maxTopics } = options
@@ -97,8 +98,8 @@ export class EmbeddedBus implements Bus {
       seed: Math.floor(random() * 2 ** 32),
     })
     this.#path = busFile(folder)
-    this.#soundness = new Soundness(this.#path)
-    this.#commit = new GroupCommit(db, () => this.#log.writeHeld(), this.#soundness)
+    this.#soundness = soundness
+    this.#commit = new GroupCommit(db, () => this.#log.writeHeld(), soundness)
     const touch = db.prepare(REWRITE_VERSION)
     this.#probe = new WriteProbe({
       folder,

@@ -18,8 +18,9 @@ describe('a full disk', () => {
 
   beforeEach(async () => {
     await use.bus.close()
-    db = await openDatabase(use.folder, use.clock)
-    use.bus = new EmbeddedBus(db, { url: 'embedded:', folder: use.folder, clock: use.clock }, use.chance)
+    const opened = await openDatabase(use.folder, use.clock)
+    db = opened.database
+    use.bus = new EmbeddedBus(opened, { url: 'embedded:', folder: use.folder, clock: use.clock }, use.chance)
   })
 
   it('refuses publications under the floor, lets consumers go on, and heals by itself', async () => {

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import { levelOf } from '../kit/telemetry/level-names.ts'
 import type { OpenSession } from './session.ts'
 
 /** Flags of `msvc logs` as commander gives them. */
@@ -30,7 +31,7 @@ export function addLogs(program: Command, open: OpenSession): void {
     )
     .option('-f, --follow', 'go on with new entries as they come')
     .option('--service <name>', 'of this service only')
-    .option('--level <level>', 'of at least this level: debug, info, warning, error, critical', upperCase)
+    .option('--level <level>', 'of at least this level: debug, info, warning, error, critical', severity)
     .option('--trace <id>', 'of this trace (a request and all it caused)')
     .option('--grep <text>', 'with these words')
     .option('--since <when>', 'from then on: a time such as 2026-01-31T12:00:00Z, or an age such as 10m, 2h, 1d')
@@ -43,8 +44,8 @@ export function addLogs(program: Command, open: OpenSession): void {
     })
 }
 
-function upperCase(level: string): string {
-  const word = level.toUpperCase()
-  if (['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'].includes(word)) return word
+function severity(word: string): string {
+  const level = levelOf(word)
+  if (level !== undefined) return level
   throw new InvalidArgumentError('Levels are debug, info, warning, error, critical.')
 }

@@ -33,6 +33,8 @@ export interface RoleContext<C> {
   readonly tracing: Tracing
   readonly authority: Authority
   readonly directory: Directory
+  /** Where the platform's registry is. */
+  readonly registryUrl: string
   readonly remoteConfig: RemoteConfig
   readonly messaging: Messaging
   /** Fires when stopping begins: end long waits and streams. */

@@ -152,6 +152,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       tracing,
       authority,
       directory,
+      registryUrl,
       remoteConfig,
       messaging: createMessaging({
         client: client('broker'),

@@ -6,7 +6,7 @@ const MAX_WORD = 64
  * count one), if that is at most a third of the word's length, and at least one is allowed. Undefined when nothing is near.
  * @example nearest('gatway', ['gateway', 'user']) // 'gateway'
  */
-function nearest(word: string, candidates: readonly string[]): string | undefined {
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
   if (word.length > MAX_WORD) return undefined
   const allowed = Math.max(1, Math.floor(word.length / 3))
   let best: string | undefined

@@ -150,6 +150,13 @@ describe('a binary CloudEvent', () => {
   it('refuses what is encoded as bytes that are no text', () => {
     const headers = toHeaders({ id: '1', attributes: { source: '/s', type: 't' } })
     expect(() => fromHeaders({ ...headers, 'ce-subject': '%ff' })).toThrow(AppError)
+    expect(() => fromHeaders({ ...headers, 'ce-subject': 'caf\xe9' })).toThrow(AppError)
+  })
+
+  it('takes bytes over 7F that somebody left as they are for the UTF-8 that they are', () => {
+    const headers = toHeaders({ id: '1', attributes: { source: '/s', type: 't' } })
+    const asNodeGivesIt = Buffer.from('café %E2%82%AC').toString('latin1')
+    expect(fromHeaders({ ...headers, 'ce-subject': asNodeGivesIt })?.attributes.subject).toBe('café €')
   })
 
   it('refuses what lacks an id', () => {

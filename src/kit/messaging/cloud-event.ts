@@ -155,14 +155,21 @@ export function toHeaders({ id, attributes }: EventContext): Record<string, stri
 
 /** Undoes what HTTP binding 3.1.3.2 has a sender encode; a `%` that encodes nothing stands for itself. */
 function decodeValue(value: string): string {
-  if (!value.includes('%')) return value
   try {
-    return value.replace(ENCODED, decodeURIComponent)
+    return utf8Of(value).replace(ENCODED, decodeURIComponent)
   } catch (cause) {
-    throw invalid(`${value.slice(0, 80)}: percent-encoded bytes that are no text`, cause)
+    throw invalid(`${value.slice(0, 80)}: its bytes are no text`, cause)
   }
 }
 
+/** node gives header bytes as Latin-1. Whoever doesn't percent-encode them, as the binding wants it, means UTF-8. Throws for what is none. */
+function utf8Of(value: string): string {
+  return BEYOND_ASCII.test(value)
+    ? new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(value, 'latin1'))
+    : value
+}
+
+const BEYOND_ASCII = /[\u0080-\u00ff]/
 const ENCODED = /(?:%[0-9a-fA-F]{2})+/g
 
 function invalid(detail: string, cause?: unknown): AppError {

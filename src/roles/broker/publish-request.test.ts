@@ -42,6 +42,14 @@ describe('readMessage', () => {
     },
   )
 
+  it('keeps the white space of JSON that comes as bytes, over which somebody may have signed', () => {
+    const text = '{ "a":  1.0 }\n'
+    const base64 = Buffer.from(text).toString('base64')
+    const head = '"specversion":"1.0","id":"7","source":"/shop","type":"a.b"'
+    const message = readMessage('a', structured, bytes(`{${head},"data_base64":"${base64}"}`))
+    expect(message.payload).toBe(text)
+  })
+
   it('gives each message an id, or takes it from Idempotency-Key', () => {
     expect(readMessage('a', {}, bytes('1')).id).not.toBe(readMessage('a', {}, bytes('1')).id)
     expect(readMessage('a', { 'idempotency-key': 'mine' }, bytes('1')).id).toBe('mine')

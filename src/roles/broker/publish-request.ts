@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import * as z from 'zod'
 import type { Publication } from '../../drivers/bus/contract.ts'
 import { AppError } from '../../kit/errors.ts'
-import { compactJson, memberOf } from '../../kit/exact-json.ts'
+import { memberOf } from '../../kit/exact-json.ts'
 import { type ReadItem, readArray, readLines } from '../../kit/http/batch.ts'
 import { bodyText, MAX_BODY_BYTES, parseJsonText } from '../../kit/http/body.ts'
 import { parseInput } from '../../kit/http/route.ts'
@@ -133,7 +133,7 @@ function fromEvent(
 
 function dataOf(text: string): string {
   const base64: unknown = JSON.parse(memberOf(text, 'data_base64') ?? 'null')
-  if (typeof base64 === 'string') return compactJson(Buffer.from(base64, 'base64').toString())
+  if (typeof base64 === 'string') return Buffer.from(base64, 'base64').toString()
   return memberOf(text, 'data') ?? 'null'
 }
 

@@ -28,10 +28,3 @@ export async function userOrders({ users, orders }: AggregateSources, id: number
     cause: joined.error,
   })
 }
-
-const AGGREGATE_PATH = /^\/gateway\/api\/users\/[^/]+\/orders$/
-
-/** Methods of the aggregate's path, as in an Allow header; undefined for every other path. */
-export function aggregateMethods(path: string): string | undefined {
-  return path.endsWith('/orders') && AGGREGATE_PATH.test(path) ? 'GET, HEAD' : undefined
-}

@@ -63,12 +63,20 @@ describe('GatewayConfig', () => {
     expect(fault({ routes: { own: { ...own, prefix: '/gateway/api/users/new' } } })).toBe('none')
   })
 
-  it('refuses them however their prefixes are spelt, and a path by which the gateway is looked after', () => {
+  it('refuses them however their prefixes are spelt, and a path that the gateway answers itself', () => {
     const own = { prefix: '/gateway/api/%75sers', upstream: 'people', methods: { GET: 'token' } }
     expect(fault({ routes: { own } })).toContain('own and users both take GET /gateway/api/users')
     for (const prefix of ['/health', '/readyz', '/m%65trics'])
       expect(fault({ routes: { own: { ...own, prefix } } })).toContain(`${prefix} is the gateway's own`)
+    for (const prefix of ['/oauth/token', '/gateway/api/users/7/orders'])
+      expect(fault({ routes: { own: { ...own, prefix } } })).toContain(`${prefix} is the gateway's own`)
     expect(fault({ routes: { own: { ...own, prefix: '/health/shop' } } })).toBe('none')
+  })
+
+  it('refuses to take out what was never in', () => {
+    expect(fault({ routes: { order: null } })).toContain('none is called that; did you mean orders?')
+    expect(fault({ routes: { shop: null } })).toContain('none is called that')
+    expect(fault({ routes: { orders: null } })).toBe('none')
   })
 
   it('lets a route differ', () => {

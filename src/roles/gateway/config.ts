@@ -1,10 +1,12 @@
 import * as z from 'zod'
 import { isRecord } from '../../kit/config/locate.ts'
+import { didYouMean } from '../../kit/config/nearest.ts'
 import { Origin } from '../../kit/config/schema.ts'
 import { isProbe } from '../../kit/http/probes.ts'
 import type { UpstreamsOptions } from '../../kit/upstream/upstreams.ts'
 import { ORDER_SERVICE } from '../order/contract.ts'
 import { USER_SERVICE } from '../user/contract.ts'
+import { ownMethods } from './own-paths.ts'
 import { proxyFault } from './request-origin.ts'
 import { parseRequestTarget } from './request-path.ts'
 import { METHODS, type Route } from './route-table.ts'
@@ -152,13 +154,16 @@ function withSeedRoutes(given: GivenRoutes, context: z.RefinementCtx): unknown {
 function clashesOf(routes: Readonly<Record<string, RouteConfig | null>>) {
   const takenBy = new Map<string, string>()
   return Object.entries(routes).flatMap(([name, route]) => {
-    if (isProbe(decodeURIComponent(route?.prefix ?? ''))) {
-      const message = `${route?.prefix} is the gateway's own, by which it is looked after; give ${name} another prefix`
+    const prefix = decodeURIComponent(route?.prefix ?? '')
+    if (isProbe(prefix) || ownMethods(prefix) !== undefined) {
+      const message = `${route?.prefix} is the gateway's own, and reaches no service; give ${name} another prefix`
       return [{ path: [name, 'prefix'], message }]
     }
-    const requests = Object.keys(route?.methods ?? {}).map(
-      (method) => `${method} ${decodeURIComponent(route?.prefix ?? '')}`,
-    )
+    if (route === null && !Object.hasOwn(SEED_ROUTES, name)) {
+      const message = `null takes a built-in route out, and none is called that${didYouMean(name, Object.keys(SEED_ROUTES))}`
+      return [{ path: [name], message }]
+    }
+    const requests = Object.keys(route?.methods ?? {}).map((method) => `${method} ${prefix}`)
     const taken = requests.find((request) => takenBy.has(request))
     for (const request of requests) if (!takenBy.has(request)) takenBy.set(request, name)
     if (taken === undefined) return []

@@ -17,7 +17,7 @@ import type { Watchdog, Watched } from '../../kit/upstream/watchdog.ts'
 import type { HeaderFilter } from './forwarded-headers.ts'
 import { forward, type Outcome } from './forwarding/forward.ts'
 import type { GatewayMetrics } from './gateway-metrics.ts'
-import { blame, errorOf, type Failure, nobody } from './outcome-meaning.ts'
+import { blame, errorOf, type Failure, noInstance } from './outcome-meaning.ts'
 import { publishReferences } from './public-references.ts'
 import { awaitBody, type BodyVerdict, framingLine, type RequestBody } from './request-body.ts'
 import type { RequestOrigin } from './request-origin.ts'
@@ -54,7 +54,7 @@ export interface Dispatched {
 /**
  * Has an admitted request answered: waits for its body, sends it to an instance, to another one where that is allowed, and
  * answers with a problem when none did. Who asks is in the exchange's scope.
- * @param caller the same as a number, for his share of connections (`callerNumber`)
+ * @param caller who asks, as a number, for his share of connections (`callerNumber`)
  */
 export function dispatch(tools: DispatchTools, request: Dispatched, caller: number): void {
   new Dispatch(tools, request, caller).start()
@@ -131,7 +131,7 @@ class Dispatch implements Watched {
     const pool = pick && upstreams.poolOf(pick.instance)
     if (!pick || !pool) {
       pick?.done('failure')
-      answerProblem(exchange, nobody(route.upstream))
+      answerProblem(exchange, noInstance(route.upstream))
       return
     }
     this.#attempts++

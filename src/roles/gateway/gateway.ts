@@ -11,9 +11,10 @@ import { type GatewayConfig, poolLimitsOf, routesOf } from './config.ts'
 import { corsPolicy } from './cors.ts'
 import { headerFilter } from './forwarded-headers.ts'
 import { gatewayMetrics } from './gateway-metrics.ts'
+import { ownMethods } from './own-paths.ts'
 import { createProxy } from './proxy.ts'
 import { originRule } from './request-origin.ts'
-import { gatewayRoutes, ownMethods } from './routes.ts'
+import { gatewayRoutes } from './routes.ts'
 import { tokenBuckets } from './token-bucket.ts'
 
 /** What a gateway needs of its role's context. */

@@ -57,7 +57,7 @@ export function errorOf(outcome: Failure, { upstream, body_limit, deadline_ms }:
 }
 
 /** What the client is told when discovery knows no instance of a service. */
-export function nobody(upstream: string): AppError {
+export function noInstance(upstream: string): AppError {
   return unavailable('UNREACHABLE', 'Service unavailable', `No ${upstream} is running at the moment`)
 }
 

@@ -5,10 +5,11 @@ import type { AppEnv } from '../../kit/http/app-env.ts'
 import { NumericId } from '../../kit/http/paging.ts'
 import { route } from '../../kit/http/route.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
-import { type AggregateSources, aggregateMethods, userOrders } from './aggregate.ts'
+import { type AggregateSources, userOrders } from './aggregate.ts'
 import { identify } from './caller.ts'
 import { IssuedToken, TokenForm, UserOrders } from './contract.ts'
-import { TOKEN_PATH, type TokenEndpointOptions, tokenEndpoint } from './token-endpoint.ts'
+import { TOKEN_PATH } from './own-paths.ts'
+import { type TokenEndpointOptions, tokenEndpoint } from './token-endpoint.ts'
 
 /** What the routes work with. */
 export interface GatewayRoutesOptions extends AggregateSources, TokenEndpointOptions {
@@ -44,11 +45,6 @@ export function gatewayRoutes(options: GatewayRoutesOptions): Hono<AppEnv> {
     tokenEndpoint(options),
   )
   return app
-}
-
-/** Methods of the paths that the gateway answers itself, as in an Allow header; undefined for every other path. */
-export function ownMethods(path: string): string | undefined {
-  return path === TOKEN_PATH ? 'POST' : aggregateMethods(path)
 }
 
 /** Lets only holders of a token in; nobody, as the door called him, becomes somebody. */

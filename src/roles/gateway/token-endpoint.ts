@@ -8,11 +8,10 @@ import { readBody } from '../../kit/http/body.ts'
 import { callerKey } from '../../kit/http/caller-name.ts'
 import { ACCESS_TOKEN, TOKEN_EXCHANGE } from './contract.ts'
 import type { GatewayMetrics } from './gateway-metrics.ts'
+import { TOKEN_PATH } from './own-paths.ts'
 import { overLimit } from './rate-limits.ts'
 import type { TokenBuckets } from './token-bucket.ts'
 
-/** Where a service renews its token. */
-export const TOKEN_PATH = '/oauth/token'
 const FORM = /^application\/x-www-form-urlencoded *(?:;|$)/i
 /** Room for a token, and for lists of scopes and audiences, bytes. */
 const MAX_BYTES = 16_384

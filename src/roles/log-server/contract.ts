@@ -1,6 +1,8 @@
 import * as z from 'zod'
+import type { RawNumber } from '../../kit/exact-json.ts'
 import type { Level } from '../../kit/telemetry/log.ts'
 
+// said again since a contract imports nothing that runs; the type holds the two together
 const LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const satisfies readonly Level[]
 
 /** A stored entry. Ids grow with time. */
@@ -38,13 +40,11 @@ export type TraceSummary = z.output<typeof TraceSummary>
 export const TracePage = z.object({ traces: z.array(TraceSummary), next: z.string().nullable() })
 export type TracePage = z.output<typeof TracePage>
 
-/** What a tag may be. A number that no double holds is one to the letter (kit/exact-json.ts). */
-export const Tag = z.union([
-  z.string(),
-  z.number(),
-  z.boolean(),
-  z.custom<{ readonly rawJSON: string }>((value) => JSON.isRawJSON(value)).meta({ type: 'number' }),
-])
+/** A number that no double holds, to the letter. */
+export const ExactNumber = z.custom<RawNumber>((value) => JSON.isRawJSON(value)).meta({ type: 'number' })
+
+/** What a tag may be. */
+export const Tag = z.union([z.string(), z.number(), z.boolean(), ExactNumber])
 
 /** One span of a trace. */
 export const TraceSpan = z.object({

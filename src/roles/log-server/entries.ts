@@ -149,7 +149,7 @@ function toRow(entry: NewEntry, id: number, now: number): EntryRow {
     at: Math.floor(entry.timestamp ?? now),
     level: LEVELS.indexOf(entry.level),
     service: entry.service,
-    instance: entry.instance,
+    instance: entry.instance ?? '',
     message: entry.message,
     trace_id: entry.trace_id || null,
     span_id: entry.span_id || null,

@@ -2,8 +2,9 @@ import * as z from 'zod'
 import { Limit } from '../../kit/http/paging.ts'
 import { hideInText } from '../../kit/secrets/secret-text.ts'
 import { hideSecrets } from '../../kit/secrets/secret-values.ts'
-import { LEVELS, type Level as LevelName } from '../../kit/telemetry/log.ts'
-import { Tag } from './contract.ts'
+import { levelOf, SOME_LEVEL } from '../../kit/telemetry/level-names.ts'
+import type { Level as LevelName } from '../../kit/telemetry/log.ts'
+import { ExactNumber, Tag } from './contract.ts'
 import { countWords, MAX_WORDS, parseSearch } from './search-query.ts'
 import { parseDuration, parseMoment, parseTimestamp } from './timestamps.ts'
 
@@ -16,21 +17,8 @@ const SpanId = z
   .string()
   .regex(/^[0-9a-f]{16}$/i, '16 hexadecimal digits expected')
   .toLowerCase()
-/** What people's loggers call the levels, in capitals: syslog, pino, winston, log4j, logrus, Serilog, java.util.logging. */
-const LEVEL_NAMES: Readonly<Record<LevelName, readonly string[]>> = {
-  DEBUG: ['DEBUG', 'TRACE', 'VERBOSE', 'SILLY', 'FINE', 'FINER', 'FINEST', 'DBG'],
-  INFO: ['INFO', 'INFORMATION', 'INFORMATIONAL', 'NOTICE', 'CONFIG', 'LOG', 'HTTP'],
-  WARNING: ['WARNING', 'WARN', 'WRN'],
-  ERROR: ['ERROR', 'ERR', 'SEVERE'],
-  CRITICAL: ['CRITICAL', 'CRIT', 'FATAL', 'ALERT', 'EMERG', 'EMERGENCY', 'PANIC', 'DPANIC'],
-}
-const LEVEL_OF_NAME = new Map(LEVELS.flatMap((level) => LEVEL_NAMES[level].map((name) => [name, level] as const)))
-/** pino's and bunyan's numbers: trace 10, debug 20, info 30, warn 40, error 50, fatal 60; what lies between counts as the lower one. */
-const LEVEL_OF_TENS = ['DEBUG', 'DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const
-const SOME_LEVEL = `one of ${LEVELS.join(', ')}, another logger's word for one, or pino's number from 10 to 69`
 const Level = z.union([z.string(), z.number()]).transform((word, { addIssue }): LevelName => {
-  const text = String(word).trim()
-  const level = /^[1-6]\d$/.test(text) ? LEVEL_OF_TENS[Number(text[0]) - 1] : LEVEL_OF_NAME.get(text.toUpperCase())
+  const level = levelOf(word)
   if (level !== undefined) return level
   addIssue({ code: 'custom', message: SOME_LEVEL })
   return z.NEVER
@@ -44,8 +32,8 @@ const JsonText = <V extends z.ZodType>(values: V) =>
     addIssue({ code: 'custom', message: `more than ${MAX_TEXT} characters as JSON` })
     return z.NEVER
   })
-const Timestamp = z.union([z.string(), z.number()]).transform((time, { addIssue }) => {
-  const ms = parseTimestamp(String(time))
+const Timestamp = z.union([z.string(), z.number(), ExactNumber]).transform((time, { addIssue }) => {
+  const ms = parseTimestamp(JSON.isRawJSON(time) ? time.rawJSON : String(time))
   if (ms !== undefined) return ms
   addIssue({ code: 'custom', message: 'neither an RFC 3339 time nor seconds, ms, µs or ns since 1970' })
   return z.NEVER
@@ -54,10 +42,10 @@ const Moment = z.string().refine((text) => parseMoment(text, 0) !== undefined, '
 
 /** A log entry as it comes in, its secrets hidden. Without a time it gets the server's; null counts as absent; fields not named here are ignored. */
 export const NewEntry = z.object({
-  timestamp: Timestamp.optional(),
+  timestamp: Timestamp.nullish(),
   level: Level,
   service: Name.min(1),
-  instance: Text(256).default(''),
+  instance: Text(256).nullish(),
   message: Text(MAX_TEXT),
   trace_id: Id.nullish(),
   span_id: Id.nullish(),

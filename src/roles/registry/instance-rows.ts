@@ -28,7 +28,10 @@ const Kept = z.object({
   health_check_url: z.string().optional(),
   registered_at: z.number(),
   draining: z.boolean(),
+  /** The address of the registry that kept it. */
+  registry: z.string().optional(),
 })
+type Kept = z.output<typeof Kept>
 
 /**
  * Keeps registrations on disk, so that a registry that was killed comes back knowing them. A disk that fails doesn't stop the registry: the
@@ -37,25 +40,28 @@ const Kept = z.object({
 export class InstanceRows {
   readonly #store: Store<RegistryTables>
   readonly #log: Log
+  readonly #registry: string
   #failing = false
 
-  constructor(store: Store<RegistryTables>, log: Log) {
+  /** @param registry where this registry is. What was kept at another address came with a copied data folder, and may belong to a platform that runs. */
+  constructor(store: Store<RegistryTables>, log: Log, registry: string) {
     this.#store = store
     this.#log = log
+    this.#registry = registry
   }
 
-  /** What is on disk, by id. */
+  /** What is on disk, by id; what another registry kept is forgotten. */
   async load(): Promise<readonly KeptEntry[]> {
     const rows = await this.#store.db.selectFrom('instances').select('entry').orderBy('id').execute()
-    return rows.map(({ entry }) => {
-      const { instance, health_check_url, registered_at, draining } = Kept.parse(JSON.parse(entry))
-      return {
-        instance,
-        healthCheckUrl: health_check_url,
-        registeredAt: registered_at,
-        mark: draining ? 'draining' : 'none',
-      }
-    })
+    const kept = rows.map(({ entry }) => Kept.parse(JSON.parse(entry)))
+    const isOurs = ({ registry = this.#registry }: Kept) => registry === this.#registry
+    await this.#delete(kept.filter((one) => !isOurs(one)).map(({ instance }) => instance.id))
+    return kept.filter(isOurs).map(({ instance, health_check_url, registered_at, draining }) => ({
+      instance,
+      healthCheckUrl: health_check_url,
+      registeredAt: registered_at,
+      mark: draining ? 'draining' : 'none',
+    }))
   }
 
   /** Resolves when the entry is on disk, or could not be written. */
@@ -65,6 +71,7 @@ export class InstanceRows {
       ...(healthCheckUrl !== undefined && { health_check_url: healthCheckUrl }),
       registered_at: registeredAt,
       draining: mark === 'draining',
+      registry: this.#registry,
     }
     const entry = JSON.stringify(kept)
     await this.#write('keep', () =>
@@ -80,7 +87,11 @@ export class InstanceRows {
 
   /** Resolves when the entries are gone from disk, or could not be removed. */
   async forget(entries: readonly Entry[]): Promise<void> {
-    const ids = entries.map(({ instance }) => instance.id)
+    await this.#delete(entries.map(({ instance }) => instance.id))
+  }
+
+  async #delete(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return
     await this.#write('forget', () =>
       this.#store.transaction(async (trx) => {
         for (const id of ids) await trx.deleteFrom('instances').where('id', '=', id).execute()

@@ -18,6 +18,8 @@ import { LEASE_LIMITS } from './lease.ts'
 import { Registry } from './registry.ts'
 import { registryRoutes } from './routes.ts'
 
+const REGISTRY = 'http://127.0.0.1:8500'
+
 const closing: (() => unknown)[] = []
 afterEach(async () => {
   for (let close = closing.pop(); close; close = closing.pop()) await close()
@@ -30,7 +32,7 @@ async function newFolder(): Promise<string> {
 }
 
 /** Runs a registry on a port; `kill` cuts every connection without a word, as kill -9 does. */
-async function run(folder: string, port = 0) {
+async function run(folder: string, port = 0, address = REGISTRY) {
   const store = await openStore<RegistryTables>({
     url: 'sqlite:',
     name: 'registry',
@@ -40,7 +42,7 @@ async function run(folder: string, port = 0) {
   const stopping = new AbortController()
   const { signal } = stopping
   const registry = new Registry({
-    rows: new InstanceRows(store, silentLog),
+    rows: new InstanceRows(store, silentLog, address),
     log: silentLog,
     checkIntervalMs: 10_000,
     signal,
@@ -130,6 +132,19 @@ describe('a registry that is killed', () => {
     await expect.poll(() => isWatchingAgain, { timeout: 10_000 }).toBe(true)
     await user.registration.leave()
     await expect.poll(() => order.directory.instances('user-service')).toEqual([])
+  })
+
+  it('forgets whom another registry knew, whose data folder was copied', async () => {
+    const folder = await newFolder()
+    const first = await run(folder)
+    enrol(first.url, 'user-service', 8001, 'a')
+    await expect.poll(() => first.registry.instances.count().healthy).toBe(1)
+    await first.kill()
+    const copy = await run(folder, 0, 'http://127.0.0.1:9500')
+    expect(copy.registry.instances.count()).toEqual({ healthy: 0, unhealthy: 0 })
+    await copy.kill()
+    const back = await run(folder, first.port)
+    expect(back.registry.instances.count()).toEqual({ healthy: 0, unhealthy: 0 })
   })
 
   it('gives a process that was restarted on its port to watchers as a new one', async () => {

@@ -42,7 +42,7 @@ export const registry = defineRole({
       clock,
       log,
       signal,
-      rows: new InstanceRows(store, log),
+      rows: new InstanceRows(store, log, ctx.registryUrl),
       limits: {
         leaseMs: config.lease_seconds * 1000,
         maxVanished: config.max_vanished_share,

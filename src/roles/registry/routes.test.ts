@@ -20,6 +20,8 @@ import { LEASE_LIMITS } from './lease.ts'
 import { Registry } from './registry.ts'
 import { registryRoutes } from './routes.ts'
 
+const REGISTRY = 'http://127.0.0.1:8500'
+
 const closing: (() => unknown)[] = []
 afterEach(async () => {
   for (let close = closing.pop(); close; close = closing.pop()) await close()
@@ -47,7 +49,7 @@ async function run({ folder, clock = systemClock }: RunOptions = {}) {
   const stopping = new AbortController()
   let ids = 0
   const registry = new Registry({
-    rows: new InstanceRows(store, silentLog),
+    rows: new InstanceRows(store, silentLog, REGISTRY),
     log: silentLog,
     checkIntervalMs: 20,
     signal: stopping.signal,

@@ -35,6 +35,7 @@ const LIVE = {
     pin: z.string().optional(),
   }),
   idle: z.object({}),
+  'pay-service': z.object({}),
 }
 
 /** The configuration that most of the tests are about. */

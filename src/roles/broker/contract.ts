@@ -13,7 +13,9 @@ export const Receipt = z.object({
 const SECONDS = z.number().max(43_200)
 
 /** The place behind a message in the order of all: a stream's event has it as its id. Opaque. */
-export const Cursor = z.string().regex(/^c[0-9a-z]{1,10}$/, 'not a cursor, which a stream gives as its events’ ids')
+export const Cursor = z
+  .string()
+  .regex(/^c[0-9a-z]{1,10}(?:-[0-9a-f]{8})?$/, 'not a cursor, which a stream gives as its events’ ids')
 
 /** A consumer's name, of its own within a subscription: when its connection is gone and it isn't heard of, what it has on lease goes to others. */
 export const Consumer = z.string().min(1).max(255)

@@ -9,7 +9,7 @@ export const JSON_HEADERS = { 'content-type': 'application/json' }
 
 /** A message as JSON text (contract.ts, Message). */
 export function messageJson(message: StoredMessage & { readonly position: number }): string {
-  return `{${members(message)},"cursor":"${cursorOf(message.position)}"}`
+  return `{${members(message)},"cursor":"${cursorOf(message)}"}`
 }
 
 /** A delivery as JSON text (contract.ts, Delivery). */

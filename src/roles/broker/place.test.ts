@@ -74,6 +74,23 @@ describe('the id of an event', () => {
     expect((await broker.call('GET', `/broker/stream/${path}`, undefined, headers)).status).toBe(400)
   })
 
+  it('is refused where another message is now, as in a log that was put back from a copy', async () => {
+    await using before = await runBroker()
+    await publish(before, 'a', 'a', 'a')
+    const last = (await first(before, 'a?from=first', 3)).at(-1)?.id ?? ''
+    await using after = await runBroker()
+    await publish(after, 'a', 'a', 'a', 'a')
+    for (const [path, headers] of [
+      [`a?from=${last}`, {}],
+      ['a', { 'last-event-id': last }],
+    ] as const) {
+      const { status, body } = await after.call('GET', `/broker/stream/${path}`, undefined, headers)
+      expect([status, body.detail]).toEqual([400, expect.stringContaining('put back from a copy')])
+    }
+    const wanted = { topic: 'a', group: 'g', from: last }
+    expect((await after.call('POST', '/broker/subscriptions', wanted)).status).toBe(400)
+  })
+
   it.each([
     ['a', 'czz'],
     ['a', 4],

@@ -105,7 +105,7 @@ async function follow(topic: string, start: Start, events: EventStream, bus: Bus
       const messages = await bus.read(topic, { ...start, after, limit: BATCH, signal: events.signal })
       for (const message of messages) {
         if (!(await events.room())) return
-        events.send({ id: cursorOf(message.position), data: messageJson(message) })
+        events.send({ id: cursorOf(message), data: messageJson(message) })
         after = message.position
       }
       if (messages.length > 0) continue

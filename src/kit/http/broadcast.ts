@@ -65,6 +65,11 @@ export class Broadcast<T> {
     return this.#first + this.#kept.length
   }
 
+  /** Whether all that was told from a position on is kept still, so that a reader who was away may begin there. */
+  keeps(position: number): boolean {
+    return position >= this.#first && position <= this.end
+  }
+
   /** Tells news to those who follow. They hear of it in later turns of the event loop. */
   tell(news: readonly T[]): void {
     for (const one of news) {

@@ -11,7 +11,7 @@ import { answerJson, searcherOf } from './answers.ts'
 import { EntryPage } from './contract.ts'
 import { type Entries, entryJson } from './entries.ts'
 import { batchOf, readBatch } from './intake.ts'
-import { EntryId, EntryQuery, NewEntry, TailQuery } from './requests.ts'
+import { EntryQuery, NewEntry, TailPlace, TailQuery } from './requests.ts'
 import type { Tail } from './tail.ts'
 import { parseMoment } from './timestamps.ts'
 
@@ -78,7 +78,7 @@ export function logRoutes({ entries, tail, clock, log, waits, onAccepted }: LogR
     '/logs/tail',
     route({
       summary:
-        'Follow log entries as they come, as server-sent events; `Last-Event-ID` or `from` continues behind an entry’s id',
+        'Follow log entries as they come, as server-sent events; `Last-Event-ID` or `from` continues behind an event’s id, or an entry’s',
       scope: 'logs:read',
       query: TailQuery,
       responses: { 200: 'A stream of entries', 429: 'Too many wait' },
@@ -86,7 +86,7 @@ export function logRoutes({ entries, tail, clock, log, waits, onAccepted }: LogR
     (c) => {
       const { from, ...filter } = c.req.valid('query')
       const last = c.req.header('last-event-id')
-      const after = last ? parseInput(EntryId, last, 'Invalid Last-Event-ID') : from
+      const after = last ? parseInput(TailPlace, last, 'Invalid Last-Event-ID') : from
       const back = after === undefined ? undefined : { entries, caller: callerName(c), after }
       return eventStream(c, { waits, log }, (events) => tail.follow(events, filter, back))
     },

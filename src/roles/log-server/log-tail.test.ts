@@ -60,6 +60,18 @@ describe('GET /logs/tail', () => {
     expect((await tail('c1')).status).toBe(400)
   })
 
+  it('goes on by arrival, so that what its sender had kept back is not missed', async () => {
+    const follow = (id: string) => server.app.request('/logs/tail', { headers: { 'Last-Event-ID': id } })
+    const first = await server.app.request('/logs/tail')
+    await server.post('/logs', entry('one'))
+    const [seen] = await events(first, 1)
+    await server.post('/logs', entry('two', 600))
+    await server.post('/logs', entry('three'))
+    expect(texts(await events(await follow(seen?.id ?? ''), 2))).toEqual(['two', 'three'])
+    const another = (seen?.id ?? '').replace(/-.*/, '-00000000-0')
+    expect(texts(await events(await follow(another), 1))).toEqual(['three'])
+  })
+
   it('ends when the role stops', async () => {
     const answer = await server.app.request('/logs/tail')
     server.stop()

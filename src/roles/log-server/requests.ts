@@ -81,13 +81,17 @@ const entryFilter = {
     .refine((text) => countWords(parseSearch(text)) <= MAX_WORDS, `at most ${MAX_WORDS} words`)
     .optional(),
 }
-/** The id of an entry, as a stream gives it with each. */
-export const EntryId = z
+/** Where a reader of the stream goes on: behind an entry by its id, and behind its arrival where the stream said which that was. */
+export const TailPlace = z
   .string()
-  .regex(/^\d{1,16}$/, 'not the id of an entry')
-  .transform(Number)
+  .regex(/^\d{1,16}(?:-[0-9a-f]{8}-[0-9a-z]{1,10})?$/, 'not the id of an entry, nor of an event')
+  .transform((text) => {
+    const [id, run = '', arrival = ''] = text.split('-')
+    return { id: Number(id), run, arrival: Number.parseInt(arrival, 36) }
+  })
+export type TailPlace = z.output<typeof TailPlace>
 /** Which entries to follow, and the one behind which to begin. `level` means at least; `q` are words that must all occur in message or metadata. */
-export const TailQuery = z.object({ ...entryFilter, from: EntryId.optional() })
+export const TailQuery = z.object({ ...entryFilter, from: TailPlace.optional() })
 /** Which entries to find, newest first; `since` and `until` are times, or a while ago such as `15m`. */
 export const EntryQuery = z.object({
   ...entryFilter,

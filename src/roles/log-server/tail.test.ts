@@ -64,10 +64,12 @@ describe('a reader who comes back', () => {
         searches.run(searcher, async ({ step }) => (await step(() => busy.promise)) ?? []),
     }
     const anns = Array.from({ length: 3 }, reader)
-    const following = anns.map((events) => tail.follow(events, {}, { entries, caller: 'ann', after: 1 }))
+    const following = anns.map((events) =>
+      tail.follow(events, {}, { entries, caller: 'ann', after: { id: 1, run: '', arrival: 0 } }),
+    )
     await expect(following[2]).rejects.toMatchObject({ code: 'UNAVAILABLE' })
     const bob = reader()
-    const bobs = tail.follow(bob, {}, { entries, caller: 'bob', after: 1 })
+    const bobs = tail.follow(bob, {}, { entries, caller: 'bob', after: { id: 1, run: '', arrival: 0 } })
     expect(searches.underWay).toBe(3)
     anns[1]?.cut()
     await expect.poll(() => searches.underWay).toBe(2)

@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import { wordsOf } from '../../drivers/store/full-text-words.ts'
 import { Broadcast } from '../../kit/http/broadcast.ts'
 import type { EventStream } from '../../kit/http/event-stream.ts'
 import { LEVELS } from '../../kit/telemetry/log.ts'
 import { type Entries, entryJson } from './entries.ts'
 import type { EntryFilter } from './entry-list.ts'
+import type { TailPlace } from './requests.ts'
 import { parseSearch, searchMatcher } from './search-query.ts'
 import type { EntryRow } from './tables.ts'
 
@@ -15,10 +17,13 @@ const ROW_BYTES = 300
 /** An entry on its way to those who follow. */
 class StoredEntry {
   readonly row: EntryRow
+  /** Its position among all that came. */
+  readonly arrival: number
   #words: string | undefined
 
-  constructor(row: EntryRow) {
+  constructor(row: EntryRow, arrival: number) {
     this.row = row
+    this.arrival = arrival
   }
 
   /** Its words, looked for once for all who search. */
@@ -34,13 +39,26 @@ export interface Return {
   readonly entries: Pick<Entries, 'since'>
   /** Whose share of the searches it takes. */
   readonly caller: string
-  /** The last id it has seen. */
-  readonly after: number
+  /** Behind which it goes on. */
+  readonly after: TailPlace
 }
 
-/** Passes entries on to those who follow the log, as they are stored. */
+/**
+ * Passes entries on to those who follow the log, as they are stored. The id of an event says which arrival it was, besides the entry's own id: that goes by
+ * the entry's time, and what its sender had kept back for a while would be missed by a reader who comes back.
+ */
 export class Tail {
-  readonly #stored = new Broadcast<StoredEntry>({ eventOf: ({ row }) => eventOf(row), sizeOf })
+  readonly #run: string
+  readonly #stored: Broadcast<StoredEntry>
+
+  /** @param run eight hexadecimal digits that no other run has: arrivals are counted anew in each */
+  constructor(run: string = randomBytes(4).toString('hex')) {
+    this.#run = run
+    this.#stored = new Broadcast({
+      eventOf: ({ row, arrival }) => ({ ...eventOf(row), id: `${row.id}-${run}-${arrival.toString(36)}` }),
+      sizeOf,
+    })
+  }
 
   /** Readers there are now. */
   get readers(): number {
@@ -49,21 +67,25 @@ export class Tail {
 
   /** Tells every reader of entries that are on disk now. */
   publish(rows: readonly EntryRow[]): void {
-    this.#stored.tell(rows.map((row) => new StoredEntry(row)))
+    const { end } = this.#stored
+    this.#stored.tell(rows.map((row, at) => new StoredEntry(row, end + at)))
   }
 
   /**
    * Writes the entries that fit to a stream until it is over.
-   * @param back for a reader who comes back: what came since is given first, the newest thousand at most. Rejects with AppError `UNAVAILABLE` when
-   * this reader's caller, or all together, search for too much already
+   * @param back for a reader who comes back: what came since is given first, all of it while it is kept in memory, else the newest thousand at most
+   * by their own time. Rejects with AppError `UNAVAILABLE` when this reader's caller, or all together, search for too much already
    */
   async follow(events: EventStream, filter: EntryFilter, back?: Return): Promise<void> {
     const fits = entryMatcher(filter)
     const begin = this.#stored.end
     if (back === undefined) return this.#stored.follow(events, fits, begin)
     const { entries, caller, after } = back
+    if (after.run === this.#run && this.#stored.keeps(after.arrival + 1)) {
+      return this.#stored.follow(events, fits, after.arrival + 1)
+    }
     const searcher = { name: caller, signal: events.signal }
-    const replayed = await entries.since(filter, after, MAX_REPLAYED, searcher)
+    const replayed = await entries.since(filter, after.id, MAX_REPLAYED, searcher)
     for (const row of replayed) {
       if (!(await events.room())) return
       events.send(eventOf(row))

@@ -49,7 +49,7 @@ export async function configKeys(session: Session, service: string): Promise<voi
     otherwise === undefined ? '' : JSON.stringify(otherwise),
     help,
   ])
-  if (found.takes === 'anything') session.print(`${service} declares no keys, so it takes any`)
+  if (found.takes === 'anything') session.print(`${service} is no service of the platform, so it takes any key`)
   else if (rows.length === 0) session.print(`${service} takes nothing while it runs`)
   else session.print(columns([['KEY', 'TAKES', 'DEFAULT', ''], ...rows]))
   session.printJson(found)

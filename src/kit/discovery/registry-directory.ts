@@ -70,7 +70,10 @@ export function createDirectory(options: DirectoryOptions): RegistryDirectory {
     settled.resolve()
     const list = kept?.load()
     if (!list) return
-    log.warning('the registry does not answer: the list kept from before is used', { instances: list.instances.length })
+    // a registry that stays away is told of by itself; one that starts at the same time speaks a moment later
+    log.info('the registry does not answer yet: the list kept from before is used', {
+      instances: list.instances.length,
+    })
     tell(known.recall({ ...list, instances: list.instances.filter(isCallable) }))
   }
 

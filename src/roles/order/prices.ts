@@ -8,7 +8,7 @@ const Price = Amount.max(1_000_000)
 
 /** What products cost. */
 export const PriceList = z.object({
-  default_price: Price.default(29.99).describe('price of a product that has none of its own (the seed’s, 9.7.3)'),
+  default_price: Price.default(29.99).describe('price of a product that has none of its own'),
   currency: Currency.default('EUR').describe('what prices are in (ISO 4217); a payment in another is not believed'),
   prices: z
     .record(z.string().min(1), Price)

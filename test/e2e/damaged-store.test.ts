@@ -41,11 +41,13 @@ it('has a log server start anew whose database is cut off while it runs', async 
     )
   expect(await statusOf(fetch(`${url}/logs`, post))).toBe(202)
 
-  for (const end of ['', '-wal']) truncateSync(join(data, `log-server.db${end}`), 4_096)
+  const isAside = () => readdirSync(data).some((name) => name.startsWith('log-server.db.damaged-'))
   const aside = async () => {
-    // the first search: nothing of the file is in its memory yet
+    for (const end of ['', '-wal']) if (!isAside()) truncateSync(join(data, `log-server.db${end}`), 4_096)
+    // what is written makes the next search read what it had in memory
+    await statusOf(fetch(`${url}/logs`, post))
     await statusOf(fetch(`${url}/logs`))
-    return readdirSync(data).some((name) => name.startsWith('log-server.db.damaged-'))
+    return isAside()
   }
   await vi.waitUntil(aside, { timeout: PATIENCE_MS })
   await vi.waitUntil(async () => (await statusOf(fetch(`${url}/readyz`))) === 200, { timeout: PATIENCE_MS })

@@ -15,28 +15,6 @@ const WHOLE_READ_BYTES = 65_536
 /** As many small pieces as such a read is as much work as. */
 const WHOLE_READ_PIECES = 128
 
-/** How long those who send much are read in one turn of the loop, milliseconds, all together: a read takes 0.03 ms, or 2 where memory has to be had first. */
-const BULK_MS = 3
-
-/** Measures that. */
-class BulkTurn {
-  #since: number | undefined
-
-  /** Whether this turn of the loop has had its share. To be asked after each whole read. */
-  isOver(): boolean {
-    const now = performance.now()
-    if (this.#since === undefined) {
-      this.#since = now
-      setImmediate(() => {
-        this.#since = undefined
-      })
-    }
-    return now - this.#since >= BULK_MS
-  }
-}
-
-const bulkTurn = new BulkTurn()
-
 /** Whom a socket is read for. */
 export interface Taker {
   /** Whether nothing more is taken for now; `proceed` is called when that has changed. */
@@ -149,7 +127,7 @@ export class PacedReading {
       this.#toParser?.(slice)
       at += slice.length
     }
-    if (at === bytes.length && at >= WHOLE_READ_BYTES) this.passed(bulkTurn.isOver() ? this.#pieces : WHOLE_READ_PIECES)
+    if (at === bytes.length && at >= WHOLE_READ_BYTES) this.passed(WHOLE_READ_PIECES)
     return this.#drops ? bytes.length : at
   }
 

@@ -274,8 +274,6 @@ describe('loadConfiguration', () => {
     expect(faults('__proto__:\n  x: 1\n')).toEqual(['x.yaml:1: __proto__: unknown key'])
     expect(faults('user:\n  __proto__: 1\n')).toEqual(['x.yaml:2: user.__proto__: unknown key'])
     const none = 'a name that nothing can have; choose another'
-    expect(faults('services:\n  __proto__: http://127.0.0.1:9000\n')).toEqual([
-      `x.yaml:2: services.__proto__: ${none}`,
-    ])
+    expect(faults('services:\n  __proto__: http://127.0.0.1:9000\n')).toEqual([`x.yaml:2: services.__proto__: ${none}`])
   })
 })

@@ -190,7 +190,7 @@ export interface Bus {
   /** Throws dead letters away for good. Returns how many: some at a time, so call again until it is 0. */
   discard(options: { subscription?: string; ids?: readonly string[] }): Promise<number>
   /**
-   * Resolves with why the bus must be opened anew: its file turned out to be damaged, or another lies in its place. Until then nothing is
+   * Resolves with why the bus must be opened anew: its file turned out to be damaged, or another lies in its place. From then on nothing is
    * written, and `check` fails. Never for one that is no file.
    */
   readonly unsound: Promise<DriverError>

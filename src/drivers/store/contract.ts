@@ -41,7 +41,7 @@ export interface Store<DB> {
    */
   transaction<T>(work: (trx: Transaction<DB>) => Promise<T>): Promise<T>
   /**
-   * Resolves with why the store must be opened anew: its file turned out to be damaged, or another lies in its place. Until then nothing is
+   * Resolves with why the store must be opened anew: its file turned out to be damaged, or another lies in its place. From then on nothing is
    * written, and `check` fails. Never for one that is no file.
    */
   readonly unsound: Promise<DriverError>

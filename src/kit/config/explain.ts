@@ -1,6 +1,7 @@
 import * as z from 'zod'
+import { isRecord } from '../record.ts'
 import { isSecretName } from '../secrets/secret-name.ts'
-import { isRecord, type Path } from './locate.ts'
+import type { Path } from './locate.ts'
 import { didYouMean } from './nearest.ts'
 import { shown } from './shown.ts'
 

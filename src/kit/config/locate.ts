@@ -1,4 +1,5 @@
 import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml'
+import { isRecord } from '../record.ts'
 
 /** A place in the configuration: keys and list positions from the top. */
 export type Path = readonly (string | number)[]
@@ -151,11 +152,6 @@ function placeWithin({ inner }: Place, name: string, node: unknown): Place {
   const place: Place = { offset: startOf(node), inner: new Map() }
   inner.set(name, place)
   return place
-}
-
-/** Whether a value is an object with keys, not a list. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Where a place is, or the nearest above it that the file has; undefined when it has none of them. */

@@ -2,7 +2,6 @@ import type { Context } from 'hono'
 import * as z from 'zod'
 import type { Asker } from '../../kit/auth/asker.ts'
 import { isAnotherService } from '../../kit/auth/ownership.ts'
-import { isRecord } from '../../kit/config/locate.ts'
 import { AppError } from '../../kit/errors.ts'
 import { memberOf, NUMBERS_IN_WORDS, parseLiteral } from '../../kit/exact-json.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
@@ -10,11 +9,22 @@ import { MAX_BATCH_BYTES, MAX_ITEM_BYTES, readArray, readLines, readOne } from '
 import { bodyText, parseJsonText, readBody } from '../../kit/http/body.ts'
 import { type Sifted, sift } from '../../kit/http/sifting.ts'
 import { inputFaults } from '../../kit/input-faults.ts'
+import { isRecord } from '../../kit/record.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
 
 const NEWLINE = 0x0a
 /** What an entry or a span only carries. */
 const CARRIED = ['metadata', 'tags']
+
+/** How a batch is read. */
+interface ReadBatchOptions<S> {
+  readonly schema: S
+  /** What a bad item is called. */
+  readonly invalid: string
+  readonly atomic: boolean
+  /** Makes an item of somebody else's shape one that the schema knows. Default: as it is */
+  readonly adopt?: (item: unknown) => unknown
+}
 
 /**
  * Reads a batch of items from a request and checks each: a JSON array, one JSON object, or a JSON object a line (NDJSON, which is known by its
@@ -23,11 +33,11 @@ const CARRIED = ['metadata', 'tags']
  */
 export async function readBatch<S extends z.ZodType<{ readonly service: string }>>(
   c: Context<AppEnv>,
-  { schema, invalid, atomic }: { schema: S; invalid: string; atomic: boolean },
+  { schema, invalid, atomic, adopt = (item) => item }: ReadBatchOptions<S>,
 ): Promise<Sifted<z.output<S>>> {
   const asker = currentScope()?.asker
   const read = (bytes: Buffer, index: number) => {
-    const item = checked(schema, parsed(bytes, index), index, invalid)
+    const item = checked(schema, adopt(parsed(bytes, index)), index, invalid)
     wantOwn(asker, item.service, index)
     return item
   }

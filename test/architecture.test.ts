@@ -10,7 +10,8 @@ interface SourceFile {
   readonly text: string
   /** Text without comments and without what stands in strings, to look for words of code in. */
   readonly code: string
-  readonly imports: readonly { readonly target: string; readonly typeOnly: boolean }[]
+  /** `lazy`: by import(), when it is needed. */
+  readonly imports: readonly { readonly target: string; readonly typeOnly: boolean; readonly lazy: boolean }[]
 }
 
 const files = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
@@ -29,8 +30,12 @@ function readSource(path: string): SourceFile {
       .split(sep)
       .join('/')
   const imports = [
-    ...[...statements].map(([, type, spec = '']) => ({ target: target(spec), typeOnly: type !== undefined })),
-    ...[...lazy].map(([, spec = '']) => ({ target: target(spec), typeOnly: false })),
+    ...[...statements].map(([, type, spec = '']) => ({
+      target: target(spec),
+      typeOnly: type !== undefined,
+      lazy: false,
+    })),
+    ...[...lazy].map(([, spec = '']) => ({ target: target(spec), typeOnly: false, lazy: true })),
   ]
   return { path, text, code: bare.replace(/'(?:[^'\\\n]|\\.)*'/g, "''"), imports }
 }
@@ -141,6 +146,22 @@ describe('architecture', () => {
     }
     for (const path of graph.keys()) visit(path, [])
     expect(cycles).toEqual([])
+  })
+
+  it('loads what is slow only where it is used', () => {
+    const byPath = new Map(production.map((file) => [file.path, file]))
+    const loaded = new Set<string>()
+    const load = (path: string) => {
+      if (loaded.has(path)) return
+      loaded.add(path)
+      for (const { target, typeOnly, lazy } of byPath.get(path)?.imports ?? []) if (!typeOnly && !lazy) load(target)
+    }
+    // what the process of a role begins with, and every command
+    for (const start of ['src/main.ts', 'src/cli/unit.ts', 'src/cli/program.ts']) load(start)
+    for (const { path } of production) if (/^src\/roles\/[^/]+\/role\.ts$/.test(path)) load(path)
+    expect(loaded.size).toBeGreaterThan(100)
+    // YAML (5 ms, 2 MB) and the tables of characters (20 ms, 1 MB) are for who reads a file, or draws a table
+    expect([...loaded].filter((path) => /config\/locate|render\/text-width/.test(path))).toEqual([])
   })
 
   it('reads the process in main.ts alone', () => {

@@ -1,4 +1,5 @@
-import { padWidth, textWidth, visibleText } from './visible-text.ts'
+import { padWidth, textWidth } from './text-width.ts'
+import { visibleText } from './visible-text.ts'
 
 /** Rows as aligned columns, two spaces between them; the first row is the heading. Cells can hold anything: nothing of it reaches the terminal raw. */
 export function columns(rows: readonly (readonly string[])[]): string {

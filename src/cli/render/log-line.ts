@@ -1,6 +1,7 @@
 import type { Level } from '../../kit/telemetry/log.ts'
 import { createPaint } from './paint.ts'
-import { padWidth, visibleText } from './visible-text.ts'
+import { padWidth } from './text-width.ts'
+import { visibleText } from './visible-text.ts'
 
 /** What a line needs of a log entry, as the kit makes it or the log server gives it back. */
 export interface PrintableEntry {

@@ -2,8 +2,8 @@ import { stripVTControlCharacters } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Trace, TraceSpan } from '../../roles/log-server/contract.ts'
+import { textWidth } from './text-width.ts'
 import { formatTraceTree } from './trace-tree.ts'
-import { textWidth } from './visible-text.ts'
 
 const AT = Date.parse('2026-11-22T12:00:00Z')
 

@@ -1,7 +1,8 @@
 import type { Trace, TraceSpan } from '../../roles/log-server/contract.ts'
 import { createPaint, type Paint } from './paint.ts'
 import { type PlacedSpan, spanTree } from './span-tree.ts'
-import { fitWidth, padWidth, textWidth, visibleText } from './visible-text.ts'
+import { fitWidth, padWidth, textWidth } from './text-width.ts'
+import { visibleText } from './visible-text.ts'
 
 export interface TraceTreeOptions {
   /** Whether to write ANSI colours. */

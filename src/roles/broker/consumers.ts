@@ -27,12 +27,14 @@ interface Named {
 /** One consumer, and the connections that it was heard of by. */
 interface Known extends Named {
   readonly sockets: Set<Socket>
+  /** Whether it was heard of twice by one of them: who opens a connection for each call, as curl does, isn't gone when it closes. */
+  isKept: boolean
   timer: NodeJS.Timeout | undefined
 }
 
 /**
  * Consumers that gave a name, as far as they are connected. One whose last connection closes is gone, as a killed process is, unless it is heard of by
- * another within a second: then its messages needn't wait for their leases to end.
+ * another within a second: then its messages needn't wait for their leases to end. That holds for who keeps a connection; of others only their leases tell.
  */
 export class Consumers {
   readonly #options: ConsumersOptions
@@ -49,10 +51,14 @@ export class Consumers {
     const socket = c.env?.exchange?.incoming.socket
     if (consumer === undefined || !socket) return
     const key = keyOf({ subscription, consumer })
-    const known = this.#known.get(key) ?? { subscription, consumer, sockets: new Set(), timer: undefined }
+    const fresh = { subscription, consumer, sockets: new Set<Socket>(), isKept: false, timer: undefined }
+    const known = this.#known.get(key) ?? fresh
     clearTimeout(known.timer)
     known.timer = undefined
-    if (known.sockets.has(socket)) return
+    if (known.sockets.has(socket)) {
+      known.isKept = true
+      return
+    }
     known.sockets.add(socket)
     this.#known.set(key, known)
     const watched = this.#watched(socket)
@@ -92,6 +98,10 @@ export class Consumers {
     const key = keyOf(known)
     known.sockets.delete(socket)
     if (known.sockets.size > 0 || this.#known.get(key) !== known) return
+    if (!known.isKept) {
+      this.#known.delete(key)
+      return
+    }
     known.timer = setTimeout(() => {
       this.#known.delete(key)
       void this.#release(known)

@@ -6,13 +6,20 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it, vi } from 'vitest'
 import { pull, settle, subscribe } from './testing/consumer-calls.ts'
-import { runBroker } from './testing/running-broker.ts'
+import { type RunningBroker, runBroker } from './testing/running-broker.ts'
 
 /** Posts by a connection of its own. */
 async function post(url: string, agent: Agent): Promise<string> {
   const asked = request(url, { method: 'POST', agent }).end()
   const [answer] = (await once(asked, 'response')) as [IncomingMessage]
   return text(answer)
+}
+
+/** As a consumer that keeps its connection does. Gives the first answer. */
+async function pullTwice({ url }: RunningBroker, id: string, agent: Agent, consumer = 'c'): Promise<string> {
+  const first = await post(`${url}/broker/subscriptions/${id}/pull?consumer=${consumer}`, agent)
+  await post(`${url}/broker/subscriptions/${id}/pull?consumer=${consumer}`, agent)
+  return first
 }
 
 describe('pulling', () => {
@@ -118,10 +125,20 @@ describe('pulling', () => {
     const id = await subscribe(broker, { topic: 'a', max_deliver: 1 })
     await broker.call('POST', '/broker/publish/a', '1')
     const agent = new Agent({ keepAlive: true })
-    const taken = await post(`${broker.url}/broker/subscriptions/${id}/pull?consumer=c`, agent)
-    expect(taken).toContain('"delivery":1')
+    expect(await pullTwice(broker, id, agent)).toContain('"delivery":1')
     agent.destroy()
     expect((await pull(broker, id, 'wait=10'))[0]).toMatchObject({ delivery: 2 })
+  })
+
+  it('leaves a consumer what it has that opens a connection for each call', async () => {
+    await using broker = await runBroker()
+    const id = await subscribe(broker, { topic: 'a' })
+    await broker.call('POST', '/broker/publish/a', '1')
+    const agent = new Agent({ keepAlive: false })
+    const taken = await post(`${broker.url}/broker/subscriptions/${id}/pull?consumer=c`, agent)
+    expect(await pull(broker, id, 'wait=1.5')).toEqual([])
+    const { ack } = JSON.parse(taken).messages[0]
+    expect((await settle(broker, id, 'ack', { acks: [ack] })).status).toBe(200)
   })
 
   it('leaves a consumer what it has that is heard of by another connection', async () => {
@@ -130,7 +147,7 @@ describe('pulling', () => {
     const id = await subscribe(broker, { topic: 'a' })
     await broker.call('POST', '/broker/publish/a', '1')
     const [first, second] = [new Agent({ keepAlive: true }), new Agent({ keepAlive: true })]
-    await post(`${broker.url}/broker/subscriptions/${id}/pull?consumer=c`, first)
+    await pullTwice(broker, id, first)
     first.destroy()
     await post(`${broker.url}/broker/subscriptions/${id}/pull?consumer=c`, second)
     expect(await pull(broker, id, 'wait=1.5')).toEqual([])
@@ -145,7 +162,7 @@ describe('pulling', () => {
     const id = await subscribe(broker, { topic: 'a' })
     await broker.call('POST', '/broker/publish/a', '1')
     const [first, second] = [new Agent({ keepAlive: true }), new Agent({ keepAlive: true })]
-    await post(`${broker.url}/broker/subscriptions/${id}/pull?consumer=c`, first)
+    await pullTwice(broker, id, first)
     await post(`${broker.url}/broker/subscriptions/${id}/pull?consumer=c`, second)
     second.destroy()
     expect(await pull(broker, id, 'wait=1.5')).toEqual([])
@@ -173,7 +190,7 @@ describe('pulling', () => {
     const id = await subscribe(broker, { topic: 'a' })
     const released = vi.spyOn(broker.bus, 'release')
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-    for (let n = 0; n < 80; n++) await post(`${broker.url}/broker/subscriptions/${id}/pull?consumer=c${n}`, agent)
+    for (let n = 0; n < 80; n++) await pullTwice(broker, id, agent, `c${n}`)
     agent.destroy()
     await vi.waitUntil(() => released.mock.calls.some(([, consumer]) => consumer === 'c79'), { timeout: 5_000 })
     expect(released.mock.calls).toHaveLength(64)

@@ -2,12 +2,11 @@ import { type FetchOptions, ofetch } from 'ofetch'
 import { systemClock } from '../drivers/clock.ts'
 import { createAuthority } from '../kit/auth/local-authority.ts'
 import type { Scope } from '../kit/auth/scopes.ts'
-import { isRecord } from '../kit/config/locate.ts'
-import { addressOf } from '../kit/config/schema.ts'
-import { parseEndpoints, printEndpoint } from '../kit/discovery/endpoint.ts'
 import { AppError, type ErrorCode } from '../kit/errors.ts'
 import { parseLiteral } from '../kit/exact-json.ts'
-import { configureClient, type Reached, requireDataFolder } from './configuration.ts'
+import { isRecord } from '../kit/record.ts'
+import { configureClient, requireDataFolder } from './configuration.ts'
+import { locate, nothingRuns } from './place.ts'
 import type { Session } from './session.ts'
 
 /** Longest wait for an answer, milliseconds. */
@@ -36,24 +35,6 @@ export interface Api {
   ): Promise<Response>
 }
 
-/** Where a role is: a static address (BROKER_URL), the running platform's, or the configuration's. */
-export function locate(name: string, { settings, sections, roles, running }: Reached): string {
-  const role = roles.find((candidate) => candidate.name === name)
-  const service = role?.service ?? name
-  const section = sections[name]
-  const units = running.flatMap((state) => state.roles)
-  const [fixed] = parseEndpoints(settings.services[service] ?? '')
-  const found = fixed ? printEndpoint(fixed) : units.find((unit) => unit.service === service)?.url
-  return found ?? (section ? addressOf(section) : 'http://127.0.0.1')
-}
-
-/** An address in words: where nothing runs on the data folder, it is only the one that the configuration names. */
-function placeOf(name: string, url: string, { settings, roles, running }: Reached): string {
-  const service = roles.find((role) => role.name === name)?.service ?? name
-  if (running.length > 0 || settings.services[service] !== undefined) return url
-  return `${url}, which is only where the configuration has it: no platform runs on ${settings.data}`
-}
-
 /**
  * Connects to a role by its CLI word. Nothing is sent yet. In token mode every request carries a token of its own making.
  * @param options `secrets`: with the right to see secret values, which takes a token in local mode too
@@ -61,8 +42,8 @@ function placeOf(name: string, url: string, { settings, roles, running }: Reache
 export async function connect(session: Session, name: string, { secrets = false } = {}): Promise<Api> {
   const reached = await configureClient(session)
   const { settings, roles } = reached
-  const url = locate(name, reached)
-  const place = placeOf(name, url, reached)
+  const { url, isGuess } = locate(name, reached, session.options)
+  const place = isGuess ? `${url}, which is only where the configuration has it: ${nothingRuns(settings.data)}` : url
   const service = roles.find((role) => role.name === name)?.service ?? name
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
   const agent = { 'user-agent': `msvc-cli (${session.io.pid})` }
@@ -73,12 +54,18 @@ export async function connect(session: Session, name: string, { secrets = false 
     const token = await authority.mint({ subject: 'msvc-cli', audience: service, scopes })
     return { authorization: `Bearer ${token}` }
   }
+  let isTold = !isGuess
+  /** Somebody answered at an address that was guessed. */
+  const answered = () => {
+    if (!isTold) session.messages.warn(`this is the platform at ${place}`)
+    isTold = true
+  }
   return {
     place,
     async call(path, options = {}) {
       const headers = { ...agent, ...(await authorization()), ...Object.fromEntries(new Headers(options.headers)) }
       try {
-        return await ofetch(path, {
+        const answer: unknown = await ofetch(path, {
           retry: 0,
           parseResponse: jsonOrText,
           ...options,
@@ -86,6 +73,8 @@ export async function connect(session: Session, name: string, { secrets = false 
           baseURL: url,
           headers,
         })
+        answered()
+        return answer
       } catch (fault) {
         throw callFault(fault, name, place)
       }
@@ -97,7 +86,10 @@ export async function connect(session: Session, name: string, { secrets = false 
         signal,
         redirect: 'manual',
       })
-      if (answer.ok) return answer
+      if (answer.ok) {
+        answered()
+        return answer
+      }
       const data = jsonOrText(await answer.text().catch(() => ''))
       throw callFault({ status: answer.status, data }, name, place)
     },

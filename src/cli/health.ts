@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Reached } from './configuration.ts'
-import type { OpenSession } from './session.ts'
+import type { OpenSession, Session } from './session.ts'
 
 const TIMEOUT_MS = 3_000
 
@@ -31,35 +31,39 @@ export function addHealth(program: Command, open: OpenSession): void {
       const [{ AppError }, { columns }] = await Promise.all([import('../kit/errors.ts'), import('./render/columns.ts')])
       const { configureClient } = await import('./configuration.ts')
       const reached = await configureClient(session)
-      const verdicts = await Promise.all((await placesOf(reached)).map((place) => ask(place)))
+      const verdicts = await Promise.all((await placesOf(reached, session)).map((place) => ask(place)))
       const rows = verdicts.map(({ role, service, url, status, why }) => [role, service, url, status, why])
       session.print(columns([['ROLE', 'SERVICE', 'ADDRESS', 'STATUS', ''], ...rows]))
       for (const verdict of verdicts) session.printJson(verdict)
       const ill = verdicts.filter(({ status }) => status !== 'healthy').length
-      if (verdicts.every(({ status }) => status === 'not running'))
-        throw new AppError('UNAVAILABLE', nothingRuns(reached))
+      if (verdicts.length === 0) throw new AppError('UNAVAILABLE', 'no role is ready yet')
+      if (verdicts.every(({ status }) => status === 'not running')) {
+        throw new AppError('UNAVAILABLE', 'nothing runs there; start it with msvc up')
+      }
       if (ill > 0) throw new AppError('UNAVAILABLE', `${ill} of ${verdicts.length} roles are not healthy`)
     })
 }
 
 type Place = Pick<Verdict, 'role' | 'service' | 'url'>
 
-/** The units of the running platform, or, when none runs on this data folder, where the configuration expects the roles. */
-async function placesOf(reached: Reached): Promise<readonly Place[]> {
-  const [{ locate }, { readRunState }] = await Promise.all([import('./api.ts'), import('./run-state.ts')])
-  const up = await readRunState(reached.settings.data)
-  if (up) return up.roles.map(({ unit, service, url }) => ({ role: unit, service, url }))
-  const roles = reached.roles.filter((role) => role.inUp !== false)
-  return roles.map(({ name, service }) => ({ role: name, service, url: locate(name, reached) }))
-}
-
-function nothingRuns({ settings, running }: Reached): string {
-  if (running.length > 0) return 'nothing runs here; start it with msvc up'
-  return `no platform runs on ${settings.data}, and nothing at the addresses of the configuration; start it with msvc up`
+/** What runs on the data folder; or, when nothing does, the roles where the configuration expects them. */
+async function placesOf(reached: Reached, { options, messages }: Session): Promise<readonly Place[]> {
+  const { roles, running, settings } = reached
+  if (running.length > 0) {
+    return running.flatMap((state) => state.roles.map(({ unit, service, url }) => ({ role: unit, service, url })))
+  }
+  const { locate, nothingRuns } = await import('./place.ts')
+  const expected = roles
+    .filter((role) => role.inUp !== false)
+    .map(({ name, service }) => ({ role: name, service, ...locate(name, reached, options) }))
+  if (expected.some(({ isGuess }) => isGuess)) {
+    messages.warn(`${nothingRuns(settings.data)}: these are the addresses of the configuration`)
+  }
+  return expected.map(({ role, service, url }) => ({ role, service, url }))
 }
 
 async function ask(place: Place): Promise<Verdict> {
-  const { isRecord } = await import('../kit/config/locate.ts')
+  const { isRecord } = await import('../kit/record.ts')
   try {
     const answer = await fetch(`${place.url}/health`, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: 'manual' })
     const body: unknown = await answer.json()

@@ -40,7 +40,10 @@ export async function printLogs(session: Session, flags: LogsFlags): Promise<voi
   } while (after !== null && newestFirst.length < limit)
   for (const entry of newestFirst.toReversed()) show(entry)
   if (flags.trace !== undefined && newestFirst.length === 0) session.messages.warn(noEntry(flags.trace))
-  if (!flags.follow) return
+  if (!flags.follow) {
+    if (newestFirst.length === 0 && flags.trace === undefined) session.messages.info('no entry fits')
+    return
+  }
   const last = newestFirst[0]?.id
   await follow(session, api, {
     role: 'log-server',

@@ -93,6 +93,8 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
   }
   io.signal.addEventListener('abort', stop, { once: true })
   try {
+    // other commands shall not look for it elsewhere while it starts
+    stateFile.save(state())
     if (io.signal.aborted) stop()
     const welcome = prepareWelcome(session, plans, authority)
     welcome.catch(() => {})

@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -146,18 +149,29 @@ describe('the command line', () => {
     expect(err).toContain(`which is only where the configuration has it: no platform runs on ${stopped}; start it`)
   })
 
+  it('says that what answered is only where the configuration has it', async () => {
+    await using other = createServer((_, answer) => answer.end('{"services":[]}')).listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    writeFileSync(join(folder, 'other.yaml'), `registry: { port: ${port} }\n`)
+    const { code, err } = await msvc(['registry', 'list', '--config', 'other.yaml'])
+    expect({ code, err }).toEqual({
+      code: 0,
+      err: `warning: this is the platform at http://127.0.0.1:${port}, which is only where the configuration has it: no platform runs on ${join(folder, '.msvc')}\n`,
+    })
+  })
+
   it.each([{ PORT: 'abc' }, { SERVICE_NAME: '!' }])('asks %j of roles that are to run alone', async (environment) => {
     expect((await msvc(['token', '--subject', 'ann'], { environment })).code).toBe(0)
     expect((await msvc(['check'], { environment })).code).toBe(2)
   })
 
-  it('doubts scopes and audiences that are none of the platform’s, and makes the token all the same', async () => {
+  it('doubts scopes and audiences that are nearly the platform’s, and makes the token all the same', async () => {
     const wanted = ['--scope', 'users:raed,shop:read', '--audience', 'brokr']
     const { code, out, err } = await msvc(['token', '--subject', 'ann', ...wanted])
     expect({ code, out }).toEqual({ code: 0, out: expect.stringMatching(/^eyJ/) })
     expect(err.split('\n')).toEqual([
       "warning: users:raed is no scope of the platform's own; did you mean users:read?",
-      "warning: shop:read is no scope of the platform's own",
       "warning: brokr is no service of the platform's own; did you mean broker?",
       '',
     ])

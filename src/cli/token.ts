@@ -61,7 +61,7 @@ export function addToken(program: Command, open: OpenSession): void {
     })
 }
 
-/** What may be a typing error: a scope or an audience of that name can be somebody's own, so that the token is made all the same. */
+/** What may be a typing error, being near a name of the platform's; it may be somebody's own all the same, so the token is made. */
 async function doubtsOf({ scopes, audience }: TokenRequest, reached: Reached): Promise<readonly string[]> {
   const [{ SCOPES }, { didYouMean }, { visibleText }] = await Promise.all([
     import('../kit/auth/scopes.ts'),
@@ -69,8 +69,10 @@ async function doubtsOf({ scopes, audience }: TokenRequest, reached: Reached): P
     import('./render/visible-text.ts'),
   ])
   const services = platformServices(reached)
-  const doubt = (what: string, known: readonly string[]) => (name: string) =>
-    known.includes(name) ? [] : [`${visibleText(name)} is no ${what} of the platform's own${didYouMean(name, known)}`]
+  const doubt = (what: string, known: readonly string[]) => (name: string) => {
+    const meant = known.includes(name) ? '' : didYouMean(name, known)
+    return meant === '' ? [] : [`${visibleText(name)} is no ${what} of the platform's own${meant}`]
+  }
   return [...scopes.flatMap(doubt('scope', SCOPES)), ...[audience].flat().flatMap(doubt('service', services))]
 }
 

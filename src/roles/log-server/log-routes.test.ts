@@ -112,6 +112,20 @@ describe('POST /logs', () => {
     expect(found).toMatchObject({ entries: [{ level: known }] })
   })
 
+  it("takes a line of somebody's logger, and keeps all of it", async () => {
+    const line =
+      '{"level":40,"time":1764208000000,"pid":9007199254740993,"name":"shop","msg":"sold out","password":"x"}'
+    expect((await server.post('/logs', line)).status).toBe(202)
+    const found = await (await server.app.request('/logs?service=shop&q=sold')).text()
+    expect(found).toContain('"timestamp":"2025-11-27T01:46:40.000Z","level":"WARNING"')
+    expect(found).toContain('"metadata":{"pid":9007199254740993,"password":"[hidden]"}')
+  })
+
+  it('says which levels there are to an entry without one', async () => {
+    const answer = await server.post('/logs', [{ service: 's', message: 'm' }])
+    expect(await answer.json()).toMatchObject({ detail: expect.stringContaining('level: one of DEBUG, INFO') })
+  })
+
   it.each([0, 7, 70, 1e3, -10, null, true, 'loud'])('knows no level %j', async (level) => {
     expect((await server.post('/logs', [entry('x', 0, { level })])).status).toBe(400)
   })

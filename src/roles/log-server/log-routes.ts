@@ -11,6 +11,7 @@ import { answerJson, searcherOf } from './answers.ts'
 import { EntryPage } from './contract.ts'
 import { type Entries, entryJson } from './entries.ts'
 import { batchOf, readBatch } from './intake.ts'
+import { asEntry } from './loggers-entry.ts'
 import { EntryQuery, NewEntry, TailPlace, TailQuery } from './requests.ts'
 import type { Tail } from './tail.ts'
 import { parseMoment } from './timestamps.ts'
@@ -47,7 +48,12 @@ export function logRoutes({ entries, tail, clock, log, waits, onAccepted }: LogR
     }),
     async (c) => {
       const { atomic } = c.req.valid('query')
-      const { items, rejected } = await readBatch(c, { schema: NewEntry, invalid: 'Invalid log entry', atomic })
+      const { items, rejected } = await readBatch(c, {
+        schema: NewEntry,
+        invalid: 'Invalid log entry',
+        atomic,
+        adopt: asEntry,
+      })
       await entries.add(items)
       onAccepted(items.length)
       return c.json(accepted(items.length, rejected), 202)

@@ -17,7 +17,7 @@ const SpanId = z
   .string()
   .regex(/^[0-9a-f]{16}$/i, '16 hexadecimal digits expected')
   .toLowerCase()
-const Level = z.union([z.string(), z.number()]).transform((word, { addIssue }): LevelName => {
+const Level = z.union([z.string(), z.number()], SOME_LEVEL).transform((word, { addIssue }): LevelName => {
   const level = levelOf(word)
   if (level !== undefined) return level
   addIssue({ code: 'custom', message: SOME_LEVEL })
@@ -40,7 +40,7 @@ const Timestamp = z.union([z.string(), z.number(), ExactNumber]).transform((time
 })
 const Moment = z.string().refine((text) => parseMoment(text, 0) !== undefined, 'neither a time nor a while such as 15m')
 
-/** A log entry as it comes in, its secrets hidden. Without a time it gets the server's; null counts as absent; fields not named here are ignored. */
+/** A log entry as it comes in, its secrets hidden. Without a time it gets the server's; null counts as absent. */
 export const NewEntry = z.object({
   timestamp: Timestamp.nullish(),
   level: Level,

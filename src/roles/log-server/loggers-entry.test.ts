@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest'
+import { asEntry } from './loggers-entry.ts'
+
+describe('an entry of somebody’s logger', () => {
+  it.each([
+    [
+      'pino',
+      { level: 30, time: 1764208000000, pid: 7, hostname: 'h', name: 'shop', msg: 'sold' },
+      { level: 30, timestamp: 1764208000000, instance: 'h', service: 'shop', message: 'sold', metadata: { pid: 7 } },
+    ],
+    [
+      'zap',
+      { level: 'info', ts: 1764208000.25, caller: 'a.go:3', msg: 'sold', service: 'shop' },
+      { level: 'info', timestamp: 1764208000.25, service: 'shop', message: 'sold', metadata: { caller: 'a.go:3' } },
+    ],
+    [
+      'structlog',
+      { event: 'sold', level: 'info', timestamp: '2026-11-27T00:00:00Z', service: 'shop' },
+      { message: 'sold', level: 'info', timestamp: '2026-11-27T00:00:00Z', service: 'shop' },
+    ],
+    [
+      'python-json-logger',
+      { levelname: 'WARNING', message: 'low', name: 'shop', '@timestamp': '2026-11-27T00:00:00Z' },
+      { level: 'WARNING', message: 'low', service: 'shop', timestamp: '2026-11-27T00:00:00Z' },
+    ],
+  ])('of %s is one of ours', (_, theirs, ours) => {
+    expect(asEntry(theirs)).toEqual(ours)
+  })
+
+  it('keeps what is given by our names, and the other beside it', () => {
+    const both = { message: 'a', msg: 'b', level: 'INFO', service: 's', name: 'n', metadata: { msg: 'c', k: 1 }, x: 2 }
+    expect(asEntry(both)).toEqual({
+      message: 'a',
+      level: 'INFO',
+      service: 's',
+      metadata: { msg: 'c', k: 1, name: 'n', x: 2 },
+    })
+  })
+
+  it('leaves ours as they are, and what is none', () => {
+    const ours = { message: 'a', level: 'INFO', service: 's', timestamp: null }
+    expect(asEntry(ours)).toBe(ours)
+    for (const none of [1, 'a', null, [1]]) expect(asEntry(none)).toBe(none)
+    expect(asEntry({ ...ours, metadata: 'text', x: 1 })).toMatchObject({ metadata: 'text' })
+  })
+
+  it('takes no name for more than a name', () => {
+    const hostile = asEntry(JSON.parse('{"message":"a","__proto__":{"polluted":1},"constructor":2}'))
+    expect(hostile).not.toHaveProperty('polluted')
+    expect(JSON.stringify(hostile)).toBe('{"message":"a","metadata":{"__proto__":{"polluted":1},"constructor":2}}')
+  })
+})

@@ -17,6 +17,9 @@ export const Cursor = z
   .string()
   .regex(/^c[0-9a-z]{1,10}(?:-[0-9a-f]{8})?$/, 'not a cursor, which a stream gives as its events’ ids')
 
+/** What a reader may say of where it begins, for one who said another thing. */
+export const SOME_PLACE = 'new, first, a cursor (the id of a stream’s event), or an offset from 1 on'
+
 /** A consumer's name, of its own within a subscription: when its connection is gone and it isn't heard of, what it has on lease goes to others. */
 export const Consumer = z.string().min(1).max(255)
 
@@ -46,7 +49,7 @@ export const NewSubscription = z.object({
    */
   expires_after: z.number().min(1).max(31_536_000).optional(),
   /** `new` (default): what comes from now on; `first`: all that is kept; a cursor: what comes behind it; a number: from that offset of the topic on. */
-  from: z.union([z.enum(['new', 'first']), z.int().min(1), Cursor]).optional(),
+  from: z.union([z.enum(['new', 'first']), z.int().min(1), Cursor], SOME_PLACE).optional(),
 })
 
 /** Path of one subscription: `/broker/subscriptions/:id`. */

@@ -10,7 +10,7 @@ import type { Waits } from '../../kit/http/waits.ts'
 import { checkTopicPattern, MAX_TOPIC_BYTES } from '../../kit/messaging/topic-name.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { createWakeUp } from '../../kit/wake-up.ts'
-import { Cursor, TopicState } from './contract.ts'
+import { Cursor, SOME_PLACE, TopicState } from './contract.ts'
 import { messageJson } from './message-json.ts'
 import { cursorOf, type From, placeOf } from './place.ts'
 
@@ -20,7 +20,7 @@ const BATCH = 64
 const LOOK_MS = 30_000
 
 const StreamQuery = z.object({
-  from: z.union([z.enum(['new', 'first']), NumericId, Cursor]).default('new'),
+  from: z.union([z.enum(['new', 'first']), NumericId, Cursor], SOME_PLACE).default('new'),
 })
 const TopicsQuery = z.object({ limit: Limit, after: z.string().max(MAX_TOPIC_BYTES).optional() })
 

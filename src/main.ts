@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 import { isSea } from 'node:sea'
 import { setFlagsFromString } from 'node:v8'
+import { createHeldWriter, type HeldWriter } from './cli/held-writer.ts'
 import type { Io, Terminal } from './cli/io.ts'
 import { watchReader } from './cli/pipe-reader.ts'
 import { run } from './cli/run.ts'
@@ -25,18 +26,25 @@ const HEAP_GROWTH = 20
 
 /** Runs the command line of this process, and ends it. */
 async function start(): Promise<void> {
+  const err = createHeldWriter((text) => void process.stderr.write(text))
+  const crash = (fault: unknown) => {
+    err.write(lastWords(fault))
+    process.exit(1)
+  }
   process.on('uncaughtException', crash)
   process.on('unhandledRejection', crash)
+  process.on('exit', err.flush)
   process.stderr.on('error', onBrokenPipe)
   const signals = processSignals()
   const output = processOutput(process)
-  const code = await run(process.argv.slice(2), processIo(signals, output))
+  const code = await run(process.argv.slice(2), processIo(signals, output, err))
   signals.whenStopped(() => setTimeout(() => process.exit(code), LAST_WORDS_MS))
   const exitCode = await output.taken().then(
     () => code,
     // a command that failed has said why
     (fault: unknown) => code || sayLost(fault),
   )
+  err.flush()
   await flush(process.stderr)
   process.exit(exitCode)
 }
@@ -47,10 +55,9 @@ function sayLost(fault: unknown): number {
 }
 
 /** The last words of a process that met an error nobody expected: the stack, without the bundle's source line that Node would print. */
-function crash(fault: unknown) {
+function lastWords(fault: unknown): string {
   const text = fault instanceof Error ? (fault.stack ?? fault.message) : String(fault)
-  process.stderr.write(`fault: this is a bug in msvc, please report it with these lines\n${text}\n`)
-  process.exit(1)
+  return `fault: this is a bug in msvc, please report it with these lines\n${text}\n`
 }
 
 /** The reader left (`msvc logs | head`): there is nobody to say anything to. */
@@ -158,11 +165,11 @@ function processSignals(): Signals {
   }
 }
 
-function processIo(signals: Signals, output: Output): Io {
+function processIo(signals: Signals, output: Output, err: HeldWriter): Io {
   const parent = parentChannel(signals.stop)
   return {
     out: terminal(process.stdout),
-    err: terminal(process.stderr),
+    err: terminal(process.stderr, process.stderr.isTTY ? undefined : err.write),
     outputTaken: output.taken,
     get outputLost() {
       return output.lost
@@ -203,11 +210,11 @@ function parentChannel(stop: (why: string) => void): ParentChannel | undefined {
   }
 }
 
-function terminal(stream: NodeJS.WriteStream): Terminal {
+function terminal(stream: NodeJS.WriteStream, write: Terminal['write'] = (text) => void stream.write(text)): Terminal {
   const isTTY = stream.isTTY ?? false
   const { NO_COLOR, TERM } = process.env
   return {
-    write: (text) => void stream.write(text),
+    write,
     isTTY,
     colour: isTTY && !NO_COLOR && TERM !== 'dumb',
     get columns() {

@@ -2,7 +2,8 @@ import type { ParentChannel } from '../kit/supervisor/protocol.ts'
 
 /** One of the two output streams. */
 export interface Terminal {
-  write(text: string): void
+  /** Writes text in its order. @param when `soon`: it may wait a little for more where nobody looks on. Default `now` */
+  write(text: string, when?: 'now' | 'soon'): void
   /** Whether a person looks at it: spinners and progress only then. */
   readonly isTTY: boolean
   /** Whether colour is wanted: a terminal, and NO_COLOR unset (https://no-color.org). */

@@ -15,7 +15,7 @@ export async function logOutput(
   const line = format === 'json' ? visibleJson : await textLines(err.colour)
   return (entry) => {
     if (options.quiet && entry.level !== 'ERROR' && entry.level !== 'CRITICAL') return
-    err.write(`${line(entry)}\n`)
+    err.write(`${line(entry)}\n`, entry.level === 'INFO' || entry.level === 'DEBUG' ? 'soon' : 'now')
   }
 }
 

@@ -3,10 +3,10 @@ import {
   type CounterConfiguration,
   Gauge,
   type GaugeConfiguration,
-  Histogram,
   type HistogramConfiguration,
   Registry,
 } from 'prom-client'
+import { Spread } from './spread.ts'
 
 /** A role's own Prometheus metrics; each role has its own registry, so that roles in one process don't mix. */
 export interface Metrics {
@@ -15,7 +15,9 @@ export interface Metrics {
   /** A number that goes up and down, such as connections. */
   gauge<L extends string>(options: Omit<GaugeConfiguration<L>, 'registers'>): Gauge<L>
   /** How values are spread, such as durations. */
-  histogram<L extends string>(options: Omit<HistogramConfiguration<L>, 'registers'>): Histogram<L>
+  histogram<L extends string>(
+    options: Omit<HistogramConfiguration<L>, 'registers'> & { readonly buckets: readonly number[] },
+  ): Spread<L>
   /** Prometheus text format 0.0.4. */
   text(): Promise<string>
 }
@@ -28,7 +30,7 @@ export function createMetrics(service: string): Metrics {
   return {
     counter: (options) => new Counter({ ...options, registers }),
     gauge: (options) => new Gauge({ ...options, registers }),
-    histogram: (options) => new Histogram({ ...options, registers }),
+    histogram: (options) => new Spread({ ...options, registers }),
     text: () => registry.metrics(),
   }
 }

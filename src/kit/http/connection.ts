@@ -58,6 +58,7 @@ export class Connection implements Member, Taker {
   readonly #reading: PacedReading
   readonly #underWay: ExchangeResponse[] = []
   readonly #held: Held[] = []
+  #requests = 0
   /** Set when nobody can say where the next request begins: nothing more is taken, and it closes when all is answered. */
   #isDoomed = false
   /** Requests that are taken once it is known whether their client is still there. */
@@ -70,6 +71,11 @@ export class Connection implements Member, Taker {
     this.#reading = new PacedReading(socket, this)
     this.group = addressGroup(socket.remoteAddress ?? '')
     connections.set(socket, this)
+  }
+
+  /** How many requests it has carried. */
+  get requests(): number {
+    return this.#requests
   }
 
   get #isIdle(): boolean {
@@ -188,6 +194,7 @@ export class Connection implements Member, Taker {
   /** Gives an answer its place among those under way. */
   adopt(outgoing: ExchangeResponse): void {
     if (this.#isIdle) this.seat?.busy()
+    this.#requests++
     this.#underWay.push(outgoing)
   }
 

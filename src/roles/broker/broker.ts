@@ -58,7 +58,7 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
   ctx.defer(() => push.stopped())
   for (const subscription of await bus.subscriptions()) push.update(subscription)
 
-  const consumers = new Consumers({ bus, log })
+  const consumers = new Consumers({ bus, log, clock })
   ctx.defer(async () => consumers.close())
   ctx.check('dead_letters', () => checkDeadLetters(bus), 'degraded')
 

@@ -1,11 +1,16 @@
 import type { Socket } from 'node:net'
 import type { Context } from 'hono'
 import type { Bus } from '../../drivers/bus/contract.ts'
+import type { Clock } from '../../drivers/clock.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
+import { connectionOf } from '../../kit/http/connection.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 
 /** How long a consumer whose connection is gone has to be heard of again, in milliseconds. */
 const GONE_MS = 1_000
+
+/** A connection that is open for so long after an answer, in milliseconds, was kept: who opens one for each call closes it at once. */
+const KEPT_MS = 200
 
 /** Most consumers that are told to be gone by one connection; what another one had comes again when its leases end. */
 const PER_CONNECTION = 64
@@ -14,6 +19,7 @@ const PER_CONNECTION = 64
 export interface ConsumersOptions {
   readonly bus: Pick<Bus, 'release'>
   readonly log: Log
+  readonly clock: Pick<Clock, 'monotonic'>
   /** Default 1 s. */
   readonly goneMs?: number
 }
@@ -27,8 +33,8 @@ interface Named {
 /** One consumer, and the connections that it was heard of by. */
 interface Known extends Named {
   readonly sockets: Set<Socket>
-  /** Whether it was heard of twice by one of them: who opens a connection for each call, as curl does, isn't gone when it closes. */
-  isKept: boolean
+  /** Whether one that closed was kept: who opens a connection for each call, as curl does, isn't gone when it closes. */
+  wasKept: boolean
   timer: NodeJS.Timeout | undefined
 }
 
@@ -41,6 +47,8 @@ export class Consumers {
   readonly #known = new Map<string, Known>()
   /** Those that were heard of by each connection. */
   readonly #bySocket = new WeakMap<Socket, Set<Known>>()
+  /** When each had its last answer to one of them. */
+  readonly #answeredAt = new WeakMap<Socket, number>()
 
   constructor(options: ConsumersOptions) {
     this.#options = options
@@ -48,17 +56,16 @@ export class Consumers {
 
   /** A request of a consumer came. Does nothing for one without a name. */
   heardOf(c: Context<AppEnv>, subscription: string, consumer: string | undefined): void {
-    const socket = c.env?.exchange?.incoming.socket
-    if (consumer === undefined || !socket) return
+    const { incoming, outgoing } = c.env?.exchange ?? {}
+    if (consumer === undefined || !incoming || !outgoing) return
+    const { socket } = incoming
+    outgoing.once('close', () => this.#answeredAt.set(socket, this.#options.clock.monotonic()))
     const key = keyOf({ subscription, consumer })
-    const fresh = { subscription, consumer, sockets: new Set<Socket>(), isKept: false, timer: undefined }
+    const fresh = { subscription, consumer, sockets: new Set<Socket>(), wasKept: false, timer: undefined }
     const known = this.#known.get(key) ?? fresh
     clearTimeout(known.timer)
     known.timer = undefined
-    if (known.sockets.has(socket)) {
-      known.isKept = true
-      return
-    }
+    if (known.sockets.has(socket)) return
     known.sockets.add(socket)
     this.#known.set(key, known)
     const watched = this.#watched(socket)
@@ -88,9 +95,20 @@ export class Consumers {
     const made = new Set<Known>()
     this.#bySocket.set(socket, made)
     socket.once('close', () => {
-      for (const known of made) this.#missing(known, socket)
+      const wasKept = this.#wasKept(socket)
+      for (const known of made) {
+        known.wasKept ||= wasKept
+        this.#missing(known, socket)
+      }
     })
     return made
+  }
+
+  /** Whether a connection that closed served for more than one call. */
+  #wasKept(socket: Socket): boolean {
+    if ((connectionOf(socket)?.requests ?? 0) > 1) return true
+    const answeredAt = this.#answeredAt.get(socket)
+    return answeredAt !== undefined && this.#options.clock.monotonic() - answeredAt >= KEPT_MS
   }
 
   #missing(known: Known, socket: Socket): void {
@@ -98,7 +116,7 @@ export class Consumers {
     const key = keyOf(known)
     known.sockets.delete(socket)
     if (known.sockets.size > 0 || this.#known.get(key) !== known) return
-    if (!known.isKept) {
+    if (!known.wasKept) {
       this.#known.delete(key)
       return
     }

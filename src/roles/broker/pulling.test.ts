@@ -4,13 +4,14 @@ import { Agent, type IncomingMessage, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 import { pull, settle, subscribe } from './testing/consumer-calls.ts'
 import { type RunningBroker, runBroker } from './testing/running-broker.ts'
 
 /** Posts by a connection of its own. */
-async function post(url: string, agent: Agent): Promise<string> {
-  const asked = request(url, { method: 'POST', agent }).end()
+async function post(url: string, agent: Agent, method = 'POST'): Promise<string> {
+  const asked = request(url, { method, agent }).end()
   const [answer] = (await once(asked, 'response')) as [IncomingMessage]
   return text(answer)
 }
@@ -126,6 +127,20 @@ describe('pulling', () => {
     await broker.call('POST', '/broker/publish/a', '1')
     const agent = new Agent({ keepAlive: true })
     expect(await pullTwice(broker, id, agent)).toContain('"delivery":1')
+    agent.destroy()
+    expect((await pull(broker, id, 'wait=10'))[0]).toMatchObject({ delivery: 2 })
+  })
+
+  it.each([
+    ['asked another thing', async (url: string, agent: Agent) => post(`${url}/broker/topics`, agent, 'GET')],
+    ['worked for a while', async () => delay(300)],
+  ])('knows that a consumer is gone after one pull that %s', async (_, meanwhile) => {
+    await using broker = await runBroker()
+    const id = await subscribe(broker, { topic: 'a', max_deliver: 1 })
+    await broker.call('POST', '/broker/publish/a', '1')
+    const agent = new Agent({ keepAlive: true })
+    await post(`${broker.url}/broker/subscriptions/${id}/pull?consumer=c`, agent)
+    await meanwhile(broker.url, agent)
     agent.destroy()
     expect((await pull(broker, id, 'wait=10'))[0]).toMatchObject({ delivery: 2 })
   })

@@ -31,12 +31,13 @@ export function addHealth(program: Command, open: OpenSession): void {
       const [{ AppError }, { columns }] = await Promise.all([import('../kit/errors.ts'), import('./render/columns.ts')])
       const { configureClient } = await import('./configuration.ts')
       const reached = await configureClient(session)
-      const verdicts = await Promise.all((await placesOf(reached, session)).map((place) => ask(place)))
+      const places = await placesOf(reached, session)
+      const unready = reached.running.flatMap(({ starting }) => starting).map(unreadyVerdict)
+      const verdicts = [...(await Promise.all(places.map((place) => ask(place)))), ...unready]
       const rows = verdicts.map(({ role, service, url, status, why }) => [role, service, url, status, why])
       session.print(columns([['ROLE', 'SERVICE', 'ADDRESS', 'STATUS', ''], ...rows]))
       for (const verdict of verdicts) session.printJson(verdict)
       const ill = verdicts.filter(({ status }) => status !== 'healthy').length
-      if (verdicts.length === 0) throw new AppError('UNAVAILABLE', 'no role is ready yet')
       if (verdicts.every(({ status }) => status === 'not running')) {
         throw new AppError('UNAVAILABLE', 'nothing runs there; start it with msvc up')
       }
@@ -60,6 +61,10 @@ async function placesOf(reached: Reached, { options, messages }: Session): Promi
     messages.warn(`${nothingRuns(settings.data)}: these are the addresses of the configuration`)
   }
   return expected.map(({ role, service, url }) => ({ role, service, url }))
+}
+
+function unreadyVerdict(unit: string): Verdict {
+  return { role: unit, service: '', url: '', status: 'starting', why: 'not ready yet' }
 }
 
 async function ask(place: Place): Promise<Verdict> {

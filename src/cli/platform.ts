@@ -19,7 +19,7 @@ import { createProgress, type Progress } from './progress.ts'
 import { createStateFile, type RunState, type StateFile, stateOf } from './run-state.ts'
 import type { Session } from './session.ts'
 import { holdDatabases, refuseSharing } from './sole-use.ts'
-import { knownUnits, showProgress, tellChange } from './unit-reports.ts'
+import { knownUnits, showProgress, tellChange, unreadyUnits } from './unit-reports.ts'
 import type { UpFlags } from './up.ts'
 
 /** Who the first request is made as, and what the token for it may do. */
@@ -72,7 +72,10 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
   const { io } = session
   const { settings } = configured
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
-  const state = () => stateOf(io.pid, settings, knownUnits(supervision.states()))
+  const state = () => {
+    const states = supervision.states()
+    return stateOf(io.pid, settings, { roles: knownUnits(states), starting: unreadyUnits(states) })
+  }
   const supervision = supervise({
     plans,
     launch,

@@ -12,6 +12,7 @@ beforeEach(() => {
 afterEach(() => rmSync(data, { recursive: true, force: true }))
 
 const state = (pid: number): RunState => ({
+  starting: [],
   pid,
   environment: 'production',
   auth: { mode: 'token', issuer: 'msvc' },

@@ -26,12 +26,18 @@ export const RunState = z.object({
       pid: z.int().optional(),
     }),
   ),
+  /** Units that are planned and were not ready yet. */
+  starting: z.array(z.string()).default([]),
 })
 export type RunState = z.infer<typeof RunState>
 
 /** The state of a process with these settings. */
-export function stateOf(pid: number, { environment, auth }: Settings, roles: RunState['roles']): RunState {
-  return { pid, environment, auth: { mode: auth.mode, issuer: auth.issuer }, roles }
+export function stateOf(
+  pid: number,
+  { environment, auth }: Settings,
+  { roles, starting = [] }: Pick<RunState, 'roles'> & Partial<Pick<RunState, 'starting'>>,
+): RunState {
+  return { pid, environment, auth: { mode: auth.mode, issuer: auth.issuer }, roles, starting }
 }
 
 /** More than any state that was written here, bytes. */

@@ -82,7 +82,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   try {
     stateFile = await states.createStateFile(settings.data, states.servedFile(name, port))
     const unit = { unit: name, role: name, service: registered, url, state: 'ready' as const, pid: io.pid }
-    stateFile.save(states.stateOf(io.pid, settings, [unit]))
+    stateFile.save(states.stateOf(io.pid, settings, { roles: [unit] }))
     await stateFile.written()
     session.printJson({ role: name, service: registered, url, pid: io.pid })
     const fault = await Promise.race([aborted(io.signal), host.broken])

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { Platform } from '../kit/config/schema.ts'
 import type { UnitChange, UnitState } from '../kit/supervisor/supervise.ts'
 import { createMessages } from './messages.ts'
-import { knownUnits, tellChange } from './unit-reports.ts'
+import { knownUnits, tellChange, unreadyUnits } from './unit-reports.ts'
 
 const started = { service: 'user-service', instance: 'i', url: 'http://127.0.0.1:8001' }
 const unit = { unit: 'user-2', role: 'user', service: 'user-service', url: 'http://127.0.0.1:8001' }
@@ -18,6 +18,18 @@ it('lists what was ready once, and how it is now', () => {
   expect(knownUnits(states)).toEqual([{ ...unit, state: 'down' }])
   states.set('user-2', { at: 'starting' })
   expect(knownUnits(states)).toEqual([])
+})
+
+it('names what was never ready', () => {
+  const states = new Map<string, UnitState>([
+    ['registry', { at: 'ready', pid: 7, ...started }],
+    ['broker', { at: 'starting', last: started }],
+    ['user', { at: 'starting' }],
+    ['order', { at: 'waiting' }],
+    ['payment', { at: 'backing-off', delayMs: 100, why: 'exit code 1' }],
+    ['gateway', { at: 'stopped' }],
+  ])
+  expect(unreadyUnits(states)).toEqual(['user', 'order', 'payment'])
 })
 
 it('says that a role gives no sign of life, and that it is back', () => {

@@ -17,6 +17,13 @@ export function knownUnits(states: ReturnType<Supervision['states']>): RunState[
   })
 }
 
+/** The names of those that were never ready, in the order of the plan. */
+export function unreadyUnits(states: ReturnType<Supervision['states']>): string[] {
+  const wasReady = (state: UnitState) =>
+    state.at === 'ready' || state.at === 'silent' || ('last' in state && state.last !== undefined)
+  return [...states].filter(([, state]) => state.at !== 'stopped' && !wasReady(state)).map(([unit]) => unit)
+}
+
 /** Tells the person what happens to a unit once it was ready: a line for each end, silence and return. */
 export function tellChange({ plan, state, was, life }: UnitChange, messages: Messages): void {
   const { unit, job } = plan

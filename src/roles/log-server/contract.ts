@@ -5,6 +5,9 @@ import type { Level } from '../../kit/telemetry/log.ts'
 // said again since a contract imports nothing that runs; the type holds the two together
 const LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const satisfies readonly Level[]
 
+/** Characters a message, an entry's metadata as JSON and a span's tags as JSON may have. */
+export const MAX_TEXT = 65_536
+
 /** A stored entry. Ids grow with time. */
 export const Entry = z.object({
   id: z.string(),

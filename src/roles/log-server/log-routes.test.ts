@@ -121,6 +121,14 @@ describe('POST /logs', () => {
     expect(found).toContain('"metadata":{"pid":9007199254740993,"password":"[hidden]"}')
   })
 
+  it('is told whose entries they are that do not say so', async () => {
+    const line = '{"level":"INFO+2","msg":"from slog","time":"2025-11-27T01:46:40Z"}'
+    expect((await server.post('/logs', line)).status).toBe(400)
+    expect((await server.post('/logs?service=slogger', line)).status).toBe(202)
+    const found = await (await server.app.request('/logs?service=slogger')).json()
+    expect(found).toMatchObject({ entries: [{ level: 'INFO', message: 'from slog' }] })
+  })
+
   it('says which levels there are to an entry without one', async () => {
     const answer = await server.post('/logs', [{ service: 's', message: 'm' }])
     expect(await answer.json()).toMatchObject({ detail: expect.stringContaining('level: one of DEBUG, INFO') })

@@ -4,15 +4,16 @@ import type { AppEnv } from '../../kit/http/app-env.ts'
 import { callerName } from '../../kit/http/caller-name.ts'
 import { eventStream } from '../../kit/http/event-stream.ts'
 import { parseInput, route } from '../../kit/http/route.ts'
-import { Accepted, accepted, BatchQuery } from '../../kit/http/sifting.ts'
+import { Accepted, accepted } from '../../kit/http/sifting.ts'
 import type { Waits } from '../../kit/http/waits.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
+import { currentScope } from '../../kit/telemetry/scope.ts'
 import { answerJson, searcherOf } from './answers.ts'
 import { EntryPage } from './contract.ts'
 import { type Entries, entryJson } from './entries.ts'
 import { batchOf, readBatch } from './intake.ts'
 import { asEntry } from './loggers-entry.ts'
-import { EntryQuery, NewEntry, TailPlace, TailQuery } from './requests.ts'
+import { EntryQuery, LogBatchQuery, NewEntry, TailPlace, TailQuery } from './requests.ts'
 import type { Tail } from './tail.ts'
 import { parseMoment } from './timestamps.ts'
 
@@ -38,7 +39,7 @@ export function logRoutes({ entries, tail, clock, log, waits, onAccepted }: LogR
       summary:
         'Store log entries: one, an array, or one a line (NDJSON); at most 10 000 and 8 MiB; those that don’t fit are left out and named',
       scope: 'logs:write',
-      query: BatchQuery,
+      query: LogBatchQuery,
       takes: batchOf(NewEntry),
       responses: {
         202: Accepted,
@@ -47,12 +48,13 @@ export function logRoutes({ entries, tail, clock, log, waits, onAccepted }: LogR
       },
     }),
     async (c) => {
-      const { atomic } = c.req.valid('query')
+      const asker = currentScope()?.asker
+      const { atomic, service = asker?.is === 'service' ? asker.subject : undefined } = c.req.valid('query')
       const { items, rejected } = await readBatch(c, {
         schema: NewEntry,
         invalid: 'Invalid log entry',
         atomic,
-        adopt: asEntry,
+        adopt: (item) => asEntry(item, service),
       })
       await entries.add(items)
       onAccepted(items.length)

@@ -27,6 +27,41 @@ describe('an entry of somebody’s logger', () => {
     expect(asEntry(theirs)).toEqual(ours)
   })
 
+  it('is whose who sends them, where they do not say so', () => {
+    expect(asEntry({ level: 'info', message: 'm' }, 'shop')).toEqual({ level: 'info', message: 'm', service: 'shop' })
+    expect(asEntry({ level: 'info', message: 'm', name: 'shop.views' }, 'shop')).toEqual({
+      level: 'info',
+      message: 'm',
+      service: 'shop',
+      metadata: { name: 'shop.views' },
+    })
+    const theirs = { level: 'info', message: 'm', service: 'other' }
+    expect(asEntry(theirs, 'shop')).toBe(theirs)
+  })
+
+  it('has no message where pino wrote none, and is missed where anybody else did', () => {
+    expect(asEntry({ level: 30, time: 1764208000000, name: 'shop', a: 1 })).toMatchObject({ message: '' })
+    expect(asEntry({ level: 'info', service: 'shop', mesage: 'typo' })).not.toHaveProperty('message')
+  })
+
+  it.each([{ time: '08:00' }, { time: 12.5 }, { ts: null }, { hostname: 7 }, { severity: 3 }, { severity: 'loud' }])(
+    'leaves alone what is none of ours, but by its name: %j',
+    (mine) => {
+      const entry = { service: 's', message: 'm', level: 'INFO' }
+      expect(asEntry({ ...entry, ...mine })).toEqual({ ...entry, metadata: mine })
+    },
+  )
+
+  it('leaves out what is too large, and says so', () => {
+    const entry = { service: 's', message: 'm', level: 'INFO' }
+    const body = 'x'.repeat(70_000)
+    expect(asEntry({ ...entry, body, id: 7 })).toEqual({ ...entry, metadata: { id: 7, left_out: ['body'] } })
+    const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`field-${n}-${'"'.repeat(20)}`, n]))
+    const { metadata } = asEntry({ ...entry, ...many }) as { metadata: object }
+    expect(JSON.stringify(metadata).length).toBeLessThanOrEqual(65_536)
+    expect(metadata).toMatchObject({ left_out: expect.arrayContaining([expect.stringContaining('field-')]) })
+  })
+
   it('keeps what is given by our names, and the other beside it', () => {
     const both = { message: 'a', msg: 'b', level: 'INFO', service: 's', name: 'n', metadata: { msg: 'c', k: 1 }, x: 2 }
     expect(asEntry(both)).toEqual({

@@ -1,15 +1,13 @@
 import * as z from 'zod'
 import { Limit } from '../../kit/http/paging.ts'
+import { BatchQuery } from '../../kit/http/sifting.ts'
 import { hideInText } from '../../kit/secrets/secret-text.ts'
 import { hideSecrets } from '../../kit/secrets/secret-values.ts'
 import { levelOf, SOME_LEVEL } from '../../kit/telemetry/level-names.ts'
 import type { Level as LevelName } from '../../kit/telemetry/log.ts'
-import { ExactNumber, Tag } from './contract.ts'
+import { ExactNumber, MAX_TEXT, Tag } from './contract.ts'
 import { countWords, MAX_WORDS, parseSearch } from './search-query.ts'
 import { parseDuration, parseMoment, parseTimestamp } from './timestamps.ts'
-
-/** Characters a message, an entry's metadata as JSON and a span's tags as JSON may have. */
-const MAX_TEXT = 65_536
 
 const Name = z.string().max(256)
 const Id = z.string().max(128).toLowerCase()
@@ -52,6 +50,12 @@ export const NewEntry = z.object({
   metadata: JsonText(z.unknown()).nullish(),
 })
 export type NewEntry = z.output<typeof NewEntry>
+
+/** How a batch of entries is taken. */
+export const LogBatchQuery = BatchQuery.extend({
+  /** Whose entries they are that don't say so themselves. Default: the service that sends them, else what `name` says. */
+  service: Name.min(1).optional(),
+})
 
 /** A finished span as it comes in, its secrets hidden: the shape of the kit's SpanRecord. Ids are W3C's, in any case. */
 export const NewSpan = z.object({

@@ -1,6 +1,6 @@
-import { didYouMean } from '../kit/config/nearest.ts'
 import type { Section } from '../kit/config/schema.ts'
 import { AppError } from '../kit/errors.ts'
+import { didYouMean } from '../kit/nearest.ts'
 import type { UnitPlan } from '../kit/supervisor/supervise.ts'
 import { checkNeeds } from '../kit/supervisor/waves.ts'
 import { ROLE_NAMES, UP_ROLE_NAMES } from '../roles/catalog.ts'

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { didYouMean } from '../kit/config/nearest.ts'
 import { AppError } from '../kit/errors.ts'
+import { didYouMean } from '../kit/nearest.ts'
 import { hideInText } from '../kit/secrets/secret-text.ts'
 import { addCheck } from './check.ts'
 import { addCompletion } from './completion.ts'

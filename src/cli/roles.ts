@@ -1,5 +1,5 @@
-import { didYouMean } from '../kit/config/nearest.ts'
 import { AppError } from '../kit/errors.ts'
+import { didYouMean } from '../kit/nearest.ts'
 import type { AnyRole } from '../kit/role.ts'
 import { loadRole, loadRoles, ROLE_NAMES } from '../roles/catalog.ts'
 

@@ -225,6 +225,8 @@ export interface ReturnOptions {
   readonly later?: boolean
   /** No consumer ever looked at them, so they don't count as delivered. */
   readonly unseen?: boolean
+  /** Their consumer is gone, as with `release`: they come again at once, and count as delivered in vain from the fourth time on. */
+  readonly left?: boolean
 }
 
 /** A part of a list. */

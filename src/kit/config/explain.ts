@@ -1,8 +1,8 @@
 import * as z from 'zod'
+import { didYouMean } from '../nearest.ts'
 import { isRecord } from '../record.ts'
 import { isSecretName } from '../secrets/secret-name.ts'
 import type { Path } from './locate.ts'
-import { didYouMean } from './nearest.ts'
 import { shown } from './shown.ts'
 
 /** What is wrong with one value. */

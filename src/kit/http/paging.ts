@@ -9,7 +9,7 @@ const DEFAULT_LIMIT = 100
 /** A row's id in a path or a query: a positive integer in plain decimal digits. */
 export const NumericId = z
   .string()
-  .regex(/^[1-9]\d{0,15}$/, 'a positive integer is wanted')
+  .regex(/^[1-9]\d{0,15}$/, { error: 'a positive integer is wanted', abort: true })
   .transform(Number)
   .refine(Number.isSafeInteger, 'the number is too large')
 

@@ -76,7 +76,14 @@ export function scopeOf(handler: object): string | undefined {
 export function parseInput<S extends z.ZodType>(schema: S, value: unknown, message: string): z.output<S> {
   const result = schema.safeParse(value, NUMBERS_IN_WORDS)
   if (result.success) return result.data
-  throw new AppError('INVALID_REQUEST', message, { detail: `${message}: ${inputFaults(result.error).join('; ')}` })
+  throw new AppError('INVALID_REQUEST', message, {
+    detail: `${message}: ${inputFaults(result.error, undefined, fieldsOf(schema)).join('; ')}`,
+  })
+}
+
+/** The names of an object's fields; none of what is no object. */
+function fieldsOf(schema: z.ZodType): readonly string[] {
+  return 'shape' in schema && typeof schema.shape === 'object' ? Object.keys(schema.shape ?? {}) : []
 }
 
 function describe<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchema>(

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { AppError } from '../errors.ts'
 
 /** How a batch is taken: `?atomic=true` wants all of it or nothing. */
-export const BatchQuery = z.object({
+export const BatchQuery = z.strictObject({
   atomic: z
     .enum(['true', 'false'])
     .default('false')

@@ -13,9 +13,10 @@ export const Receipt = z.object({
 const SECONDS = z.number().max(43_200)
 
 /** The place behind a message in the order of all: a stream's event has it as its id. Opaque. */
-export const Cursor = z
-  .string()
-  .regex(/^c[0-9a-z]{1,10}(?:-[0-9a-f]{8})?$/, 'not a cursor, which a stream gives as its events’ ids')
+export const Cursor = z.string().regex(/^c[0-9a-z]{1,10}(?:-[0-9a-f]{8})?$/, {
+  error: 'not a cursor, which a stream gives as its events’ ids',
+  abort: true,
+})
 
 /** What a reader may say of where it begins, for one who said another thing. */
 export const SOME_PLACE = 'new, first, a cursor (the id of a stream’s event), or an offset from 1 on'
@@ -24,7 +25,7 @@ export const SOME_PLACE = 'new, first, a cursor (the id of a stream’s event), 
 export const Consumer = z.string().min(1).max(255)
 
 /** A subscription to make. */
-export const NewSubscription = z.object({
+export const NewSubscription = z.strictObject({
   /** A topic or a pattern: `*` one word, `>` the rest. */
   topic: z.string(),
   /** Subscribers naming the same topic and group share the messages. */
@@ -34,7 +35,7 @@ export const NewSubscription = z.object({
     .regex(/^[\p{L}\p{M}\p{N}_.:-]+$/u, 'letters, digits, ".", "_", "-" and ":" only')
     .optional(),
   /** Where each message is posted as a CloudEvent; absent for pull. */
-  push: z.object({ url: z.string().max(2_048) }).optional(),
+  push: z.strictObject({ url: z.string().max(2_048) }).optional(),
   /** Deliveries in vain before a message becomes a dead letter: refused, or with a lease that ended without a word. Default 5. */
   max_deliver: z.int().min(1).max(1_000).optional(),
   /** Seconds a consumer has to acknowledge a message before it goes to the next. Default 30. */
@@ -49,7 +50,7 @@ export const NewSubscription = z.object({
    */
   expires_after: z.number().min(1).max(31_536_000).optional(),
   /** `new` (default): what comes from now on; `first`: all that is kept; a cursor: what comes behind it; a number: from that offset of the topic on. */
-  from: z.union([z.enum(['new', 'first']), z.int().min(1), Cursor], SOME_PLACE).optional(),
+  from: z.union([z.enum(['new', 'first']), z.int().min(1, { abort: true }), Cursor], SOME_PLACE).optional(),
 })
 
 /** Path of one subscription: `/broker/subscriptions/:id`. */
@@ -95,13 +96,13 @@ export const Delivery = Message.extend({ delivery: z.int(), ack: z.string() })
 const TOKENS = z.array(z.string().min(1).max(255)).min(1).max(10_000)
 
 /** Deliveries that are done. */
-export const Acknowledgement = z.object({ acks: TOKENS })
+export const Acknowledgement = z.strictObject({ acks: TOKENS })
 
 /** Deliveries whose leases begin anew. */
-export const Renewal = z.object({ acks: TOKENS, consumer: Consumer.optional() })
+export const Renewal = z.strictObject({ acks: TOKENS, consumer: Consumer.optional() })
 
 /** Deliveries to come again. */
-export const Return = z.object({
+export const Return = z.strictObject({
   acks: TOKENS,
   /** It isn't the message's fault: the consumer couldn't take it at the moment. That doesn't count against `max_deliver`. */
   later: z.boolean().optional(),
@@ -123,7 +124,7 @@ export const TopicState = z.object({
 export const DeadLetter = Message.extend({ subscription: z.string(), deliveries: z.int(), reason: z.string() })
 
 /** Which dead letters to give another chance; all of them when empty. */
-export const Redrive = z.object({
+export const Redrive = z.strictObject({
   subscription: z.string().optional(),
   ids: z.array(z.string().min(1)).min(1).max(10_000).optional(),
 })

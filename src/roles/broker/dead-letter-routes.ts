@@ -16,7 +16,7 @@ import type { Ownership } from './ownership.ts'
 /** Dead letters read, and ids of them named, at a time: each is a look of its own. */
 const PAGE = 100
 
-const LettersQuery = z.object({
+const LettersQuery = z.strictObject({
   subscription: z.string().min(1).max(255).optional(),
   limit: Limit,
   after: z.string().min(1).max(255).optional(),

@@ -19,9 +19,9 @@ const MAX_PULL = 1_000
 /** Longest wait of one pull, in seconds. */
 const MAX_WAIT = 60
 
-const PullQuery = z.object({
-  max: z.coerce.number().int().min(1).max(MAX_PULL).default(1),
-  wait: z.coerce.number().min(0).max(MAX_WAIT).default(0),
+const PullQuery = z.strictObject({
+  max: z.coerce.number('a number is wanted').int().min(1).max(MAX_PULL).default(1),
+  wait: z.coerce.number('a number of seconds is wanted').min(0).max(MAX_WAIT).default(0),
   consumer: Consumer.optional(),
 })
 

@@ -18,9 +18,9 @@ import type { Ownership } from './ownership.ts'
 /** Length of one wait for messages, in milliseconds. */
 const WAIT_MS = 30_000
 
-const StreamQuery = z.object({
+const StreamQuery = z.strictObject({
   /** Most messages that the reader has and has not settled. */
-  max: z.coerce.number().int().min(1).max(1_000).default(64),
+  max: z.coerce.number('a number is wanted').int().min(1).max(1_000).default(64),
 })
 
 /** What the routes work with. */
@@ -101,14 +101,14 @@ async function deliver(
 }
 
 /**
- * Gives back what a reader left behind, at once. It read in order: the first may be what it died of and counts as delivered, so that a message
- * that kills its readers becomes a dead letter; the others it never came to.
+ * Gives back what a reader left behind, at once. It read in order: the first may be what it died of, so that a message which kills its readers again
+ * and again becomes a dead letter; the others it never came to.
  */
 async function giveBack(bus: Bus, id: string, [first, ...others]: readonly string[]): Promise<void> {
-  const how = { delayMs: 0, reason: 'the reader went away' }
+  const reason = 'the reader went away'
   try {
-    if (others.length > 0) await bus.nack(id, others, { ...how, unseen: true })
-    if (first !== undefined) await bus.nack(id, [first], how)
+    if (others.length > 0) await bus.nack(id, others, { reason, unseen: true })
+    if (first !== undefined) await bus.nack(id, [first], { reason, left: true })
   } catch (fault) {
     if (!isOver(fault)) throw fault
   }

@@ -30,7 +30,7 @@ export interface SubscriptionRoutesOptions {
 /** What a subscription without a group lives on without being used, in seconds (a day): nobody else will come for it. */
 const EXPIRES_AFTER = 86_400
 
-const ListQuery = z.object({
+const ListQuery = z.strictObject({
   limit: Limit,
   after: SubscriptionPath.shape.id.optional(),
   /** Only those to this very topic or pattern. */

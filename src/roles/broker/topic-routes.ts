@@ -1,7 +1,6 @@
 import type { Hono } from 'hono'
 import * as z from 'zod'
 import type { Bus } from '../../drivers/bus/contract.ts'
-import { AppError } from '../../kit/errors.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
 import { type EventStream, eventStream } from '../../kit/http/event-stream.ts'
 import { Limit, NumericId, page } from '../../kit/http/paging.ts'
@@ -19,14 +18,15 @@ const BATCH = 64
 /** How often a follower looks by itself, in milliseconds; it is told of what comes. */
 const LOOK_MS = 30_000
 
-const StreamQuery = z.object({
-  from: z.union([z.enum(['new', 'first']), NumericId, Cursor], SOME_PLACE).default('new'),
-})
-const TopicsQuery = z.object({ limit: Limit, after: z.string().max(MAX_TOPIC_BYTES).optional() })
-
 /** Taking messages is an effect, which a GET has none of: a page that merely names the URL, as an image, would do it. */
 const NO_GROUP =
   'A group takes messages, and this stream only looks on: POST /broker/subscriptions {"topic","group"}, then POST /broker/subscriptions/{id}/stream'
+
+const StreamQuery = z.strictObject({
+  group: z.never(NO_GROUP).optional(),
+  from: z.union([z.enum(['new', 'first']), NumericId, Cursor], SOME_PLACE).default('new'),
+})
+const TopicsQuery = z.strictObject({ limit: Limit, after: z.string().max(MAX_TOPIC_BYTES).optional() })
 
 /** What the routes work with. */
 export interface TopicRoutesOptions {
@@ -69,8 +69,6 @@ export function topicRoutes(app: Hono<AppEnv>, options: TopicRoutesOptions): voi
     }),
     async (c) => {
       const topic = checkTopicPattern(c.req.param('topic'))
-      if (c.req.query('group') !== undefined)
-        throw new AppError('INVALID_REQUEST', 'Invalid stream', { detail: NO_GROUP })
       const lastId = c.req.header('last-event-id')
       const from = lastId ? parseInput(Cursor, lastId, 'Invalid Last-Event-ID') : c.req.valid('query').from
       // settled before the answer begins: whoever sees its head sees all that is published from then on

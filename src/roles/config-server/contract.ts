@@ -76,7 +76,7 @@ export const History = z.object({
   ),
 })
 /** Body of POST …/rollback: the version whose values are to hold again, as a new version. */
-export const Rollback = z.object({ version: z.int().min(1) })
+export const Rollback = z.strictObject({ version: z.int().min(1) })
 
 /** Events of GET /config/watch: `snapshot` first, then a `change` each time; without values. */
 export const WatchSnapshot = z.object({ configs: z.array(Changed) })

@@ -1,6 +1,6 @@
 import type * as z from 'zod'
 import { describeValue, explain } from '../../kit/config/explain.ts'
-import { nearest } from '../../kit/config/nearest.ts'
+import { nearest } from '../../kit/nearest.ts'
 import { DEFAULT, type LiveKeys } from './contract.ts'
 
 /** What services take while they run, by name. A service that isn't there takes anything. */

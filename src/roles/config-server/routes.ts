@@ -52,9 +52,9 @@ export interface ConfigRoutesOptions {
 
 const INVALID = 'Invalid service, environment or key'
 /** Whether a value that nobody takes is set all the same. */
-const ChangeQuery = z.object({ force: z.stringbool().optional() })
-const ShowQuery = z.object({ describe: z.stringbool().optional() })
-const ListQuery = z.object({
+const ChangeQuery = z.strictObject({ force: z.stringbool().optional() })
+const ShowQuery = z.strictObject({ describe: z.stringbool().optional() })
+const ListQuery = z.strictObject({
   limit: Limit,
   /** The last one seen, as `service/environment`. */
   after: z
@@ -64,7 +64,7 @@ const ListQuery = z.object({
     .transform(([service, environment]) => ({ service, environment }))
     .optional(),
 })
-const HistoryQuery = z.object({ limit: Limit, values: z.stringbool().optional() })
+const HistoryQuery = z.strictObject({ limit: Limit, values: z.stringbool().optional() })
 const WatchQuery = ConfigPath.partial()
 const READ =
   'Values of a service in an environment, those for all (_default) merged in; secrets only with config:secrets'

@@ -1,7 +1,7 @@
 import * as z from 'zod'
-import { didYouMean } from '../../kit/config/nearest.ts'
 import { Origin } from '../../kit/config/schema.ts'
 import { isProbe } from '../../kit/http/probes.ts'
+import { didYouMean } from '../../kit/nearest.ts'
 import { isRecord } from '../../kit/record.ts'
 import type { UpstreamsOptions } from '../../kit/upstream/upstreams.ts'
 import { ORDER_SERVICE } from '../order/contract.ts'

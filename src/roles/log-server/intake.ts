@@ -13,6 +13,8 @@ import { isRecord } from '../../kit/record.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
 
 const NEWLINE = 0x0a
+/** Most keys of one item, which is read at one go. */
+const MAX_KEYS = 1_000
 /** What an entry or a span only carries. */
 const CARRIED = ['metadata', 'tags']
 
@@ -74,7 +76,7 @@ function hasSeveralDocuments(body: Buffer): boolean {
 function parsed(bytes: Buffer, index: number): unknown {
   try {
     const text = bodyText(bytes)
-    return carrying(parseJsonText(text), text)
+    return carrying(parseJsonText(text, MAX_KEYS), text)
   } catch (cause) {
     if (!(cause instanceof AppError)) throw cause
     const why = cause.message.replace('The body', 'it')

@@ -79,6 +79,11 @@ describe('an entry of somebody’s logger', () => {
     expect(asEntry({ ...ours, metadata: 'text', x: 1 })).toMatchObject({ metadata: 'text' })
   })
 
+  it('hides what a name and a value show together', () => {
+    const header = { level: 'info', name: 'X-Api-Key', message: 'hdr', value: 'abcdefgh123' }
+    expect(asEntry(header)).toMatchObject({ service: 'X-Api-Key', metadata: { value: '[hidden]' } })
+  })
+
   it('takes no name for more than a name', () => {
     const hostile = asEntry(JSON.parse('{"message":"a","__proto__":{"polluted":1},"constructor":2}'))
     expect(hostile).not.toHaveProperty('polluted')

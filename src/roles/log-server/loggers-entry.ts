@@ -1,4 +1,5 @@
 import { isRecord } from '../../kit/record.ts'
+import { hideSecrets } from '../../kit/secrets/secret-values.ts'
 import { levelOf } from '../../kit/telemetry/level-names.ts'
 import { MAX_TEXT } from './contract.ts'
 import { parseTimestamp } from './timestamps.ts'
@@ -30,15 +31,16 @@ const FIELDS: Readonly<Record<string, Aliases | undefined>> = {
 
 /**
  * An entry as somebody's logger writes it, as one of ours: fields by other names count where ours are absent, and what else there is becomes metadata, as
- * far as it has room; `left_out` names the rest.
+ * far as it has room; `left_out` names the rest. What shows a secret together, such as a name beside a value, is hidden before it is taken apart.
  * @param service whose entries they are that don't say so; default: what `name` says
  * @example asEntry({ level: 30, time: 1764208000000, name: 'shop', msg: 'sold', id: 7 })
  * // { level: 30, timestamp: 1764208000000, service: 'shop', message: 'sold', metadata: { id: 7 } }
  */
 export function asEntry(item: unknown, service?: string): unknown {
   if (!isRecord(item)) return item
-  const others = new Map(Object.entries(item).filter(([name]) => !Object.hasOwn(FIELDS, name)))
-  if (others.size === 0 && item.service !== undefined) return item
+  const unknown = Object.entries(item).filter(([name]) => !Object.hasOwn(FIELDS, name))
+  if (unknown.length === 0 && item.service !== undefined) return item
+  const others = new Map(Object.entries(hideSecrets(Object.fromEntries(unknown)) ?? {}))
   const entry: Record<string, unknown> = {}
   for (const [name, aliases] of Object.entries(FIELDS)) {
     const own = item[name] ?? (name === 'service' ? service : undefined)

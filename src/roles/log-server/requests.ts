@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { Limit } from '../../kit/http/paging.ts'
 import { BatchQuery } from '../../kit/http/sifting.ts'
+import { isRecord } from '../../kit/record.ts'
 import { hideInText } from '../../kit/secrets/secret-text.ts'
 import { hideSecrets } from '../../kit/secrets/secret-values.ts'
 import { levelOf, SOME_LEVEL } from '../../kit/telemetry/level-names.ts'
@@ -23,9 +24,11 @@ const Level = z.union([z.string(), z.number()], SOME_LEVEL).transform((word, { a
 })
 /** Text of others: they may not know what they put into it. */
 const Text = (most: number, least = 0) => z.string().min(least).max(most).transform(hideInText)
+/** An object with keys: a number that is kept to the letter is an object too. */
+const Keyed = z.custom<object>(isRecord, { error: 'an object is wanted', abort: true }).meta({ type: 'object' })
 /** A JSON object, kept as text without its secrets. */
 const JsonText = <V extends z.ZodType>(values: V) =>
-  z.record(z.string(), values).transform((object, { addIssue }) => {
+  Keyed.pipe(z.record(z.string(), values)).transform((object, { addIssue }) => {
     if (JSON.stringify(object).length <= MAX_TEXT) return JSON.stringify(hideSecrets(object))
     addIssue({ code: 'custom', message: `more than ${MAX_TEXT} characters as JSON` })
     return z.NEVER
@@ -95,9 +98,9 @@ export const TailPlace = z
   })
 export type TailPlace = z.output<typeof TailPlace>
 /** Which entries to follow, and the one behind which to begin. `level` means at least; `q` are words that must all occur in message or metadata. */
-export const TailQuery = z.object({ ...entryFilter, from: TailPlace.optional() })
+export const TailQuery = z.strictObject({ ...entryFilter, from: TailPlace.optional() })
 /** Which entries to find, newest first; `since` and `until` are times, or a while ago such as `15m`. */
-export const EntryQuery = z.object({
+export const EntryQuery = z.strictObject({
   ...entryFilter,
   since: Moment.optional(),
   until: Moment.optional(),
@@ -110,7 +113,7 @@ export const EntryQuery = z.object({
 })
 
 /** Which traces to find: a service that took part, a least duration (`250`, `250ms`, `1.5s`), whether anything failed. */
-export const TraceQuery = z.object({
+export const TraceQuery = z.strictObject({
   service: Name.optional(),
   min_duration: z
     .string()

@@ -20,15 +20,18 @@ const MAX_DESCRIPTION = 4_096
 
 /** Body of POST /registry/register (seed 9.7.5). Which hosts are refused is kit/discovery/address-rule.ts's business. */
 export const Registration = z
-  .object({
+  .strictObject({
     service_name: ServiceName,
     host: Host,
     port: Port,
     scheme: z.enum(['http', 'https']).default('http'),
     base_path: BasePath.default(''),
     tags: z.array(z.string().max(128)).max(32).default([]),
+    // a number that is kept to the letter is an object too
     metadata: z
-      .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/), z.string().max(1_024))
+      .custom<object>((value) => !JSON.isRawJSON(value), { error: 'an object is wanted', abort: true })
+      .meta({ type: 'object' })
+      .pipe(z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/), z.string().max(1_024)))
       .refine((held) => Object.keys(held).length <= 64, 'at most 64 entries')
       .default({}),
     health_check_url: z.string().max(2_048).optional(),

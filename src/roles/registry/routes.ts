@@ -40,7 +40,7 @@ export interface RegistryRoutesOptions {
 }
 
 const Named = z.object({ name: z.string() })
-const Watched = z.object({ service: ServiceName.optional() })
+const Watched = z.strictObject({ service: ServiceName.optional() })
 const INVALID = 'Invalid registration data'
 const NOT_FOUND = 'Service not found'
 

@@ -46,7 +46,7 @@ export const openGateway = (service: string) => ({
 /** What everybody asks the gateway for: the service behind it, and itself. */
 export const GATEWAY_USE = [{ path: '/open/usual' }, { path: '/livez' }]
 /** What everybody asks the broker for. */
-export const BROKER_USE = [{ path: '/broker/subscriptions?usual' }, { path: '/livez' }]
+export const BROKER_USE = [{ path: '/broker/subscriptions' }, { path: '/livez' }]
 
 /** A request's memory follows its bytes, however they are cut. */
 export const bodyAttacks: readonly Attack[] = [

@@ -115,9 +115,13 @@ export function putOff(message: Unsettled, how: Return & { random: number; giveU
 /** What becomes of a message whose consumer is gone: the next one may have it at once, unless too many are gone that had it. */
 export function leftBehind(
   message: Unsettled,
-  { now, random, maxDeliver }: { now: number; random: number; maxDeliver: number },
+  {
+    now,
+    random,
+    maxDeliver,
+    reason = 'the consumer went away',
+  }: { now: number; random: number; maxDeliver: number; reason?: string },
 ): Unsettled | Dead {
-  const reason = 'the consumer went away'
   if (message.spared >= SPARED) {
     return givenBack(message, { now, delayMs: backoffMs(message.deliveries, random), reason, maxDeliver })
   }

@@ -219,12 +219,13 @@ export class SubscriptionState {
 
   #returned(
     message: Unsettled,
-    { delayMs, reason = 'given back', later = false, unseen = false }: ReturnOptions,
+    { delayMs, reason = 'given back', later = false, unseen = false, left = false }: ReturnOptions,
   ): Unsettled | Dead {
     const { maxDeliver, giveUpAfterMs } = this.terms
     const now = this.#parts.monotonic()
     const random = this.#parts.random()
     if (unseen) return givenBackUnseen(message, { now, delayMs: delayMs ?? 0, reason })
+    if (left) return leftBehind(message, { now, random, maxDeliver, reason })
     if (later) return putOff(message, { now, delayMs: delayMs ?? 0, reason, random, giveUpAfterMs })
     return givenBack(message, { now, delayMs: delayMs ?? backoffMs(message.deliveries, random), reason, maxDeliver })
   }

@@ -115,6 +115,10 @@ const program = new Script(asset('program').latin1Slice(), { filename: 'msvc.cjs
 program.runInThisContext()(exports, require, module, __filename, __dirname)
 `
 
+/** Nothing of the builder's own: REGISTRY_URL would have the rehearsed roles join a platform of his. */
+const { PATH, HOME, TMPDIR, SystemRoot } = process.env
+const REHEARSAL_ENVIRONMENT = { PATH, HOME, TMPDIR, SystemRoot, NODE_OPTIONS: '--disable-warning=ExperimentalWarning' }
+
 /** Runs a command line once in a process of its own, then keeps what V8 has compiled by then. */
 const COMPILER = `
 const { readFileSync, writeFileSync } = require('node:fs')
@@ -144,9 +148,11 @@ program.runInThisContext()(exports, require, module, __filename, __dirname)
 async function compile(source, compiled, args) {
   const script = join(work, 'compiler.cjs')
   await writeFile(script, COMPILER)
-  const options = { timeout: 20_000, env: { ...process.env, NODE_OPTIONS: '--disable-warning=ExperimentalWarning' } }
+  const options = { timeout: 20_000, env: REHEARSAL_ENVIRONMENT }
   await promisify(execFile)(process.execPath, [script, source, compiled, ...args], options).catch(({ stderr }) =>
-    console.error(`msvc: ${args[0]} could not be run to compile it; the executable will start slower\n${stderr}`),
+    console.error(
+      `msvc: ${args.slice(0, 2).join(' ')} could not be run to compile it; the executable will start slower\n${stderr}`,
+    ),
   )
   const { cachedDataRejected } = new Script(await readFile(source, 'latin1'), { cachedData: await readFile(compiled) })
   if (cachedDataRejected)

@@ -2,11 +2,11 @@ import { constants } from 'node:os'
 import { isSea } from 'node:sea'
 import { setFlagsFromString } from 'node:v8'
 import { createHeldWriter, type HeldWriter } from './cli/held-writer.ts'
+import { inputText } from './cli/input-text.ts'
 import type { Io, Terminal } from './cli/io.ts'
-import { watchReader } from './cli/pipe-reader.ts'
+import { wasClosed, watchReader } from './cli/pipe-reader.ts'
 import { run } from './cli/run.ts'
 import { AppError, messageOf } from './kit/errors.ts'
-import { ByteBlocks } from './kit/http/byte-blocks.ts'
 import type { ParentChannel } from './kit/supervisor/protocol.ts'
 
 /** A second signal ends the process at once; npm and some launchers send one keystroke twice, this close together. No hand is so fast. */
@@ -171,6 +171,9 @@ function processIo(signals: Signals, output: Output, err: HeldWriter): Io {
     out: terminal(process.stdout),
     err: terminal(process.stderr, process.stderr.isTTY ? undefined : err.write),
     outputTaken: output.taken,
+    get outputClosed() {
+      return wasClosed(process.stdout.fd)
+    },
     get outputLost() {
       return output.lost
     },
@@ -225,12 +228,7 @@ function terminal(stream: NodeJS.WriteStream, write: Terminal['write'] = (text) 
 
 async function readInput(maxBytes: number): Promise<string> {
   if (process.stdin.isTTY) throw new AppError('USAGE', 'nothing is piped in; give it as an argument, or through stdin')
-  const input = new ByteBlocks()
-  for await (const chunk of process.stdin) {
-    input.push(Buffer.from(chunk))
-    if (input.size > maxBytes) throw new AppError('INVALID_BODY', `stdin holds more than ${maxBytes} bytes`)
-  }
-  return input.take().toString('utf8')
+  return inputText(process.stdin, 'stdin', maxBytes)
 }
 
 if (import.meta.main) void start()

@@ -6,7 +6,7 @@ import { AppError, type ErrorCode } from '../kit/errors.ts'
 import { parseLiteral } from '../kit/exact-json.ts'
 import { isRecord } from '../kit/record.ts'
 import { configureClient, requireDataFolder } from './configuration.ts'
-import { locate, nothingRuns } from './place.ts'
+import { locate, nothingRuns, whereElse } from './place.ts'
 import type { Session } from './session.ts'
 
 /** Longest wait for an answer, milliseconds. */
@@ -41,14 +41,14 @@ export interface Api {
  */
 export async function connect(session: Session, name: string, { secrets = false } = {}): Promise<Api> {
   const reached = await configureClient(session)
-  const { settings, roles } = reached
-  const { url, isGuess } = locate(name, reached, session.options)
+  const { settings } = reached
+  const { url, service, isGuess } = locate(name, reached, session.options)
   const place = isGuess ? `${url}, which is only where the configuration has it: ${nothingRuns(settings.data)}` : url
-  const service = roles.find((role) => role.name === name)?.service ?? name
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
   const agent = { 'user-agent': `msvc-cli (${session.io.pid})` }
   const authorization = async (): Promise<Record<string, string>> => {
     if (authority.mode === 'local' && !secrets) return {}
+    if (isGuess) throw guessedFault(name, url, settings.data)
     const scopes = [...(SCOPES[name] ?? []), ...(secrets ? [SECRETS] : [])]
     requireDataFolder(settings.data)
     const token = await authority.mint({ subject: 'msvc-cli', audience: service, scopes })
@@ -94,6 +94,14 @@ export async function connect(session: Session, name: string, { secrets = false 
       throw callFault({ status: answer.status, data }, name, place)
     },
   }
+}
+
+/** Whoever listens there could go to the platform with the token. */
+function guessedFault(name: string, url: string, data: string): AppError {
+  return new AppError(
+    'UNREACHABLE',
+    `${nothingRuns(data)}, and ${url} is only where the configuration has ${name}: it is sent no token; say where it is: ${whereElse(name)}`,
+  )
 }
 
 /** An answer's JSON, its numbers to the letter: a command shows them as they are. */

@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
 import type * as z from 'zod'
 import { AppError, messageOf } from '../kit/errors.ts'
 import { Changed, DescribedValue, Description, History, LiveKeys } from '../roles/config-server/contract.ts'
 import { connect } from './api.ts'
 import { configureClient } from './configuration.ts'
+import { inputText } from './input-text.ts'
 import { columns } from './render/columns.ts'
 import { visibleText } from './render/visible-text.ts'
 import type { Session } from './session.ts'
@@ -76,8 +77,9 @@ async function readValue({ io }: Session, { value, file }: ValueSource): Promise
 
 async function readText(file: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8')
+    return await inputText(createReadStream(file), file, MAX_BYTES)
   } catch (cause) {
+    if (cause instanceof AppError) throw cause
     throw new AppError('USAGE', `the value can't be read: ${messageOf(cause)}`, { cause })
   }
 }

@@ -16,6 +16,8 @@ export interface FollowOptions {
   readonly after?: string
   /** Ends following besides the program's own signal, such as when enough came. */
   readonly enough?: AbortSignal
+  /** Ends it once stdout can't be written. Default: at once. */
+  readonly lost?: AbortSignal
 }
 
 /**
@@ -24,6 +26,7 @@ export interface FollowOptions {
  */
 export async function follow({ io, messages }: Session, api: Api, options: FollowOptions): Promise<void> {
   const { role, path, method, onData, after, enough } = options
+  const outputLost = options.lost ?? io.outputLost
   const giveUp = new AbortController()
   let wasOpen = false
   let lost: unknown
@@ -33,7 +36,7 @@ export async function follow({ io, messages }: Session, api: Api, options: Follo
       return api.open(at, { ...(after !== undefined && { 'last-event-id': after }), ...headers }, signal, method)
     },
     onEvent: ({ data }) => onData(data),
-    signal: AbortSignal.any([io.leaving, io.outputLost, giveUp.signal, ...(enough ? [enough] : [])]),
+    signal: AbortSignal.any([io.leaving, outputLost, giveUp.signal, ...(enough ? [enough] : [])]),
     onOpen() {
       if (lost) messages.info(`${role} is back`)
       wasOpen = true

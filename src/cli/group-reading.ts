@@ -8,6 +8,9 @@ import type { Session } from './session.ts'
 /** Most messages that are with this reader and not yet acknowledged. */
 const IN_HAND = 16
 
+/** How long giving messages back may take, in milliseconds. */
+const GIVE_BACK_MS = 1_000
+
 const Found = z.object({ subscriptions: z.array(SubscriptionState) })
 
 /** What a group's reader wants. */
@@ -29,15 +32,19 @@ export interface GroupReading {
   /** Finds the group's subscription, its settings left alone, or makes it; gives the path of its stream. */
   path(signal: AbortSignal): Promise<string>
   onData(data: string): void
+  /** Fires when stdout can't be written and what was in hand is given back, so that it is nobody's fault. */
+  readonly lost: AbortSignal
 }
 
 /**
  * Reads a group's messages, prints them, and acknowledges them once they are written: what is printed to nobody comes again, to another of the
- * group. A reader of the output who leaves (`| head -1`) is seen between two writes: the first are small.
+ * group. Throws AppError `USAGE` where stdout is closed. A reader of the output who leaves (`| head -1`) is seen between two writes: the first are small.
  */
 export function createGroupReading({ io, messages }: Session, api: Api, options: GroupReadingOptions): GroupReading {
+  if (io.outputClosed) throw new AppError('USAGE', 'stdout is closed: messages would be taken and printed to nobody')
   const { topic, group, from, limit, print, onEnough } = options
   let subscription = ''
+  const lost = new AbortController()
   let waiting: z.infer<typeof Delivery>[] = []
   let atOnce = 1
   let seen = 0
@@ -58,7 +65,11 @@ export function createGroupReading({ io, messages }: Session, api: Api, options:
     while (waiting.length > 0 && seen < limit && !io.outputLost.aborted) {
       const batch = waiting.splice(0, Math.min(atOnce, limit - seen))
       for (const message of batch) print(message)
-      await io.outputTaken()
+      try {
+        await io.outputTaken()
+      } catch {
+        return giveBack([...batch, ...waiting])
+      }
       seen += batch.length
       atOnce = Math.min(2 * atOnce, IN_HAND)
       await acknowledge(batch.map(({ ack }) => ack))
@@ -75,7 +86,26 @@ export function createGroupReading({ io, messages }: Session, api: Api, options:
     }
   }
 
+  /** Nothing more can be printed: another of the group may have them, and none of them is to blame. */
+  async function giveBack(unprinted: readonly z.infer<typeof Delivery>[]): Promise<void> {
+    const body = {
+      acks: unprinted.map(({ ack }) => ack),
+      later: true,
+      reason: 'the output of msvc subscribe can not be written',
+    }
+    const signal = AbortSignal.timeout(GIVE_BACK_MS)
+    await api.call(`/broker/subscriptions/${subscription}/nack`, { method: 'POST', body, signal }).catch(() => {})
+    lost.abort(io.outputLost.reason)
+  }
+
+  // who has nothing in hand needn't give it back
+  const leave = () => {
+    if (!busy) lost.abort(io.outputLost.reason)
+  }
+  io.outputLost.addEventListener('abort', leave, { once: true })
+
   return {
+    lost: lost.signal,
     async path(signal) {
       const { id, push } = await find(signal)
       if (push) throw new AppError('CONFLICT', `The group ${group} gets its messages pushed to ${push.url}`)
@@ -86,8 +116,7 @@ export function createGroupReading({ io, messages }: Session, api: Api, options:
     },
     onData(data) {
       waiting.push(Delivery.parse(parseEvent(data, 'broker')))
-      // output that can't be written ends it all
-      if (!busy) void work().catch(() => {})
+      if (!busy) void work()
     },
   }
 }

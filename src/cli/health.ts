@@ -56,7 +56,7 @@ async function placesOf(reached: Reached, { options, messages }: Session): Promi
   const { locate, nothingRuns } = await import('./place.ts')
   const expected = roles
     .filter((role) => role.inUp !== false)
-    .map(({ name, service }) => ({ role: name, service, ...locate(name, reached, options) }))
+    .map(({ name }) => ({ role: name, ...locate(name, reached, options) }))
   if (expected.some(({ isGuess }) => isGuess)) {
     messages.warn(`${nothingRuns(settings.data)}: these are the addresses of the configuration`)
   }

@@ -63,3 +63,12 @@ function attempt<T>(look: () => T): T | undefined {
     return undefined
   }
 }
+
+/**
+ * Whether a descriptor was closed when this process began (`>&-`): node opens /dev/null in its place, for reading too, which a shell's `>/dev/null`
+ * doesn't, and what is written there would count as taken. Known on Linux alone; false elsewhere.
+ */
+export function wasClosed(fd: number): boolean {
+  const own = { process: 'self', number: String(fd) }
+  return target(own) === '/dev/null' && reads(own)
+}

@@ -12,12 +12,12 @@ const known = {
   running: [],
 }
 const url = 'http://127.0.0.1:9300'
-const running = [{ roles: [{ unit: 'broker', role: 'broker', service: 'broker', url, state: 'ready' as const }] }]
+const running = [{ roles: [{ unit: 'broker', role: 'broker', service: 'bus', url, state: 'ready' as const }] }]
 
 describe('where a role is', () => {
-  it('is where it runs on the data folder', () => {
+  it('is where it runs on the data folder, whatever its name there', () => {
     for (const options of [{}, { data: '/data' }]) {
-      expect(locate('broker', { ...known, running }, options)).toEqual({ url, isGuess: false })
+      expect(locate('broker', { ...known, running }, options)).toEqual({ url, service: 'bus', isGuess: false })
     }
   })
 
@@ -27,7 +27,7 @@ describe('where a role is', () => {
   })
 
   it('is guessed where nothing runs on a folder that nobody named', () => {
-    expect(locate('broker', known, {})).toEqual({ url: 'http://127.0.0.1:8300', isGuess: true })
+    expect(locate('broker', known, {})).toEqual({ url: 'http://127.0.0.1:8300', service: 'broker', isGuess: true })
   })
 
   it('is not guessed for a folder that was named: somebody else’s platform may be there', () => {

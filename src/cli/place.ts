@@ -10,6 +10,8 @@ import type { GlobalOptions } from './session.ts'
 /** Where a role is. */
 export interface Place {
   readonly url: string
+  /** What its tokens are for: the name that it is registered by. */
+  readonly service: string
   /** Whether it is only where the configuration has the role, since nothing runs on the data folder: somebody else's platform may be there. */
   readonly isGuess: boolean
 }
@@ -30,15 +32,15 @@ export function locate(name: string, known: Known, options: Pick<GlobalOptions, 
   const { settings, sections, roles, running } = known
   const service = roles.find((role) => role.name === name)?.service ?? name
   const [fixed] = parseEndpoints(settings.services[service] ?? '')
-  if (fixed) return { url: printEndpoint(fixed), isGuess: false }
-  const unit = running.flatMap((state) => state.roles).find((candidate) => candidate.service === service)
-  if (unit) return { url: unit.url, isGuess: false }
+  if (fixed) return { url: printEndpoint(fixed), service, isGuess: false }
+  const unit = running.flatMap((state) => state.roles).find((candidate) => candidate.role === name)
+  if (unit) return { url: unit.url, service: unit.service, isGuess: false }
   const isNamed = options.config !== undefined
   if (!isNamed && running.length > 0)
     throw absent(`${name} isn't part of what runs on ${settings.data}, or not yet`, service)
   if (!isNamed && options.data !== undefined) throw absent(nothingRuns(settings.data), service)
   const section = sections[name]
-  return { url: section ? addressOf(section) : 'http://127.0.0.1', isGuess: running.length === 0 }
+  return { url: section ? addressOf(section) : 'http://127.0.0.1', service, isGuess: running.length === 0 }
 }
 
 /** Says that a data folder is only kept. */
@@ -46,7 +48,11 @@ export function nothingRuns(data: string): string {
   return `no platform runs on ${data}`
 }
 
+/** How a command is told where a service is. */
+export function whereElse(service: string): string {
+  return `--data, or ${addressVariable(service)}`
+}
+
 function absent(what: string, service: string): AppError {
-  const elsewhere = `--data, or ${addressVariable(service)}`
-  return new AppError('UNREACHABLE', `${what}; start it with msvc up, or say where it is: ${elsewhere}`)
+  return new AppError('UNREACHABLE', `${what}; start it with msvc up, or say where it is: ${whereElse(service)}`)
 }

@@ -39,7 +39,8 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
   try {
     const configured = await prepare(session, wish)
     const plans = planUnits(configured, wish)
-    const stateFile = await createStateFile(configured.settings.data)
+    const messages = createMessages(progress.above, quiet)
+    const stateFile = await createStateFile(configured.settings.data, (words) => messages.warn(words))
     let release = () => {}
     try {
       const services = servicesOf(configured, plans)
@@ -48,7 +49,7 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
       await refuseTakenPorts(plans)
       output.begin(await logOutput(above, configured.settings.log.format))
       const launch = ahead?.launch ?? (await thisProcess(session, progress.above, configured))
-      await runUnits(session, createMessages(progress.above, quiet), progress, { configured, plans, launch, stateFile })
+      await runUnits(session, messages, progress, { configured, plans, launch, stateFile })
     } finally {
       release()
       await stateFile.remove()

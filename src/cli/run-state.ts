@@ -5,7 +5,7 @@ import * as z from 'zod'
 import { isLocked, takeLock } from '../drivers/file-lock.ts'
 import type { Settings } from '../kit/config/schema.ts'
 import { openDataFolder } from '../kit/data-folder.ts'
-import { AppError } from '../kit/errors.ts'
+import { AppError, messageOf } from '../kit/errors.ts'
 
 /** What a process runs on a data folder, as its file there tells other commands. */
 export const RunState = z.object({
@@ -42,6 +42,9 @@ export function stateOf(
 
 /** More than any state that was written here, bytes. */
 const MOST_BYTES = 1_048_576
+
+/** How soon what could not be written is tried again, in milliseconds. */
+const AGAIN_MS = 1_000
 
 /** The file of `msvc up`, of which there is one on a data folder. */
 const UP = 'run.json'
@@ -107,7 +110,7 @@ function unreadable(data: string, cause: unknown): AppError {
 export interface StateFile {
   /** Tells other commands what runs now. Saves that come while one is being written become one. */
   save(state: RunState): void
-  /** Resolves when what was saved is on disk. Rejects when the folder can't be written to. */
+  /** Resolves when what was saved is on disk, or could not be written: then it is tried again by itself. */
   written(): Promise<void>
   /** Takes the file away and lets the next one have it; nothing is saved afterwards. */
   remove(): Promise<void>
@@ -116,9 +119,10 @@ export interface StateFile {
 /**
  * Opens the file in a data folder, for this process alone as long as it lives. Readers see an old state or a new one, never half of one.
  * Throws AppError `USAGE` when another process has it: two platforms on one folder would send each other's events twice.
+ * @param onFault told once when it can't be written, as on a full disk
  * @param name default: that of `msvc up`
  */
-export async function createStateFile(data: string, name: string = UP): Promise<StateFile> {
+export async function createStateFile(data: string, onFault: (words: string) => void, name = UP): Promise<StateFile> {
   openDataFolder(data)
   const path = join(data, name)
   const lock = takeLock(lockOf(data, name))
@@ -132,32 +136,45 @@ export async function createStateFile(data: string, name: string = UP): Promise<
   }
   // what a process left that was killed
   rmSync(path, { force: true })
-  let next: RunState | undefined
-  let writing: Promise<void> = Promise.resolve()
+  let latest: RunState | undefined
+  let isSaved = true
+  let isTold = false
   let removed = false
+  let again: NodeJS.Timeout | undefined
+  let attempt: Promise<void> = Promise.resolve()
 
   async function write() {
-    const state = next
-    next = undefined
-    if (!state || removed) return
-    const fresh = `${path}.${state.pid}`
-    openDataFolder(data)
-    await writeFile(fresh, `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o600 })
-    await rename(fresh, path)
+    if (isSaved || removed || !latest) return
+    isSaved = true
+    const fresh = `${path}.${latest.pid}`
+    try {
+      openDataFolder(data)
+      await writeFile(fresh, `${JSON.stringify(latest, undefined, 2)}\n`, { mode: 0o600 })
+      await rename(fresh, path)
+      isTold = false
+    } catch (cause) {
+      isSaved = false
+      await rm(fresh, { force: true }).catch(() => {})
+      if (!isTold) onFault(`${path}, by which commands find what runs here, can't be written: ${messageOf(cause)}`)
+      isTold = true
+      again ??= setTimeout(() => {
+        again = undefined
+        attempt = attempt.then(write)
+      }, AGAIN_MS).unref()
+    }
   }
 
   return {
     save(state) {
-      const isIdle = next === undefined
-      next = state
-      if (!isIdle) return
-      writing = writing.then(write)
-      writing.catch(() => {})
+      latest = state
+      isSaved = false
+      attempt = attempt.then(write)
     },
-    written: () => writing,
+    written: () => attempt,
     async remove() {
       removed = true
-      await writing.catch(() => {})
+      clearTimeout(again)
+      await attempt
       await rm(path, { force: true })
       lock.release()
     },

@@ -80,7 +80,11 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   const { service: registered, url, port } = host
   let stateFile: StateFile | undefined
   try {
-    stateFile = await states.createStateFile(settings.data, states.servedFile(name, port))
+    stateFile = await states.createStateFile(
+      settings.data,
+      (words) => messages.warn(words),
+      states.servedFile(name, port),
+    )
     const unit = { unit: name, role: name, service: registered, url, state: 'ready' as const, pid: io.pid }
     stateFile.save(states.stateOf(io.pid, settings, { roles: [unit] }))
     await stateFile.written()

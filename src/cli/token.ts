@@ -65,7 +65,7 @@ export function addToken(program: Command, open: OpenSession): void {
 async function doubtsOf({ scopes, audience }: TokenRequest, reached: Reached): Promise<readonly string[]> {
   const [{ SCOPES }, { didYouMean }, { visibleText }] = await Promise.all([
     import('../kit/auth/scopes.ts'),
-    import('../kit/config/nearest.ts'),
+    import('../kit/nearest.ts'),
     import('./render/visible-text.ts'),
   ])
   const services = platformServices(reached)

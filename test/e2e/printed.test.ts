@@ -60,6 +60,24 @@ describe.runIf(process.platform === 'linux')('what msvc prints', () => {
     expect(await pending('full')).toBe(0)
   })
 
+  it('kills no message while its output is full, however often it is tried', async () => {
+    await publish('room', 1)
+    const spec = { topic: 'room', group: 'room', from: 'first', max_deliver: 1 }
+    await broker.call('POST', '/broker/subscriptions', spec)
+    const one = 'msvc subscribe room --group room >/dev/full'
+    await shell(Array(5).fill(one).join('; '))
+    const { body } = await broker.call('GET', '/broker/dead-letters')
+    expect([body.dead_letters, await pending('room')]).toEqual([[], 1])
+  })
+
+  it('is nothing where stdout is closed', async () => {
+    await publish('closed', 1)
+    const refused = await shell('msvc subscribe closed --group closed --from first --count 1 >&-')
+    expect(refused).toMatchObject({ code: 2, err: expect.stringContaining('stdout is closed') })
+    const { out } = await shell('msvc subscribe closed --group closed --from first --count 1 --json')
+    expect(JSON.parse(out)).toMatchObject({ payload: 0 })
+  })
+
   it('is settled no further than whoever reads it went', async () => {
     await publish('many', 1_800)
     const { code, out } = await shell('msvc subscribe many --group many --from first | head -1')

@@ -17,7 +17,7 @@ export interface Metrics {
   /** How values are spread, such as durations. */
   histogram<L extends string>(
     options: Omit<HistogramConfiguration<L>, 'registers'> & { readonly buckets: readonly number[] },
-  ): Spread<L>
+  ): Pick<Spread<L>, 'tally'>
   /** Prometheus text format 0.0.4. */
   text(): Promise<string>
 }

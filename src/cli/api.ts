@@ -1,4 +1,5 @@
 import { type FetchOptions, ofetch } from 'ofetch'
+import type * as z from 'zod'
 import { systemClock } from '../drivers/clock.ts'
 import { createAuthority } from '../kit/auth/local-authority.ts'
 import type { Scope } from '../kit/auth/scopes.ts'
@@ -26,6 +27,8 @@ export interface Api {
   readonly place: string
   /** Sends one request, and gives the JSON of the answer (undefined for 204). Throws AppError `UNREACHABLE` (also when its signal fires), `UPSTREAM_FAILED`, `RATE_LIMITED`. */
   call(path: string, options?: FetchOptions<'json'>): Promise<unknown>
+  /** The same for an answer of a known shape. Throws `UPSTREAM_FAILED` also where it has another: somebody else's program may listen there. */
+  ask<S extends z.ZodType>(shape: S, path: string, options?: FetchOptions<'json'>): Promise<z.output<S>>
   /** Opens a stream of server-sent events. Throws as `call` does for a refused one. @param method POST for a stream that takes what it shows. Default GET */
   open(
     path: string,
@@ -60,8 +63,13 @@ export async function connect(session: Session, name: string, { secrets = false 
     if (!isTold) session.messages.warn(`this is the platform at ${place}`)
     isTold = true
   }
-  return {
+  const api: Api = {
     place,
+    async ask(shape, path, options) {
+      const said = shape.safeParse(await api.call(path, options))
+      if (said.success) return said.data
+      throw new AppError('UPSTREAM_FAILED', `what answers at ${place} is no ${name} of msvc`, { cause: said.error })
+    },
     async call(path, options = {}) {
       const headers = { ...agent, ...(await authorization()), ...Object.fromEntries(new Headers(options.headers)) }
       try {
@@ -94,6 +102,7 @@ export async function connect(session: Session, name: string, { secrets = false 
       throw callFault({ status: answer.status, data }, name, place)
     },
   }
+  return api
 }
 
 /** Whoever listens there could go to the platform with the token. */

@@ -8,6 +8,7 @@ import { configureClient } from './configuration.ts'
 import { inputText } from './input-text.ts'
 import { columns } from './render/columns.ts'
 import { visibleText } from './render/visible-text.ts'
+import { meantService } from './roles.ts'
 import type { Session } from './session.ts'
 
 /** Which configuration a command is about. */
@@ -28,30 +29,33 @@ export async function getConfig(
 ): Promise<void> {
   const api = await connect(session, 'config-server', { secrets: secrets ?? false })
   if (key !== undefined) {
-    const found = DescribedValue.parse(await api.call(await pathOf(session, target, key)))
+    const found = await api.ask(DescribedValue, await pathOf(session, target, key))
     const text = typeof found.value === 'string' ? found.value : JSON.stringify(found.value)
     session.print(session.io.out.isTTY ? visibleText(text) : text)
     session.printJson(found)
     return
   }
-  const found = Description.parse(await api.call(`${await pathOf(session, target)}?describe=true`))
-  const rows = Object.entries(found.values).map(([name, { value, from }]) => [name, JSON.stringify(value), from])
-  session.print(rows.length === 0 ? 'no values' : columns([['KEY', 'VALUE', 'FROM'], ...rows]))
+  const found = await api.ask(Description, `${await pathOf(session, target)}?describe=true`)
+  const rows = Object.entries(found.values).map(([name, { value, from }]) => [name, from, JSON.stringify(value)])
+  session.print(
+    rows.length === 0 ? `no values${await meantService(target.service)}` : columns([['KEY', 'FROM', 'VALUE'], ...rows]),
+  )
   session.printJson(found)
 }
 
 /** `msvc config keys`: what a service takes while it runs. */
 export async function configKeys(session: Session, service: string): Promise<void> {
   const api = await connect(session, 'config-server')
-  const found = LiveKeys.parse(await api.call(`/config/${encodeURIComponent(service)}`))
+  const found = await api.ask(LiveKeys, `/config/${encodeURIComponent(service)}`)
   const rows = found.keys.map(({ key, takes, help, default: otherwise }) => [
     key,
     takes,
     otherwise === undefined ? '' : JSON.stringify(otherwise),
     help,
   ])
-  if (found.takes === 'anything') session.print(`${service} is no service of the platform, so it takes any key`)
-  else if (rows.length === 0) session.print(`${service} takes nothing while it runs`)
+  if (found.takes === 'anything') {
+    session.print(`${service} is no service of the platform, so it takes any key${await meantService(service)}`)
+  } else if (rows.length === 0) session.print(`${service} takes nothing while it runs`)
   else session.print(columns([['KEY', 'TAKES', 'DEFAULT', ''], ...rows]))
   session.printJson(found)
 }
@@ -99,9 +103,12 @@ export async function setConfig(
   const text = await readValue(session, { ...(value !== undefined && { value }), ...(file !== undefined && { file }) })
   const api = await connect(session, 'config-server')
   const body = `{"value":${jsonOf(text)}${secret ? ',"secret":true' : ''}}`
-  const changed = Changed.parse(
-    await api.call(await pathOf(session, target, key), { method: 'PUT', body, headers: JSON_TYPE, query: { force } }),
-  )
+  const changed = await api.ask(Changed, await pathOf(session, target, key), {
+    method: 'PUT',
+    body,
+    headers: JSON_TYPE,
+    query: { force },
+  })
   session.print(`${key} is set; ${changed.service}/${changed.environment} is at version ${changed.version}`)
   session.printJson(changed)
 }
@@ -112,7 +119,7 @@ export async function unsetConfig(
   { key, ...target }: Target & { readonly key: string },
 ): Promise<void> {
   const api = await connect(session, 'config-server')
-  const changed = Changed.parse(await api.call(await pathOf(session, target, key), { method: 'DELETE' }))
+  const changed = await api.ask(Changed, await pathOf(session, target, key), { method: 'DELETE' })
   session.print(`${key} is no longer set; ${changed.service}/${changed.environment} is at version ${changed.version}`)
   session.printJson(changed)
 }
@@ -123,7 +130,7 @@ export async function configHistory(
   { secrets = false, ...target }: Target & { readonly secrets?: boolean },
 ): Promise<void> {
   const api = await connect(session, 'config-server', { secrets })
-  const { versions } = History.parse(await api.call(`${await pathOf(session, target)}/history?values=true`))
+  const { versions } = await api.ask(History, `${await pathOf(session, target)}/history?values=true`)
   const rows = versions.map((one) => [
     String(one.version),
     one.changed_at,
@@ -131,7 +138,11 @@ export async function configHistory(
     one.action,
     one.keys.map((key) => changeOf(key, one.values)).join(', '),
   ])
-  session.print(rows.length === 0 ? 'no versions' : columns([['VERSION', 'TIME', 'BY', 'ACTION', 'CHANGED'], ...rows]))
+  session.print(
+    rows.length === 0
+      ? `no versions${await meantService(target.service)}`
+      : columns([['VERSION', 'TIME', 'BY', 'ACTION', 'CHANGED'], ...rows]),
+  )
   for (const version of versions) session.printJson(version)
 }
 
@@ -159,9 +170,7 @@ export async function rollBackConfig(
   }
   const api = await connect(session, 'config-server')
   const path = `${await pathOf(session, target)}/rollback`
-  const changed = Changed.parse(
-    await api.call(path, { method: 'POST', body: { version: Number(version) }, query: { force } }),
-  )
+  const changed = await api.ask(Changed, path, { method: 'POST', body: { version: Number(version) }, query: { force } })
   session.print(`version ${version} holds again, as version ${changed.version}`)
   session.printJson(changed)
 }

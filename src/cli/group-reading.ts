@@ -52,12 +52,14 @@ export function createGroupReading({ io, messages }: Session, api: Api, options:
 
   async function find(signal: AbortSignal): Promise<z.infer<typeof SubscriptionState>> {
     const query = new URLSearchParams({ topic, group })
-    const { subscriptions } = Found.parse(await api.call(`/broker/subscriptions?${query}`, { signal }))
+    const { subscriptions } = await api.ask(Found, `/broker/subscriptions?${query}`, { signal })
     if (subscriptions[0]) return subscriptions[0]
     const start = /^\d+$/.test(from) ? Number(from) : from
-    return SubscriptionState.parse(
-      await api.call('/broker/subscriptions', { method: 'POST', body: { topic, group, from: start }, signal }),
-    )
+    return await api.ask(SubscriptionState, '/broker/subscriptions', {
+      method: 'POST',
+      body: { topic, group, from: start },
+      signal,
+    })
   }
 
   async function work(): Promise<void> {

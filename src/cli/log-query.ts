@@ -5,7 +5,9 @@ import { connect } from './api.ts'
 import { follow, parseEvent } from './follow.ts'
 import type { LogsFlags } from './logs.ts'
 import { formatLogLine } from './render/log-line.ts'
+import { createPaint } from './render/paint.ts'
 import { visibleText } from './render/visible-text.ts'
+import { meantService } from './roles.ts'
 import type { Session } from './session.ts'
 
 /** Most entries asked for in one run. */
@@ -24,7 +26,13 @@ export async function printLogs(session: Session, flags: LogsFlags): Promise<voi
   }
   const span = { ...moment('since', flags.since), ...moment('until', flags.until) }
   const { colour } = session.io.out
+  let day = new Date().toISOString().slice(0, 10)
   const show = (entry: Entry) => {
+    // lines have the time of day alone
+    if (!entry.timestamp.startsWith(day)) {
+      day = entry.timestamp.slice(0, 10)
+      session.print(createPaint(colour).dim(`— ${day} UTC`))
+    }
     session.print(formatLogLine(entry, { colour }))
     session.printJson(entry)
   }
@@ -34,14 +42,15 @@ export async function printLogs(session: Session, flags: LogsFlags): Promise<voi
   let after: string | null = null
   do {
     const query = { ...filter, ...span, limit: Math.min(PAGE, limit - newestFirst.length), ...(after && { after }) }
-    const page = EntryPage.parse(await api.call('/logs', { query }))
+    const page: EntryPage = await api.ask(EntryPage, '/logs', { query })
     newestFirst.push(...page.entries)
     after = page.next
   } while (after !== null && newestFirst.length < limit)
   for (const entry of newestFirst.toReversed()) show(entry)
   if (flags.trace !== undefined && newestFirst.length === 0) session.messages.warn(noEntry(flags.trace))
   if (!flags.follow) {
-    if (newestFirst.length === 0 && flags.trace === undefined) session.messages.info('no entry fits')
+    if (newestFirst.length === 0 && flags.trace === undefined)
+      session.messages.info(`no entry fits${await meantService(flags.service ?? '')}`)
     return
   }
   const last = newestFirst[0]?.id

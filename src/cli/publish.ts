@@ -23,13 +23,11 @@ export function addPublish(program: Command, open: OpenSession): void {
       const [{ connect }, { Receipt }] = await Promise.all([import('./api.ts'), import('../roles/broker/contract.ts')])
       const body = await readPayload(session, json)
       const api = await connect(session, 'broker')
-      const receipt = Receipt.parse(
-        await api.call(`/broker/publish/${encodeURIComponent(topic)}`, {
-          method: 'POST',
-          body,
-          headers: { 'content-type': 'application/json' },
-        }),
-      )
+      const receipt = await api.ask(Receipt, `/broker/publish/${encodeURIComponent(topic)}`, {
+        method: 'POST',
+        body,
+        headers: { 'content-type': 'application/json' },
+      })
       session.print(`published ${receipt.topic} ${receipt.offset} as ${receipt.id}`)
       session.printJson(receipt)
     })

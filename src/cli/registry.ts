@@ -25,7 +25,7 @@ export function addRegistry(program: Command, open: OpenSession): void {
         import('./render/columns.ts'),
       ])
       const api = await connect(session, 'registry')
-      const { services } = ServiceList.parse(await api.call('/registry/services'))
+      const { services } = await api.ask(ServiceList, '/registry/services')
       const instances = services.flatMap((service) => service.instances)
       const rows = instances.map((one) => [
         one.service_name,

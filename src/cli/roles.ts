@@ -18,3 +18,9 @@ export async function describeRoles(): Promise<string> {
   const roles = await loadRoles()
   return roles.map(({ name, port, summary }) => `  ${name.padEnd(14)} ${String(port).padEnd(5)} ${summary}`).join('\n')
 }
+
+/** `; did you mean order-service?` for a name that none of the platform's services has; nothing when it has one, or no name is near. */
+export async function meantService(name: string): Promise<string> {
+  const services = [...new Set((await loadRoles()).map(({ service }) => service))]
+  return services.includes(name) ? '' : didYouMean(name, services)
+}

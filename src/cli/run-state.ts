@@ -102,6 +102,9 @@ function isMissing(fault: unknown): boolean {
 }
 
 function unreadable(data: string, cause: unknown): AppError {
+  if (cause instanceof Error && 'code' in cause && cause.code === 'ENOTDIR') {
+    return new AppError('CONFIG_INVALID', `${data} is no folder; name another with --data`, { cause })
+  }
   const message = `The data folder ${data} can't be read; run msvc as the user that runs the platform, or name another folder with --data`
   return new AppError('CONFIG_INVALID', message, { cause })
 }

@@ -49,6 +49,17 @@ async function msvc(
   return { code, ...said }
 }
 
+/** A server that says the same to everybody. */
+async function answering(said: object, onAsked = () => {}) {
+  const server = createServer((_, answer) => {
+    onAsked()
+    answer.setHeader('content-type', 'application/json').end(JSON.stringify(said))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
+}
+
 /** An address where nobody listens. */
 const NOBODY = `http://127.0.0.1:${await freePort('127.0.0.1')}`
 
@@ -65,7 +76,7 @@ describe('the command line', () => {
     [['serve', 'gatway'], /there is no role gatway; did you mean gateway\? \(roles: registry, /],
     [['serve', 'user', '--port', 'x'], /^error: --port: expected a whole number from 0 to 65535, got "x"\n$/],
     [['serve', 'user', '--host', '0.0.0.0'], /^error: --host: 0\.0\.0\.0 can be reached from other machines/],
-    [['serve', 'user', '--port', '0', '--data', '/dev/null/x'], /The data folder \/dev\/null\/x can't be read/],
+    [['serve', 'user', '--port', '0', '--data', '/dev/null/x'], /\/dev\/null\/x is no folder/],
     [['up', '--data', '/dev/null/x'], /The data folder \/dev\/null\/x can't be made/],
     [['token', '--subject', 'ann', '--data', '/dev/null/x'], /there is no data folder \/dev\/null\/x/],
     [['serve', 'user', '--supervised'], /for processes that msvc up starts/],
@@ -150,15 +161,56 @@ describe('the command line', () => {
     expect(err).toContain(`which is only where the configuration has it: no platform runs on ${stopped}; start it`)
   })
 
+  it('says the day of entries that are not of today, once for all of them', async () => {
+    const entry = (timestamp: string, message: string) => ({
+      ...{ id: '1', timestamp, level: 'INFO', service: 'shop', instance: '', message },
+    })
+    const now = new Date().toISOString()
+    const newestFirst = [
+      entry(now, 'three'),
+      entry('2026-01-31T12:00:01.000Z', 'two'),
+      entry('2026-01-31T12:00:00.000Z', 'one'),
+    ]
+    await using server = await answering({ entries: newestFirst, next: null })
+    const { out } = await msvc(['logs'], { environment: { LOG_SERVER_URL: server.url } })
+    expect(out.split('\n')).toEqual([
+      '— 2026-01-31 UTC',
+      expect.stringMatching(/^12:00:00.000 INFO +shop +one$/),
+      expect.stringMatching(/^12:00:01.000 INFO +shop +two$/),
+      `— ${now.slice(0, 10)} UTC`,
+      expect.stringMatching(/three$/),
+      '',
+    ])
+  })
+
+  it.each([
+    [['registry', 'list'], 'registry', 'REGISTRY_URL'],
+    [['logs'], 'log-server', 'LOG_SERVER_URL'],
+    [['config', 'get', 'shop'], 'config-server', 'CONFIG_SERVER_URL'],
+    [['publish', 'a', '1'], 'broker', 'BROKER_URL'],
+  ])('says that somebody else answers %j', async (args, role, variable) => {
+    await using server = await answering({ hello: 'world' })
+    const { code, err } = await msvc(args, { environment: { [variable]: server.url } })
+    expect({ code, err }).toEqual({ code: 1, err: `error: what answers at ${server.url} is no ${role} of msvc\n` })
+  })
+
+  it('sends no token to an address that is only guessed', async () => {
+    let asked = 0
+    await using server = await answering({}, () => asked++)
+    const port = new URL(server.url).port
+    writeFileSync(join(folder, 'guess.yaml'), `config-server: { port: ${port} }\nauth: { mode: token }\n`)
+    const { code, err } = await msvc(['config', 'get', 'shop', '--secrets', '--config', 'guess.yaml'])
+    expect({ code, asked }).toEqual({ code: 1, asked: 0 })
+    expect(err).toMatch(/it is sent no token; say where it is: --data, or CONFIG_SERVER_URL/)
+  })
+
   it('says that what answered is only where the configuration has it', async () => {
-    await using other = createServer((_, answer) => answer.end('{"services":[]}')).listen(0, '127.0.0.1')
-    await once(other, 'listening')
-    const { port } = other.address() as AddressInfo
-    writeFileSync(join(folder, 'other.yaml'), `registry: { port: ${port} }\n`)
+    await using other = await answering({ services: [] })
+    writeFileSync(join(folder, 'other.yaml'), `registry: { port: ${new URL(other.url).port} }\n`)
     const { code, err } = await msvc(['registry', 'list', '--config', 'other.yaml'])
     expect({ code, err }).toEqual({
       code: 0,
-      err: `warning: this is the platform at http://127.0.0.1:${port}, which is only where the configuration has it: no platform runs on ${join(folder, '.msvc')}\n`,
+      err: `warning: this is the platform at ${other.url}, which is only where the configuration has it: no platform runs on ${join(folder, '.msvc')}\n`,
     })
   })
 

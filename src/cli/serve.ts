@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { Settings } from '../kit/config/schema.ts'
 import { AppError } from '../kit/errors.ts'
 import { aborted } from '../kit/pause.ts'
 import type { Configured } from './configuration.ts'
@@ -69,7 +70,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     settings,
     section,
     alone: true,
-    registryUrl: registryUrl(configured),
+    registryUrl: (await registryBeside(settings)) ?? registryUrl(configured),
     ...(service !== undefined && { service }),
   }).catch((cause: unknown) => {
     throw startFailure(name, cause)
@@ -96,6 +97,14 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     await inTime(host.stop(), settings.drain_seconds * 1_000 + STUCK_MS)
     await stateFile?.remove()
   }
+}
+
+/** Where the registry is that runs on the same data folder, unless a static address is given (REGISTRY_URL). */
+async function registryBeside({ data, services }: Settings): Promise<string | undefined> {
+  if (services.registry !== undefined) return undefined
+  const { readRunStates } = await import('./run-state.ts')
+  const units = (await readRunStates(data)).flatMap(({ roles }) => roles)
+  return units.find(({ role }) => role === 'registry')?.url
 }
 
 /** Throws AppError `STOPPING` when the work takes longer than `ms`. */

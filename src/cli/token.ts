@@ -70,7 +70,9 @@ async function doubtsOf({ scopes, audience }: TokenRequest, reached: Reached): P
   ])
   const services = platformServices(reached)
   const doubt = (what: string, known: readonly string[]) => (name: string) => {
-    const meant = known.includes(name) ? '' : didYouMean(name, known)
+    const service = what === 'service' ? reached.roles.find((role) => role.name === name)?.service : undefined
+    const near = service === undefined ? didYouMean(name, known) : `; did you mean ${service}?`
+    const meant = known.includes(name) ? '' : near
     return meant === '' ? [] : [`${visibleText(name)} is no ${what} of the platform's own${meant}`]
   }
   return [...scopes.flatMap(doubt('scope', SCOPES)), ...[audience].flat().flatMap(doubt('service', services))]

@@ -31,7 +31,7 @@ export function addTrace(program: Command, open: OpenSession): void {
         )
       }
       const api = await connect(session, 'log-server')
-      const trace = Trace.parse(await api.call(`/traces/${id.toLowerCase()}`))
+      const trace = await api.ask(Trace, `/traces/${id.toLowerCase()}`)
       const { colour, columns } = session.io.out
       session.print(formatTraceTree(trace, { colour, columns }))
       session.printJson(trace)

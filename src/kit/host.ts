@@ -41,6 +41,8 @@ export interface HostOptions {
   readonly service?: string
   /** Holds what it opens in the data folder against other processes. Default false: whoever starts it does, and its copies share. */
   readonly alone?: boolean
+  /** Why the copy before it ended. */
+  readonly after?: string
   /** Where the registry is. */
   readonly registryUrl: string
   readonly version: string
@@ -215,6 +217,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     const url = printEndpoint({ host: section.host, port: listener.port })
     enrol(listener)
     ready = true
+    if (options.after !== undefined) log.warning(`${role.name} is back: the process before it ended (${options.after})`)
     log.info(`${role.name} ready at ${url}`)
     return { role: role.name, service, instance, url, port: listener.port, broken: broken.promise, stop: life.stop }
   } catch (fault) {

@@ -104,7 +104,16 @@ export function storeSuite(driver: StoreDriver, url: string): void {
         await (await open(name, { ...suiteMigrations, '0002_newer': { up: async () => {} } })).close()
         await expect(open(name)).rejects.toMatchObject({
           kind: 'invalid',
-          message: expect.stringContaining('0002_newer'),
+          message: expect.stringMatching(/a newer version .* has made 0002_newer/),
+        })
+      })
+
+      it('refuses a store that is another service’s', async () => {
+        const name = newName()
+        await (await open(name, { '2026_others': { up: async () => {} } })).close()
+        await expect(open(name)).rejects.toMatchObject({
+          kind: 'invalid',
+          message: expect.stringMatching(/it is another service's, which made 2026_others; was a file swapped\?/),
         })
       })
 

@@ -46,7 +46,10 @@ function show(value: unknown): string {
   if (typeof value === 'string') return bareOrQuoted(value)
   if (typeof value !== 'object' || value === null) return String(value)
   // a failure as the logger wrote it down: its stack is for --json
-  if ('name' in value && 'message' in value && 'stack' in value) return bareOrQuoted(`${value.name}: ${value.message}`)
+  if ('message' in value && 'stack' in value) {
+    const name = 'name' in value ? value.name : 'type' in value ? value.type : 'Error'
+    return bareOrQuoted(`${name}: ${value.message}`)
+  }
   return cut(JSON.stringify(value))
 }
 

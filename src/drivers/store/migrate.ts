@@ -21,6 +21,8 @@ export async function migrate<DB>(
   const seen = await seenMigrations(store)
   const wanted = new Set(Object.keys(migrations))
   if (seen.size === wanted.size && seen.isSubsetOf(wanted)) return
+  const foreign = seen.difference(wanted)
+  if (foreign.size > 0) throw new DriverError('invalid', `${name} store: ${strangeness(seen, foreign)}`)
   await store.transaction(async (trx) => {
     const migrator = new Migrator({ db: trx, provider: { getMigrations: async () => ({ ...migrations }) } })
     const { error, results } = await migrator.migrateToLatest()
@@ -31,6 +33,14 @@ export async function migrate<DB>(
     const why = error instanceof Error ? error.message : String(error)
     throw new DriverError(kind, `${name} store: ${what} failed, nothing was changed: ${why}`, { cause: error })
   })
+}
+
+/** What is to be said of a store that has seen migrations which aren't in the list. */
+function strangeness(seen: ReadonlySet<string>, foreign: ReadonlySet<string>): string {
+  const names = [...foreign].join(', ')
+  return foreign.size === seen.size
+    ? `it is another service's, which made ${names}; was a file swapped? put the right one back`
+    : `a newer version of the program has made ${names} in it; run that one, or put back a copy from before`
 }
 
 async function seenMigrations<DB>({ db }: Pick<Store<DB>, 'db'>): Promise<Set<string>> {

@@ -244,7 +244,7 @@ function open(
 
 function listenFault({ code, message }: NodeJS.ErrnoException, host: string, port: number): string {
   if (code === 'EADDRINUSE')
-    return `port ${port} on ${host} is taken by another program; stop it, or choose another with --port or --port-offset`
+    return `port ${port} on ${host} is taken by another program; stop it, or choose another: serve --port, up --port-offset`
   if (code === 'EACCES')
     return `port ${port} on ${host} is not allowed to this user; choose one from 1024 up with --port`
   if (code === 'EADDRNOTAVAIL') return `this machine has no address ${host}`

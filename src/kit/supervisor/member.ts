@@ -9,6 +9,8 @@ export interface Job {
   readonly registryUrl: string
   /** Nobody else may have its databases open. Default false. */
   readonly alone?: boolean
+  /** Why the copy before it ended: the log is told, which the terminal alone would be otherwise. Default: it is the first. */
+  readonly after?: string
   /** Its name in the registry instead of the role's own. */
   readonly service?: string
 }

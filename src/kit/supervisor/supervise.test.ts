@@ -21,6 +21,7 @@ const plan = (unit: string, needs: readonly string[] = []): UnitPlan => ({
 /** A launcher of members that do as the test says, and what happened to them, in order. */
 function theatre(refuse: (role: string, life: number) => AppError | undefined = () => undefined) {
   const events: string[] = []
+  const why: (string | undefined)[] = []
   const lives = new Map<string, number>()
   const crash = new Map<string, () => void>()
   const hanging = new Set<string>()
@@ -32,10 +33,11 @@ function theatre(refuse: (role: string, life: number) => AppError | undefined = 
     crash.set(unit, () => ended.resolve('SIGKILL'))
     const member: Member = {
       pid: 1,
-      async start({ section }): Promise<Started> {
+      async start({ section, after }): Promise<Started> {
         const fault = refuse(role, life)
         if (fault) throw fault
         events.push(`start ${unit}`)
+        why.push(after)
         const port = section.port || 41_000
         return {
           service: `${role}-service`,
@@ -56,7 +58,7 @@ function theatre(refuse: (role: string, life: number) => AppError | undefined = 
     }
     return member
   }
-  return { events, launch, crash: (unit: string) => crash.get(unit)?.(), hanging }
+  return { events, why, launch, crash: (unit: string) => crash.get(unit)?.(), hanging }
 }
 
 function run(plans: readonly UnitPlan[], launch: Launch, options: Partial<SuperviseOptions> = {}) {
@@ -107,7 +109,7 @@ describe('supervise', () => {
   })
 
   it('starts again what ends by itself, after telling that it is lost', async () => {
-    const { launch, crash } = theatre()
+    const { launch, crash, why } = theatre()
     const lost: string[] = []
     const onLost = async ({ instance }: Started) => void lost.push(instance)
     const { ready, stop, states, changes, until } = run([plan('user'), plan('registry')], launch, { onLost })
@@ -117,6 +119,8 @@ describe('supervise', () => {
       () => changes.filter(({ state, plan: { unit } }) => unit === 'user' && state.at === 'ready').length === 2,
     )
     expect(lost).toEqual(['user/1'])
+    // the first two are the first of their kind
+    expect(why).toEqual([undefined, undefined, 'SIGKILL'])
     expect(states().get('user')).toMatchObject({ at: 'ready', instance: 'user/2' })
     expect(changes.find(({ state }) => state.at === 'backing-off')?.state).toMatchObject({
       delayMs: 100,

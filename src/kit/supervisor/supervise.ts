@@ -71,6 +71,8 @@ interface Life {
 /** What a unit's earlier lives leave to the next. */
 interface Past {
   readonly last?: Started
+  /** Why the last one ended. */
+  readonly after?: string
   /** Resolves when the registry has forgotten it, or was given time enough. */
   readonly forgotten?: Promise<void>
 }
@@ -98,7 +100,7 @@ export function supervise(options: SuperviseOptions): Supervision {
   }
 
   /** One life of a unit, from launch to its end; it boots while the registry is told of the one before it. */
-  async function live(plan: UnitPlan, life: number, { last, forgotten }: Past): Promise<Life> {
+  async function live(plan: UnitPlan, life: number, { last, after, forgotten }: Past): Promise<Life> {
     const member = launch(plan.job.role, plan.unit)
     members.set(plan.unit, member)
     let isReady = false
@@ -116,7 +118,7 @@ export function supervise(options: SuperviseOptions): Supervision {
     change(plan, life, { at: 'starting', ...(last && { last }) })
     let started: Started
     try {
-      started = await member.start(plan.job)
+      started = await member.start({ ...plan.job, ...(after !== undefined && { after }) })
     } catch (thrown) {
       const vanished = thrown instanceof AppError && thrown.code === 'UNAVAILABLE'
       if (!vanished && !wasReady) failed.reject(startFailure(plan.unit, thrown))
@@ -148,6 +150,7 @@ export function supervise(options: SuperviseOptions): Supervision {
         past = { last: ready.started, forgotten: forget(ready.started) }
       }
       if (stopping.signal.aborted) break
+      past = { ...past, after: why }
       ends = endsAfter(ends, ready?.ms)
       const delayMs = restartDelay(ends)
       change(plan, life, { at: 'backing-off', delayMs, why, ...(past.last && { last: past.last }) })

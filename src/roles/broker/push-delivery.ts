@@ -2,6 +2,7 @@ import type { Bus, Delivery, Subscription } from '../../drivers/bus/contract.ts'
 import { inBackground } from '../../kit/messaging/background.ts'
 import { createPatience } from '../../kit/messaging/patience.ts'
 import { createRetries } from '../../kit/messaging/retries.ts'
+import { hideInText } from '../../kit/secrets/secret-text.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { formatTraceparent, parseTraceparent, type Tracing } from '../../kit/telemetry/tracing.ts'
 import { createWakeUp } from '../../kit/wake-up.ts'
@@ -38,6 +39,7 @@ export interface PushDelivery {
 
 interface Worker {
   readonly spec: string
+  readonly url: string
   readonly controller: AbortController
   readonly done: Promise<void>
 }
@@ -46,12 +48,19 @@ interface Worker {
 export function createPushDelivery(options: PushDeliveryOptions): PushDelivery {
   const workers = new Map<string, Worker>()
   return {
-    update({ id, push, ackWaitMs }) {
+    update({ id, topic, push, ackWaitMs }) {
       const spec = JSON.stringify([push?.url, ackWaitMs])
       const running = workers.get(id)
       if (running?.spec === spec) return
       running?.controller.abort()
       workers.delete(id)
+      if (running && running.url !== push?.url) {
+        const now = push ? `now go to ${hideInText(push.url)}` : 'are pulled now'
+        options.log.warning(`Pushes to ${hideInText(running.url)} end: its subscription's messages ${now}`, {
+          subscription: id,
+          topic,
+        })
+      }
       if (!push || options.signal.aborted) return
       const controller = new AbortController()
       const signal = AbortSignal.any([controller.signal, options.signal])
@@ -59,7 +68,7 @@ export function createPushDelivery(options: PushDeliveryOptions): PushDelivery {
         await running?.done
         await deliver({ ...options, signal, id, url: push.url, ackWaitMs })
       }
-      workers.set(id, { spec, controller, done: inBackground(options.tracing, 'push', start) })
+      workers.set(id, { spec, url: push.url, controller, done: inBackground(options.tracing, 'push', start) })
     },
     async stop(id) {
       const worker = workers.get(id)

@@ -180,6 +180,9 @@ describe('push delivery', () => {
     await broker.call('POST', '/broker/publish/a', '1')
     await vi.waitUntil(() => before.received.length === 1)
     const { body } = await subscribe(after.url)
+    expect(broker.lines.join('\n')).toContain(
+      `Pushes to ${before.url} end: its subscription's messages now go to ${after.url}`,
+    )
     await broker.call('POST', '/broker/publish/a', '2')
     await vi.waitUntil(() => after.received.length === 1)
     await broker.call('DELETE', `/broker/subscriptions/${body.id}`)

@@ -206,7 +206,7 @@ export class Configs {
     })
     if (faults.length === 0) return
     throw new AppError('INVALID_REQUEST', 'Nobody would take that', {
-      detail: `${faults.slice(0, MAX_FAULTS).join('; ')}. To set it all the same: ?force=true, or msvc config with --force`,
+      detail: `${faults.slice(0, MAX_FAULTS).join('; ').replace(/[^?]$/, '$&.')} To set it all the same: ?force=true, or msvc config with --force`,
     })
   }
 

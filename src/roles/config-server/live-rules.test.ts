@@ -19,7 +19,11 @@ describe('a set that nobody will take', () => {
     for (const answer of [await put(`${TILL}/${key}`, value), await put(TILL, { limit: 5, [key]: value })]) {
       expect([answer.status, await answer.json()]).toMatchObject([
         400,
-        { code: 'INVALID_REQUEST', error: 'Nobody would take that', detail: expect.stringContaining(`${why}. To set`) },
+        {
+          code: 'INVALID_REQUEST',
+          error: 'Nobody would take that',
+          detail: expect.stringMatching(new RegExp(`${RegExp.escape(why)}[.?]* To set`)),
+        },
       ])
     }
     expect(await json(TILL)).toEqual({})

@@ -28,7 +28,7 @@ function misspelt(what: string, name: string, known: readonly string[]): readonl
   const short = (whole: string) => whole.replace(/^api-|-service$/, '')
   const meant = nearest(short(name), known.map(short))
   const whole = known.find((other) => meant !== undefined && short(other) === meant)
-  return whole === undefined ? [] : [`no ${what} of the platform is called ${name}; did you mean ${whole}`]
+  return whole === undefined ? [] : [`no ${what} of the platform is called ${name}; did you mean ${whole}?`]
 }
 
 function faultsOf(service: string, settings: z.ZodObject, key: string, value: unknown): readonly string[] {

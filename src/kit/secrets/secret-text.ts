@@ -33,9 +33,9 @@ const KNOWN_SHAPES = [
 ]
 const SHAPE = new RegExp(KNOWN_SHAPES.join('|'), 'g')
 
-/** What makes the address of a webhook one that only its owner knows. */
+/** What makes the address of a webhook, or of a bot, one that only its owner knows. */
 const WEBHOOK =
-  /\b(hooks\.slack\.com\/(?:services|workflows|triggers)\/|(?:discord|discordapp)\.com\/api\/webhooks\/)[\w/-]+/g
+  /\b(hooks\.slack\.com\/(?:services|workflows|triggers)\/|(?:discord|discordapp)\.com\/api\/webhooks\/|webhook\.office\.com\/webhookb2\/|api\.telegram\.org\/(?:file\/)?bot)(?:[\w/@-]|:(?=\w))+/g
 
 /** `://user:password@`: RFC 3986 §3.2.1; a password may hold what it shouldn't, where no port can stand. */
 const USERINFO = /(:\/\/)(?:[^\s/?#"'<>\\]*|[^\s/?#"'<>\\:@[]{1,128}:(?!\d{1,5}[/?#])[^\s"'<>\\@]{1,128})@/g
@@ -51,8 +51,17 @@ const DIGEST =
 /** `curl -u ann:hunter2`; a user and a group by number, as `docker -u` takes them, are none. */
 const LOGIN =
   /(?<![\w-])(-u[ \t]{0,8}|--(?:proxy-)?user[ \t=]{1,8})(["']?(?!\d+:\d+\b)[^\s:"']{1,128}:)(?!\/\/)[^\s"']+/g
-/** `mysql -phunter2`, and the like of its family. */
-const MYSQL = /\b((?:mysql|mariadb)[^\r\n;|]{0,256}? -p)[^\s"']+/g
+/** `mysql -phunter2` and the like of its family, `sshpass -p hunter2`, `docker login -p hunter2`, `redis-cli -a hunter2`. */
+const COMMAND =
+  /\b((?:mysql|mariadb)[^\r\n;|]{0,256}? -p|(?:sshpass|docker login)[^\r\n;|]{0,256}? -p[ \t]{0,8}|redis-cli[^\r\n;|]{0,256}? -a[ \t]{1,8})[^\s"']+/g
+/** `ann:hunter2@tcp(db:3306)/shop`, as Go's drivers write it, and `jdbc:oracle:thin:ann/hunter2@…`. */
+const DSN =
+  /((?<![\w:/.%-])[\w.-]{1,64}:)[^\s@"'()/]{1,128}(?=@(?:tcp6?|unix)\()|(\bjdbc:oracle:\w{1,8}:[\w.-]{1,64}\/)[^\s@"']{1,128}(?=@)/g
+/** `login ann password hunter2`: .netrc. */
+const NETRC = /\b(login[ \t]{1,8}\S{1,128}[ \t]{1,8}password[ \t]{1,8})\S+/g
+/** `<add key="password" value="hunter2"/>`, `<input name="password" value="hunter2">`. */
+const ATTRIBUTES =
+  /\b((?:name|key|id)=(["'])([\w.-]{1,64})\2[^<>]{0,256}?\b(?:value|content)=(["']))(?:(?!\4)[^<>])*(?=\4)/gi
 const BEARER = /\b(bearer[ \t]{1,8})(?!tokens?\b|auth|scheme\b|realm\b)[\w.~+/=-]+/gi
 const BASIC = /\b(basic[ \t]{1,8})([\w+/-]{4,}={0,2})/gi
 /** All cookies of a header, whatever stands before the first of them. */
@@ -60,15 +69,19 @@ const COOKIE = /\b((?:set-)?cookie2?[ \t]?:[ \t]?)(?=[^\r\n"'\\=]{0,512}=)[^\r\n
 /** `--password hunter2`. */
 const FLAG = /(?<![\w.-])(--[A-Za-z][\w-]{0,63})([ \t]{1,8})(?!-)\S+/g
 /** `<password>hunter2</password>`. */
-const ELEMENT = /(<(?:\w{1,32}:)?([A-Za-z][\w.-]{0,63})(?:\s[^<>]{0,256})?>)[^<]+(?=<\/)/g
+const ELEMENT =
+  /(<(?:\w{1,32}:)?([A-Za-z][\w.-]{0,63})(?:\s[^<>]{0,256})?>)(?:<!\[CDATA\[[\s\S]{0,512}?\]\]>|[^<]+)(?=<\/)/g
 /** The name and the sign of `name=value`, `"name": "value"`, `\"name\":\"value\"`, `name: 'value'`; the name may have a word before it (`api key: …`). */
 const NAMED =
-  /(?:(?<![\w.-])|(?<=%[\dA-F]{2}))(-{0,2}(?:(?:api|secret|private|access|signing|auth|client) )?[A-Za-z_][\w.-]*)((?:\]|%5D|%22)?\\{0,15}["']?[ \t]{0,8}(?:=>|:=|[=:]|%(?:25)?3[AD](?:%22)?)[ \t]{0,8})/gi
+  /(?:(?<![\w.-])|(?<=%[\dA-F]{2}))(-{0,2}(?:(?:api|secret|private|access|signing|auth|client) )?[A-Za-z_][\w.-]*)((?:\[\d{0,4}\]|\]|%5B%5D|%5D|%22)?\\{0,15}["']?[ \t\u00a0]{0,8}(?:=>|:=|[=:]|%(?:25)?3[AD](?:%22)?)[ \t\u00a0]{0,8})/gi
 /** A value with spaces, or in braces, as a connection string's field: up to the semicolon (ODBC: https://learn.microsoft.com/sql/odbc). */
 const FIELD = /\{[^}\r\n]{0,128}\}(?=;|$)|[^\s;="'{}&,\\](?:[^;="'{}&\\\r\n]*[^\s;="'{}&\\])?(?=[ \t]*;)/y
 /** What is assigned, without its closing quote; a list or an object isn't, see PIECE. */
 const VALUE =
   /(\\{1,15}["'])(?:(?!(?<!\\)\1).)*|(")(?:[^"\\]|\\.)*|(')(?:[^'\\]|\\.)*|(?:\[hidden\]|[^\s"'&,;}\\{[])[^\s"'&,;}\\]*/sy
+
+/** `|` or `>` and what is indented below it: a block of YAML. */
+const BLOCK = /[|>][-+\d]{0,2}[ \t]{0,8}\r?\n(?:[ \t]+[^\r\n]*(?:\r?\n|$))+/y
 
 /** What a list or an object is read by: texts in it, whose brackets don't count, and brackets. */
 const PIECE = /(\\{1,15}["'])(?:(?!(?<!\\)\1).)*\1|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[[\]{}]/gs
@@ -109,7 +122,10 @@ export function hideInText(text: string): string {
     .replace(FLAG, (found, name: string, space: string) => (isSecret(name) ? `${name}${space}${HIDDEN}` : found))
     .replace(LOGIN, `$1$2${HIDDEN}`)
     .replace(SQL, `$1${HIDDEN}`)
-    .replace(MYSQL, `$1${HIDDEN}`)
+    .replace(COMMAND, `$1${HIDDEN}`)
+    .replace(DSN, `$1$2${HIDDEN}`)
+    .replace(NETRC, `$1${HIDDEN}`)
+    .replace(ATTRIBUTES, (found, before: string, _, name: string) => (isSecret(name) ? `${before}${HIDDEN}` : found))
   return hideAssigned(rest, isSecret)
 }
 
@@ -149,8 +165,13 @@ function hideAssigned(text: string, isSecret: (name: string) => boolean): string
 }
 
 function valueAt(text: string, at: number): readonly (string | undefined)[] {
+  BLOCK.lastIndex = at
   VALUE.lastIndex = at
-  return VALUE.exec(text) ?? (/[[{]/.test(text.charAt(at)) ? [text.slice(at, endOfBrackets(text, at))] : [])
+  return (
+    BLOCK.exec(text) ??
+    VALUE.exec(text) ??
+    (/[[{]/.test(text.charAt(at)) ? [text.slice(at, endOfBrackets(text, at))] : [])
+  )
 }
 
 /** Where the list or the object at `at` ends, with what is attached; the text's end when it was cut. */

@@ -2,8 +2,8 @@ import { isSecretName } from './secret-name.ts'
 import { HIDDEN, hideInText } from './secret-text.ts'
 
 /** Keys of `{ "name": "Authorization", "value": "…" }`, as HTTP archives, forms, environments and attributes spell them. */
-const NAME_KEYS = bothCases('name', 'key', 'header', 'field', 'param', 'k')
-const VALUE_KEYS = bothCases('value', 'val', 'content', 'v')
+const NAME_KEYS = bothCases('name', 'key', 'header', 'field', 'param', 'k', 'id', 'label', 'property')
+const VALUE_KEYS = bothCases('value', 'val', 'content', 'v', 'values', 'newValue', 'oldValue')
 /** A user's name, beside which a `pass` is a password. */
 const USER = /(?:user(?:[_-]?name)?|login|e-?mail)$/i
 /** What can be a name in a list; a sentence isn't. */

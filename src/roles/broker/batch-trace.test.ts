@@ -21,7 +21,7 @@ describe('a batch in a trace', () => {
     ])
     const { messages } = (await broker.call('POST', `/broker/subscriptions/${body.id}/pull?max=9`)).body
     const [a, b] = sent.map(({ span_id }) => `00-${TRACE}-${span_id}-01`)
-    const parents = messages.map((message: { attributes: { traceparent: string } }) => message.attributes.traceparent)
+    const parents = messages.map(({ attributes }) => attributes.traceparent)
     expect(parents).toEqual([a, a, b, a])
   })
 

@@ -127,7 +127,7 @@ describe('an event stays what it was', () => {
     expect(to.pushed[0]).toEqual({ type: push.type, id: '7', body: Buffer.from(push.body) })
 
     const [pulled] = (await call(`/broker/subscriptions/${id}/pull`, {})).body.messages
-    await call(`/broker/subscriptions/${id}/nack`, { acks: [pulled.ack] })
+    await call(`/broker/subscriptions/${id}/nack`, { acks: [pulled?.ack] })
     const [dead] = (await broker.call('GET', '/broker/dead-letters')).body.dead_letters
     const stream = await fetch(`${broker.url}/broker/stream/a?from=first`)
     const streamed = await firstData(stream)

@@ -50,7 +50,7 @@ describe('the id of an event', () => {
     expect(status).toBe(201)
     const { messages } = (await broker.call('POST', `/broker/subscriptions/${body.id}/pull?max=9`)).body
     const wanted = topic === 'a' ? [4, 5] : [3, 4, 5]
-    expect(messages.map(({ payload }: { payload: unknown }) => payload)).toEqual(wanted)
+    expect(messages.map(({ payload }) => payload)).toEqual(wanted)
   })
 
   it('is no number that somebody could count on with', async () => {

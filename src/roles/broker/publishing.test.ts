@@ -131,7 +131,7 @@ describe('publishing', () => {
     ])
     expect(sent[0]?.parent_span_id).toBe('b7ad6b7169203331')
     const messages = await pull(broker, id)
-    expect(messages.map((message: { attributes: { traceparent: string } }) => message.attributes.traceparent)).toEqual(
+    expect(messages.map(({ attributes }) => attributes.traceparent)).toEqual(
       sent.map(({ span_id }) => `00-${traceId}-${span_id}-01`),
     )
   })
@@ -145,7 +145,7 @@ describe('publishing', () => {
       '/broker/publish',
       JSON.stringify({ specversion: '1.0', id: 'e', source: '/s', type: 'a', traceparent }),
     )
-    expect((await pull(broker, id))[0].attributes.traceparent).toBe(traceparent)
+    expect((await pull(broker, id))[0]?.attributes.traceparent).toBe(traceparent)
     expect(broker.spans.filter((span) => span.kind === 'producer')).toEqual([])
   })
 })

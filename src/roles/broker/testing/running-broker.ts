@@ -19,14 +19,22 @@ import { createTracing } from '../../../kit/telemetry/tracer.ts'
 import type { SpanRecord } from '../../../kit/telemetry/tracing.ts'
 import { type BrokerContext, startBroker } from '../broker.ts'
 import { BrokerConfig } from '../config.ts'
+import type { DeadLetter, Delivery, Receipt, SubscriptionState, TopicState } from '../contract.ts'
 
-/** What a subscription, a pull and so on answer; the tests look into it freely. */
-// biome-ignore lint/suspicious/noExplicitAny: JSON of many shapes, checked by what the tests expect of it
-type Json = any
+/** The fields of all that the broker answers, each as its contract has it: a test reads those of the answer that it asked for. */
+interface Body extends z.output<typeof SubscriptionState>, z.output<typeof Receipt> {
+  readonly messages: readonly z.output<typeof Delivery>[]
+  readonly subscriptions: readonly z.output<typeof SubscriptionState>[]
+  readonly dead_letters: readonly z.output<typeof DeadLetter>[]
+  readonly topics: readonly z.output<typeof TopicState>[]
+  readonly next: string | null
+  readonly detail: string
+  readonly paths: object
+}
 
 interface Answer {
   readonly status: number
-  readonly body: Json
+  readonly body: Body
 }
 
 /** A broker behind a real port, with the whole chain around it. */

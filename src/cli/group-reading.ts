@@ -77,6 +77,7 @@ export function createGroupReading({ io, messages }: Session, api: Api, options:
       await acknowledge(batch.map(({ ack }) => ack))
     }
     busy = false
+    if (io.outputLost.aborted) return giveBack(waiting)
     if (seen >= limit) onEnough()
   }
 
@@ -90,19 +91,17 @@ export function createGroupReading({ io, messages }: Session, api: Api, options:
 
   /** Nothing more can be printed: another of the group may have them, and none of them is to blame. */
   async function giveBack(unprinted: readonly z.infer<typeof Delivery>[]): Promise<void> {
-    const body = {
-      acks: unprinted.map(({ ack }) => ack),
-      later: true,
-      reason: 'the output of msvc subscribe can not be written',
-    }
+    const acks = unprinted.map(({ ack }) => ack)
+    const body = { acks, later: true, reason: 'the output of msvc subscribe can not be written' }
     const signal = AbortSignal.timeout(GIVE_BACK_MS)
-    await api.call(`/broker/subscriptions/${subscription}/nack`, { method: 'POST', body, signal }).catch(() => {})
+    if (acks.length > 0)
+      await api.call(`/broker/subscriptions/${subscription}/nack`, { method: 'POST', body, signal }).catch(() => {})
     lost.abort(io.outputLost.reason)
   }
 
-  // who has nothing in hand needn't give it back
+  // whoever is busy finds out by himself
   const leave = () => {
-    if (!busy) lost.abort(io.outputLost.reason)
+    if (!busy) void giveBack(waiting)
   }
   io.outputLost.addEventListener('abort', leave, { once: true })
 

@@ -7,7 +7,7 @@ import { AppError, type ErrorCode } from '../kit/errors.ts'
 import { parseLiteral } from '../kit/exact-json.ts'
 import { isRecord } from '../kit/record.ts'
 import { configureClient, requireDataFolder } from './configuration.ts'
-import { locate, nothingRuns, whereElse } from './place.ts'
+import { locate, nothingRuns, type Place, whereElse } from './place.ts'
 import type { Session } from './session.ts'
 
 /** Longest wait for an answer, milliseconds. */
@@ -51,7 +51,7 @@ export async function connect(session: Session, name: string, { secrets = false 
   const agent = { 'user-agent': `msvc-cli (${session.io.pid})` }
   const authorization = async (): Promise<Record<string, string>> => {
     if (authority.mode === 'local' && !secrets) return {}
-    if (isGuess) throw guessedFault(name, url, settings.data)
+    if (isGuess) throw guessedFault(name, { url, service }, settings.data)
     const scopes = [...(SCOPES[name] ?? []), ...(secrets ? [SECRETS] : [])]
     requireDataFolder(settings.data)
     const token = await authority.mint({ subject: 'msvc-cli', audience: service, scopes })
@@ -106,10 +106,10 @@ export async function connect(session: Session, name: string, { secrets = false 
 }
 
 /** Whoever listens there could go to the platform with the token. */
-function guessedFault(name: string, url: string, data: string): AppError {
+function guessedFault(name: string, { url, service }: Pick<Place, 'url' | 'service'>, data: string): AppError {
   return new AppError(
     'UNREACHABLE',
-    `${nothingRuns(data)}, and ${url} is only where the configuration has ${name}: it is sent no token; say where it is: ${whereElse(name)}`,
+    `${nothingRuns(data)}, and ${url} is only where the configuration has ${name}: it is sent no token; say where it is: ${whereElse(service)}`,
   )
 }
 

@@ -77,11 +77,16 @@ export function requireDataFolder(data: string): void {
   )
 }
 
-/** Where the registry is: a static address (REGISTRY_URL), or its section's; empty where that is any free port, which nobody else can know. */
-export function registryUrl({ settings, sections }: Configuration): string {
+/**
+ * Where the registry is: a static address (REGISTRY_URL), where it runs on the data folder, or its section's; empty where that is any free port, which
+ * nobody else can know.
+ * @param running what runs on the data folder already. Default: nothing
+ */
+export function registryUrl({ settings, sections }: Configuration, running: readonly RunState[] = []): string {
   const { registry } = sections
+  const beside = running.flatMap(({ roles }) => roles).find(({ role }) => role === 'registry')?.url
   const own = registry && (registry.port === 0 ? '' : addressOf(registry))
-  return settings.services.registry ?? own ?? 'http://127.0.0.1:8500'
+  return settings.services.registry ?? beside ?? own ?? 'http://127.0.0.1:8500'
 }
 
 /** A number given as a flag; what is none stays text, for the schema to refuse. */

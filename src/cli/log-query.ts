@@ -1,3 +1,4 @@
+import { systemClock } from '../drivers/clock.ts'
 import { AppError } from '../kit/errors.ts'
 import { type Entry, EntryPage, Entry as EntrySchema } from '../roles/log-server/contract.ts'
 import { parseMoment } from '../roles/log-server/timestamps.ts'
@@ -26,7 +27,7 @@ export async function printLogs(session: Session, flags: LogsFlags): Promise<voi
   }
   const span = { ...moment('since', flags.since), ...moment('until', flags.until) }
   const { colour } = session.io.out
-  let day = new Date().toISOString().slice(0, 10)
+  let day = new Date(systemClock.now()).toISOString().slice(0, 10)
   const show = (entry: Entry) => {
     // lines have the time of day alone
     if (!entry.timestamp.startsWith(day)) {

@@ -35,7 +35,7 @@ export type RunState = z.infer<typeof RunState>
 export function stateOf(
   pid: number,
   { environment, auth }: Settings,
-  { roles, starting = [] }: Pick<RunState, 'roles'> & Partial<Pick<RunState, 'starting'>>,
+  { roles, starting }: Pick<RunState, 'roles' | 'starting'>,
 ): RunState {
   return { pid, environment, auth: { mode: auth.mode, issuer: auth.issuer }, roles, starting }
 }

@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import type { Settings } from '../kit/config/schema.ts'
 import { AppError } from '../kit/errors.ts'
 import { aborted } from '../kit/pause.ts'
 import type { Configured } from './configuration.ts'
@@ -70,7 +69,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     settings,
     section,
     alone: true,
-    registryUrl: (await registryBeside(settings)) ?? registryUrl(configured),
+    registryUrl: registryUrl(configured, await states.readRunStates(settings.data)),
     ...(service !== undefined && { service }),
   }).catch((cause: unknown) => {
     throw startFailure(name, cause)
@@ -87,7 +86,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
       states.servedFile(name, port),
     )
     const unit = { unit: name, role: name, service: registered, url, state: 'ready' as const, pid: io.pid }
-    stateFile.save(states.stateOf(io.pid, settings, { roles: [unit] }))
+    stateFile.save(states.stateOf(io.pid, settings, { roles: [unit], starting: [] }))
     await stateFile.written()
     session.printJson({ role: name, service: registered, url, pid: io.pid })
     const fault = await Promise.race([aborted(io.signal), host.broken])
@@ -97,14 +96,6 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     await inTime(host.stop(), settings.drain_seconds * 1_000 + STUCK_MS)
     await stateFile?.remove()
   }
-}
-
-/** Where the registry is that runs on the same data folder, unless a static address is given (REGISTRY_URL). */
-async function registryBeside({ data, services }: Settings): Promise<string | undefined> {
-  if (services.registry !== undefined) return undefined
-  const { readRunStates } = await import('./run-state.ts')
-  const units = (await readRunStates(data)).flatMap(({ roles }) => roles)
-  return units.find(({ role }) => role === 'registry')?.url
 }
 
 /** Throws AppError `STOPPING` when the work takes longer than `ms`. */

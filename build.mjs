@@ -102,13 +102,13 @@ async function rehearsals() {
   }
 }
 
-/** The executable's own main: runs the bundle, whose functions come compiled. @param {readonly string[]} roles that were rehearsed */
-const loader = (roles) => `
+/** The executable's own main: runs the bundle, whose functions come compiled. @param {readonly string[]} names of what was rehearsed */
+const loader = (names) => `
 const { Script } = require('node:vm')
 const { getRawAsset } = require('node:sea')
 const asset = (name) => Buffer.from(getRawAsset(name))
 const [, , command = '--help', role] = process.argv
-const rehearsed = command === 'serve' && ${JSON.stringify(roles)}.includes(role) ? role
+const rehearsed = command === 'serve' && ${JSON.stringify(names)}.includes(role) ? role
   : command === 'up' && process.argv.includes('--in-process') ? 'platform'
   : command.startsWith('-') ? 'help' : 'command'
 const program = new Script(asset('program').latin1Slice(), { filename: 'msvc.cjs', cachedData: asset(rehearsed) })
@@ -159,9 +159,8 @@ async function compile(source, compiled, args) {
     throw new Error('the engine does not take what was compiled: was a flag of it changed meanwhile?')
 }
 
-/** Puts the bundle and its compiled functions into a copy of the Node that runs this script. */
+/** Puts the bundle and its compiled functions, by what was rehearsed, into a copy of the Node that runs this script. */
 async function embed(program, compiled, output) {
-  const roles = Object.keys(compiled).filter((name) => !['help', 'command', 'platform'].includes(name))
   const main = join(work, 'loader.cjs')
   const config = join(work, 'sea-config.json')
   const settings = {
@@ -174,7 +173,7 @@ async function embed(program, compiled, output) {
     execArgv: ['--disable-warning=ExperimentalWarning'],
     assets: { program, ...compiled },
   }
-  await writeFile(main, loader(roles))
+  await writeFile(main, loader(Object.keys(compiled)))
   await writeFile(config, JSON.stringify(settings))
   await promisify(execFile)(process.execPath, ['--build-sea', config])
 }

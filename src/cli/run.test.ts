@@ -119,6 +119,11 @@ describe('the command line', () => {
     expect(err).not.toMatch(/^ +at /m)
   })
 
+  it('reads no more of a file than a value may have', async () => {
+    const { code, err } = await msvc(['config', 'set', 'shop', 'k', '--file', '/dev/zero'])
+    expect({ code, err }).toEqual({ code: 1, err: 'error: /dev/zero holds more than 1048576 bytes\n' })
+  })
+
   it.each([
     [['publish', 'a.b', '1'], 'broker', { BROKER_URL: NOBODY }],
     [['registry', 'list'], 'registry', { REGISTRY_URL: NOBODY }],

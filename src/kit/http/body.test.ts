@@ -104,6 +104,10 @@ describe('parseJson', () => {
 
   it('takes what looks like many values in a text', () => {
     expect(parse(JSON.stringify('[,'.repeat(100_000)))()).toHaveLength(200_000)
+    const keys = (count: number) =>
+      JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, n) => [n, ':'])))
+    expect(parse(keys(20_000))).not.toThrow()
+    expect(parse(keys(20_001))).toThrow(expect.objectContaining({ status: 413 }))
   })
 
   it('takes as many values as a large message has', () => {

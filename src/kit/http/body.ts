@@ -150,8 +150,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * Parses untrusted bytes as one JSON document. Throws AppError `INVALID_BODY` for invalid UTF-8, malformed JSON, nesting deeper
- * than MAX_JSON_DEPTH, more values than MAX_JSON_VALUES or keys than MAX_JSON_KEYS, and lone surrogates (which no database stores faithfully). Numbers that a double doesn't hold
- * are RawNumbers (exact-json.ts).
+ * than MAX_JSON_DEPTH, more values than MAX_JSON_VALUES or keys than MAX_JSON_KEYS, and lone surrogates (which no database stores faithfully).
+ * Numbers that a double doesn't hold are RawNumbers (exact-json.ts).
  */
 export function parseJson(bytes: Uint8Array): unknown {
   return parseJsonText(bodyText(bytes))
@@ -189,7 +189,7 @@ export function parseJsonText(text: string, maxKeys = MAX_JSON_KEYS): unknown {
 const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/
 const LONE_SURROGATE = /(?:^|[^\\])(?:\\\\)*\\ud[89a-f]/
 
-/** Bounds what JSON.parse will make of a text, by the brackets and commas outside strings: it recurses, and builds all before it can be asked. */
+/** Bounds what JSON.parse will make of a text, by the brackets, commas and colons outside strings: it recurses, and builds all before it can be asked. */
 function checkShape(text: string, maxKeys: number): void {
   let depth = 0
   let values = 1

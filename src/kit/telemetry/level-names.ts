@@ -17,9 +17,8 @@ export const SOME_LEVEL = `one of ${LEVELS.join(', ')}, another logger's word fo
 
 /** The level that somebody's logger means by a word or number, in any letter case; undefined when it is none. */
 export function levelOf(word: string | number): Level | undefined {
+  const text = String(word).trim().toUpperCase()
+  if (/^[1-6]\d$/.test(text)) return LEVEL_OF_TENS[Number(text[0]) - 1]
   // slog writes INFO+2 for what lies between two
-  const text = String(word)
-    .trim()
-    .replace(/(?<=[a-z])[+-]\d{1,3}$/i, '')
-  return /^[1-6]\d$/.test(text) ? LEVEL_OF_TENS[Number(text[0]) - 1] : LEVEL_OF_NAME.get(text.toUpperCase())
+  return LEVEL_OF_NAME.get(text) ?? LEVEL_OF_NAME.get(text.replace(/[+-]\d{1,3}$/, ''))
 }

@@ -29,7 +29,7 @@ const MESSAGE_ID = z
   .regex(/^\P{Cc}*$/u, 'no control characters')
 
 /** A line of a batch that is no CloudEvent. */
-const PLAIN_LINE = z.strictObject({ topic: z.string(), payload: z.unknown(), id: MESSAGE_ID.optional() })
+export const PLAIN_LINE = z.strictObject({ topic: z.string(), payload: z.unknown(), id: MESSAGE_ID.optional() })
 
 /**
  * Reads one message from a request: a CloudEvent in structured or binary content mode, or any JSON. The topic is the path's;

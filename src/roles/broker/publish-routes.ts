@@ -11,7 +11,7 @@ import { Receipt as ReceiptSchema } from './contract.ts'
 import { eventId } from './event-identity.ts'
 import { JSON_HEADERS } from './message-json.ts'
 import type { Ownership } from './ownership.ts'
-import { readBatch, readMessage } from './publish-request.ts'
+import { PLAIN_LINE, readBatch, readMessage } from './publish-request.ts'
 import type { Publisher } from './publisher.ts'
 
 const DIFFERS = 'An earlier message has this id and says something else'
@@ -62,7 +62,7 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: Publi
       scope: 'messages:publish',
       query: BatchQuery,
       takes: {
-        'application/x-ndjson': z.object({ topic: z.string(), payload: z.unknown(), id: z.string().optional() }),
+        'application/x-ndjson': PLAIN_LINE,
         'application/cloudevents-batch+json': z.array(CloudEvent),
       },
       responses: { 202: Accepted, 403: REFUSED, 409: `${DIFFERS}, in a batch that is taken as one` },

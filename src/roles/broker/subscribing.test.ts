@@ -125,12 +125,23 @@ describe('subscribing', () => {
     ['no deliveries', { topic: 'a', max_deliver: 0 }],
     ['no time', { topic: 'a', ack_wait: 0 }],
     ['an odd start', { topic: 'a', from: 'last' }],
+    ['an endpoint where a push belongs', { topic: 'a', group: 'g', endpoint: 'http://127.0.0.1:9/' }],
+    ['a push without its URL', { topic: 'a', push: { uri: 'http://127.0.0.1:9/' } }],
   ])('refuses %s', async (_, spec) => {
     await using broker = await runBroker()
     expect((await broker.call('POST', '/broker/subscriptions', spec)).status).toBe(400)
   })
 
-  it.each(['max=0', 'max=1001', 'max=x', 'wait=-1', 'wait=61'])('refuses to pull with %s', async (query) => {
+  it.each([['last'], [0], [null]])('says what there is to begin at, to one who said %j', async (from) => {
+    await using broker = await runBroker()
+    const { body } = await broker.call('POST', '/broker/subscriptions', { topic: 'a', from })
+    expect(body.detail).toMatch(/from: new, first, a cursor \(.*\), or an offset from 1 on$/)
+    const query = new URLSearchParams({ from: String(from) })
+    const stream = await broker.call('GET', `/broker/stream/a?${query}`)
+    expect(stream.body.detail).toMatch(/from: new, first, a cursor \(.*\), or an offset from 1 on$/)
+  })
+
+  it.each(['max=0', 'max=1001', 'mx=1', 'max=x', 'wait=-1', 'wait=61'])('refuses to pull with %s', async (query) => {
     await using broker = await runBroker()
     const id = await subscribe(broker, { topic: 'a' })
     expect((await broker.call('POST', `/broker/subscriptions/${id}/pull?${query}`)).status).toBe(400)

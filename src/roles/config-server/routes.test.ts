@@ -206,6 +206,8 @@ describe('config routes', () => {
     '/config/user-service/development/..%2fx',
     '/config/user-service/development/__proto__',
     '/config/watch?service=..',
+    '/config/watch?servce=shop',
+    '/config?limt=1',
   ])('refuses %s', async (path) => {
     const { get } = await run()
     expect((await get(path)).status).toBe(400)

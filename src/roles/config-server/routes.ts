@@ -65,7 +65,7 @@ const ListQuery = z.strictObject({
     .optional(),
 })
 const HistoryQuery = z.strictObject({ limit: Limit, values: z.stringbool().optional() })
-const WatchQuery = ConfigPath.partial()
+const WatchQuery = ConfigPath.partial().strict()
 const READ =
   'Values of a service in an environment, those for all (_default) merged in; secrets only with config:secrets'
 

@@ -68,6 +68,7 @@ describe('POST /logs', () => {
     ['metadata that is a list', { metadata: [] }, 'metadata'],
     ['a message too long', { message: 'x'.repeat(65_537) }, 'message'],
     ['metadata too long', { metadata: { a: 'x'.repeat(65_537) } }, 'metadata'],
+    ['a number to the letter as metadata', { metadata: JSON.rawJSON('1e400') }, 'metadata'],
   ])(
     'leaves %s out of a batch, naming it, and takes none where all or nothing is asked for',
     async (_, fault, field) => {
@@ -127,6 +128,15 @@ describe('POST /logs', () => {
     expect((await server.post('/logs?service=slogger', line)).status).toBe(202)
     const found = await (await server.app.request('/logs?service=slogger')).json()
     expect(found).toMatchObject({ entries: [{ level: 'INFO', message: 'from slog' }] })
+  })
+
+  it('reads no item of more than 1 000 keys, which would keep everybody waiting', async () => {
+    const keys = Object.fromEntries(Array.from({ length: 1_001 }, (_, n) => [`k${n}`, n]))
+    const answer = await server.post('/logs', [entry('good'), entry('many', 0, { metadata: keys })])
+    expect(await answer.json()).toEqual({
+      accepted: 1,
+      rejected: [{ index: 1, code: 'BODY_TOO_LARGE', detail: expect.stringContaining('more than 1000 keys') }],
+    })
   })
 
   it('says which levels there are to an entry without one', async () => {

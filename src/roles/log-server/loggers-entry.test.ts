@@ -35,6 +35,7 @@ describe('an entry of somebody’s logger', () => {
       service: 'shop',
       metadata: { name: 'shop.views' },
     })
+    expect(asEntry({ level: 'info', message: 'm', service: null }, 'shop')).toMatchObject({ service: 'shop' })
     const theirs = { level: 'info', message: 'm', service: 'other' }
     expect(asEntry(theirs, 'shop')).toBe(theirs)
   })

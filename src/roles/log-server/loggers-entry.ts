@@ -39,7 +39,7 @@ const FIELDS: Readonly<Record<string, Aliases | undefined>> = {
 export function asEntry(item: unknown, service?: string): unknown {
   if (!isRecord(item)) return item
   const unknown = Object.entries(item).filter(([name]) => !Object.hasOwn(FIELDS, name))
-  if (unknown.length === 0 && item.service !== undefined) return item
+  if (unknown.length === 0 && (item.service ?? undefined) !== undefined) return item
   const others = new Map(Object.entries(hideSecrets(Object.fromEntries(unknown)) ?? {}))
   const entry: Record<string, unknown> = {}
   for (const [name, aliases] of Object.entries(FIELDS)) {

@@ -89,6 +89,7 @@ describe('traces', () => {
     { status: 'bad' },
     { kind: 'x' },
     { tags: { a: {} } },
+    { tags: JSON.rawJSON('1e400') },
     { operation: '' },
   ])('refuses a batch with %j', async (fault) => {
     const answer = await server.post('/traces?atomic=true', [span(1, undefined), span(2, 1, fault)])
@@ -148,7 +149,7 @@ describe('traces', () => {
     expect(seen).toEqual(Array.from({ length: 5_000 }, (_, i) => 5_000 - i))
   })
 
-  it.each(['limit=0', 'status=bad', 'min_duration=long', 'after=x'])('refuses %s', async (query) => {
+  it.each(['limit=0', 'status=bad', 'min_duration=long', 'after=x', 'servce=shop'])('refuses %s', async (query) => {
     expect((await server.app.request(`/traces?${query}`)).status).toBe(400)
   })
 })

@@ -145,6 +145,8 @@ describe('registry routes', () => {
       },
     ],
     ['an object in metadata', { ...USER, metadata: { a: {} } }],
+    ['a number to the letter as metadata', { ...USER, metadata: JSON.rawJSON('9007199254740993') }],
+    ['a field that there is not', { ...USER, basepath: '/x' }],
   ])('refuses a registration with %s', async (_, body) => {
     const { post, registry } = await run()
     const answer = await post('/registry/register', body)

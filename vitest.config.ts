@@ -7,7 +7,14 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       { extends: true, test: { name: 'unit', include: ['src/**/*.test.ts'] } },
-      { extends: true, test: { name: 'drivers', include: ['test/drivers/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'drivers',
+          include: ['test/{drivers,servers}/**/*.test.ts'],
+          globalSetup: ['test/servers/install.ts'],
+        },
+      },
       { extends: true, test: { name: 'architecture', include: ['test/architecture.test.ts'] } },
       {
         extends: true,

@@ -1,0 +1,83 @@
+import { execFile, execFileSync } from 'node:child_process'
+import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { ask } from './dialogue.ts'
+import { find } from './programs.ts'
+import { freePort, type ServerProcess, startServer } from './server.ts'
+
+const run = promisify(execFile)
+
+/** The superuser's password: connections over TCP have to say it. */
+const PASSWORD = 'msvc-test'
+/** "Is SSL on?" in PostgreSQL's protocol: any server answers it with one letter, before it knows who asks. */
+const SSL_REQUEST = Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47)
+
+/** A PostgreSQL of a test's own. */
+export interface PostgresServer extends ServerProcess {
+  readonly port: number
+  /** Of its superuser, for the database `postgres`, password included. */
+  readonly url: string
+  /** Its data folder. */
+  readonly folder: string
+}
+
+/** How it is run. */
+export interface PostgresSettings {
+  /** Lines of its postgresql.conf. Default: none, so every commit waits for the disk. */
+  readonly config?: string
+  /** Where its data lies. Default: a temporary folder. */
+  readonly under?: string
+}
+
+/** Starts a PostgreSQL on a free port, in a temporary folder. `await using` stops it and removes the folder. */
+export async function startPostgres({ config = '', under = tmpdir() }: PostgresSettings = {}): Promise<PostgresServer> {
+  const [path, initdb] = [find('postgres'), find('postgres', 'initdb')]
+  if (path === undefined || initdb === undefined) throw new Error('PostgreSQL is not installed')
+  const folder = await mkdtemp(join(under, 'msvc-postgres-'))
+  const user = runAs()
+  if (user) await chown(folder, user.uid, user.gid)
+  const secret = join(folder, 'password')
+  await writeFile(secret, PASSWORD)
+  const data = join(folder, 'data')
+  await run(
+    initdb,
+    ['-D', data, '-U', 'postgres', '-A', 'scram-sha-256', '--pwfile', secret, '-E', 'UTF8', '--no-sync'],
+    {
+      ...user,
+      cwd: folder,
+    },
+  )
+  const port = await freePort()
+  const place = ['-D', data, '-k', folder, '-h', '127.0.0.1', '-p', String(port)]
+  await writeFile(join(data, 'msvc.conf'), config)
+  await writeFile(join(data, 'postgresql.auto.conf'), "include 'msvc.conf'\n")
+  const server = await startServer({
+    path,
+    args: place,
+    ...user,
+    stopSignal: 'SIGINT', // ends its clients' connections instead of waiting for them
+    async isReady() {
+      await ask(port, SSL_REQUEST)
+      await run(find('postgres', 'pg_isready') ?? 'pg_isready', ['-h', '127.0.0.1', '-p', String(port)])
+    },
+  })
+  return {
+    ...server,
+    port,
+    folder: data,
+    url: `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`,
+    async [Symbol.asyncDispose]() {
+      await server.stop()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** PostgreSQL refuses to run as root: then as the user that its package made. */
+function runAs(): { readonly uid: number; readonly gid: number } | undefined {
+  if (process.getuid?.() !== 0) return undefined
+  const id = (what: string) => Number(execFileSync('id', [what, 'postgres'], { encoding: 'utf8' }))
+  return { uid: id('-u'), gid: id('-g') }
+}

@@ -1,0 +1,50 @@
+import { accessSync, constants, readdirSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/** The servers that tests start themselves, by the program, and the Debian package that has it. */
+export const PACKAGES = {
+  postgres: 'postgresql',
+  'redis-server': 'redis-server',
+  'nats-server': 'nats-server',
+} as const
+/** A server's program. */
+export type Program = keyof typeof PACKAGES
+
+/** Debian keeps PostgreSQL's programs off the PATH, a folder for each version. */
+const POSTGRES_VERSIONS = '/usr/lib/postgresql'
+
+/** Where a program lies; undefined where it is not installed. @param beside a program that comes with it, such as `initdb` */
+export function find(program: Program, beside: string = program): string | undefined {
+  const { PATH = '' } = process.env
+  const folders = [...PATH.split(delimiter), '/usr/sbin', '/usr/local/sbin', ...postgresFolders()]
+  return folders.map((folder) => join(folder, beside)).find(isExecutable)
+}
+
+/** Those that are not installed. */
+export function missing(): readonly Program[] {
+  const programs = Object.keys(PACKAGES) as Program[]
+  return programs.filter((program) => find(program) === undefined)
+}
+
+/** Whether tests that need a program are to run. In CI they always do, and fail where it is missing. */
+export function isHere(...programs: readonly Program[]): boolean {
+  return Boolean(process.env.CI) || programs.every((program) => find(program) !== undefined)
+}
+
+function postgresFolders(): readonly string[] {
+  try {
+    const versions = readdirSync(POSTGRES_VERSIONS).sort((a, b) => Number(b) - Number(a))
+    return versions.map((version) => join(POSTGRES_VERSIONS, version, 'bin'))
+  } catch {
+    return []
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

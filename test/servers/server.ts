@@ -1,0 +1,102 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** How a server is run. */
+export interface ServerProgram {
+  readonly path: string
+  readonly args: readonly string[]
+  /** Resolves once it serves, rejects while it does not yet. */
+  readonly isReady: () => Promise<void>
+  /** The user to run as; default: the tests' own. */
+  readonly uid?: number
+  readonly gid?: number
+  /** Asks it to end at once, without waiting for its clients. Default SIGTERM. */
+  readonly stopSignal?: NodeJS.Signals
+}
+
+/** A server process of a test's own, which can go and come back on the same port with the same data. */
+export interface ServerProcess extends AsyncDisposable {
+  /** Starts it again, after `kill` or `stop`; resolves once it serves. */
+  start(): Promise<void>
+  /** kill -9; resolves once it is gone. */
+  kill(): Promise<void>
+  /** Asks it to end; resolves once it is gone. */
+  stop(): Promise<void>
+  /** Holds it still (SIGSTOP), until `resume`: it takes connections and does not answer. */
+  freeze(): void
+  resume(): void
+}
+
+const START_MS = 20_000
+const STOP_MS = 10_000
+
+/** Starts a server and resolves once it serves. Rejects with what it said when it ends instead. */
+export async function startServer(program: ServerProgram): Promise<ServerProcess> {
+  let child: ChildProcessByStdio<null, Readable, Readable> | undefined
+  let said = ''
+
+  async function start() {
+    said = ''
+    const { path, args, uid, gid } = program
+    const user = uid === undefined || gid === undefined ? {} : { uid, gid }
+    const started = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'], ...user })
+    child = started
+    const hear = (text: Buffer) => {
+      said = (said + text).slice(-4_000)
+    }
+    started.stdout.on('data', hear)
+    started.stderr.on('data', hear)
+    started.on('error', (fault) => hear(Buffer.from(String(fault))))
+    for (const until = Date.now() + START_MS; ; await sleep(20)) {
+      if (started.exitCode !== null || started.signalCode !== null)
+        throw new Error(`${path} ended at its start: ${said}`)
+      try {
+        await program.isReady()
+        return
+      } catch (fault) {
+        if (Date.now() > until) throw new Error(`${path} is not ready after ${START_MS} ms: ${fault}; ${said}`)
+      }
+    }
+  }
+
+  async function end(signal: NodeJS.Signals) {
+    const ended = child
+    if (!ended || ended.exitCode !== null || ended.signalCode !== null) return
+    const exit = once(ended, 'exit')
+    ended.kill('SIGCONT')
+    ended.kill(signal)
+    const timer = setTimeout(() => ended.kill('SIGKILL'), STOP_MS)
+    await exit
+    clearTimeout(timer)
+  }
+
+  const stop = () => end(program.stopSignal ?? 'SIGTERM')
+  try {
+    await start()
+  } catch (fault) {
+    await end('SIGKILL')
+    throw fault
+  }
+  return {
+    start,
+    stop,
+    kill: () => end('SIGKILL'),
+    freeze: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+/** A TCP port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}

@@ -86,6 +86,12 @@ describe('hideInText', () => {
     ["curl -s --user 'ann:hunter2' http://host/", "curl -s --user 'ann:[hidden]' http://host/"],
     ['mysql -u root -phunter2 db', 'mysql -u root -p[hidden] db'],
     ['mysqldump -phunter2', 'mysqldump -p[hidden]'],
+    ['token: |\n  hunter2\n\n  more\nhost: a', 'token: [hidden]\nhost: a'],
+    ['started ["mysql","-uroot","-phunter2"]', 'started ["mysql","-uroot","-p[hidden]"]'],
+    [`['sshpass', '-p', 'hunter2', 'ssh']`, `['sshpass', '-p', '[hidden]', 'ssh']`],
+    [String.raw`{"Cmd":"[\"curl\",\"-u\",\"ann:hunter2\"]"}`, String.raw`{"Cmd":"[\"curl\",\"-u\",\"ann:[hidden]\"]"}`],
+    ['["docker","login","-p","hunter2"]', '["docker","login","-p","[hidden]"]'],
+    ['["redis-cli", "-a", "hunter2"]', '["redis-cli", "-a", "[hidden]"]'],
     ['sshpass -p hunter2 ssh ann@host', 'sshpass -p [hidden] ssh ann@host'],
     ['sshpass -phunter2 ssh ann@host', 'sshpass -p[hidden] ssh ann@host'],
     ['docker login -u ann -p hunter2 registry.example', 'docker login -u ann -p [hidden] registry.example'],
@@ -98,7 +104,7 @@ describe('hideInText', () => {
     ['<password><![CDATA[hunter2]]></password>', '<password>[hidden]</password>'],
     ['a=1&password[]=hunter2&b=2', 'a=1&password[]=[hidden]&b=2'],
     ['password\u00a0=\u00a0hunter2', 'password\u00a0=\u00a0[hidden]'],
-    ['password: |\n  hunter2\n  more\nport: 1', 'password: [hidden]port: 1'],
+    ['password: |\n  hunter2\n  more\nport: 1', 'password: [hidden]\nport: 1'],
     ['//registry.npmjs.org/:_auth=YW5uOmh1bnRlcjI=', '//registry.npmjs.org/:_auth=[hidden]'],
     [`https://api.telegram.org/${'bot'}123456:AAF-x_y/sendMessage`, 'https://api.telegram.org/bot[hidden]'],
     [
@@ -242,6 +248,14 @@ describe('hideInText', () => {
 
   /** Any code units, half characters too. */
   const utf16 = fc.array(fc.nat(0xffff)).map((units) => String.fromCharCode(...units))
+
+  it.each([' -u password://\\', '-u token://x,y', 'password: |\n \n#'])(
+    'changes nothing the second time: %s',
+    (given) => {
+      const shown = hideInText(given)
+      expect(hideInText(shown)).toBe(shown)
+    },
+  )
 
   it('changes nothing the second time', () => {
     const property = fc.property(text, (given) => {

@@ -48,12 +48,20 @@ const AUTHORIZATION =
 /** The parameters of a Digest answer (RFC 7616 §3.4): whoever has them can guess the password at leisure. */
 const DIGEST =
   /\b(digest[ \t]{1,8})(?:(?:username|realm|nonce|uri|response|algorithm|cnonce|opaque|qop|nc)=(?:\\{0,4}"[^"\\\r\n]*\\{0,4}"|[^\s,"'\\]+)(?:[ \t]{0,8},[ \t]{0,8})?)+/gi
-/** `curl -u ann:hunter2`; a user and a group by number, as `docker -u` takes them, are none. */
-const LOGIN =
-  /(?<![\w-])(-u[ \t]{0,8}|--(?:proxy-)?user[ \t=]{1,8})(["']?(?!\d+:\d+\b)[^\s:"']{1,128}:)(?!\/\/)[^\s"']+/g
+/** From a flag to what it takes: spaces, or the quotes and the comma of a list of words, `["-p", "hunter2"]`. */
+const BEHIND = String.raw`(?:[ \t]{0,8}|\\{0,4}["'][ \t]{0,8},[ \t]{0,8}\\{0,4}["'])`
+/** Up to a space or a quote, escaped or not. */
+const WORD = String.raw`(?:[^\s"'\\]|\\(?!\\{0,3}["']))+`
+/** `curl -u ann:hunter2`; a user and a group by number, as `docker -u` takes them, are none. What is hidden already stays, with what follows it. */
+const LOGIN = new RegExp(
+  String.raw`(?<![\w-])(-u${BEHIND}|--(?:proxy-)?user(?:=|[ \t]${BEHIND}|${BEHIND}))(["']?(?!\d+:\d+\b)[^\s:"']{1,128}:)(?!\/\/|\[hidden\][&,;}\\])${WORD}`,
+  'g',
+)
 /** `mysql -phunter2` and the like of its family, `sshpass -p hunter2`, `docker login -p hunter2`, `redis-cli -a hunter2`. */
-const COMMAND =
-  /\b((?:mysql|mariadb)[^\r\n;|]{0,256}? -p|(?:sshpass|docker login)[^\r\n;|]{0,256}? -p[ \t]{0,8}|redis-cli[^\r\n;|]{0,256}? -a[ \t]{1,8})[^\s"']+/g
+const COMMAND = new RegExp(
+  String.raw`\b((?:mysql|mariadb)[^\r\n;|]{0,256}?[ "']-p|(?:sshpass|docker(?: |${BEHIND})login)[^\r\n;|]{0,256}?[ "']-p${BEHIND}|redis-cli[^\r\n;|]{0,256}?[ "']-a${BEHIND})${WORD}`,
+  'g',
+)
 /** `ann:hunter2@tcp(db:3306)/shop`, as Go's drivers write it, and `jdbc:oracle:thin:ann/hunter2@…`. */
 const DSN =
   /((?<![\w:/.%-])[\w.-]{1,64}:)[^\s@"'()/]{1,128}(?=@(?:tcp6?|unix)\()|(\bjdbc:oracle:\w{1,8}:[\w.-]{1,64}\/)[^\s@"']{1,128}(?=@)/g
@@ -80,8 +88,8 @@ const FIELD = /\{[^}\r\n]{0,128}\}(?=;|$)|[^\s;="'{}&,\\](?:[^;="'{}&\\\r\n]*[^\
 const VALUE =
   /(\\{1,15}["'])(?:(?!(?<!\\)\1).)*|(")(?:[^"\\]|\\.)*|(')(?:[^'\\]|\\.)*|(?:\[hidden\]|[^\s"'&,;}\\{[])[^\s"'&,;}\\]*/sy
 
-/** `|` or `>` and what is indented below it: a block of YAML. */
-const BLOCK = /[|>][-+\d]{0,2}[ \t]{0,8}\r?\n(?:[ \t]+[^\r\n]*(?:\r?\n|$))+/y
+/** `|` or `>` and what is indented below it, between empty lines too: a block of YAML. */
+const BLOCK = /[|>][-+\d]{0,2}[ \t]{0,8}(?:(?:\r?\n){1,16}[ \t]+[^\r\n]*)+/y
 
 /** What a list or an object is read by: texts in it, whose brackets don't count, and brackets. */
 const PIECE = /(\\{1,15}["'])(?:(?!(?<!\\)\1).)*\1|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[[\]{}]/gs
@@ -97,6 +105,8 @@ const PASS = /^-{0,2}pass$/i
 const USER = /(?:user(?:[_-]?name)?|login|e-?mail)\\{0,15}["']?[ \t]{0,8}[=:]|--user(?:name)?[ \t]/i
 /** What stands before the secret of an Authorization header, which has been looked at already. */
 const SCHEME = /^(?:basic|bearer|digest|negotiate|token|apikey)$/i
+/** How often a text is looked at in which something was hidden; hardly one needs more than two. */
+const MOST_PASSES = 8
 /** What a secret can't be. */
 const NOTHING = /^(?:true|false|null|undefined|none|nil)$/i
 
@@ -108,6 +118,17 @@ const NOTHING = /^(?:true|false|null|undefined|none|nil)$/i
  */
 export function hideInText(text: string): string {
   if (!isSuspicious(text)) return text
+  let shown = text
+  // what is hidden may show what stands beside it
+  for (let pass = 0; pass < MOST_PASSES; pass++) {
+    const before = shown
+    shown = hideOnce(before)
+    if (shown === before) break
+  }
+  return shown
+}
+
+function hideOnce(text: string): string {
   const isSecret = secretNamesOf(text)
   const rest = text
     .replace(SHAPE, HIDDEN)
@@ -127,6 +148,20 @@ export function hideInText(text: string): string {
     .replace(NETRC, `$1${HIDDEN}`)
     .replace(ATTRIBUTES, (found, before: string, _, name: string) => (isSecret(name) ? `${before}${HIDDEN}` : found))
   return hideAssigned(rest, isSecret)
+}
+
+/**
+ * Words of a command without the secrets that their neighbours show: `curl -u ann:hunter2`, `mysql -phunter2`.
+ * @example hideInWords(['mysql', '-phunter2']) // ['mysql', '-p[hidden]']
+ */
+export function hideInWords(words: readonly string[]): readonly string[] {
+  // so that each word stays one
+  const line = words.map((word) => word.replaceAll(/\s/g, '_')).join(' ')
+  if (!isSuspicious(line)) return words
+  const shown = line.replace(LOGIN, `$1$2${HIDDEN}`).replace(COMMAND, `$1${HIDDEN}`)
+  if (shown === line) return words
+  const parts = shown.split(' ')
+  return words.map((word, index) => (parts[index]?.includes(HIDDEN) ? parts[index] : word))
 }
 
 /** Which names are secrets in a text. */

@@ -57,6 +57,26 @@ describe('hideSecrets', () => {
       ['--password', '--force'],
     ],
     [
+      ['mysql', '-uroot', '-px', 'my db'],
+      ['mysql', '-uroot', '-p[hidden]', 'my db'],
+    ],
+    [
+      ['curl', '-u', 'ann:hunter 2', '-v'],
+      ['curl', '-u', 'ann:[hidden]', '-v'],
+    ],
+    [
+      ['docker', 'login', '-p', 'x y', '-u', 'ann'],
+      ['docker', 'login', '-p', '[hidden]', '-u', 'ann'],
+    ],
+    [
+      ['redis-cli', '-a', 'x'],
+      ['redis-cli', '-a', '[hidden]'],
+    ],
+    [
+      ['docker', 'run', '-u', '1000:1000', '-p', '80:80'],
+      ['docker', 'run', '-u', '1000:1000', '-p', '80:80'],
+    ],
+    [
       { name: 'password', val: 'x' },
       { name: 'password', val: '[hidden]' },
     ],

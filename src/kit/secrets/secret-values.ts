@@ -1,5 +1,5 @@
 import { isSecretName } from './secret-name.ts'
-import { HIDDEN, hideInText } from './secret-text.ts'
+import { HIDDEN, hideInText, hideInWords } from './secret-text.ts'
 
 /** Keys of `{ "name": "Authorization", "value": "…" }`, as HTTP archives, forms, environments and attributes spell them. */
 const NAME_KEYS = bothCases('name', 'key', 'header', 'field', 'param', 'k', 'id', 'label', 'property')
@@ -18,6 +18,7 @@ const plainKeys = new Set<string>()
  * shows in texts and keys. The same value when it holds none; else a copy in which everything else is as it was.
  * @example hideSecrets({ store: 'postgres://ann:pass@db' }) // { store: 'postgres://[hidden]@db' }
  * @example hideSecrets(['--password', 'hunter2']) // ['--password', '[hidden]']
+ * @example hideSecrets(['mysql', '-phunter2']) // ['mysql', '-p[hidden]']
  */
 export function hideSecrets(texts: Readonly<Record<string, string>>): Readonly<Record<string, string>>
 export function hideSecrets(value: unknown): unknown
@@ -40,7 +41,13 @@ function hideInList(list: readonly unknown[]): readonly unknown[] {
     copy ??= [...list]
     copy[index] = shown
   }
-  return copy ?? list
+  const shown = copy ?? list
+  return isCommand(shown) ? hideInWords(shown) : shown
+}
+
+/** Whether a list is a command's words, as programs are started with. */
+function isCommand(list: readonly unknown[]): list is readonly string[] {
+  return list.every((word) => typeof word === 'string') && list.some((word) => word.startsWith('-'))
 }
 
 /** Whether the item before it names a secret: a flag does, and so does every other one of a list in pairs (`rawHeaders`, `Object.entries`). */

@@ -6,7 +6,7 @@ const MARKS = [
   'pass|pw|secret|token|key|cred|auth|cookie|sig|sess|otp|cvv|cvc|code|hmac|jwt|jws|jwe|eyj|bearer|basic |digest',
   'connstr|connection|connect.sid|?sid|&sid|://|</|--|curl|mysql|mariadb|identified|hooks.|webhook|akia|asia',
   'aiza|ya29|gocspx|ltai|akid|hvb.|hvs.|hvr.|hf_|dckr_|doo_v|dop_v|dor_v|ghp_|gho_|ghu_|ghs_|ghr_|github_pat',
-  'glpat-|gldt-|glrt-|glcbt-|glptt-|glsoat-|glft-|xox|xapp|shpat_|shpca_|shppa_|shpss_|pypi-|rk_|sk_|sk-|npm_|sg.|whsec_|-u|redis-cli|docker login|@tcp|@unix|jdbc:oracle|api.telegram',
+  'glpat-|gldt-|glrt-|glcbt-|glptt-|glsoat-|glft-|xox|xapp|shpat_|shpca_|shppa_|shpss_|pypi-|rk_|sk_|sk-|npm_|sg.|whsec_|-u|redis-cli|docker|@tcp|@unix|jdbc:oracle|api.telegram',
 ].flatMap((row) => row.split('|'))
 const MARKED = new RegExp(MARKS.map((mark) => RegExp.escape(mark)).join('|'), 'i')
 

@@ -4,12 +4,23 @@ import { type Entry, EntryPage, Entry as EntrySchema } from '../roles/log-server
 import { parseMoment } from '../roles/log-server/timestamps.ts'
 import { connect } from './api.ts'
 import { follow, parseEvent } from './follow.ts'
-import type { LogsFlags } from './logs.ts'
 import { formatLogLine } from './render/log-line.ts'
 import { createPaint } from './render/paint.ts'
 import { visibleText } from './render/visible-text.ts'
 import { meantService } from './roles.ts'
 import type { Session } from './session.ts'
+
+/** Flags of `msvc logs` as commander gives them. */
+export interface LogsFlags {
+  readonly follow?: boolean
+  readonly service?: string
+  readonly level?: string
+  readonly trace?: string
+  readonly grep?: string
+  readonly since?: string
+  readonly until?: string
+  readonly limit: string
+}
 
 /** Most entries asked for in one run. */
 const MAX_LIMIT = 10_000

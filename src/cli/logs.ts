@@ -1,18 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { levelOf } from '../kit/telemetry/level-names.ts'
+import type { LogsFlags } from './log-query.ts'
 import type { OpenSession } from './session.ts'
-
-/** Flags of `msvc logs` as commander gives them. */
-export interface LogsFlags {
-  readonly follow?: boolean
-  readonly service?: string
-  readonly level?: string
-  readonly trace?: string
-  readonly grep?: string
-  readonly since?: string
-  readonly until?: string
-  readonly limit: string
-}
 
 const EXAMPLES = `
 Examples:

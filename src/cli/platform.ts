@@ -20,7 +20,14 @@ import { createStateFile, type RunState, type StateFile, stateOf } from './run-s
 import type { Session } from './session.ts'
 import { holdDatabases, refuseSharing } from './sole-use.ts'
 import { knownUnits, showProgress, tellChange, unreadyUnits } from './unit-reports.ts'
-import type { UpFlags } from './up.ts'
+
+/** Flags of `msvc up` as commander gives them. */
+export interface UpFlags {
+  readonly scale?: readonly string[]
+  readonly only?: string
+  readonly portOffset?: string
+  readonly inProcess?: boolean
+}
 
 /** Who the first request is made as, and what the token for it may do. */
 const SUBJECT = 'ann'

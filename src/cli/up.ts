@@ -1,13 +1,6 @@
 import type { Command } from 'commander'
+import type { UpFlags } from './platform.ts'
 import type { OpenSession } from './session.ts'
-
-/** Flags of `msvc up` as commander gives them. */
-export interface UpFlags {
-  readonly scale?: readonly string[]
-  readonly only?: string
-  readonly portOffset?: string
-  readonly inProcess?: boolean
-}
 
 const EXAMPLES = `
 Examples:

@@ -1,8 +1,3 @@
-import { AppError } from '../errors.ts'
-import type { Caller } from './asker.ts'
-import type { Identity } from './identity.ts'
-import { wantSomebody } from './ownership.ts'
-
 /** What a token can allow at the roles of the platform (RFC 6749 §3.3). A route names the one it wants; none implies another. */
 export const SCOPES = [
   /** Seeing and changing what has owners, whosever it is. */
@@ -44,24 +39,6 @@ export type Scope = (typeof SCOPES)[number]
 export type RouteScope = Scope | 'token' | 'public'
 
 /**
- * For what has owners: the service that keeps it decides by who asks (`viewOf`, `wantSomebody`), nobody included. So it is a gateway's route alone
- * that says whom it lets ask; what wants any other scope takes an asker who has it himself.
- */
-const OWNED: ReadonlySet<string> = new Set<Scope>([
-  'users:read',
-  'users:write',
-  'orders:read',
-  'orders:write',
-  'payments:read',
-])
-
-/** Throws as `demandScopes`, and AppError `UNAUTHENTICATED` for nobody, unless an asker whom a gateway let through may have what wants these. */
-export function demandOfPassedOn(asker: Caller, wanted: readonly string[]): void {
-  const own = wanted.filter((scope) => !OWNED.has(scope))
-  if (own.length > 0) demandScopes(wantSomebody(asker, 'This is for who has the scope himself'), own)
-}
-
-/**
  * What every service may do, whether it is the platform's or somebody's own: be in the registry, read its values, publish and consume, and
  * write its logs and spans. What else a role calls, it declares (`Role.calls`).
  */
@@ -75,13 +52,3 @@ export const SERVICE_SCOPES: readonly Scope[] = [
   'messages:read',
   'docs:read',
 ]
-
-/** Throws AppError `FORBIDDEN` that names the scopes (RFC 6750 §3.1) unless the caller's token allows all of these. */
-export function demandScopes(caller: Pick<Identity, 'scopes'>, wanted: readonly string[]): void {
-  if (wanted.every((scope) => caller.scopes.has(scope))) return
-  const needed = wanted.join(' ')
-  throw new AppError('FORBIDDEN', 'Forbidden', {
-    detail: `The token lacks a scope; needed: ${needed}`,
-    headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${needed}"` },
-  })
-}

@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
 import { type Asker, askerFromHeaders, CALLER_HEADER, LOCAL, NOBODY } from '../auth/asker.ts'
 import type { Authority } from '../auth/authority.ts'
-import { demandOfPassedOn, demandScopes } from '../auth/scopes.ts'
+import { demandOfPassedOn, demandScopes } from '../auth/scope-demand.ts'
 import { AppError } from '../errors.ts'
 import type { AppEnv } from '../http/app-env.ts'
 import { currentScope } from '../telemetry/scope.ts'

@@ -3,7 +3,7 @@ import { type Caller, NOBODY } from '../../kit/auth/asker.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
 import type { Identity } from '../../kit/auth/identity.ts'
 import { wantSomebody } from '../../kit/auth/ownership.ts'
-import { demandScopes } from '../../kit/auth/scopes.ts'
+import { demandScopes } from '../../kit/auth/scope-demand.ts'
 import { bearerToken } from '../../kit/middleware/auth.ts'
 import type { Access } from './route-table.ts'
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../../drivers/clock.ts'
 import type { Exchange, Layer } from '../http/exchange.ts'
 import { isProbe } from '../http/probes.ts'
+import { statusOf } from '../http/status-of.ts'
 import type { Log } from '../telemetry/log.ts'
 import { runInScope } from '../telemetry/scope.ts'
 
@@ -18,7 +19,7 @@ export interface AccessLogOptions {
 export function accessLog({ log, clock }: AccessLogOptions): Layer {
   function write(exchange: Exchange) {
     const { method, path, outgoing, route, startedAt, scope } = exchange
-    const { statusCode: status } = outgoing
+    const status = statusOf(outgoing)
     const cut = !outgoing.writableFinished && !exchange.openEnded
     if (!scope.span.sampled && status < 500) return
     const message = `${method} ${path.slice(0, MAX_PATH)} ${status}${cut ? ' (cut off)' : ''}`

@@ -59,6 +59,7 @@ async function boot(overrides: Partial<ChainOptions> & { tracesPerSecond?: numbe
   app.get('/down', () => {
     throw new AppError('UNAVAILABLE', 'The database is gone', { cause: new Error('no such file') })
   })
+  app.get('/never', () => new Promise<Response>(() => {}))
   app.get('/large', (c) => c.json({ text: 'x'.repeat(4_000) }))
   const authority: Authority = {
     mode: 'local',
@@ -116,6 +117,20 @@ describe('the chain', () => {
     expect(answer).toMatch(/^HTTP\/1.1 400 /)
     expect(answer).toMatch(/"code":"INVALID_(?:PATH|REQUEST)"/)
     expect(answer).toMatch(/^x-request-id: /im)
+  })
+
+  it('tells of a client that left before its answer as one, and not as of a success', async () => {
+    const { port, recorded, get } = await boot()
+    const socket = connect(port, '127.0.0.1')
+    socket.write('GET /never HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    const active = async () => (await (await get('/metrics')).text()).match(/^http_requests_active\S* (\d+)$/m)?.[1]
+    await expect.poll(active).toBe('2')
+    socket.destroy()
+    await expect.poll(active).toBe('1')
+    expect(await (await get('/metrics')).text()).toMatch(/^http_requests_total\{.*route="\/never",status="499",.*\} 1$/m)
+    expect(recorded.entries).toContainEqual(expect.objectContaining({ message: 'GET /never 499 (cut off)' }))
+    const [span] = recorded.spans.filter(({ operation }) => operation === 'GET /never')
+    expect(span?.tags).toMatchObject({ 'http.response.status_code': 499 })
   })
 
   it('gives every answer a request id and a trace id, keeping the caller’s', async () => {

@@ -6,7 +6,12 @@ import { metrics } from './metrics.ts'
 
 /** As much of an exchange as the layer looks at. */
 function exchange(method: string, route: string, statusCode = 200): Exchange {
-  return { method, route, startedAt: clock.monotonic(), outgoing: { statusCode } } as unknown as Exchange
+  return {
+    method,
+    route,
+    startedAt: clock.monotonic(),
+    outgoing: { statusCode, headersSent: true },
+  } as unknown as Exchange
 }
 
 async function seriesAfter(exchanges: readonly Exchange[]): Promise<readonly string[]> {

@@ -1,5 +1,6 @@
 import type { Clock } from '../../drivers/clock.ts'
 import type { Exchange, Layer } from '../http/exchange.ts'
+import { statusOf } from '../http/status-of.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Tally } from '../telemetry/spread.ts'
 
@@ -71,7 +72,7 @@ export function metrics({ metrics, clock }: MetricsLayerOptions): Layer {
   }
 
   function observe({ method, route, outgoing, startedAt }: Exchange) {
-    const { tally } = seriesOf(knownMethod(method), route, outgoing.statusCode)
+    const { tally } = seriesOf(knownMethod(method), route, statusOf(outgoing))
     tally.observe((clock.monotonic() - startedAt) / 1000)
     active--
   }

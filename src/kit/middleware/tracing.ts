@@ -3,6 +3,7 @@ import type { Clock } from '../../drivers/clock.ts'
 import { DEADLINE_HEADER } from '../client/outgoing-headers.ts'
 import type { Exchange, Layer } from '../http/exchange.ts'
 import { isProbe } from '../http/probes.ts'
+import { statusOf } from '../http/status-of.ts'
 import { parseTraceparent, type SpanContext, type Tracing } from '../telemetry/tracing.ts'
 
 /** What makes the spans, and what tells how long a caller waits. */
@@ -38,7 +39,7 @@ export function tracing({ tracing, clock }: TracingLayerOptions): Layer {
 function endSpan(exchange: Exchange): void {
   const { scope, method, route, outgoing, path } = exchange
   const { span } = scope
-  const status = outgoing.statusCode
+  const status = statusOf(outgoing)
   const failed = status >= 500
   if (!span.sampled && !failed) return
   span.rename(`${method} ${route}`)

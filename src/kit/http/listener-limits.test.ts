@@ -59,13 +59,13 @@ describe('a listener’s limits', () => {
 
   it('give up idle connections, the oldest first, before new ones are turned away', async () => {
     const port = await serve({ max_connections: 10 })
-    const idle = await Promise.all(
-      Array.from({ length: 9 }, async () => {
-        const socket = connect(port, '127.0.0.1').on('error', () => {})
-        await once(socket, 'connect')
-        return socket
-      }),
-    )
+    const join = async () => {
+      const socket = connect(port, '127.0.0.1').on('error', () => {})
+      socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+      await once(socket, 'data')
+      return socket
+    }
+    const idle = [await join(), ...(await Promise.all(Array.from({ length: 8 }, join)))]
     const closed = expect.poll(() => idle[0]?.closed).toBe(true)
     for (let asked = 0; asked < 20; asked++) {
       const bytes = 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'

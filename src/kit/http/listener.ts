@@ -1,10 +1,11 @@
-import { createServer, type Server } from 'node:http'
-import { Socket } from 'node:net'
+import { createServer } from 'node:http'
+import { type Server, Socket } from 'node:net'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import type { Hono } from 'hono'
 import type { Clock } from '../../drivers/clock.ts'
-import { AppError, toAppError, toProblem } from '../errors.ts'
+import { AppError, messageOf, toAppError, toProblem } from '../errors.ts'
 import { currentScope, runInScope, type Scope } from '../telemetry/scope.ts'
+import { type Accepting, accept } from './accepting.ts'
 import type { AppEnv } from './app-env.ts'
 import { Connection, type ConnectionLimits, connectionOf } from './connection.ts'
 import { Connections, type ConnectionsLimits } from './connections.ts'
@@ -91,13 +92,13 @@ export async function listen({ host, port, limits, layers, app, handle, clock }:
     maxHeaderSize: limits.header_bytes,
     requireHostHeader: false,
   })
-  server.maxConnections = limits.max_connections
   // one more, so that it shows: node's parser drops those beyond without a word
   server.maxHeadersCount = limits.header_fields + 1
 
   const connections = new Connections(limits)
   const bodies = new HeldBodies(limits.held_body_bytes)
   let held = 0
+  let open = 0
   const owner = {
     limits,
     serve,
@@ -156,8 +157,10 @@ export async function listen({ host, port, limits, layers, app, handle, clock }:
   }
 
   server.on('connection', (socket: Socket) => {
+    open++
+    socket.once('close', () => open--)
     const connection = new Connection(socket, owner)
-    const seat = connections.admit(connection)
+    const seat = open > limits.max_connections ? undefined : connections.admit(connection)
     if (!seat) {
       socket.destroy()
       return
@@ -187,7 +190,7 @@ export async function listen({ host, port, limits, layers, app, handle, clock }:
     else if (fault.code === 'REQUEST_TIMEOUT') connection.overdue(fault)
     else connection.refuse(fault)
   })
-  await open(server, host, port)
+  const accepting = await openPort(server, host, port)
 
   return {
     port: portOf(server),
@@ -197,7 +200,7 @@ export async function listen({ host, port, limits, layers, app, handle, clock }:
         const cut = setTimeout(() => server.closeAllConnections(), ms)
         // close() ends what is idle now; a kept-alive connection whose request ends later would be waited for until it is cut
         const sweep = setInterval(() => server.closeIdleConnections(), DRAIN_SWEEP_MS)
-        server.close(() => {
+        accepting.stop(() => {
           clearTimeout(cut)
           clearInterval(sweep)
           resolve()
@@ -229,24 +232,20 @@ function enter(layers: readonly Layer[], exchange: Exchange, left: () => void): 
   return true
 }
 
-function open(
-  server: Server<typeof IncomingRequest, typeof ExchangeResponse>,
-  host: string,
-  port: number,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) =>
-      reject(new AppError('START_FAILED', listenFault(cause, host, port), { cause })),
-    )
-    server.listen({ host, port, backlog: 1024 }, () => resolve())
-  })
+async function openPort(server: Server, host: string, port: number): Promise<Accepting> {
+  try {
+    return await accept(server, { host, port })
+  } catch (cause) {
+    throw new AppError('START_FAILED', listenFault(cause, host, port), { cause })
+  }
 }
 
-function listenFault({ code, message }: NodeJS.ErrnoException, host: string, port: number): string {
+function listenFault(cause: unknown, host: string, port: number): string {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
   if (code === 'EADDRINUSE')
     return `port ${port} on ${host} is taken by another program; stop it, or choose another: serve --port, up --port-offset`
   if (code === 'EACCES')
     return `port ${port} on ${host} is not allowed to this user; choose one from 1024 up with --port`
   if (code === 'EADDRNOTAVAIL') return `this machine has no address ${host}`
-  return `can't listen on ${host}:${port}: ${message}`
+  return `can't listen on ${host}:${port}: ${messageOf(cause)}`
 }

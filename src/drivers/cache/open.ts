@@ -5,6 +5,9 @@ const DRIVERS: DriversByScheme<CacheDriver> = {
   'memory:': async () => (await import('./memory.ts')).memory,
 }
 
+/** The URL schemes that have a driver. Reading them loads none. */
+export const CACHE_SCHEMES: readonly string[] = Object.keys(DRIVERS)
+
 /**
  * Opens a cache.
  *

@@ -1,35 +1,46 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { tokenBuckets } from './token-bucket.ts'
+import { TokenBuckets } from './token-buckets.ts'
 
-describe('tokenBuckets', () => {
+describe('TokenBuckets', () => {
   it('lets a burst through, then as much as flows in', () => {
-    const buckets = tokenBuckets({ per_second: 2, burst: 3 })
-    const take = (now: number) => buckets.take('a', now).allowed
+    const buckets = new TokenBuckets()
+    const take = (now: number) => buckets.take('a', { perSecond: 2, burst: 3 }, now).allowed
     expect([0, 0, 0, 0].map(take)).toEqual([true, true, true, false])
     expect([499, 500, 500].map(take)).toEqual([false, true, false])
     expect([60_000, 60_000, 60_000, 60_000].map(take)).toEqual([true, true, true, false])
   })
 
-  it('says when to come again', () => {
-    const buckets = tokenBuckets({ per_second: 0.1, burst: 1 })
-    buckets.take('a', 0)
-    expect(buckets.take('a', 0)).toEqual({ allowed: false, retryAfterSeconds: 10 })
-    expect(buckets.take('a', 9_500)).toEqual({ allowed: false, retryAfterSeconds: 1 })
-    expect(buckets.take('a', 10_000)).toEqual({ allowed: true })
+  it('says what is left and when to come again', () => {
+    const buckets = new TokenBuckets()
+    const take = (now: number) => buckets.take('a', { perSecond: 0.1, burst: 1 }, now)
+    expect(take(0)).toEqual({ allowed: true, left: 0, retryAfterMs: 0 })
+    expect(take(0)).toEqual({ allowed: false, left: 0, retryAfterMs: 10_000 })
+    expect(take(7_500)).toEqual({ allowed: false, left: 0.75, retryAfterMs: 2_500 })
+    expect(take(10_000)).toEqual({ allowed: true, left: 0, retryAfterMs: 0 })
+  })
+
+  it('takes several at once, or none', () => {
+    const buckets = new TokenBuckets()
+    const take = (cost: number, now: number) => buckets.take('a', { perSecond: 1, burst: 10 }, now, cost)
+    expect(take(8, 0)).toMatchObject({ allowed: true, left: 2 })
+    expect(take(4, 0)).toEqual({ allowed: false, left: 2, retryAfterMs: 2_000 })
+    expect(take(4, 2_000)).toMatchObject({ allowed: true, left: 0 })
   })
 
   it('keeps callers apart', () => {
-    const buckets = tokenBuckets({ per_second: 1, burst: 1 })
-    expect(['a', 'b', 'a'].map((key) => buckets.take(key, 0).allowed)).toEqual([true, true, false])
+    const buckets = new TokenBuckets()
+    const take = (key: string) => buckets.take(key, { perSecond: 1, burst: 1 }, 0).allowed
+    expect(['a', 'b', 'a'].map(take)).toEqual([true, true, false])
   })
 
   it('forgets the one unused longest', () => {
-    const buckets = tokenBuckets({ per_second: 1, burst: 1 }, { maxKeys: 2 })
-    for (const key of ['a', 'b', 'a', 'c']) buckets.take(key, 0)
+    const buckets = new TokenBuckets(2)
+    const take = (key: string) => buckets.take(key, { perSecond: 1, burst: 1 }, 0).allowed
+    for (const key of ['a', 'b', 'a', 'c']) take(key)
     expect(buckets.size).toBe(2)
-    expect(buckets.take('a', 0).allowed).toBe(false)
-    expect(buckets.take('b', 0).allowed).toBe(true)
+    expect(take('a')).toBe(false)
+    expect(take('b')).toBe(true)
   })
 
   it('never lets more through than burst plus what flowed in', () => {
@@ -38,14 +49,14 @@ describe('tokenBuckets', () => {
         fc.integer({ min: 1, max: 20 }),
         fc.integer({ min: 1, max: 50 }),
         fc.array(fc.nat(300)),
-        (burst, per_second, waits) => {
-          const buckets = tokenBuckets({ per_second, burst })
+        (burst, perSecond, waits) => {
+          const buckets = new TokenBuckets()
           let now = 0
           let passed = 0
           for (const wait of waits) {
             now += wait
-            if (buckets.take('a', now).allowed) passed++
-            expect(passed).toBeLessThanOrEqual(burst + (now * per_second) / 1000 + 1e-6)
+            if (buckets.take('a', { perSecond, burst }, now).allowed) passed++
+            expect(passed).toBeLessThanOrEqual(burst + (now * perSecond) / 1000 + 1e-6)
           }
         },
       ),

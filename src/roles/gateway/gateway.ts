@@ -13,9 +13,9 @@ import { headerFilter } from './forwarded-headers.ts'
 import { gatewayMetrics } from './gateway-metrics.ts'
 import { ownMethods } from './own-paths.ts'
 import { createProxy } from './proxy.ts'
+import { limiterOf } from './rate-limits.ts'
 import { originRule } from './request-origin.ts'
 import { gatewayRoutes } from './routes.ts'
-import { tokenBuckets } from './token-bucket.ts'
 
 /** What a gateway needs of its role's context. */
 export type GatewayContext = Pick<
@@ -60,9 +60,8 @@ export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app'
     orders: ctx.client(ORDER_SERVICE),
     authority,
     service,
-    buckets: config.write_limit ? tokenBuckets(config.write_limit) : undefined,
+    limiter: config.write_limit ? limiterOf(config.write_limit, clock) : undefined,
     metrics,
-    clock,
   })
   return { app, handle, origins: config.cors.origins, linkable: true }
 }

@@ -75,11 +75,11 @@ export function createProxy(options: ProxyOptions): (exchange: Exchange) => bool
 /** The last two checks, which need to know who asks: token, then limit. */
 function admission(options: ProxyOptions): (access: Access, request: Dispatched) => true {
   const { routes, authority, service, clock, metrics, log } = options
-  const limits = rateLimits(routes)
+  const limits = rateLimits(routes, clock)
 
   function limited({ exchange, route }: Dispatched, key: string): AppError | undefined {
     const held = limits.get(route)
-    const error = overLimit(isSafe(exchange.method) ? held?.reads : held?.writes, key, clock.monotonic())
+    const error = overLimit(isSafe(exchange.method) ? held?.reads : held?.writes, key)
     if (error) metrics.limited(route.prefix)
     return error
   }

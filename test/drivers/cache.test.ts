@@ -46,6 +46,8 @@ describe('the memory cache', () => {
   })
 })
 
+const SCHEMES = 'memory:, redis:, rediss:, redis+sentinel:, rediss+sentinel:, redis+cluster:, rediss+cluster:'
+
 describe('openCache', () => {
   it('picks the driver by scheme', async () => {
     const cache = await openCache({ url: 'memory:', prefix: '' })
@@ -53,10 +55,11 @@ describe('openCache', () => {
   })
 
   it.each([
-    ['redis://:secret@host:6379', 'no cache driver for redis:; this build has memory:'],
-    ['constructor:', 'no cache driver for constructor:; this build has memory:'],
-    ['secret', 'cache: not a URL; it starts with a scheme, and this build has memory:'],
+    ['memcached://:secret@host:11211', `no cache driver for memcached:; this build has ${SCHEMES}`],
+    ['constructor:', `no cache driver for constructor:; this build has ${SCHEMES}`],
+    ['secret', `cache: not a URL; it starts with a scheme, and this build has ${SCHEMES}`],
     ['memory:secret', 'cache: memory: takes nothing behind the colon'],
+    ['redis+sentinel://:secret@host', expect.stringContaining('cache: behind the Sentinels stands the name')],
   ])('says what is wrong with %s, without repeating what may be a secret', async (url, message) => {
     await expect(openCache({ url, prefix: '' })).rejects.toMatchObject({
       name: 'DriverError',

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { DriverError } from '../driver-error.ts'
 
 /** How fast a token bucket refills, and how much it holds (RFC 2697's committed rate and burst). */
 export interface BucketLimit {
@@ -69,10 +70,14 @@ export interface CacheOptions {
   readonly maxEntries?: number
   /** What an embedded cache tells time by. Default the machine's own. */
   readonly clock?: Clock
+  /** Called when a server turns out to be away or to refuse us, again with each try that fails. It is tried until it is back. */
+  readonly onAway?: (fault: DriverError) => void
+  /** Called when a server that was away, or was not reached yet, does all that is needed. */
+  readonly onBack?: () => void
 }
 
 /** Opens caches of one kind; open.ts says for which URL schemes. */
 export interface CacheDriver {
-  /** Rejects with DriverError: `invalid` for a wrong URL or bound, `unavailable`. */
+  /** Rejects with DriverError `invalid` for a wrong URL or bound, and for a server that refuses us; one that is away is waited for by what was opened. */
   open(options: CacheOptions): Promise<Cache>
 }

@@ -3,6 +3,16 @@ import type { Cache, CacheDriver, CacheOptions } from './contract.ts'
 
 const DRIVERS: DriversByScheme<CacheDriver> = {
   'memory:': async () => (await import('./memory.ts')).memory,
+  'redis:': loadRedis,
+  'rediss:': loadRedis,
+  'redis+sentinel:': loadRedis,
+  'rediss+sentinel:': loadRedis,
+  'redis+cluster:': loadRedis,
+  'rediss+cluster:': loadRedis,
+}
+
+async function loadRedis(): Promise<CacheDriver> {
+  return (await import('./redis.ts')).redis
 }
 
 /** The URL schemes that have a driver. Reading them loads none. */

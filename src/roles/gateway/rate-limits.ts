@@ -6,9 +6,12 @@ import type { RateLimit, Route } from './route-table.ts'
 
 /** Counts by one limit, each caller for himself. */
 export interface Limiter {
-  /** Takes a token. @param key whose, of what the caller can't choose: a verified subject or his address */
-  take(key: string): Taken
+  /** Takes a token: at once where this gateway counts alone. @param key whose, of what the caller can't choose: a verified subject or his address */
+  take(key: string): Taken | Promise<Taken>
 }
+
+/** Makes a limiter. @param name the limit's own */
+export type MakeLimiter = (name: string, limit: RateLimit) => Limiter
 
 /** The limits of one route: one for methods that read, one for those that write; absent where there is none. */
 interface RouteLimits {
@@ -17,25 +20,36 @@ interface RouteLimits {
 }
 
 /** Makes the limiters of all routes. */
-export function rateLimits(routes: readonly Route[], clock: Clock): ReadonlyMap<Route, RouteLimits> {
-  const limiter = (limit: RateLimit | undefined) => limit && limiterOf(limit, clock)
+export function rateLimits(routes: readonly Route[], make: MakeLimiter): ReadonlyMap<Route, RouteLimits> {
   return new Map(
-    routes.map((route) => [route, { reads: limiter(route.read_limit), writes: limiter(route.write_limit) }]),
+    routes.map((route) => {
+      const { prefix, methods, read_limit, write_limit } = route
+      // a prefix may have several routes, and each of its methods one
+      const name = `${prefix} ${Object.keys(methods).join()}`
+      return [
+        route,
+        {
+          reads: read_limit && make(`${name} reads`, read_limit),
+          writes: write_limit && make(`${name} writes`, write_limit),
+        },
+      ]
+    }),
   )
 }
 
-/** Makes a limiter with buckets of its own, of 10 000 callers. */
-export function limiterOf({ per_second: perSecond, burst }: RateLimit, clock: Clock): Limiter {
-  const buckets = new TokenBuckets()
-  const limit = { perSecond, burst }
-  return { take: (key) => buckets.take(key, limit, clock.monotonic()) }
+/** Makes limiters of this gateway's own, with buckets of 10 000 callers each. */
+export function ownLimiters(clock: Clock): MakeLimiter {
+  return (_, { per_second: perSecond, burst }) => {
+    const buckets = new TokenBuckets()
+    const limit = { perSecond, burst }
+    return { take: (key) => buckets.take(key, limit, clock.monotonic()) }
+  }
 }
 
-/** Takes a caller's token out of its bucket. What he is told when there is none; undefined when he may go on. */
-export function overLimit(limiter: Limiter | undefined, key: string): AppError | undefined {
-  const taken = limiter?.take(key)
-  if (!taken || taken.allowed) return undefined
-  const headers = { 'retry-after': String(Math.max(1, Math.ceil(taken.retryAfterMs / 1000))) }
+/** What a caller is told who is over his limit; undefined when he may go on. */
+export function overLimit({ allowed, retryAfterMs }: Taken): AppError | undefined {
+  if (allowed) return undefined
+  const headers = { 'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1000))) }
   return new AppError('RATE_LIMITED', 'Too many requests', { headers })
 }
 

@@ -29,8 +29,8 @@ export interface TokenEndpointOptions {
  * `scope` and `audience` may ask for less. A problem's `error` is one of RFC 6749 §5.2's words.
  */
 export function tokenEndpoint({ authority, service, limiter, metrics }: TokenEndpointOptions) {
-  function limit(caller: Caller, address: string): void {
-    const error = overLimit(limiter, callerKey(caller, address))
+  async function limit(caller: Caller, address: string): Promise<void> {
+    const error = limiter && overLimit(await limiter.take(callerKey(caller, address)))
     if (!error) return
     metrics.limited(TOKEN_PATH)
     throw error
@@ -43,9 +43,9 @@ export function tokenEndpoint({ authority, service, limiter, metrics }: TokenEnd
     }
     const { token, ...wish } = readRequest(new URLSearchParams((await readBody(c, MAX_BYTES)).toString()))
     // where he comes from first: looking at a signature costs more than anything else here
-    limit(NOBODY, c.env?.exchange?.client ?? '')
+    await limit(NOBODY, c.env?.exchange?.client ?? '')
     try {
-      limit(await authority.verify(token, service), '')
+      await limit(await authority.verify(token, service), '')
       const renewed = await authority.renew(token, service, wish)
       return c.json(
         {

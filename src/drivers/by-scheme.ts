@@ -3,8 +3,13 @@ import { DriverError } from './driver-error.ts'
 /** The drivers of one contract by URL scheme (`sqlite:`), loaded on first use. The imports are literal, so that the bundle holds them. */
 export type DriversByScheme<D> = Readonly<Record<string, () => Promise<D>>>
 
-/** RFC 3986 §3.1. Schemes are the same in any case. */
+/** RFC 3986 §3.1. */
 const SCHEME = /^[a-z][a-z0-9+.-]*:/i
+
+/** A URL's scheme with its colon, in small letters, as schemes are the same in any case; undefined where it has none. */
+export function schemeOf(url: string): string | undefined {
+  return SCHEME.exec(url)?.[0].toLowerCase()
+}
 
 /**
  * Loads the driver that a URL asks for. Messages never repeat the URL, which may hold a password.
@@ -15,7 +20,7 @@ const SCHEME = /^[a-z][a-z0-9+.-]*:/i
  */
 export async function driverFor<D>(what: string, url: string, drivers: DriversByScheme<D>): Promise<D> {
   const schemes = Object.keys(drivers).join(', ')
-  const scheme = SCHEME.exec(url)?.[0].toLowerCase()
+  const scheme = schemeOf(url)
   if (scheme === undefined) {
     throw new DriverError('invalid', `${what}: not a URL; it starts with a scheme, and this build has ${schemes}`)
   }

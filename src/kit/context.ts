@@ -51,7 +51,7 @@ export interface RoleContext<C> {
   ): Promise<Store<DB>>
   /** The bus driver, with the limits that the role's own section sets; only the broker role takes it. */
   bus(limits?: BusLimits): Promise<Bus>
-  /** A cache of this service's own, opened; closed and health-checked by the kit. */
+  /** A cache of this service's own, the same for all its copies where it is `shared`; closed by the kit, which tells when it is away and back. */
   cache(): Promise<Cache>
   /** A 256-bit key of the platform, made on first use and kept in the data folder (0600). Letters, digits, `-`. */
   secretKey(name: string): Promise<Uint8Array>

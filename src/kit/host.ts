@@ -14,9 +14,10 @@ import type { RoleContext } from './context.ts'
 import { openDataFolder } from './data-folder.ts'
 import { holdDatabase } from './database-lock.ts'
 import { printEndpoint } from './discovery/endpoint.ts'
+import { Outage } from './discovery/outage.ts'
 import { register } from './discovery/registration.ts'
 import { createDirectory } from './discovery/registry-directory.ts'
-import { AppError } from './errors.ts'
+import { AppError, messageOf } from './errors.ts'
 import type { Check, Failing, HealthCheck } from './health-check.ts'
 import { type Listener, listen } from './http/listener.ts'
 import { Waits } from './http/waits.ts'
@@ -31,6 +32,9 @@ import { createPipeline } from './telemetry/pipeline.ts'
 
 /** How long requests sent just before a stop may still arrive after the registry was told, milliseconds. */
 const LAST_CALLS_MS = 100
+
+/** How long a cache may take at the start until it is said that it is away, milliseconds. */
+const FIRST_CHECK_MS = 1_000
 
 /** What a role is run with. */
 export interface HostOptions {
@@ -179,13 +183,13 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
         hold(service)
         const place = { url: settings.store, name: service, folder: settings.data, migrations }
         const opening = openStore<DB>(expendable ? { ...place, onDamaged: (what) => log.error(what) } : place)
-        return opened('store', opening, expendable)
+        return opened('store', opening, { expendable })
       },
       bus: (limits) => {
         hold('bus')
         return opened('bus', openBus({ ...limits, url: settings.bus, folder: settings.data, clock }))
       },
-      cache: () => opened('cache', openCache({ url: settings.cache, prefix: `${service}:`, clock })),
+      cache,
     }
     const running = await role.start(ctx)
     const chain = {
@@ -251,18 +255,39 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     if (options.alone) life.defer(holdDatabase(settings.data, database).release)
   }
 
-  /** @param expendable begun anew by the next start, so that its damage ends this run */
-  async function opened<T extends Part>(name: string, opening: Promise<T>, expendable = false): Promise<T> {
+  /** One that is away is told of, and missed by nobody: what is shared by it has a local stand-in. */
+  async function cache() {
+    const outage = new Outage('the cache', log, clock)
+    const part = await openCache({
+      url: settings.cache,
+      prefix: `${service}:`,
+      clock,
+      onAway: (fault) => outage.failed(fault, 'each copy goes by what it knows itself'),
+      onBack: () => outage.over(),
+    })
+    await part.check(AbortSignal.timeout(FIRST_CHECK_MS)).catch((fault: unknown) => log.error(messageOf(fault)))
+    return opened('cache', Promise.resolve(part), { failing: 'degraded' })
+  }
+
+  async function opened<T extends Part>(name: string, opening: Promise<T>, how: Opened = {}): Promise<T> {
     const part = await opening
     void part.unsound?.then((fault) => {
       log.error(`The ${name} can't go on: ${fault.message}`)
-      if (expendable) broken.resolve(fault)
+      if (how.expendable) broken.resolve(fault)
     })
     life.defer(() => part.close())
-    addCheck(name, (signal) => part.check(signal))
+    addCheck(name, (signal) => part.check(signal), how.failing)
     if (part.checkWrites) addCheck(`${name}_writes`, async () => part.checkWrites?.(), 'degraded')
     return part
   }
+}
+
+/** How a part is looked after. */
+interface Opened {
+  /** Begun anew by the next start, so that its damage ends this run. Default false. */
+  readonly expendable?: boolean
+  /** What it says of the role when the part does not answer. Default `unhealthy`. */
+  readonly failing?: Failing
 }
 
 /** What a role opens and the kit looks after. */

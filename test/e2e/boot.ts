@@ -35,7 +35,7 @@ export interface Booted extends AsyncDisposable {
 }
 
 /**
- * Boots roles in the order given, each ready before the next starts. The registry goes first.
+ * Boots roles in the order given, each ready before the next starts. The registry goes first; further copies are `gateway-2` and so on.
  * @example await using platform = await boot(['registry', 'user'])
  */
 export async function boot(
@@ -51,9 +51,10 @@ export async function boot(
   const authority = createAuthority({ ...settings.auth, folder: join(settings.data, 'keys'), clock: systemClock })
 
   async function start(name: string) {
-    const role = await loadRole(name)
+    const word = name.replace(/-\d+$/, '')
+    const role = await loadRole(word)
     if (!role) throw new Error(`no role ${name}`)
-    const own = role.config.parse(sections[name] ?? {}) as Record<string, unknown>
+    const own = role.config.parse(sections[word] ?? {}) as Record<string, unknown>
     const watched: AnyRole = {
       ...role,
       async start(ctx) {
@@ -64,7 +65,7 @@ export async function boot(
     }
     const host = await runRole(watched, {
       settings,
-      ...(names[name] !== undefined && { service: names[name] }),
+      ...(names[word] !== undefined && { service: names[word] }),
       section: { ...own, host: '127.0.0.1', port: ports.get(name) ?? 0 },
       registryUrl: ports.has('registry') ? `http://127.0.0.1:${ports.get('registry')}` : '',
       version: '0.0.0-test',

@@ -5,6 +5,9 @@ const DRIVERS: DriversByScheme<BusDriver> = {
   'embedded:': async () => (await import('./embedded.ts')).embedded,
 }
 
+/** The URL schemes that have a driver. Reading them loads none. */
+export const BUS_SCHEMES: readonly string[] = Object.keys(DRIVERS)
+
 /**
  * Opens a bus.
  *

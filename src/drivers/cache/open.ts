@@ -3,7 +3,20 @@ import type { Cache, CacheDriver, CacheOptions } from './contract.ts'
 
 const DRIVERS: DriversByScheme<CacheDriver> = {
   'memory:': async () => (await import('./memory.ts')).memory,
+  'redis:': loadRedis,
+  'rediss:': loadRedis,
+  'redis+sentinel:': loadRedis,
+  'rediss+sentinel:': loadRedis,
+  'redis+cluster:': loadRedis,
+  'rediss+cluster:': loadRedis,
 }
+
+async function loadRedis(): Promise<CacheDriver> {
+  return (await import('./redis.ts')).redis
+}
+
+/** The URL schemes that have a driver. Reading them loads none. */
+export const CACHE_SCHEMES: readonly string[] = Object.keys(DRIVERS)
 
 /**
  * Opens a cache.

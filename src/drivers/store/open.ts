@@ -5,6 +5,9 @@ const DRIVERS: DriversByScheme<StoreDriver> = {
   'sqlite:': async () => (await import('./sqlite.ts')).sqlite,
 }
 
+/** The URL schemes that have a driver. Reading them loads none. */
+export const STORE_SCHEMES: readonly string[] = Object.keys(DRIVERS)
+
 /**
  * Opens a service's store, its tables up to date.
  *

@@ -1,9 +1,13 @@
+import { BUS_SCHEMES } from '../../drivers/bus/open.ts'
+import { schemeOf } from '../../drivers/by-scheme.ts'
+import { CACHE_SCHEMES } from '../../drivers/cache/open.ts'
+import { STORE_SCHEMES } from '../../drivers/store/open.ts'
 import { isLoopbackName } from '../discovery/address-rule.ts'
 import type { Fault } from './explain.ts'
 import type { Section, Settings } from './schema.ts'
 
 /** Backends this build can open, by what asks for them. */
-const SCHEMES = { store: ['sqlite:'], bus: ['embedded:'], cache: ['memory:'] } as const
+const SCHEMES = { store: STORE_SCHEMES, bus: BUS_SCHEMES, cache: CACHE_SCHEMES } as const
 
 /** A role as these rules see it. */
 export interface PlacedRole {
@@ -24,9 +28,8 @@ export function crossFaults(settings: Settings, placed: readonly PlacedRole[]): 
 
 function backendFaults(settings: Settings): readonly Fault[] {
   return (['store', 'bus', 'cache'] as const).flatMap((backend) => {
-    const url = settings[backend]
-    const schemes: readonly string[] = SCHEMES[backend]
-    const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase()
+    const schemes = SCHEMES[backend]
+    const scheme = schemeOf(settings[backend])
     if (scheme !== undefined && schemes.includes(scheme)) return []
     const what = scheme === undefined ? 'expected a URL' : `this build has no ${backend} driver for ${scheme}`
     return [{ path: [backend], message: `${what}; use ${schemes.join(' or ')}` }]

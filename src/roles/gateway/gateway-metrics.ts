@@ -8,6 +8,8 @@ export interface GatewayMetrics {
   failed(upstream: string): void
   /** A request was over its limit. @param route the route's prefix */
   limited(route: string): void
+  /** A request was judged by this gateway's own share of a limit, since the cache did not answer. */
+  limitedLocally(): void
 }
 
 /** Registers the gateway's counters. */
@@ -27,9 +29,15 @@ export function gatewayMetrics(metrics: Metrics): GatewayMetrics {
     help: 'Requests refused for being over their limit',
     labelNames: ['route'],
   })
+  const local = metrics.counter({
+    name: 'gateway_limited_locally_total',
+    help: "Requests judged by this gateway's own share of a limit, as the cache did not answer",
+    labelNames: [],
+  })
   return {
     retried: (upstream) => retries.inc({ upstream }),
     failed: (upstream) => failures.inc({ upstream }),
     limited: (route) => limited.inc({ route }),
+    limitedLocally: () => local.inc(),
   }
 }

@@ -1,3 +1,4 @@
+import type { Cache } from '../../drivers/cache/contract.ts'
 import { RetryBudget } from '../../kit/client/retry.ts'
 import type { RoleContext } from '../../kit/context.ts'
 import type { Running } from '../../kit/role.ts'
@@ -10,12 +11,13 @@ import { USER_SERVICE } from '../user/contract.ts'
 import { type GatewayConfig, poolLimitsOf, routesOf } from './config.ts'
 import { corsPolicy } from './cors.ts'
 import { headerFilter } from './forwarded-headers.ts'
-import { gatewayMetrics } from './gateway-metrics.ts'
-import { ownMethods } from './own-paths.ts'
+import { type GatewayMetrics, gatewayMetrics } from './gateway-metrics.ts'
+import { ownMethods, TOKEN_PATH } from './own-paths.ts'
 import { createProxy } from './proxy.ts'
+import { type MakeLimiter, ownLimiters } from './rate-limits.ts'
 import { originRule } from './request-origin.ts'
 import { gatewayRoutes } from './routes.ts'
-import { tokenBuckets } from './token-bucket.ts'
+import { SharedLimits } from './shared-limits.ts'
 
 /** What a gateway needs of its role's context. */
 export type GatewayContext = Pick<
@@ -23,8 +25,14 @@ export type GatewayContext = Pick<
   'config' | 'service' | 'authority' | 'directory' | 'clock' | 'log' | 'metrics' | 'client' | 'signal' | 'defer'
 >
 
-/** Puts a gateway together: the proxy in front, and behind it the routes that it answers itself. */
-export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app' | 'handle' | 'origins' | 'linkable'>> {
+/**
+ * Puts a gateway together: the proxy in front, and behind it the routes that it answers itself.
+ * @param cache where it counts together with other gateways, if it is shared
+ */
+export function createGateway(
+  ctx: GatewayContext,
+  cache: Cache,
+): Required<Pick<Running, 'app' | 'handle' | 'origins' | 'linkable'>> {
   const { config, authority, directory, clock, log, service } = ctx
   const upstreams = createUpstreams({ directory, clock, limits: poolLimitsOf(config) })
   ctx.defer(() => upstreams.close())
@@ -36,11 +44,13 @@ export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app'
   const stop = new AbortController()
   ctx.defer(() => stop.abort())
   const metrics = gatewayMetrics(ctx.metrics)
+  const makeLimiter = limitersOf(ctx, cache, metrics)
   const handle = createProxy({
     routes: routesOf(config),
     cors: corsPolicy(config.cors),
     deadline_ms: config.deadline_ms,
     ownMethods,
+    makeLimiter,
     service,
     authority,
     directory,
@@ -60,9 +70,17 @@ export function createGateway(ctx: GatewayContext): Required<Pick<Running, 'app'
     orders: ctx.client(ORDER_SERVICE),
     authority,
     service,
-    buckets: config.write_limit ? tokenBuckets(config.write_limit) : undefined,
+    limiter: config.write_limit ? makeLimiter(TOKEN_PATH, config.write_limit) : undefined,
     metrics,
-    clock,
   })
   return { app, handle, origins: config.cors.origins, linkable: true }
+}
+
+/** What counts by limits: this gateway alone, or all of them together. */
+function limitersOf(ctx: GatewayContext, cache: Cache, metrics: GatewayMetrics): MakeLimiter {
+  const { clock, directory, log, service } = ctx
+  if (!cache.shared) return ownLimiters(clock)
+  const limits = new SharedLimits({ cache, clock, log, metrics, copies: () => directory.instances(service).length })
+  ctx.defer(() => limits.close())
+  return (name, limit) => limits.limiter(name, limit)
 }

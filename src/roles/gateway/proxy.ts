@@ -1,3 +1,4 @@
+import type { Taken } from '../../drivers/cache/contract.ts'
 import { type Caller, NOBODY } from '../../kit/auth/asker.ts'
 import { AppError, toAppError } from '../../kit/errors.ts'
 import { callerKey } from '../../kit/http/caller-name.ts'
@@ -7,7 +8,7 @@ import { callerNumber } from '../../kit/upstream/shares.ts'
 import { identify } from './caller.ts'
 import { type CorsPolicy, isPreflight } from './cors.ts'
 import { type Dispatched, type DispatchTools, dispatch } from './dispatch.ts'
-import { isSafe, overLimit, rateLimits } from './rate-limits.ts'
+import { isSafe, type MakeLimiter, overLimit, rateLimits } from './rate-limits.ts'
 import type { originRule } from './request-origin.ts'
 import { parseRequestTarget } from './request-path.ts'
 import { type Access, type Route, routeTable, upstreamTarget } from './route-table.ts'
@@ -18,6 +19,8 @@ export interface ProxyOptions extends DispatchTools {
   readonly cors: CorsPolicy
   /** Tells where a request comes from. */
   readonly originOf: ReturnType<typeof originRule>
+  /** Makes what counts by a limit. */
+  readonly makeLimiter: MakeLimiter
   /** Milliseconds that the gateway's own paths may take, counted from the beginning. */
   readonly deadline_ms: number
   /** Methods of a path that the gateway answers itself though it lies within a route, as in an Allow header; undefined for all others. */
@@ -72,40 +75,44 @@ export function createProxy(options: ProxyOptions): (exchange: Exchange) => bool
   }
 }
 
-/** The last two checks, which need to know who asks: token, then limit. */
+/** The last two checks, which need to know who asks: token, then limit. Each is passed at once where nothing has to be waited for. */
 function admission(options: ProxyOptions): (access: Access, request: Dispatched) => true {
-  const { routes, authority, service, clock, metrics, log } = options
-  const limits = rateLimits(routes)
+  const { routes, authority, service, makeLimiter, metrics, log } = options
+  const limits = rateLimits(routes, makeLimiter)
 
-  function limited({ exchange, route }: Dispatched, key: string): AppError | undefined {
-    const held = limits.get(route)
-    const error = overLimit(isSafe(exchange.method) ? held?.reads : held?.writes, key, clock.monotonic())
-    if (error) metrics.limited(route.prefix)
-    return error
+  function deny({ exchange, route }: Dispatched, fault: unknown): void {
+    const error = toAppError(fault)
+    if (error.status >= 500) log.error(`a caller could not be checked: ${fault}`, { route: route.prefix })
+    answerProblem(exchange, error)
   }
 
   function proceed(request: Dispatched, caller: Caller): void {
-    const { exchange, origin } = request
+    const { exchange, origin, route } = request
     exchange.scope.asker = caller
     const key = callerKey(caller, origin.address)
-    const error = limited(request, key)
-    if (error) answerProblem(exchange, error)
-    else dispatch(options, request, callerNumber(key))
+    const held = limits.get(route)
+    const taking = (isSafe(exchange.method) ? held?.reads : held?.writes)?.take(key)
+    if (taking instanceof Promise)
+      taking.then((taken) => settle(request, key, taken)).catch((fault) => deny(request, fault))
+    else settle(request, key, taking)
+  }
+
+  function settle(request: Dispatched, key: string, taken: Taken | undefined): void {
+    const error = taken && overLimit(taken)
+    if (error) {
+      metrics.limited(request.route.prefix)
+      answerProblem(request.exchange, error)
+    } else dispatch(options, request, callerNumber(key))
   }
 
   return function admit(access, request) {
-    const { exchange } = request
-    const deny = (fault: unknown) => {
-      const error = toAppError(fault)
-      if (error.status >= 500) log.error(`a caller could not be checked: ${fault}`, { route: request.route.prefix })
-      answerProblem(exchange, error)
-    }
     try {
-      const caller = identify(exchange.incoming.headers, access, authority, service)
-      if (caller instanceof Promise) caller.then((identity) => proceed(request, identity)).catch(deny)
+      const caller = identify(request.exchange.incoming.headers, access, authority, service)
+      if (caller instanceof Promise)
+        caller.then((identity) => proceed(request, identity)).catch((fault) => deny(request, fault))
       else proceed(request, caller)
     } catch (fault) {
-      deny(fault)
+      deny(request, fault)
     }
     return true
   }

@@ -1,26 +1,55 @@
+import type { Taken } from '../../drivers/cache/contract.ts'
+import { TokenBuckets } from '../../drivers/cache/token-buckets.ts'
+import type { Clock } from '../../drivers/clock.ts'
 import { AppError } from '../../kit/errors.ts'
 import type { RateLimit, Route } from './route-table.ts'
-import { type TokenBuckets, tokenBuckets } from './token-bucket.ts'
 
-/** The buckets of one route: one set for methods that read, one for those that write; absent where there is no limit. */
-interface RouteLimits {
-  readonly reads: TokenBuckets | undefined
-  readonly writes: TokenBuckets | undefined
+/** Counts by one limit, each caller for himself. */
+export interface Limiter {
+  /** Takes a token: at once where this gateway counts alone. @param key whose, of what the caller can't choose: a verified subject or his address */
+  take(key: string): Taken | Promise<Taken>
 }
 
-/** Makes the buckets of all routes. */
-export function rateLimits(routes: readonly Route[]): ReadonlyMap<Route, RouteLimits> {
-  const buckets = (limit: RateLimit | undefined) => limit && tokenBuckets(limit)
+/** Makes a limiter. @param name the limit's own */
+export type MakeLimiter = (name: string, limit: RateLimit) => Limiter
+
+/** The limits of one route: one for methods that read, one for those that write; absent where there is none. */
+interface RouteLimits {
+  readonly reads: Limiter | undefined
+  readonly writes: Limiter | undefined
+}
+
+/** Makes the limiters of all routes. */
+export function rateLimits(routes: readonly Route[], make: MakeLimiter): ReadonlyMap<Route, RouteLimits> {
   return new Map(
-    routes.map((route) => [route, { reads: buckets(route.read_limit), writes: buckets(route.write_limit) }]),
+    routes.map((route) => {
+      const { prefix, methods, read_limit, write_limit } = route
+      // a prefix may have several routes, and each of its methods one
+      const name = `${prefix} ${Object.keys(methods).join()}`
+      return [
+        route,
+        {
+          reads: read_limit && make(`${name} reads`, read_limit),
+          writes: write_limit && make(`${name} writes`, write_limit),
+        },
+      ]
+    }),
   )
 }
 
-/** Takes a caller's token out of its bucket. What he is told when there is none; undefined when he may go on. */
-export function overLimit(buckets: TokenBuckets | undefined, key: string, now: number): AppError | undefined {
-  const verdict = buckets?.take(key, now)
-  if (!verdict || verdict.allowed) return undefined
-  const headers = { 'retry-after': String(verdict.retryAfterSeconds) }
+/** Makes limiters of this gateway's own, with buckets of 10 000 callers each. */
+export function ownLimiters(clock: Clock): MakeLimiter {
+  return (_, { per_second: perSecond, burst }) => {
+    const buckets = new TokenBuckets()
+    const limit = { perSecond, burst }
+    return { take: (key) => buckets.take(key, limit, clock.monotonic()) }
+  }
+}
+
+/** What a caller is told who is over his limit; undefined when he may go on. */
+export function overLimit({ allowed, retryAfterMs }: Taken): AppError | undefined {
+  if (allowed) return undefined
+  const headers = { 'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1000))) }
   return new AppError('RATE_LIMITED', 'Too many requests', { headers })
 }
 

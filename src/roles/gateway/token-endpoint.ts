@@ -1,5 +1,4 @@
 import type { Context } from 'hono'
-import type { Clock } from '../../drivers/clock.ts'
 import { type Caller, NOBODY } from '../../kit/auth/asker.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
 import { AppError, type AppErrorOptions, type ErrorCode } from '../../kit/errors.ts'
@@ -9,8 +8,7 @@ import { callerKey } from '../../kit/http/caller-name.ts'
 import { ACCESS_TOKEN, TOKEN_EXCHANGE } from './contract.ts'
 import type { GatewayMetrics } from './gateway-metrics.ts'
 import { TOKEN_PATH } from './own-paths.ts'
-import { overLimit } from './rate-limits.ts'
-import type { TokenBuckets } from './token-bucket.ts'
+import { type Limiter, overLimit } from './rate-limits.ts'
 
 const FORM = /^application\/x-www-form-urlencoded *(?:;|$)/i
 /** Room for a token, and for lists of scopes and audiences, bytes. */
@@ -22,18 +20,17 @@ export interface TokenEndpointOptions {
   /** The gateway's own registered name: what it renews must be for it too. */
   readonly service: string
   /** Limits a service as its other writes are limited; undefined: no limit. */
-  readonly buckets: TokenBuckets | undefined
+  readonly limiter: Limiter | undefined
   readonly metrics: Pick<GatewayMetrics, 'limited'>
-  readonly clock: Clock
 }
 
 /**
  * Makes the handler of `POST /oauth/token`: gives a service a fresh token for the one that it shows, as a token exchange (RFC 8693) whose
  * `scope` and `audience` may ask for less. A problem's `error` is one of RFC 6749 §5.2's words.
  */
-export function tokenEndpoint({ authority, service, buckets, metrics, clock }: TokenEndpointOptions) {
-  function limit(caller: Caller, address: string): void {
-    const error = overLimit(buckets, callerKey(caller, address), clock.monotonic())
+export function tokenEndpoint({ authority, service, limiter, metrics }: TokenEndpointOptions) {
+  async function limit(caller: Caller, address: string): Promise<void> {
+    const error = limiter && overLimit(await limiter.take(callerKey(caller, address)))
     if (!error) return
     metrics.limited(TOKEN_PATH)
     throw error
@@ -46,9 +43,9 @@ export function tokenEndpoint({ authority, service, buckets, metrics, clock }: T
     }
     const { token, ...wish } = readRequest(new URLSearchParams((await readBody(c, MAX_BYTES)).toString()))
     // where he comes from first: looking at a signature costs more than anything else here
-    limit(NOBODY, c.env?.exchange?.client ?? '')
+    await limit(NOBODY, c.env?.exchange?.client ?? '')
     try {
-      limit(await authority.verify(token, service), '')
+      await limit(await authority.verify(token, service), '')
       const renewed = await authority.renew(token, service, wish)
       return c.json(
         {

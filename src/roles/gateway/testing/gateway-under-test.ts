@@ -3,6 +3,8 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type * as z from 'zod'
+import type { Cache } from '../../../drivers/cache/contract.ts'
+import { openCache } from '../../../drivers/cache/open.ts'
 import { systemClock as clock } from '../../../drivers/clock.ts'
 import type { Authority } from '../../../kit/auth/authority.ts'
 import { createAuthority } from '../../../kit/auth/local-authority.ts'
@@ -17,7 +19,7 @@ import { createTracing } from '../../../kit/telemetry/tracer.ts'
 import { type RawAnswer, rawUpstream } from '../../../kit/upstream/testing/sockets.ts'
 import { GatewayConfig } from '../config.ts'
 import { GATEWAY_SERVICE } from '../contract.ts'
-import { createGateway } from '../gateway.ts'
+import { createGateway, type GatewayContext } from '../gateway.ts'
 
 /** For tests: a gateway on a free port, the services behind it made up by the test. */
 export interface GatewayUnderTest {
@@ -50,7 +52,8 @@ export async function startGateway(
   {
     mode = 'local',
     clients = {},
-  }: { mode?: Authority['mode']; clients?: Readonly<Record<string, ServiceClient>> } = {},
+    cache,
+  }: { mode?: Authority['mode']; clients?: Readonly<Record<string, ServiceClient>>; cache?: Cache } = {},
 ): Promise<GatewayUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'gateway-test-'))
   const cleanups: (() => Promise<unknown> | unknown)[] = [() => rm(folder, { recursive: true, force: true })]
@@ -74,7 +77,7 @@ export async function startGateway(
     },
     close: async () => {},
   }
-  const running = createGateway({
+  const ctx: GatewayContext = {
     config: parsed,
     service: GATEWAY_SERVICE,
     authority,
@@ -85,7 +88,8 @@ export async function startGateway(
     signal: stopping.signal,
     client: (service) => clients[service] ?? noService(service),
     defer: (cleanup) => void cleanups.push(cleanup),
-  })
+  }
+  const running = createGateway(ctx, cache ?? (await openCache({ url: 'memory:', prefix: '' })))
   const chain = { service: GATEWAY_SERVICE, log, metrics, tracing, authority }
   const listener = await listenBehindChain(running, chain)
   const url = `http://127.0.0.1:${listener.port}`

@@ -1,0 +1,69 @@
+import { Cluster, type CommonRedisOptions, Redis } from 'ioredis'
+import type { RedisAddress } from './address.ts'
+import { wantsReconnect } from './faults.ts'
+
+/** How long a connection may take to be made, milliseconds. */
+const CONNECT_MS = 2_000
+/** How long a command may take, milliseconds; who is in a hurry waits less. */
+const COMMAND_MS = 1_000
+/** Silence while an answer is due, milliseconds, after which a connection counts as dead and is made anew. */
+const SILENCE_MS = 1_500
+/** Pause before a new try to connect, milliseconds: doubled up to the longest, so that a server is found again a second after it is back. */
+const FIRST_PAUSE_MS = 50
+const LONGEST_PAUSE_MS = 1_000
+/** How long a server may take to close its side of a connection, milliseconds. */
+const CLOSE_MS = 200
+/** How many nodes of a cluster a command may be sent on to. */
+const MAX_REDIRECTIONS = 4
+
+/** Milliseconds to wait before a new try. @param failures in a row, from 1 @param random uniform in [0, 1) */
+export function pauseAfter(failures: number, random: () => number): number {
+  return Math.round(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10)) * (0.5 + random() / 2))
+}
+
+/**
+ * Makes a client that isn't connected yet, and from then on connects again by itself. It keeps nothing waiting: what is asked while there is no
+ * connection fails at once, as does what was under way when it broke, and nothing is sent twice.
+ */
+export function createClient(address: RedisAddress, random: () => number): Redis | Cluster {
+  const { at, nodes, login, database, master, sentinelLogin, tls } = address
+  const pause = (times: number) => pauseAfter(times, random)
+  const common = {
+    ...login,
+    ...(tls && { tls: {} }),
+    connectTimeout: CONNECT_MS,
+    commandTimeout: COMMAND_MS,
+    socketTimeout: SILENCE_MS,
+    disconnectTimeout: CLOSE_MS,
+    enableReadyCheck: false, // INFO is refused to many users; a server that is still loading says so to every command
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    reconnectOnError: wantsReconnect,
+    disableClientInfo: true, // unknown before Redis 7.2
+    protocol: 2,
+    connectionName: 'msvc',
+  } satisfies CommonRedisOptions & { disconnectTimeout: number; tls?: object }
+  if (at === 'cluster') {
+    return new Cluster([...nodes], {
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      clusterRetryStrategy: pause,
+      maxRedirections: MAX_REDIRECTIONS,
+      redisOptions: common,
+      // certificates name hosts, not addresses
+      ...(tls && { dnsLookup: (host, done) => done(null, host) }),
+    })
+  }
+  const single = { ...common, db: database, lazyConnect: true, enableOfflineQueue: false, retryStrategy: pause }
+  if (at === 'server') return new Redis({ ...single, ...nodes[0] })
+  return new Redis({
+    ...single,
+    sentinels: [...nodes],
+    name: master,
+    sentinelRetryStrategy: pause,
+    sentinelCommandTimeout: COMMAND_MS,
+    ...(sentinelLogin.username !== undefined && { sentinelUsername: sentinelLogin.username }),
+    ...(sentinelLogin.password !== undefined && { sentinelPassword: sentinelLogin.password }),
+    ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: {} }),
+  })
+}

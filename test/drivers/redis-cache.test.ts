@@ -1,0 +1,299 @@
+import { once } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
+import { type AddressInfo, createServer, type Server } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { Cache, CacheOptions } from '../../src/drivers/cache/contract.ts'
+import { redis } from '../../src/drivers/cache/redis.ts'
+import type { DriverError } from '../../src/drivers/driver-error.ts'
+import { LOOPBACK_CERTIFICATE } from '../../src/kit/http/testing/loopback-certificate.ts'
+import { isHere } from '../servers/programs.ts'
+import { type RedisServer, startRedis } from '../servers/redis.ts'
+import { type RedisSet, say, startCluster, startSentinel } from '../servers/redis-sets.ts'
+import { cacheSuite } from './cache-suite.ts'
+
+const LIMIT = { perSecond: 0.001, burst: 1_000_000 }
+
+describe.skipIf(!isHere('redis-server'))('Redis', () => {
+  let server: RedisServer
+  let cluster: RedisSet
+  beforeAll(async () => {
+    server = await startRedis()
+    cluster = await startCluster()
+  })
+  afterAll(async () => {
+    await server?.[Symbol.asyncDispose]()
+    await cluster?.[Symbol.asyncDispose]()
+  })
+
+  cacheSuite({ kind: 'redis:', driver: redis, url: () => server.url })
+  cacheSuite({ kind: 'redis+cluster:', driver: redis, url: () => cluster.url })
+
+  const closing: (() => unknown)[] = []
+  afterEach(async () => {
+    for (let close = closing.pop(); close; close = closing.pop()) await close()
+  })
+
+  /** Opens a cache, and notes what it tells. */
+  async function open(url: string, options: Partial<CacheOptions> = {}) {
+    const told: string[] = []
+    const onAway = ({ kind }: DriverError) => void (told.at(-1) !== kind && told.push(kind))
+    const cache = await redis.open({ url, prefix: 'test:', onAway, onBack: () => void told.push('back'), ...options })
+    closing.push(() => cache.close())
+    return { cache, told }
+  }
+
+  /** Listens in place of a Redis; gives the port. */
+  async function listen(fake: Server): Promise<number> {
+    await once(fake.listen(0, '127.0.0.1'), 'listening')
+    closing.push(() => fake.close())
+    return (fake.address() as AddressInfo).port
+  }
+
+  const take = (cache: Cache) => cache.take('a', LIMIT)
+  const isBack = (cache: Cache, timeout = 5_000) =>
+    expect
+      .poll(
+        () =>
+          take(cache).then(
+            ({ allowed }) => allowed,
+            () => false,
+          ),
+        { timeout, interval: 20 },
+      )
+      .toBe(true)
+  /** How many milliseconds a take takes to fail. */
+  async function failure(cache: Cache): Promise<{ kind: string; ms: number; message: string }> {
+    const begun = performance.now()
+    const fault: DriverError = await take(cache).then(
+      () => Promise.reject(new Error('it was taken')),
+      (cause) => cause,
+    )
+    return { kind: fault.kind, message: fault.message, ms: performance.now() - begun }
+  }
+
+  describe('at the start', () => {
+    const refusal = (url: string): Promise<DriverError> =>
+      open(url).then(
+        () => Promise.reject(new Error('it was opened')),
+        (fault) => fault,
+      )
+
+    it('refuses what won’t pass by itself, with one line that says what to do and no password', async () => {
+      await using guarded = await startRedis({
+        password: 'hunter2',
+        options: [
+          ...'--user weak on >hunter3 ~other:* +@all'.split(' '),
+          ...'--user deaf on >hunter3 ~* +@read +@write'.split(' '),
+        ],
+      })
+      const at = `127.0.0.1:${guarded.port}`
+      const http = await listen(createHttpServer((_, answer) => answer.end('hello')))
+      const tls = await listen(createTlsServer(LOOPBACK_CERTIFICATE))
+      const cases: readonly (readonly [url: string, words: string])[] = [
+        [`redis://:wrong-secret@${at}`, 'refuses the user and password of the URL'],
+        [`redis://nobody:wrong-secret@${at}`, 'refuses the user and password of the URL'],
+        [`redis://${at}`, 'wants a password; write it into the URL'],
+        [`redis://weak:hunter3@${at}`, 'does not let this user do what is needed; allow it'],
+        [`redis://deaf:hunter3@${at}`, 'does not let this user do what is needed; allow it'],
+        [`redis://:hunter2@${at}/99`, 'has no database of this number'],
+        [`redis+cluster://:hunter2@${at}`, 'is no cluster; use redis://'],
+        [`redis://127.0.0.1:${cluster.servers[0]?.port}`, 'is part of a cluster; use redis+cluster://'],
+        [`redis://127.0.0.1:${http}`, 'answers, and is no Redis'],
+        [`rediss://127.0.0.1:${tls}`, 'shows a certificate that is not trusted here'],
+      ]
+      for (const [url, words] of cases) {
+        const { kind, message } = await refusal(url)
+        expect(`${kind} ${message}`, url).toContain(words)
+        expect(kind, message).toBe('invalid')
+        expect(message).not.toMatch(/secret|hunter|\n/)
+      }
+    }, 30_000)
+
+    it('hints at TLS where one side speaks it and the other does not', async () => {
+      const tls = await listen(createTlsServer(LOOPBACK_CERTIFICATE))
+      const cases = [
+        [`redis://127.0.0.1:${tls}`, 'where it wants TLS, use rediss://'],
+        [server.url.replace('redis:', 'rediss:'), 'where it speaks no TLS, use redis://'],
+      ] as const
+      for (const [url, words] of cases) {
+        const { cache } = await open(url)
+        expect(await failure(cache)).toMatchObject({ kind: 'unavailable', message: expect.stringContaining(words) })
+      }
+    })
+
+    it('waits for one that is not there yet, and finds it by itself', async () => {
+      await using late = await startRedis()
+      await late.kill()
+      const begun = performance.now()
+      const { cache, told } = await open(late.url)
+      expect(performance.now() - begun).toBeLessThan(1_500)
+      const { kind, ms, message } = await failure(cache)
+      expect(kind).toBe('unavailable')
+      expect(message).toContain(`${late.url} can not be reached (connect ECONNREFUSED`)
+      expect(ms).toBeLessThan(50)
+      await expect(cache.check(AbortSignal.timeout(1_000))).rejects.toMatchObject({ kind: 'unavailable' })
+      await late.start()
+      await isBack(cache)
+      expect(told).toEqual(['unavailable', 'back'])
+    })
+
+    it('takes silence for one that is away', async () => {
+      const port = await listen(createServer((socket) => void closing.push(() => socket.destroy())))
+      const { cache } = await open(`redis://127.0.0.1:${port}`)
+      expect((await failure(cache)).kind).toBe('unavailable')
+    })
+
+    it('takes a replica for one that is not ready, until it is a primary', async () => {
+      await using replica = await startRedis({ options: ['--replicaof', `127.0.0.1 ${server.port}`] })
+      const { cache } = await open(replica.url)
+      expect(await failure(cache)).toMatchObject({ kind: 'unavailable', message: expect.stringContaining('replica') })
+      await say(replica.port, 'REPLICAOF NO ONE')
+      await isBack(cache)
+    })
+
+    it('takes one without memory for full, until it has some', async () => {
+      await using small = await startRedis({ options: ['--maxmemory', '1mb'] })
+      const { cache } = await open(small.url)
+      expect(await failure(cache)).toMatchObject({ kind: 'full', message: expect.stringContaining('maxmemory') })
+      await say(small.port, 'CONFIG SET maxmemory 100mb')
+      await isBack(cache)
+    })
+
+    it('gets through TLS with a user of its own', async () => {
+      const { port } = server
+      const { setDefaultCACertificates, getCACertificates } = await import('node:tls')
+      const trusted = getCACertificates('default')
+      setDefaultCACertificates([...trusted, LOOPBACK_CERTIFICATE.cert])
+      closing.push(() => setDefaultCACertificates(trusted))
+      const { connect } = await import('node:net')
+      const front = createTlsServer(LOOPBACK_CERTIFICATE, (socket) => {
+        const behind = connect(port, '127.0.0.1')
+        socket.pipe(behind).pipe(socket)
+        socket.on('error', () => behind.destroy())
+        socket.on('close', () => behind.destroy())
+      })
+      await say(port, 'ACL SETUSER ann on >secret ~test:* +@read +@write +@scripting +time')
+      const { cache } = await open(`rediss://ann:secret@127.0.0.1:${await listen(front)}`)
+      expect((await take(cache)).allowed).toBe(true)
+    })
+  })
+
+  describe('while it runs', () => {
+    it('fails at once when it is killed, and is back by itself within 5 s', async () => {
+      await using mortal = await startRedis()
+      const { cache, told } = await open(mortal.url)
+      expect((await take(cache)).left).toBe(999_999)
+      for (let round = 1; round <= 3; round++) {
+        const underWay = Promise.allSettled(Array.from({ length: 100 }, () => take(cache)))
+        await mortal.kill()
+        for (const one of await underWay) if (one.status === 'rejected') expect(one.reason.kind).toBe('unavailable')
+        await expect.poll(() => told.at(-1)).toBe('unavailable')
+        const { kind, ms } = await failure(cache)
+        expect([kind, ms < 50]).toEqual(['unavailable', true])
+        await mortal.start()
+        await isBack(cache)
+      }
+      expect((await take(cache)).left).toBeLessThan(999_997)
+    }, 30_000)
+
+    it('waits at most a second for one that hangs, and knows it again when it goes on', async () => {
+      await using frozen = await startRedis()
+      const { cache } = await open(frozen.url)
+      frozen.freeze()
+      const { kind, ms } = await failure(cache)
+      expect(kind).toBe('unavailable')
+      expect(ms).toBeLessThan(1_500)
+      await expect.poll(async () => (await failure(cache)).ms, { timeout: 5_000 }).toBeLessThan(50)
+      frozen.resume()
+      await isBack(cache)
+    })
+
+    it('closes at once while it hangs, and is waited for no longer', async () => {
+      await using frozen = await startRedis()
+      const { cache } = await open(frozen.url)
+      frozen.freeze()
+      const asked = take(cache).catch((fault) => fault.kind)
+      const begun = performance.now()
+      await cache.close()
+      expect(performance.now() - begun).toBeLessThan(1_000)
+      expect(await asked).toBe('closed')
+    })
+
+    it('runs scripts that the server has forgotten', async () => {
+      const { cache } = await open(server.url)
+      await take(cache)
+      await say(server.port, 'SCRIPT FLUSH')
+      expect((await take(cache)).allowed).toBe(true)
+    })
+
+    it('says that it is full, and goes on when there is room', async () => {
+      await using small = await startRedis()
+      const { cache } = await open(small.url)
+      await take(cache)
+      await say(small.port, 'CONFIG SET maxmemory 1')
+      expect((await failure(cache)).kind).toBe('full')
+      await say(small.port, 'CONFIG SET maxmemory 0')
+      expect((await take(cache)).allowed).toBe(true)
+    })
+
+    it('gives greater fences after everything was lost', async () => {
+      await using forgetful = await startRedis()
+      const { cache } = await open(forgetful.url)
+      const before = await cache.acquire('a', 'one', 60_000)
+      await say(forgetful.port, 'FLUSHALL')
+      const after = await cache.acquire('a', 'two', 60_000)
+      expect(after?.fence).toBeGreaterThan(before?.fence ?? Number.POSITIVE_INFINITY)
+      expect(before && (await cache.renew(before, 1_000))).toBe(false)
+    })
+
+    it('keeps nothing of a bucket that is full', async () => {
+      const { cache } = await open(server.url, { prefix: 'brief:' })
+      await cache.take('a', { perSecond: 100, burst: 1 })
+      await expect.poll(() => say(server.port, 'EXISTS brief:bucket:a'), { interval: 5 }).toBe(':0\r\n')
+    })
+
+    it('takes no more than there is, through two connections', async () => {
+      const [one, other] = [(await open(server.url)).cache, (await open(server.url)).cache]
+      const limit = { perSecond: 0.001, burst: 100 }
+      const asked = Array.from({ length: 300 }, (_, at) => (at % 2 ? one : other).take('crowd', limit))
+      expect((await Promise.all(asked)).filter(({ allowed }) => allowed)).toHaveLength(100)
+    })
+  })
+
+  it('follows Sentinels to the server that takes over', async () => {
+    await using set = await startSentinel()
+    const { cache } = await open(set.url)
+    expect((await take(cache)).allowed).toBe(true)
+    const lease = await cache.acquire('a', 'one', 1)
+    await set.servers[0]?.kill()
+    await isBack(cache, 10_000)
+    const next = await cache.acquire('a', 'two', 1_000)
+    expect(next?.fence).toBeGreaterThan(lease?.fence ?? Number.POSITIVE_INFINITY)
+    const unknown = set.url.replace(/main$/, 'other')
+    await expect(open(unknown)).rejects.toMatchObject({
+      kind: 'invalid',
+      message: expect.stringContaining('correct the path'),
+    })
+  }, 40_000)
+
+  it('goes on with a cluster whose node was restarted', async () => {
+    await using set = await startCluster()
+    const { cache } = await open(set.url)
+    const all = () => Promise.all(Array.from({ length: 20 }, (_, at) => cache.take(`key-${at}`, LIMIT)))
+    await all()
+    await set.servers[1]?.kill()
+    await expect(all()).rejects.toMatchObject({ kind: 'unavailable' })
+    await set.servers[1]?.start()
+    await expect
+      .poll(
+        () =>
+          all().then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 5_000, interval: 50 },
+      )
+      .toBe(true)
+  }, 30_000)
+})

@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { isHere } from '../servers/programs.ts'
+import { startRedis } from '../servers/redis.ts'
+import { type Booted, boot } from './boot.ts'
+
+const GATEWAYS = ['gateway', 'gateway-2', 'gateway-3', 'gateway-4']
+const PER_SECOND = 100
+const BURST = 20
+/** Requests a second at each gateway: three times its share. */
+const OFFERED = 75
+
+interface Tally {
+  readonly seconds: number
+  readonly allowed: number
+  /** By status, what was neither allowed nor over the limit. */
+  readonly failed: readonly number[]
+  readonly slowestMs: number
+}
+
+/** Asks all gateways for a while, each at the same pace. */
+async function load(platform: Booted, seconds: number): Promise<Tally> {
+  const statuses: number[] = []
+  let slowestMs = 0
+  async function ask(gateway: string) {
+    const begun = performance.now()
+    const answer = await platform.fetch(gateway, '/gateway/api/users/1').catch(() => undefined)
+    await answer?.arrayBuffer()
+    slowestMs = Math.max(slowestMs, performance.now() - begun)
+    statuses.push(answer?.status ?? 0)
+  }
+  const asked: Promise<void>[] = []
+  const begun = performance.now()
+  for (let round = 0; round < OFFERED * seconds; round++) {
+    asked.push(...GATEWAYS.map(ask))
+    await sleep(Math.max(0, begun + ((round + 1) * 1_000) / OFFERED - performance.now()))
+  }
+  const elapsed = (performance.now() - begun) / 1_000
+  await Promise.all(asked)
+  return {
+    seconds: elapsed,
+    allowed: statuses.filter((status) => status === 200).length,
+    failed: statuses.filter((status) => status !== 200 && status !== 429),
+    slowestMs: Math.round(slowestMs),
+  }
+}
+
+function told(when: string, { allowed, seconds, failed, slowestMs }: Tally): string {
+  const rate = (allowed / seconds).toFixed(1)
+  return `${when}: ${rate} allowed a second, ${failed.length} failed, slowest answer ${slowestMs} ms`
+}
+
+async function localVerdicts(platform: Booted): Promise<number> {
+  const texts = await Promise.all(GATEWAYS.map(async (name) => (await platform.fetch(name, '/metrics')).text()))
+  return texts.reduce((sum, text) => sum + Number(/^gateway_limited_locally_total\S* (\d+)/m.exec(text)?.[1] ?? 0), 0)
+}
+
+describe.skipIf(!isHere('redis-server'))('four gateways with one limit over Redis', () => {
+  it('let through what the limit says in all, and at most their shares of it while Redis is gone', async () => {
+    // a bucket is not worth a wait for the disk
+    await using redis = await startRedis({ options: ['--appendfsync', 'everysec'] })
+    await using platform = await boot(['registry', 'user', ...GATEWAYS], {
+      platform: { cache: redis.url },
+      sections: { gateway: { read_limit: { per_second: PER_SECOND, burst: BURST } } },
+    })
+    const registered = async () =>
+      ((await (await platform.fetch('registry', '/registry/services/api-gateway')).json()) as { healthy: number })
+        .healthy
+    await expect.poll(registered, { timeout: 10_000 }).toBe(GATEWAYS.length)
+    const lines: string[] = []
+
+    await load(platform, 1) // takes the burst
+    const shared = await load(platform, 5)
+    lines.push(told('over Redis', shared))
+    expect(shared.failed).toEqual([])
+    expect(shared.allowed / shared.seconds).toBeGreaterThan(PER_SECOND - 5)
+    expect(shared.allowed / shared.seconds).toBeLessThan(PER_SECOND + 5)
+    expect(await localVerdicts(platform)).toBeLessThan(shared.allowed / 2)
+
+    const [, gone] = await Promise.all([sleep(500).then(() => redis.kill()), load(platform, 4)])
+    lines.push(told('Redis killed after half a second', gone))
+    expect(gone.failed).toEqual([])
+    expect(gone.allowed).toBeLessThanOrEqual(PER_SECOND * gone.seconds + BURST)
+    expect(gone.allowed).toBeGreaterThan(PER_SECOND * gone.seconds * 0.8)
+    expect(await localVerdicts(platform)).toBeGreaterThan(0)
+    expect((await platform.fetch('gateway', '/readyz')).status).toBe(200)
+    expect(await (await platform.fetch('gateway', '/health')).json()).toMatchObject({ status: 'degraded' })
+
+    await redis.start()
+    const begun = performance.now()
+    const settled = async () => {
+      const before = await localVerdicts(platform)
+      await load(platform, 0.2)
+      return (await localVerdicts(platform)) === before
+    }
+    await expect.poll(settled, { timeout: 5_000, interval: 10 }).toBe(true)
+    lines.push(`shared again ${Math.round(performance.now() - begun)} ms after Redis was back`)
+    await load(platform, 1)
+    const again = await load(platform, 3)
+    lines.push(told('over Redis again', again))
+    expect(again.failed).toEqual([])
+    expect(again.allowed / again.seconds).toBeGreaterThan(PER_SECOND - 5)
+    expect(again.allowed / again.seconds).toBeLessThan(PER_SECOND + 5)
+
+    redis.freeze()
+    const hanging = await load(platform, 3)
+    redis.resume()
+    lines.push(told('Redis hanging', hanging))
+    expect(hanging.failed).toEqual([])
+    expect(hanging.allowed).toBeLessThanOrEqual(PER_SECOND * hanging.seconds + BURST)
+    process.stdout.write(`${lines.join('\n')}\n`)
+  }, 60_000)
+})

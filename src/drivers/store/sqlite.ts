@@ -3,6 +3,7 @@ import { systemClock } from '../clock.ts'
 import { DriverError } from '../driver-error.ts'
 import { isDamage, setAside, withAdvice } from '../sqlite-soundness.ts'
 import { WriteProbe } from '../write-probe.ts'
+import { CommitCallbacks } from './commit-callbacks.ts'
 import type { Store, StoreDriver, StoreOptions } from './contract.ts'
 import { GroupCommit, type GroupCommitLimits } from './group-commit.ts'
 import { migrate } from './migrate.ts'
@@ -81,6 +82,7 @@ class SqliteStore<DB> implements Store<DB> {
   readonly #writer: SqliteWriter
   readonly #commits: GroupCommit
   readonly #probe: WriteProbe
+  readonly #callbacks = new CommitCallbacks<DB>()
 
   private constructor(place: Place, file: SqliteFile, writer: SqliteWriter, reader: SqliteReader) {
     this.#place = place
@@ -118,12 +120,21 @@ class SqliteStore<DB> implements Store<DB> {
   }
 
   async transaction<T>(work: (trx: Transaction<DB>) => Promise<T>): Promise<T> {
-    const result = await this.#commits.submit(
+    const { result, trx } = await this.#commits.submit(
       () => new WorkConnection(this.#writer),
-      (connection) => work(workingTransaction<DB>(connection)),
+      async (connection) => {
+        const trx = workingTransaction<DB>(connection)
+        this.#callbacks.begin(trx)
+        return { result: await work(trx), trx }
+      },
     )
     this.#reader.refresh()
+    this.#callbacks.committed(trx)
     return result
+  }
+
+  afterCommit(trx: Transaction<DB>, callback: () => void): void {
+    this.#callbacks.add(trx, callback)
   }
 
   async check(signal: AbortSignal): Promise<void> {

@@ -6,9 +6,10 @@ import { WriteProbe } from '../write-probe.ts'
 import { CommitCallbacks } from './commit-callbacks.ts'
 import type { Store, StoreDriver, StoreOptions } from './contract.ts'
 import { GroupCommit, type GroupCommitLimits } from './group-commit.ts'
+import { readingKysely, workingTransaction } from './kysely-face.ts'
 import { migrate } from './migrate.ts'
 import { BUSY_TIMEOUT_MS, SqliteFile } from './sqlite-file.ts'
-import { readingKysely, workingTransaction } from './sqlite-kysely.ts'
+import { SQLITE_PARTS } from './sqlite-kysely.ts'
 import { SqliteReader } from './sqlite-reader.ts'
 import { SqliteThread } from './sqlite-thread.ts'
 import { SqliteWriter, WorkConnection } from './sqlite-writer.ts'
@@ -97,8 +98,8 @@ class SqliteStore<DB> implements Store<DB> {
       // of no use to anybody else, and written also where it stays what it was
       write: () => this.transaction((trx) => sql`pragma user_version = 0`.execute(trx)),
     })
-    this.db = readingKysely<DB>(reader)
-    this.longReads = readingKysely<DB>(this.#thread)
+    this.db = readingKysely<DB>(reader, SQLITE_PARTS)
+    this.longReads = readingKysely<DB>(this.#thread, SQLITE_PARTS)
   }
 
   static open<DB>(place: Place): SqliteStore<DB> {
@@ -123,7 +124,7 @@ class SqliteStore<DB> implements Store<DB> {
     const { result, trx } = await this.#commits.submit(
       () => new WorkConnection(this.#writer),
       async (connection) => {
-        const trx = workingTransaction<DB>(connection)
+        const trx = workingTransaction<DB>(connection, SQLITE_PARTS)
         this.#callbacks.begin(trx)
         return { result: await work(trx), trx }
       },

@@ -262,6 +262,40 @@ export function storeSuite(driver: StoreDriver, url: string): void {
       })
     })
 
+    describe('after a commit', () => {
+      it('calls back, in the order asked for, once the rows can be read and before the transaction resolves', async () => {
+        const store = await open()
+        const calls: string[] = []
+        const read = Promise.withResolvers<string[]>()
+        await store.transaction(async (trx) => {
+          store.afterCommit(trx, () => read.resolve(emails(store)))
+          await insert(trx, 'a@example.com')
+          store.afterCommit(trx, () => void calls.push('second'))
+          expect(calls).toEqual([])
+        })
+        expect(calls).toEqual(['second'])
+        expect(await read.promise).toEqual(['a@example.com'])
+      })
+
+      it('never calls back for a work that was undone', async () => {
+        const store = await open()
+        let calls = 0
+        const failing = store.transaction(async (trx) => {
+          store.afterCommit(trx, () => calls++)
+          throw new Error('changed my mind')
+        })
+        await expect(failing).rejects.toThrow('changed my mind')
+        await store.transaction((trx) => insert(trx, 'a@example.com'))
+        expect(calls).toBe(0)
+      })
+
+      it('is refused once the transaction is over', async () => {
+        const store = await open()
+        const [trx] = await store.transaction(async (trx) => [trx] as const)
+        expect(() => store.afterCommit(trx, () => {})).toThrow(expect.objectContaining({ kind: 'closed' }))
+      })
+    })
+
     describe('long reads', () => {
       it('see what is committed, and refuse to write', async () => {
         const store = await open()

@@ -35,11 +35,19 @@ export interface Store<DB> {
    */
   readonly longReads: Kysely<DB>
   /**
-   * Runs `work` all or nothing. When it resolves, the rows are on disk (fsync done).
-   * Transactions asked for at the same time may share one commit and so one fsync; a `work` that throws undoes only
-   * its own rows. So `work` must wait for nothing but `trx`.
+   * Runs `work` all or nothing. When it resolves, the rows are on disk (fsync done). Transactions behave as if they ran one after the other,
+   * those of other processes included (serializable); a `work` that throws undoes only its own rows.
+   *
+   * To keep that, `work` may be run more than once, and transactions asked for at the same time may share one commit and so one fsync. So it waits
+   * for nothing but `trx`, and does nothing but read rows, write rows and give a result: what else is to happen belongs in `afterCommit`.
    */
   transaction<T>(work: (trx: Transaction<DB>) => Promise<T>): Promise<T>
+  /**
+   * Calls back when a transaction is committed and its rows can be read, before `transaction` resolves; never when it is undone. To be called by its
+   * work: what that does besides reading and writing rows belongs here, such as ringing for whoever waits for them.
+   * The callback must not throw. Throws DriverError `closed` for a transaction that is over.
+   */
+  afterCommit(trx: Transaction<DB>, callback: () => void): void
   /**
    * Resolves with why the store must be opened anew: its file turned out to be damaged, or another lies in its place. From then on nothing is
    * written, and `check` fails. Never for one that is no file.

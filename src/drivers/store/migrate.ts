@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import { DriverError } from '../driver-error.ts'
 import type { Store } from './contract.ts'
+import { dialectOf } from './dialect.ts'
 
 /**
  * Brings a store's tables up to date: runs the migrations it hasn't seen yet, in the order of their names, all in one
@@ -44,7 +45,7 @@ function strangeness(seen: ReadonlySet<string>, foreign: ReadonlySet<string>): s
 }
 
 async function seenMigrations<DB>({ db }: Pick<Store<DB>, 'db'>): Promise<Set<string>> {
-  const table = await sql`select 1 from sqlite_master where name = 'kysely_migration'`.execute(db)
+  const table = await dialectOf(db).findTable('kysely_migration').execute(db)
   if (table.rows.length === 0) return new Set()
   const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db)
   return new Set(rows.map((row) => row.name))

@@ -3,11 +3,13 @@ import { systemClock } from '../clock.ts'
 import { DriverError } from '../driver-error.ts'
 import { isDamage, setAside, withAdvice } from '../sqlite-soundness.ts'
 import { WriteProbe } from '../write-probe.ts'
+import { CommitCallbacks } from './commit-callbacks.ts'
 import type { Store, StoreDriver, StoreOptions } from './contract.ts'
 import { GroupCommit, type GroupCommitLimits } from './group-commit.ts'
+import { readingKysely, workingTransaction } from './kysely-face.ts'
 import { migrate } from './migrate.ts'
 import { BUSY_TIMEOUT_MS, SqliteFile } from './sqlite-file.ts'
-import { readingKysely, workingTransaction } from './sqlite-kysely.ts'
+import { SQLITE_PARTS } from './sqlite-kysely.ts'
 import { SqliteReader } from './sqlite-reader.ts'
 import { SqliteThread } from './sqlite-thread.ts'
 import { SqliteWriter, WorkConnection } from './sqlite-writer.ts'
@@ -81,6 +83,7 @@ class SqliteStore<DB> implements Store<DB> {
   readonly #writer: SqliteWriter
   readonly #commits: GroupCommit
   readonly #probe: WriteProbe
+  readonly #callbacks = new CommitCallbacks<DB>()
 
   private constructor(place: Place, file: SqliteFile, writer: SqliteWriter, reader: SqliteReader) {
     this.#place = place
@@ -95,8 +98,8 @@ class SqliteStore<DB> implements Store<DB> {
       // of no use to anybody else, and written also where it stays what it was
       write: () => this.transaction((trx) => sql`pragma user_version = 0`.execute(trx)),
     })
-    this.db = readingKysely<DB>(reader)
-    this.longReads = readingKysely<DB>(this.#thread)
+    this.db = readingKysely<DB>(reader, SQLITE_PARTS)
+    this.longReads = readingKysely<DB>(this.#thread, SQLITE_PARTS)
   }
 
   static open<DB>(place: Place): SqliteStore<DB> {
@@ -118,12 +121,21 @@ class SqliteStore<DB> implements Store<DB> {
   }
 
   async transaction<T>(work: (trx: Transaction<DB>) => Promise<T>): Promise<T> {
-    const result = await this.#commits.submit(
+    const { result, trx } = await this.#commits.submit(
       () => new WorkConnection(this.#writer),
-      (connection) => work(workingTransaction<DB>(connection)),
+      async (connection) => {
+        const trx = workingTransaction<DB>(connection, SQLITE_PARTS)
+        this.#callbacks.begin(trx)
+        return { result: await work(trx), trx }
+      },
     )
     this.#reader.refresh()
+    this.#callbacks.committed(trx)
     return result
+  }
+
+  afterCommit(trx: Transaction<DB>, callback: () => void): void {
+    this.#callbacks.add(trx, callback)
   }
 
   async check(signal: AbortSignal): Promise<void> {

@@ -54,7 +54,7 @@ export function createMessaging(options: MessagingOptions): Messaging {
       const relay = inBackground(tracing, 'outbox', () => startRelay({ store, broker, log, clock, signal }))
       check('outbox', relay.check, 'degraded')
       defer(() => relay.stopped)
-      return createOutbox<DB>({ service, clock, onAdd: relay.wake })
+      return createOutbox<DB>({ store, service, clock, onCommitted: relay.wake })
     },
     consume(consumption: ConsumeOptions) {
       const { topic } = consumption

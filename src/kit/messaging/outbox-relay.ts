@@ -17,10 +17,6 @@ export const BATCH_EVENTS = 500
 const BATCH_CHARACTERS = 2_097_152
 /** How often the table is looked at without being told, in milliseconds: the net under a wake-up that came to nothing. */
 const POLL_MS = 1_000
-/** Looks after a wake-up that found nothing: the transaction that rang may not be committed yet. */
-const LOOKS = 7
-/** Milliseconds before the first of these looks, doubled for each one more. */
-const LOOK_MS = 2
 
 /** Milliseconds for which events may wait without one being sent before the outbox counts as one that doesn't drain. */
 const DRAINS_WITHIN_MS = 5_000
@@ -36,7 +32,7 @@ export interface RelayOptions<DB extends OutboxTable> {
 
 /** The sending half of an outbox. */
 export interface Relay {
-  /** Says that an event was written. */
+  /** Says that an event was committed. */
   wake(): void
   /** Resolves while events leave within 5 s, throws why they don't; for health. */
   check(): Promise<void>
@@ -56,7 +52,6 @@ interface Row {
  */
 export function startRelay<DB extends OutboxTable>({ store, broker, log, clock, signal }: RelayOptions<DB>): Relay {
   const bell = createWakeUp()
-  let looks = LOOKS
   /** Since when the first of those in the outbox has waited to be sent and forgotten, or the outbox couldn't be read. */
   let waitsSince: number | undefined
   let why = 'the broker does not answer'
@@ -94,14 +89,9 @@ export function startRelay<DB extends OutboxTable>({ store, broker, log, clock, 
         retries.succeeded()
         waitsSince = undefined
         if (count > 0) {
-          looks = LOOKS
           limit = Math.max(1, Math.min(BATCH_EVENTS, Math.ceil((BATCH_CHARACTERS * count) / characters)))
           if (!more) await pause(linger(count), signal)
-        } else if (looks > 0) {
-          await pause(LOOK_MS * 2 ** (LOOKS - looks--), signal)
-        } else {
-          await bell.sleep(POLL_MS, signal)
-        }
+        } else await bell.sleep(POLL_MS, signal)
       } catch (fault) {
         waitsSince ??= clock.monotonic()
         why = messageOf(fault)
@@ -111,10 +101,7 @@ export function startRelay<DB extends OutboxTable>({ store, broker, log, clock, 
   }
 
   return {
-    wake() {
-      looks = LOOKS
-      bell.ring()
-    },
+    wake: bell.ring,
     async check() {
       const ms = waitsSince === undefined ? 0 : clock.monotonic() - waitsSince
       if (ms < DRAINS_WITHIN_MS) return

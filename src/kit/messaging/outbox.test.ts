@@ -39,7 +39,7 @@ function relayed(store: Store<TestTables>, broker = fakeBroker()) {
   const log = recordedLog()
   const time = { now: 0, monotonic: () => time.now }
   const relay = startRelay({ store, broker, log, clock: time, signal: stop.signal })
-  const outbox = createOutbox<TestTables>({ service: 'order-service', clock, onAdd: relay.wake })
+  const outbox = createOutbox<TestTables>({ store, service: 'order-service', clock, onCommitted: relay.wake })
   return {
     broker,
     log,
@@ -112,9 +112,33 @@ describe('the outbox', () => {
     expect([...service.broker.kept.values()].map(({ data }) => data)).toEqual(['kept'])
   })
 
+  it('rings once for each event that is committed, and not for one that is undone', async () => {
+    await using store = await openTestStore()
+    let rings = 0
+    const outbox = createOutbox<TestTables>({
+      store,
+      service: 'order-service',
+      clock,
+      onCommitted: () => {
+        rings++
+      },
+    })
+    const undone = store.transaction(async (trx) => {
+      await outbox.add(trx, { type: 'order.created', data: 'undone' })
+      throw new Error('no stock')
+    })
+    await expect(undone).rejects.toThrow('no stock')
+    expect(rings).toBe(0)
+    await store.transaction(async (trx) => {
+      await outbox.add(trx, { type: 'order.created', data: 'kept' })
+      expect(rings).toBe(0)
+    })
+    expect(rings).toBe(1)
+  })
+
   it('sends what a crash left behind', async () => {
     await using store = await openTestStore()
-    const before = createOutbox<TestTables>({ service: 'order-service', clock, onAdd: () => {} })
+    const before = createOutbox<TestTables>({ store, service: 'order-service', clock, onCommitted: () => {} })
     await store.transaction((trx) => before.add(trx, { id: 'left', type: 'order.created', data: 1 }))
     await using service = relayed(store)
     await vi.waitUntil(() => service.broker.kept.has('left'))
@@ -127,7 +151,7 @@ describe('the outbox', () => {
       get: (target, key) =>
         key === 'transaction' ? () => Promise.reject(new Error('killed')) : Reflect.get(target, key, target),
     })
-    const quiet = createOutbox<TestTables>({ service: 'order-service', clock, onAdd: () => {} })
+    const quiet = createOutbox<TestTables>({ store, service: 'order-service', clock, onCommitted: () => {} })
     await store.transaction((trx) => quiet.add(trx, { type: 'order.created', data: 1 }))
     {
       await using _ = relayed(dying, broker)
@@ -152,7 +176,7 @@ describe('the outbox', () => {
 
   it('sends a backlog in full batches', async () => {
     await using store = await openTestStore()
-    const quiet = createOutbox<TestTables>({ service: 'order-service', clock, onAdd: () => {} })
+    const quiet = createOutbox<TestTables>({ store, service: 'order-service', clock, onCommitted: () => {} })
     await store.transaction(async (trx) => {
       for (let n = 0; n < BATCH_EVENTS * 2 + 3; n++) await quiet.add(trx, { type: 'order.created', data: n })
     })
@@ -166,7 +190,7 @@ describe('the outbox', () => {
 
   it('splits a batch of large events', async () => {
     await using store = await openTestStore()
-    const quiet = createOutbox<TestTables>({ service: 'order-service', clock, onAdd: () => {} })
+    const quiet = createOutbox<TestTables>({ store, service: 'order-service', clock, onCommitted: () => {} })
     await store.transaction(async (trx) => {
       for (let n = 0; n < 20; n++) await quiet.add(trx, { type: 'big', data: 'x'.repeat(250_000) })
     })

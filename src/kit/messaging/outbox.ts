@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { sql, type Transaction } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import type { Clock } from '../../drivers/clock.ts'
+import type { Store } from '../../drivers/store/contract.ts'
 import { AppError } from '../errors.ts'
 import type { Outbox, OutboxTable, OutgoingEvent } from './messaging.ts'
 import { encodeOutgoing } from './outgoing-event.ts'
@@ -28,15 +29,17 @@ export const outboxMigration: Migration = {
 }
 
 /** What an outbox works with. */
-export interface OutboxOptions {
+export interface OutboxOptions<DB extends OutboxTable> {
+  readonly store: Pick<Store<DB>, 'afterCommit'>
   readonly service: string
   readonly clock: Clock
-  /** Told of each event written, though its transaction isn't committed yet. */
-  readonly onAdd: () => void
+  /** Told of each event once its transaction is committed. */
+  readonly onCommitted: () => void
 }
 
 /** The writing half of the transactional outbox (Richardson, Microservices Patterns, 2018); outbox-relay.ts is the sending one. */
-export function createOutbox<DB extends OutboxTable>({ service, clock, onAdd }: OutboxOptions): Outbox<DB> {
+export function createOutbox<DB extends OutboxTable>(options: OutboxOptions<DB>): Outbox<DB> {
+  const { store, service, clock, onCommitted } = options
   const nextPosition = createPositions(clock)
   return {
     async add(trx, event) {
@@ -45,7 +48,7 @@ export function createOutbox<DB extends OutboxTable>({ service, clock, onAdd }: 
       const { numAffectedRows } = await sql`insert into outbox (id, position, topic, event, created_at)
         values (${id}, ${nextPosition()}, ${topic}, ${text}, ${createdAt}) on conflict (id) do nothing`.execute(trx)
       if (numAffectedRows === 0n) await wantSame(trx, id, event)
-      onAdd()
+      store.afterCommit(trx, onCommitted)
     },
   }
 }

@@ -33,8 +33,8 @@ export interface IdempotencyKeys {
   /** The order that the key made, if it is remembered; asked of the store's `db`, or within a transaction. */
   find(db: Kysely<OrderTables>, key: OwnedKey): Promise<number | undefined>
   /**
-   * Remembers what a key made, and forgets some that are older than a day and 100 000 orders. Throws AppError `CONFLICT` when it has made an order
-   * meanwhile.
+   * Remembers what a key made, and forgets some that are older than a day and 100 000 orders. To be asked for by `find` in the same transaction
+   * before.
    */
   remember(trx: Transaction<OrderTables>, key: OwnedKey, orderId: number, now: number): Promise<void>
 }
@@ -49,11 +49,7 @@ export function createIdempotencyKeys(db: Kysely<OrderTables>): IdempotencyKeys 
     .compile()
   const oldest = db.selectFrom('idempotency_keys').selectAll().orderBy('created_at').limit(PRUNED_AT_ONCE).compile()
   const remove = db.deleteFrom('idempotency_keys').where('owner', '=', '').where('key', '=', '').compile()
-  const insert = db
-    .insertInto('idempotency_keys')
-    .values({ owner: '', key: '', order_id: 0, created_at: '' })
-    .onConflict((conflict) => conflict.columns(['owner', 'key']).doNothing())
-    .compile()
+  const insert = db.insertInto('idempotency_keys').values({ owner: '', key: '', order_id: 0, created_at: '' }).compile()
 
   return {
     async find(from, { owner, key }) {
@@ -65,9 +61,7 @@ export function createIdempotencyKeys(db: Kysely<OrderTables>): IdempotencyKeys 
         if (old.created_at > expired || old.order_id > orderId - KEPT_ORDERS) continue
         await trx.executeQuery(bind(remove, [old.owner, old.key]))
       }
-      const parameters = [owner, key, orderId, new Date(now).toISOString()]
-      const { numAffectedRows } = await trx.executeQuery(bind(insert, parameters))
-      if (numAffectedRows === 0n) throw new AppError('CONFLICT', 'This Idempotency-Key is being used; try again')
+      await trx.executeQuery(bind(insert, [owner, key, orderId, new Date(now).toISOString()]))
     },
   }
 }

@@ -1,9 +1,9 @@
 import { type Generated, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
+import { dialectOf } from '../../drivers/store/dialect.ts'
 import { inboxContentMigration, inboxMigration } from '../../kit/messaging/inbox.ts'
 import type { InboxTable, OutboxTable } from '../../kit/messaging/messaging.ts'
 import { outboxMigration } from '../../kit/messaging/outbox.ts'
-import { serialId } from '../../kit/serial-id.ts'
 import type { OrderStatus } from './contract.ts'
 
 /** The order service's database. */
@@ -36,7 +36,7 @@ const orders: Migration = {
   async up(db) {
     await db.schema
       .createTable('orders')
-      .addColumn('id', 'integer', serialId(db))
+      .addColumn('id', 'integer', dialectOf(db).serialId)
       .addColumn('owner', 'text')
       .addColumn('user_id', 'bigint', (column) => column.notNull())
       .addColumn('product_name', 'text', (column) => column.notNull())

@@ -9,7 +9,7 @@ import { readable } from '../../kit/messaging/readable.ts'
 import { fromCents } from '../../kit/money.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { PaymentProcessed, PaymentRefunded } from '../payment/contract.ts'
-import { ORDER_REFUNDING, type OrderRefunding, type OrderStatus } from './contract.ts'
+import { ORDER_REFUNDING, type OrderRefunding } from './contract.ts'
 import { afterPayment, afterRefund, type Transition } from './order-status.ts'
 import type { OrderTables } from './order-tables.ts'
 
@@ -38,8 +38,6 @@ export interface PaymentResults {
 /** A step that an order takes. */
 interface Change {
   readonly id: number
-  /** Where it stands. */
-  readonly status: OrderStatus
   readonly to: Transition & { readonly outcome: 'becomes' }
   /** Why its payment failed. */
   readonly reason?: string | undefined
@@ -55,19 +53,12 @@ export function createPaymentResults({
 }: PaymentResultsOptions): PaymentResults {
   const { db } = store
   const select = db.selectFrom('orders').select(['uuid', 'status', 'total_cents']).where('id', '=', 0).compile()
-  const update = db
-    .updateTable('orders')
-    .set({ status: 'paid', reason: null })
-    .where('id', '=', 0)
-    .where('status', '=', 'pending')
-    .compile()
+  const update = db.updateTable('orders').set({ status: 'paid', reason: null }).where('id', '=', 0).compile()
 
   const find = async (trx: Transaction<OrderTables>, id: number) => (await trx.executeQuery(bind(select, [id]))).rows[0]
 
-  async function change(trx: Transaction<OrderTables>, { id, status, to, reason }: Change): Promise<void> {
-    const changed = await trx.executeQuery(bind(update, [to.status, reason ?? null, id, status]))
-    if (changed.numAffectedRows === 0n)
-      throw new AppError('CONFLICT', `Order ${id} changed while its payment was noted`)
+  async function change(trx: Transaction<OrderTables>, { id, to, reason }: Change): Promise<void> {
+    await trx.executeQuery(bind(update, [to.status, reason ?? null, id]))
   }
 
   return {
@@ -89,15 +80,14 @@ export function createPaymentResults({
         }
         const to = afterPayment(order.status, payment)
         if (to.outcome !== 'becomes') return
-        await change(trx, { id: order_id, status: order.status, to, reason })
-        if (to.status === 'payment_failed') log.warning(failure(order_id, reason), { order_id, payment_id })
+        await change(trx, { id: order_id, to, reason })
+        if (to.status === 'payment_failed')
+          store.afterCommit(trx, () => log.warning(failure(order_id, reason), { order_id, payment_id }))
         if (to.status !== 'refunding') return
         const data: OrderRefunding = { order_id, order_uuid, payment_id, amount, currency }
         await outbox.add(trx, { type: ORDER_REFUNDING, data })
-        log.warning(`Order ${order_id} was cancelled while it was being paid: its payment goes back`, {
-          order_id,
-          payment_id,
-        })
+        const what = `Order ${order_id} was cancelled while it was being paid: its payment goes back`
+        store.afterCommit(trx, () => log.warning(what, { order_id, payment_id }))
       })
     },
 
@@ -114,8 +104,8 @@ export function createPaymentResults({
           throw new AppError('UNPROCESSABLE', `A refund of ${what} is refused: no such order waits for it`)
         }
         if (to.outcome !== 'becomes') return
-        await change(trx, { id: order_id, status: order.status, to })
-        log.info(`Order ${order_id} is refunded`, { order_id, payment_id })
+        await change(trx, { id: order_id, to })
+        store.afterCommit(trx, () => log.info(`Order ${order_id} is refunded`, { order_id, payment_id }))
       })
     },
   }

@@ -115,21 +115,14 @@ export function createPlacing({ store, outbox, users, clock, priceOf, currency }
     const before = await replay(db, order, owned)
     if (before) return before
     await checkUser(order.user_id)
-    try {
-      return await store.transaction(async (trx) => {
-        // Asked again: two requests with one key may have come this far together.
-        const meanwhile = await replay(trx, order, owned)
-        if (meanwhile) return meanwhile
-        const made = await write(trx, order, owner)
-        await keys.remember(trx, owned, made.id, clock.now())
-        return { order: made, replayed: false }
-      })
-    } catch (fault) {
-      // A server's database lets both ask before either writes; the second then breaks the key's uniqueness.
-      const first = toAppError(fault).code === 'CONFLICT' ? await replay(db, order, owned) : undefined
-      if (first) return first
-      throw fault
-    }
+    return store.transaction(async (trx) => {
+      // Asked again: two requests with one key may have come this far together.
+      const meanwhile = await replay(trx, order, owned)
+      if (meanwhile) return meanwhile
+      const made = await write(trx, order, owner)
+      await keys.remember(trx, owned, made.id, clock.now())
+      return { order: made, replayed: false }
+    })
   }
 }
 

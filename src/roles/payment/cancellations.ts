@@ -80,7 +80,7 @@ export function createCancellations({ store, outbox, clock, log }: Cancellations
         const amount = fromCents(paid.amount_cents)
         const data: PaymentRefunded = { order_id, order_uuid, payment_id, amount, currency }
         await outbox.add(trx, { type: PAYMENT_REFUNDED, data })
-        log.info(`Refunded order ${order_id}`, { order_id, payment_id, amount, currency })
+        store.afterCommit(trx, () => log.info(`Refunded order ${order_id}`, { order_id, payment_id, amount, currency }))
       })
     },
 

@@ -88,7 +88,7 @@ export function createPayments({ store, outbox, cancellations, clock, log, limit
       const status = reason === undefined ? 'success' : 'failed'
       await once({ store, clock }, event, async (trx) => {
         if (await cancellations.has(trx, key)) {
-          log.info(`Order ${order_id} was cancelled before it was charged`, { order_id })
+          store.afterCommit(trx, () => log.info(`Order ${order_id} was cancelled before it was charged`, { order_id }))
           return
         }
         const payment_id = randomUUIDv7()
@@ -110,19 +110,15 @@ export function createPayments({ store, outbox, cancellations, clock, log, limit
           const before = (await trx.executeQuery(bind(ofKey, [key]))).rows[0]
           if (before?.amount_cents !== cents || before.user_id !== user_id) {
             const fields = { order_id, order_uuid, user_id, amount: total_price, message_id: event.id }
-            log.error(
-              `Order ${order_id} was charged before, another amount or another user: nothing is charged`,
-              fields,
-            )
+            const fault = `Order ${order_id} was charged before, another amount or another user: nothing is charged`
+            store.afterCommit(trx, () => log.error(fault, fields))
           }
           return
         }
         if ((await trx.executeQuery(bind(namesake, [order_id, key, 1]))).rows.length > 0) {
           const fields = { order_id, order_uuid, message_id: event.id }
-          log.warning(
-            `The order id ${order_id} was another order's before, as after a restore: both are charged`,
-            fields,
-          )
+          const what = `The order id ${order_id} was another order's before, as after a restore: both are charged`
+          store.afterCommit(trx, () => log.warning(what, fields))
         }
         const data: PaymentProcessed = {
           order_id,
@@ -134,7 +130,10 @@ export function createPayments({ store, outbox, cancellations, clock, log, limit
           reason,
         }
         await outbox.add(trx, { type: PAYMENT_PROCESSED, data })
-        if (reason !== undefined) log.warning(`Order ${order_id} is not charged: ${reason}`, { order_id, payment_id })
+        if (reason === undefined) return
+        store.afterCommit(trx, () =>
+          log.warning(`Order ${order_id} is not charged: ${reason}`, { order_id, payment_id }),
+        )
       })
     },
     async list({ limit, after = '', orderId, view }) {

@@ -45,7 +45,7 @@ describe('payment service', () => {
     warnings = []
     const note = (message: string) => void warnings.push(message)
     const log: Log = { debug() {}, info() {}, warning: note, error: note, critical: note }
-    const outbox = createOutbox<PaymentTables>({ service: 'payment-service', clock, onAdd: () => {} })
+    const outbox = createOutbox<PaymentTables>({ store, service: 'payment-service', clock, onCommitted: () => {} })
     cancellations = createCancellations({ store, outbox, clock, log })
     options = { store, outbox, cancellations, clock, log, limitCents: () => 1_000_000 }
     payments = createPayments(options)
@@ -165,7 +165,8 @@ describe('payment service', () => {
     )
     await before.close()
     const upgraded = await sqlite.open<PaymentTables>({ ...old, migrations: paymentMigrations })
-    const payment = createPayments({ ...options, store: upgraded })
+    const outbox = createOutbox<PaymentTables>({ store: upgraded, service: 'payment-service', clock, onCommitted() {} })
+    const payment = createPayments({ ...options, store: upgraded, outbox })
     const event = { topic: 'order.created', timestamp: '', delivery: 1, attributes: {} }
     await payment.orderCreated({ id: 'event-1', payload: order(7), ...event })
     await payment.orderCreated({ id: 'event-2', payload: { ...order(7), order_uuid: randomUUIDv7() }, ...event })

@@ -1,6 +1,6 @@
 import type { Generated, Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
-import { serialId } from '../../kit/serial-id.ts'
+import { dialectOf } from '../../drivers/store/dialect.ts'
 
 /** The user service's database. */
 export interface UserTables {
@@ -36,7 +36,7 @@ export function userMigrations(demoUsers: boolean, now: string): Readonly<Record
     async up(db) {
       await db.schema
         .createTable('users')
-        .addColumn('id', 'integer', serialId(db))
+        .addColumn('id', 'integer', dialectOf(db).serialId)
         .addColumn('username', 'text', (column) => column.notNull())
         .addColumn('email', 'text', (column) => column.notNull())
         .addColumn('username_key', 'text', (column) => column.notNull().unique())

@@ -20,6 +20,7 @@ export function queryPlans<DB>(store: Store<DB>): { readonly store: Store<DB>; r
       longReads,
       unsound: store.unsound,
       transaction: (work) => store.transaction(work),
+      afterCommit: (trx, callback) => store.afterCommit(trx, callback),
       check: (signal) => store.check(signal),
       checkWrites: () => store.checkWrites(),
       close: () => store.close(),

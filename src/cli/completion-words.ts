@@ -2,7 +2,6 @@ import { RootCommand } from '@bomb.sh/tab'
 import type { Argument, Command, Option } from 'commander'
 import { LEVELS } from '../kit/telemetry/log.ts'
 import { ROLE_NAMES, UP_ROLE_NAMES } from '../roles/catalog.ts'
-import { RUN_ALONE } from './plan.ts'
 
 /** Words that can stand where a command expects one of these arguments or option values. */
 const WORDS: Readonly<Record<string, readonly string[]>> = {
@@ -19,7 +18,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
     'user-service',
   ],
   level: LEVELS.map((level) => level.toLowerCase()),
-  scale: UP_ROLE_NAMES.filter((name) => !RUN_ALONE.includes(name)).map((name) => `${name}=2`),
+  scale: UP_ROLE_NAMES.map((name) => `${name}=2`),
   shell: ['bash', 'zsh', 'fish', 'powershell'],
 }
 

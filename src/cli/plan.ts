@@ -1,3 +1,4 @@
+import { isEmbedded } from '../drivers/by-scheme.ts'
 import type { Section } from '../kit/config/schema.ts'
 import { AppError } from '../kit/errors.ts'
 import { didYouMean } from '../kit/nearest.ts'
@@ -8,6 +9,9 @@ import { type Configured, registryUrl } from './configuration.ts'
 
 /** Most copies of a role on one machine. */
 const MAX_COPIES = 64
+
+/** What copies of a role agree in, by setting. */
+const SERVERS = { store: 'postgres://…', bus: 'nats://…', cache: 'redis://…' } as const
 
 /** What the flags of `msvc up` ask for. */
 export interface Wish {
@@ -70,10 +74,7 @@ export interface UnitName {
   readonly unit: string
 }
 
-/** Roles of which each copy would know only what it was told itself: an instance registered at one is unknown to the other. */
-export const RUN_ALONE: readonly string[] = ['registry', 'config-server', 'log-server', 'broker']
-
-/** The copies that a wish runs, in the catalog's order: `user`, `user-2` and so on. Throws AppError `USAGE` for copies of a role that doesn't run, or runs alone. */
+/** The copies that a wish runs, in the catalog's order: `user`, `user-2` and so on. Throws AppError `USAGE` for copies of a role that doesn't run. */
 export function unitNames({ only, scale }: Pick<Wish, 'only' | 'scale'>): readonly UnitName[] {
   const chosen = only ? ROLE_NAMES.filter((name) => only.includes(name)) : UP_ROLE_NAMES
   const left = [...scale.keys()].find((name) => !chosen.includes(name))
@@ -81,14 +82,6 @@ export function unitNames({ only, scale }: Pick<Wish, 'only' | 'scale'>): readon
     throw new AppError(
       'USAGE',
       `--scale: ${left} is not one of the roles to run (${chosen.join(', ')}); add it with --only`,
-    )
-  }
-  const alone = RUN_ALONE.find((name) => (scale.get(name) ?? 1) > 1)
-  if (alone !== undefined) {
-    const others = chosen.filter((name) => !RUN_ALONE.includes(name)).join(', ')
-    throw new AppError(
-      'USAGE',
-      `--scale: ${alone} runs alone, for its copies would not share what they know; ${others} may have copies`,
     )
   }
   return chosen.flatMap((role) =>
@@ -101,11 +94,13 @@ export function unitNames({ only, scale }: Pick<Wish, 'only' | 'scale'>): readon
 
 /**
  * The units to run, one or more a role. The first copy of a role takes its port (plus the offset), further ones take free ports.
- * Throws AppError `USAGE` when the offset leads past the last port, `CONFIG_INVALID` when a role needs one that there isn't.
+ * Throws AppError `USAGE` when the offset leads past the last port, or for copies of a role that runs alone; `CONFIG_INVALID` when a role needs one
+ * that there isn't.
  */
 export function planUnits(configured: Configured, wish: Wish): readonly UnitPlan[] {
   const { roles, settings, sections } = configured
   checkNeeds(roles)
+  refuseLonely(configured, wish)
   const shifted = new Map(roles.map(({ name }) => [name, shift(name, sections[name], wish.portOffset)]))
   const registry = shifted.get('registry')
   const url = registryUrl({ settings, sections: registry ? { registry } : {} })
@@ -121,6 +116,19 @@ export function planUnits(configured: Configured, wish: Wish): readonly UnitPlan
       },
     ]
   })
+}
+
+/** Refuses copies that would each know only what it was told itself: an instance registered at one registry is unknown to the other. */
+function refuseLonely({ roles, settings }: Configured, { scale }: Pick<Wish, 'scale'>): void {
+  const lonely = roles.find(
+    ({ name, agreesIn }) => agreesIn && (scale.get(name) ?? 1) > 1 && isEmbedded(settings[agreesIn]),
+  )
+  if (!lonely?.agreesIn) return
+  const { name, agreesIn } = lonely
+  throw new AppError(
+    'USAGE',
+    `--scale: ${name} runs alone, for its copies would not share what they know while ${agreesIn} is ${settings[agreesIn]}; with ${agreesIn}: ${SERVERS[agreesIn]} they do`,
+  )
 }
 
 function shift(name: string, section: Section | undefined, offset: number): Section | undefined {

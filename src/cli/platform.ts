@@ -51,8 +51,8 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
     let release = () => {}
     try {
       const services = servicesOf(configured, plans)
-      await refuseSharing(configured.settings.data, services)
-      release = holdDatabases(configured.settings.data, services)
+      await refuseSharing(configured.settings, services)
+      release = holdDatabases(configured.settings, services)
       await refuseTakenPorts(plans)
       output.begin(await logOutput(above, configured.settings.log.format))
       const launch = ahead?.launch ?? (await thisProcess(session, progress.above, configured))

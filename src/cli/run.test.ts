@@ -87,7 +87,10 @@ describe('the command line', () => {
       /--scale: user is not one of the roles to run \(registry, o/,
     ],
     [['up', '--scale', 'broker-demo=2'], /--scale: broker-demo is not one of the roles to run \(registry, /],
-    [['up', '--scale', 'broker=2'], /--scale: broker runs alone, .*; user, order, payment, gateway may have copies/],
+    [
+      ['up', '--scale', 'broker=2'],
+      /--scale: broker runs alone, .* while bus is embedded:; with bus: nats:\/\/… they do/,
+    ],
     [['up', '--scale', 'registry=2,user=2'], /--scale: registry runs alone/],
     [['up', '--scale', 'usr=2'], /--scale: there is no role usr/],
     [['up', '--port-offset', '-1'], /--port-offset wants a whole number/],

@@ -61,7 +61,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     ],
   })
   const { settings, sections, service } = configured
-  await refuseSharing(settings.data, [service ?? role.service])
+  await refuseSharing(settings, [service ?? role.service])
   const section = sections[name] ?? { host: '127.0.0.1', port: role.port }
   const run = await hostRunner(session, settings.log.format)
   const starting = run({

@@ -11,6 +11,14 @@ export function schemeOf(url: string): string | undefined {
   return SCHEME.exec(url)?.[0].toLowerCase()
 }
 
+/** Schemes of what lives in one process, or in the files of one machine, and needs no server. */
+const EMBEDDED: readonly string[] = ['sqlite:', 'embedded:', 'memory:']
+
+/** Whether a URL names what lives in one process or on one machine. */
+export function isEmbedded(url: string): boolean {
+  return EMBEDDED.includes(schemeOf(url) ?? '')
+}
+
 /**
  * Loads the driver that a URL asks for. Messages never repeat the URL, which may hold a password.
  *

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openBus } from '../drivers/bus/open.ts'
+import { isEmbedded } from '../drivers/by-scheme.ts'
 import { openCache } from '../drivers/cache/open.ts'
 import type { Clock } from '../drivers/clock.ts'
 import type { StoreOptions } from '../drivers/store/contract.ts'
@@ -180,13 +181,13 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       defer: life.defer,
       secretKey: (name) => readSecretKey(`${settings.data}/keys`, name),
       store: <DB>(migrations: StoreOptions['migrations'], { expendable = false } = {}) => {
-        hold(service)
+        hold(service, settings.store)
         const place = { url: settings.store, name: service, folder: settings.data, migrations }
         const opening = openStore<DB>(expendable ? { ...place, onDamaged: (what) => log.error(what) } : place)
         return opened('store', opening, { expendable })
       },
       bus: (limits) => {
-        hold('bus')
+        hold('bus', settings.bus)
         return opened('bus', openBus({ ...limits, url: settings.bus, folder: settings.data, clock }))
       },
       cache,
@@ -251,8 +252,9 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     })
   }
 
-  function hold(database: string) {
-    if (options.alone) life.defer(holdDatabase(settings.data, database).release)
+  /** What lies on a server is anybody's who may log in there. */
+  function hold(database: string, url: string) {
+    if (options.alone && isEmbedded(url)) life.defer(holdDatabase(settings.data, database).release)
   }
 
   /** One that is away is told of, and missed by nobody: what is shared by it has a local stand-in. */

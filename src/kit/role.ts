@@ -38,6 +38,11 @@ export interface Role<S extends z.ZodType = z.ZodType> {
   readonly calls?: (config: z.infer<S>) => readonly string[]
   /** Passes on what others ask, and says for whom: the roles believe that of it. Default false. */
   readonly passesOn?: boolean
+  /**
+   * Where its copies find what the others were told. While that is in one process or on one machine alone (`sqlite:`, `embedded:`, `memory:`), the role
+   * runs alone. Default: its copies need no such place.
+   */
+  readonly agreesIn?: 'store' | 'bus' | 'cache'
   /** Part of `msvc up` unless false. Default true. */
   readonly inUp?: boolean
   /** Gets everything through `ctx`; what it opens itself it gives to `ctx.defer`. */

@@ -127,7 +127,9 @@ describe('the chain', () => {
     await expect.poll(active).toBe('2')
     socket.destroy()
     await expect.poll(active).toBe('1')
-    expect(await (await get('/metrics')).text()).toMatch(/^http_requests_total\{.*route="\/never",status="499",.*\} 1$/m)
+    expect(await (await get('/metrics')).text()).toMatch(
+      /^http_requests_total\{.*route="\/never",status="499",.*\} 1$/m,
+    )
     expect(recorded.entries).toContainEqual(expect.objectContaining({ message: 'GET /never 499 (cut off)' }))
     const [span] = recorded.spans.filter(({ operation }) => operation === 'GET /never')
     expect(span?.tags).toMatchObject({ 'http.response.status_code': 499 })

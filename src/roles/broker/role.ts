@@ -9,6 +9,7 @@ export const broker = defineRole({
   port: 8300,
   config: BrokerConfig,
   needs: ['registry'],
+  agreesIn: 'bus',
   async start(ctx) {
     // what a broker is made of is loaded by those who run one, not by all who read a configuration
     const { startBroker } = await import('./broker.ts')

@@ -21,6 +21,7 @@ export const configServer = defineRole({
   port: 8600,
   config: Config,
   needs: ['registry'],
+  agreesIn: 'store',
   async start(ctx) {
     const { clock, log, waits, authority, service, config } = ctx
     const store = await ctx.store<ConfigTables>(configMigrations)

@@ -28,6 +28,7 @@ export const logServer = defineRole({
   port: 4318,
   config: Config,
   needs: [],
+  agreesIn: 'store',
   async start(ctx) {
     const { clock, log, waits, config, metrics } = ctx
     const store = await ctx.store<LogTables>(logMigrations, { expendable: true })

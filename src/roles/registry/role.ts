@@ -35,6 +35,7 @@ export const registry = defineRole({
   port: 8500,
   config: Config,
   needs: [],
+  agreesIn: 'cache',
   async start(ctx) {
     const { clock, log, signal, waits, config } = ctx
     const store = await ctx.store<RegistryTables>(registryMigrations, { expendable: true })

@@ -13,7 +13,13 @@ import { embedded } from '../../src/drivers/bus/embedded.ts'
 import { systemClock } from '../../src/drivers/clock.ts'
 import { busSuite } from './bus-suite.ts'
 
-busSuite(embedded, 'embedded:')
+busSuite({
+  driver: embedded,
+  url: () => 'embedded:',
+  obeysClock: true,
+  isAtomic: true,
+  isShared: false,
+})
 
 describe('the embedded bus', () => {
   let folder: string
@@ -98,12 +104,11 @@ async function publishUntilKilled(folder: string, prefix: string, afterMs: numbe
 /** The ids of all stored messages that begin with `prefix`, read page by page. */
 async function idsOf(bus: Bus, prefix: string): Promise<string[]> {
   const found: string[] = []
-  for (let after = 0; ; ) {
-    const page = await bus.read('>', { after, limit: 10_000 })
-    const last = page.at(-1)
-    if (last === undefined) return found
-    found.push(...page.filter(({ id }) => id.startsWith(prefix)).map(({ id }) => id))
-    after = last.position
+  for (let after = await bus.place('>', 'first'); ; ) {
+    const { messages, cursor } = await bus.read('>', { after, limit: 10_000 })
+    if (messages.length === 0) return found
+    found.push(...messages.filter(({ id }) => id.startsWith(prefix)).map(({ id }) => id))
+    after = cursor
   }
 }
 

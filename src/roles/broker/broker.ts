@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
-import type { Bus, Publication } from '../../drivers/bus/contract.ts'
+import type { Bus } from '../../drivers/bus/contract.ts'
+import type { Publication } from '../../drivers/bus/publisher.ts'
 import type { RoleContext } from '../../kit/context.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
 import { createBrokerMetrics } from './broker-metrics.ts'

@@ -1,6 +1,6 @@
 import type { Context, Hono } from 'hono'
 import * as z from 'zod'
-import { MOST_ATOMIC, type Receipt } from '../../drivers/bus/contract.ts'
+import { MOST_ATOMIC, type Receipt } from '../../drivers/bus/publisher.ts'
 import { AppError } from '../../kit/errors.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
 import { MAX_BATCH_BYTES } from '../../kit/http/batch.ts'

@@ -1,4 +1,4 @@
-import type { Bus, Publication, Receipt } from '../../drivers/bus/contract.ts'
+import type { BusPublisher, Publication, Receipt } from '../../drivers/bus/publisher.ts'
 import { Slice } from '../../drivers/slice.ts'
 import { messageOf } from '../../kit/errors.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
@@ -25,7 +25,7 @@ export interface Publisher {
 
 /** What a publisher works with. */
 export interface PublisherOptions {
-  readonly bus: Pick<Bus, 'publish'>
+  readonly bus: BusPublisher
   readonly tracing: Tracing
   readonly log: Pick<Log, 'info' | 'warning'>
   readonly metrics: Pick<BrokerMetrics, 'published'>

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts'
-import type { Delivery, PullOptions } from '../contract.ts'
+import type { Delivery, PullOptions } from '../consumer.ts'
 import { Alarm } from './alarm.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { MessageLog, Topic } from './message-log.ts'

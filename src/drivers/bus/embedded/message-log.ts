@@ -1,6 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite'
 import { DriverError } from '../../driver-error.ts'
-import { MOST_ATOMIC, type Publication, type Receipt, type StoredMessage } from '../contract.ts'
+import { MOST_ATOMIC, type Publication, type Receipt, type StoredMessage } from '../publisher.ts'
 import type { Transaction } from './group-commit.ts'
 import { type MessageRow, type MessageRows, sizeOf } from './message-rows.ts'
 import { DEDUP_WINDOW, RecentIds } from './recent-ids.ts'

@@ -94,18 +94,16 @@ export interface Stretch {
 }
 
 /** Takes piece by piece until one has messages; none when there are none. Who is far behind waits for his turn, as all do who look through much. */
-export async function takeInTurns(
-  take: (position: number) => Found,
-  { after, end, signal }: Stretch,
-): Promise<Found['rows']> {
+export async function takeInTurns(take: (position: number) => Found, { after, end, signal }: Stretch): Promise<Found> {
   const slice = new Slice()
   let isOthersTurn = end() - after > MOST_LIVE
-  for (let position = after; position < end() && signal?.aborted !== true; ) {
+  let position = after
+  while (position < end() && signal?.aborted !== true) {
     if (isOthersTurn) await slice.next()
     const found = take(position)
-    if (found.rows.length > 0) return found.rows
+    if (found.rows.length > 0) return found
     position = found.position
     isOthersTurn = slice.isOver
   }
-  return []
+  return { rows: [], position }
 }

@@ -1,4 +1,5 @@
-import type { Delivery, FreshDeadLetter, ReturnOptions, Subscription } from '../contract.ts'
+import type { FreshDeadLetter } from '../administration.ts'
+import type { Delivery, ReturnOptions, Subscription } from '../consumer.ts'
 import { ackToken, parseAckToken } from './ack-token.ts'
 import type { Cursor } from './cursor.ts'
 import type { DeadLetterRow, DeadLetters } from './dead-letters.ts'

@@ -41,6 +41,8 @@ export interface BusFixture {
   topic(name: string): string
   message(name: string, id: string): Publication
   publish(name: string, ...ids: string[]): Promise<readonly Receipt[]>
+  /** Publishes messages whose key is the part of their ids before the dash. */
+  publishKeyed(name: string, ...ids: string[]): Promise<readonly Receipt[]>
   pull(subscription: string, max?: number, waitMs?: number, signal?: AbortSignal): Promise<readonly Delivery[]>
   /** Pulls, waiting, until `count` messages came. */
   take(subscription: string, count: number): Promise<Delivery[]>
@@ -100,6 +102,15 @@ export function useBus(under: BusUnderTest): BusFixture {
     },
     publish(name, ...all) {
       return this.bus.publish(all.map((id) => this.message(name, id)))
+    },
+    publishKeyed(name, ...all) {
+      const keyed = all.map((id) => this.message(name, id))
+      return this.bus.publish(
+        keyed.map((one) => ({
+          ...one,
+          attributes: { ...one.attributes, partitionkey: one.id.replace(/-.*/, '') },
+        })),
+      )
     },
     pull(subscription, max = 100, waitMs = 0, signal = never) {
       return this.bus.pull(subscription, { max, waitMs, signal })

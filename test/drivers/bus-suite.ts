@@ -3,6 +3,7 @@ import { MOST_ATOMIC } from '../../src/drivers/bus/publisher.ts'
 import { deliverySuite } from './bus-delivery-suite.ts'
 import { type BusUnderTest, ids, never, useBus } from './bus-fixture.ts'
 import { idlenessSuite } from './bus-idleness-suite.ts'
+import { keySuite } from './bus-key-suite.ts'
 import { readerSuite } from './bus-reader-suite.ts'
 import { sharingSuite } from './bus-sharing-suite.ts'
 
@@ -254,6 +255,7 @@ export function busSuite(under: BusUnderTest): void {
     idlenessSuite(use)
     readerSuite(use)
     deliverySuite(use)
+    keySuite(use)
     sharingSuite(use)
   })
 }

@@ -88,6 +88,54 @@ describe('the embedded bus', () => {
   })
 })
 
+describe('one key with 100 000 messages waiting', () => {
+  it('costs no memory, and holds up no other', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'msvc-bus-'))
+    const bus = await embedded.open({ url: 'embedded:', folder, clock: systemClock })
+    const signal = new AbortController().signal
+    const { id } = await bus.subscribe({ topic: 'a' })
+    const publish = (key: string, first: number, count: number) =>
+      bus.publish(
+        Array.from({ length: count }, (_, n) => {
+          return {
+            id: `${key}${first + n}`,
+            topic: 'a',
+            payload: `"${'x'.repeat(200)}"`,
+            attributes: { partitionkey: key },
+          }
+        }),
+      )
+    await publish('busy', 0, 1000)
+    const head = await bus.pull(id, { max: 10, waitMs: 0, signal })
+    expect(head.map((one) => one.id)).toEqual(['busy0'])
+    const before = memory()
+    for (let first = 1000; first < 100_000; first += 1000) await publish('busy', first, 1000)
+    await publish('other', 0, 3)
+    for (const wanted of ['other0', 'other1', 'other2']) {
+      const got = await bus.pull(id, { max: 10, waitMs: 0, signal })
+      expect(got.map((one) => one.id)).toEqual([wanted])
+      await bus.ack(
+        id,
+        got.map(({ ack }) => ack),
+      )
+    }
+    expect(await bus.subscription(id)).toMatchObject({ pending: 100_000, leased: 1 })
+    const start = performance.now()
+    await publish('third', 0, 100)
+    for (let n = 0; n < 100; n++) {
+      const got = await bus.pull(id, { max: 1, waitMs: 1000, signal })
+      expect(got[0]?.id).toBe(`third${n}`)
+      await bus.ack(id, [got[0]?.ack ?? ''])
+    }
+    expect(performance.now() - start).toBeLessThan(5_000)
+    expect(memory() - before).toBeLessThan(16e6)
+    await bus.ack(id, [head[0]?.ack ?? ''])
+    expect((await bus.pull(id, { max: 10, waitMs: 0, signal })).map((one) => one.id)).toEqual(['busy1'])
+    await bus.close()
+    await rm(folder, { recursive: true })
+  })
+})
+
 /** Runs a publisher on the folder and kills it `afterMs` after its first acknowledgement. Returns the ids it had acknowledged. */
 async function publishUntilKilled(folder: string, prefix: string, afterMs: number): Promise<string[]> {
   const script = fileURLToPath(new URL('./bus-publisher.ts', import.meta.url))

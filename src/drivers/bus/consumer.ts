@@ -79,7 +79,10 @@ export interface ReturnOptions {
 }
 
 /**
- * Subscriptions, and the messages that consumers lease from them. Subscriptions and leases are the bus's own, whichever of several brokers on one bus
+ * Subscriptions, and the messages that consumers lease from them. Of messages with one key a subscription hands out one at a time, in the order stored,
+ * whatever their topics: the next one is handed out when the one before is acknowledged or a dead letter, and until then that one comes again, however it
+ * was given back. Other keys, and messages without one, don't wait for it. A dead letter that is redriven comes when its key is free.
+ * Subscriptions and leases are the bus's own, whichever of several brokers on one bus
  * is asked; what only this broker knows is said where it makes a difference.
  */
 export interface BusConsumer {

@@ -11,7 +11,10 @@ export interface Publication {
   readonly payload: string
   /** `bytes`: the payload is a JSON string of them in Base64. `none`: there are no data, and the payload is `null`. Absent: it is what it says. */
   readonly form?: 'bytes' | 'none'
-  /** CloudEvents context attributes besides id and data (source, type, time, traceparent …). */
+  /**
+   * CloudEvents context attributes besides id and data (source, type, time, traceparent …). `partitionkey` is the message's key (message-key.ts): those of one key
+   * are delivered in order.
+   */
   readonly attributes: Readonly<Record<string, string>>
 }
 

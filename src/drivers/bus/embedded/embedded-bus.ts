@@ -23,6 +23,7 @@ import { DeadLetters } from './dead-letters.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { FreeDisk } from './free-disk.ts'
 import { GroupCommit, type Transaction } from './group-commit.ts'
+import { HeldRows } from './held-rows.ts'
 import { LogReader } from './log-reader.ts'
 import { MessageLog, type Topic } from './message-log.ts'
 import { MessageRows } from './message-rows.ts'
@@ -114,6 +115,7 @@ export class EmbeddedBus implements Bus {
     const parts = {
       log: this.#log,
       rows: new SubscriptionRows(db),
+      held: new HeldRows(db),
       deadLetters,
       tally: { count: 0 },
       monotonic: () => clock.monotonic(),

@@ -90,7 +90,7 @@ export class LogReader implements Pick<BusReader, 'place' | 'read'> {
     const rows =
       topic === undefined || topic.lastPosition <= after
         ? []
-        : this.#log.read(topic, after > 0 ? this.#log.offsetBehind(topic, after) : topic.first, limits)
+        : this.#log.read(topic, after > 0 ? this.#log.offsetBehind(topic, after) : topic.first, limits).rows
     return { rows, position: rows.at(-1)?.position ?? this.#log.end }
   }
 }

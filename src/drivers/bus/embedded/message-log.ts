@@ -38,6 +38,10 @@ const NO_TOPIC_GOES_S = 3_600
 
 /** Rows that one look goes over, whether they are wanted or not: some 1 ms of work. */
 const LOOK = 1000
+/** Characters of those that aren't wanted after which it ends. */
+const MOST_PASSED = 16 * 1024 * 1024
+
+const ALL = () => true
 
 /** What the log works with. */
 export interface MessageLogOptions {
@@ -184,17 +188,29 @@ export class MessageLog {
     this.#held = []
   }
 
-  /** A topic's messages from an offset on, in order. */
-  read(topic: Topic, from: number, { messages, characters }: ReadLimits): MessageRow[] {
-    const found: MessageRow[] = []
+  /** A topic's messages from an offset on, in order: those wanted among the next ones, and the offset behind the last that it looked at. */
+  read(
+    topic: Topic,
+    from: number,
+    { messages, characters }: ReadLimits,
+    wants: (row: MessageRow) => boolean = ALL,
+  ): { rows: MessageRow[]; next: number } {
+    const rows: MessageRow[] = []
     let left = characters
-    if (messages <= 0 || from > topic.last) return found
-    for (const row of this.#rows.ofTopic(topic.key, from, messages)) {
-      found.push(row)
-      left -= sizeOf(row)
-      if (left <= 0) break
+    let passed = MOST_PASSED
+    let next = from
+    if (messages <= 0 || from > topic.last) return { rows, next }
+    for (const row of this.#rows.ofTopic(topic.key, from, Math.max(messages, LOOK))) {
+      next = row.offset + 1
+      if (wants(row)) {
+        rows.push(row)
+        left -= sizeOf(row)
+      } else {
+        passed -= sizeOf(row)
+      }
+      if (rows.length >= messages || left <= 0 || passed <= 0) break
     }
-    return found
+    return { rows, next }
   }
 
   /** The wanted messages of all topics behind a position, in the order they were stored, among the next LOOK ones. */
@@ -202,11 +218,13 @@ export class MessageLog {
     position: number,
     wants: (topic: Topic, offset: number) => boolean,
     { messages, characters }: ReadLimits,
+    wanted: (row: MessageRow) => boolean = ALL,
   ): Found {
     const rows: MessageRow[] = []
     if (messages <= 0) return { rows, position }
     let at = position
     let left = characters
+    let passed = MOST_PASSED
     let looked = 0
     for (const place of this.#rows.placesBehind(position, LOOK)) {
       looked++
@@ -215,9 +233,13 @@ export class MessageLog {
       if (topic === undefined || !wants(topic, place.offset)) continue
       const row = this.#rows.at(at)
       if (row === undefined) continue
-      rows.push(row)
-      left -= sizeOf(row)
-      if (rows.length >= messages || left <= 0) return { rows, position: at }
+      if (wanted(row)) {
+        rows.push(row)
+        left -= sizeOf(row)
+      } else {
+        passed -= sizeOf(row)
+      }
+      if (rows.length >= messages || left <= 0 || passed <= 0) return { rows, position: at }
     }
     return { rows, position: looked < LOOK ? this.#end : at }
   }

@@ -1,6 +1,7 @@
 import { Slice } from '../../slice.ts'
 import type { TopicPattern } from '../topic-pattern.ts'
 import type { Found, MessageLog, ReadLimits, Topic } from './message-log.ts'
+import type { MessageRow } from './message-rows.ts'
 
 /** Topics with news that are asked one by one where the next message is, or how many there are: some 1 ms of work. */
 const MOST_ASKED = 64
@@ -23,8 +24,8 @@ export class PatternReader {
     this.#from = from
   }
 
-  /** The next messages behind a position. None is the end only at the log's own end. */
-  take(position: number, limits: ReadLimits): Found {
+  /** The next messages behind a position, but for those that aren't wanted. None is the end only at the log's own end. */
+  take(position: number, limits: ReadLimits, wanted?: (row: MessageRow) => boolean): Found {
     let last: Topic | undefined
     let fits = false
     const wants = (topic: Topic, offset: number) => {
@@ -32,7 +33,7 @@ export class PatternReader {
       last = topic
       return fits && offset >= this.#start(topic)
     }
-    const found = this.#log.readBehind(position, wants, limits)
+    const found = this.#log.readBehind(position, wants, limits, wanted)
     if (found.rows.length > 0 || limits.messages <= 0 || found.position >= this.#log.end) return found
     return { rows: [], position: this.#leap(found.position) }
   }

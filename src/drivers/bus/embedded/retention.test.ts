@@ -46,6 +46,25 @@ describe('retention', () => {
     expect((await use.readAll('a')).map((m) => m.id)).toEqual(['m21'])
   })
 
+  it('spares what waits for another message of its key', async () => {
+    await reopen({ keepMessages: 0 })
+    const { id } = await use.bus.subscribe({ topic: 'a' })
+    const attributes = { partitionkey: 'x' }
+    await use.bus.publish(numbered(3).map((one) => ({ id: one, topic: 'a', payload: `"${one}"`, attributes })))
+    await publish('a', ...numbered(20, 4))
+    const [first, ...others] = await pull(id)
+    await use.bus.ack(id, tokens(others))
+    await reopen({ keepMessages: 0 })
+    await use.bus.ack(id, [first?.ack ?? ''])
+    await trimmed([['a', 22, 2, 23]])
+    for (const wanted of ['m2', 'm3']) {
+      const got = await pull(id)
+      expect(got).toMatchObject([{ id: wanted, payload: `"${wanted}"` }])
+      await use.bus.ack(id, tokens(got))
+    }
+    await trimmed([['a', 0, 24, 23]])
+  })
+
   it('trims what an unsubscribed one held back', async () => {
     await reopen({ keepMessages: 5 })
     const { id } = await use.bus.subscribe({ topic: 'a' })

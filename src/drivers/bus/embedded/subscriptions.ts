@@ -160,7 +160,7 @@ export class Subscriptions {
     // from cursors for each topic, as an older version had them, it begins at the beginning and passes over what they are past
     const position = row.position ?? 0
     const subscription = this.#keep(row, this.#cursor(row, pattern, { offset, position, from }))
-    for (const message of rows.unsettled(row.key)) subscription.unsettled.load(this.#resumed(message))
+    subscription.resume(rows.unsettled(row.key).map((message) => this.#resumed(message)))
   }
 
   #cursor(

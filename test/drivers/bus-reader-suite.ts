@@ -47,7 +47,7 @@ export function readerSuite(use: BusFixture): void {
       await use.publish('b', 'other')
       const receipts = await use.publish('a', '1', '2', '3')
       for (const [at, { offset }] of receipts.entries()) {
-        const after = await use.bus.place(use.topic('a'), offset)
+        const after = await use.bus.place(use.topic('a'), offset ?? 0)
         const { messages } = await use.bus.read(use.topic('a'), { after, limit: 9 })
         expect(ids(messages)).toEqual(['1', '2', '3'].slice(at))
       }

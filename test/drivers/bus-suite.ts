@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { MOST_ATOMIC } from '../../src/drivers/bus/publisher.ts'
+import { delaySuite } from './bus-delay-suite.ts'
 import { deliverySuite } from './bus-delivery-suite.ts'
 import { type BusUnderTest, ids, never, useBus } from './bus-fixture.ts'
 import { idlenessSuite } from './bus-idleness-suite.ts'
@@ -256,6 +257,7 @@ export function busSuite(under: BusUnderTest): void {
     readerSuite(use)
     deliverySuite(use)
     keySuite(use)
+    delaySuite(use)
     sharingSuite(use)
   })
 }

@@ -58,6 +58,19 @@ describe('the embedded bus', () => {
     }
   })
 
+  it('keeps what waits for its time through kill -9, and stores it once', { timeout: 60_000 }, async () => {
+    for (let round = 0; round < 5; round++) {
+      const acknowledged = await publishUntilKilled(folder, `r${round}`, 100 + Math.random() * 100, 300)
+      const bus = await open()
+      const stored = () => idsOf(bus, `r${round}-`)
+      await expect.poll(async () => new Set(await stored()).isSupersetOf(new Set(acknowledged))).toBe(true)
+      const all = await stored()
+      expect(new Set(all).size).toBe(all.length)
+      await bus.close()
+      expect(integrity(folder)).toEqual([{ integrity_check: 'ok' }])
+    }
+  })
+
   it('drains 100 000 waiting messages without holding them in memory', async () => {
     const bus = await open()
     const { id } = await bus.subscribe({ topic: 'a' })
@@ -137,9 +150,11 @@ describe('one key with 100 000 messages waiting', () => {
 })
 
 /** Runs a publisher on the folder and kills it `afterMs` after its first acknowledgement. Returns the ids it had acknowledged. */
-async function publishUntilKilled(folder: string, prefix: string, afterMs: number): Promise<string[]> {
+async function publishUntilKilled(folder: string, prefix: string, afterMs: number, delayMs = 0): Promise<string[]> {
   const script = fileURLToPath(new URL('./bus-publisher.ts', import.meta.url))
-  const child = spawn(process.execPath, [script, folder, prefix], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [script, folder, prefix, `${delayMs}`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   let said = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     if (said === '') setTimeout(() => child.kill('SIGKILL'), afterMs)

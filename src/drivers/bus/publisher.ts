@@ -16,28 +16,38 @@ export interface Publication {
    * are delivered in order.
    */
   readonly attributes: Readonly<Record<string, string>>
+  /**
+   * Milliseconds after which it takes its place in its topic, up to `MOST_DELAY_MS` (`invalid`). It is stored at once and its id is taken; until its time,
+   * which it meets within a second, neither readers nor subscriptions see it, and what takes its place earlier comes before it, of its key too. Default 0
+   */
+  readonly delayMs?: number
 }
 
-/** Says that a message is stored, as safely as the driver's docs say. `duplicate`: an earlier one with the same id is; `offset` is that one's. */
+/** Says that a message is stored, as safely as the driver's docs say. `duplicate`: an earlier one with the same id is; what else is said is that one's. */
 export interface Receipt {
   readonly id: string
   readonly topic: string
-  /** Grows from message to message of a topic, from 1 on. There may be gaps. */
-  readonly offset: number
+  /** Grows from message to message of a topic, from 1 on. There may be gaps. Absent while the message waits for its time. */
+  readonly offset?: number
+  /** When a message that waits takes its place, milliseconds since 1970. */
+  readonly deliverAt?: number
   readonly duplicate: boolean
   /** This duplicate says something else than the earlier one, which stays: no copy of it. Absent where it is one, or the earlier content isn't known. */
   readonly differs?: true
 }
 
 /** A stored message. */
-export interface StoredMessage extends Publication {
+export interface StoredMessage extends Omit<Publication, 'delayMs'> {
   readonly offset: number
-  /** When it was stored, milliseconds since 1970. */
+  /** When it took its place, milliseconds since 1970. */
   readonly timestamp: number
 }
 
 /** Most messages that are published all or none: they keep everybody else waiting. */
 export const MOST_ATOMIC = 500
+
+/** Longest delay of a message, in milliseconds: 30 days. */
+export const MOST_DELAY_MS = 2_592_000_000
 
 /** What publishes. */
 export interface BusPublisher {

@@ -20,6 +20,8 @@ import type { BusReader, Cursor, Reading } from '../reader.ts'
 import { busFile, REWRITE_VERSION } from './database.ts'
 import { DeadLetterOffice } from './dead-letter-office.ts'
 import { DeadLetters } from './dead-letters.ts'
+import { DelayedMessages, isDelay, WRONG_DELAY } from './delayed-messages.ts'
+import { DelayedRows } from './delayed-rows.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { FreeDisk } from './free-disk.ts'
 import { GroupCommit, type Transaction } from './group-commit.ts'
@@ -34,6 +36,7 @@ import { toDriverError } from './sqlite-fault.ts'
 import { SubscriptionRows } from './subscription-rows.ts'
 import type { SubscriptionState } from './subscription-state.ts'
 import { Subscriptions } from './subscriptions.ts'
+import { TopicRoom } from './topic-room.ts'
 import { Watchers } from './watchers.ts'
 
 const MIN_FREE_BYTES = 50_000_000
@@ -84,11 +87,16 @@ export class EmbeddedBus implements Bus {
     this.#db = db
     this.#disk = new FreeDisk(db, { clock, minFreeBytes, freeBytes: () => freeBytes(folder) })
     const deadLetters = new DeadLetters(db)
+    const delayed = new DelayedMessages({
+      rows: new DelayedRows(db),
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
+      added: () => this.#dispatcher.placeDue(),
+    })
     this.#log = new MessageLog({
       rows,
-      maxTopics,
-      maxTopicsPerOwner,
-      reservedTopics,
+      delayed,
+      room: new TopicRoom({ maxTopics, maxTopicsPerOwner, reservedTopics }),
       now: () => clock.now(),
       seed: Math.floor(random() * 2 ** 32),
     })
@@ -145,12 +153,16 @@ export class EmbeddedBus implements Bus {
       log: this.#log,
       subscriptions: this.#subscriptions,
       retention: this.#retention,
+      delayed,
+      place: (tx, messages) => this.#announceOnCommit(tx, this.#log.place(tx, messages)),
     })
     for (const topic of this.#log.topics()) this.#dispatcher.considerTrimming(topic)
     this.#dispatcher.tick()
   }
 
   publish(messages: readonly Publication[], owner?: string, { atomic = false } = {}): Promise<readonly Receipt[]> {
+    const wrong = messages.some(({ delayMs }) => delayMs !== undefined && !isDelay(delayMs))
+    if (wrong) return Promise.reject(new DriverError('invalid', WRONG_DELAY))
     if (atomic) return this.#append(messages, messages, owner, true)
     return messages.length <= PART ? this.#append(messages, messages, owner) : this.#publishMany(messages, owner)
   }
@@ -312,11 +324,15 @@ export class EmbeddedBus implements Bus {
       this.#log.checkRoom(all, owner)
       if (atomic) this.#log.wantAllOrNone(messages)
       const { receipts, topics } = this.#log.append(tx, messages, owner)
-      for (const topic of topics) this.#news.add(topic)
-      tx.undo(() => this.#news.clear())
-      tx.after(() => this.#announce())
+      this.#announceOnCommit(tx, topics)
       return receipts
     })
+  }
+
+  #announceOnCommit(tx: Transaction, topics: Iterable<Topic>): void {
+    for (const topic of topics) this.#news.add(topic)
+    tx.undo(() => this.#news.clear())
+    tx.after(() => this.#announce())
   }
 
   async #publishMany(messages: readonly Publication[], owner: string | undefined): Promise<readonly Receipt[]> {

@@ -65,7 +65,7 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
 
   const app = new Hono<AppEnv>()
   const streams = streamRoutes(app, { bus, clock, ownership, metrics, log, waits })
-  publishRoutes(app, { publisher, ownership })
+  publishRoutes(app, { publisher, clock, ownership })
   subscriptionRoutes(app, { bus, push, known, consumers, ownership, onSubscribed, onUnsubscribed })
   deliveryRoutes(app, { bus, known, ownership, streams, consumers, metrics, waits })
   topicRoutes(app, { bus, log, waits })

@@ -4,9 +4,11 @@ import * as z from 'zod'
 export const Receipt = z.object({
   id: z.string(),
   topic: z.string(),
-  /** Grows from message to message of its topic, from 1 on; there may be gaps. */
-  offset: z.int(),
-  /** Present when a message with this id was there already; `offset` is that one's. */
+  /** Grows from message to message of its topic, from 1 on; there may be gaps. Absent while the message waits for its time. */
+  offset: z.int().optional(),
+  /** When a message that waits takes its place in the topic. */
+  deliver_at: z.iso.datetime().optional(),
+  /** Present when a message with this id was there already; what else is told is that one's. */
   duplicate: z.literal(true).optional(),
 })
 

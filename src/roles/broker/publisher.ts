@@ -97,7 +97,8 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
   function warn(refused: readonly Receipt[]): void {
     const [first] = refused
     if (!first) return
-    const fields = { message_id: first.id, topic: first.topic, offset: first.offset, messages: refused.length }
+    const { id, topic, offset = null } = first
+    const fields = { message_id: id, topic, offset, messages: refused.length }
     log.warning('A message has the id of an earlier one and says something else: it is not kept', fields)
   }
 

@@ -66,7 +66,7 @@ export function createOrders(store: Store<OrderTables>, outbox: Outbox<OrderTabl
         // Its payment came between the two statements, which a server's database allows.
         if (changed.numUpdatedRows === 0n) throw new AppError('CONFLICT', `Order ${id} changed meanwhile; try again`)
         const data: OrderCancelled = { order_id: id, order_uuid: uuid ?? undefined, user_id }
-        await outbox.add(trx, { type: ORDER_CANCELLED, data })
+        await outbox.add(trx, { type: ORDER_CANCELLED, key: String(id), data })
       })
     },
   }

@@ -93,7 +93,7 @@ export function createPaymentResults({
         if (to.status === 'payment_failed') log.warning(failure(order_id, reason), { order_id, payment_id })
         if (to.status !== 'refunding') return
         const data: OrderRefunding = { order_id, order_uuid, payment_id, amount, currency }
-        await outbox.add(trx, { type: ORDER_REFUNDING, data })
+        await outbox.add(trx, { type: ORDER_REFUNDING, key: String(order_id), data })
         log.warning(`Order ${order_id} was cancelled while it was being paid: its payment goes back`, {
           order_id,
           payment_id,

@@ -7,9 +7,15 @@ const MAX_BYTES = 1_048_576
 const EXAMPLES = `
 Examples:
   $ msvc publish shop.opened '{"at":"08:00"}'
-  $ echo '{"n":1}' | msvc publish counts.changed`
+  $ echo '{"n":1}' | msvc publish counts.changed
+  $ msvc publish shop.sold '{"item":7}' --key order-42 --delay 30s`
 
-/** `msvc publish <topic> [json]`: one message, on disk when the command ends. */
+interface Flags {
+  readonly key?: string
+  readonly delay?: string
+}
+
+/** `msvc publish <topic> [json]`: one message, on disk when the command ends, delivered now or later. */
 export function addPublish(program: Command, open: OpenSession): void {
   program
     .command('publish')
@@ -17,18 +23,30 @@ export function addPublish(program: Command, open: OpenSession): void {
     .description('Publishes one message to a topic. Done means that the broker has it on disk.')
     .argument('<topic>', 'dot-separated words, such as shop.opened')
     .argument('[json]', 'the payload, any JSON; without it, or with -, it is read from stdin')
+    .option('--key <key>', 'messages of one key are delivered in order, one at a time in each group')
+    .option('--delay <time>', 'wait for so long before it is delivered: 30s, 5m, 2h, at most 30d')
     .addHelpText('after', EXAMPLES)
-    .action(async (topic: string, json: string | undefined, _flags: object, command: Command) => {
+    .action(async (topic: string, json: string | undefined, { key, delay }: Flags, command: Command) => {
       const session = open(command)
-      const [{ connect }, { Receipt }] = await Promise.all([import('./api.ts'), import('../roles/broker/contract.ts')])
+      const [{ connect }, { Receipt }, { parseDuration }] = await Promise.all([
+        import('./api.ts'),
+        import('../roles/broker/contract.ts'),
+        import('./duration.ts'),
+      ])
+      const query = {
+        ...(key !== undefined && { key }),
+        ...(delay !== undefined && { delay: parseDuration('--delay', delay) }),
+      }
       const body = await readPayload(session, json)
       const api = await connect(session, 'broker')
       const receipt = await api.ask(Receipt, `/broker/publish/${encodeURIComponent(topic)}`, {
         method: 'POST',
         body,
         headers: { 'content-type': 'application/json' },
+        query,
       })
-      session.print(`published ${receipt.topic} ${receipt.offset} as ${receipt.id}`)
+      const place = receipt.offset ?? `at ${receipt.deliver_at}`
+      session.print(`published ${receipt.topic} ${place} as ${receipt.id}`)
       session.printJson(receipt)
     })
 }

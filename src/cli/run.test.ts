@@ -113,6 +113,7 @@ describe('the command line', () => {
     [['subscribe', 'a', '--count', '0'], /--count wants/],
     [['publish', 'a', '{bad'], /"\{bad" is not JSON/],
     [['publish', 'a'], /wants a JSON payload, and there is none/],
+    [['publish', 'a', '1', '--delay', 'soon'], /--delay wants a length of time/],
     [['config', 'rollback', 'a', 'x'], /a version is a number/],
     [['completion', 'tcsh'], /Allowed choices are/],
   ])('refuses %j with exit code 2', async (args, message) => {

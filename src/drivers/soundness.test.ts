@@ -52,7 +52,7 @@ async function fillStore() {
 async function openBus() {
   const bus = await embedded.open({ url: 'embedded:', folder, clock })
   const write = () => bus.publish([{ id: 'one more', topic: 'a', payload: '1', attributes: {} }])
-  return { part: bus, write, read: () => bus.read('a', { after: 0, limit: ROWS }) }
+  return { part: bus, write, read: async () => bus.read('a', { after: await bus.place('a', 'first'), limit: ROWS }) }
 }
 
 async function fillBus() {

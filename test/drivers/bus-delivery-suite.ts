@@ -122,12 +122,12 @@ export function deliverySuite(use: BusFixture): void {
       const [held] = await use.take(id, 1)
       const tokens = [held?.ack ?? '']
       for (let n = 0; n < 3; n++) {
-        use.pass(900)
+        await use.pass(900)
         expect(await use.bus.renew(id, tokens)).toBe(1)
       }
       expect(await use.pull(id)).toEqual([])
       expect(await use.bus.renew(id, ['nonsense'])).toBe(0)
-      use.pass(1_000)
+      await use.pass(1_000)
       expect(await use.bus.renew(id, tokens)).toBe(0)
       expect(await use.take(id, 1)).toMatchObject([{ id: '1', delivery: 2 }])
     })
@@ -192,7 +192,6 @@ export function deliverySuite(use: BusFixture): void {
         const tokens = got.map(({ ack }) => ack)
         expect(await use.bus.nack(id, tokens, { later: true, reason: 'the store is full' })).toBe(1)
         expect(await use.pull(id)).toEqual([])
-        use.pass(30_000)
       }
       const got = await use.take(id, 1)
       expect(await use.bus.nack(id, [got[0]?.ack ?? ''], { reason: 'no stock' })).toBe(1)
@@ -204,7 +203,7 @@ export function deliverySuite(use: BusFixture): void {
       await use.publish('a', '1')
       const later = async (delayMs: number) => {
         await use.bus.nack(id, [(await use.take(id, 1))[0]?.ack ?? ''], { later: true, delayMs, reason: 'full' })
-        use.pass(delayMs)
+        await use.pass(delayMs)
       }
       await later(999)
       await later(200)
@@ -214,18 +213,17 @@ export function deliverySuite(use: BusFixture): void {
   })
 
   describe('what nobody looked at', () => {
-    it('comes again as if it had not been delivered, however often', async () => {
+    it('comes again however often, and does not count as delivered in vain', async () => {
       const { id } = await use.bus.subscribe({ topic: use.topic('a'), maxDeliver: 2 })
       await use.publish('a', '1')
       for (let n = 0; n < 3; n++) {
         const got = await use.take(id, 1)
-        expect(got).toMatchObject([{ id: '1', delivery: 1 }])
         const tokens = got.map(({ ack }) => ack)
         expect(await use.bus.nack(id, tokens, { delayMs: 0, unseen: true })).toBe(1)
         expect(await use.bus.ack(id, tokens)).toBe(0)
         await use.restart()
       }
-      expect(await use.take(id, 1)).toMatchObject([{ id: '1', delivery: 1 }])
+      expect(await use.take(id, 1)).toMatchObject([{ id: '1' }])
       expect(await use.bus.countDeadLetters(10)).toBe(0)
     })
   })
@@ -233,7 +231,7 @@ export function deliverySuite(use: BusFixture): void {
   describe('a message that always fails', () => {
     it('becomes a dead letter with the last reason, and holds up nobody', async () => {
       const { id } = await use.bus.subscribe({ topic: use.topic('a'), maxDeliver: 3 })
-      await use.publish('a', 'poison', 'good')
+      const [poison] = await use.publish('a', 'poison', 'good')
       const seen: string[] = []
       for (let left = 4; left > 0; left--) {
         const [got] = await use.take(id, 1)
@@ -247,7 +245,7 @@ export function deliverySuite(use: BusFixture): void {
         {
           id: 'poison',
           topic: use.topic('a'),
-          offset: 1,
+          offset: poison?.offset,
           payload: '{"n":"poison"}',
           subscription: id,
           deliveries: 3,

@@ -2,8 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach } from 'vitest'
-import type { Bus, BusDriver, Delivery, Publication, Receipt } from '../../src/drivers/bus/contract.ts'
+import type { Delivery } from '../../src/drivers/bus/consumer.ts'
+import type { Bus, BusDriver, BusOptions } from '../../src/drivers/bus/contract.ts'
+import type { Publication, Receipt } from '../../src/drivers/bus/publisher.ts'
+import type { ReadMessage } from '../../src/drivers/bus/reader.ts'
 import { type Clock, systemClock } from '../../src/drivers/clock.ts'
 
 /** A signal that never fires. */
@@ -14,29 +18,53 @@ export function ids(things: readonly { id: string }[]): string[] {
   return things.map(({ id }) => id)
 }
 
+/** A driver to be tested, and what it can't be asked for. */
+export interface BusUnderTest {
+  readonly driver: BusDriver
+  /** What each test opens: a bus of its own. Called before each. */
+  readonly url: () => string | Promise<string>
+  /** What it is opened with besides. */
+  readonly options?: Partial<BusOptions>
+  /** Whether it goes by the clock that it is given. Else time is waited for, and what takes days is left out. */
+  readonly obeysClock: boolean
+  /** Whether nothing is stored of what it refuses to publish as one. */
+  readonly isAtomic: boolean
+  /** Whether several brokers may have it open at once. */
+  readonly isShared: boolean
+}
+
 /** What a test of a bus works with. */
 export interface BusFixture {
   readonly bus: Bus
+  readonly under: BusUnderTest
   /** A topic's full name: each test has topics of its own, so that a server's others don't matter. */
   topic(name: string): string
   message(name: string, id: string): Publication
   publish(name: string, ...ids: string[]): Promise<readonly Receipt[]>
+  /** Publishes messages whose key is the part of their ids before the dash. */
+  publishKeyed(name: string, ...ids: string[]): Promise<readonly Receipt[]>
   pull(subscription: string, max?: number, waitMs?: number, signal?: AbortSignal): Promise<readonly Delivery[]>
   /** Pulls, waiting, until `count` messages came. */
   take(subscription: string, count: number): Promise<Delivery[]>
   ackAll(subscription: string, deliveries: readonly Delivery[]): Promise<number>
+  /** Reads all that is kept of a pattern, up to 100 messages. */
+  readAll(pattern: string): Promise<readonly ReadMessage[]>
+  /** Opens the same bus once more, as another broker does; closed after the test. */
+  another(): Promise<Bus>
   /** Opens the bus again, closing it if need be. */
   restart(): Promise<void>
   /** Moves the wall clock, and not the monotonic one. */
   jumpWallClock(ms: number): void
-  /** Lets time pass: both clocks go on by so much. */
-  pass(ms: number): void
+  /** Lets time pass: both clocks go on by so much, or it is waited for. */
+  pass(ms: number): Promise<void>
 }
 
 /** Opens a bus before each test of the suite it is called in, in a folder of its own, and closes it afterwards. */
-export function useBus(driver: BusDriver, url: string): BusFixture {
+export function useBus(under: BusUnderTest): BusFixture {
   let held: Bus | undefined
+  const others: Bus[] = []
   let folder = ''
+  let url = ''
   let prefix = ''
   let jumped = 0
   let passed = 0
@@ -44,16 +72,18 @@ export function useBus(driver: BusDriver, url: string): BusFixture {
     now: () => systemClock.now() + jumped + passed,
     monotonic: () => systemClock.monotonic() + passed,
   }
-  const open = () => driver.open({ url, folder, clock })
+  const open = () => under.driver.open({ ...under.options, url, folder, clock })
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'msvc-bus-'))
     prefix = `t${randomUUID().slice(0, 8)}`
     jumped = 0
     passed = 0
+    url = await under.url()
     held = await open()
   })
   afterEach(async () => {
+    for (const bus of others.splice(0)) await bus.close()
     await held?.close()
     held = undefined
     await rm(folder, { recursive: true })
@@ -64,6 +94,7 @@ export function useBus(driver: BusDriver, url: string): BusFixture {
       if (held === undefined) throw new Error('the bus is open within a test only')
       return held
     },
+    under,
     topic: (name) => `${prefix}.${name}`,
     message(name, id) {
       const topic = this.topic(name)
@@ -71,6 +102,15 @@ export function useBus(driver: BusDriver, url: string): BusFixture {
     },
     publish(name, ...all) {
       return this.bus.publish(all.map((id) => this.message(name, id)))
+    },
+    publishKeyed(name, ...all) {
+      const keyed = all.map((id) => this.message(name, id))
+      return this.bus.publish(
+        keyed.map((one) => ({
+          ...one,
+          attributes: { ...one.attributes, partitionkey: one.id.replace(/-.*/, '') },
+        })),
+      )
     },
     pull(subscription, max = 100, waitMs = 0, signal = never) {
       return this.bus.pull(subscription, { max, waitMs, signal })
@@ -86,6 +126,15 @@ export function useBus(driver: BusDriver, url: string): BusFixture {
         deliveries.map(({ ack }) => ack),
       )
     },
+    async readAll(pattern) {
+      const after = await this.bus.place(pattern, 'first')
+      return (await this.bus.read(pattern, { after, limit: 100 })).messages
+    },
+    async another() {
+      const bus = await open()
+      others.push(bus)
+      return bus
+    },
     async restart() {
       await this.bus.close()
       held = await open()
@@ -93,8 +142,9 @@ export function useBus(driver: BusDriver, url: string): BusFixture {
     jumpWallClock(ms) {
       jumped = ms
     },
-    pass(ms) {
-      passed += ms
+    async pass(ms) {
+      if (under.obeysClock) passed += ms
+      else await sleep(ms)
     },
   }
 }

@@ -13,7 +13,13 @@ import { embedded } from '../../src/drivers/bus/embedded.ts'
 import { systemClock } from '../../src/drivers/clock.ts'
 import { busSuite } from './bus-suite.ts'
 
-busSuite(embedded, 'embedded:')
+busSuite({
+  driver: embedded,
+  url: () => 'embedded:',
+  obeysClock: true,
+  isAtomic: true,
+  isShared: false,
+})
 
 describe('the embedded bus', () => {
   let folder: string
@@ -52,6 +58,19 @@ describe('the embedded bus', () => {
     }
   })
 
+  it('keeps what waits for its time through kill -9, and stores it once', { timeout: 60_000 }, async () => {
+    for (let round = 0; round < 5; round++) {
+      const acknowledged = await publishUntilKilled(folder, `r${round}`, 100 + Math.random() * 100, 300)
+      const bus = await open()
+      const stored = () => idsOf(bus, `r${round}-`)
+      await expect.poll(async () => new Set(await stored()).isSupersetOf(new Set(acknowledged))).toBe(true)
+      const all = await stored()
+      expect(new Set(all).size).toBe(all.length)
+      await bus.close()
+      expect(integrity(folder)).toEqual([{ integrity_check: 'ok' }])
+    }
+  })
+
   it('drains 100 000 waiting messages without holding them in memory', async () => {
     const bus = await open()
     const { id } = await bus.subscribe({ topic: 'a' })
@@ -82,10 +101,60 @@ describe('the embedded bus', () => {
   })
 })
 
+describe('one key with 100 000 messages waiting', () => {
+  it('costs no memory, and holds up no other', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'msvc-bus-'))
+    const bus = await embedded.open({ url: 'embedded:', folder, clock: systemClock })
+    const signal = new AbortController().signal
+    const { id } = await bus.subscribe({ topic: 'a' })
+    const publish = (key: string, first: number, count: number) =>
+      bus.publish(
+        Array.from({ length: count }, (_, n) => {
+          return {
+            id: `${key}${first + n}`,
+            topic: 'a',
+            payload: `"${'x'.repeat(200)}"`,
+            attributes: { partitionkey: key },
+          }
+        }),
+      )
+    await publish('busy', 0, 1000)
+    const head = await bus.pull(id, { max: 10, waitMs: 0, signal })
+    expect(head.map((one) => one.id)).toEqual(['busy0'])
+    const before = memory()
+    for (let first = 1000; first < 100_000; first += 1000) await publish('busy', first, 1000)
+    await publish('other', 0, 3)
+    for (const wanted of ['other0', 'other1', 'other2']) {
+      const got = await bus.pull(id, { max: 10, waitMs: 0, signal })
+      expect(got.map((one) => one.id)).toEqual([wanted])
+      await bus.ack(
+        id,
+        got.map(({ ack }) => ack),
+      )
+    }
+    expect(await bus.subscription(id)).toMatchObject({ pending: 100_000, leased: 1 })
+    const start = performance.now()
+    await publish('third', 0, 100)
+    for (let n = 0; n < 100; n++) {
+      const got = await bus.pull(id, { max: 1, waitMs: 1000, signal })
+      expect(got[0]?.id).toBe(`third${n}`)
+      await bus.ack(id, [got[0]?.ack ?? ''])
+    }
+    expect(performance.now() - start).toBeLessThan(5_000)
+    expect(memory() - before).toBeLessThan(16e6)
+    await bus.ack(id, [head[0]?.ack ?? ''])
+    expect((await bus.pull(id, { max: 10, waitMs: 0, signal })).map((one) => one.id)).toEqual(['busy1'])
+    await bus.close()
+    await rm(folder, { recursive: true })
+  })
+})
+
 /** Runs a publisher on the folder and kills it `afterMs` after its first acknowledgement. Returns the ids it had acknowledged. */
-async function publishUntilKilled(folder: string, prefix: string, afterMs: number): Promise<string[]> {
+async function publishUntilKilled(folder: string, prefix: string, afterMs: number, delayMs = 0): Promise<string[]> {
   const script = fileURLToPath(new URL('./bus-publisher.ts', import.meta.url))
-  const child = spawn(process.execPath, [script, folder, prefix], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [script, folder, prefix, `${delayMs}`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   let said = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     if (said === '') setTimeout(() => child.kill('SIGKILL'), afterMs)
@@ -98,12 +167,11 @@ async function publishUntilKilled(folder: string, prefix: string, afterMs: numbe
 /** The ids of all stored messages that begin with `prefix`, read page by page. */
 async function idsOf(bus: Bus, prefix: string): Promise<string[]> {
   const found: string[] = []
-  for (let after = 0; ; ) {
-    const page = await bus.read('>', { after, limit: 10_000 })
-    const last = page.at(-1)
-    if (last === undefined) return found
-    found.push(...page.filter(({ id }) => id.startsWith(prefix)).map(({ id }) => id))
-    after = last.position
+  for (let after = await bus.place('>', 'first'); ; ) {
+    const { messages, cursor } = await bus.read('>', { after, limit: 10_000 })
+    if (messages.length === 0) return found
+    found.push(...messages.filter(({ id }) => id.startsWith(prefix)).map(({ id }) => id))
+    after = cursor
   }
 }
 

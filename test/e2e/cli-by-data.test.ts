@@ -46,6 +46,21 @@ describe('a platform in token mode, by its data folder alone', () => {
     expect(message).toMatchObject({ payload: { n: 1 } })
   })
 
+  it('publishes with a key, and for later', async () => {
+    expect(await answer('publish', 'shop.later', '1', '--key', 'x', '--delay', '300ms')).toHaveProperty('deliver_at')
+    expect(await answer('publish', 'shop.later', '2', '--key', 'x')).toMatchObject({ offset: expect.any(Number) })
+    const stream = await msvc('platform', 'subscribe', 'shop.later', '--from', 'first', '--count', '2')
+    const messages = stream.out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    const attributes = { partitionkey: 'x' }
+    expect(messages).toMatchObject([
+      { payload: 2, attributes },
+      { payload: 1, attributes },
+    ])
+  })
+
   it.each(['9007199254740993', '123456789012345678901234567890', '1e400', '[-0,1.0,1E5]'])(
     'takes and shows %s to the letter',
     async (text) => {

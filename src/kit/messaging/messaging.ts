@@ -6,6 +6,8 @@ export interface OutgoingEvent {
   /** Default: a fresh UUIDv7. Publishing the same id again makes no copy. */
   readonly id?: string
   readonly type: string
+  /** What it stays in order with: a consumer's group gets events of one key one after the other. Default: nothing. */
+  readonly key?: string
   readonly data: unknown
 }
 

@@ -1,5 +1,6 @@
 import type { Counter } from 'prom-client'
-import type { Bus } from '../../drivers/bus/contract.ts'
+import type { BusAdministration } from '../../drivers/bus/administration.ts'
+import type { BusConsumer } from '../../drivers/bus/consumer.ts'
 import type { Metrics } from '../../kit/telemetry/metrics.ts'
 
 /** Topics that get a series of their own; the rest are counted together, so that made-up names can't fill the memory. */
@@ -21,7 +22,10 @@ export interface BrokerMetrics {
 }
 
 /** Makes the broker's metrics: four counters, and gauges that ask the bus when they are read. */
-export function createBrokerMetrics(metrics: Metrics, bus: Bus): BrokerMetrics {
+export function createBrokerMetrics(
+  metrics: Metrics,
+  bus: Pick<BusConsumer, 'subscriptions'> & Pick<BusAdministration, 'countDeadLetters'>,
+): BrokerMetrics {
   const counter = (name: string, help: string) => byTopic(metrics.counter({ name, help, labelNames: ['topic'] }))
   metrics.gauge({
     name: 'broker_messages_pending',

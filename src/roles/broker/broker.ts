@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
-import type { Bus, Publication } from '../../drivers/bus/contract.ts'
+import type { Bus } from '../../drivers/bus/contract.ts'
+import type { Publication } from '../../drivers/bus/publisher.ts'
 import type { RoleContext } from '../../kit/context.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
 import { createBrokerMetrics } from './broker-metrics.ts'
@@ -64,7 +65,7 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
 
   const app = new Hono<AppEnv>()
   const streams = streamRoutes(app, { bus, clock, ownership, metrics, log, waits })
-  publishRoutes(app, { publisher, ownership })
+  publishRoutes(app, { publisher, clock, ownership })
   subscriptionRoutes(app, { bus, push, known, consumers, ownership, onSubscribed, onUnsubscribed })
   deliveryRoutes(app, { bus, known, ownership, streams, consumers, metrics, waits })
   topicRoutes(app, { bus, log, waits })

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Context } from 'hono'
-import type { Bus } from '../../drivers/bus/contract.ts'
+import type { BusConsumer } from '../../drivers/bus/consumer.ts'
 import type { Clock } from '../../drivers/clock.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
 import { connectionOf } from '../../kit/http/connection.ts'
@@ -17,7 +17,7 @@ const PER_CONNECTION = 64
 
 /** What tells which consumers are gone, and gives what they had on lease to others. */
 export interface ConsumersOptions {
-  readonly bus: Pick<Bus, 'release'>
+  readonly bus: Pick<BusConsumer, 'release'>
   readonly log: Log
   readonly clock: Pick<Clock, 'monotonic'>
   /** Default 1 s. */

@@ -4,16 +4,18 @@ import * as z from 'zod'
 export const Receipt = z.object({
   id: z.string(),
   topic: z.string(),
-  /** Position in its topic, from 1. */
-  offset: z.int(),
-  /** Present when a message with this id was there already; `offset` is that one's. */
+  /** Grows from message to message of its topic, from 1 on; there may be gaps. Absent while the message waits for its time. */
+  offset: z.int().optional(),
+  /** When a message that waits takes its place in the topic. */
+  deliver_at: z.iso.datetime().optional(),
+  /** Present when a message with this id was there already; what else is told is that one's. */
   duplicate: z.literal(true).optional(),
 })
 
 const SECONDS = z.number().max(43_200)
 
 /** The place behind a message in the order of all: a stream's event has it as its id. Opaque. */
-export const Cursor = z.string().regex(/^c[0-9a-z]{1,10}(?:-[0-9a-f]{8})?$/, {
+export const Cursor = z.string().regex(/^c[\w-]{1,100}$/, {
   error: 'not a cursor, which a stream gives as its events’ ids',
   abort: true,
 })

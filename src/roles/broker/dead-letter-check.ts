@@ -1,11 +1,11 @@
-import type { Bus } from '../../drivers/bus/contract.ts'
+import type { BusAdministration } from '../../drivers/bus/administration.ts'
 import { AppError } from '../../kit/errors.ts'
 
 /** Most that are counted. */
 const MOST = 1_000
 
 /** Whether messages wait that nobody will handle by himself. Throws AppError `UNAVAILABLE` that says how many, for the role's health. */
-export async function checkDeadLetters(bus: Pick<Bus, 'countDeadLetters'>): Promise<void> {
+export async function checkDeadLetters(bus: Pick<BusAdministration, 'countDeadLetters'>): Promise<void> {
   const count = await bus.countDeadLetters(MOST)
   if (count === 0) return
   const many =

@@ -1,4 +1,4 @@
-import type { Bus } from '../../drivers/bus/contract.ts'
+import type { BusAdministration } from '../../drivers/bus/administration.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { runInScope } from '../../kit/telemetry/scope.ts'
 import { parseTraceparent, type Tracing } from '../../kit/telemetry/tracing.ts'
@@ -6,7 +6,7 @@ import { eventId } from './event-identity.ts'
 
 /** What dead letters are told with. */
 export interface DeadLetterLogOptions {
-  readonly bus: Pick<Bus, 'watchDeadLetters'>
+  readonly bus: Pick<BusAdministration, 'watchDeadLetters'>
   readonly tracing: Tracing
   readonly log: Pick<Log, 'error'>
 }

@@ -1,6 +1,11 @@
 import type { Hono } from 'hono'
 import * as z from 'zod'
-import type { Bus, DeadLetter } from '../../drivers/bus/contract.ts'
+import type {
+  BusAdministration,
+  DeadLetter,
+  DeadLetterChoice,
+  DeadLetterQuery,
+} from '../../drivers/bus/administration.ts'
 import { DriverError } from '../../drivers/driver-error.ts'
 import { AppError } from '../../kit/errors.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
@@ -24,7 +29,7 @@ const LettersQuery = z.strictObject({
 
 /** What the routes work with. */
 export interface DeadLetterRoutesOptions {
-  readonly bus: Bus
+  readonly bus: Pick<BusAdministration, 'deadLetters' | 'redrive' | 'discard'>
   readonly known: Pick<KnownSubscriptions, 'find'>
   readonly ownership: Pick<Ownership, 'checkLook'>
 }
@@ -83,10 +88,8 @@ export function deadLetterRoutes(app: Hono<AppEnv>, { bus, known, ownership }: D
   )
 }
 
-type PageOptions = Parameters<Bus['deadLetters']>[0]
-
 /** Reads dead letters. A cursor that the bus doesn't know is the caller's mistake: AppError `INVALID_REQUEST`. */
-async function page(bus: Bus, options: PageOptions): Promise<readonly DeadLetter[]> {
+async function page(bus: DeadLetterRoutesOptions['bus'], options: DeadLetterQuery): Promise<readonly DeadLetter[]> {
   try {
     return await bus.deadLetters(options)
   } catch (fault) {
@@ -96,9 +99,7 @@ async function page(bus: Bus, options: PageOptions): Promise<readonly DeadLetter
 }
 
 /** Which dead letters are meant: one subscription's, or all. */
-interface Filter {
-  readonly subscription?: string
-}
+type Filter = Pick<DeadLetterChoice, 'subscription'>
 
 const filterBy = (subscription: string | undefined): Filter => (subscription === undefined ? {} : { subscription })
 
@@ -107,9 +108,9 @@ const filterBy = (subscription: string | undefined): Filter => (subscription ===
  * @param act does it with some of those chosen; gives how many
  */
 async function each(
-  bus: Bus,
+  bus: Pick<BusAdministration, 'deadLetters'>,
   { subscription, ids: named }: z.output<typeof Redrive>,
-  act: (chosen: Filter & { readonly ids?: readonly string[] }) => Promise<number>,
+  act: (chosen: DeadLetterChoice) => Promise<number>,
 ): Promise<number> {
   const filter = filterBy(subscription)
   const ids = named && (await busIds(bus, filter, named))
@@ -123,7 +124,11 @@ async function each(
 }
 
 /** The bus's own ids of dead letters that their publishers gave these ids. */
-async function busIds(bus: Bus, filter: Filter, ids: readonly string[]): Promise<readonly string[]> {
+async function busIds(
+  bus: Pick<BusAdministration, 'deadLetters'>,
+  filter: Filter,
+  ids: readonly string[],
+): Promise<readonly string[]> {
   const found = new Set<string>()
   for (const id of new Set(ids)) {
     let after: string | undefined

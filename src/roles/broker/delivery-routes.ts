@@ -1,6 +1,6 @@
 import type { Hono } from 'hono'
 import * as z from 'zod'
-import type { Bus, Delivery } from '../../drivers/bus/contract.ts'
+import type { BusConsumer, Delivery } from '../../drivers/bus/consumer.ts'
 import { AppError } from '../../kit/errors.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
 import { route } from '../../kit/http/route.ts'
@@ -27,7 +27,7 @@ const PullQuery = z.strictObject({
 
 /** What the routes work with. */
 export interface DeliveryRoutesOptions {
-  readonly bus: Bus
+  readonly bus: Pick<BusConsumer, 'pull' | 'ack' | 'renew' | 'nack'>
   readonly known: KnownSubscriptions
   readonly ownership: Pick<Ownership, 'checkUse'>
   readonly streams: OpenStreams

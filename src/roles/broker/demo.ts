@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import * as z from 'zod'
-import type { Bus, Delivery, Publication } from '../../drivers/bus/contract.ts'
+import type { BusConsumer, Delivery } from '../../drivers/bus/consumer.ts'
+import type { Publication } from '../../drivers/bus/publisher.ts'
 import type { RoleContext } from '../../kit/context.ts'
 import { messageOf } from '../../kit/errors.ts'
 import { parseExact } from '../../kit/exact-json.ts'
@@ -75,7 +76,7 @@ async function pay({ log, config, signal }: DemoContext, publisher: Publisher, o
 /** Hands a topic's messages to `handle`, one after the other as the seed's ProcessMessages does, until the role stops. */
 async function subscribe(
   ctx: DemoContext,
-  bus: Bus,
+  bus: Pick<BusConsumer, 'subscribe' | 'pull' | 'ack' | 'nack'>,
   topic: string,
   group: string,
   handle: (message: Delivery) => Promise<void>,

@@ -1,4 +1,4 @@
-import type { Publication, StoredMessage } from '../../drivers/bus/contract.ts'
+import type { Publication, StoredMessage } from '../../drivers/bus/publisher.ts'
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 

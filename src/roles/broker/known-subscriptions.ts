@@ -1,4 +1,4 @@
-import type { Bus, Subscription } from '../../drivers/bus/contract.ts'
+import type { BusConsumer, Subscription } from '../../drivers/bus/consumer.ts'
 import { AppError } from '../../kit/errors.ts'
 
 /** Subscriptions that are remembered. */
@@ -15,7 +15,7 @@ export interface KnownSubscriptions {
 }
 
 /** Makes the memory of a bus's subscriptions. */
-export function createKnownSubscriptions(bus: Pick<Bus, 'subscription'>): KnownSubscriptions {
+export function createKnownSubscriptions(bus: Pick<BusConsumer, 'subscription'>): KnownSubscriptions {
   const known = new Map<string, Pick<Subscription, 'topic' | 'owner'>>()
   async function find(id: string) {
     const remembered = known.get(id)

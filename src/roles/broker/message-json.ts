@@ -1,6 +1,8 @@
-import type { DeadLetter, Delivery, StoredMessage } from '../../drivers/bus/contract.ts'
+import type { DeadLetter } from '../../drivers/bus/administration.ts'
+import type { Delivery } from '../../drivers/bus/consumer.ts'
+import type { StoredMessage } from '../../drivers/bus/publisher.ts'
+import type { ReadMessage } from '../../drivers/bus/reader.ts'
 import { eventId } from './event-identity.ts'
-import { cursorOf } from './place.ts'
 
 /** Headers of an answer that is put together as text. */
 export const JSON_HEADERS = { 'content-type': 'application/json' }
@@ -8,8 +10,8 @@ export const JSON_HEADERS = { 'content-type': 'application/json' }
 // Payloads are JSON text already: putting them in place as they are keeps them to the letter and saves parsing them.
 
 /** A message as JSON text (contract.ts, Message). */
-export function messageJson(message: StoredMessage & { readonly position: number }): string {
-  return `{${members(message)},"cursor":"${cursorOf(message)}"}`
+export function messageJson(message: ReadMessage): string {
+  return `{${members(message)},"cursor":"${message.cursor}"}`
 }
 
 /** A delivery as JSON text (contract.ts, Delivery). */

@@ -1,4 +1,4 @@
-import type { Publication } from '../../drivers/bus/contract.ts'
+import type { Publication } from '../../drivers/bus/publisher.ts'
 import { topicPattern } from '../../drivers/bus/topic-pattern.ts'
 import type { Identity } from '../../kit/auth/identity.ts'
 import { wantSomebody } from '../../kit/auth/ownership.ts'

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { randomUUIDv7 } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import * as z from 'zod'
-import type { Publication } from '../../drivers/bus/contract.ts'
+import type { Publication } from '../../drivers/bus/publisher.ts'
 import { AppError } from '../../kit/errors.ts'
 import { memberOf } from '../../kit/exact-json.ts'
 import { type ReadItem, readArray, readLines } from '../../kit/http/batch.ts'
@@ -19,6 +19,7 @@ import {
   isJsonType,
 } from '../../kit/messaging/cloud-event.ts'
 import { checkTopicName } from '../../kit/messaging/topic-name.ts'
+import { asWished, DELIVERY_FIELDS } from './delivery-wish.ts'
 import { busId } from './event-identity.ts'
 
 /** As an event's id: without control characters. */
@@ -29,7 +30,12 @@ const MESSAGE_ID = z
   .regex(/^\P{Cc}*$/u, 'no control characters')
 
 /** A line of a batch that is no CloudEvent. */
-export const PLAIN_LINE = z.strictObject({ topic: z.string(), payload: z.unknown(), id: MESSAGE_ID.optional() })
+export const PLAIN_LINE = z.strictObject({
+  topic: z.string(),
+  payload: z.unknown(),
+  id: MESSAGE_ID.optional(),
+  ...DELIVERY_FIELDS,
+})
 
 /**
  * Reads one message from a request: a CloudEvent in structured or binary content mode, or any JSON. The topic is the path's;
@@ -60,16 +66,16 @@ export function readMessage(topic: string, headers: IncomingHttpHeaders, body: B
 
 /**
  * Reads many messages from a request: a batch of CloudEvents, or NDJSON whose lines are CloudEvents or
- * `{"topic","payload","id"}`. An event's topic is its `type`. A faulty message is left
+ * `{"topic","payload","id","key","delay"}`. An event's topic is its `type`. A faulty message is left
  * out and named by its index, counted from 0; with `atomic`, and when none is good, the first one's AppError is thrown.
  */
 export async function readBatch(
   headers: IncomingHttpHeaders,
   body: Buffer,
-  { owner, atomic }: { owner: string | undefined; atomic: boolean },
+  { owner, atomic, now }: { owner: string | undefined; atomic: boolean; now: () => number },
 ): Promise<Sifted<Publication>> {
   const isEvent = mediaType(headers) === CLOUD_EVENT_BATCH_TYPE
-  const read = (bytes: Buffer, index: number) => readItemAt(bytes, index, { owner, isEvent })
+  const read = (bytes: Buffer, index: number) => readItemAt(bytes, index, { owner, isEvent, now })
   if (isEvent) {
     const array = async (take: ReadItem<void>) => {
       if (!(await readArray(body, take))) throw new AppError('INVALID_BODY', 'A batch of CloudEvents is a JSON array')
@@ -85,6 +91,8 @@ export async function readBatch(
 interface Item {
   readonly owner: string | undefined
   readonly isEvent: boolean
+  /** Wall clock. */
+  readonly now: () => number
 }
 
 /** Reads a message of a batch, telling its number when it is faulty. */
@@ -100,19 +108,20 @@ function readItemAt(bytes: Buffer, index: number, item: Item): Publication {
   }
 }
 
-function readItem(text: string, { owner, isEvent }: Item): Publication {
+function readItem(text: string, { owner, isEvent, now }: Item): Publication {
   const value = parseJsonText(text)
   if (isEvent || (typeof value === 'object' && value !== null && 'specversion' in value)) {
     const event = fromStructured(value)
-    return fromEvent(checkTopicName(event.attributes.type), event, text, owner)
+    return asWished(fromEvent(checkTopicName(event.attributes.type), event, text, owner), {}, now)
   }
-  const { topic, id } = parseInput(PLAIN_LINE, value, 'Neither a CloudEvent nor {"topic","payload"}')
-  return {
+  const { topic, id, key, delay } = parseInput(PLAIN_LINE, value, 'Neither a CloudEvent nor {"topic","payload"}')
+  const message = {
     id: id === undefined ? randomUUIDv7() : busId(id, { owner }),
     topic: checkTopicName(topic),
     payload: checkPayload(memberOf(text, 'payload') ?? 'null'),
     attributes: {},
   }
+  return asWished(message, { key, delay }, now)
 }
 
 /** The data of an event as the bus keeps them. */

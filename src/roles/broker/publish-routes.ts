@@ -1,6 +1,7 @@
 import type { Context, Hono } from 'hono'
 import * as z from 'zod'
-import { MOST_ATOMIC, type Receipt } from '../../drivers/bus/contract.ts'
+import { MOST_ATOMIC, type Receipt } from '../../drivers/bus/publisher.ts'
+import type { Clock } from '../../drivers/clock.ts'
 import { AppError } from '../../kit/errors.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
 import { MAX_BATCH_BYTES } from '../../kit/http/batch.ts'
@@ -8,6 +9,7 @@ import { readBody } from '../../kit/http/body.ts'
 import { route } from '../../kit/http/route.ts'
 import { Accepted, accepted, BatchQuery } from '../../kit/http/sifting.ts'
 import { Receipt as ReceiptSchema } from './contract.ts'
+import { asWished, DeliveryQuery } from './delivery-wish.ts'
 import { eventId } from './event-identity.ts'
 import { JSON_HEADERS } from './message-json.ts'
 import type { Ownership } from './ownership.ts'
@@ -20,6 +22,7 @@ const REFUSED = 'A topic of it belongs to others: nothing was published'
 /** What the routes work with. */
 export interface PublishRoutesOptions {
   readonly publisher: Publisher
+  readonly clock: Pick<Clock, 'now'>
   readonly ownership: Pick<Ownership, 'checkPublish' | 'owner'>
 }
 
@@ -33,23 +36,27 @@ const CloudEvent = z.looseObject({
 })
 
 /** The routes by which messages come in. */
-export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: PublishRoutesOptions): void {
+export function publishRoutes(app: Hono<AppEnv>, { publisher, clock, ownership }: PublishRoutesOptions): void {
+  const now = () => clock.now()
   app.post(
     // everything: a name with a slash or a line break in it is a wrong name, not an unknown route
     '/broker/publish/:topic{[\\s\\S]+}',
     route({
       summary: 'Publish a message: any JSON, or a CloudEvent, in binary mode with data of any media type',
       scope: 'messages:publish',
+      query: DeliveryQuery,
+      invalid: 'Invalid publication',
       takes: { 'application/json': z.unknown(), 'application/cloudevents+json': CloudEvent },
       responses: { 202: ReceiptSchema, 403: REFUSED, 409: DIFFERS, 415: 'Events in another format' },
     }),
     async (c) => {
       const owner = ownership.owner()
-      const message = readMessage(c.req.param('topic'), headersOf(c), await readBody(c), owner)
+      const read = readMessage(c.req.param('topic'), headersOf(c), await readBody(c), owner)
+      const message = asWished(read, c.req.valid('query'), now)
       const [receipt] = await publisher.publish(ownership.checkPublish([message]), owner)
       if (receipt?.differs) {
         throw new AppError('CONFLICT', DIFFERS, {
-          detail: `The message at offset ${receipt.offset} of ${receipt.topic} has this id and says something else; publish this one under an id of its own`,
+          detail: `The message ${whereIs(receipt)} has this id and says something else; publish this one under an id of its own`,
         })
       }
       return c.body(receiptJson(receipt, eventId(message)), 202, JSON_HEADERS)
@@ -71,7 +78,7 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, ownership }: Publi
       const owner = ownership.owner()
       const { atomic } = c.req.valid('query')
       const body = await readBody(c, MAX_BATCH_BYTES)
-      const { items, indexes, rejected } = await readBatch(headersOf(c), body, { owner, atomic })
+      const { items, indexes, rejected } = await readBatch(headersOf(c), body, { owner, atomic, now })
       if (atomic && items.length > MOST_ATOMIC) {
         const detail = `It has ${items.length}: publish it in parts, or not as one`
         throw new AppError('INVALID_REQUEST', `At most ${MOST_ATOMIC} messages are published all or none`, { detail })
@@ -91,6 +98,11 @@ function headersOf(c: Context<AppEnv>) {
 }
 
 function receiptJson(receipt: Receipt | undefined, id: string): string {
-  const { topic, offset, duplicate } = receipt ?? { topic: '', offset: 0, duplicate: false }
-  return `{"id":${JSON.stringify(id)},"topic":${JSON.stringify(topic)},"offset":${offset}${duplicate ? ',"duplicate":true' : ''}}`
+  const { topic, offset, deliverAt = 0, duplicate } = receipt ?? { topic: '', offset: 0, duplicate: false }
+  const place = offset === undefined ? `"deliver_at":"${new Date(deliverAt).toISOString()}"` : `"offset":${offset}`
+  return `{"id":${JSON.stringify(id)},"topic":${JSON.stringify(topic)},${place}${duplicate ? ',"duplicate":true' : ''}}`
+}
+
+function whereIs({ topic, offset }: Receipt): string {
+  return offset === undefined ? `that waits for its time on ${topic}` : `at offset ${offset} of ${topic}`
 }

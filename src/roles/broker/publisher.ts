@@ -1,4 +1,4 @@
-import type { Bus, Publication, Receipt } from '../../drivers/bus/contract.ts'
+import type { BusPublisher, Publication, Receipt } from '../../drivers/bus/publisher.ts'
 import { Slice } from '../../drivers/slice.ts'
 import { messageOf } from '../../kit/errors.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
@@ -25,7 +25,7 @@ export interface Publisher {
 
 /** What a publisher works with. */
 export interface PublisherOptions {
-  readonly bus: Pick<Bus, 'publish'>
+  readonly bus: BusPublisher
   readonly tracing: Tracing
   readonly log: Pick<Log, 'info' | 'warning'>
   readonly metrics: Pick<BrokerMetrics, 'published'>
@@ -97,7 +97,8 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
   function warn(refused: readonly Receipt[]): void {
     const [first] = refused
     if (!first) return
-    const fields = { message_id: first.id, topic: first.topic, offset: first.offset, messages: refused.length }
+    const { id, topic, offset = null } = first
+    const fields = { message_id: id, topic, offset, messages: refused.length }
     log.warning('A message has the id of an earlier one and says something else: it is not kept', fields)
   }
 

@@ -1,4 +1,4 @@
-import type { Bus, Delivery, Subscription } from '../../drivers/bus/contract.ts'
+import type { BusConsumer, Delivery, Subscription } from '../../drivers/bus/consumer.ts'
 import { inBackground } from '../../kit/messaging/background.ts'
 import { createPatience } from '../../kit/messaging/patience.ts'
 import { createRetries } from '../../kit/messaging/retries.ts'
@@ -17,7 +17,7 @@ const WAIT_MS = 30_000
 
 /** What push delivery works with. */
 export interface PushDeliveryOptions {
-  readonly bus: Bus
+  readonly bus: Pick<BusConsumer, 'pull' | 'ack' | 'nack'>
   readonly metrics: BrokerMetrics
   readonly tracing: Tracing
   readonly log: Log

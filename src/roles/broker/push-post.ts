@@ -1,6 +1,6 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import type { StoredMessage } from '../../drivers/bus/contract.ts'
+import type { StoredMessage } from '../../drivers/bus/publisher.ts'
 import { parseRetryAfter } from '../../kit/client/retry.ts'
 import { guardedLookup, refusedUrl } from '../../kit/discovery/address-rule.ts'
 import { type EventAttributes, isJsonType, toHeaders } from '../../kit/messaging/cloud-event.ts'

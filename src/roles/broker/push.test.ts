@@ -56,6 +56,20 @@ describe('push delivery', () => {
     await vi.waitUntil(async () => (await broker.call('GET', `/broker/subscriptions/${body.id}`)).body.pending === 0)
   })
 
+  it('posts the messages of one key one after the other, one that was not taken before those behind it', async () => {
+    await using broker = await runBroker()
+    await using hook = await endpoint((_, count) => ({ status: count === 1 ? 500 : 204 }))
+    await broker.call('POST', '/broker/subscriptions', { topic: 'a', push: { url: hook.url } })
+    const lines = ['x1', 'x2', 'x3', 'y1'].map((id) => `{"topic":"a","payload":"${id}","key":"${id[0]}"}`)
+    await broker.call('POST', '/broker/publish', lines.join('\n'), { 'content-type': 'application/x-ndjson' })
+    await vi.waitUntil(() => hook.received.length === 5)
+    const bodies = hook.received.map(({ body, headers }) => `${headers['ce-partitionkey']} ${JSON.parse(body)}`)
+    expect(bodies.filter((body) => body.startsWith('x'))).toEqual(
+      bodies[0]?.startsWith('x') ? ['x x1', 'x x1', 'x x2', 'x x3'] : ['x x1', 'x x2', 'x x3'],
+    )
+    expect(bodies).toContain('y y1')
+  })
+
   it('posts again what was not taken, then buries it, without holding up the rest', async () => {
     await using broker = await runBroker()
     await using hook = await endpoint(({ body }) => ({ status: body === '"poison"' ? 500 : 200 }))

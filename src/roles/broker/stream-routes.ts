@@ -1,6 +1,6 @@
 import type { Hono } from 'hono'
 import * as z from 'zod'
-import type { Bus } from '../../drivers/bus/contract.ts'
+import type { BusConsumer } from '../../drivers/bus/consumer.ts'
 import type { Clock } from '../../drivers/clock.ts'
 import { DriverError } from '../../drivers/driver-error.ts'
 import { AppError } from '../../kit/errors.ts'
@@ -25,7 +25,7 @@ const StreamQuery = z.strictObject({
 
 /** What the routes work with. */
 export interface StreamRoutesOptions {
-  readonly bus: Bus
+  readonly bus: Pick<BusConsumer, 'subscription' | 'pull' | 'nack'>
   readonly clock: Pick<Clock, 'monotonic'>
   readonly ownership: Pick<Ownership, 'checkUse'>
   readonly metrics: Pick<BrokerMetrics, 'delivered'>
@@ -104,7 +104,11 @@ async function deliver(
  * Gives back what a reader left behind, at once. It read in order: the first may be what it died of, so that a message which kills its readers again
  * and again becomes a dead letter; the others it never came to.
  */
-async function giveBack(bus: Bus, id: string, [first, ...others]: readonly string[]): Promise<void> {
+async function giveBack(
+  bus: Pick<BusConsumer, 'nack'>,
+  id: string,
+  [first, ...others]: readonly string[],
+): Promise<void> {
   const reason = 'the reader went away'
   try {
     if (others.length > 0) await bus.nack(id, others, { reason, unseen: true })

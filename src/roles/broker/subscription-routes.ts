@@ -1,6 +1,7 @@
 import type { Hono } from 'hono'
 import * as z from 'zod'
-import type { Bus, Subscription, SubscriptionSpec } from '../../drivers/bus/contract.ts'
+import type { BusConsumer, Subscription, SubscriptionSpec } from '../../drivers/bus/consumer.ts'
+import type { BusReader } from '../../drivers/bus/reader.ts'
 import { refusedOnceResolved, refusedUrl } from '../../kit/discovery/address-rule.ts'
 import { AppError } from '../../kit/errors.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
@@ -17,7 +18,7 @@ import type { PushDelivery } from './push-delivery.ts'
 
 /** What the routes work with. */
 export interface SubscriptionRoutesOptions {
-  readonly bus: Bus
+  readonly bus: BusConsumer & Pick<BusReader, 'place'>
   readonly push: PushDelivery
   readonly known: KnownSubscriptions
   readonly consumers: Pick<Consumers, 'began'>
@@ -59,8 +60,9 @@ export function subscriptionRoutes(app: Hono<AppEnv>, options: SubscriptionRoute
       const owner = ownership.owner()
       if (owner !== undefined && owner === wanted.group) await endOthers(wanted.topic, owner)
       const reserved = ownership.isReserved(wanted.topic, wanted.group)
-      const from = wanted.from === undefined ? undefined : await placeOf(bus, wanted.topic, wanted.from)
-      const spec = { ...toSpec(wanted), ...(from !== undefined && { from }) }
+      const { from } = wanted
+      const after = from === undefined ? undefined : await placeOf(bus, wanted.topic, from)
+      const spec = { ...toSpec(wanted), ...(after !== undefined && { from: { after } }) }
       const subscription = await bus.subscribe({ ...spec, reserved, ...(owner !== undefined && { owner }) })
       known.forget(subscription.id)
       if (wanted.consumer !== undefined) await consumers.began(subscription.id, wanted.consumer)

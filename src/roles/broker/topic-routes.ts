@@ -1,6 +1,7 @@
 import type { Hono } from 'hono'
 import * as z from 'zod'
-import type { Bus } from '../../drivers/bus/contract.ts'
+import type { BusAdministration } from '../../drivers/bus/administration.ts'
+import type { BusReader, Cursor as Place } from '../../drivers/bus/reader.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
 import { type EventStream, eventStream } from '../../kit/http/event-stream.ts'
 import { Limit, NumericId, page } from '../../kit/http/paging.ts'
@@ -11,7 +12,7 @@ import type { Log } from '../../kit/telemetry/log.ts'
 import { createWakeUp } from '../../kit/wake-up.ts'
 import { Cursor, SOME_PLACE, TopicState } from './contract.ts'
 import { messageJson } from './message-json.ts'
-import { cursorOf, type From, placeOf } from './place.ts'
+import { placeOf } from './place.ts'
 
 /** Messages read at a time. */
 const BATCH = 64
@@ -30,7 +31,7 @@ const TopicsQuery = z.strictObject({ limit: Limit, after: z.string().max(MAX_TOP
 
 /** What the routes work with. */
 export interface TopicRoutesOptions {
-  readonly bus: Bus
+  readonly bus: BusReader & Pick<BusAdministration, 'topics'>
   readonly log: Log
   /** The readers, counted. */
   readonly waits: Waits
@@ -42,7 +43,7 @@ export function topicRoutes(app: Hono<AppEnv>, options: TopicRoutesOptions): voi
   app.get(
     '/broker/topics',
     route({
-      summary: 'Topics, in the order they came to be',
+      summary: 'Topics, page by page',
       scope: 'messages:read',
       query: TopicsQuery,
       invalid: 'Invalid query',
@@ -72,44 +73,26 @@ export function topicRoutes(app: Hono<AppEnv>, options: TopicRoutesOptions): voi
       const lastId = c.req.header('last-event-id')
       const from = lastId ? parseInput(Cursor, lastId, 'Invalid Last-Event-ID') : c.req.valid('query').from
       // settled before the answer begins: whoever sees its head sees all that is published from then on
-      const start = await startOf(bus, topic, from)
+      const start = await placeOf(bus, topic, from)
       return eventStream(c, options, (events) => follow(topic, start, events, bus))
     },
   )
 }
 
-interface Start {
-  /** Position to read behind. */
-  readonly after: number
-  /** First offset of each topic. */
-  readonly from?: number
-}
-
-async function startOf(bus: Bus, topic: string, from: From): Promise<Start> {
-  const place = await placeOf(bus, topic, from)
-  if (typeof place === 'object') return place
-  if (place === 'new') return { after: await bus.end() }
-  return place === 'first' ? { after: 0 } : { after: 0, from: place }
-}
-
 /** Sends each message that fits to this reader; an event's id is where a reader who comes back goes on. */
-async function follow(topic: string, start: Start, events: EventStream, bus: Bus): Promise<void> {
+async function follow(topic: string, start: Place, events: EventStream, bus: BusReader): Promise<void> {
   const bell = createWakeUp()
   const unwatch = bus.watch(topic, () => bell.ring())
-  let { after } = start
+  let after = start
   try {
     while (!events.signal.aborted) {
-      const end = await bus.end()
-      const messages = await bus.read(topic, { ...start, after, limit: BATCH, signal: events.signal })
+      const { messages, cursor } = await bus.read(topic, { after, limit: BATCH, signal: events.signal })
       for (const message of messages) {
         if (!(await events.room())) return
-        events.send({ id: cursorOf(message), data: messageJson(message) })
-        after = message.position
+        events.send({ id: message.cursor, data: messageJson(message) })
       }
-      if (messages.length > 0) continue
-      // what is not its own need not be looked through again
-      after = Math.max(after, end)
-      await bell.sleep(LOOK_MS, events.signal)
+      after = cursor
+      if (messages.length === 0) await bell.sleep(LOOK_MS, events.signal)
     }
   } finally {
     unwatch()

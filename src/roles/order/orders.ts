@@ -59,7 +59,7 @@ export function createOrders(store: Store<OrderTables>, outbox: Outbox<OrderTabl
         if (transition.outcome !== 'becomes') return
         await trx.updateTable('orders').set({ status: transition.status }).where('id', '=', id).execute()
         const data: OrderCancelled = { order_id: id, order_uuid: uuid ?? undefined, user_id }
-        await outbox.add(trx, { type: ORDER_CANCELLED, data })
+        await outbox.add(trx, { type: ORDER_CANCELLED, key: String(id), data })
       })
     },
   }

@@ -85,7 +85,7 @@ export function createPaymentResults({
           store.afterCommit(trx, () => log.warning(failure(order_id, reason), { order_id, payment_id }))
         if (to.status !== 'refunding') return
         const data: OrderRefunding = { order_id, order_uuid, payment_id, amount, currency }
-        await outbox.add(trx, { type: ORDER_REFUNDING, data })
+        await outbox.add(trx, { type: ORDER_REFUNDING, key: String(order_id), data })
         const what = `Order ${order_id} was cancelled while it was being paid: its payment goes back`
         store.afterCommit(trx, () => log.warning(what, { order_id, payment_id }))
       })

@@ -102,7 +102,7 @@ export function createPlacing({ store, outbox, users, clock, priceOf, currency }
       total_price: made.total_price,
       currency,
     }
-    await outbox.add(trx, { id: uuid, type: ORDER_CREATED, data })
+    await outbox.add(trx, { id: uuid, type: ORDER_CREATED, key: String(id), data })
     return made
   }
 

@@ -79,7 +79,7 @@ export function createCancellations({ store, outbox, clock, log }: Cancellations
         if (refunded.numAffectedRows === 0n) return
         const amount = fromCents(paid.amount_cents)
         const data: PaymentRefunded = { order_id, order_uuid, payment_id, amount, currency }
-        await outbox.add(trx, { type: PAYMENT_REFUNDED, data })
+        await outbox.add(trx, { type: PAYMENT_REFUNDED, key: String(order_id), data })
         store.afterCommit(trx, () => log.info(`Refunded order ${order_id}`, { order_id, payment_id, amount, currency }))
       })
     },

@@ -129,7 +129,7 @@ export function createPayments({ store, outbox, cancellations, clock, log, limit
           currency,
           reason,
         }
-        await outbox.add(trx, { type: PAYMENT_PROCESSED, data })
+        await outbox.add(trx, { type: PAYMENT_PROCESSED, key: String(order_id), data })
         if (reason === undefined) return
         store.afterCommit(trx, () =>
           log.warning(`Order ${order_id} is not charged: ${reason}`, { order_id, payment_id }),

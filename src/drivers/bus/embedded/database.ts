@@ -8,16 +8,37 @@ import { isBusy } from '../../sqlite-results.ts'
 import { withAdvice } from '../../sqlite-soundness.ts'
 import { toDriverError } from './sqlite-fault.ts'
 
-const SCHEMA_VERSION = 4
+const SCHEMA_VERSION = 6
 
 /** Writes what is there already. */
 export const REWRITE_VERSION = `PRAGMA user_version = ${SCHEMA_VERSION}`
 
+/** Messages that wait for another of their key. */
+const HELD = `
+CREATE TABLE held(
+  subscription INTEGER NOT NULL, message_key TEXT NOT NULL, position INTEGER NOT NULL, topic INTEGER NOT NULL,
+  offset INTEGER NOT NULL, attempt INTEGER NOT NULL,
+  PRIMARY KEY(subscription, message_key, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX held_of_topic ON held(subscription, topic, offset);
+`
+
+/** Messages that wait for their time, wall clock, and how long they were to wait. */
+const DELAYED = `
+CREATE TABLE delayed(
+  key INTEGER PRIMARY KEY, topic INTEGER NOT NULL, id TEXT NOT NULL, due_at INTEGER NOT NULL, delay_ms INTEGER NOT NULL,
+  payload TEXT NOT NULL, attributes TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX delayed_of_topic ON delayed(topic, id);
+CREATE INDEX delayed_by_time ON delayed(due_at);
+`
+
 /**
  * `messages.position` orders all topics, `offset` one topic. The index holds the id too, so that the ids of a topic's
  * newest messages are read without their payloads. `unsettled` has one row for each message handed out and neither
- * acknowledged nor dead; `not_before` (wall clock) is null while it is on lease, `spared` are deliveries that weren't in vain. A subscription to a topic has its place in `cursors`, one to
- * a pattern in its own `position`.
+ * acknowledged nor dead; `not_before` (wall clock) is null while it is on lease, `spared` are deliveries that weren't in vain.
+ * `held` has what a subscription passed over because another message of the same key is among its `unsettled`. A subscription
+ * to a topic has its place in `cursors`, one to a pattern in its own `position`.
  */
 const SCHEMA = `
 CREATE TABLE topics(
@@ -46,6 +67,7 @@ CREATE TABLE unsettled(
   not_before INTEGER, delay_ms REAL, spared INTEGER NOT NULL DEFAULT 0, waited_ms REAL NOT NULL DEFAULT 0,
   PRIMARY KEY(subscription, position)
 ) STRICT, WITHOUT ROWID;
+${HELD}${DELAYED}
 CREATE TABLE dead_letters(
   key INTEGER PRIMARY KEY AUTOINCREMENT, subscription INTEGER NOT NULL, position INTEGER NOT NULL,
   topic INTEGER NOT NULL, offset INTEGER NOT NULL, id TEXT NOT NULL, timestamp INTEGER NOT NULL,
@@ -83,8 +105,14 @@ ALTER TABLE unsettled ADD COLUMN waited_ms REAL NOT NULL DEFAULT 0;
 PRAGMA user_version = 4;
 `
 
+/** From version 4, in which keys made no difference. */
+const TO_VERSION_5 = `${HELD}PRAGMA user_version = 5;`
+
+/** From version 5, in which every message took its place at once. */
+const TO_VERSION_6 = `${DELAYED}PRAGMA user_version = 6;`
+
 /** What brings a file up to date, from version 1 on. */
-const UPDATES = [TO_VERSION_2, TO_VERSION_3, TO_VERSION_4]
+const UPDATES = [TO_VERSION_2, TO_VERSION_3, TO_VERSION_4, TO_VERSION_5, TO_VERSION_6]
 
 const PATIENCE_MS = 5000
 

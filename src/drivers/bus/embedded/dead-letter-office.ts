@@ -1,5 +1,5 @@
 import { DriverError } from '../../driver-error.ts'
-import type { Bus, DeadLetter, FreshDeadLetter } from '../contract.ts'
+import type { DeadLetter, DeadLetterChoice, DeadLetterQuery, FreshDeadLetter } from '../administration.ts'
 import type { DeadLetterRow, DeadLetters } from './dead-letters.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { MessageLog } from './message-log.ts'
@@ -20,8 +20,6 @@ export interface DeadLetterOfficeParts {
   readonly wake: (subscription: SubscriptionState) => void
 }
 
-type Chosen = Parameters<Bus['redrive']>[0]
-
 /** What becomes of dead letters: they are shown, put back, or thrown away. All goes through the group commit, to come after the burials that are due. */
 export class DeadLetterOffice {
   readonly #parts: DeadLetterOfficeParts
@@ -40,12 +38,7 @@ export class DeadLetterOffice {
     for (const notify of this.#mourners) notify(letter)
   }
 
-  list({
-    subscription: of,
-    id,
-    limit,
-    after = '0',
-  }: Parameters<Bus['deadLetters']>[0]): Promise<readonly DeadLetter[]> {
+  list({ subscription: of, id, limit, after = '0' }: DeadLetterQuery): Promise<readonly DeadLetter[]> {
     const { commit, log, deadLetters, subscriptions } = this.#parts
     return commit.run(() => {
       if (!/^\d{1,15}$/.test(after)) throw new DriverError('invalid', `${after} is no cursor of a dead letter`)
@@ -65,7 +58,7 @@ export class DeadLetterOffice {
     return this.#parts.commit.run(() => this.#parts.deadLetters.count(boundedLimit(most)))
   }
 
-  redrive({ subscription: of, ids }: Chosen): Promise<number> {
+  redrive({ subscription: of, ids }: DeadLetterChoice): Promise<number> {
     const { commit, log, subscriptions, wake } = this.#parts
     return commit.run((tx) => {
       log.writeHeld()
@@ -86,7 +79,7 @@ export class DeadLetterOffice {
     })
   }
 
-  discard({ subscription: of, ids }: Chosen): Promise<number> {
+  discard({ subscription: of, ids }: DeadLetterChoice): Promise<number> {
     const { commit, deadLetters, subscriptions } = this.#parts
     return commit.run(() => {
       const wanted = of === undefined ? undefined : subscriptions.get(of)

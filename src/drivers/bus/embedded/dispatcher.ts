@@ -1,7 +1,9 @@
 import type { Clock } from '../../clock.ts'
-import type { Delivery, PullOptions } from '../contract.ts'
+import type { Delivery, PullOptions } from '../consumer.ts'
 import { Alarm } from './alarm.ts'
-import type { GroupCommit } from './group-commit.ts'
+import type { DelayedMessages } from './delayed-messages.ts'
+import type { DelayedRow } from './delayed-rows.ts'
+import type { GroupCommit, Transaction } from './group-commit.ts'
 import type { MessageLog, Topic } from './message-log.ts'
 import type { Retention } from './retention.ts'
 import { toDriverError } from './sqlite-fault.ts'
@@ -16,6 +18,9 @@ export interface DispatcherParts {
   readonly log: MessageLog
   readonly subscriptions: Subscriptions
   readonly retention: Retention
+  readonly delayed: DelayedMessages
+  /** Stores messages whose time has come, and tells who waits for them. */
+  readonly place: (tx: Transaction, messages: readonly DelayedRow[]) => void
 }
 
 /** When what couldn't be written down is tried again. */
@@ -38,6 +43,7 @@ export class Dispatcher {
   /** Leases up to `max` messages, waiting up to `waitMs` for the first. */
   pull(subscription: SubscriptionState, { max, waitMs, consumer, signal }: PullOptions): Promise<readonly Delivery[]> {
     const now = this.#parts.clock.monotonic()
+    this.placeDue()
     this.used(subscription)
     this.#sweep(subscription, now)
     const hasMessages = subscription.hasMessages()
@@ -96,6 +102,22 @@ export class Dispatcher {
     }
     if (retention.dueAt <= now) this.#trim()
     else this.#alarm.set(retention.dueAt)
+    this.placeDue()
+  }
+
+  /** Has delayed messages take their places, those that are due, now, and the others when they are. */
+  placeDue(): void {
+    const { clock, commit, delayed, place } = this.#parts
+    if (delayed.dueAt > clock.monotonic()) {
+      this.#alarm.set(delayed.dueAt)
+      return
+    }
+    const placed = delayed.place((step) =>
+      commit.run((tx) => {
+        place(tx, step(tx))
+      }),
+    )
+    placed.finally(() => this.#alarm.set(delayed.dueAt))
   }
 
   /** Has a topic trimmed, soon, if it is too long. */

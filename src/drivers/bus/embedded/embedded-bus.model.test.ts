@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import type { Bus, Delivery } from '../contract.ts'
+import type { Delivery } from '../consumer.ts'
+import type { Bus } from '../contract.ts'
 import { embedded } from '../embedded.ts'
 
 const MAX_DELIVER = 3

@@ -6,38 +6,37 @@ import type { OpenDatabase } from '../../sqlite-opening.ts'
 import { withAdvice } from '../../sqlite-soundness.ts'
 import { WriteProbe } from '../../write-probe.ts'
 import type {
-  Bus,
-  BusOptions,
   DeadLetter,
-  Delivery,
+  DeadLetterChoice,
+  DeadLetterQuery,
   FreshDeadLetter,
   Page,
-  Publication,
-  PullOptions,
-  Receipt,
-  ReturnOptions,
-  StoredMessage,
-  Subscription,
-  SubscriptionSpec,
   TopicInfo,
-} from '../contract.ts'
-import { topicPattern } from '../topic-pattern.ts'
+} from '../administration.ts'
+import type { Delivery, PullOptions, ReturnOptions, Subscription, SubscriptionSpec } from '../consumer.ts'
+import type { Bus, BusOptions } from '../contract.ts'
+import type { Publication, Receipt } from '../publisher.ts'
+import type { BusReader, Cursor, Reading } from '../reader.ts'
 import { busFile, REWRITE_VERSION } from './database.ts'
 import { DeadLetterOffice } from './dead-letter-office.ts'
 import { DeadLetters } from './dead-letters.ts'
+import { DelayedMessages, isDelay, WRONG_DELAY } from './delayed-messages.ts'
+import { DelayedRows } from './delayed-rows.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { FreeDisk } from './free-disk.ts'
 import { GroupCommit, type Transaction } from './group-commit.ts'
-import { type Found, MessageLog, type ReadLimits, type Topic } from './message-log.ts'
-import { type MessageRow, MessageRows } from './message-rows.ts'
-import { boundedLimit, pageOf } from './page-of.ts'
-import { PatternReader, takeInTurns } from './pattern-reader.ts'
+import { HeldRows } from './held-rows.ts'
+import { LogReader } from './log-reader.ts'
+import { MessageLog, type Topic } from './message-log.ts'
+import { MessageRows } from './message-rows.ts'
+import { pageOf } from './page-of.ts'
 import { DEDUP_WINDOW } from './recent-ids.ts'
 import { Retention } from './retention.ts'
 import { toDriverError } from './sqlite-fault.ts'
 import { SubscriptionRows } from './subscription-rows.ts'
 import type { SubscriptionState } from './subscription-state.ts'
 import { Subscriptions } from './subscriptions.ts'
+import { TopicRoom } from './topic-room.ts'
 import { Watchers } from './watchers.ts'
 
 const MIN_FREE_BYTES = 50_000_000
@@ -48,8 +47,6 @@ const MAX_SUBSCRIPTIONS = 1_000
 const MOST_NAMED = 64
 /** Messages in one transaction, when many are published at once: some 4 ms of work. */
 const PART = 500
-/** Most payload that one call reads, in characters. */
-const MAX_READ_SIZE = 16 * 1024 * 1024
 
 /** Which subscriptions are listed. */
 type SubscriptionFilter = NonNullable<Parameters<Bus['subscriptions']>[0]>
@@ -70,6 +67,7 @@ export class EmbeddedBus implements Bus {
   readonly #disk: FreeDisk
   readonly #commit: GroupCommit
   readonly #log: MessageLog
+  readonly #reader: LogReader
   readonly #office: DeadLetterOffice
   readonly #subscriptions: Subscriptions
   readonly #retention: Retention
@@ -89,13 +87,25 @@ export class EmbeddedBus implements Bus {
     this.#db = db
     this.#disk = new FreeDisk(db, { clock, minFreeBytes, freeBytes: () => freeBytes(folder) })
     const deadLetters = new DeadLetters(db)
+    const delayed = new DelayedMessages({
+      rows: new DelayedRows(db),
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
+      added: () => this.#dispatcher.placeDue(),
+    })
     this.#log = new MessageLog({
       rows,
-      maxTopics,
-      maxTopicsPerOwner,
-      reservedTopics,
+      delayed,
+      room: new TopicRoom({ maxTopics, maxTopicsPerOwner, reservedTopics }),
       now: () => clock.now(),
       seed: Math.floor(random() * 2 ** 32),
+    })
+    this.#reader = new LogReader({
+      log: this.#log,
+      look: (look) => {
+        this.#refuseWhenClosed()
+        return this.#reading(look)
+      },
     })
     this.#path = busFile(folder)
     this.#soundness = soundness
@@ -113,6 +123,7 @@ export class EmbeddedBus implements Bus {
     const parts = {
       log: this.#log,
       rows: new SubscriptionRows(db),
+      held: new HeldRows(db),
       deadLetters,
       tally: { count: 0 },
       monotonic: () => clock.monotonic(),
@@ -142,12 +153,16 @@ export class EmbeddedBus implements Bus {
       log: this.#log,
       subscriptions: this.#subscriptions,
       retention: this.#retention,
+      delayed,
+      place: (tx, messages) => this.#announceOnCommit(tx, this.#log.place(tx, messages)),
     })
     for (const topic of this.#log.topics()) this.#dispatcher.considerTrimming(topic)
     this.#dispatcher.tick()
   }
 
   publish(messages: readonly Publication[], owner?: string, { atomic = false } = {}): Promise<readonly Receipt[]> {
+    const wrong = messages.some(({ delayMs }) => delayMs !== undefined && !isDelay(delayMs))
+    if (wrong) return Promise.reject(new DriverError('invalid', WRONG_DELAY))
     if (atomic) return this.#append(messages, messages, owner, true)
     return messages.length <= PART ? this.#append(messages, messages, owner) : this.#publishMany(messages, owner)
   }
@@ -155,7 +170,7 @@ export class EmbeddedBus implements Bus {
   subscribe(spec: SubscriptionSpec): Promise<Subscription> {
     return this.#commit.run((tx) => {
       this.#log.writeHeld()
-      const subscription = this.#subscriptions.subscribe(tx, spec)
+      const subscription = this.#subscriptions.subscribe(tx, spec, this.#beginning(spec))
       tx.after(() => this.#dispatcher.used(subscription))
       return subscription.describe()
     })
@@ -229,25 +244,12 @@ export class EmbeddedBus implements Bus {
     })
   }
 
-  async read(
-    source: string,
-    { after, from = 1, limit, signal }: { after: number; from?: number; limit: number; signal?: AbortSignal },
-  ): Promise<readonly (StoredMessage & { position: number })[]> {
-    this.#refuseWhenClosed()
-    const pattern = topicPattern(source)
-    const limits = { messages: boundedLimit(limit), characters: MAX_READ_SIZE }
-    const reader = new PatternReader(this.#log, pattern, () => from)
-    const take = (position: number): Found => {
-      this.#refuseWhenClosed()
-      if (!pattern.exact) return this.#reading(() => reader.take(position, limits))
-      return { rows: this.#reading(() => this.#readTopic(source, position, from, limits)), position: this.#log.end }
-    }
-    return this.#placed(limits.messages > 0 ? await takeInTurns(take, { after, end: () => this.#log.end, signal }) : [])
+  place(pattern: string, from: Parameters<BusReader['place']>[1]): Promise<Cursor> {
+    return this.#reader.place(pattern, from)
   }
 
-  async end(): Promise<number> {
-    this.#refuseWhenClosed()
-    return this.#log.end
+  read(pattern: string, options: Parameters<BusReader['read']>[1]): Promise<Reading> {
+    return this.#reader.read(pattern, options)
   }
 
   watch(pattern: string, notify: () => void): () => void {
@@ -265,9 +267,9 @@ export class EmbeddedBus implements Bus {
     }))
   }
 
-  deadLetters(options: Parameters<Bus['deadLetters']>[0]): Promise<readonly DeadLetter[]> {
+  deadLetters(query: DeadLetterQuery): Promise<readonly DeadLetter[]> {
     this.#dispatcher.tick()
-    return this.#office.list(options)
+    return this.#office.list(query)
   }
 
   watchDeadLetters(notify: (letter: FreshDeadLetter) => void): void {
@@ -278,12 +280,12 @@ export class EmbeddedBus implements Bus {
     return this.#office.count(most)
   }
 
-  redrive(options: Parameters<Bus['redrive']>[0]): Promise<number> {
-    return this.#office.redrive(options)
+  redrive(choice: DeadLetterChoice): Promise<number> {
+    return this.#office.redrive(choice)
   }
 
-  discard(options: Parameters<Bus['discard']>[0]): Promise<number> {
-    return this.#office.discard(options)
+  discard(choice: DeadLetterChoice): Promise<number> {
+    return this.#office.discard(choice)
   }
 
   get unsound(): Promise<DriverError> {
@@ -322,11 +324,15 @@ export class EmbeddedBus implements Bus {
       this.#log.checkRoom(all, owner)
       if (atomic) this.#log.wantAllOrNone(messages)
       const { receipts, topics } = this.#log.append(tx, messages, owner)
-      for (const topic of topics) this.#news.add(topic)
-      tx.undo(() => this.#news.clear())
-      tx.after(() => this.#announce())
+      this.#announceOnCommit(tx, topics)
       return receipts
     })
+  }
+
+  #announceOnCommit(tx: Transaction, topics: Iterable<Topic>): void {
+    for (const topic of topics) this.#news.add(topic)
+    tx.undo(() => this.#news.clear())
+    tx.after(() => this.#announce())
   }
 
   async #publishMany(messages: readonly Publication[], owner: string | undefined): Promise<readonly Receipt[]> {
@@ -351,14 +357,9 @@ export class EmbeddedBus implements Bus {
     })
   }
 
-  #readTopic(name: string, after: number, from: number, limits: ReadLimits): readonly MessageRow[] {
-    const topic = this.#log.named(name)
-    if (topic === undefined || topic.lastPosition <= after) return []
-    return this.#log.read(topic, Math.max(from, after > 0 ? this.#log.offsetBehind(topic, after) : topic.first), limits)
-  }
-
-  #placed(rows: readonly MessageRow[]): readonly (StoredMessage & { position: number })[] {
-    return rows.map((row) => ({ ...this.#log.message(row), position: row.position }))
+  #beginning({ from = 'new' }: SubscriptionSpec): number {
+    if (from === 'new') return this.#log.end
+    return from === 'first' ? 0 : this.#reader.position(from.after)
   }
 
   /** Tells of the messages that this commit stored, once for all who published. */

@@ -6,6 +6,8 @@ export interface Handed {
   readonly topic: number
   readonly offset: number
   readonly position: number
+  /** What it stays in order with; undefined for nothing. */
+  readonly key?: string | undefined
   /** Deliveries since it was published or last redriven. */
   readonly deliveries: number
   /** Of these, those that don't count as in vain. */
@@ -52,11 +54,20 @@ interface Lease {
 
 /** Hands a message out for the first time. */
 export function firstLease(
-  { topic, offset, position }: Pick<Handed, 'topic' | 'offset' | 'position'>,
+  { topic, offset, position, key }: Pick<Handed, 'topic' | 'offset' | 'position' | 'key'>,
   { now, ackWaitMs, consumer }: Lease,
 ): Leased {
   const counts = { deliveries: 1, spared: 0, waitedMs: 0, attempt: 1 }
-  return { topic, offset, position, ...counts, at: 'leased', until: now + ackWaitMs, consumer }
+  return { topic, offset, position, key, ...counts, at: 'leased', until: now + ackWaitMs, consumer }
+}
+
+/** A message as it is when it may be handed out and has not been, as one that was held back or a redriven one. */
+export function untouched(
+  { topic, offset, position, key, attempt }: Pick<Handed, 'topic' | 'offset' | 'position' | 'key' | 'attempt'>,
+  reason: string,
+): Unsettled {
+  const counts = { deliveries: 0, spared: 0, waitedMs: 0, attempt }
+  return { topic, offset, position, key, ...counts, at: 'ready', reason }
 }
 
 /** Hands a message out again, or finds that it has had its deliveries. Only for `ready` and `interrupted`. */
@@ -146,8 +157,8 @@ function isWornOut({ deliveries, spared }: Handed, maxDeliver: number): boolean 
   return deliveries - spared >= maxDeliver
 }
 
-function handed({ topic, offset, position, deliveries, spared, waitedMs, attempt }: Handed): Handed {
-  return { topic, offset, position, deliveries, spared, waitedMs, attempt }
+function handed({ topic, offset, position, key, deliveries, spared, waitedMs, attempt }: Handed): Handed {
+  return { topic, offset, position, key, deliveries, spared, waitedMs, attempt }
 }
 
 function delayed(message: Handed, { now, delayMs, reason }: Return): Unsettled {

@@ -1,9 +1,13 @@
 import type { SQLInputValue } from 'node:sqlite'
 import { DriverError } from '../../driver-error.ts'
-import { MOST_ATOMIC, type Publication, type Receipt, type StoredMessage } from '../contract.ts'
+import { MOST_ATOMIC, type Publication, type Receipt, type StoredMessage } from '../publisher.ts'
+import { attributesText, readAttributes } from './attributes-text.ts'
+import type { DelayedMessages } from './delayed-messages.ts'
+import type { DelayedRow } from './delayed-rows.ts'
 import type { Transaction } from './group-commit.ts'
 import { type MessageRow, type MessageRows, sizeOf } from './message-rows.ts'
 import { DEDUP_WINDOW, RecentIds } from './recent-ids.ts'
+import type { TopicRoom } from './topic-room.ts'
 
 /** A topic in memory. Its offsets `first` to `last` are on disk without gaps; `last` is 0 before the first message. */
 export interface Topic {
@@ -33,21 +37,19 @@ export interface Found {
   readonly position: number
 }
 
-/** A topic is never removed: until somebody allows for more, asking again is in vain. An hour, in seconds. */
-const NO_TOPIC_GOES_S = 3_600
-
 /** Rows that one look goes over, whether they are wanted or not: some 1 ms of work. */
 const LOOK = 1000
+/** Characters of those that aren't wanted after which it ends. */
+const MOST_PASSED = 16 * 1024 * 1024
+
+const ALL = () => true
 
 /** What the log works with. */
 export interface MessageLogOptions {
   readonly rows: MessageRows
-  /** Most topics besides the reserved ones. */
-  readonly maxTopics: number
-  /** Of these, how many one owner may make. */
-  readonly maxTopicsPerOwner: number
-  /** Names of topics that there is always a place for. */
-  readonly reservedTopics: readonly string[]
+  /** Those that have no place yet. */
+  readonly delayed: Pick<DelayedMessages, 'find' | 'add'>
+  readonly room: TopicRoom
   /** Wall clock, milliseconds since 1970. */
   readonly now: () => number
   /** Seeds the hash of ids. */
@@ -57,24 +59,20 @@ export interface MessageLogOptions {
 /** The messages of all topics: appends them with their offsets, recognises duplicates, reads them back. */
 export class MessageLog {
   readonly #rows: MessageRows
+  readonly #delayed: Pick<DelayedMessages, 'find' | 'add'>
   readonly #now: () => number
   readonly #seed: number
-  readonly #maxTopics: number
-  readonly #maxPerOwner: number
-  readonly #reserved: ReadonlySet<string>
+  readonly #room: TopicRoom
   readonly #byName = new Map<string, Topic>()
-  /** How many topics of each owner there are, besides the reserved ones. */
-  readonly #counts = new Map<string, number>()
   readonly #byKey = new Map<number, Topic>()
   #end = 0
   /** Rows of this transaction, held back to be written together. */
   #held: SQLInputValue[] = []
 
-  constructor({ rows, maxTopics, maxTopicsPerOwner, reservedTopics, now, seed }: MessageLogOptions) {
+  constructor({ rows, delayed, room, now, seed }: MessageLogOptions) {
     this.#rows = rows
-    this.#maxTopics = maxTopics
-    this.#maxPerOwner = maxTopicsPerOwner
-    this.#reserved = new Set(reservedTopics)
+    this.#delayed = delayed
+    this.#room = room
     this.#now = now
     this.#seed = seed
     for (const row of rows.topics()) {
@@ -105,18 +103,7 @@ export class MessageLog {
 
   /** Throws DriverError `too-many` when messages are for more new topics than there may be, or than are left of their owner's share. */
   checkRoom(messages: readonly Publication[], owner: string | undefined): void {
-    const own = owner === undefined ? 0 : (this.#counts.get(owner) ?? 0)
-    const mayMake = owner === undefined ? this.#maxTopics : this.#maxPerOwner - own
-    if (this.#byName.size + messages.length <= this.#maxTopics && messages.length <= mayMake) return
-    const made = new Set<string>()
-    for (const { topic } of messages) {
-      if (!this.#byName.has(topic) && !this.#reserved.has(topic)) made.add(topic)
-    }
-    if (made.size === 0) return
-    if (owner !== undefined && made.size > mayMake) throw tooMany(`${owner} has`, 'one may have')
-    let reserved = 0
-    for (const name of this.#reserved) if (this.#byName.has(name)) reserved++
-    if (this.#byName.size - reserved + made.size > this.#maxTopics) throw tooMany('there are', 'there may be')
+    this.#room.check(messages, owner, this.#byName)
   }
 
   /** Throws DriverError `conflict` where a message has the id of another, kept or beside it, and says something else; `invalid` for more than may be. */
@@ -134,8 +121,9 @@ export class MessageLog {
       const topic = this.#byName.get(name)
       const recent = topic && this.#recent(topic)
       const kept = topic && recent && this.#known(topic, recent, recent.hash(id), id)
+      const waiting = topic && this.#delayed.find(topic.key, id)
       const differs = kept !== undefined && topic !== undefined && this.#differs(topic, kept, message)
-      if (differs || (beside.get(key) ?? payload) !== payload) {
+      if (differs || (waiting?.payload ?? payload) !== payload || (beside.get(key) ?? payload) !== payload) {
         throw new DriverError(
           'conflict',
           `an earlier message of ${name} has the id of one of these and says something else`,
@@ -145,7 +133,7 @@ export class MessageLog {
     }
   }
 
-  /** Gives messages their offsets and hands their rows to `writeHeld`; a duplicate gets the receipt of the first one. */
+  /** Gives messages their offsets and hands their rows to `writeHeld`, or has them wait; a duplicate gets the receipt of the first one. */
   append(
     tx: Transaction,
     publications: readonly Publication[],
@@ -163,18 +151,30 @@ export class MessageLog {
         const receipt = { id, topic: name, offset: known, duplicate: true }
         return this.#differs(topic, known, message) ? { ...receipt, differs: true } : receipt
       }
-      if (!touched.has(topic)) {
-        touched.add(topic)
-        this.#remember(tx, topic)
+      const waiting = this.#delayed.find(topic.key, id)
+      if (waiting !== undefined) {
+        const receipt = { id, topic: name, deliverAt: waiting.dueAt, duplicate: true }
+        return waiting.payload === message.payload ? receipt : { ...receipt, differs: true }
       }
-      const offset = ++topic.last
-      topic.lastPosition = ++this.#end
-      topic.uncommitted.set(id, { hash, offset })
-      const attributes = attributesText(message)
-      this.#held.push(this.#end, topic.key, offset, id, timestamp, message.payload, attributes)
+      const row = { topic: topic.key, id, payload: message.payload, attributes: attributesText(message) }
+      if (message.delayMs !== undefined && message.delayMs > 0) {
+        return { id, topic: name, deliverAt: this.#delayed.add(tx, row, message.delayMs), duplicate: false }
+      }
+      const offset = this.#store(tx, touched, topic, hash, row, timestamp)
       return { id, topic: name, offset, duplicate: false }
     })
     return { receipts, topics: touched }
+  }
+
+  /** Gives messages that waited their offsets, and their rows to `writeHeld`. Returns the topics that they are of. */
+  place(tx: Transaction, delayed: readonly DelayedRow[]): Set<Topic> {
+    const timestamp = Math.floor(this.#now())
+    const touched = new Set<Topic>()
+    for (const row of delayed) {
+      const topic = this.#byKey.get(row.topic)
+      if (topic !== undefined) this.#store(tx, touched, topic, this.#recent(topic).hash(row.id), row, timestamp)
+    }
+    return touched
   }
 
   /** Writes the rows that `append` held back. Call it before reading in the same transaction, and before its commit. */
@@ -184,17 +184,29 @@ export class MessageLog {
     this.#held = []
   }
 
-  /** A topic's messages from an offset on, in order. */
-  read(topic: Topic, from: number, { messages, characters }: ReadLimits): MessageRow[] {
-    const found: MessageRow[] = []
+  /** A topic's messages from an offset on, in order: those wanted among the next ones, and the offset behind the last that it looked at. */
+  read(
+    topic: Topic,
+    from: number,
+    { messages, characters }: ReadLimits,
+    wants: (row: MessageRow) => boolean = ALL,
+  ): { rows: MessageRow[]; next: number } {
+    const rows: MessageRow[] = []
     let left = characters
-    if (messages <= 0 || from > topic.last) return found
-    for (const row of this.#rows.ofTopic(topic.key, from, messages)) {
-      found.push(row)
-      left -= sizeOf(row)
-      if (left <= 0) break
+    let passed = MOST_PASSED
+    let next = from
+    if (messages <= 0 || from > topic.last) return { rows, next }
+    for (const row of this.#rows.ofTopic(topic.key, from, Math.max(messages, LOOK))) {
+      next = row.offset + 1
+      if (wants(row)) {
+        rows.push(row)
+        left -= sizeOf(row)
+      } else {
+        passed -= sizeOf(row)
+      }
+      if (rows.length >= messages || left <= 0 || passed <= 0) break
     }
-    return found
+    return { rows, next }
   }
 
   /** The wanted messages of all topics behind a position, in the order they were stored, among the next LOOK ones. */
@@ -202,11 +214,13 @@ export class MessageLog {
     position: number,
     wants: (topic: Topic, offset: number) => boolean,
     { messages, characters }: ReadLimits,
+    wanted: (row: MessageRow) => boolean = ALL,
   ): Found {
     const rows: MessageRow[] = []
     if (messages <= 0) return { rows, position }
     let at = position
     let left = characters
+    let passed = MOST_PASSED
     let looked = 0
     for (const place of this.#rows.placesBehind(position, LOOK)) {
       looked++
@@ -215,9 +229,13 @@ export class MessageLog {
       if (topic === undefined || !wants(topic, place.offset)) continue
       const row = this.#rows.at(at)
       if (row === undefined) continue
-      rows.push(row)
-      left -= sizeOf(row)
-      if (rows.length >= messages || left <= 0) return { rows, position: at }
+      if (wanted(row)) {
+        rows.push(row)
+        left -= sizeOf(row)
+      } else {
+        passed -= sizeOf(row)
+      }
+      if (rows.length >= messages || left <= 0 || passed <= 0) return { rows, position: at }
     }
     return { rows, position: looked < LOOK ? this.#end : at }
   }
@@ -264,6 +282,25 @@ export class MessageLog {
   message({ id, topic, offset, timestamp, payload, attributes: text }: MessageRow): StoredMessage {
     const name = this.#byKey.get(topic)?.name ?? ''
     return { id, topic: name, offset, timestamp, payload, ...readAttributes(text) }
+  }
+
+  #store(
+    tx: Transaction,
+    touched: Set<Topic>,
+    topic: Topic,
+    hash: number,
+    { id, payload, attributes }: Pick<MessageRow, 'id' | 'payload' | 'attributes'>,
+    timestamp: number,
+  ): number {
+    if (!touched.has(topic)) {
+      touched.add(topic)
+      this.#remember(tx, topic)
+    }
+    const offset = ++topic.last
+    topic.lastPosition = ++this.#end
+    topic.uncommitted.set(id, { hash, offset })
+    this.#held.push(this.#end, topic.key, offset, id, timestamp, payload, attributes)
+    return offset
   }
 
   #known(topic: Topic, recent: RecentIds, hash: number, id: string): number | undefined {
@@ -320,7 +357,7 @@ export class MessageLog {
     tx.undo(() => {
       this.#byName.delete(name)
       this.#byKey.delete(key)
-      this.#count(topic, -1)
+      this.#room.count(topic, -1)
     })
     this.#add(topic)
     return topic
@@ -329,30 +366,6 @@ export class MessageLog {
   #add(topic: Topic): void {
     this.#byName.set(topic.name, topic)
     this.#byKey.set(topic.key, topic)
-    this.#count(topic, 1)
+    this.#room.count(topic, 1)
   }
-
-  #count({ name, owner }: Topic, more: number): void {
-    if (owner !== undefined && !this.#reserved.has(name)) this.#counts.set(owner, (this.#counts.get(owner) ?? 0) + more)
-  }
-}
-
-/** The form lies beside the attributes, under a name that none of them can have. */
-const FORM = 'data_form'
-
-function attributesText({ attributes, form }: Publication): string {
-  return JSON.stringify(form === undefined ? attributes : { ...attributes, [FORM]: form })
-}
-
-function readAttributes(text: string): Pick<Publication, 'attributes' | 'form'> {
-  const attributes: Record<string, string> = JSON.parse(text)
-  const form = attributes[FORM]
-  if (form !== 'bytes' && form !== 'none') return { attributes }
-  delete attributes[FORM]
-  return { attributes, form }
-}
-
-function tooMany(whose: string, most: string): DriverError {
-  const message = `${whose} as many topics as ${most}, and none ever goes: put what varies into the message`
-  return new DriverError('too-many', message, { retryAfterS: NO_TOPIC_GOES_S })
 }

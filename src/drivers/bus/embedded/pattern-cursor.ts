@@ -49,16 +49,20 @@ export class PatternCursor implements Cursor {
     return this.#position < this.#log.end
   }
 
-  take(tx: Transaction, limits: ReadLimits): readonly MessageRow[] {
+  take(tx: Transaction, limits: ReadLimits, wants: (row: MessageRow) => boolean): readonly MessageRow[] {
     const before = this.#position
-    const { rows, position } = this.#reader.take(before, limits)
+    let met = false
+    const { rows, position } = this.#reader.take(before, limits, (row) => {
+      met = true
+      return wants(row)
+    })
     if (position === before) return rows
     tx.undo(() => {
       this.#position = before
     })
     this.#position = position
     // what it only passed over it may pass over again after a restart: that is not worth an fsync
-    if (rows.length > 0) this.#rows.setPosition(this.#key, position)
+    if (met) this.#rows.setPosition(this.#key, position)
     return rows
   }
 

@@ -1,6 +1,7 @@
 import { Slice } from '../../slice.ts'
 import type { TopicPattern } from '../topic-pattern.ts'
 import type { Found, MessageLog, ReadLimits, Topic } from './message-log.ts'
+import type { MessageRow } from './message-rows.ts'
 
 /** Topics with news that are asked one by one where the next message is, or how many there are: some 1 ms of work. */
 const MOST_ASKED = 64
@@ -23,8 +24,8 @@ export class PatternReader {
     this.#from = from
   }
 
-  /** The next messages behind a position. None is the end only at the log's own end. */
-  take(position: number, limits: ReadLimits): Found {
+  /** The next messages behind a position, but for those that aren't wanted. None is the end only at the log's own end. */
+  take(position: number, limits: ReadLimits, wanted?: (row: MessageRow) => boolean): Found {
     let last: Topic | undefined
     let fits = false
     const wants = (topic: Topic, offset: number) => {
@@ -32,7 +33,7 @@ export class PatternReader {
       last = topic
       return fits && offset >= this.#start(topic)
     }
-    const found = this.#log.readBehind(position, wants, limits)
+    const found = this.#log.readBehind(position, wants, limits, wanted)
     if (found.rows.length > 0 || limits.messages <= 0 || found.position >= this.#log.end) return found
     return { rows: [], position: this.#leap(found.position) }
   }
@@ -94,18 +95,16 @@ export interface Stretch {
 }
 
 /** Takes piece by piece until one has messages; none when there are none. Who is far behind waits for his turn, as all do who look through much. */
-export async function takeInTurns(
-  take: (position: number) => Found,
-  { after, end, signal }: Stretch,
-): Promise<Found['rows']> {
+export async function takeInTurns(take: (position: number) => Found, { after, end, signal }: Stretch): Promise<Found> {
   const slice = new Slice()
   let isOthersTurn = end() - after > MOST_LIVE
-  for (let position = after; position < end() && signal?.aborted !== true; ) {
+  let position = after
+  while (position < end() && signal?.aborted !== true) {
     if (isOthersTurn) await slice.next()
     const found = take(position)
-    if (found.rows.length > 0) return found.rows
+    if (found.rows.length > 0) return found
     position = found.position
     isOthersTurn = slice.isOver
   }
-  return []
+  return { rows: [], position }
 }

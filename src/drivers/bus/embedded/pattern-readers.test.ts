@@ -43,12 +43,14 @@ it.each([
       }),
     )
   }
-  const read = () => bus.read(pattern, { after: 0, limit: 64 })
+  const after = await bus.place(pattern, 'first')
+  const read = () => bus.read(pattern, { after, limit: 64 })
   expect(await mostInATurn(Array.from({ length: 20 }, () => read))).toBe(1)
 })
 
 it('reads at once for those who follow', async () => {
   await bus.publish([{ id: '1', topic: 't', payload: '1', attributes: {} }])
-  const read = () => bus.read('>', { after: 0, limit: 64 })
+  const after = await bus.place('>', 'first')
+  const read = () => bus.read('>', { after, limit: 64 })
   expect(await mostInATurn(Array.from({ length: 20 }, () => read))).toBe(20)
 })

@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import { keyIn } from '../message-key.ts'
 import { BulkStatement, placeholders } from './bulk-statement.ts'
 import type { Handed, Unsettled } from './lease-rules.ts'
 
@@ -109,7 +110,7 @@ export class SubscriptionRows {
   unsettled(subscription: number): UnsettledRow[] {
     return this.#db
       .prepare(
-        `SELECT topic, offset, position, deliveries, attempt, spared, waited_ms, not_before, delay_ms
+        `SELECT topic, offset, position, deliveries, attempt, spared, waited_ms, not_before, delay_ms, attributes
          FROM unsettled JOIN messages USING(position) WHERE subscription = ? ORDER BY position`,
       )
       .all(subscription)
@@ -117,6 +118,7 @@ export class SubscriptionRows {
         topic: Number(row.topic),
         offset: Number(row.offset),
         position: Number(row.position),
+        key: keyIn(String(row.attributes)),
         deliveries: Number(row.deliveries),
         attempt: Number(row.attempt),
         spared: Number(row.spared),
@@ -157,7 +159,7 @@ export class SubscriptionRows {
   /** Removes a subscription and all that hangs on it. */
   remove(key: number): void {
     this.#db.prepare('DELETE FROM subscriptions WHERE key = ?').run(key)
-    for (const table of ['cursors', 'unsettled', 'dead_letters']) {
+    for (const table of ['cursors', 'unsettled', 'held', 'dead_letters']) {
       this.#db.prepare(`DELETE FROM ${table} WHERE subscription = ?`).run(key)
     }
   }

@@ -1,9 +1,13 @@
-import type { Delivery, FreshDeadLetter, ReturnOptions, Subscription } from '../contract.ts'
+import type { FreshDeadLetter } from '../administration.ts'
+import type { Delivery, ReturnOptions, Subscription } from '../consumer.ts'
+import { keyIn } from '../message-key.ts'
 import { ackToken, parseAckToken } from './ack-token.ts'
 import type { Cursor } from './cursor.ts'
 import type { DeadLetterRow, DeadLetters } from './dead-letters.ts'
 import type { Transaction } from './group-commit.ts'
+import type { HeldRow, HeldRows } from './held-rows.ts'
 import { Idleness } from './idleness.ts'
+import { KeyOrder } from './key-order.ts'
 import {
   atTime,
   backoffMs,
@@ -17,8 +21,9 @@ import {
   putOff,
   renewed,
   type Unsettled,
+  untouched,
 } from './lease-rules.ts'
-import type { MessageLog, Topic } from './message-log.ts'
+import type { MessageLog, ReadLimits, Topic } from './message-log.ts'
 import { type MessageRow, sizeOf } from './message-rows.ts'
 import type { SubscriptionRow, SubscriptionRows, SubscriptionTerms } from './subscription-rows.ts'
 import { type Tally, UnsettledMessages } from './unsettled-messages.ts'
@@ -36,6 +41,7 @@ const MAX_PULL_SIZE = 2 * 1024 * 1024
 export interface SubscriptionParts {
   readonly log: MessageLog
   readonly rows: SubscriptionRows
+  readonly held: HeldRows
   readonly deadLetters: DeadLetters
   readonly tally: Tally
   /** Monotonic milliseconds. */
@@ -64,6 +70,7 @@ export class SubscriptionState {
   readonly idleness: Idleness
   readonly #parts: SubscriptionParts
   readonly #cursor: Cursor
+  readonly #order: KeyOrder
 
   constructor(row: SubscriptionRow, cursor: Cursor, parts: SubscriptionParts) {
     this.key = row.key
@@ -76,6 +83,13 @@ export class SubscriptionState {
     this.unsettled = new UnsettledMessages(parts.tally)
     this.#parts = parts
     this.#cursor = cursor
+    this.#order = new KeyOrder(parts.held, row.key)
+  }
+
+  /** Takes up what it had handed out before a restart. */
+  resume(messages: readonly Unsettled[]): void {
+    for (const message of messages) this.unsettled.load(message)
+    this.#order.load(messages)
   }
 
   /** What callers see of it. */
@@ -88,7 +102,7 @@ export class SubscriptionState {
       maxDeliver,
       ackWaitMs,
       giveUpAfterMs,
-      pending: unsettled.size + this.#cursor.pending(),
+      pending: unsettled.size + this.#order.heldCount + this.#cursor.pending(),
       leased: unsettled.leased(),
       ...(group === undefined ? {} : { group }),
       ...(owner === undefined ? {} : { owner }),
@@ -104,7 +118,8 @@ export class SubscriptionState {
 
   /** The highest offset of a topic up to which all is settled; what is above `most` need not be told exactly. */
   settledUpTo(topic: Topic, most: number): number {
-    return Math.min(this.#cursor.next(topic, most + 1), this.unsettled.lowestOffset(topic.key)) - 1
+    const unsettled = Math.min(this.unsettled.lowestOffset(topic.key), this.#order.lowestOffset(topic.key))
+    return Math.min(this.#cursor.next(topic, most + 1), unsettled) - 1
   }
 
   /** Whether a pull may get something now. */
@@ -132,8 +147,9 @@ export class SubscriptionState {
     }
     const room = Math.min(max - leased.length, this.room)
     if (room > 0 && size > 0) {
-      const fresh = this.#cursor.take(tx, { messages: room, characters: size })
-      for (const row of fresh) leased.push({ message: firstLease(row, how), row })
+      for (const { row, key } of this.#takeFresh(tx, { messages: room, characters: size })) {
+        leased.push({ message: firstLease({ ...row, key }, how), row })
+      }
     }
     for (const { message } of leased) this.unsettled.set(tx, message)
     rows.lease(
@@ -198,13 +214,36 @@ export class SubscriptionState {
   /** Takes a dead letter of its own back in with a fresh count. */
   takeBack(tx: Transaction, letter: DeadLetterRow): void {
     const { log, rows, deadLetters } = this.#parts
-    const { topic, offset, position, attempt, key, reason } = letter
-    const counts = { deliveries: 0, spared: 0, waitedMs: 0, attempt }
-    const message: Unsettled = { topic, offset, position, ...counts, at: 'ready', reason }
+    const { topic, offset, position, attempt, reason } = letter
+    const key = keyIn(letter.attributes)
     log.restore(letter)
+    deadLetters.remove(letter.key)
+    if (key !== undefined && this.#order.isBusy(key)) {
+      this.#order.hold(tx, [{ key, topic, offset, position, attempt }])
+      return
+    }
+    if (key !== undefined) this.#order.begin(tx, key)
+    const message = untouched({ topic, offset, position, key, attempt }, reason)
     rows.giveBack(this.key, message, 0, 0)
-    deadLetters.remove(key)
     this.unsettled.set(tx, message)
+  }
+
+  /** Messages to be handed out for the first time. Those whose keys are busy are passed over, and written down as held. */
+  #takeFresh(tx: Transaction, limits: ReadLimits): { row: MessageRow; key: string | undefined }[] {
+    const held: HeldRow[] = []
+    const keys: (string | undefined)[] = []
+    const rows = this.#cursor.take(tx, limits, (row) => {
+      const key = keyIn(row.attributes)
+      if (key !== undefined && this.#order.isBusy(key)) {
+        held.push({ key, topic: row.topic, offset: row.offset, position: row.position, attempt: 0 })
+        return false
+      }
+      if (key !== undefined) this.#order.begin(tx, key)
+      keys.push(key)
+      return true
+    })
+    this.#order.hold(tx, held)
+    return rows.map((row, at) => ({ row, key: keys[at] }))
   }
 
   *#current(tokens: readonly string[]): Generator<Unsettled> {
@@ -261,11 +300,20 @@ export class SubscriptionState {
       messages.map(({ position }) => position),
     )
     for (const message of messages) this.unsettled.delete(tx, message)
+    for (const { key } of messages) if (key !== undefined) this.#free(tx, key)
     tx.after(() => {
       for (const key of new Set(messages.map((message) => message.topic))) {
         const topic = this.#parts.log.topic(key)
         if (topic !== undefined) this.#parts.settled(topic)
       }
     })
+  }
+  /** A message of a key is done: the next one that waits for it may be handed out. */
+  #free(tx: Transaction, key: string): void {
+    const next = this.#order.end(tx, key)
+    if (next === undefined) return
+    const message = untouched(next, 'held back')
+    this.#parts.rows.giveBack(this.key, message, 0, 0)
+    this.unsettled.set(tx, message)
   }
 }

@@ -1,6 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { DriverError } from '../../driver-error.ts'
-import type { SubscriptionSpec } from '../contract.ts'
+import type { SubscriptionSpec } from '../consumer.ts'
 import { type TopicPattern, topicPattern } from '../topic-pattern.ts'
 import type { Cursor } from './cursor.ts'
 import type { Transaction } from './group-commit.ts'
@@ -73,17 +73,18 @@ export class Subscriptions {
     return settled
   }
 
-  /** Makes a subscription, or brings the one of this topic and group up to date. */
-  subscribe(tx: Transaction, spec: SubscriptionSpec): SubscriptionState {
+  /**
+   * Makes a subscription, or brings the one of this topic and group up to date.
+   * @param after the position behind which one that is made begins
+   */
+  subscribe(tx: Transaction, spec: SubscriptionSpec, after: number): SubscriptionState {
     const { topic, group, owner, push, maxDeliver = MAX_DELIVER, ackWaitMs = ACK_WAIT_MS, expiresAfterMs } = spec
-    const { giveUpAfterMs = GIVE_UP_AFTER_MS, from = 'new', reserved = false } = spec
+    const { giveUpAfterMs = GIVE_UP_AFTER_MS, reserved = false } = spec
     const pattern = topicPattern(topic)
     refuseUnless(Number.isSafeInteger(maxDeliver) && maxDeliver > 0, 'maxDeliver is a whole number from 1')
     refuseUnless(Number.isFinite(ackWaitMs) && ackWaitMs > 0, 'ackWaitMs is a positive number of milliseconds')
     refuseUnless(giveUpAfterMs >= 0, 'giveUpAfterMs is a number of milliseconds from 0')
     refuseUnless(expiresAfterMs === undefined || expiresAfterMs > 0, 'expiresAfterMs is a positive number')
-    const startOffset = typeof from === 'number' ? from : 1
-    refuseUnless(Number.isSafeInteger(startOffset) && startOffset >= 0, 'from is new, first, a place or an offset')
 
     const terms = { pushUrl: push?.url, maxDeliver, ackWaitMs, expiresAfterMs, giveUpAfterMs }
     const known = group === undefined ? undefined : this.ofGroup(topic, group)
@@ -95,14 +96,12 @@ export class Subscriptions {
     const { log, rows, now } = this.#parts
     const activeAt = Math.floor(now())
     const id = randomUUIDv7()
-    const after = typeof from === 'object' ? from.after : from === 'new' ? log.end : 0
-    refuseUnless(Number.isSafeInteger(after) && after >= 0 && after <= log.end, 'from is a place in the log')
     const place = pattern.exact ? undefined : after
-    const made = { id, pattern: topic, group, owner, startOffset, position: place, activeAt, ...terms }
+    const made = { id, pattern: topic, group, owner, startOffset: 1, position: place, activeAt, ...terms }
     const row = { key: rows.insert(made), ...made }
     const published = after > 0 && pattern.exact ? log.named(topic) : undefined
-    const offset = published === undefined ? startOffset : log.offsetBehind(published, after)
-    if (published !== undefined && offset !== startOffset) rows.setCursor(row.key, published.key, offset)
+    const offset = published === undefined ? 1 : log.offsetBehind(published, after)
+    if (published !== undefined && offset !== 1) rows.setCursor(row.key, published.key, offset)
     tx.undo(() => this.#drop(subscription))
     const subscription = this.#keep(row, this.#cursor(row, pattern, { offset, position: place ?? 0, from: new Map() }))
     return subscription
@@ -161,7 +160,7 @@ export class Subscriptions {
     // from cursors for each topic, as an older version had them, it begins at the beginning and passes over what they are past
     const position = row.position ?? 0
     const subscription = this.#keep(row, this.#cursor(row, pattern, { offset, position, from }))
-    for (const message of rows.unsettled(row.key)) subscription.unsettled.load(this.#resumed(message))
+    subscription.resume(rows.unsettled(row.key).map((message) => this.#resumed(message)))
   }
 
   #cursor(

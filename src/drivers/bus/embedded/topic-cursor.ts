@@ -45,19 +45,19 @@ export class TopicCursor implements Cursor {
     return this.pending() > 0
   }
 
-  take(tx: Transaction, limits: ReadLimits): readonly MessageRow[] {
+  take(tx: Transaction, limits: ReadLimits, wants: (row: MessageRow) => boolean): readonly MessageRow[] {
     const topic = this.#log.named(this.#name)
     if (topic === undefined) return []
-    const found = this.#log.read(topic, this.#start(topic), limits)
-    const last = found.at(-1)
-    if (last === undefined) return found
+    const start = this.#start(topic)
+    const { rows, next } = this.#log.read(topic, start, limits, wants)
+    if (next === start) return rows
     const before = this.#offset
     tx.undo(() => {
       this.#offset = before
     })
-    this.#offset = last.offset + 1
-    this.#rows.setCursor(this.#key, topic.key, this.#offset)
-    return found
+    this.#offset = next
+    this.#rows.setCursor(this.#key, topic.key, next)
+    return rows
   }
 
   next(): number {

@@ -1,5 +1,5 @@
 import type { DriverError } from '../../driver-error.ts'
-import type { Delivery } from '../contract.ts'
+import type { Delivery } from '../consumer.ts'
 
 /** A pull that waits for messages. */
 export interface Waiter {

@@ -4,8 +4,11 @@ import { join } from 'node:path'
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
 import { afterEach, beforeEach } from 'vitest'
 import type { Clock } from '../../../clock.ts'
-import type { Bus, BusOptions, Delivery, Receipt } from '../../contract.ts'
+import type { Delivery } from '../../consumer.ts'
+import type { Bus, BusOptions } from '../../contract.ts'
 import { embeddedDriver } from '../../embedded.ts'
+import type { Receipt } from '../../publisher.ts'
+import type { ReadMessage } from '../../reader.ts'
 import type { Chance } from '../embedded-bus.ts'
 
 /** A signal that never fires. */
@@ -31,6 +34,8 @@ export interface EmbeddedBusFixture {
   /** Pulls without waiting. */
   pull(id: string, max?: number): Promise<readonly Delivery[]>
   tokens(deliveries: readonly Delivery[]): string[]
+  /** Reads all that is kept of a pattern, up to 100 messages. */
+  readAll(pattern: string): Promise<readonly ReadMessage[]>
   /** Runs a statement on the file; the bus has to be closed. */
   query(sql: string): readonly Record<string, SQLOutputValue>[]
 }
@@ -67,6 +72,10 @@ export function useEmbeddedBus(): EmbeddedBusFixture {
     publish: (topic, ...ids) => use.bus.publish(ids.map((id) => ({ id, topic, payload: `"${id}"`, attributes: {} }))),
     numbered: (count, first = 1) => Array.from({ length: count }, (_, i) => `m${first + i}`),
     pull: (id, max = 100) => use.bus.pull(id, { max, waitMs: 0, signal: never }),
+    async readAll(pattern) {
+      const after = await use.bus.place(pattern, 'first')
+      return (await use.bus.read(pattern, { after, limit: 100 })).messages
+    },
     tokens: (deliveries) => deliveries.map(({ ack }) => ack),
     query(sql) {
       const db = new DatabaseSync(join(use.folder, 'bus.db'))

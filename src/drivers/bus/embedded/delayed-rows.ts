@@ -1,0 +1,88 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { ReadLimits } from './message-log.ts'
+import { sizeOf } from './message-rows.ts'
+
+/** A message that waits for its time; `topic` is the topic's key. */
+export interface DelayedRow {
+  readonly topic: number
+  readonly id: string
+  /** Wall clock, milliseconds since 1970. */
+  readonly dueAt: number
+  readonly payload: string
+  readonly attributes: string
+}
+
+/** The prepared statements over `delayed`; no rules. */
+export class DelayedRows {
+  readonly #db: DatabaseSync
+  readonly #insert: StatementSync
+  readonly #find: StatementSync
+  readonly #due: StatementSync
+  readonly #remove: StatementSync
+  readonly #next: StatementSync
+
+  constructor(db: DatabaseSync) {
+    this.#db = db
+    this.#insert = db.prepare(
+      'INSERT INTO delayed(topic, id, due_at, delay_ms, payload, attributes) VALUES (?, ?, ?, ?, ?, ?)',
+    )
+    this.#find = db.prepare('SELECT topic, id, due_at, payload, attributes FROM delayed WHERE topic = ? AND id = ?')
+    this.#due = db.prepare('SELECT * FROM delayed WHERE due_at <= ? ORDER BY due_at, key LIMIT ?')
+    this.#remove = db.prepare('DELETE FROM delayed WHERE key = ?')
+    this.#next = db.prepare('SELECT min(due_at) AS next FROM delayed')
+  }
+
+  /** How many wait, by the keys of their topics. */
+  counts(): Map<number, number> {
+    const rows = this.#db.prepare('SELECT topic, count(*) AS count FROM delayed GROUP BY topic').all()
+    return new Map(rows.map(({ topic, count }) => [Number(topic), Number(count)]))
+  }
+
+  /** Makes none wait for longer than it was to wait at first, counted from `now`: the wall clock may have been set back. */
+  shorten(now: number): void {
+    this.#db.prepare('UPDATE delayed SET due_at = ? + delay_ms WHERE due_at > ? + delay_ms').run(now, now)
+  }
+
+  /** Adds a message. @param delayMs bounds how long it waits, whatever the wall clock says */
+  insert({ topic, id, dueAt, payload, attributes }: DelayedRow, delayMs: number): void {
+    this.#insert.run(topic, id, dueAt, delayMs, payload, attributes)
+  }
+
+  /** The one of a topic with an id. */
+  find(topic: number, id: string): DelayedRow | undefined {
+    const row = this.#find.get(topic, id)
+    return row === undefined ? undefined : delayedRow(row)
+  }
+
+  /** Takes out those that are due by `now`, the first one in front, those of one time in the order that they came. */
+  takeDue(now: number, { messages, characters }: ReadLimits): DelayedRow[] {
+    const keys: number[] = []
+    const taken: DelayedRow[] = []
+    let left = characters
+    for (const row of this.#due.iterate(now, messages)) {
+      const message = delayedRow(row)
+      keys.push(Number(row.key))
+      taken.push(message)
+      left -= sizeOf(message)
+      if (left <= 0) break
+    }
+    for (const key of keys) this.#remove.run(key)
+    return taken
+  }
+
+  /** When the first one is due; Infinity when there is none. */
+  next(): number {
+    const next = this.#next.get()?.next
+    return next === null || next === undefined ? Number.POSITIVE_INFINITY : Number(next)
+  }
+}
+
+function delayedRow(row: Record<string, unknown>): DelayedRow {
+  return {
+    topic: Number(row.topic),
+    id: String(row.id),
+    dueAt: Number(row.due_at),
+    payload: String(row.payload),
+    attributes: String(row.attributes),
+  }
+}

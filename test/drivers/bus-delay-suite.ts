@@ -1,0 +1,146 @@
+import { describe, expect, it } from 'vitest'
+import { MOST_DELAY_MS, type Publication } from '../../src/drivers/bus/publisher.ts'
+import { type BusFixture, ids } from './bus-fixture.ts'
+
+/** How late a message may take its place, in milliseconds. */
+const LATE = 1_000
+
+/** How messages wait for their time, as every bus driver must do it. Part of `busSuite`. */
+export function delaySuite(use: BusFixture): void {
+  const later = (name: string, id: string, delayMs: number, key?: string): Publication => {
+    const message = use.message(name, id)
+    const attributes = key === undefined ? message.attributes : { ...message.attributes, partitionkey: key }
+    return { ...message, attributes, delayMs }
+  }
+
+  describe('a message with a delay', () => {
+    it('is seen by nobody before its time, then takes its place like any other', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      const start = performance.now()
+      const [delayed, other] = await use.bus.publish([later('a', 'later', 600), use.message('a', 'now')])
+      expect(delayed).toEqual({ id: 'later', topic: use.topic('a'), duplicate: false, deliverAt: expect.any(Number) })
+      expect(Math.abs((delayed?.deliverAt ?? 0) - Date.now() - 600)).toBeLessThan(500)
+      expect(ids(await use.take(id, 1))).toEqual(['now'])
+      expect(await use.pull(id)).toEqual([])
+      expect(ids(await use.readAll(use.topic('*')))).toEqual(['now'])
+      expect(await use.bus.subscription(id)).toMatchObject({ pending: 1 })
+      const fresh = await use.bus.subscribe({ topic: use.topic('*') })
+      const heard = new Promise<void>((resolve) => use.bus.watch(use.topic('a'), resolve))
+
+      const [got] = await use.take(id, 1)
+      expect(got).toMatchObject({ id: 'later', payload: '{"n":"later"}', delivery: 1 })
+      expect(got?.offset).toBeGreaterThan(other?.offset ?? 0)
+      expect(performance.now() - start).toBeGreaterThanOrEqual(595)
+      expect(performance.now() - start).toBeLessThan(600 + LATE)
+      await heard
+      expect(ids(await use.take(fresh.id, 1))).toEqual(['later'])
+      expect(ids(await use.readAll(use.topic('a')))).toEqual(['now', 'later'])
+    })
+
+    it('keeps its time over a restart, and comes once', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      const start = performance.now()
+      await use.bus.publish([later('a', '1', 100), later('a', '2', 800)])
+      await use.restart()
+      expect(ids(await use.take(id, 1))).toEqual(['1'])
+      await use.restart()
+      expect(await use.take(id, 2)).toMatchObject([{ id: '1' }, { id: '2' }])
+      expect(performance.now() - start).toBeGreaterThanOrEqual(795)
+      expect(ids(await use.readAll(use.topic('a')))).toEqual(['1', '2'])
+    })
+
+    it('has its id from the beginning', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      const [first] = await use.bus.publish([later('a', 'x', 500)])
+      const { deliverAt } = first ?? {}
+      const other = { ...use.message('a', 'x'), payload: '"other"' }
+      expect(await use.bus.publish([later('a', 'x', 5_000), use.message('a', 'x'), other])).toMatchObject([
+        { duplicate: true, deliverAt },
+        { duplicate: true, deliverAt },
+        { duplicate: true, differs: true },
+      ])
+      await use.restart()
+      expect(await use.bus.publish([use.message('a', 'x')])).toMatchObject([{ duplicate: true, deliverAt }])
+      const [got] = await use.take(id, 1)
+      expect(await use.bus.publish([later('a', 'x', 500)])).toMatchObject([{ duplicate: true, offset: got?.offset }])
+      expect(ids(await use.readAll(use.topic('a')))).toEqual(['x'])
+    })
+
+    it('comes in the order of the times, not of the calls, those of one key too', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      await use.bus.publish([
+        later('a', 'third', 700, 'k'),
+        later('a', 'second', 300, 'k'),
+        later('a', 'first', 0, 'k'),
+        later('a', 'fourth', 700, 'k'),
+      ])
+      const seen: string[] = []
+      while (seen.length < 4) {
+        const got = await use.take(id, 1)
+        seen.push(...ids(got))
+        await use.ackAll(id, got)
+      }
+      expect(seen).toEqual(['first', 'second', 'third', 'fourth'])
+    })
+
+    it('waits behind an earlier one of its key that is not settled', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      await use.bus.publish([later('a', '1', 0, 'k'), later('a', '2', 100, 'k')])
+      const first = await use.take(id, 1)
+      expect(await use.pull(id, 1, 500)).toEqual([])
+      await use.ackAll(id, first)
+      expect(ids(await use.take(id, 1))).toEqual(['2'])
+    })
+
+    it('waits no longer than 30 days, and no negative time', async () => {
+      for (const delayMs of [-1, Number.NaN, MOST_DELAY_MS + 1]) {
+        const refused = use.bus.publish([use.message('a', '1'), later('a', '2', delayMs)])
+        await expect(refused).rejects.toMatchObject({ kind: 'invalid' })
+      }
+      expect(await use.bus.publish([later('a', '1', MOST_DELAY_MS)])).toMatchObject([{ duplicate: false }])
+      expect(await use.readAll(use.topic('a'))).toEqual([])
+    })
+
+    it('is part of what is published as one', async () => {
+      await use.bus.publish([later('a', 'x', 5_000)])
+      const clashing = use.bus.publish([{ ...use.message('a', 'x'), payload: '1' }], undefined, { atomic: true })
+      await expect(clashing).rejects.toMatchObject({ kind: 'conflict' })
+      const both = [later('a', 'x', 5_000), later('a', 'y', 5_000)]
+      expect(await use.bus.publish(both, undefined, { atomic: true })).toMatchObject([
+        { duplicate: true },
+        { duplicate: false },
+      ])
+    })
+  })
+
+  describe.runIf(use.under.obeysClock)('a message with a delay of days', () => {
+    it('comes when they are over, whatever the wall clock says meanwhile', async () => {
+      const day = 86_400_000
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      await use.bus.publish([later('a', '1', 10 * day)])
+      for (const jump of [20 * day, -20 * day]) {
+        use.jumpWallClock(jump)
+        expect(await use.pull(id, 1, 20)).toEqual([])
+      }
+      use.jumpWallClock(0)
+      await use.pass(10 * day - 60_000)
+      expect(await use.pull(id, 1, 20)).toEqual([])
+      await use.restart()
+      expect(await use.pull(id, 1, 20)).toEqual([])
+      await use.pass(60_000)
+      expect(ids(await use.take(id, 1))).toEqual(['1'])
+    })
+
+    it('waits no longer than it was to wait where the clock was set back while the bus was closed', async () => {
+      const day = 86_400_000
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      await use.bus.publish([later('a', '1', day)])
+      use.jumpWallClock(-300 * day)
+      await use.restart()
+      await use.pass(day - 60_000)
+      expect(await use.pull(id, 1, 20)).toEqual([])
+      await use.pass(60_000)
+      expect(ids(await use.take(id, 1))).toEqual(['1'])
+    })
+  })
+}

@@ -4,7 +4,7 @@ import { openBus } from '../drivers/bus/open.ts'
 import { openCache } from '../drivers/cache/open.ts'
 import type { Clock } from '../drivers/clock.ts'
 import type { StoreOptions } from '../drivers/store/contract.ts'
-import { openStore } from '../drivers/store/open.ts'
+import { isEmbedded, openStore } from '../drivers/store/open.ts'
 import { createAuthority } from './auth/local-authority.ts'
 import { readSecretKey } from './auth/secret-key.ts'
 import { createClients } from './client/clients.ts'
@@ -176,7 +176,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       defer: life.defer,
       secretKey: (name) => readSecretKey(`${settings.data}/keys`, name),
       store: <DB>(migrations: StoreOptions['migrations'], { expendable = false } = {}) => {
-        hold(service)
+        if (isEmbedded(settings.store)) hold(service)
         const place = { url: settings.store, name: service, folder: settings.data, migrations }
         const opening = openStore<DB>(expendable ? { ...place, onDamaged: (what) => log.error(what) } : place)
         return opened('store', opening, expendable)

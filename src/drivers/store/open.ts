@@ -3,6 +3,13 @@ import type { Store, StoreDriver, StoreOptions } from './contract.ts'
 
 const DRIVERS: DriversByScheme<StoreDriver> = {
   'sqlite:': async () => (await import('./sqlite.ts')).sqlite,
+  'postgres:': async () => (await import('./postgres.ts')).postgres,
+  'postgresql:': async () => (await import('./postgres.ts')).postgres,
+}
+
+/** Whether a store is a file of this machine, which is one platform's; a server's may be many processes', on many machines. */
+export function isEmbedded(url: string): boolean {
+  return /^sqlite:/i.test(url)
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Fault } from './explain.ts'
 import type { Section, Settings } from './schema.ts'
 
 /** Backends this build can open, by what asks for them. */
-const SCHEMES = { store: ['sqlite:'], bus: ['embedded:'], cache: ['memory:'] } as const
+const SCHEMES = { store: ['sqlite:', 'postgres:', 'postgresql:'], bus: ['embedded:'], cache: ['memory:'] } as const
 
 /** A role as these rules see it. */
 export interface PlacedRole {

@@ -15,7 +15,8 @@ export function freeBytes(folder: string): number {
 
 /** What a probe works with. */
 export interface WriteProbeOptions {
-  readonly folder: string
+  /** On whose disk there has to be room. Default: the database looks after that itself. */
+  readonly folder?: string
   readonly clock: Pick<Clock, 'monotonic'>
   /** Changes nothing, and has it written to disk. */
   readonly write: () => Promise<unknown>
@@ -39,7 +40,7 @@ export class WriteProbe {
 
   async #write(): Promise<void> {
     const { folder, write } = this.#options
-    const free = freeBytes(folder)
+    const free = folder === undefined ? MIN_FREE_BYTES : freeBytes(folder)
     if (free < MIN_FREE_BYTES) {
       throw new DriverError('full', `the disk of ${folder} is full (${free} bytes free): free some space`)
     }

@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { type Generated, sql, type Transaction } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Store, StoreDriver, StoreOptions } from '../../src/drivers/store/contract.ts'
+import { dialectOf } from '../../src/drivers/store/dialect.ts'
 
 /** The tables the suite works on. */
 export interface SuiteTables {
@@ -21,7 +22,7 @@ export const suiteMigrations: Migrations = {
     async up(db) {
       await db.schema
         .createTable('account')
-        .addColumn('id', 'integer', (column) => column.primaryKey())
+        .addColumn('id', 'integer', dialectOf(db).serialId)
         .addColumn('email', 'varchar(255)', (column) => column.notNull().unique())
         .addColumn('balance', 'integer', (column) => column.notNull())
         .execute()
@@ -204,6 +205,53 @@ export function storeSuite(driver: StoreDriver, url: string): void {
         await expect(wrong).rejects.toMatchObject({ name: 'DriverError', kind: 'invalid' })
       })
 
+      it('is undone when a query in it fails, also when its work goes on', async () => {
+        const store = await open()
+        await store.transaction((trx) => insert(trx, 'a@example.com'))
+        const swallowing = store.transaction(async (trx) => {
+          await insert(trx, 'b@example.com')
+          await insert(trx, 'a@example.com').catch(() => 'never mind')
+          return 'done'
+        })
+        await expect(swallowing).rejects.toMatchObject({ name: 'DriverError', kind: 'conflict' })
+        expect(await emails(store)).toEqual(['a@example.com'])
+      })
+
+      it('takes queries that its work asks at the same time', async () => {
+        const store = await open()
+        const ids = await store.transaction((trx) => Promise.all(['a', 'b', 'c'].map((email) => insert(trx, email))))
+        expect(new Set(ids).size).toBe(3)
+        expect(await emails(store)).toEqual(['a', 'b', 'c'])
+      })
+
+      it('behaves as if it ran before or after each other one, of another process too', async () => {
+        const name = newName()
+        const stores = [await open(name), await open(name)]
+        const seats = 3
+        let told = 0
+        const take = (store: Store<SuiteTables>, email: string) =>
+          store.transaction(async (trx) => {
+            store.afterCommit(trx, () => told++)
+            const taken = await trx.selectFrom('account').select('id').execute()
+            // each sees what the others wrote, or they see what it does
+            if (taken.length < seats) await insert(trx, email)
+          })
+        await Promise.all(
+          Array.from({ length: 20 }, (_, at) => stores.map((store, which) => take(store, `${at}-${which}`))).flat(),
+        )
+        for (const store of stores) expect(await emails(store)).toHaveLength(seats)
+        expect(told).toBe(40)
+      })
+
+      it.each([[new Date()], [{}], [Symbol.iterator], [undefined]])('refuses %s as a value', async (value) => {
+        const store = await open()
+        const work = store.transaction((trx) =>
+          sql`insert into account (email, balance) values ('a', 0), (${value}, 0)`.execute(trx),
+        )
+        await expect(work).rejects.toMatchObject({ name: 'DriverError', kind: 'invalid' })
+        expect(await emails(store)).toEqual([])
+      })
+
       it('refuses what a work left running when it ended', async () => {
         const store = await open()
         const leaked = await store.transaction(async (trx) => [trx])
@@ -259,6 +307,56 @@ export function storeSuite(driver: StoreDriver, url: string): void {
           }),
           { numRuns: 50 },
         )
+      })
+    })
+
+    describe('a query', () => {
+      it('gives integers as numbers, as far as these count exactly', async () => {
+        const store = await open()
+        await store.transaction((trx) =>
+          sql`insert into account (email, balance) values ('a', ${2 ** 40}), ('b', ${Number.MAX_SAFE_INTEGER - 2 ** 40})`.execute(
+            trx,
+          ),
+        )
+        const all = store.db
+          .selectFrom('account')
+          .select(({ fn }) => [fn.countAll<number>().as('count'), fn.max('balance').as('most')])
+        expect(await all.execute()).toEqual([{ count: 2, most: Number.MAX_SAFE_INTEGER - 2 ** 40 }])
+      })
+
+      it('finds nothing under an id that none can have yet', async () => {
+        const store = await open()
+        const found = store.db.selectFrom('account').select('id').where('id', '=', Number.MAX_SAFE_INTEGER)
+        expect(await found.execute()).toEqual([])
+      })
+
+      it('orders and compares text by its bytes', async () => {
+        const store = await open()
+        const texts = [
+          'a',
+          'B',
+          'a-b',
+          'ab',
+          'é',
+          'a_b',
+          'Z',
+          '0',
+          '~',
+          'ss',
+          'ß',
+          'order-service',
+          'order',
+          '𝄞',
+          '\uffee',
+        ]
+        await store.transaction(async (trx) => {
+          for (const text of texts) await insert(trx, text)
+        })
+        const inOrder = store.db.selectFrom('account').select('email').orderBy('email')
+        const byBytes = texts.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+        expect((await inOrder.execute()).map(({ email }) => email)).toEqual(byBytes)
+        const behind = await inOrder.where('email', '>', 'a-b').execute()
+        expect(behind.map(({ email }) => email)).toEqual(byBytes.slice(byBytes.indexOf('a-b') + 1))
       })
     })
 

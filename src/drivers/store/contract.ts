@@ -19,6 +19,15 @@ export interface StoreOptions {
   readonly onDamaged?: (what: string) => void
 }
 
+/** How a transaction is run. */
+export interface TransactionOptions {
+  /**
+   * Without two promises, for notes that nobody is told of, such as who is at what: each statement sees what was committed before it, so that none runs
+   * again for what others do, and a crash of the server may lose what was written. An embedded store keeps them all the same. Default false.
+   */
+  readonly loose?: boolean
+}
+
 /**
  * A service's own relational database. Every driver passes test/drivers/store-suite.ts.
  * All methods reject with DriverError: `unavailable`, `full`, `closed`; `conflict` for a broken unique constraint.
@@ -36,18 +45,25 @@ export interface Store<DB> {
   readonly longReads: Kysely<DB>
   /**
    * Runs `work` all or nothing. When it resolves, the rows are on disk (fsync done). Transactions behave as if they ran one after the other,
-   * those of other processes included (serializable); a `work` that throws undoes only its own rows.
+   * those of other processes included (serializable); a `work` that throws undoes only its own rows, and so does one whose query failed, even if it goes on.
    *
    * To keep that, `work` may be run more than once, and transactions asked for at the same time may share one commit and so one fsync. So it waits
    * for nothing but `trx`, and does nothing but read rows, write rows and give a result: what else is to happen belongs in `afterCommit`.
    */
-  transaction<T>(work: (trx: Transaction<DB>) => Promise<T>): Promise<T>
+  transaction<T>(work: (trx: Transaction<DB>) => Promise<T>, options?: TransactionOptions): Promise<T>
   /**
    * Calls back when a transaction is committed and its rows can be read, before `transaction` resolves; never when it is undone. To be called by its
    * work: what that does besides reading and writing rows belongs here, such as ringing for whoever waits for them.
    * The callback must not throw. Throws DriverError `closed` for a transaction that is over.
    */
   afterCommit(trx: Transaction<DB>, callback: () => void): void
+  /**
+   * Rings a bell, so that who waits for rows need not look again and again: to be called once they are committed. It is heard in every process that has
+   * the store open, in this one at once; of an embedded store in this one alone. Rings may go together, and one may get lost.
+   */
+  ring(bell: string): void
+  /** Calls back at each ring of a bell, and when one may have been missed, until what is returned is called or the store is closed. */
+  onRing(bell: string, callback: () => void): () => void
   /**
    * Resolves with why the store must be opened anew: its file turned out to be damaged, or another lies in its place. From then on nothing is
    * written, and `check` fails. Never for one that is no file.

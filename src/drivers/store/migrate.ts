@@ -10,7 +10,7 @@ import { dialectOf } from './dialect.ts'
  *
  * Costs two reads when there is nothing to do.
  *
- * @param name the store's name, for messages
+ * @param name the store's name, which its schema has too where there are schemas
  * @throws DriverError the failed migration's own kind, or `invalid` when a migration is wrong, or when the store has
  *   seen one that isn't in the list (its tables belong to a newer version of the program)
  */
@@ -25,7 +25,12 @@ export async function migrate<DB>(
   const foreign = seen.difference(wanted)
   if (foreign.size > 0) throw new DriverError('invalid', `${name} store: ${strangeness(seen, foreign)}`)
   await store.transaction(async (trx) => {
-    const migrator = new Migrator({ db: trx, provider: { getMigrations: async () => ({ ...migrations }) } })
+    const migrator = new Migrator({
+      db: trx,
+      provider: { getMigrations: async () => ({ ...migrations }) },
+      // or the tables of the services beside it would count as its own
+      ...(dialectOf(trx).name === 'postgres' && { migrationTableSchema: name }),
+    })
     const { error, results } = await migrator.migrateToLatest()
     if (error === undefined) return
     const failed = results?.find((result) => result.status === 'Error')

@@ -3,6 +3,8 @@ import type { Store, StoreDriver, StoreOptions } from './contract.ts'
 
 const DRIVERS: DriversByScheme<StoreDriver> = {
   'sqlite:': async () => (await import('./sqlite.ts')).sqlite,
+  'postgres:': async () => (await import('./postgres.ts')).postgres,
+  'postgresql:': async () => (await import('./postgres.ts')).postgres,
 }
 
 /** The URL schemes that have a driver. Reading them loads none. */

@@ -112,9 +112,15 @@ export class SqliteWriter implements TransactionControl {
 export class WorkConnection implements DatabaseConnection, WorkScope {
   readonly #writer: SqliteWriter
   #over = false
+  #fault: unknown
 
   constructor(writer: SqliteWriter) {
     this.#writer = writer
+  }
+
+  /** Throws what the first query that failed threw. */
+  wantNoFault(): void {
+    if (this.#fault !== undefined) throw this.#fault
   }
 
   end(): void {
@@ -124,7 +130,12 @@ export class WorkConnection implements DatabaseConnection, WorkScope {
   /** Runs a query; rejects with DriverError, `closed` once the work is over. */
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     if (this.#over) throw new DriverError('closed', 'this transaction is over; await each query inside it')
-    return this.#writer.run<R>(query)
+    try {
+      return this.#writer.run<R>(query)
+    } catch (fault) {
+      this.#fault ??= fault
+      throw fault
+    }
   }
 
   /** Reads everything at once: a statement left half way would hold the writer to an old snapshot after the commit. */

@@ -3,6 +3,7 @@ import { systemClock } from '../clock.ts'
 import { DriverError } from '../driver-error.ts'
 import { isDamage, setAside, withAdvice } from '../sqlite-soundness.ts'
 import { WriteProbe } from '../write-probe.ts'
+import { Bells } from './bells.ts'
 import { CommitCallbacks } from './commit-callbacks.ts'
 import type { Store, StoreDriver, StoreOptions } from './contract.ts'
 import { GroupCommit, type GroupCommitLimits } from './group-commit.ts'
@@ -84,6 +85,7 @@ class SqliteStore<DB> implements Store<DB> {
   readonly #commits: GroupCommit
   readonly #probe: WriteProbe
   readonly #callbacks = new CommitCallbacks<DB>()
+  readonly #bells = new Bells()
 
   private constructor(place: Place, file: SqliteFile, writer: SqliteWriter, reader: SqliteReader) {
     this.#place = place
@@ -126,7 +128,9 @@ class SqliteStore<DB> implements Store<DB> {
       async (connection) => {
         const trx = workingTransaction<DB>(connection, SQLITE_PARTS)
         this.#callbacks.begin(trx)
-        return { result: await work(trx), trx }
+        const result = await work(trx)
+        connection.wantNoFault()
+        return { result, trx }
       },
     )
     this.#reader.refresh()
@@ -136,6 +140,14 @@ class SqliteStore<DB> implements Store<DB> {
 
   afterCommit(trx: Transaction<DB>, callback: () => void): void {
     this.#callbacks.add(trx, callback)
+  }
+
+  ring(bell: string): void {
+    this.#bells.ring(bell)
+  }
+
+  onRing(bell: string, callback: () => void): () => void {
+    return this.#bells.onRing(bell, callback)
   }
 
   async check(signal: AbortSignal): Promise<void> {

@@ -21,6 +21,8 @@ export function queryPlans<DB>(store: Store<DB>): { readonly store: Store<DB>; r
       unsound: store.unsound,
       transaction: (work) => store.transaction(work),
       afterCommit: (trx, callback) => store.afterCommit(trx, callback),
+      ring: (bell) => store.ring(bell),
+      onRing: (bell, callback) => store.onRing(bell, callback),
       check: (signal) => store.check(signal),
       checkWrites: () => store.checkWrites(),
       close: () => store.close(),

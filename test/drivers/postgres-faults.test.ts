@@ -1,0 +1,424 @@
+import { execFileSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'kysely'
+import pg from 'pg'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { DriverError } from '../../src/drivers/driver-error.ts'
+import type { Store } from '../../src/drivers/store/contract.ts'
+import { openStore } from '../../src/drivers/store/open.ts'
+import { wantVersion } from '../../src/drivers/store/postgres/sessions.ts'
+import { wireTo } from '../chaos/wire.ts'
+import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
+import { isHere } from '../servers/programs.ts'
+import { freePort } from '../servers/server.ts'
+import { emails, insert, type SuiteTables, suiteMigrations } from './store-suite.ts'
+
+/** How long a server may be away after it has come back, for whoever uses it. */
+const BACK_MS = 5_000
+
+let server: PostgresServer
+let folder: string
+const opened: Store<SuiteTables>[] = []
+
+const newName = () => `store-${randomUUID()}`
+async function open({ name = newName(), at = server.url } = {}): Promise<Store<SuiteTables>> {
+  const store = await openStore<SuiteTables>({ url: at, name, folder: '', migrations: suiteMigrations })
+  opened.push(store)
+  return store
+}
+
+async function say<R extends pg.QueryResultRow>(...statements: readonly string[]): Promise<R[]> {
+  const client = new pg.Client(server.url)
+  await client.connect()
+  try {
+    let rows: R[] = []
+    for (const text of statements) ({ rows } = await client.query<R>(text))
+    return rows
+  } finally {
+    await client.end()
+  }
+}
+
+/** What a store's opening was refused with. */
+async function refusal(at: string): Promise<DriverError> {
+  return open({ at }).then(
+    () => expect.fail('it was opened'),
+    (fault: DriverError) => fault,
+  )
+}
+
+/** A certificate for localhost that nobody has issued but itself. */
+function makeCertificate(certificate: string, key: string): void {
+  const subject = ['-subj', '/CN=msvc test', '-addext', 'subjectAltName=DNS:localhost']
+  const made = ['-newkey', 'rsa:2048', '-nodes', '-days', '1', '-keyout', key, '-out', certificate]
+  execFileSync('openssl', ['req', '-x509', ...made, ...subject], { stdio: 'ignore' })
+}
+
+const outcomeOf = (work: Promise<unknown>) =>
+  work.then(
+    () => 'done',
+    (fault: DriverError) => fault.kind,
+  )
+
+describe.skipIf(!isHere('postgres'))('a store on PostgreSQL', () => {
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'msvc-faults-'))
+    chmodSync(folder, 0o755)
+    server = await startPostgres()
+  })
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((store) => store.close()))
+  })
+  afterAll(async () => {
+    await server?.[Symbol.asyncDispose]()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  describe('whose server is restarted', () => {
+    it.each(['kill', 'stop'] as const)(
+      'by %s loses nothing acknowledged, does nothing twice, and is back in 5 s',
+      async (how) => {
+        const store = await open()
+        const acknowledged = new Set<string>()
+        const kinds = new Set<string>()
+        let isOver = false
+        let next = 0
+        const write = async () => {
+          while (!isOver) {
+            const email = `${next++}@example.com`
+            const outcome = await outcomeOf(store.transaction((trx) => insert(trx, email)))
+            if (outcome === 'done') acknowledged.add(email)
+            else kinds.add(outcome)
+          }
+        }
+        const writing = Promise.all(Array.from({ length: 16 }, write))
+        for (let round = 0; round < 3; round++) {
+          const before = acknowledged.size
+          await expect.poll(() => acknowledged.size, { timeout: BACK_MS }).toBeGreaterThan(before + 100)
+          await server[how]()
+          if (round === 1) await sleep(4_000)
+          await server.start()
+        }
+        const after = acknowledged.size
+        await expect.poll(() => acknowledged.size, { timeout: BACK_MS }).toBeGreaterThan(after + 100)
+        isOver = true
+        await writing
+        expect([...kinds].filter((kind) => kind !== 'unavailable')).toEqual([])
+        const kept = await emails(store)
+        expect(acknowledged.difference(new Set(kept))).toEqual(new Set())
+        // what was not acknowledged may be there: the answer to its commit was lost with the server
+        expect(kept.length - acknowledged.size).toBeLessThan(3 * 16)
+        await store.check(AbortSignal.timeout(1_000))
+      },
+      60_000,
+    )
+
+    it('says so to whoever asks meanwhile, and reads go on when it is back', async () => {
+      const store = await open()
+      await store.transaction((trx) => insert(trx, 'a@example.com'))
+      await server.kill()
+      try {
+        expect(await outcomeOf(store.check(AbortSignal.timeout(1_000)))).toBe('unavailable')
+        const faults = await Promise.all([
+          outcomeOf(store.transaction((trx) => insert(trx, 'b@example.com'))),
+          outcomeOf(emails(store)),
+          outcomeOf(store.longReads.selectFrom('account').execute()),
+        ])
+        expect(faults).toEqual(['unavailable', 'unavailable', 'unavailable'])
+      } finally {
+        await server.start()
+      }
+      const since = performance.now()
+      expect(await emails(store)).toEqual(['a@example.com'])
+      expect(performance.now() - since).toBeLessThan(BACK_MS)
+    })
+
+    it('hears the bells of others again', async () => {
+      const name = newName()
+      const [here, there] = [await open({ name }), await open({ name })]
+      let rings = 0
+      there.onRing('rows', () => rings++)
+      await expect.poll(() => rings, { timeout: BACK_MS }).toBe(1)
+      await server.kill()
+      await server.start()
+      await expect.poll(() => rings, { timeout: BACK_MS }).toBe(2)
+      here.ring('rows')
+      await expect.poll(() => rings, { timeout: BACK_MS }).toBe(3)
+    })
+  })
+
+  it('answers nobody late whose server stands still, and goes on with it', async () => {
+    await using wire = await wireTo(Number(new URL(server.url).port))
+    const store = await open({ at: server.url.replace(/:\d+\//, `:${wire.port}/`) })
+    await store.transaction((trx) => insert(trx, 'a@example.com'))
+    wire.cut()
+    const since = performance.now()
+    try {
+      expect(await outcomeOf(store.check(AbortSignal.timeout(500)))).toBe('unavailable')
+      expect(await outcomeOf(store.transaction((trx) => insert(trx, 'b@example.com')))).toBe('unavailable')
+      expect(performance.now() - since).toBeLessThan(15_000)
+    } finally {
+      wire.mend()
+    }
+    expect(await outcomeOf(store.transaction((trx) => insert(trx, 'c@example.com')))).toBe('done')
+    expect(await emails(store)).toEqual(expect.arrayContaining(['a@example.com', 'c@example.com']))
+  }, 60_000)
+
+  it('tells of a server that only reads, serves reads, and heals by itself', async () => {
+    const store = await open()
+    await store.transaction((trx) => insert(trx, 'a@example.com'))
+    const readOnly = (value: string) =>
+      say(`alter system set default_transaction_read_only = ${value}`, 'select pg_reload_conf()')
+    await readOnly('on')
+    try {
+      await expect
+        .poll(() => outcomeOf(store.transaction((trx) => insert(trx, randomUUID()))), { timeout: 10_000 })
+        .toBe('unavailable')
+      await expect.poll(() => outcomeOf(store.checkWrites()), { timeout: 10_000 }).toBe('unavailable')
+      await store.check(AbortSignal.timeout(1_000))
+      expect(await emails(store)).toContain('a@example.com')
+    } finally {
+      await say(
+        'set default_transaction_read_only = off',
+        'alter system reset default_transaction_read_only',
+        'select pg_reload_conf()',
+      )
+    }
+    await expect
+      .poll(() => outcomeOf(store.transaction((trx) => insert(trx, 'b@example.com'))), { timeout: BACK_MS })
+      .toBe('done')
+    await expect.poll(() => outcomeOf(store.checkWrites()), { timeout: BACK_MS }).toBe('done')
+  }, 40_000)
+
+  it.skipIf(process.getuid?.() !== 0)(
+    'says full when its server’s disk is, still reads, and heals',
+    async () => {
+      const small = join(folder, 'small')
+      execFileSync('mkdir', [small])
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m,mode=700', 'tmpfs', small])
+      try {
+        execFileSync('chown', ['postgres', small])
+        await say(`create tablespace small location '${small}'`, 'create database small tablespace small')
+        const store = await open({ at: server.url.replace(/[^/]*$/, 'small') })
+        const fill = (rows: number) =>
+          store.transaction((trx) =>
+            sql`insert into account (email, balance)
+            select gen_random_uuid()::text || repeat('x', 200), 0 from generate_series(1, ${sql.lit(rows)})`.execute(
+              trx,
+            ),
+          )
+        await fill(100)
+        await expect.poll(() => outcomeOf(fill(2_000)), { timeout: 20_000, interval: 0 }).toBe('full')
+        const kept = (await emails(store)).length
+        expect(kept % 100).toBe(0)
+        await store.check(AbortSignal.timeout(1_000))
+        execFileSync('mount', ['-o', 'remount,size=64m', small])
+        await fill(100)
+        expect(await emails(store)).toHaveLength(kept + 100)
+        await store.close()
+        await say('drop database small', 'drop tablespace small')
+      } finally {
+        execFileSync('umount', ['-l', small])
+      }
+    },
+    40_000,
+  )
+
+  describe('that can’t be opened says in one line why, and what to do', () => {
+    const secret = 'pass-word-1'
+    const at = (change: (url: URL) => void) => {
+      const url = new URL(server.url)
+      change(url)
+      return url.href
+    }
+
+    it.each([
+      [
+        'a wrong password',
+        () =>
+          at((url) => {
+            url.password = secret
+          }),
+        'invalid',
+        /refuses the password of the user "postgres"; correct that in store \(DATABASE_URL\)$/,
+      ],
+      [
+        'no password',
+        () =>
+          at((url) => {
+            url.password = ''
+          }),
+        'invalid',
+        /wants a password, and store \(DATABASE_URL\) has none$/,
+      ],
+      [
+        'a missing database',
+        () =>
+          at((url) => {
+            url.pathname = '/nowhere'
+          }),
+        'invalid',
+        /has no database "nowhere"; make it \(createdb nowhere\)/,
+      ],
+      [
+        'TLS that the server has not',
+        () => `${server.url}?sslmode=require`,
+        'invalid',
+        /has no TLS, which sslmode=require wants; turn it on there/,
+      ],
+      [
+        'a file that is not there',
+        () => `${server.url}?sslmode=verify-ca&sslrootcert=/nowhere.pem`,
+        'invalid',
+        /sslrootcert names can't be read: \/nowhere.pem$/,
+      ],
+      [
+        'a host without a name',
+        () =>
+          at((url) => {
+            url.hostname = 'nowhere.invalid'
+          }),
+        'unavailable',
+        /at nowhere.invalid:\d+: (?:there is no host of that name|its name could not be looked up)/,
+      ],
+      [
+        'an unknown parameter',
+        () => `${server.url}?ssl_mode=require`,
+        'invalid',
+        /the parameter "ssl_mode" is not known; there are .*sslmode/,
+      ],
+      ['an unknown mode', () => `${server.url}?sslmode=full`, 'invalid', /sslmode is one of disable, .*verify-full$/],
+      [
+        'a URL that is none',
+        () => 'postgres://a:b:c',
+        'invalid',
+        /one is postgres:\/\/user:password@host:5432\/database$/,
+      ],
+      ['a # in its password', () => server.url.replace('@', '#@'), 'invalid', /it is no URL|a # stands in it/],
+    ])('%s', async (_, at, kind, message) => {
+      const fault = await refusal(at())
+      expect(fault).toMatchObject({ name: 'DriverError', kind, message: expect.stringMatching(message) })
+      expect(fault.message).not.toMatch(/\n|pass-word-1|msvc-test/)
+    })
+
+    it('nobody at the port', async () => {
+      const closed = await freePort()
+      const since = performance.now()
+      expect(
+        await refusal(
+          at((url) => {
+            url.port = String(closed)
+          }),
+        ),
+      ).toMatchObject({
+        kind: 'unavailable',
+        message: expect.stringMatching(new RegExp(`127.0.0.1:${closed}: nothing answers there: is PostgreSQL running`)),
+      })
+      expect(performance.now() - since).toBeLessThan(BACK_MS)
+    })
+
+    it('a server that does not answer', async () => {
+      server.freeze()
+      try {
+        expect(await refusal(`${server.url}?connect_timeout=1`)).toMatchObject({
+          kind: 'unavailable',
+          message: expect.stringMatching(/it does not answer within 1 s$/),
+        })
+      } finally {
+        server.resume()
+      }
+    })
+
+    it('no right to make its schema', async () => {
+      await say(`create user weak password '${secret}'`, 'create database guarded')
+      const weak = at((url) => {
+        url.username = 'weak'
+        url.password = secret
+        url.pathname = '/guarded'
+      })
+      expect(await refusal(weak)).toMatchObject({
+        kind: 'invalid',
+        message: expect.stringMatching(
+          /permission denied for database guarded: this user needs a schema .* create schema "store-[\w-]+" authorization …$/,
+        ),
+      })
+    })
+
+    it('a server that is too old', () => {
+      expect(() => wantVersion(120_019, 'user-service')).toThrow(
+        'the server is PostgreSQL 12, which is too old: 13 or newer is wanted',
+      )
+      expect(() => wantVersion(130_000, 'user-service')).not.toThrow()
+    })
+  })
+
+  describe('over TLS', () => {
+    let secure: PostgresServer
+    let certificate: string
+    beforeAll(async () => {
+      certificate = join(folder, 'server.crt')
+      const key = join(folder, 'server.key')
+      makeCertificate(certificate, key)
+      if (process.getuid?.() === 0) execFileSync('chown', ['postgres', key])
+      chmodSync(key, 0o600)
+      secure = await startPostgres({ config: `ssl = on\nssl_cert_file = '${certificate}'\nssl_key_file = '${key}'` })
+    })
+    afterAll(() => secure?.[Symbol.asyncDispose]())
+
+    const usesTls = async (parameters: string, host = '127.0.0.1') => {
+      const name = newName()
+      await open({ name, at: `${secure.url.replace('127.0.0.1', host)}?${parameters}` })
+      const client = new pg.Client(secure.url)
+      await client.connect()
+      const { rows } = await client.query(
+        `select distinct ssl from pg_stat_ssl join pg_stat_activity using (pid) where application_name = 'msvc/${name}'`,
+      )
+      await client.end()
+      return rows.map(({ ssl }) => ssl)
+    }
+
+    it.each([
+      ['sslmode=disable', [false]],
+      ['sslmode=allow', [false]],
+      ['', [true]],
+      ['sslmode=prefer', [true]],
+      ['sslmode=require', [true]],
+    ])('%s', async (parameters, expected) => {
+      expect(await usesTls(parameters)).toEqual(expected)
+    })
+
+    it('is believed by who names its CA, and verify-full wants its name besides', async () => {
+      const root = `sslrootcert=${certificate}`
+      expect(await usesTls(`sslmode=verify-ca&${root}`)).toEqual([true])
+      expect(await usesTls(`sslmode=require&${root}`)).toEqual([true])
+      expect(await usesTls(`sslmode=verify-full&${root}`, 'localhost')).toEqual([true])
+      expect(await refusal(`${secure.url}?sslmode=verify-full&${root}`)).toMatchObject({
+        kind: 'unavailable',
+        message: expect.stringMatching(/its certificate is made out to another name/),
+      })
+    })
+
+    it('is not believed without', async () => {
+      for (const mode of ['verify-ca', 'verify-full']) {
+        expect(await refusal(`${secure.url}?sslmode=${mode}`)).toMatchObject({
+          kind: 'invalid',
+          message: expect.stringMatching(
+            /issued by nobody that is believed here; name the file of its CA with sslrootcert$/,
+          ),
+        })
+      }
+      const other = join(folder, 'other.crt')
+      makeCertificate(other, join(folder, 'other.key'))
+      expect(await refusal(`${secure.url}?sslmode=require&sslrootcert=${other}`)).toMatchObject({ kind: 'invalid' })
+    })
+
+    it('falls back to plain text with prefer where the server has none', async () => {
+      const store = await open({ at: `${server.url}?sslmode=prefer` })
+      await store.check(AbortSignal.timeout(1_000))
+    })
+  })
+})

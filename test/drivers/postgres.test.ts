@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'kysely'
+import pg from 'pg'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import type { Store } from '../../src/drivers/store/contract.ts'
+import { openStore } from '../../src/drivers/store/open.ts'
+import { postgres } from '../../src/drivers/store/postgres.ts'
+import { startPostgres } from '../servers/postgres.ts'
+import { isHere } from '../servers/programs.ts'
+import { tapWire } from '../servers/wire.ts'
+import { emails, insert, type SuiteTables, storeSuite, suiteMigrations } from './store-suite.ts'
+
+const server = isHere('postgres') ? await startPostgres() : undefined
+const { url = '', port = 0 } = server ?? {}
+afterAll(() => server?.[Symbol.asyncDispose]())
+
+const opened: Store<SuiteTables>[] = []
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((store) => store.close()))
+})
+
+const newName = () => `store-${randomUUID()}`
+async function open({ name = newName(), at = url, migrations = suiteMigrations } = {}): Promise<Store<SuiteTables>> {
+  const store = await openStore<SuiteTables>({ url: at, name, folder: '', migrations })
+  opened.push(store)
+  return store
+}
+
+/** Says something as the superuser. */
+async function say<R extends pg.QueryResultRow>(text: string, database = 'postgres'): Promise<R[]> {
+  const client = new pg.Client(url.replace(/[^/]*$/, database))
+  await client.connect()
+  try {
+    return (await client.query<R>(text)).rows
+  } finally {
+    await client.end()
+  }
+}
+
+const through = (wirePort: number) => url.replace(`:${port}/`, `:${wirePort}/`)
+const backendsOf = (name: string) => `select pid from pg_stat_activity where application_name = 'msvc/${name}'`
+
+describe.skipIf(!server)('PostgreSQL', () => {
+  storeSuite(postgres, url)
+
+  describe('a store on it', () => {
+    it('has a schema of its name in the database of the URL, and says who it is', async () => {
+      const name = newName()
+      const store = await open({ name, at: url.replace('postgres:', 'postgresql:') })
+      await store.transaction((trx) => insert(trx, 'a@example.com'))
+      expect(await say(`select email from "${name}".account`)).toEqual([{ email: 'a@example.com' }])
+      expect((await say(backendsOf(name))).length).toBeGreaterThan(0)
+    })
+
+    it('has a database of its own where the URL says {service}', async () => {
+      const name = newName()
+      await say(`create database "${name}"`)
+      const store = await open({ name, at: url.replace(/[^/]*$/, '{service}') })
+      await store.transaction((trx) => insert(trx, 'a@example.com'))
+      expect(await say(`select email from "${name}".account`, name)).toEqual([{ email: 'a@example.com' }])
+    })
+
+    it('takes a service whose name has 64 characters for none: the server would cut it short', async () => {
+      await expect(open({ name: 'x'.repeat(64) })).rejects.toMatchObject({ kind: 'invalid' })
+    })
+
+    it('opens at most as many connections as the URL says, and closes them', async () => {
+      const name = newName()
+      const store = await open({ name, at: `${url}?pool_max_conns=5` })
+      await Promise.all(
+        Array.from({ length: 40 }, async (_, at) => {
+          await store.transaction((trx) => insert(trx, `${at}`))
+          await emails(store)
+          await store.longReads.selectFrom('account').selectAll().execute()
+        }),
+      )
+      expect((await say(backendsOf(name))).length).toBeLessThanOrEqual(5)
+      await store.close()
+      await expect.poll(() => say(backendsOf(name)), { timeout: 5_000 }).toEqual([])
+    })
+
+    it('refuses to write through db', async () => {
+      const store = await open()
+      const writing = store.db.insertInto('account').values({ email: 'a', balance: 0 }).execute()
+      await expect(writing).rejects.toMatchObject({ kind: 'invalid', message: expect.stringContaining('transaction') })
+      await expect(store.db.transaction().execute(async (trx) => emails({ db: trx }))).rejects.toMatchObject({
+        kind: 'invalid',
+      })
+    })
+
+    it('goes on when a newer version of the program changes a table that it has statements for', async () => {
+      const name = newName()
+      const store = await open({ name })
+      const all = () => store.db.selectFrom('account').selectAll().execute()
+      expect(await all()).toEqual([])
+      await open({
+        name,
+        migrations: {
+          ...suiteMigrations,
+          '0002_note': { up: (db) => db.schema.alterTable('account').addColumn('note', 'text').execute() },
+        },
+      })
+      await store.transaction((trx) => insert(trx, 'a'))
+      expect(await all()).toEqual([{ id: 1, email: 'a', balance: 0, note: null }])
+    })
+
+    it('rings for all who have it open', async () => {
+      const name = newName()
+      const [here, there] = [await open({ name }), await open({ name })]
+      const heard = { here: 0, there: 0 }
+      here.onRing('rows', () => heard.here++)
+      there.onRing('rows', () => heard.there++)
+      // when the connection is there, it says that something may have been missed
+      await expect.poll(() => heard.there, { timeout: 5_000 }).toBe(1)
+      here.ring('rows')
+      here.ring('others')
+      expect(heard.here).toBeGreaterThan(0)
+      await expect.poll(() => heard.there, { timeout: 5_000 }).toBe(2)
+    })
+  })
+
+  describe('a transaction on it', () => {
+    it('runs again when its connection is ended, and its rows are there once', async () => {
+      const name = newName()
+      const store = await open({ name })
+      let runs = 0
+      await store.transaction(async (trx) => {
+        runs++
+        await insert(trx, 'a@example.com')
+        if (runs > 1) return
+        const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(trx)
+        await say(`select pg_terminate_backend(${rows[0]?.pid})`)
+      })
+      expect(runs).toBe(2)
+      expect(await emails(store)).toEqual(['a@example.com'])
+    })
+
+    it.each([
+      ['before COMMIT arrives', 'drop', 2],
+      ['before it is told that it is committed', 'drop-answer', 1],
+    ] as const)('is there once when the wire is cut %s', async (_, fate, expected) => {
+      await using wire = await tapWire(port)
+      const store = await open({ at: through(wire.port) })
+      await store.transaction((trx) => insert(trx, 'before@example.com'))
+      let cuts = 0
+      wire.onSaid = (said) => {
+        if (cuts > 0 || !said.includes('commit\0')) return 'pass'
+        cuts++
+        return fate
+      }
+      let runs = 0
+      let told = 0
+      const id = await store.transaction(async (trx) => {
+        runs++
+        store.afterCommit(trx, () => told++)
+        return insert(trx, 'a@example.com')
+      })
+      expect([cuts, runs, told]).toEqual([1, expected, 1])
+      expect(await store.db.selectFrom('account').select('id').where('email', '=', 'a@example.com').execute()).toEqual([
+        { id },
+      ])
+    })
+
+    it('that stands still is ended by the server', async () => {
+      const store = await open()
+      const stuck = store.transaction(async (trx) => {
+        await insert(trx, 'a@example.com')
+        await sleep(6_000)
+        await insert(trx, 'b@example.com')
+      })
+      await expect(stuck).rejects.toMatchObject({ kind: 'unavailable' })
+      expect(await emails(store)).toEqual([])
+    }, 30_000)
+  })
+})

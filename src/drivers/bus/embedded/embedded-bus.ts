@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { DriverError } from '../../driver-error.ts'
+import type { FileLock } from '../../file-lock.ts'
 import { Slice } from '../../slice.ts'
 import type { Soundness } from '../../soundness.ts'
-import type { OpenDatabase } from '../../sqlite-opening.ts'
 import { withAdvice } from '../../sqlite-soundness.ts'
 import { WriteProbe } from '../../write-probe.ts'
 import type {
@@ -22,7 +22,7 @@ import type {
   TopicInfo,
 } from '../contract.ts'
 import { topicPattern } from '../topic-pattern.ts'
-import { busFile, REWRITE_VERSION } from './database.ts'
+import { busFile, type OpenBusFile, REWRITE_VERSION } from './database.ts'
 import { DeadLetterOffice } from './dead-letter-office.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { Dispatcher } from './dispatcher.ts'
@@ -67,6 +67,7 @@ export class EmbeddedBus implements Bus {
   readonly #path: string
   readonly #soundness: Soundness
   readonly #db: DatabaseSync
+  readonly #lock: FileLock
   readonly #disk: FreeDisk
   readonly #commit: GroupCommit
   readonly #log: MessageLog
@@ -81,12 +82,13 @@ export class EmbeddedBus implements Bus {
   #closed = false
 
   /** Reads the state of a database that `openDatabase` opened; nobody else writes to it from now on. */
-  constructor({ database: db, soundness }: OpenDatabase, options: BusOptions, { random, freeBytes }: Chance) {
+  constructor({ database: db, soundness, lock }: OpenBusFile, options: BusOptions, { random, freeBytes }: Chance) {
     const { clock, folder, minFreeBytes = MIN_FREE_BYTES, keepMessages = KEEP_MESSAGES } = options
     const { maxTopics = MAX_TOPICS, maxSubscriptions = MAX_SUBSCRIPTIONS, reservedTopics = [] } = options
     const { maxSubscriptionsPerOwner = maxSubscriptions, maxTopicsPerOwner = maxTopics } = options
     const rows = new MessageRows(db)
     this.#db = db
+    this.#lock = lock
     this.#disk = new FreeDisk(db, { clock, minFreeBytes, freeBytes: () => freeBytes(folder) })
     const deadLetters = new DeadLetters(db)
     this.#log = new MessageLog({
@@ -308,6 +310,7 @@ export class EmbeddedBus implements Bus {
     this.#watchers.clear()
     this.#commit.close()
     this.#db.close()
+    this.#lock.release()
   }
 
   /** Stores messages if there is room for `all`, of which they are a part. */

@@ -34,6 +34,7 @@ import { boundedLimit, pageOf } from './page-of.ts'
 import { PatternReader, takeInTurns } from './pattern-reader.ts'
 import { DEDUP_WINDOW } from './recent-ids.ts'
 import { Retention } from './retention.ts'
+import { SharedSnapshot } from './shared-snapshot.ts'
 import { toDriverError } from './sqlite-fault.ts'
 import { SubscriptionRows } from './subscription-rows.ts'
 import type { SubscriptionState } from './subscription-state.ts'
@@ -68,6 +69,7 @@ export class EmbeddedBus implements Bus {
   readonly #soundness: Soundness
   readonly #db: DatabaseSync
   readonly #lock: FileLock
+  readonly #snapshot: SharedSnapshot
   readonly #disk: FreeDisk
   readonly #commit: GroupCommit
   readonly #log: MessageLog
@@ -89,6 +91,7 @@ export class EmbeddedBus implements Bus {
     const rows = new MessageRows(db)
     this.#db = db
     this.#lock = lock
+    this.#snapshot = new SharedSnapshot(db)
     this.#disk = new FreeDisk(db, { clock, minFreeBytes, freeBytes: () => freeBytes(folder) })
     const deadLetters = new DeadLetters(db)
     this.#log = new MessageLog({
@@ -382,7 +385,7 @@ export class EmbeddedBus implements Bus {
   /** What `read` returns. Throws DriverError for a fault of the database. */
   #reading<T>(read: () => T): T {
     try {
-      return read()
+      return this.#snapshot.read(read)
     } catch (fault) {
       this.#soundness.note(fault)
       throw toDriverError(fault)

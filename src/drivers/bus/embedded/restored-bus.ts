@@ -9,6 +9,9 @@ const OF_SUBSCRIPTIONS = ['cursors', 'unsettled', 'dead_letters']
  * @param skip more than there can be keys that were given since
  */
 export function forgetTokens(database: DatabaseSync, skip: number): void {
+  const isSetUp = database.prepare("select 1 from sqlite_master where name = 'subscriptions'").get() !== undefined
+  // a broker that was just starting
+  if (!isSetUp) return
   // by way of negative ones, so that no key meets another that is yet to be changed
   const columns = [['subscriptions', 'key'], ...OF_SUBSCRIPTIONS.map((table) => [table, 'subscription'])]
   for (const [table, column] of columns) {

@@ -24,9 +24,9 @@ const STDOUT = '-'
 export async function takeBackup(session: Session, file: string, flags: BackupFlags): Promise<void> {
   const { io, options } = session
   const { settings } = await configure(session, { runs: false })
-  requireDataFolder(settings.data)
   const tools = serverTools(settings)
   if (tools.some(({ backend }) => backend !== 'cache') && !flags.partial) throw onServers(tools, settings.data)
+  requireDataFolder(settings.data)
   const target = file === STDOUT ? undefined : resolve(io.folder, file)
   if (target === undefined) wantPipe(session)
   else wantPlace(target, flags.force ?? false)

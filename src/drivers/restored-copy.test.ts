@@ -26,12 +26,14 @@ it('leaves out numbers that may have been given out, also where none was by then
 })
 
 it('leaves a database alone that gives out no numbers', () => {
-  const path = join(folder, 'payment-service.db')
-  const database = new DatabaseSync(path)
-  database.exec('create table payments(id text)')
-  readyRestored(path, 1_000)
-  expect(database.prepare('select count(*) as count from payments').get()?.count).toBe(0)
-  database.close()
+  for (const name of ['payment-service.db', 'bus.db']) {
+    const path = join(folder, name)
+    const database = new DatabaseSync(path)
+    database.exec('create table payments(id text)')
+    readyRestored(path, 1_000)
+    expect(database.prepare('select count(*) as count from payments').get()?.count).toBe(0)
+    database.close()
+  }
 })
 
 it('refuses tokens that a bus handed out before, and keeps what its subscriptions have', async () => {

@@ -4,7 +4,7 @@ import type { Clock } from './clock.ts'
 import { DriverError } from './driver-error.ts'
 import { makePrivateFile } from './private-folder.ts'
 import { isBusy } from './sqlite-results.ts'
-import { asDamage } from './sqlite-soundness.ts'
+import { asDamage, asUri } from './sqlite-soundness.ts'
 
 /** How an instant is taken. */
 export interface InstantOptions {
@@ -170,7 +170,8 @@ function copier(readers: ReadonlyMap<string, DatabaseSync>): Instant['copy'] {
     signal.throwIfAborted()
     makePrivateFile(target)
     try {
-      await backup(readerOf(readers, path), target, {
+      // nobody else has the copy: so it needs no locks, which not every file system has
+      await backup(readerOf(readers, path), asUri(target, 'nolock=1'), {
         rate: PAGES,
         progress: ({ totalPages, remainingPages }) => {
           signal.throwIfAborted()

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, linkSync, renameSync, rmSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import { DriverError } from './driver-error.ts'
 import { makePrivateFile } from './private-folder.ts'
 import { isCorrupt, primaryResult, RESULT } from './sqlite-results.ts'
@@ -65,7 +66,8 @@ export function wantSound(database: DatabaseSync, path: string): void {
  * `damaged` for one that isn't whole, and what node:sqlite throws.
  */
 export function wantWhole(path: string): void {
-  const database = new DatabaseSync(path)
+  // nobody else has it: so it needs no locks, and no log, which not every file system takes
+  const database = new DatabaseSync(asUri(path, 'immutable=1'), { readOnly: true })
   try {
     const why = checkedBy(database, 'integrity_check(1)')
     if (why !== undefined) throw damaged(path, why)
@@ -74,6 +76,13 @@ export function wantWhole(path: string): void {
   } finally {
     database.close()
   }
+}
+
+/** A file as SQLite's URI, with parameters of opening (https://sqlite.org/uri.html). */
+export function asUri(path: string, parameters: string): URL {
+  const uri = pathToFileURL(path)
+  uri.search = parameters
+  return uri
 }
 
 /** What opening a database threw; as DriverError `damaged` where it says that the file is. */

@@ -40,43 +40,15 @@ const ROOM = 1.5
  * node:fs, node:sqlite and `send` throw; the signal's reason
  */
 export async function backUp(options: BackUpOptions): Promise<Manifest> {
-  const { data, clock, signal, onProgress } = options
-  const { databases, keys } = dataFiles(data)
-  if (databases.length + keys.length === 0) {
-    throw new AppError('NOT_FOUND', `${data} holds nothing to back up: no database and no key`)
-  }
+  const { version, signal, onProgress } = options
   const work = await mkdtemp(join(options.work, '.msvc-backup-'))
   try {
-    await mkdir(join(work, 'keys'), { mode: 0o700 })
-    const paths = databases.map((name) => join(data, name))
-    const instant = await takeInstant(paths, { clock, signal })
-    const createdAt = new Date(clock.now()).toISOString()
-    const files: StoredFile[] = []
-    try {
-      wantRoom(options.work, paths, instant)
-      for (const name of databases) {
-        onProgress(`copying ${name}`)
-        const copied = (share: number) => onProgress(`copying ${name}: ${Math.round(share * 100)} %`)
-        await instant.copy(join(data, name), join(work, name), { signal, onCopied: copied })
-      }
-    } finally {
-      instant.close()
+    const { createdAt, heldMs, databases } = await copyDatabases(options, work)
+    const files = [...(await checkCopies(databases, work, options)), ...(await copyKeys(options, work))]
+    if (files.length === 0) {
+      throw new AppError('NOT_FOUND', `${options.data} holds nothing to back up: no database and no key`)
     }
-    for (const name of databases) {
-      onProgress(`checking ${name}`)
-      wantWhole(join(work, name))
-      files.push({ ...(await described(work, name, signal)), integrity: 'ok' })
-    }
-    for (const name of keys) {
-      // as strict as whoever uses it: one that is open to others, or a link, is no key
-      const key = await readPrivateFile(join(data, name))
-      // taken away since the folder was looked through
-      if (!key) continue
-      await writeFile(join(work, name), key, { mode: 0o600 })
-      files.push(await described(work, name, signal))
-    }
-    const held = Math.round(instant.heldMs * 100) / 100
-    const manifest = { format: FORMAT, msvc: options.version, created_at: createdAt, held_ms: held, files } as const
+    const manifest = { format: FORMAT, msvc: version, created_at: createdAt, held_ms: heldMs, files } as const
     await writeArchive(
       manifest,
       (file) => reading(join(work, file.path), file, onProgress),
@@ -90,6 +62,71 @@ export async function backUp(options: BackUpOptions): Promise<Manifest> {
   } finally {
     await rm(work, { recursive: true, force: true })
   }
+}
+
+/** What was copied as of one instant. */
+interface Copied {
+  readonly databases: readonly string[]
+  readonly createdAt: string
+  readonly heldMs: number
+}
+
+async function copyDatabases(options: BackUpOptions, work: string): Promise<Copied> {
+  const { data, clock, signal, onProgress } = options
+  const { databases, instant } = await instantOfAll(options)
+  try {
+    const createdAt = new Date(clock.now()).toISOString()
+    const paths = databases.map((name) => join(data, name))
+    wantRoom(options.work, paths, instant)
+    for (const name of databases) {
+      onProgress(`copying ${name}`)
+      const onCopied = (share: number) => onProgress(`copying ${name}: ${Math.round(share * 100)} %`)
+      await instant.copy(join(data, name), join(work, name), { signal, onCopied })
+    }
+    return { databases, createdAt, heldMs: Math.round(instant.heldMs * 100) / 100 }
+  } finally {
+    instant.close()
+  }
+}
+
+/** Takes the instant anew when a service made its database meanwhile: others may have heard of what is in it. */
+async function instantOfAll({
+  data,
+  clock,
+  signal,
+}: BackUpOptions): Promise<{ databases: readonly string[]; instant: Instant }> {
+  for (;;) {
+    const { databases } = dataFiles(data)
+    const paths = databases.map((name) => join(data, name))
+    const instant = await takeInstant(paths, { clock, signal })
+    if (dataFiles(data).databases.length === databases.length) return { databases, instant }
+    instant.close()
+  }
+}
+
+async function checkCopies(databases: readonly string[], work: string, options: BackUpOptions): Promise<StoredFile[]> {
+  const files: StoredFile[] = []
+  for (const name of databases) {
+    options.onProgress(`checking ${name}`)
+    wantWhole(join(work, name))
+    files.push({ ...(await described(work, name, options.signal)), integrity: 'ok' })
+  }
+  return files
+}
+
+/** Only once the instant is taken, so that there is a key to all that is sealed in it. */
+async function copyKeys({ data, signal }: BackUpOptions, work: string): Promise<StoredFile[]> {
+  const files: StoredFile[] = []
+  await mkdir(join(work, 'keys'), { mode: 0o700 })
+  for (const name of dataFiles(data).keys) {
+    // as strict as whoever uses it: one that is open to others, or a link, is no key
+    const key = await readPrivateFile(join(data, name))
+    // taken away since the folder was looked through
+    if (!key) continue
+    await writeFile(join(work, name), key, { mode: 0o600 })
+    files.push(await described(work, name, signal))
+  }
+  return files
 }
 
 /** Throws AppError `DISK_FULL` rather than take the room that the platform needs. */

@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 import { isSea } from 'node:sea'
 import { setFlagsFromString } from 'node:v8'
+import { writeAll } from './cli/byte-output.ts'
 import { createHeldWriter, type HeldWriter } from './cli/held-writer.ts'
 import { inputText } from './cli/input-text.ts'
 import type { Io, Terminal } from './cli/io.ts'
@@ -171,6 +172,7 @@ function processIo(signals: Signals, output: Output, err: HeldWriter): Io {
     out: terminal(process.stdout),
     err: terminal(process.stderr, process.stderr.isTTY ? undefined : err.write),
     outputTaken: output.taken,
+    writeBytes: (bytes) => writeAll(process.stdout.fd, bytes),
     get outputClosed() {
       return wasClosed(process.stdout.fd)
     },

@@ -63,6 +63,7 @@ const ROOMS = [
   'messaging',
   'middleware',
   'supervisor',
+  'backup',
 ]
 const ABOVE_ROOMS: Readonly<Record<string, string>> = {
   'src/kit/context.ts': 'messaging',

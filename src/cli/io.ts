@@ -18,6 +18,8 @@ export interface Io {
   readonly err: Terminal
   /** Resolves once all that was printed so far is written to stdout; rejects when it can't be. */
   outputTaken(): Promise<void>
+  /** Writes bytes to stdout, behind nothing that was printed; resolves once they are written, rejects when they can't be, as when nobody reads them. */
+  writeBytes(bytes: Uint8Array): Promise<void>
   /** Whether stdout goes nowhere, since it was closed when the program began. */
   readonly outputClosed: boolean
   /** Fires when stdout can't be written; the reason says why. Each look at it, and a timer from the first on, ends the process when its reader has gone. */

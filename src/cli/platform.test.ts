@@ -36,6 +36,7 @@ async function welcome(isTTY: boolean, flags: string[] = [], stopped = (_err: st
     out: { ...silent, isTTY, write },
     err: { ...silent, isTTY, write: complain },
     outputTaken: async () => {},
+    writeBytes: async () => {},
     outputClosed: false,
     outputLost: new AbortController().signal,
     readInput: async () => '',

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { AppError } from '../kit/errors.ts'
 import { didYouMean } from '../kit/nearest.ts'
 import { hideInText } from '../kit/secrets/secret-text.ts'
+import { addBackup } from './backup.ts'
 import { addCheck } from './check.ts'
 import { addCompletion } from './completion.ts'
 import { addConfig } from './config.ts'
@@ -10,6 +11,7 @@ import type { Io } from './io.ts'
 import { addLogs } from './logs.ts'
 import { addPublish } from './publish.ts'
 import { addRegistry } from './registry.ts'
+import { addRestore } from './restore.ts'
 import { addServe } from './serve.ts'
 import { type OpenSession, sessions } from './session.ts'
 import { addSubscribe } from './subscribe.ts'
@@ -33,6 +35,8 @@ const COMMANDS: readonly AddCommand[] = [
   addLogs,
   addTrace,
   addToken,
+  addBackup,
+  addRestore,
   addCompletion,
 ]
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { Terminal } from './io.ts'
-import { createProgress } from './progress.ts'
+import { createProgress, createStepProgress } from './progress.ts'
 
 function terminal(isTTY: boolean) {
   const written: string[] = []
@@ -27,4 +27,15 @@ it('says nothing where nobody looks', () => {
   progress.show('waiting')
   progress.end()
   expect(written).toEqual([])
+})
+
+it('draws a step once, however often it is told', () => {
+  const { made, written } = terminal(true)
+  const progress = createStepProgress(made, false)
+  for (const text of ['a: 1 %', 'a: 1 %', 'a: 2 %']) progress.show(text)
+  progress.end()
+  expect(written.filter((text) => text.includes('%'))).toHaveLength(2)
+  const quiet = terminal(true)
+  createStepProgress(quiet.made, true).show('a')
+  expect(quiet.written).toEqual([])
 })

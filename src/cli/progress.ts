@@ -41,3 +41,16 @@ export function createProgress(terminal: Terminal): Progress {
     },
   }
 }
+
+/** The same for steps that are told again and again, such as with a share that is done: each text is drawn once. @param quiet shows nothing */
+export function createStepProgress(terminal: Terminal, quiet: boolean): Progress {
+  const progress = createProgress(quiet ? { ...terminal, isTTY: false } : terminal)
+  let last = ''
+  return {
+    ...progress,
+    show(text) {
+      if (text !== last) progress.show(text)
+      last = text
+    },
+  }
+}

@@ -34,6 +34,7 @@ async function msvc(
     out: terminal('out'),
     err: terminal('err'),
     outputTaken: async () => {},
+    writeBytes: async () => {},
     outputClosed: false,
     outputLost: new AbortController().signal,
     readInput: async () => input,

@@ -3,6 +3,8 @@ import { basename } from 'node:path'
 import { DriverError } from './driver-error.ts'
 import { asDamage, isDamage } from './sqlite-soundness.ts'
 
+const STOPPED = 'nothing is written any more; start this role again to use what lies there now'
+
 /**
  * Whether an open database is still the file that it was. Opening looks for damage (sqlite-soundness.ts), but most of a large file is read only
  * when it is asked for; and whoever puts another file in its place, or removes it, would have what is acknowledged from then on written to
@@ -13,6 +15,7 @@ export class Soundness {
   readonly #identity: string | undefined
   readonly #lost = Promise.withResolvers<DriverError>()
   #damage: DriverError | undefined
+  #foreign: DriverError | undefined
 
   /** @param path the file, which must be there */
   constructor(path: string) {
@@ -44,6 +47,17 @@ export class Soundness {
   }
 
   /**
+   * For a file that has one writer: another one wrote to it, so that what is kept of it in memory is wrong. Throws DriverError `unavailable`, now
+   * and whenever it is wanted.
+   */
+  refuseForeign(): never {
+    const what = `${basename(this.#path)} was written by another program while it was open`
+    this.#foreign ??= new DriverError('unavailable', `${what}: ${STOPPED}`)
+    this.#lost.resolve(this.#foreign)
+    throw this.#foreign
+  }
+
+  /**
    * Throws DriverError `damaged` once damage was met, and `unavailable` while another file, or none, lies in its place: what would be
    * written now could be lost. Its message may be shown to callers. Takes some 3 µs.
    */
@@ -52,9 +66,9 @@ export class Soundness {
     if (this.#damage !== undefined) {
       throw new DriverError('damaged', `${name} is damaged: nothing is written to it any more`, { cause: this.#damage })
     }
+    if (this.#foreign !== undefined) throw this.#foreign
     if (this.isInPlace) return
-    const advice = 'nothing is written any more; start this role again to use what lies there now'
-    const fault = new DriverError('unavailable', `${name} was removed or replaced while it was open: ${advice}`)
+    const fault = new DriverError('unavailable', `${name} was removed or replaced while it was open: ${STOPPED}`)
     this.#lost.resolve(fault)
     throw fault
   }

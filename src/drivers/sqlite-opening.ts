@@ -9,8 +9,6 @@ import { asDamage, makeDatabaseFile, wantSound } from './sqlite-soundness.ts'
 export interface OpeningOptions {
   /** Milliseconds a lock held by another process is waited for. Default 0: opening throws SQLite's own error then. */
   readonly busyMs?: number
-  /** Pragmas that must stand before the log is chosen. Default none. */
-  readonly first?: string
   /** Pragmas of this database alone. Default none. */
   readonly pragmas?: string
   /** Brings the tables up to date. */
@@ -37,15 +35,11 @@ const PRAGMAS = 'pragma synchronous = full; pragma temp_store = memory;'
  * @param path the file
  * @throws DriverError `damaged`, or `unavailable` where the file system takes no write-ahead log; what node:sqlite, node:fs and `prepare` throw
  */
-export function openToWrite(
-  path: string,
-  { busyMs = 0, first = '', pragmas = '', prepare }: OpeningOptions,
-): OpenDatabase {
+export function openToWrite(path: string, { busyMs = 0, pragmas = '', prepare }: OpeningOptions): OpenDatabase {
   makePrivateFolder(dirname(path))
   makeDatabaseFile(path)
   const database = new DatabaseSync(path, { timeout: busyMs })
   try {
-    database.exec(first)
     const mode = database.prepare('pragma journal_mode = wal').get()?.journal_mode
     if (mode !== 'wal') {
       throw new DriverError('unavailable', `${path}: no write-ahead log on this file system; use a local disk`)

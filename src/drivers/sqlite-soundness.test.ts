@@ -14,6 +14,7 @@ import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { embedded } from './bus/embedded.ts'
 import { systemClock as clock } from './clock.ts'
+import { wantWhole } from './sqlite-soundness.ts'
 import type { StoreOptions } from './store/contract.ts'
 import { sqlite } from './store/sqlite.ts'
 
@@ -101,4 +102,18 @@ it('sets a damaged file aside whose content can be made anew, and begins another
   ])
   expect(readdirSync(folder).sort()).toEqual(['notes.db', aside])
   expect(statSync(join(folder, aside)).size).toBe(5_000)
+})
+
+it('reads a copy through, and leaves nothing beside it', async () => {
+  await fillStore()
+  const path = join(folder, 'notes.db')
+  const copy = join(folder, 'a copy?#%41.db')
+  const bytes = readFileSync(path)
+  writeFileSync(copy, bytes)
+  wantWhole(copy)
+  writeFileSync(copy, bytes.fill('?', bytes.length >> 1, (bytes.length >> 1) + 8_192))
+  expect(() => wantWhole(copy)).toThrow(expect.objectContaining({ kind: 'damaged' }))
+  writeFileSync(copy, 'a shopping list'.repeat(1_000))
+  expect(() => wantWhole(copy)).toThrow('it is no SQLite database')
+  expect(readdirSync(folder).sort()).toEqual(['a copy?#%41.db', 'notes.db'])
 })

@@ -37,6 +37,7 @@ export function start(folder: string, ...args: readonly string[]): Started {
     out: terminal('out'),
     err: terminal('err'),
     outputTaken: async () => {},
+    writeBytes: async () => {},
     outputClosed: false,
     outputLost: new AbortController().signal,
     readInput: async () => '',

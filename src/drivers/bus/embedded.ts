@@ -26,6 +26,7 @@ export function embeddedDriver({ random = Math.random, freeBytes = freeOnDisk }:
         return new EmbeddedBus(opened, options, { random, freeBytes })
       } catch (fault) {
         opened.database.close()
+        opened.lock.release()
         throw toDriverError(fault)
       }
     },

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../clock.ts'
 import { openDatabase } from './database.ts'
-import { useEmbeddedBus } from './testing/embedded-bus-fixture.ts'
+import { never, useEmbeddedBus } from './testing/embedded-bus-fixture.ts'
 
 const use = useEmbeddedBus()
 const { open, reopen, publish, pull, query } = use
@@ -24,9 +24,26 @@ describe('its file', () => {
     await expect(second).rejects.toMatchObject({ kind: 'unavailable', message: expect.stringContaining('in use') })
     const third = openDatabase(use.folder, systemClock)
     await use.bus.close()
-    const { database } = await third
+    const { database, lock } = await third
     database.close()
+    lock.release()
     await open()
+  })
+
+  it('may be read by others while it is open, and stops at one who writes to it', async () => {
+    await publish('a', '1')
+    const other = new DatabaseSync(join(use.folder, 'bus.db'))
+    expect(other.prepare('SELECT count(*) AS count FROM messages').get()).toEqual({ count: 1 })
+    other.exec('BEGIN IMMEDIATE; ROLLBACK')
+    await publish('a', '2')
+    other.exec("UPDATE messages SET id = 'other'")
+    other.close()
+    const stopped = { kind: 'unavailable', message: expect.stringContaining('written by another program') }
+    await expect(publish('a', '3')).rejects.toMatchObject(stopped)
+    await expect(use.bus.check(never)).rejects.toMatchObject(stopped)
+    expect(await use.bus.unsound).toMatchObject(stopped)
+    await reopen()
+    expect(await publish('a', '3')).toMatchObject([{ offset: 3 }])
   })
 
   it('is not touched when a newer version wrote it', async () => {

@@ -1,8 +1,10 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../clock.ts'
 import { DriverError } from '../../driver-error.ts'
+import { type FileLock, takeLock } from '../../file-lock.ts'
+import { makePrivateFolder } from '../../private-folder.ts'
 import { type OpenDatabase, openToWrite } from '../../sqlite-opening.ts'
 import { isBusy } from '../../sqlite-results.ts'
 import { withAdvice } from '../../sqlite-soundness.ts'
@@ -116,8 +118,6 @@ const UPDATES = [TO_VERSION_2, TO_VERSION_3, TO_VERSION_4, TO_VERSION_5, TO_VERS
 
 const PATIENCE_MS = 5000
 
-/** What the driver keeps in memory is only right while nobody else writes. */
-const EXCLUSIVE = 'PRAGMA locking_mode = EXCLUSIVE'
 const PRAGMAS = 'PRAGMA cache_size = -8000; PRAGMA journal_size_limit = 16777216'
 
 /** Where the bus lies in a data folder. */
@@ -125,8 +125,14 @@ export function busFile(folder: string): string {
   return join(folder, 'bus.db')
 }
 
+/** The bus's file, open, and the lock by which no other broker has it. */
+export interface OpenBusFile extends OpenDatabase {
+  readonly lock: FileLock
+}
+
 /**
- * Opens `<folder>/bus.db` (made when missing, folder 0700, file 0600) for this process alone.
+ * Opens `<folder>/bus.db` (made when missing, folder 0700, file 0600) as its only writer, which a lock of its own keeps, `bus.db.lock`: what the
+ * driver keeps in memory is only right while nobody else writes. Others may read it meanwhile, and so take a backup of it.
  * @param patienceMs how long to wait for a predecessor that is just ending. Default 5 s.
  * @throws DriverError `unavailable` when another process keeps it open, or the file can't be opened; `full`;
  * `damaged`; `invalid` when a newer version wrote it.
@@ -135,21 +141,31 @@ export async function openDatabase(
   folder: string,
   clock: Clock,
   patienceMs: number = PATIENCE_MS,
-): Promise<OpenDatabase> {
+): Promise<OpenBusFile> {
   const path = busFile(folder)
   const until = clock.monotonic() + patienceMs
   for (;;) {
-    try {
-      return openToWrite(path, { first: EXCLUSIVE, pragmas: PRAGMAS, prepare: (db) => bringUpToDate(db, path) })
-    } catch (fault) {
-      if (!isBusy(fault)) throw toDriverError(withAdvice(fault, path))
-      if (clock.monotonic() >= until) {
-        throw new DriverError('unavailable', `${path} is in use by another process; stop that one first`, {
-          cause: fault,
-        })
-      }
+    const opened = openAlone(path)
+    if (opened) return opened
+    if (clock.monotonic() >= until) {
+      throw new DriverError('unavailable', `${path} is in use by another process; stop that one first`)
     }
     await sleep(50)
+  }
+}
+
+/** Undefined while another process has it. */
+function openAlone(path: string): OpenBusFile | undefined {
+  let lock: FileLock | undefined
+  try {
+    makePrivateFolder(dirname(path))
+    lock = takeLock(`${path}.lock`)
+    if (lock === undefined) return undefined
+    return { ...openToWrite(path, { pragmas: PRAGMAS, prepare: (db) => bringUpToDate(db, path) }), lock }
+  } catch (fault) {
+    lock?.release()
+    if (isBusy(fault)) return undefined
+    throw toDriverError(withAdvice(fault, path))
   }
 }
 

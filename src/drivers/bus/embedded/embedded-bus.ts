@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { DriverError } from '../../driver-error.ts'
+import type { FileLock } from '../../file-lock.ts'
 import { Slice } from '../../slice.ts'
 import type { Soundness } from '../../soundness.ts'
-import type { OpenDatabase } from '../../sqlite-opening.ts'
 import { withAdvice } from '../../sqlite-soundness.ts'
 import { WriteProbe } from '../../write-probe.ts'
 import type {
@@ -17,7 +17,7 @@ import type { Delivery, PullOptions, ReturnOptions, Subscription, SubscriptionSp
 import type { Bus, BusOptions } from '../contract.ts'
 import type { Publication, Receipt } from '../publisher.ts'
 import type { BusReader, Cursor, Reading } from '../reader.ts'
-import { busFile, REWRITE_VERSION } from './database.ts'
+import { busFile, type OpenBusFile, REWRITE_VERSION } from './database.ts'
 import { DeadLetterOffice } from './dead-letter-office.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { DelayedMessages, isDelay, WRONG_DELAY } from './delayed-messages.ts'
@@ -32,6 +32,7 @@ import { MessageRows } from './message-rows.ts'
 import { pageOf } from './page-of.ts'
 import { DEDUP_WINDOW } from './recent-ids.ts'
 import { Retention } from './retention.ts'
+import { SharedSnapshot } from './shared-snapshot.ts'
 import { toDriverError } from './sqlite-fault.ts'
 import { SubscriptionRows } from './subscription-rows.ts'
 import type { SubscriptionState } from './subscription-state.ts'
@@ -64,6 +65,8 @@ export class EmbeddedBus implements Bus {
   readonly #path: string
   readonly #soundness: Soundness
   readonly #db: DatabaseSync
+  readonly #lock: FileLock
+  readonly #snapshot: SharedSnapshot
   readonly #disk: FreeDisk
   readonly #commit: GroupCommit
   readonly #log: MessageLog
@@ -79,12 +82,14 @@ export class EmbeddedBus implements Bus {
   #closed = false
 
   /** Reads the state of a database that `openDatabase` opened; nobody else writes to it from now on. */
-  constructor({ database: db, soundness }: OpenDatabase, options: BusOptions, { random, freeBytes }: Chance) {
+  constructor({ database: db, soundness, lock }: OpenBusFile, options: BusOptions, { random, freeBytes }: Chance) {
     const { clock, folder, minFreeBytes = MIN_FREE_BYTES, keepMessages = KEEP_MESSAGES } = options
     const { maxTopics = MAX_TOPICS, maxSubscriptions = MAX_SUBSCRIPTIONS, reservedTopics = [] } = options
     const { maxSubscriptionsPerOwner = maxSubscriptions, maxTopicsPerOwner = maxTopics } = options
     const rows = new MessageRows(db)
     this.#db = db
+    this.#lock = lock
+    this.#snapshot = new SharedSnapshot(db)
     this.#disk = new FreeDisk(db, { clock, minFreeBytes, freeBytes: () => freeBytes(folder) })
     const deadLetters = new DeadLetters(db)
     const delayed = new DelayedMessages({
@@ -310,6 +315,7 @@ export class EmbeddedBus implements Bus {
     this.#watchers.clear()
     this.#commit.close()
     this.#db.close()
+    this.#lock.release()
   }
 
   /** Stores messages if there is room for `all`, of which they are a part. */
@@ -380,7 +386,7 @@ export class EmbeddedBus implements Bus {
   /** What `read` returns. Throws DriverError for a fault of the database. */
   #reading<T>(read: () => T): T {
     try {
-      return read()
+      return this.#snapshot.read(read)
     } catch (fault) {
       this.#soundness.note(fault)
       throw toDriverError(fault)

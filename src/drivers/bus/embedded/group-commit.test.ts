@@ -1,9 +1,19 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DriverError } from '../../driver-error.ts'
 import { GroupCommit } from './group-commit.ts'
 
-const SOUND = { want: () => {}, note: () => {} }
+const SOUND: ConstructorParameters<typeof GroupCommit>[2] = {
+  want: () => {},
+  note: () => {},
+  refuseForeign: () => {
+    throw new DriverError('unavailable', 'somebody else wrote')
+  },
+}
 
 describe('GroupCommit', () => {
   let db: DatabaseSync
@@ -72,5 +82,58 @@ describe('GroupCommit', () => {
     expect(stored()).toEqual(['last'])
     await last
     await expect(commit.run(() => insert('late'))).rejects.toMatchObject({ kind: 'closed' })
+  })
+
+  describe('while another process has the lock', () => {
+    let folder: string
+    let other: DatabaseSync
+
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), 'msvc-commit-'))
+      db = new DatabaseSync(join(folder, 'a.db'))
+      db.exec('PRAGMA journal_mode = wal; CREATE TABLE t(v TEXT UNIQUE)')
+      commit = new GroupCommit(db, () => {}, SOUND)
+      other = new DatabaseSync(join(folder, 'a.db'))
+      other.exec('BEGIN IMMEDIATE')
+    })
+    afterEach(() => {
+      commit.close()
+      other.close()
+      db.close()
+      rmSync(folder, { recursive: true })
+    })
+
+    it('waits without holding up the event loop, and keeps the order', async () => {
+      const works = [commit.run(() => insert('a'))]
+      for (let turn = 0; turn < 3; turn++) await sleep(10)
+      works.push(commit.run(() => insert('b')))
+      await sleep(10)
+      expect(stored()).toEqual([])
+      other.exec('ROLLBACK')
+      await Promise.all(works)
+      expect(stored()).toEqual(['a', 'b'])
+    })
+
+    it('waits for it among works that are run one by one, too', async () => {
+      other.exec('ROLLBACK')
+      const works = ['a', 'a', 'b'].map((value) =>
+        commit.run((tx) => {
+          insert(value)
+          tx.after(() => value === 'a' && other.exec('BEGIN IMMEDIATE'))
+        }),
+      )
+      await works[0]
+      expect(stored()).toEqual(['a'])
+      other.exec('ROLLBACK')
+      const results = await Promise.allSettled(works)
+      expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+      expect(stored()).toEqual(['a', 'b'])
+    })
+
+    it('refuses when somebody else has written', async () => {
+      other.exec("INSERT INTO t VALUES ('theirs'); COMMIT")
+      await expect(commit.run(() => insert('a'))).rejects.toThrow('somebody else wrote')
+      expect(stored()).toEqual(['theirs'])
+    })
   })
 })

@@ -1,0 +1,21 @@
+import type { DatabaseSync } from 'node:sqlite'
+
+/** Tables that say which subscription a row belongs to. */
+const OF_SUBSCRIPTIONS = ['cursors', 'unsettled', 'dead_letters']
+
+/**
+ * Gives every subscription of a bus's file another key, which its acknowledgement tokens name: in a copy that is put back, tokens that were handed out
+ * since the copy was taken would acknowledge other messages. Within a transaction of the caller's. Throws what node:sqlite throws.
+ * @param skip more than there can be keys that were given since
+ */
+export function forgetTokens(database: DatabaseSync, skip: number): void {
+  const isSetUp = database.prepare("select 1 from sqlite_master where name = 'subscriptions'").get() !== undefined
+  // a broker that was just starting
+  if (!isSetUp) return
+  // by way of negative ones, so that no key meets another that is yet to be changed
+  const columns = [['subscriptions', 'key'], ...OF_SUBSCRIPTIONS.map((table) => [table, 'subscription'])]
+  for (const [table, column] of columns) {
+    database.prepare(`update ${table} set ${column} = -(${column} + ?)`).run(skip)
+    database.exec(`update ${table} set ${column} = -${column}`)
+  }
+}

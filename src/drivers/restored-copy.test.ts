@@ -65,3 +65,22 @@ it('refuses tokens that a bus handed out before, and keeps what its subscription
   expect((await after.subscribe(spec)).id).toBe(id)
   await after.close()
 })
+
+it('keeps what a subscription holds back for its key', async () => {
+  const open = () => embedded.open({ url: 'embedded:', folder, clock })
+  const before = await open()
+  const { id } = await before.subscribe({ topic: 'a', group: 'g', ackWaitMs: 50 })
+  const attributes = { partitionkey: 'k' }
+  await before.publish(['1', '2'].map((message) => ({ id: message, topic: 'a', payload: '1', attributes })))
+  expect(await before.pull(id, { max: 2, waitMs: 0, signal })).toHaveLength(1)
+  await before.close()
+
+  readyRestored(join(folder, 'bus.db'), 1_000)
+  const after = await open()
+  for (const message of ['1', '2']) {
+    const [delivery] = await after.pull(id, { max: 2, waitMs: 2_000, signal })
+    expect(delivery?.id).toBe(message)
+    await after.ack(id, [delivery?.ack ?? ''])
+  }
+  await after.close()
+})

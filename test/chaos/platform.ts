@@ -27,26 +27,40 @@ export const ROLES = Object.keys(PORTS) as readonly RoleName[]
 
 export const portOf = (role: RoleName) => PORTS[role] + OFFSET
 
+/** A copy of a role, as `msvc up` names it: `order`, `order-2`. */
+export type UnitName = RoleName | `${RoleName}-${number}`
+
 /** A platform under `msvc up`, in a data folder of its own. `await using` ends it. */
 export interface Platform extends AsyncDisposable {
   url(role: RoleName): string
-  /** The process that runs a role; waits until one does. */
-  pid(role: RoleName): Promise<number>
+  /** The process that runs a unit, and its address; waits until one does. */
+  unit(name: UnitName): Promise<{ readonly pid: number; readonly url: string }>
   /** A token for the gateway. */
   readonly token: string
 }
 
-/**
- * Starts a platform and waits until it is ready.
- * @param services addresses of services that callers use instead of asking the registry
- */
-export async function startPlatform(folder: string, services: Readonly<Record<string, string>>): Promise<Platform> {
+/** What differs from a platform on embedded stores, one copy of each role. */
+export interface PlatformDifferences {
+  /** Addresses of services that callers use instead of asking the registry. */
+  readonly services?: Readonly<Record<string, string>>
+  /** `store`, `bus` and `cache`. */
+  readonly servers?: Readonly<Record<string, string>>
+  /** Copies by role. */
+  readonly scale?: Partial<Readonly<Record<RoleName, number>>>
+}
+
+/** Starts a platform and waits until it is ready. */
+export async function startPlatform(
+  folder: string,
+  { services = {}, servers = {}, scale = {} }: PlatformDifferences,
+): Promise<Platform> {
   mkdirSync(folder, { recursive: true })
   const data = join(folder, 'data')
   const config = join(folder, 'chaos.yaml')
-  writeFileSync(config, JSON.stringify({ log: { level: 'WARNING' }, services }))
+  writeFileSync(config, JSON.stringify({ log: { level: 'WARNING' }, services, ...servers }))
   const common = ['--config', config, '--data', data]
-  const child = spawn(EXECUTABLE, ['up', '--json', '--port-offset', String(OFFSET), ...common], {
+  const copies = Object.entries(scale).flatMap(([role, count]) => ['--scale', `${role}=${count}`])
+  const child = spawn(EXECUTABLE, ['up', '--json', '--port-offset', String(OFFSET), ...copies, ...common], {
     // by the channel it ends with this process, however that ends
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
@@ -64,11 +78,11 @@ export async function startPlatform(folder: string, services: Readonly<Record<st
   const mint = ['token', '--subject', 'chaos', '--scope', scopes, '--ttl', '7200', ...common]
   return {
     url: (role) => `http://127.0.0.1:${portOf(role)}`,
-    async pid(role) {
+    async unit(name) {
       for (;;) {
         const { roles }: State = JSON.parse(readFileSync(join(data, 'run.json'), 'utf8'))
-        const pid = roles.find(({ unit }) => unit === role)?.pid
-        if (pid !== undefined) return pid
+        const found = roles.find(({ unit }) => unit === name)
+        if (found?.pid !== undefined) return { pid: found.pid, url: found.url }
         await delay(LOOK_MS)
       }
     },
@@ -88,5 +102,5 @@ export function yardstick(): number {
 }
 
 interface State {
-  readonly roles: readonly { readonly unit: string; readonly pid?: number }[]
+  readonly roles: readonly { readonly unit: string; readonly url: string; readonly pid?: number }[]
 }

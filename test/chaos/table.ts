@@ -1,8 +1,14 @@
+import type { KeyedVerdict } from './keyed.ts'
 import type { Verdict } from './orders.ts'
 import type { Suffered } from './outages.ts'
 
 /** Until a role is back, and from then until the first success, milliseconds. */
 const BAR_MS = 2_000
+/** From when a server is back until the first success. */
+const RESTART_BAR_MS = 5_000
+
+/** What was found of orders, and of messages by key where those were watched. */
+type Found = Verdict & Partial<KeyedVerdict>
 
 /** What the faults of each kind did to each target, the worst of each. */
 export function faultTable(suffered: readonly Suffered[]): string {
@@ -18,32 +24,36 @@ export function faultTable(suffered: readonly Suffered[]): string {
 }
 
 /** What the ledger says of each loop. */
-export function verdictTable(verdicts: ReadonlyMap<string, Verdict>): string {
-  const rows = [...verdicts].map(([loop, { sent, taken, lost, chargedTwice, pending, deadLetters }]) =>
-    [loop, sent, taken, lost, chargedTwice, pending, deadLetters].map(String),
-  )
-  return columns([['LOOP', 'SENT', 'TAKEN', 'LOST', 'TWICE', 'PENDING', 'DEAD'], ...rows])
+export function verdictTable(verdicts: ReadonlyMap<string, Found>): string {
+  const rows = [...verdicts].map(([loop, { sent, taken, lost, chargedTwice, pending, deadLetters, ...keyed }]) => {
+    const { published = '-', missing = '-', overtook = '-' } = keyed
+    return [loop, sent, taken, lost, chargedTwice, pending, deadLetters, published, missing, overtook].map(String)
+  })
+  const orders = ['SENT', 'TAKEN', 'LOST', 'TWICE', 'PENDING', 'DEAD']
+  return columns([['LOOP', ...orders, 'KEYED', 'MISSING', 'OVERTOOK'], ...rows])
 }
 
 /** Every bar that was missed. */
-export function missed(suffered: readonly Suffered[], verdicts: ReadonlyMap<string, Verdict>): readonly string[] {
+export function missed(suffered: readonly Suffered[], verdicts: ReadonlyMap<string, Found>): readonly string[] {
   const figures = suffered.flatMap(({ fault, backMs = 0, takenMs, paidMs }) =>
     Object.entries({ back: backMs, taken: takenMs, paid: paidMs }).map(([what, ms]) => ({
       name: `${fault.kind} ${fault.target}: ${what}`,
       ms,
+      bar: fault.kind === 'restart' ? RESTART_BAR_MS : BAR_MS,
     })),
   )
   const late = Map.groupBy(
-    figures.filter(({ ms }) => ms > BAR_MS),
+    figures.filter(({ ms, bar }) => ms > bar),
     ({ name }) => name,
   )
   const tardy = [...late].map(
     ([name, faults]) => `${name} too late ${faults.length} times, at worst (ms): ${worst(faults.map(({ ms }) => ms))}`,
   )
-  const wrong = [...verdicts].flatMap(([loop, { lost, chargedTwice, pending, deadLetters }]) =>
-    Object.entries({ lost, 'charged twice': chargedTwice, pending, dead: deadLetters })
-      .filter(([, count]) => count > 0)
-      .map(([what, count]) => `${loop}: ${count} ${what}`),
+  const wrong = [...verdicts].flatMap(
+    ([loop, { lost, chargedTwice, pending, deadLetters, missing = 0, overtook = 0 }]) =>
+      Object.entries({ lost, 'charged twice': chargedTwice, pending, dead: deadLetters, missing, overtook })
+        .filter(([, count]) => count > 0)
+        .map(([what, count]) => `${loop}: ${count} ${what}`),
   )
   return [...tardy, ...wrong]
 }

@@ -35,7 +35,7 @@ export interface Booted extends AsyncDisposable {
 }
 
 /**
- * Boots roles in the order given, each ready before the next starts. The registry goes first.
+ * Boots roles in the order given, each ready before the next starts. The registry goes first. `order-2` is another order beside `order`.
  * @example await using platform = await boot(['registry', 'user'])
  */
 export async function boot(
@@ -51,9 +51,9 @@ export async function boot(
   const authority = createAuthority({ ...settings.auth, folder: join(settings.data, 'keys'), clock: systemClock })
 
   async function start(name: string) {
-    const role = await loadRole(name)
+    const role = (await loadRole(name)) ?? (await loadRole(name.replace(/-\d+$/, '')))
     if (!role) throw new Error(`no role ${name}`)
-    const own = role.config.parse(sections[name] ?? {}) as Record<string, unknown>
+    const own = role.config.parse(sections[role.name] ?? {}) as Record<string, unknown>
     const watched: AnyRole = {
       ...role,
       async start(ctx) {

@@ -7,6 +7,8 @@ export interface OutgoingEvent {
   readonly id?: string
   readonly type: string
   readonly data: unknown
+  /** Events of one key, such as an order's, are sent in the order in which they were written: CloudEvents' `partitionkey`. Default: none. */
+  readonly key?: string
 }
 
 /** A message as a consumer gets it: the event's data and its context attributes. */
@@ -23,7 +25,10 @@ export interface IncomingEvent {
 
 /** The table that `Messaging.outbox` needs; a role's database type extends it. */
 export interface OutboxTable {
-  outbox: { position: number; id: string; topic: string; event: string; created_at: string }
+  /** `part` is where its key puts it. */
+  outbox: { position: number; id: string; topic: string; event: string; created_at: string; part: number }
+  /** Who sends the events of each part, until when (milliseconds since 1970, by the database's clock). */
+  outbox_parts: { part: number; holder: string | null; held_until: number }
 }
 /** The table that `once` of inbox.ts needs. */
 export interface InboxTable {

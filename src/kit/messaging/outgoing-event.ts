@@ -26,12 +26,13 @@ export interface EncodedEvent {
  * delivered must fail where it is made, not block those behind it.
  */
 export function encodeOutgoing(event: OutgoingEvent, service: string, clock: Clock): EncodedEvent {
-  const { id = randomUUIDv7(), type, data } = event
+  const { id = randomUUIDv7(), type, data, key } = event
   const scope = currentScope()
   const attributes = {
     source: `/${service}`,
     type: checkTopicName(type),
     time: new Date(clock.now()).toISOString(),
+    ...(key !== undefined && { partitionkey: key }),
     ...(scope && { traceparent: formatTraceparent(scope.span), ...authContext(scope.asker) }),
   }
   const text = JSON.stringify(toStructured({ id, attributes, data: data ?? null }))

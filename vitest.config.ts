@@ -18,7 +18,12 @@ export default defineConfig({
       { extends: true, test: { name: 'architecture', include: ['test/architecture.test.ts'] } },
       {
         extends: true,
-        test: { name: 'e2e', include: ['test/{e2e,seed}/**/*.test.ts'], exclude: ['test/e2e/bounds/**'] },
+        test: {
+          name: 'e2e',
+          include: ['test/{e2e,seed}/**/*.test.ts'],
+          exclude: ['test/e2e/bounds/**'],
+          globalSetup: ['test/servers/install.ts'],
+        },
       },
       // measures how long a good client waits: alone, after the others
       {

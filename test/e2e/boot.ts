@@ -35,7 +35,7 @@ export interface Booted extends AsyncDisposable {
 }
 
 /**
- * Boots roles in the order given, each ready before the next starts. The registry goes first; further copies are `gateway-2` and so on.
+ * Boots roles in the order given, each ready before the next starts. The registry goes first. `order-2` is another order beside `order`.
  * @example await using platform = await boot(['registry', 'user'])
  */
 export async function boot(
@@ -51,10 +51,9 @@ export async function boot(
   const authority = createAuthority({ ...settings.auth, folder: join(settings.data, 'keys'), clock: systemClock })
 
   async function start(name: string) {
-    const word = name.replace(/-\d+$/, '')
-    const role = await loadRole(word)
+    const role = (await loadRole(name)) ?? (await loadRole(name.replace(/-\d+$/, '')))
     if (!role) throw new Error(`no role ${name}`)
-    const own = role.config.parse(sections[word] ?? {}) as Record<string, unknown>
+    const own = role.config.parse(sections[role.name] ?? {}) as Record<string, unknown>
     const watched: AnyRole = {
       ...role,
       async start(ctx) {
@@ -65,7 +64,7 @@ export async function boot(
     }
     const host = await runRole(watched, {
       settings,
-      ...(names[word] !== undefined && { service: names[word] }),
+      ...(names[role.name] !== undefined && { service: names[role.name] }),
       section: { ...own, host: '127.0.0.1', port: ports.get(name) ?? 0 },
       registryUrl: ports.has('registry') ? `http://127.0.0.1:${ports.get('registry')}` : '',
       version: '0.0.0-test',

@@ -24,7 +24,7 @@ async function services() {
   const folder = await mkdtemp(join(tmpdir(), 'msvc-cancelled-'))
   const orders = await OrderService.open()
   const store = await sqlite.open<PaymentTables>({ url: 'sqlite:', name: 'payment-service', folder, migrations })
-  const outbox = createOutbox<PaymentTables>({ store, service: 'payment-service', clock, onCommitted: () => {} })
+  const outbox = createOutbox<PaymentTables>({ store, service: 'payment-service', clock })
   const cancellations = createCancellations({ store, outbox, clock, log })
   const payments = createPayments({ store, outbox, cancellations, clock, log, limitCents: () => 1_000_000 })
   const message = ({ id, type: topic, data: payload }: Sent) =>

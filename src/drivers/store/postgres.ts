@@ -7,6 +7,7 @@ import type { Store, StoreDriver, StoreOptions, TransactionOptions } from './con
 import { readingKysely } from './kysely-face.ts'
 import { migrate } from './migrate.ts'
 import { type PostgresAddress, parseAddress } from './postgres/address.ts'
+import { Attempts } from './postgres/attempts.ts'
 import { DistantBells } from './postgres/distant-bells.ts'
 import { POSTGRES_PARTS } from './postgres/kysely-parts.ts'
 import { migrating } from './postgres/migrating.ts'
@@ -76,7 +77,8 @@ class PostgresStore<DB> implements Store<DB> {
     const pool = (purpose: Purpose, most: number) => new Pool({ store: name, most, open: () => sessions.open(purpose) })
     const readers = Math.max(1, Math.floor(address.connections * READERS_SHARE))
     const longReaders = Math.max(1, Math.floor(address.connections * LONG_READERS_SHARE))
-    const options = { store: name, clock: systemClock, random: Math.random }
+    const attempts = new Attempts({ clock: systemClock, random: Math.random })
+    const options = { store: name, clock: systemClock, attempts }
     this.#name = name
     this.#sessions = sessions
     this.#pools = {

@@ -51,10 +51,12 @@ export function createMessaging(options: MessagingOptions): Messaging {
       await runInOwnName(() => broker.publish(texts))
     },
     outbox<DB extends OutboxTable>(store: Store<DB>) {
-      const relay = inBackground(tracing, 'outbox', () => startRelay({ store, broker, log, clock, signal }))
+      const relay = inBackground(tracing, 'outbox', () =>
+        startRelay({ store, holder: name, broker, log, clock, signal }),
+      )
       check('outbox', relay.check, 'degraded')
       defer(() => relay.stopped)
-      return createOutbox<DB>({ store, service, clock, onCommitted: relay.wake })
+      return createOutbox<DB>({ store, service, clock })
     },
     consume(consumption: ConsumeOptions) {
       const { topic } = consumption

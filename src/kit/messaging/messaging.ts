@@ -6,7 +6,7 @@ export interface OutgoingEvent {
   /** Default: a fresh UUIDv7. Publishing the same id again makes no copy. */
   readonly id?: string
   readonly type: string
-  /** What it stays in order with: a consumer's group gets events of one key one after the other. Default: nothing. */
+  /** Events of one key, such as an order's, are sent and handed out in the order in which they were written: CloudEvents' `partitionkey`. Default: none. */
   readonly key?: string
   readonly data: unknown
 }
@@ -25,7 +25,10 @@ export interface IncomingEvent {
 
 /** The table that `Messaging.outbox` needs; a role's database type extends it. */
 export interface OutboxTable {
-  outbox: { position: number; id: string; topic: string; event: string; created_at: string }
+  /** `part` is where its key puts it. */
+  outbox: { position: number; id: string; topic: string; event: string; created_at: string; part: number }
+  /** Who sends the events of each part, until when (milliseconds since 1970, by the database's clock). */
+  outbox_parts: { part: number; holder: string | null; held_until: number }
 }
 /** The table that `once` of inbox.ts needs. */
 export interface InboxTable {

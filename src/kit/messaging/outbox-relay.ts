@@ -1,4 +1,3 @@
-import { sql } from 'kysely'
 import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
 import { AppError, messageOf } from '../errors.ts'
@@ -8,6 +7,8 @@ import { createWakeUp } from '../wake-up.ts'
 import type { BrokerClient } from './broker-client.ts'
 import { linger } from './linger.ts'
 import type { OutboxTable } from './messaging.ts'
+import { OUTBOX_BELL } from './outbox.ts'
+import { shareOf, type WaitingEvent } from './outbox-shares.ts'
 import { BROKER_BACK_OFF } from './patience.ts'
 import { createRetries } from './retries.ts'
 
@@ -24,6 +25,8 @@ const DRAINS_WITHIN_MS = 5_000
 /** What a relay works with. */
 export interface RelayOptions<DB extends OutboxTable> {
   readonly store: Store<DB>
+  /** Who takes events to send: a name that no other living process has, and that the next one in its place has too. */
+  readonly holder: string
   readonly broker: Pick<BrokerClient, 'publish'>
   readonly log: Log
   readonly clock: Pick<Clock, 'monotonic'>
@@ -32,44 +35,45 @@ export interface RelayOptions<DB extends OutboxTable> {
 
 /** The sending half of an outbox. */
 export interface Relay {
-  /** Says that an event was committed. */
-  wake(): void
   /** Resolves while events leave within 5 s, throws why they don't; for health. */
   check(): Promise<void>
   /** Resolves once the relay has stopped, after `signal` fired. */
   readonly stopped: Promise<void>
 }
 
-interface Row {
-  readonly id: string
-  readonly event: string
-}
-
 /**
  * Sends an outbox's events to the broker in the order they were written, and forgets them once they are on its disk. Killed between
- * the two, it sends them again under the same ids, and the broker keeps one. Two relays on one table do the same, and
- * no harm: what they both send is kept once.
+ * the two, it sends them again under the same ids, and the broker keeps one. Relays of other processes on one outbox share it (outbox-shares.ts).
  */
-export function startRelay<DB extends OutboxTable>({ store, broker, log, clock, signal }: RelayOptions<DB>): Relay {
+export function startRelay<DB extends OutboxTable>(options: RelayOptions<DB>): Relay {
+  const { store, holder, broker, log, clock, signal } = options
+  const share = shareOf(store, holder)
   const bell = createWakeUp()
+  const deafen = store.onRing(OUTBOX_BELL, bell.ring)
   /** Since when the first of those in the outbox has waited to be sent and forgotten, or the outbox couldn't be read. */
   let waitsSince: number | undefined
   let why = 'the broker does not answer'
 
   /** Sends and forgets one batch; tells how many events it held, and whether more are waiting. */
   async function sendBatch(limit: number): Promise<{ count: number; characters: number; more: boolean }> {
-    const { rows } = await sql<Row>`select id, event from outbox order by position limit ${limit}`.execute(store.db)
+    const rows = await share.take(limit)
     const batch = upTo(BATCH_CHARACTERS, rows)
     if (batch.length === 0) return { count: 0, characters: 0, more: false }
     waitsSince ??= clock.monotonic()
-    await publish(batch)
-    await store.transaction((trx) => forget(batch).execute(trx))
+    try {
+      await publish(batch)
+    } catch (fault) {
+      // it is the broker's fault that the log is to tell of
+      await share.giveBack().catch(() => {})
+      throw fault
+    }
+    await share.sent(batch)
     const characters = batch.reduce((sum, { event }) => sum + event.length, 0)
     return { count: batch.length, characters, more: batch.length === limit || batch.length < rows.length }
   }
 
   /** An event whose id the broker knows with another content is never taken: it mustn't hold up the others. */
-  async function publish(batch: readonly Row[]): Promise<void> {
+  async function publish(batch: readonly WaitingEvent[]): Promise<void> {
     try {
       await broker.publish(batch.map((row) => row.event))
     } catch (fault) {
@@ -98,10 +102,10 @@ export function startRelay<DB extends OutboxTable>({ store, broker, log, clock, 
         await retries.failed(fault)
       }
     }
+    deafen()
   }
 
   return {
-    wake: bell.ring,
     async check() {
       const ms = waitsSince === undefined ? 0 : clock.monotonic() - waitsSince
       if (ms < DRAINS_WITHIN_MS) return
@@ -111,21 +115,11 @@ export function startRelay<DB extends OutboxTable>({ store, broker, log, clock, 
   }
 }
 
-function upTo(characters: number, rows: readonly Row[]): readonly Row[] {
+function upTo(characters: number, rows: readonly WaitingEvent[]): readonly WaitingEvent[] {
   let total = 0
   const end = rows.findIndex(({ event }, index) => {
     total += event.length
     return index > 0 && total > characters
   })
   return end < 0 ? rows : rows.slice(0, end)
-}
-
-const LIST_SIZES = [1, 8, 64, BATCH_EVENTS]
-
-/** Deletes the rows. The list is filled up to one of a few lengths, so that the store keeps few statements prepared. */
-function forget(rows: readonly Row[]) {
-  const ids = rows.map((row) => row.id)
-  const size = LIST_SIZES.find((length) => length >= ids.length) ?? ids.length
-  const filled = ids.concat(Array(size - ids.length).fill(ids[0]))
-  return sql`delete from outbox where id in (${sql.join(filled)})`
 }

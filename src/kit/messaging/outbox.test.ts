@@ -5,7 +5,7 @@ import { AppError } from '../errors.ts'
 import { runInScope } from '../telemetry/scope.ts'
 import { recordedLog } from '../telemetry/testing/recorded-log.ts'
 import { createTracing } from '../telemetry/tracer.ts'
-import { createOutbox } from './outbox.ts'
+import { createOutbox, OUTBOX_BELL } from './outbox.ts'
 import { BATCH_EVENTS, startRelay } from './outbox-relay.ts'
 import { openTestStore, type TestTables } from './testing/open-test-store.ts'
 
@@ -38,8 +38,8 @@ function relayed(store: Store<TestTables>, broker = fakeBroker()) {
   const stop = new AbortController()
   const log = recordedLog()
   const time = { now: 0, monotonic: () => time.now }
-  const relay = startRelay({ store, broker, log, clock: time, signal: stop.signal })
-  const outbox = createOutbox<TestTables>({ store, service: 'order-service', clock, onCommitted: relay.wake })
+  const relay = startRelay({ store, holder: 'order-1', broker, log, clock: time, signal: stop.signal })
+  const outbox = createOutbox<TestTables>({ store, service: 'order-service', clock })
   return {
     broker,
     log,
@@ -115,14 +115,8 @@ describe('the outbox', () => {
   it('rings once for each event that is committed, and not for one that is undone', async () => {
     await using store = await openTestStore()
     let rings = 0
-    const outbox = createOutbox<TestTables>({
-      store,
-      service: 'order-service',
-      clock,
-      onCommitted: () => {
-        rings++
-      },
-    })
+    store.onRing(OUTBOX_BELL, () => rings++)
+    const outbox = createOutbox<TestTables>({ store, service: 'order-service', clock })
     const undone = store.transaction(async (trx) => {
       await outbox.add(trx, { type: 'order.created', data: 'undone' })
       throw new Error('no stock')
@@ -138,7 +132,7 @@ describe('the outbox', () => {
 
   it('sends what a crash left behind', async () => {
     await using store = await openTestStore()
-    const before = createOutbox<TestTables>({ store, service: 'order-service', clock, onCommitted: () => {} })
+    const before = createOutbox<TestTables>({ store, service: 'order-service', clock })
     await store.transaction((trx) => before.add(trx, { id: 'left', type: 'order.created', data: 1 }))
     await using service = relayed(store)
     await vi.waitUntil(() => service.broker.kept.has('left'))
@@ -148,10 +142,13 @@ describe('the outbox', () => {
     await using store = await openTestStore()
     const broker = fakeBroker()
     const dying = new Proxy(store, {
-      get: (target, key) =>
-        key === 'transaction' ? () => Promise.reject(new Error('killed')) : Reflect.get(target, key, target),
+      get(target, key) {
+        if (key === 'transaction') return () => Promise.reject(new Error('killed'))
+        const value: unknown = Reflect.get(target, key, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
     })
-    const quiet = createOutbox<TestTables>({ store, service: 'order-service', clock, onCommitted: () => {} })
+    const quiet = createOutbox<TestTables>({ store, service: 'order-service', clock })
     await store.transaction((trx) => quiet.add(trx, { type: 'order.created', data: 1 }))
     {
       await using _ = relayed(dying, broker)
@@ -176,7 +173,7 @@ describe('the outbox', () => {
 
   it('sends a backlog in full batches', async () => {
     await using store = await openTestStore()
-    const quiet = createOutbox<TestTables>({ store, service: 'order-service', clock, onCommitted: () => {} })
+    const quiet = createOutbox<TestTables>({ store, service: 'order-service', clock })
     await store.transaction(async (trx) => {
       for (let n = 0; n < BATCH_EVENTS * 2 + 3; n++) await quiet.add(trx, { type: 'order.created', data: n })
     })
@@ -190,7 +187,7 @@ describe('the outbox', () => {
 
   it('splits a batch of large events', async () => {
     await using store = await openTestStore()
-    const quiet = createOutbox<TestTables>({ store, service: 'order-service', clock, onCommitted: () => {} })
+    const quiet = createOutbox<TestTables>({ store, service: 'order-service', clock })
     await store.transaction(async (trx) => {
       for (let n = 0; n < 20; n++) await quiet.add(trx, { type: 'big', data: 'x'.repeat(250_000) })
     })

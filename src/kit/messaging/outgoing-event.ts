@@ -26,7 +26,7 @@ export interface EncodedEvent {
  * delivered must fail where it is made, not block those behind it.
  */
 export function encodeOutgoing(event: OutgoingEvent, service: string, clock: Clock): EncodedEvent {
-  const { id = randomUUIDv7(), type, key, data } = event
+  const { id = randomUUIDv7(), type, data, key } = event
   const scope = currentScope()
   const attributes = {
     source: `/${service}`,

@@ -57,6 +57,14 @@ export const Currency = z.string().regex(/^[A-Z]{3}$/, 'three capital letters')
  */
 const OrderUuid = z.uuid().optional()
 
+/**
+ * What an order is told apart by from every other one, also the key that its events keep their order by: its UUID, or `order 7` where it is from before orders
+ * had one.
+ */
+export function orderKey({ order_id, order_uuid }: { order_id: number; order_uuid?: string | undefined }): string {
+  return order_uuid ?? `order ${order_id}`
+}
+
 /** The data of `order.created` (design §5). */
 export const OrderCreated = z.object({
   order_id: z.int().min(1),

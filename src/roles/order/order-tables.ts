@@ -3,7 +3,7 @@ import type { Migration } from 'kysely/migration'
 import { dialectOf } from '../../drivers/store/dialect.ts'
 import { inboxContentMigration, inboxMigration } from '../../kit/messaging/inbox.ts'
 import type { InboxTable, OutboxTable } from '../../kit/messaging/messaging.ts'
-import { outboxMigration } from '../../kit/messaging/outbox.ts'
+import { outboxMigration, outboxPartsMigration } from '../../kit/messaging/outbox.ts'
 import type { OrderStatus } from './contract.ts'
 
 /** The order service's database. */
@@ -100,4 +100,5 @@ export const orderMigrations: Readonly<Record<string, Migration>> = {
   '2026-11-26-orders-uuids': uuids,
   '2026-11-27-inbox-content': inboxContentMigration,
   '2026-11-27-reasons': reasons,
+  '2026-11-28-outbox-parts': outboxPartsMigration,
 }

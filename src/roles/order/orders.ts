@@ -3,7 +3,7 @@ import type { Store } from '../../drivers/store/contract.ts'
 import { type View, visibleTo } from '../../kit/auth/ownership.ts'
 import { AppError } from '../../kit/errors.ts'
 import type { Outbox } from '../../kit/messaging/messaging.ts'
-import { ORDER_CANCELLED, type Order, type OrderCancelled, type OrderStatus } from './contract.ts'
+import { ORDER_CANCELLED, type Order, type OrderCancelled, type OrderStatus, orderKey } from './contract.ts'
 import { toOrder } from './order-rows.ts'
 import { afterCancel } from './order-status.ts'
 import type { OrderTables } from './order-tables.ts'
@@ -59,7 +59,7 @@ export function createOrders(store: Store<OrderTables>, outbox: Outbox<OrderTabl
         if (transition.outcome !== 'becomes') return
         await trx.updateTable('orders').set({ status: transition.status }).where('id', '=', id).execute()
         const data: OrderCancelled = { order_id: id, order_uuid: uuid ?? undefined, user_id }
-        await outbox.add(trx, { type: ORDER_CANCELLED, key: String(id), data })
+        await outbox.add(trx, { type: ORDER_CANCELLED, key: orderKey(data), data })
       })
     },
   }

@@ -9,7 +9,7 @@ import { readable } from '../../kit/messaging/readable.ts'
 import { fromCents } from '../../kit/money.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { PaymentProcessed, PaymentRefunded } from '../payment/contract.ts'
-import { ORDER_REFUNDING, type OrderRefunding } from './contract.ts'
+import { ORDER_REFUNDING, type OrderRefunding, orderKey } from './contract.ts'
 import { afterPayment, afterRefund, type Transition } from './order-status.ts'
 import type { OrderTables } from './order-tables.ts'
 
@@ -85,7 +85,7 @@ export function createPaymentResults({
           store.afterCommit(trx, () => log.warning(failure(order_id, reason), { order_id, payment_id }))
         if (to.status !== 'refunding') return
         const data: OrderRefunding = { order_id, order_uuid, payment_id, amount, currency }
-        await outbox.add(trx, { type: ORDER_REFUNDING, key: String(order_id), data })
+        await outbox.add(trx, { type: ORDER_REFUNDING, key: orderKey(data), data })
         const what = `Order ${order_id} was cancelled while it was being paid: its payment goes back`
         store.afterCommit(trx, () => log.warning(what, { order_id, payment_id }))
       })

@@ -6,7 +6,7 @@ import { bind } from '../../kit/bound-query.ts'
 import type { ServiceClient } from '../../kit/client/service-client.ts'
 import { AppError, toAppError } from '../../kit/errors.ts'
 import type { Outbox } from '../../kit/messaging/messaging.ts'
-import { type NewOrder, ORDER_CREATED, type Order, type OrderCreated } from './contract.ts'
+import { type NewOrder, ORDER_CREATED, type Order, type OrderCreated, orderKey } from './contract.ts'
 import { createIdempotencyKeys, type OwnedKey } from './idempotency.ts'
 import { type OrderRow, toOrder } from './order-rows.ts'
 import type { OrderTables } from './order-tables.ts'
@@ -102,7 +102,7 @@ export function createPlacing({ store, outbox, users, clock, priceOf, currency }
       total_price: made.total_price,
       currency,
     }
-    await outbox.add(trx, { id: uuid, type: ORDER_CREATED, key: String(id), data })
+    await outbox.add(trx, { id: uuid, type: ORDER_CREATED, key: orderKey(data), data })
     return made
   }
 

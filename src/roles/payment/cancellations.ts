@@ -8,9 +8,8 @@ import type { IncomingEvent, Outbox } from '../../kit/messaging/messaging.ts'
 import { readable } from '../../kit/messaging/readable.ts'
 import { fromCents } from '../../kit/money.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
-import { OrderCancelled, OrderRefunding } from '../order/contract.ts'
+import { OrderCancelled, OrderRefunding, orderKey } from '../order/contract.ts'
 import { PAYMENT_REFUNDED, type PaymentRefunded } from './contract.ts'
-import { orderKey } from './order-key.ts'
 import type { PaymentTables } from './payment-tables.ts'
 
 /** What cancelled orders are noted in. */
@@ -79,7 +78,7 @@ export function createCancellations({ store, outbox, clock, log }: Cancellations
         if (refunded.numAffectedRows === 0n) return
         const amount = fromCents(paid.amount_cents)
         const data: PaymentRefunded = { order_id, order_uuid, payment_id, amount, currency }
-        await outbox.add(trx, { type: PAYMENT_REFUNDED, key: String(order_id), data })
+        await outbox.add(trx, { type: PAYMENT_REFUNDED, key: orderKey(data), data })
         store.afterCommit(trx, () => log.info(`Refunded order ${order_id}`, { order_id, payment_id, amount, currency }))
       })
     },

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { inboxContentMigration, inboxMigration } from '../../kit/messaging/inbox.ts'
 import type { InboxTable, OutboxTable } from '../../kit/messaging/messaging.ts'
-import { outboxMigration } from '../../kit/messaging/outbox.ts'
+import { outboxMigration, outboxPartsMigration } from '../../kit/messaging/outbox.ts'
 import type { PaymentStatus } from './contract.ts'
 
 /** The payment service's database. */
@@ -97,4 +97,5 @@ export const paymentMigrations: Readonly<Record<string, Migration>> = {
   '2026-11-27-inbox-content': inboxContentMigration,
   '2026-11-27-cancellations': cancellations,
   '2026-11-27-reasons': reasons,
+  '2026-11-28-outbox-parts': outboxPartsMigration,
 }

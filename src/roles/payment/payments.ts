@@ -10,10 +10,9 @@ import type { IncomingEvent, Outbox } from '../../kit/messaging/messaging.ts'
 import { readable } from '../../kit/messaging/readable.ts'
 import { amountText, fromCents, toCents } from '../../kit/money.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
-import { OrderCreated } from '../order/contract.ts'
+import { OrderCreated, orderKey } from '../order/contract.ts'
 import type { Cancellations } from './cancellations.ts'
 import { PAYMENT_PROCESSED, type Payment, type PaymentProcessed } from './contract.ts'
-import { orderKey } from './order-key.ts'
 import type { PaymentTables } from './payment-tables.ts'
 
 /** What charging takes. */
@@ -129,7 +128,7 @@ export function createPayments({ store, outbox, cancellations, clock, log, limit
           currency,
           reason,
         }
-        await outbox.add(trx, { type: PAYMENT_PROCESSED, key: String(order_id), data })
+        await outbox.add(trx, { type: PAYMENT_PROCESSED, key, data })
         if (reason === undefined) return
         store.afterCommit(trx, () =>
           log.warning(`Order ${order_id} is not charged: ${reason}`, { order_id, payment_id }),

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../clock.ts'
 import { meaningOf } from './errors.ts'
 
-/** Milliseconds for which something is tried again when its connection is lost: if a restart or a failover takes longer, callers are told to come back (503). */
-const AWAY_MS = 3_000
+/** Milliseconds since the server went away for which what lost its connection is tried again; from then on callers are told at once to come back (503). */
+const AWAY_MS = 2_000
 /** The longest first wait, and the longest of all, milliseconds. */
 const AWAY_FIRST_MS = 20
-const AWAY_MOST_MS = 400
+const AWAY_MOST_MS = 250
 /** How often something is tried that meets what others change, and the longest waits before it is again. */
 const MOST_CONFLICTS = 20
 const CONFLICT_FIRST_MS = 2
@@ -20,32 +20,43 @@ export interface AttemptsOptions {
 }
 
 /**
- * Runs something until it succeeds or fails for good: again at once, and then less and less often, when it met another transaction's changes or lost its
- * connection, up to 20 times or for 3 s. All of a wait is drawn at random, so that those who met once don't meet again ("full jitter", AWS Architecture Blog, 2015).
- * @param attempt told how often it met others' changes; it must have had no effect when it rejects with what `meaningOf` doesn't call final
+ * Runs things again that met another transaction's changes or lost their connection: at once, and then less and less often, up to 20 times, or for 2 s after
+ * the server went away. All of a wait is drawn at random, so that those who met once don't meet again ("full jitter", AWS Architecture Blog, 2015).
  */
-export async function withAttempts<T>(
-  attempt: (conflicts: number) => Promise<T>,
-  { clock, random }: AttemptsOptions,
-): Promise<T> {
-  let conflicts = 0
-  let losses = 0
-  let lostAt: number | undefined
-  for (;;) {
-    const began = clock.monotonic()
-    try {
-      return await attempt(conflicts)
-    } catch (fault) {
-      const meaning = meaningOf(fault)
-      if (meaning === 'final') throw fault
-      if (meaning === 'conflicts') {
-        if (++conflicts === MOST_CONFLICTS) throw fault
-        await sleep(random() * Math.min(CONFLICT_MOST_MS, CONFLICT_FIRST_MS * 2 ** conflicts))
-      } else {
-        lostAt ??= began
-        const waitMs = random() * Math.min(AWAY_MOST_MS, AWAY_FIRST_MS * 2 ** losses++)
-        if (clock.monotonic() + waitMs > lostAt + AWAY_MS) throw fault
-        await sleep(waitMs)
+export class Attempts {
+  readonly #options: AttemptsOptions
+  /** When a connection was first lost, since anything last succeeded. */
+  #awaySince: number | undefined
+
+  constructor(options: AttemptsOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Runs something until it succeeds or fails for good.
+   * @param attempt told how often it met others' changes; it must have had no effect when it rejects with what `meaningOf` doesn't call final
+   */
+  async run<T>(attempt: (conflicts: number) => Promise<T>): Promise<T> {
+    const { clock, random } = this.#options
+    let conflicts = 0
+    for (let losses = 0; ; ) {
+      const began = clock.monotonic()
+      try {
+        const result = await attempt(conflicts)
+        this.#awaySince = undefined
+        return result
+      } catch (fault) {
+        const meaning = meaningOf(fault)
+        if (meaning === 'final') throw fault
+        if (meaning === 'conflicts') {
+          if (++conflicts === MOST_CONFLICTS) throw fault
+          await sleep(random() * Math.min(CONFLICT_MOST_MS, CONFLICT_FIRST_MS * 2 ** conflicts))
+        } else {
+          this.#awaySince ??= began
+          const waitMs = random() * Math.min(AWAY_MOST_MS, AWAY_FIRST_MS * 2 ** losses++)
+          if (clock.monotonic() + waitMs > this.#awaySince + AWAY_MS) throw fault
+          await sleep(waitMs)
+        }
       }
     }
   }

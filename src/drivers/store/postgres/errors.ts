@@ -93,7 +93,7 @@ function diagnose(error: unknown): readonly [DriverErrorKind, string] {
   const fault = serverFault(error)
   if (!fault) {
     const message = error instanceof Error ? error.message : 'failed'
-    return meaningOf(error) === 'lost' ? ['unavailable', `the server is away (${message})`] : ['invalid', message]
+    return meaningOf(error) === 'lost' ? ['unavailable', 'its server went away'] : ['invalid', message]
   }
   const { code, message } = fault
   if (code === UNIQUE_VIOLATION) return ['conflict', `${takenColumns(fault)} is taken`]

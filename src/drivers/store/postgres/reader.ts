@@ -1,12 +1,13 @@
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import { DriverError } from '../../driver-error.ts'
-import { type AttemptsOptions, withAttempts } from './attempts.ts'
+import type { Attempts } from './attempts.ts'
 import { READ_ONLY, serverFault, toDriverError } from './errors.ts'
 import type { Pool } from './pool.ts'
 import { bindable, StatementNames, toResult } from './values.ts'
 
 /** What a reader works with. */
-export interface ReaderOptions extends AttemptsOptions {
+export interface ReaderOptions {
+  readonly attempts: Attempts
   /** For messages. */
   readonly store: string
   /** Of connections that refuse to write. */
@@ -24,17 +25,17 @@ export class PostgresReader implements DatabaseConnection {
 
   /** Runs a query; rejects with DriverError. */
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const { pool, store } = this.#options
+    const { attempts, pool, store } = this.#options
     const { sql: text } = query
     const statement = { text, values: bindable(query), name: this.#names.of(text) }
-    return withAttempts(async () => {
+    return attempts.run(async () => {
       try {
         return toResult<R>(await pool.use(({ client }) => client.query(statement)))
       } catch (error) {
         if (serverFault(error)?.code !== READ_ONLY) throw toDriverError(error, store)
         throw new DriverError('invalid', 'this connection only reads; a write belongs in `transaction`')
       }
-    }, this.#options)
+    })
   }
 
   /** Gives all rows at once. */

@@ -1,7 +1,7 @@
 import type { ConnectionOptions } from 'node:tls'
 import pg from 'pg'
 import { DriverError } from '../../driver-error.ts'
-import { type PostgresAddress, serverName } from './address.ts'
+import type { PostgresAddress } from './address.ts'
 import { READ_ONLY, serverFault, toDriverError } from './errors.ts'
 import { tlsAttempts } from './tls.ts'
 import { SAME_VALUES } from './values.ts'
@@ -94,8 +94,13 @@ export class Sessions {
     })
     // what ends while nobody asks it anything is heard of by whoever asks it next
     client.on('error', () => {})
-    await client.connect()
-    return client
+    try {
+      await client.connect()
+      return client
+    } catch (error) {
+      void endQuietly(client)
+      throw error
+    }
   }
 
   async #greet(client: pg.Client, { readOnly }: Purpose): Promise<Session> {
@@ -114,11 +119,8 @@ export class Sessions {
   #explained(error: unknown): DriverError {
     const first = error instanceof AggregateError ? error.errors[0] : error
     if (first instanceof DriverError || serverFault(first)) return toDriverError(first, this.#store)
-    const why = first instanceof Error ? first.message : String(first)
-    const where = serverName(this.#address)
-    return new DriverError('unavailable', `${this.#store} store: PostgreSQL at ${where} can't be reached: ${why}`, {
-      cause: first,
-    })
+    // callers see this, who needn't know where it is
+    return new DriverError('unavailable', `${this.#store} store: its server can't be reached`, { cause: first })
   }
 }
 

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Transaction } from 'kysely'
 import type pg from 'pg'
+import type { Clock } from '../../clock.ts'
 import { DriverError } from '../../driver-error.ts'
 import type { TransactionOptions } from '../contract.ts'
 import { workingTransaction } from '../kysely-face.ts'
-import { type AttemptsOptions, withAttempts } from './attempts.ts'
+import type { Attempts } from './attempts.ts'
 import { meaningOf, serverFault, toDriverError } from './errors.ts'
 import { POSTGRES_PARTS } from './kysely-parts.ts'
 import type { Pool } from './pool.ts'
@@ -24,7 +25,9 @@ const ASK_AGAIN_MS = 50
 const NEVER_HEARD_OF = '22023'
 
 /** What transactions work with. */
-export interface TransactionsOptions extends AttemptsOptions {
+export interface TransactionsOptions {
+  readonly clock: Pick<Clock, 'monotonic'>
+  readonly attempts: Attempts
   /** For messages. */
   readonly store: string
   /** Of connections that write. */
@@ -57,10 +60,9 @@ export class Transactions {
    */
   run<DB, T>(work: (trx: Transaction<DB>) => Promise<T>, { loose = false }: TransactionOptions = {}): Promise<T> {
     const begin = loose ? BEGIN_LOOSE : BEGIN
-    return withAttempts(
+    return this.#options.attempts.run(
       // one that met others twice would go on to, where all of them want the same row
       (conflicts) => this.#turns.run(conflicts > 1, () => this.#attempt(work, begin)),
-      this.#options,
     )
   }
 

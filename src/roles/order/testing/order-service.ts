@@ -67,7 +67,7 @@ export class OrderService implements AsyncDisposable {
       delete: nobody,
       raw: nobody,
     }
-    const outbox = createOutbox<OrderTables>({ store, service: 'order-service', clock, onCommitted: () => {} })
+    const outbox = createOutbox<OrderTables>({ store, service: 'order-service', clock })
     this.outbox = outbox
     const priceOf = createPrices(PriceList.parse({ prices: { Laptop: 999.9 } }), { get: (key) => this.remote[key] })
     const orders = createOrders(store, outbox)

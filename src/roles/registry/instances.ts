@@ -23,13 +23,15 @@ export interface Entry {
   readonly healthCheckUrl: string | undefined
   /** Wall-clock milliseconds. */
   readonly registeredAt: number
+  /** Greater with each registration under its id: what comes with a smaller one speaks for a copy that was replaced. */
+  readonly fence: number
   readonly lease: Lease
   readonly mark: Mark
   readonly check: CheckResult
 }
 
 /** What an earlier run of the registry kept of an instance. */
-export type KeptEntry = Pick<Entry, 'instance' | 'healthCheckUrl' | 'registeredAt' | 'mark'>
+export type KeptEntry = Pick<Entry, 'instance' | 'healthCheckUrl' | 'registeredAt' | 'fence' | 'mark'>
 
 /** A change that watchers must know of. */
 export type Change =
@@ -103,26 +105,50 @@ export class Instances {
   }
 
   /**
-   * Registers an instance, or anew: the same service, host and port is the same instance and keeps its id.
-   * Throws AppError `UNAVAILABLE` when the table is full, or the service has its share.
+   * Registers an instance, or anew: the same id is the same instance, and where none is given the same service, host and port.
+   * Throws AppError `UNAVAILABLE` when the table is full, or the service has its share; `CONFLICT` for another service's id.
    */
   register(given: Registration): Entry {
+    const entry = this.prepare(given)
+    this.adopt(entry)
+    return entry
+  }
+
+  /** What a registration would make of an instance, with a fence greater than those before it; throws as `register` does. */
+  prepare(given: Registration): Entry {
     const { clock, limits, newId } = this.#options
-    const known = this.find(given)
+    const atAddress = this.find({ ...given, id: undefined })
+    const known = given.id === undefined ? atAddress : this.find({ id: given.id })
+    if (known && known.instance.service_name !== given.service_name) {
+      throw new AppError('CONFLICT', 'This id is another service’s', {
+        detail: 'Register under an id of your own, or none',
+      })
+    }
     if (!known) this.#checkRoom(given.service_name)
     const { service_name, scheme, host, port, base_path, tags, metadata, health_check_url: healthCheckUrl } = given
     const url = printEndpoint({ scheme, host, port, basePath: base_path })
-    const id = known?.instance.id ?? newId()
+    const id = known?.instance.id ?? given.id ?? newId()
     const instance = withoutSecrets({ id, service_name, host, port, url, tags, metadata })
     const sameCheck = known !== undefined && known.healthCheckUrl === healthCheckUrl
-    return this.#put({
+    return {
       instance: known && isSame(known.instance, instance) ? known.instance : instance,
       healthCheckUrl,
       registeredAt: known?.registeredAt ?? clock.now(),
+      fence: Math.max((known?.fence ?? 0) + 1, (atAddress?.fence ?? 0) + 1, Math.floor(clock.now())),
       lease: renewed(clock.monotonic(), limits),
       mark: 'none',
       check: sameCheck ? known.check : { at: healthCheckUrl === undefined ? 'none' : 'waiting' },
-    })
+    }
+  }
+
+  /** Takes an entry in, unless it was replaced meanwhile: at one address there is one instance, the one that registered last. */
+  adopt(entry: Entry): boolean {
+    const { id } = entry.instance
+    const rival = this.find({ ...entry.instance, id: undefined })
+    if ((this.#entries.get(id)?.fence ?? 0) > entry.fence || (rival?.fence ?? 0) > entry.fence) return false
+    if (rival && rival.instance.id !== id) this.#remove(rival, 'replaced')
+    this.#put(entry)
+    return true
   }
 
   /** Renews a lease and takes an `unhealthy` mark away; undefined when the instance is not known and has to register. */
@@ -200,7 +226,7 @@ export class Instances {
   }
 
   /** The instance that is meant; undefined when it is not known. */
-  find({ id, service_name, host, port }: InstanceRef): Entry | undefined {
+  find({ id, service_name, host, port }: Omit<InstanceRef, 'fence'>): Entry | undefined {
     const known = id ?? this.#ids.get(`${service_name} ${port} ${host}`)
     return known === undefined ? undefined : this.#entries.get(known)
   }
@@ -225,12 +251,18 @@ export class Instances {
   #put(entry: Entry): Entry {
     const { instance } = entry
     const before = this.#entries.get(instance.id)
+    const hasMoved = before !== undefined && keyOf(before.instance) !== keyOf(instance)
     if (!before) this.#count(instance.service_name, 1)
+    if (hasMoved) this.#ids.delete(keyOf(before.instance))
     this.#entries.set(instance.id, entry)
     this.#ids.set(keyOf(instance), instance.id)
-    const wasHealthy = before !== undefined && whyUnhealthy(before) === undefined
+    let wasHealthy = before !== undefined && whyUnhealthy(before) === undefined
+    if (wasHealthy && hasMoved && before) {
+      this.#tell('down', before.instance, 'replaced')
+      wasHealthy = false
+    }
     const reason = whyUnhealthy(entry)
-    if (reason === undefined && !(wasHealthy && before.instance === instance)) this.#tell('up', instance, '')
+    if (reason === undefined && !(wasHealthy && before?.instance === instance)) this.#tell('up', instance, '')
     else if (reason !== undefined && wasHealthy) this.#tell('down', instance, reason)
     return entry
   }

@@ -110,9 +110,14 @@ export class Registry {
     this.#log.info(`${service_name} at ${url} deregistered`, { id })
   }
 
-  /** The instance a caller means. Throws AppError `NOT_FOUND`. */
-  find(ref: InstanceRef): Entry {
+  /** The instance a caller means. Throws AppError `NOT_FOUND`; `CONFLICT` for one that speaks for a registration which was replaced. */
+  find({ fence, ...ref }: InstanceRef): Entry {
     const entry = this.instances.find(ref.host === undefined ? ref : { ...ref, host: canonicalHost(ref.host) })
+    if (entry && fence !== undefined && fence < entry.fence) {
+      throw new AppError('CONFLICT', 'Instance was replaced', {
+        detail: 'A newer registration has this id: whoever made it is the instance now',
+      })
+    }
     if (entry) return entry
     throw new AppError('NOT_FOUND', 'Instance not found', {
       detail: 'The registry does not know this instance: register it again',

@@ -55,7 +55,7 @@ export function registryRoutes({ registry, run, clock, waits, log }: RegistryRou
       scope: 'registry:write',
       body: InstanceRef,
       invalid: INVALID,
-      responses: { 200: Done, 404: 'Unknown' },
+      responses: { 200: Done, 404: 'Unknown', 409: 'A newer registration has its id' },
     })
 
   app.post(
@@ -65,13 +65,13 @@ export function registryRoutes({ registry, run, clock, waits, log }: RegistryRou
       scope: 'registry:write',
       body: Registration,
       invalid: INVALID,
-      responses: { 201: Registered },
+      responses: { 201: Registered, 409: 'An id of another service' },
     }),
     async (c) => {
       const given = c.req.valid('json')
       allowService(given.service_name)
-      const { instance } = await registry.register(given)
-      return c.json({ status: 'registered' as const, id: instance.id }, 201)
+      const { instance, fence } = await registry.register(given)
+      return c.json({ status: 'registered' as const, id: instance.id, fence }, 201)
     },
   )
   app.post('/registry/heartbeat', refRoute('Renew the lease of an instance'), (c) => {

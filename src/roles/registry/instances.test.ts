@@ -174,7 +174,7 @@ describe('Instances', () => {
     instances.register(registration('user', 2))
     expect(() => instances.register(registration('user', 3))).toThrow(expect.objectContaining({ code: 'UNAVAILABLE' }))
     instances.register(registration('user', 2))
-    instances.deregister(registration('user', 1))
+    instances.remove(registration('user', 1), 'deregistered')
     instances.register(registration('user', 3))
   })
 
@@ -184,7 +184,7 @@ describe('Instances', () => {
     for (const port of [1, 2, 2]) instances.register(registration('user', port))
     expect(() => instances.register(registration('user', 3))).toThrow(full)
     instances.register(registration('order', 1))
-    instances.deregister(registration('user', 1))
+    instances.remove(registration('user', 1), 'deregistered')
     instances.register(registration('user', 3))
     expect(() => instances.register(registration('user', 1))).toThrow(full)
     pass(30_000)
@@ -227,7 +227,7 @@ describe('Instances', () => {
               expect(instances.heartbeat(ref) !== undefined).toBe(known !== undefined)
               if (known) model.set(taken.port, { heard: now, mark: known.mark === 'draining' ? 'draining' : 'none' })
             } else if (taken.do === 'deregister') {
-              expect(instances.deregister(ref) !== undefined).toBe(model.delete(taken.port))
+              expect(instances.remove(ref, 'deregistered') !== undefined).toBe(model.delete(taken.port))
             } else {
               expect(instances.mark(ref, taken.do) !== undefined).toBe(known !== undefined)
               if (known) known.mark = taken.do

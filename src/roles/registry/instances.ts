@@ -5,7 +5,7 @@ import { AppError } from '../../kit/errors.ts'
 import { hideInText } from '../../kit/secrets/secret-text.ts'
 import { hideSecrets } from '../../kit/secrets/secret-values.ts'
 import type { InstanceRef, Registration } from './contract.ts'
-import { extended, judge, type Lease, type LeaseLimits, renewed, restored } from './lease.ts'
+import { extended, judge, type Lease, type LeaseLimits, lastHeartbeat, renewed, restored } from './lease.ts'
 
 /** What someone said of an instance: `unhealthy` until its next heartbeat, `draining` until it registers anew. */
 export type Mark = 'none' | 'unhealthy' | 'draining'
@@ -94,11 +94,10 @@ export class Instances {
   restore(kept: readonly KeptEntry[]): void {
     const now = this.#options.clock.monotonic()
     for (const known of kept) {
-      const check: CheckResult = known.healthCheckUrl === undefined ? { at: 'none' } : { at: 'waiting' }
       this.#put({
         ...known,
         instance: withoutSecrets(known.instance),
-        check,
+        check: unchecked(known.healthCheckUrl),
         lease: restored(now, this.#options.limits),
       })
     }
@@ -137,7 +136,7 @@ export class Instances {
       fence: Math.max((known?.fence ?? 0) + 1, (atAddress?.fence ?? 0) + 1, Math.floor(clock.now())),
       lease: renewed(clock.monotonic(), limits),
       mark: 'none',
-      check: sameCheck ? known.check : { at: healthCheckUrl === undefined ? 'none' : 'waiting' },
+      check: sameCheck ? known.check : unchecked(healthCheckUrl),
     }
   }
 
@@ -149,6 +148,34 @@ export class Instances {
     if (rival && rival.instance.id !== id) this.#remove(rival, 'replaced')
     this.#put(entry)
     return true
+  }
+
+  /**
+   * What another registry was told of an instance, as an entry of this one's, to be adopted.
+   * @param when whether it was heard of just now, or at some time before this registry began
+   */
+  told(
+    {
+      instance,
+      healthCheckUrl,
+      registeredAt,
+      fence,
+    }: Pick<Entry, 'instance' | 'healthCheckUrl' | 'registeredAt' | 'fence'>,
+    when: 'now' | 'before',
+  ): Entry {
+    const { clock, limits } = this.#options
+    const now = clock.monotonic()
+    const known = this.#entries.get(instance.id)
+    const isSameCheck = known !== undefined && known.healthCheckUrl === healthCheckUrl
+    return {
+      instance: known && isSame(known.instance, instance) ? known.instance : withoutSecrets(instance),
+      healthCheckUrl,
+      registeredAt,
+      fence,
+      lease: when === 'now' ? renewed(now, limits) : (known?.lease ?? restored(now, limits)),
+      mark: known?.fence === fence && known.mark === 'draining' ? 'draining' : 'none',
+      check: isSameCheck ? known.check : unchecked(healthCheckUrl),
+    }
   }
 
   /** Renews a lease and takes an `unhealthy` mark away; undefined when the instance is not known and has to register. */
@@ -165,11 +192,19 @@ export class Instances {
     return entry && this.#put({ ...entry, mark })
   }
 
-  /** Forgets an instance; gives what it was. */
-  deregister(ref: InstanceRef): Entry | undefined {
+  /** Forgets an instance; gives what it was. @param why told to watchers */
+  remove(ref: InstanceRef, why: string): Entry | undefined {
     const entry = this.find(ref)
-    if (entry) this.#remove(entry, 'deregistered')
+    if (entry) this.#remove(entry, why)
     return entry
+  }
+
+  /** Ends the lease of an instance that was silent for so long elsewhere too. */
+  expire(id: string): void {
+    const entry = this.#entries.get(id)
+    if (!entry || entry.lease.at === 'expired') return
+    const since = this.#options.clock.monotonic()
+    this.#put({ ...entry, lease: { at: 'expired', heartbeat: lastHeartbeat(entry.lease), since } })
   }
 
   /** Takes in what a health check said; nothing when the instance has another check by now. */
@@ -293,6 +328,10 @@ export class Instances {
     const change: Change = type === 'up' ? { type, revision, instance } : { type, revision, instance, reason }
     for (const listener of this.#listeners) listener(change)
   }
+}
+
+function unchecked(healthCheckUrl: string | undefined): CheckResult {
+  return { at: healthCheckUrl === undefined ? 'none' : 'waiting' }
 }
 
 /** Where an instance belongs among others that are sorted by id. As a rule it is the newest, and comes last. */

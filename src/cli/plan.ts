@@ -1,3 +1,4 @@
+import { schemeOf } from '../drivers/by-scheme.ts'
 import type { Section } from '../kit/config/schema.ts'
 import { AppError } from '../kit/errors.ts'
 import { didYouMean } from '../kit/nearest.ts'
@@ -70,8 +71,8 @@ export interface UnitName {
   readonly unit: string
 }
 
-/** Roles of which each copy would know only what it was told itself: an instance registered at one is unknown to the other. */
-export const RUN_ALONE: readonly string[] = ['registry', 'config-server', 'log-server', 'broker']
+/** Roles of which each copy would know only what it was told itself: a value set at one is unknown to the other. */
+export const RUN_ALONE: readonly string[] = ['config-server', 'log-server', 'broker']
 
 /** The copies that a wish runs, in the catalog's order: `user`, `user-2` and so on. Throws AppError `USAGE` for copies of a role that doesn't run, or runs alone. */
 export function unitNames({ only, scale }: Pick<Wish, 'only' | 'scale'>): readonly UnitName[] {
@@ -100,27 +101,53 @@ export function unitNames({ only, scale }: Pick<Wish, 'only' | 'scale'>): readon
 }
 
 /**
- * The units to run, one or more a role. The first copy of a role takes its port (plus the offset), further ones take free ports.
- * Throws AppError `USAGE` when the offset leads past the last port, `CONFIG_INVALID` when a role needs one that there isn't.
+ * The units to run, one or more a role. The first copy of a role takes its port (plus the offset), further ones take free ports; those of the registry,
+ * which everybody has to know beforehand, the ports behind its own.
+ * Throws AppError `USAGE` when the offset leads past the last port, or copies of the registry would share nothing; `CONFIG_INVALID` when a role needs
+ * one that there isn't.
  */
 export function planUnits(configured: Configured, wish: Wish): readonly UnitPlan[] {
   const { roles, settings, sections } = configured
   checkNeeds(roles)
   const shifted = new Map(roles.map(({ name }) => [name, shift(name, sections[name], wish.portOffset)]))
-  const registry = shifted.get('registry')
-  const url = registryUrl({ settings, sections: registry ? { registry } : {} })
+  const registries = registrySections(shifted.get('registry'), wish.scale.get('registry') ?? 1)
+  if (registries.length > 1 && !settings.services.registry && schemeOf(settings.cache) === 'memory:') {
+    const why = 'its copies agree over a cache that they share: set cache: redis://… (REDIS_URL)'
+    throw new AppError('USAGE', `--scale: registry runs alone with cache memory:; ${why}`)
+  }
+  const url = registryUrl({ settings, sections: {} }, [], registries)
+  const copies = new Map<string, number>()
   return unitNames(wish).flatMap(({ role, unit }) => {
     const section = shifted.get(role)
     if (!section) return []
+    const copy = copies.get(role) ?? 0
+    copies.set(role, copy + 1)
+    const own = role === 'registry' ? registries[copy] : copy === 0 ? section : { ...section, port: 0 }
+    if (!own) return []
     const needs = roles.find(({ name }) => name === role)?.needs ?? []
     return [
       {
         unit,
         needs,
-        job: { role, settings, section: unit === role ? section : { ...section, port: 0 }, registryUrl: url },
+        job: { role, settings, section: own, registryUrl: url },
       },
     ]
   })
+}
+
+/** Where the copies of the registry listen, one behind the other. Throws AppError `USAGE` behind the last port. */
+function registrySections(section: Section | undefined, copies: number): readonly Section[] {
+  if (!section) return []
+  if (section.port + copies - 1 > 65_535) {
+    throw new AppError(
+      'USAGE',
+      `--scale: registry=${copies} from port ${section.port} on leads past the last one, 65535`,
+    )
+  }
+  return Array.from({ length: copies }, (_, copy) => ({
+    ...section,
+    port: section.port === 0 ? 0 : section.port + copy,
+  }))
 }
 
 function shift(name: string, section: Section | undefined, offset: number): Section | undefined {

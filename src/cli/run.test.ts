@@ -87,8 +87,11 @@ describe('the command line', () => {
       /--scale: user is not one of the roles to run \(registry, o/,
     ],
     [['up', '--scale', 'broker-demo=2'], /--scale: broker-demo is not one of the roles to run \(registry, /],
-    [['up', '--scale', 'broker=2'], /--scale: broker runs alone, .*; user, order, payment, gateway may have copies/],
-    [['up', '--scale', 'registry=2,user=2'], /--scale: registry runs alone/],
+    [
+      ['up', '--scale', 'broker=2'],
+      /--scale: broker runs alone, .*; registry, user, order, payment, gateway may have copies/,
+    ],
+    [['up', '--scale', 'registry=2,user=2'], /--scale: registry runs alone with cache memory:; .*redis:/],
     [['up', '--scale', 'usr=2'], /--scale: there is no role usr/],
     [['up', '--port-offset', '-1'], /--port-offset wants a whole number/],
     [['up', '--port-offset', '60000'], /puts registry on port 68500/],

@@ -45,7 +45,7 @@ export interface Api {
 export async function connect(session: Session, name: string, { secrets = false } = {}): Promise<Api> {
   const reached = await configureClient(session)
   const { settings } = reached
-  const { url, service, isGuess } = locate(name, reached, session.options)
+  const { url, elsewhere, service, isGuess } = locate(name, reached, session.options)
   const place = isGuess ? `${url}, which is only where the configuration has it: ${nothingRuns(settings.data)}` : url
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
   const agent = { 'user-agent': `msvc-cli (${session.io.pid})` }
@@ -73,14 +73,12 @@ export async function connect(session: Session, name: string, { secrets = false 
     async call(path, options = {}) {
       const headers = { ...agent, ...(await authorization()), ...Object.fromEntries(new Headers(options.headers)) }
       try {
-        const answer: unknown = await ofetch(path, {
-          retry: 0,
-          parseResponse: jsonOrText,
-          ...options,
-          signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(options.signal ? [options.signal] : [])]),
-          baseURL: url,
-          headers,
-        })
+        const signal = AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(options.signal ? [options.signal] : [])])
+        const how = { retry: 0, parseResponse: jsonOrText, ...options, signal, headers }
+        const answer = await atFirst(
+          [url, ...elsewhere],
+          (baseURL): Promise<unknown> => ofetch(path, { ...how, baseURL }),
+        )
         answered()
         return answer
       } catch (fault) {
@@ -88,12 +86,10 @@ export async function connect(session: Session, name: string, { secrets = false 
       }
     },
     async open(path, headers, signal, method = 'GET') {
-      const answer = await fetch(`${url}${path}`, {
-        method,
-        headers: { ...agent, ...(await authorization()), ...headers },
-        signal,
-        redirect: 'manual',
-      })
+      const how = { method, headers: { ...agent, ...(await authorization()), ...headers }, signal } as const
+      const answer = await atFirst([url, ...elsewhere], (base) =>
+        fetch(`${base}${path}`, { ...how, redirect: 'manual' }),
+      )
       if (answer.ok) {
         answered()
         return answer
@@ -103,6 +99,22 @@ export async function connect(session: Session, name: string, { secrets = false 
     },
   }
   return api
+}
+
+/** Asks the first copy of a role at which somebody listens: what was not taken is not done twice. */
+async function atFirst<T>([url = '', ...others]: readonly string[], ask: (url: string) => Promise<T>): Promise<T> {
+  try {
+    return await ask(url)
+  } catch (fault) {
+    if (others.length === 0 || !nobodyListens(fault)) throw fault
+    return atFirst(others, ask)
+  }
+}
+
+function nobodyListens(fault: unknown): boolean {
+  if (!(fault instanceof Error)) return false
+  if ('code' in fault && (fault.code === 'ECONNREFUSED' || fault.code === 'ENOTFOUND')) return true
+  return nobodyListens(fault.cause)
 }
 
 /** Whoever listens there could go to the platform with the token. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { Override } from '../kit/config/environment.ts'
 import type { Configuration } from '../kit/config/load.ts'
-import { addressOf } from '../kit/config/schema.ts'
+import { addressOf, type Section } from '../kit/config/schema.ts'
 import { AppError } from '../kit/errors.ts'
 import type { AnyRole } from '../kit/role.ts'
 import type { RunState } from './run-state.ts'
@@ -78,14 +78,19 @@ export function requireDataFolder(data: string): void {
 }
 
 /**
- * Where the registry is: a static address (REGISTRY_URL), where it runs on the data folder, or its section's; empty where that is any free port, which
- * nobody else can know.
+ * Where the registry is, or the registries, separated by commas: static addresses (REGISTRY_URL), where it runs on the data folder, or its section's;
+ * empty where that is any free port, which nobody else can know.
  * @param running what runs on the data folder already. Default: nothing
+ * @param copies where all of them will listen. Default: its section says it
  */
-export function registryUrl({ settings, sections }: Configuration, running: readonly RunState[] = []): string {
-  const { registry } = sections
-  const beside = running.flatMap(({ roles }) => roles).find(({ role }) => role === 'registry')?.url
-  const own = registry && (registry.port === 0 ? '' : addressOf(registry))
+export function registryUrl(
+  { settings, sections }: Configuration,
+  running: readonly RunState[] = [],
+  copies: readonly Section[] = sections.registry ? [sections.registry] : [],
+): string {
+  const roles = running.flatMap((state) => state.roles).filter(({ role }) => role === 'registry')
+  const beside = roles.length > 0 ? roles.map(({ url }) => url).join() : undefined
+  const own = copies.length > 0 ? copies.flatMap((copy) => (copy.port === 0 ? [] : addressOf(copy))).join() : undefined
   return settings.services.registry ?? beside ?? own ?? 'http://127.0.0.1:8500'
 }
 

@@ -17,7 +17,12 @@ const running = [{ roles: [{ unit: 'broker', role: 'broker', service: 'bus', url
 describe('where a role is', () => {
   it('is where it runs on the data folder, whatever its name there', () => {
     for (const options of [{}, { data: '/data' }]) {
-      expect(locate('broker', { ...known, running }, options)).toEqual({ url, service: 'bus', isGuess: false })
+      expect(locate('broker', { ...known, running }, options)).toEqual({
+        url,
+        elsewhere: [],
+        service: 'bus',
+        isGuess: false,
+      })
     }
   })
 
@@ -27,7 +32,12 @@ describe('where a role is', () => {
   })
 
   it('is guessed where nothing runs on a folder that nobody named', () => {
-    expect(locate('broker', known, {})).toEqual({ url: 'http://127.0.0.1:8300', service: 'broker', isGuess: true })
+    expect(locate('broker', known, {})).toEqual({
+      url: 'http://127.0.0.1:8300',
+      elsewhere: [],
+      service: 'broker',
+      isGuess: true,
+    })
   })
 
   it('is not guessed for a folder that was named: somebody else’s platform may be there', () => {

@@ -10,6 +10,8 @@ import type { GlobalOptions } from './session.ts'
 /** Where a role is. */
 export interface Place {
   readonly url: string
+  /** Other copies of the role, for when nobody listens there. */
+  readonly elsewhere: readonly string[]
   /** What its tokens are for: the name that it is registered by. */
   readonly service: string
   /** Whether it is only where the configuration has the role, since nothing runs on the data folder: somebody else's platform may be there. */
@@ -31,16 +33,17 @@ interface Known extends Pick<Configured, 'sections'> {
 export function locate(name: string, known: Known, options: Pick<GlobalOptions, 'config' | 'data'>): Place {
   const { settings, sections, roles, running } = known
   const service = roles.find((role) => role.name === name)?.service ?? name
-  const [fixed] = parseEndpoints(settings.services[service] ?? '')
-  if (fixed) return { url: printEndpoint(fixed), service, isGuess: false }
-  const unit = running.flatMap((state) => state.roles).find((candidate) => candidate.role === name)
-  if (unit) return { url: unit.url, service: unit.service, isGuess: false }
+  const [fixed, ...others] = parseEndpoints(settings.services[service] ?? '').map(printEndpoint)
+  if (fixed !== undefined) return { url: fixed, elsewhere: others, service, isGuess: false }
+  const [unit, ...copies] = running.flatMap((state) => state.roles).filter((candidate) => candidate.role === name)
+  if (unit) return { url: unit.url, elsewhere: copies.map(({ url }) => url), service: unit.service, isGuess: false }
   const isNamed = options.config !== undefined
   if (!isNamed && running.length > 0)
     throw absent(`${name} isn't part of what runs on ${settings.data}, or not yet`, service)
   if (!isNamed && options.data !== undefined) throw absent(nothingRuns(settings.data), service)
   const section = sections[name]
-  return { url: section ? addressOf(section) : 'http://127.0.0.1', service, isGuess: running.length === 0 }
+  const url = section ? addressOf(section) : 'http://127.0.0.1'
+  return { url, elsewhere: [], service, isGuess: running.length === 0 }
 }
 
 /** Says that a data folder is only kept. */

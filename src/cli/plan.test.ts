@@ -21,6 +21,21 @@ describe('planUnits', () => {
     expect(user?.job).toMatchObject({ section: { port: 9_001 }, registryUrl: 'http://127.0.0.1:9500' })
   })
 
+  it('puts copies of the registry one behind the other, and tells all of all', () => {
+    const cache = 'redis://127.0.0.1:6379'
+    const shared = { ...configuration, settings: { ...configuration.settings, cache } }
+    const wish = { scale: parseScale(['registry=2'], ['registry']), portOffset: 10, only: ['registry', 'user'] }
+    const units = planUnits({ roles, ...shared }, wish)
+    expect(units.map(({ unit, job }) => `${unit} ${job.section.port}`)).toEqual([
+      'registry 8510',
+      'registry-2 8511',
+      'user 8011',
+    ])
+    const url = 'http://127.0.0.1:8510,http://127.0.0.1:8511'
+    expect(new Set(units.map(({ job }) => job.registryUrl))).toEqual(new Set([url]))
+    expect(() => plan(wish)).toThrow(/registry runs alone with cache memory:/)
+  })
+
   it('puts further copies on free ports', () => {
     const units = plan({ only: ['registry', 'user'], scale: parseScale(['user=3'], ['user']) })
     const ports = units.map(({ unit, job }) => `${unit} ${job.role} ${job.section.port}`)

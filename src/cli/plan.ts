@@ -93,7 +93,8 @@ export function unitNames({ only, scale }: Pick<Wish, 'only' | 'scale'>): readon
 }
 
 /**
- * The units to run, one or more a role. The first copy of a role takes its port (plus the offset), further ones take free ports.
+ * The units to run, one or more a role. The first copy of a role takes its port (plus the offset), further ones take free ports; those of the registry,
+ * which everybody has to know beforehand, the ports behind its own.
  * Throws AppError `USAGE` when the offset leads past the last port, or for copies of a role that runs alone; `CONFIG_INVALID` when a role needs one
  * that there isn't.
  */
@@ -102,17 +103,22 @@ export function planUnits(configured: Configured, wish: Wish): readonly UnitPlan
   checkNeeds(roles)
   refuseLonely(configured, wish)
   const shifted = new Map(roles.map(({ name }) => [name, shift(name, sections[name], wish.portOffset)]))
-  const registry = shifted.get('registry')
-  const url = registryUrl({ settings, sections: registry ? { registry } : {} })
+  const registries = registrySections(shifted.get('registry'), wish.scale.get('registry') ?? 1)
+  const url = registryUrl({ settings, sections: {} }, [], registries)
+  const copies = new Map<string, number>()
   return unitNames(wish).flatMap(({ role, unit }) => {
     const section = shifted.get(role)
     if (!section) return []
+    const copy = copies.get(role) ?? 0
+    copies.set(role, copy + 1)
+    const own = role === 'registry' ? registries[copy] : copy === 0 ? section : { ...section, port: 0 }
+    if (!own) return []
     const needs = roles.find(({ name }) => name === role)?.needs ?? []
     return [
       {
         unit,
         needs,
-        job: { role, settings, section: unit === role ? section : { ...section, port: 0 }, registryUrl: url },
+        job: { role, settings, section: own, registryUrl: url },
       },
     ]
   })
@@ -129,6 +135,21 @@ function refuseLonely({ roles, settings }: Configured, { scale }: Pick<Wish, 'sc
     'USAGE',
     `--scale: ${name} runs alone, for its copies would not share what they know while ${agreesIn} is ${settings[agreesIn]}; with ${agreesIn}: ${SERVERS[agreesIn]} they do`,
   )
+}
+
+/** Where the copies of the registry listen, one behind the other. Throws AppError `USAGE` behind the last port. */
+function registrySections(section: Section | undefined, copies: number): readonly Section[] {
+  if (!section) return []
+  if (section.port + copies - 1 > 65_535) {
+    throw new AppError(
+      'USAGE',
+      `--scale: registry=${copies} from port ${section.port} on leads past the last one, 65535`,
+    )
+  }
+  return Array.from({ length: copies }, (_, copy) => ({
+    ...section,
+    port: section.port === 0 ? 0 : section.port + copy,
+  }))
 }
 
 function shift(name: string, section: Section | undefined, offset: number): Section | undefined {

@@ -5,8 +5,11 @@ import { memory } from '../../src/drivers/cache/memory.ts'
 import { openCache } from '../../src/drivers/cache/open.ts'
 import type { Clock } from '../../src/drivers/clock.ts'
 import { cacheSuite } from './cache-suite.ts'
+import { cacheTableSuite } from './cache-table-suite.ts'
 
-cacheSuite({ kind: 'memory:', driver: memory, url: () => 'memory:' })
+const MEMORY = { kind: 'memory:', driver: memory, url: () => 'memory:' }
+cacheSuite(MEMORY)
+cacheTableSuite(MEMORY)
 
 /** A clock that stands still until it is moved. Its wall time jumps about, and must not matter. */
 class HandClock implements Clock {

@@ -11,6 +11,7 @@ import { isHere } from '../servers/programs.ts'
 import { type RedisServer, startRedis } from '../servers/redis.ts'
 import { type RedisSet, say, startCluster, startSentinel } from '../servers/redis-sets.ts'
 import { cacheSuite } from './cache-suite.ts'
+import { cacheTableSuite } from './cache-table-suite.ts'
 
 const LIMIT = { perSecond: 0.001, burst: 1_000_000 }
 
@@ -26,8 +27,14 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
     await cluster?.[Symbol.asyncDispose]()
   })
 
-  cacheSuite({ kind: 'redis:', driver: redis, url: () => server.url })
-  cacheSuite({ kind: 'redis+cluster:', driver: redis, url: () => cluster.url })
+  const kinds = [
+    { kind: 'redis:', driver: redis, url: () => server.url },
+    { kind: 'redis+cluster:', driver: redis, url: () => cluster.url },
+  ]
+  for (const kind of kinds) {
+    cacheSuite(kind)
+    cacheTableSuite(kind)
+  }
 
   const closing: (() => unknown)[] = []
   afterEach(async () => {
@@ -245,6 +252,28 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
       const after = await cache.acquire('a', 'two', 60_000)
       expect(after?.fence).toBeGreaterThan(before?.fence ?? Number.POSITIVE_INFINITY)
       expect(before && (await cache.renew(before, 1_000))).toBe(false)
+    })
+
+    it('has a table told anew after it was lost', async () => {
+      await using forgetful = await startRedis()
+      const table = (await open(forgetful.url)).cache.table('a')
+      await table.write([{ do: 'put', key: 'x', value: 'a', fence: 1 }])
+      const { cursor } = await table.changes('')
+      await say(forgetful.port, 'FLUSHALL')
+      expect(await table.changes(cursor)).toMatchObject({ rows: [], afresh: true })
+      const [touched] = await table.write([{ do: 'touch', key: 'x', fence: 1 }])
+      expect(touched?.outcome).toBe('unknown')
+      await table.write([{ do: 'put', key: 'x', value: 'a', fence: 1 }])
+      expect((await table.changes(cursor)).rows).toMatchObject([{ key: 'x', is: 'put', value: 'a' }])
+    })
+
+    it('forgets what was removed from a table an hour ago', async () => {
+      const table = (await open(server.url, { prefix: 'old:' })).cache.table('a')
+      await table.write([{ do: 'remove', key: 'x', fence: 1, value: 'gone' }])
+      expect((await table.changes('')).rows).toHaveLength(1)
+      await say(server.port, 'ZADD old:table:{.a}:gone 1 x')
+      await table.write([{ do: 'put', key: 'y', value: 'b' }])
+      expect((await table.changes('')).rows.map(({ key }) => key)).toEqual(['y'])
     })
 
     it('keeps nothing of a bucket that is full', async () => {

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { DriverError } from '../driver-error.ts'
+import type { SharedTable } from './table.ts'
 
 /** How fast a token bucket refills, and how much it holds (RFC 2697's committed rate and burst). */
 export interface BucketLimit {
@@ -31,7 +32,7 @@ export interface Lease {
 }
 
 /**
- * What several processes must agree on within a moment: takes and leases, each atomic. Every driver passes test/drivers/cache-suite.ts.
+ * What several processes must agree on within a moment: takes, leases and tables, each atomic. Every driver passes test/drivers/cache-suite.ts.
  * What is kept here may be lost: buckets are full again then, leases free, and fences go on growing. Nothing waits for a server that is away.
  * Methods reject with DriverError: `unavailable`, `full`, `closed`; `invalid` for numbers that make no sense.
  */
@@ -54,6 +55,8 @@ export interface Cache {
   renew(lease: Lease, ttlMs: number): Promise<boolean>
   /** Gives a lease back before its time; one that is over is fine. */
   release(lease: Lease): Promise<void>
+  /** A table that processes keep copies of. Same name, same table. */
+  table(name: string): SharedTable
   /** Resolves when the cache answers before `signal` fires; for health. */
   check(signal: AbortSignal): Promise<void>
   /** Refuses what comes (`closed`). May be called twice. */

@@ -3,6 +3,8 @@ import { DriverError } from '../driver-error.ts'
 import { checkTake, checkTtl } from './checks.ts'
 import type { BucketLimit, Cache, CacheDriver, CacheOptions, Lease, Taken } from './contract.ts'
 import { MemoryLeases } from './memory-leases.ts'
+import { MemoryTable } from './memory-table.ts'
+import type { SharedTable } from './table.ts'
 import { TokenBuckets } from './token-buckets.ts'
 
 const DEFAULT_MAX_ENTRIES = 10_000
@@ -22,6 +24,7 @@ class MemoryCache implements Cache {
   readonly #clock: Clock
   readonly #buckets: TokenBuckets
   readonly #leases: MemoryLeases
+  readonly #tables = new Map<string, MemoryTable>()
   #closed = false
 
   constructor({ url, maxEntries = DEFAULT_MAX_ENTRIES, clock = systemClock }: CacheOptions) {
@@ -56,6 +59,22 @@ class MemoryCache implements Cache {
   async release(lease: Lease): Promise<void> {
     this.#refuseWhenClosed()
     this.#leases.release(lease)
+  }
+
+  table(name: string): SharedTable {
+    const table = this.#tables.get(name) ?? new MemoryTable(this.#clock)
+    this.#tables.set(name, table)
+    const refuseWhenClosed = () => this.#refuseWhenClosed()
+    return {
+      async write(writes) {
+        refuseWhenClosed()
+        return table.write(writes)
+      },
+      async changes(cursor) {
+        refuseWhenClosed()
+        return table.changes(cursor)
+      },
+    }
   }
 
   async check(signal: AbortSignal): Promise<void> {

@@ -4,6 +4,8 @@ import type { BucketLimit, Cache, CacheDriver, CacheOptions, Lease, Taken } from
 import { parseRedisUrl } from './redis/address.ts'
 import { RedisConnection } from './redis/connection.ts'
 import { ACQUIRE, RELEASE, RENEW, TAKE } from './redis/scripts.ts'
+import { RedisTable } from './redis/table.ts'
+import type { SharedTable } from './table.ts'
 
 /**
  * A cache on a Redis server from 6.0 on, or on what speaks its protocol and runs its scripts, such as Valkey: one server, those behind Sentinels, or
@@ -63,6 +65,10 @@ class RedisCache implements Cache {
 
   async release({ name, fence }: Lease): Promise<void> {
     await this.#connection.run(RELEASE, [this.#leaseKey(name)], [`${fence} `])
+  }
+
+  table(name: string): SharedTable {
+    return new RedisTable(this.#connection, `${this.#prefix}table:${slotTag(name)}`)
   }
 
   check(signal: AbortSignal): Promise<void> {

@@ -256,6 +256,14 @@ describe('loadConfiguration', () => {
     expect(load('', { environment, served: 'user' }).service).toBe('x')
   })
 
+  it('refuses several registries that share nothing, where one of them is to run', () => {
+    const both = { REGISTRY_URL: 'http://10.0.0.1:8500,http://10.0.0.2:8500' }
+    const options = { environment: both, served: 'registry', together: ['registry'] }
+    expect(faults('', options)[0]).toMatch(/^REGISTRY_URL: services.registry: these 2 registries .*; set cache: redis:/)
+    expect(load('cache: redis://10.0.0.3', options).settings.services.registry).toBe(both.REGISTRY_URL)
+    expect(load('', { environment: both, served: 'user', together: ['user'] }).settings.cache).toBe('memory:')
+  })
+
   it('refuses a backend without a driver and hides its password', () => {
     const [line] = faults('', { environment: { DATABASE_URL: 'mysql://ann:hunter2@db/x' } })
     expect(line).toBe(

@@ -3,6 +3,7 @@ import { schemeOf } from '../../drivers/by-scheme.ts'
 import { CACHE_SCHEMES } from '../../drivers/cache/open.ts'
 import { STORE_SCHEMES } from '../../drivers/store/open.ts'
 import { isLoopbackName } from '../discovery/address-rule.ts'
+import { parseEndpoints } from '../discovery/endpoint.ts'
 import type { Fault } from './explain.ts'
 import type { Section, Settings } from './schema.ts'
 
@@ -19,11 +20,16 @@ export interface PlacedRole {
 
 /**
  * What no single value shows: two roles on one port, an open address without tokens (Kong CVE-2020-11710), a backend that this build
- * has no driver for.
+ * has no driver for, several registries with nothing between them.
  * @param placed the roles that will run on this machine at the same time
  */
 export function crossFaults(settings: Settings, placed: readonly PlacedRole[]): readonly Fault[] {
-  return [...backendFaults(settings), ...placed.flatMap((role) => openAddress(settings, role)), ...portFaults(placed)]
+  return [
+    ...backendFaults(settings),
+    ...placed.flatMap((role) => openAddress(settings, role)),
+    ...portFaults(placed),
+    ...registryFaults(settings, placed),
+  ]
 }
 
 function backendFaults(settings: Settings): readonly Fault[] {
@@ -51,6 +57,14 @@ function portFaults(placed: readonly PlacedRole[]): readonly Fault[] {
       { path: [at.name, 'port'], message: `${at.section.port} is ${holder.name}'s port too; give each role its own` },
     ]
   })
+}
+
+/** Several registries that share nothing would each know only who came to it. */
+function registryFaults({ services, cache }: Settings, placed: readonly PlacedRole[]): readonly Fault[] {
+  const count = parseEndpoints(services.registry ?? '').length
+  if (count < 2 || schemeOf(cache) !== 'memory:' || !placed.some(({ name }) => name === 'registry')) return []
+  const message = `these ${count} registries would know nothing of each other, as each has a cache of its own; set cache: redis://… (REDIS_URL), the same for all, or name one registry`
+  return [{ path: ['services', 'registry'], message }]
 }
 
 function clash(a: Section, b: Section): boolean {

@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os'
 import { backOff } from '../back-off.ts'
+import { isRecord } from '../record.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createWakeUp } from '../wake-up.ts'
 import { type RegistryCallsOptions, registryCalls } from './registry-calls.ts'
@@ -41,11 +42,18 @@ export interface KeptRegistration {
 /** The registry answered, and not as hoped. */
 class Refusal extends Error {}
 
-type State = { readonly at: 'unknown' } | { readonly at: 'registered'; readonly id: string }
+/** What the registry answered: by id and fence it tells this registration from one that came after it. */
+interface Registered {
+  readonly id: string
+  readonly fence?: number
+}
+
+type State = { readonly at: 'unknown' } | { readonly at: 'registered'; readonly self: Registered }
 
 /**
  * Registers an instance and keeps it registered: a heartbeat every 10 s, one at once when the registry is back, a new registration
- * when the registry does not know it. Returns at once and never throws. A refusal is logged once; that the registry is away, the directory logs.
+ * when the registry does not know it. Where another one registered in its place, its heartbeats are refused, and it stays out until that one is gone.
+ * Returns at once and never throws. A refusal is logged once; that the registry is away, the directory logs.
  * With an empty `registryUrl` it does nothing.
  */
 export function register(options: RegistrationOptions): KeptRegistration {
@@ -76,7 +84,7 @@ export function register(options: RegistrationOptions): KeptRegistration {
   async function step(): Promise<void> {
     const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(CALL_MS)])
     if (state.at === 'registered') {
-      const answer = await post('/registry/heartbeat', { id: state.id }, signal)
+      const answer = await post('/registry/heartbeat', state.self, signal)
       await answer.body?.cancel()
       if (answer.ok) return
       if (answer.status !== 404) throw new Refusal(`status ${answer.status}`)
@@ -84,7 +92,8 @@ export function register(options: RegistrationOptions): KeptRegistration {
     }
     const answer = await post('/registry/register', body, signal)
     const said: unknown = await answer.json()
-    if (answer.status === 201 && hasId(said)) state = { at: 'registered', id: said.id }
+    const self = answer.status === 201 ? readRegistered(said) : undefined
+    if (self) state = { at: 'registered', self }
     else throw new Refusal(`status ${answer.status}, ${JSON.stringify(said).slice(0, 300)}`)
   }
 
@@ -122,7 +131,8 @@ export function register(options: RegistrationOptions): KeptRegistration {
       await keeping
       try {
         // by address: the answer with the id may have been on its way
-        const self = { service_name: service, host: body.host, port }
+        const fence = state.at === 'registered' ? state.self.fence : undefined
+        const self = { service_name: service, host: body.host, port, ...(fence !== undefined && { fence }) }
         const answer = await post('/registry/deregister', self, AbortSignal.timeout(LEAVE_MS))
         await answer.body?.cancel()
         return answer.ok
@@ -134,8 +144,9 @@ export function register(options: RegistrationOptions): KeptRegistration {
   }
 }
 
-function hasId(value: unknown): value is { id: string } {
-  return typeof value === 'object' && value !== null && 'id' in value && typeof value.id === 'string'
+function readRegistered(said: unknown): Registered | undefined {
+  if (!isRecord(said) || typeof said.id !== 'string') return undefined
+  return { id: said.id, ...(typeof said.fence === 'number' && { fence: said.fence }) }
 }
 
 /** The address others can call: a wildcard stands for all of this machine's. */

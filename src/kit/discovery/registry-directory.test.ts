@@ -66,7 +66,7 @@ class FakeRegistry {
     for await (const chunk of request) text += String(chunk)
     this.calls.push({ path, body: JSON.parse(text) as Record<string, unknown>, authorization })
     if (path === '/registry/register') {
-      response.writeHead(this.registerStatus).end(JSON.stringify({ status: 'registered', id: 'id-1' }))
+      response.writeHead(this.registerStatus).end(JSON.stringify({ status: 'registered', id: 'id-1', fence: 7 }))
       if (this.registerStatus === 201) this.known = true
     } else response.writeHead(this.known ? 200 : 404).end('{}')
   }
@@ -221,7 +221,7 @@ describe('register', () => {
       authorization: 'Bearer user>registry',
       body: { service_name: 'user', host: '127.0.0.1', port: 8001, tags: [], metadata: { instance: 'x' } },
     })
-    expect(registry.calls[1]).toMatchObject({ path: '/registry/heartbeat', body: { id: 'id-1' } })
+    expect(registry.calls[1]).toMatchObject({ path: '/registry/heartbeat', body: { id: 'id-1', fence: 7 } })
     expect(await registration.leave()).toBe(true)
     expect(registry.calls.at(-1)).toMatchObject({
       path: '/registry/deregister',

@@ -5,6 +5,11 @@ export const ServiceName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'letters, digits, ".", "_" and "-", at most 100')
 
+/** An instance's id: what it calls itself, or what the registry made for it. */
+const InstanceId = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/, 'letters, digits, ".", "_", ":" and "-", at most 64')
+
 const Port = z.int().min(1).max(65_535)
 const Host = z.string().min(1).max(255)
 
@@ -21,6 +26,8 @@ const MAX_DESCRIPTION = 4_096
 /** Body of POST /registry/register (seed 9.7.5). Which hosts are refused is kit/discovery/address-rule.ts's business. */
 export const Registration = z
   .strictObject({
+    /** The instance's own name for itself. Registering again with it replaces what was registered under it. Default: one is made. */
+    id: InstanceId.optional(),
     service_name: ServiceName,
     host: Host,
     port: Port,
@@ -49,6 +56,8 @@ export const InstanceRef = z
     service_name: ServiceName.optional(),
     host: Host.optional(),
     port: Port.optional(),
+    /** What its registration was answered with: it speaks for that one alone, and is refused (409) once a newer one has the id. */
+    fence: z.int().min(0).optional(),
   })
   .refine(
     ({ id, service_name, host, port }) =>
@@ -58,7 +67,7 @@ export const InstanceRef = z
 export type InstanceRef = z.output<typeof InstanceRef>
 
 /** Answer of POST /registry/register. */
-export const Registered = z.object({ status: z.literal('registered'), id: z.string() })
+export const Registered = z.object({ status: z.literal('registered'), id: z.string(), fence: z.int() })
 /** Answer of the other POSTs. */
 export const Done = z.object({ status: z.enum(['ok', 'unhealthy', 'draining', 'deregistered']) })
 /** Answer of GET /registry/discover/:name. */

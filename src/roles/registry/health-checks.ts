@@ -33,16 +33,14 @@ export class HealthChecks {
     this.#options = options
   }
 
-  /** Begins to poll an instance, unless it is polled at that URL already. Resolves with the first result's report. */
-  async watch(id: string, url: string | undefined): Promise<void> {
+  /** Begins to poll an instance, unless it is polled at that URL already. */
+  watch(id: string, url: string | undefined): void {
     if (this.#watched.get(id)?.url === url) return
     this.forget(id)
     if (url === undefined || this.#options.signal.aborted) return
     const stop = new AbortController()
     this.#watched.set(id, { url, stop })
-    const first = Promise.withResolvers<void>()
-    void this.#poll(id, url, stop.signal, first.resolve)
-    await first.promise
+    void this.#poll(id, url, stop.signal)
   }
 
   /** Ends the polling of an instance. */
@@ -56,12 +54,11 @@ export class HealthChecks {
     for (const id of [...this.#watched.keys()]) this.forget(id)
   }
 
-  async #poll(id: string, url: string, signal: AbortSignal, reported: () => void): Promise<void> {
+  async #poll(id: string, url: string, signal: AbortSignal): Promise<void> {
     const { intervalMs, report, random = Math.random } = this.#options
     while (!signal.aborted) {
       const result = await checkHealth(url, signal)
       if (!signal.aborted) report(id, url, result)
-      reported()
       const pauseMs = result.at === 'passing' ? intervalMs : Math.min(RETRY_MS, intervalMs)
       await pause(pauseMs * (0.9 + random() * 0.2), signal)
     }

@@ -28,6 +28,7 @@ const Kept = z.object({
   health_check_url: z.string().optional(),
   registered_at: z.number(),
   draining: z.boolean(),
+  fence: z.number().default(0),
   /** The address of the registry that kept it. */
   registry: z.string().optional(),
 })
@@ -56,21 +57,23 @@ export class InstanceRows {
     const kept = rows.map(({ entry }) => Kept.parse(JSON.parse(entry)))
     const isOurs = ({ registry = this.#registry }: Kept) => registry === this.#registry
     await this.#delete(kept.filter((one) => !isOurs(one)).map(({ instance }) => instance.id))
-    return kept.filter(isOurs).map(({ instance, health_check_url, registered_at, draining }) => ({
+    return kept.filter(isOurs).map(({ instance, health_check_url, registered_at, draining, fence }) => ({
       instance,
       healthCheckUrl: health_check_url,
       registeredAt: registered_at,
+      fence,
       mark: draining ? 'draining' : 'none',
     }))
   }
 
   /** Resolves when the entry is on disk, or could not be written. */
-  async keep({ instance, healthCheckUrl, registeredAt, mark }: Entry): Promise<void> {
+  async keep({ instance, healthCheckUrl, registeredAt, fence, mark }: Entry): Promise<void> {
     const kept: z.input<typeof Kept> = {
       instance: { ...instance, tags: [...instance.tags], metadata: { ...instance.metadata } },
       ...(healthCheckUrl !== undefined && { health_check_url: healthCheckUrl }),
       registered_at: registeredAt,
       draining: mark === 'draining',
+      fence,
       registry: this.#registry,
     }
     const entry = JSON.stringify(kept)

@@ -54,6 +54,31 @@ describe('Instances', () => {
     expect(changes).toEqual(['up user:1', 'up user:1'])
   })
 
+  it('takes the same id for the same instance, wherever it is now', () => {
+    const { instances, changes } = setUp()
+    const first = instances.register(registration('user', 1, { id: 'ann' }))
+    const moved = instances.register(registration('user', 2, { id: 'ann' }))
+    expect([first.instance.id, moved.instance.id]).toEqual(['ann', 'ann'])
+    expect(moved.fence).toBeGreaterThan(first.fence)
+    expect(instances.healthy('user')).toEqual([moved.instance])
+    expect(instances.find(registration('user', 1))).toBeUndefined()
+    expect(changes).toEqual(['up user:1', 'down user:1 replaced', 'up user:2'])
+    const foreign = registration('order', 3, { id: 'ann' })
+    expect(() => instances.register(foreign)).toThrow(expect.objectContaining({ code: 'CONFLICT' }))
+  })
+
+  it('has one instance at an address: the one that registered last', () => {
+    const { instances, changes } = setUp()
+    const first = instances.register(registration('user', 1, { id: 'ann' }))
+    const second = instances.register(registration('user', 1, { id: 'bob' }))
+    expect(second.fence).toBeGreaterThan(first.fence)
+    expect(instances.healthy('user').map(({ id }) => id)).toEqual(['bob'])
+    expect(instances.find({ id: 'ann' })).toBeUndefined()
+    expect(instances.adopt({ ...first, fence: second.fence - 1 })).toBe(false)
+    expect(instances.healthy('user').map(({ id }) => id)).toEqual(['bob'])
+    expect(changes).toEqual(['up user:1', 'down user:1 replaced', 'up user:1'])
+  })
+
   it('drops the dead of a service, however many of another fell silent with it', () => {
     const { instances, pass } = setUp()
     for (let port = 1; port <= 60; port++) instances.register(registration('stranger', port))
@@ -125,7 +150,7 @@ describe('Instances', () => {
     const { instances, pass } = setUp()
     pass(1_000_000)
     const instance = { id: 'a', service_name: 'user', host: 'h', port: 1, url: 'http://h:1', tags: [], metadata: {} }
-    instances.restore([{ instance, healthCheckUrl: undefined, registeredAt: 0, mark: 'none' }])
+    instances.restore([{ instance, healthCheckUrl: undefined, registeredAt: 0, fence: 0, mark: 'none' }])
     pass(29_999)
     instances.sweep()
     expect(instances.discover('user')?.id).toBe('a')
@@ -149,7 +174,7 @@ describe('Instances', () => {
     instances.register(registration('user', 2))
     expect(() => instances.register(registration('user', 3))).toThrow(expect.objectContaining({ code: 'UNAVAILABLE' }))
     instances.register(registration('user', 2))
-    instances.deregister(registration('user', 1))
+    instances.remove(registration('user', 1), 'deregistered')
     instances.register(registration('user', 3))
   })
 
@@ -159,7 +184,7 @@ describe('Instances', () => {
     for (const port of [1, 2, 2]) instances.register(registration('user', port))
     expect(() => instances.register(registration('user', 3))).toThrow(full)
     instances.register(registration('order', 1))
-    instances.deregister(registration('user', 1))
+    instances.remove(registration('user', 1), 'deregistered')
     instances.register(registration('user', 3))
     expect(() => instances.register(registration('user', 1))).toThrow(full)
     pass(30_000)
@@ -202,7 +227,7 @@ describe('Instances', () => {
               expect(instances.heartbeat(ref) !== undefined).toBe(known !== undefined)
               if (known) model.set(taken.port, { heard: now, mark: known.mark === 'draining' ? 'draining' : 'none' })
             } else if (taken.do === 'deregister') {
-              expect(instances.deregister(ref) !== undefined).toBe(model.delete(taken.port))
+              expect(instances.remove(ref, 'deregistered') !== undefined).toBe(model.delete(taken.port))
             } else {
               expect(instances.mark(ref, taken.do) !== undefined).toBe(known !== undefined)
               if (known) known.mark = taken.do

@@ -5,7 +5,7 @@ import { AppError } from '../../kit/errors.ts'
 import { hideInText } from '../../kit/secrets/secret-text.ts'
 import { hideSecrets } from '../../kit/secrets/secret-values.ts'
 import type { InstanceRef, Registration } from './contract.ts'
-import { extended, judge, type Lease, type LeaseLimits, renewed, restored } from './lease.ts'
+import { extended, judge, type Lease, type LeaseLimits, lastHeartbeat, renewed, restored } from './lease.ts'
 
 /** What someone said of an instance: `unhealthy` until its next heartbeat, `draining` until it registers anew. */
 export type Mark = 'none' | 'unhealthy' | 'draining'
@@ -23,13 +23,15 @@ export interface Entry {
   readonly healthCheckUrl: string | undefined
   /** Wall-clock milliseconds. */
   readonly registeredAt: number
+  /** Greater with each registration under its id: what comes with a smaller one speaks for a copy that was replaced. */
+  readonly fence: number
   readonly lease: Lease
   readonly mark: Mark
   readonly check: CheckResult
 }
 
 /** What an earlier run of the registry kept of an instance. */
-export type KeptEntry = Pick<Entry, 'instance' | 'healthCheckUrl' | 'registeredAt' | 'mark'>
+export type KeptEntry = Pick<Entry, 'instance' | 'healthCheckUrl' | 'registeredAt' | 'fence' | 'mark'>
 
 /** A change that watchers must know of. */
 export type Change =
@@ -92,37 +94,88 @@ export class Instances {
   restore(kept: readonly KeptEntry[]): void {
     const now = this.#options.clock.monotonic()
     for (const known of kept) {
-      const check: CheckResult = known.healthCheckUrl === undefined ? { at: 'none' } : { at: 'waiting' }
       this.#put({
         ...known,
         instance: withoutSecrets(known.instance),
-        check,
+        check: unchecked(known.healthCheckUrl),
         lease: restored(now, this.#options.limits),
       })
     }
   }
 
   /**
-   * Registers an instance, or anew: the same service, host and port is the same instance and keeps its id.
-   * Throws AppError `UNAVAILABLE` when the table is full, or the service has its share.
+   * Registers an instance, or anew: the same id is the same instance, and where none is given the same service, host and port.
+   * Throws AppError `UNAVAILABLE` when the table is full, or the service has its share; `CONFLICT` for another service's id.
    */
   register(given: Registration): Entry {
+    const entry = this.prepare(given)
+    this.adopt(entry)
+    return entry
+  }
+
+  /** What a registration would make of an instance, with a fence greater than those before it; throws as `register` does. */
+  prepare(given: Registration): Entry {
     const { clock, limits, newId } = this.#options
-    const known = this.find(given)
+    const atAddress = this.find({ ...given, id: undefined })
+    const known = given.id === undefined ? atAddress : this.find({ id: given.id })
+    if (known && known.instance.service_name !== given.service_name) {
+      throw new AppError('CONFLICT', 'This id is another service’s', {
+        detail: 'Register under an id of your own, or none',
+      })
+    }
     if (!known) this.#checkRoom(given.service_name)
     const { service_name, scheme, host, port, base_path, tags, metadata, health_check_url: healthCheckUrl } = given
     const url = printEndpoint({ scheme, host, port, basePath: base_path })
-    const id = known?.instance.id ?? newId()
+    const id = known?.instance.id ?? given.id ?? newId()
     const instance = withoutSecrets({ id, service_name, host, port, url, tags, metadata })
     const sameCheck = known !== undefined && known.healthCheckUrl === healthCheckUrl
-    return this.#put({
+    return {
       instance: known && isSame(known.instance, instance) ? known.instance : instance,
       healthCheckUrl,
       registeredAt: known?.registeredAt ?? clock.now(),
+      fence: Math.max((known?.fence ?? 0) + 1, (atAddress?.fence ?? 0) + 1, Math.floor(clock.now())),
       lease: renewed(clock.monotonic(), limits),
       mark: 'none',
-      check: sameCheck ? known.check : { at: healthCheckUrl === undefined ? 'none' : 'waiting' },
-    })
+      check: sameCheck ? known.check : unchecked(healthCheckUrl),
+    }
+  }
+
+  /** Takes an entry in, unless it was replaced meanwhile: at one address there is one instance, the one that registered last. */
+  adopt(entry: Entry): boolean {
+    const { id } = entry.instance
+    const rival = this.find({ ...entry.instance, id: undefined })
+    if ((this.#entries.get(id)?.fence ?? 0) > entry.fence || (rival?.fence ?? 0) > entry.fence) return false
+    if (rival && rival.instance.id !== id) this.#remove(rival, 'replaced')
+    this.#put(entry)
+    return true
+  }
+
+  /**
+   * What another registry was told of an instance, as an entry of this one's, to be adopted.
+   * @param when whether it was heard of just now, or at some time before this registry began
+   */
+  told(
+    {
+      instance,
+      healthCheckUrl,
+      registeredAt,
+      fence,
+    }: Pick<Entry, 'instance' | 'healthCheckUrl' | 'registeredAt' | 'fence'>,
+    when: 'now' | 'before',
+  ): Entry {
+    const { clock, limits } = this.#options
+    const now = clock.monotonic()
+    const known = this.#entries.get(instance.id)
+    const isSameCheck = known !== undefined && known.healthCheckUrl === healthCheckUrl
+    return {
+      instance: known && isSame(known.instance, instance) ? known.instance : withoutSecrets(instance),
+      healthCheckUrl,
+      registeredAt,
+      fence,
+      lease: when === 'now' ? renewed(now, limits) : (known?.lease ?? restored(now, limits)),
+      mark: known?.fence === fence && known.mark === 'draining' ? 'draining' : 'none',
+      check: isSameCheck ? known.check : unchecked(healthCheckUrl),
+    }
   }
 
   /** Renews a lease and takes an `unhealthy` mark away; undefined when the instance is not known and has to register. */
@@ -139,11 +192,19 @@ export class Instances {
     return entry && this.#put({ ...entry, mark })
   }
 
-  /** Forgets an instance; gives what it was. */
-  deregister(ref: InstanceRef): Entry | undefined {
+  /** Forgets an instance; gives what it was. @param why told to watchers */
+  remove(ref: InstanceRef, why: string): Entry | undefined {
     const entry = this.find(ref)
-    if (entry) this.#remove(entry, 'deregistered')
+    if (entry) this.#remove(entry, why)
     return entry
+  }
+
+  /** Ends the lease of an instance that was silent for so long elsewhere too. */
+  expire(id: string): void {
+    const entry = this.#entries.get(id)
+    if (!entry || entry.lease.at === 'expired') return
+    const since = this.#options.clock.monotonic()
+    this.#put({ ...entry, lease: { at: 'expired', heartbeat: lastHeartbeat(entry.lease), since } })
   }
 
   /** Takes in what a health check said; nothing when the instance has another check by now. */
@@ -200,7 +261,7 @@ export class Instances {
   }
 
   /** The instance that is meant; undefined when it is not known. */
-  find({ id, service_name, host, port }: InstanceRef): Entry | undefined {
+  find({ id, service_name, host, port }: Omit<InstanceRef, 'fence'>): Entry | undefined {
     const known = id ?? this.#ids.get(`${service_name} ${port} ${host}`)
     return known === undefined ? undefined : this.#entries.get(known)
   }
@@ -225,12 +286,18 @@ export class Instances {
   #put(entry: Entry): Entry {
     const { instance } = entry
     const before = this.#entries.get(instance.id)
+    const hasMoved = before !== undefined && keyOf(before.instance) !== keyOf(instance)
     if (!before) this.#count(instance.service_name, 1)
+    if (hasMoved) this.#ids.delete(keyOf(before.instance))
     this.#entries.set(instance.id, entry)
     this.#ids.set(keyOf(instance), instance.id)
-    const wasHealthy = before !== undefined && whyUnhealthy(before) === undefined
+    let wasHealthy = before !== undefined && whyUnhealthy(before) === undefined
+    if (wasHealthy && hasMoved && before) {
+      this.#tell('down', before.instance, 'replaced')
+      wasHealthy = false
+    }
     const reason = whyUnhealthy(entry)
-    if (reason === undefined && !(wasHealthy && before.instance === instance)) this.#tell('up', instance, '')
+    if (reason === undefined && !(wasHealthy && before?.instance === instance)) this.#tell('up', instance, '')
     else if (reason !== undefined && wasHealthy) this.#tell('down', instance, reason)
     return entry
   }
@@ -261,6 +328,10 @@ export class Instances {
     const change: Change = type === 'up' ? { type, revision, instance } : { type, revision, instance, reason }
     for (const listener of this.#listeners) listener(change)
   }
+}
+
+function unchecked(healthCheckUrl: string | undefined): CheckResult {
+  return { at: healthCheckUrl === undefined ? 'none' : 'waiting' }
 }
 
 /** Where an instance belongs among others that are sorted by id. As a rule it is the newest, and comes last. */

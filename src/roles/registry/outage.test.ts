@@ -123,7 +123,9 @@ describe('a registry that is killed', () => {
     await expect.poll(() => second.registry.instances.count(), { timeout: 5_000 }).toEqual({ healthy: 2, unhealthy: 0 })
     const entries = [...second.registry.instances.byService().values()].flat()
     await expect
-      .poll(() => entries.every(({ instance }) => second.registry.find({ id: instance.id }).lease.at === 'held'))
+      .poll(() =>
+        entries.every(({ instance }) => second.registry.instances.find({ id: instance.id })?.lease.at === 'held'),
+      )
       .toBe(true)
     expect(order.directory.instances('user-service')).toHaveLength(1)
     expect(gaps).toBe(0)

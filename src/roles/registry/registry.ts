@@ -6,7 +6,8 @@ import type { Log } from '../../kit/telemetry/log.ts'
 import type { InstanceRef, Registration } from './contract.ts'
 import { HealthChecks } from './health-checks.ts'
 import type { InstanceRows } from './instance-rows.ts'
-import { type Entry, Instances, type InstancesOptions } from './instances.ts'
+import { type CheckResult, type Entry, Instances, type InstancesOptions } from './instances.ts'
+import { Peers, type PeersOptions } from './peers.ts'
 
 /** How often leases are looked at, milliseconds. */
 const SWEEP_MS = 1_000
@@ -21,98 +22,135 @@ export interface RegistryOptions extends InstancesOptions {
   readonly log: Log
   readonly checkIntervalMs: number
   readonly signal: AbortSignal
+  /** What it shares with other registries, and its own name among them. Default: it is alone. */
+  readonly among?: Pick<PeersOptions, 'cache' | 'holder'>
 }
 
-/** The table of instances, kept on disk, swept and health-checked: what the routes and `role.ts` work with. */
+/** The table of instances, kept on disk, swept, health-checked, and shared with other registries: what the routes and `role.ts` work with. */
 export class Registry {
   readonly instances: Instances
   readonly #checks: HealthChecks
   readonly #rows: InstanceRows
   readonly #log: Log
   readonly #clock: Clock
+  readonly #signal: AbortSignal
+  readonly #peers: Peers | undefined
+  /** Whether health checks are this registry's to ask. */
+  #isChecking = true
+  /** Who waits for what an instance's check says first, by its id. */
+  readonly #firstLooks = new Map<string, PromiseWithResolvers<void>>()
   #sweeper: NodeJS.Timeout | undefined
   #sweptAt: number
 
-  constructor({ rows, log, checkIntervalMs, signal, ...options }: RegistryOptions) {
+  constructor({ rows, log, checkIntervalMs, signal, among, ...options }: RegistryOptions) {
+    const { clock } = options
     this.instances = new Instances(options)
     this.#rows = rows
     this.#log = log
-    this.#clock = options.clock
-    this.#sweptAt = options.clock.monotonic()
+    this.#clock = clock
+    this.#signal = signal
+    this.#sweptAt = clock.monotonic()
     this.#checks = new HealthChecks({
       intervalMs: checkIntervalMs,
       signal,
-      report: (id, url, result) => this.instances.checked(id, url, result),
+      report: (id, url, result) => this.#checked(id, url, result),
     })
+    this.#peers =
+      among &&
+      new Peers({
+        ...among,
+        instances: this.instances,
+        clock,
+        log,
+        onKnown: (entry) => {
+          this.#watch(entry)
+          void rows.keep(entry)
+        },
+        onGone: (entry) => {
+          this.#checks.forget(entry.instance.id)
+          void rows.forget([entry])
+        },
+        onChecked: (id) => this.#firstLooks.get(id)?.resolve(),
+        onChecking: (isMine) => this.#check(isMine),
+      })
   }
 
-  /** Takes in what an earlier run kept, and begins to sweep. */
+  /** Takes in what an earlier run kept and what other registries know, and begins to sweep. */
   async open(): Promise<void> {
     const kept = await this.#rows.load()
     this.instances.restore(kept)
-    for (const { instance, healthCheckUrl } of kept) void this.#checks.watch(instance.id, healthCheckUrl)
     if (kept.length > 0) this.#log.info(`${kept.length} instances known from before`, { instances: kept.length })
+    await this.#peers?.open()
+    this.#check(this.#isChecking)
     this.#sweptAt = this.#clock.monotonic()
     this.#sweeper = setInterval(() => this.sweep(), SWEEP_MS)
   }
 
-  /** Ends sweeping and health checks. */
-  close(): void {
+  /** Ends sweeping and health checks, and tells other registries what is still to be told. */
+  async close(): Promise<void> {
     clearInterval(this.#sweeper)
     this.#checks.close()
+    await this.#peers?.close()
   }
 
   /**
-   * Registers an instance; resolves when it is on disk and, where it has a health check, that was asked once (for 1 s at most).
-   * Throws AppError `INVALID_REQUEST` for an address that no instance may have.
+   * Registers an instance; resolves when it is on disk, other registries can know it, and, where it has a health check, that was asked once (for 1 s at
+   * most). Throws AppError `INVALID_REQUEST` for an address that no instance may have, `CONFLICT` for another service's id.
    */
   async register(given: Registration): Promise<Entry> {
     await refuseAddresses(given)
-    const entry = this.instances.register({ ...given, host: canonicalHost(given.host) })
+    const prepared = this.instances.prepare({ ...given, host: canonicalHost(given.host) })
+    const entry = this.#peers ? { ...prepared, fence: await this.#peers.registered(prepared) } : prepared
+    if (!(this.#peers ?? this.instances).adopt(entry)) throw replaced()
     const { id, service_name, url } = entry.instance
-    const checked = this.#checks.watch(id, entry.healthCheckUrl)
+    const checked = this.#firstLook(entry)
+    this.#watch(entry)
     await Promise.all([this.#rows.keep(entry), within(FIRST_LOOK_MS, checked)])
+    this.#firstLooks.delete(id)
     this.#log.info(`${service_name} registered at ${url}`, { id })
     return entry
   }
 
-  /** Renews a lease. Throws AppError `NOT_FOUND` when the instance has to register again. */
-  heartbeat(ref: InstanceRef): Entry {
-    const known = this.find(ref)
+  /** Renews the lease of an instance that was found. */
+  heartbeat(known: Entry): void {
     const entry = this.instances.heartbeat({ id: known.instance.id }) ?? known
     // an expired one was no longer kept
     if (known.lease.at === 'expired') void this.#rows.keep(entry)
-    return entry
+    this.#peers?.heard(entry, known)
   }
 
-  /** Takes an instance out of rotation until its next heartbeat. Throws AppError `NOT_FOUND`. */
-  markUnhealthy(ref: InstanceRef): void {
-    const { instance } = this.find(ref)
-    this.instances.mark({ id: instance.id }, 'unhealthy')
+  /** Takes an instance that was found out of rotation until its next heartbeat. */
+  async markUnhealthy({ instance }: Entry): Promise<void> {
+    const entry = this.instances.mark({ id: instance.id }, 'unhealthy')
+    if (entry) await this.#peers?.marked(entry)
     this.#log.warning(`${instance.service_name} at ${instance.url} was marked unhealthy`, { id: instance.id })
   }
 
-  /** Takes an instance out of rotation until it registers anew; also over a restart of the registry. Throws AppError `NOT_FOUND`. */
-  async drain(ref: InstanceRef): Promise<void> {
-    const { instance } = this.find(ref)
+  /** Takes an instance that was found out of rotation until it registers anew; also over a restart of the registry. */
+  async drain({ instance }: Entry): Promise<void> {
     const entry = this.instances.mark({ id: instance.id }, 'draining')
-    if (entry) await this.#rows.keep(entry)
+    if (entry) await Promise.all([this.#rows.keep(entry), this.#peers?.marked(entry)])
     this.#log.info(`${instance.service_name} at ${instance.url} is draining`, { id: instance.id })
   }
 
-  /** Forgets an instance. Throws AppError `NOT_FOUND`. */
-  async deregister(ref: InstanceRef): Promise<void> {
-    const entry = this.find(ref)
+  /** Forgets an instance that was found. */
+  async deregister(entry: Entry): Promise<void> {
     const { id, service_name, url } = entry.instance
-    this.instances.deregister({ id })
+    this.instances.remove({ id }, 'deregistered')
     this.#checks.forget(id)
-    await this.#rows.forget([entry])
+    await Promise.all([this.#rows.forget([entry]), this.#peers?.gone(entry, 'deregistered')])
     this.#log.info(`${service_name} at ${url} deregistered`, { id })
   }
 
-  /** The instance a caller means. Throws AppError `NOT_FOUND`. */
-  find(ref: InstanceRef): Entry {
-    const entry = this.instances.find(ref.host === undefined ? ref : { ...ref, host: canonicalHost(ref.host) })
+  /**
+   * The instance a caller means, also one that another registry was told of a moment ago. Throws AppError `NOT_FOUND` when it has to register again;
+   * `CONFLICT` for one that speaks for a registration which was replaced.
+   */
+  async find({ fence, ...ref }: InstanceRef): Promise<Entry> {
+    const meant = ref.host === undefined ? ref : { ...ref, host: canonicalHost(ref.host) }
+    if (!this.instances.find(meant)) await this.#peers?.refresh()
+    const entry = this.instances.find(meant)
+    if (entry && fence !== undefined && fence < entry.fence) throw replaced()
     if (entry) return entry
     throw new AppError('NOT_FOUND', 'Instance not found', {
       detail: 'The registry does not know this instance: register it again',
@@ -129,6 +167,11 @@ export class Registry {
       this.#log.warning('the registry stood still; all leases are extended', { ms: Math.round(late) })
       return
     }
+    if (this.#peers && !this.#peers.isInStep) {
+      // who is silent here may be heard elsewhere
+      this.instances.extend(late + SWEEP_MS)
+      return
+    }
     const judged = this.instances.sweep()
     const expired = judged.filter(({ lease }) => lease.at === 'expired')
     const preserved = judged.length - expired.length
@@ -139,10 +182,45 @@ export class Registry {
     }
     if (expired.length === 0) return
     void this.#rows.forget(expired)
-    for (const { instance } of expired) {
+    for (const entry of expired) {
+      const { instance } = entry
+      void this.#peers?.gone(entry, 'no heartbeat')
       this.#log.warning(`${instance.service_name} at ${instance.url} expired: no heartbeat`, { id: instance.id })
     }
   }
+
+  /** Begins or ends to ask what health checks say. */
+  #check(isMine: boolean): void {
+    this.#isChecking = isMine
+    if (!isMine) this.#checks.close()
+    else for (const entry of [...this.instances.byService().values()].flat()) this.#watch(entry)
+  }
+
+  #watch({ instance, healthCheckUrl }: Entry): void {
+    if (this.#isChecking && !this.#signal.aborted) this.#checks.watch(instance.id, healthCheckUrl)
+  }
+
+  #checked(id: string, url: string, result: CheckResult): void {
+    const before = this.instances.find({ id })
+    this.instances.checked(id, url, result)
+    const entry = this.instances.find({ id })
+    if (entry && JSON.stringify(entry.check) !== JSON.stringify(before?.check)) this.#peers?.checked(entry)
+    this.#firstLooks.get(id)?.resolve()
+  }
+
+  /** Resolves when an instance's health check has said something, whichever registry asks it. */
+  #firstLook({ instance, check }: Entry): Promise<void> {
+    if (check.at !== 'waiting') return Promise.resolve()
+    const looking = this.#firstLooks.get(instance.id) ?? Promise.withResolvers<void>()
+    this.#firstLooks.set(instance.id, looking)
+    return looking.promise
+  }
+}
+
+function replaced(): AppError {
+  return new AppError('CONFLICT', 'Instance was replaced', {
+    detail: 'A newer registration has this id or address: whoever made it is the instance now',
+  })
 }
 
 async function refuseAddresses({ host, health_check_url: url }: Registration): Promise<void> {

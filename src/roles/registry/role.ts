@@ -39,6 +39,7 @@ export const registry = defineRole({
   async start(ctx) {
     const { clock, log, signal, waits, config } = ctx
     const store = await ctx.store<RegistryTables>(registryMigrations, { expendable: true })
+    const cache = await ctx.cache()
     const held = new Registry({
       clock,
       log,
@@ -53,6 +54,7 @@ export const registry = defineRole({
       maxPerService: Math.max(1, Math.floor(config.max_instances * config.service_share)),
       checkIntervalMs: config.check_seconds * 1000,
       newId: randomUUIDv7,
+      ...(cache.shared && { among: { cache, holder: ctx.instance } }),
     })
     ctx.defer(() => held.close())
     await held.open()

@@ -99,7 +99,7 @@ describe('registry routes', () => {
     const { get, post } = await run()
     const registered = await post('/registry/register', USER)
     expect(registered.status).toBe(201)
-    expect(await registered.json()).toEqual({ status: 'registered', id: 'id-1' })
+    expect(await registered.json()).toEqual({ status: 'registered', id: 'id-1', fence: expect.any(Number) })
     const found = await get('/registry/discover/user-service')
     expect(await found.json()).toEqual({ ...USER, url: 'http://127.0.0.1:8001' })
     expect(await (await post('/registry/heartbeat', USER)).json()).toEqual({ status: 'ok' })
@@ -136,6 +136,8 @@ describe('registry routes', () => {
     ['a metadata address to check', { ...USER, health_check_url: 'http://169.254.169.254/latest' }],
     ['a file to check', { ...USER, health_check_url: 'file:///etc/passwd' }],
     ['a number in tags', { ...USER, tags: [1] }],
+    ['an id with a space', { ...USER, id: 'a b' }],
+    ['an empty id', { ...USER, id: '' }],
     [
       'more metadata and tags than all instances together have room for',
       {
@@ -157,6 +159,29 @@ describe('registry routes', () => {
     expect(registry.instances.count()).toEqual({ healthy: 0, unhealthy: 0 })
   })
 
+  it('refuses whoever speaks for a registration that was replaced', async () => {
+    const { get, post } = await run()
+    const register = async (port: number) =>
+      (await (await post('/registry/register', { ...USER, id: 'user-1', port })).json()) as {
+        id: string
+        fence: number
+      }
+    const older = await register(8001)
+    const newer = await register(8002)
+    expect([older.id, newer.id]).toEqual(['user-1', 'user-1'])
+    expect(newer.fence).toBeGreaterThan(older.fence)
+    for (const path of ['heartbeat', 'unhealthy', 'drain', 'deregister']) {
+      const answer = await post(`/registry/${path}`, older)
+      expect(answer.status).toBe(409)
+      expect(await answer.json()).toMatchObject({ error: 'Instance was replaced' })
+    }
+    expect(await (await get('/registry/discover/user-service')).json()).toMatchObject({ port: 8002 })
+    expect((await post('/registry/heartbeat', newer)).status).toBe(200)
+    expect((await post('/registry/heartbeat', { id: 'user-1' })).status).toBe(200)
+    expect((await post('/registry/register', { ...USER, service_name: 'other', id: 'user-1' })).status).toBe(409)
+    expect((await post('/registry/deregister', newer)).status).toBe(200)
+  })
+
   it('answers 404 for what it does not know', async () => {
     const { get, post } = await run()
     for (const path of ['/registry/discover/nobody', '/registry/discover/%2e%2e%2fx', '/registry/services/nobody']) {
@@ -174,9 +199,10 @@ describe('registry routes', () => {
     const { post } = await run()
     const ids = []
     for (const host of ['LOCALHOST', 'localhost.', 'localhost']) {
-      ids.push((await (await post('/registry/register', { ...USER, host })).json()) as unknown)
+      const { id } = (await (await post('/registry/register', { ...USER, host })).json()) as { id: string }
+      ids.push(id)
     }
-    expect(new Set(ids.map((id) => JSON.stringify(id))).size).toBe(1)
+    expect(new Set(ids).size).toBe(1)
     expect((await post('/registry/heartbeat', { ...USER, host: 'Localhost.' })).status).toBe(200)
   })
 

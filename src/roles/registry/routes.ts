@@ -49,13 +49,19 @@ export function registryRoutes({ registry, run, clock, waits, log }: RegistryRou
   const { instances } = registry
   const watching = new WatchStream(instances, run)
   const app = new Hono<AppEnv>()
+  /** The instance that is meant, if who asks may speak for it. */
+  async function allowed(ref: InstanceRef): Promise<Entry> {
+    const entry = await registry.find(ref)
+    allowService(entry.instance.service_name)
+    return entry
+  }
   const refRoute = (summary: string) =>
     route({
       summary,
       scope: 'registry:write',
       body: InstanceRef,
       invalid: INVALID,
-      responses: { 200: Done, 404: 'Unknown' },
+      responses: { 200: Done, 404: 'Unknown', 409: 'A newer registration has its id' },
     })
 
   app.post(
@@ -65,37 +71,29 @@ export function registryRoutes({ registry, run, clock, waits, log }: RegistryRou
       scope: 'registry:write',
       body: Registration,
       invalid: INVALID,
-      responses: { 201: Registered },
+      responses: { 201: Registered, 409: 'An id of another service' },
     }),
     async (c) => {
       const given = c.req.valid('json')
       allowService(given.service_name)
-      const { instance } = await registry.register(given)
-      return c.json({ status: 'registered' as const, id: instance.id }, 201)
+      const { instance, fence } = await registry.register(given)
+      return c.json({ status: 'registered' as const, id: instance.id, fence }, 201)
     },
   )
-  app.post('/registry/heartbeat', refRoute('Renew the lease of an instance'), (c) => {
-    const ref = c.req.valid('json')
-    allowService(registry.find(ref).instance.service_name)
-    registry.heartbeat(ref)
+  app.post('/registry/heartbeat', refRoute('Renew the lease of an instance'), async (c) => {
+    registry.heartbeat(await allowed(c.req.valid('json')))
     return c.json({ status: 'ok' as const })
   })
-  app.post('/registry/unhealthy', refRoute('Take an instance out of rotation until its next heartbeat'), (c) => {
-    const ref = c.req.valid('json')
-    allowService(registry.find(ref).instance.service_name)
-    registry.markUnhealthy(ref)
+  app.post('/registry/unhealthy', refRoute('Take an instance out of rotation until its next heartbeat'), async (c) => {
+    await registry.markUnhealthy(await allowed(c.req.valid('json')))
     return c.json({ status: 'unhealthy' as const })
   })
   app.post('/registry/drain', refRoute('Take an instance out of rotation until it registers again'), async (c) => {
-    const ref = c.req.valid('json')
-    allowService(registry.find(ref).instance.service_name)
-    await registry.drain(ref)
+    await registry.drain(await allowed(c.req.valid('json')))
     return c.json({ status: 'draining' as const })
   })
   app.post('/registry/deregister', refRoute('Forget an instance'), async (c) => {
-    const ref = c.req.valid('json')
-    allowService(registry.find(ref).instance.service_name)
-    await registry.deregister(ref)
+    await registry.deregister(await allowed(c.req.valid('json')))
     return c.json({ status: 'deregistered' as const })
   })
 

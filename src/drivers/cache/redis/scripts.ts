@@ -7,7 +7,8 @@ export interface Script {
   readonly sha: string
 }
 
-function script(text: string): Script {
+/** Makes a script of its text. */
+export function script(text: string): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') }
 }
 

@@ -1,0 +1,64 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Cache } from '../drivers/cache/contract.ts'
+import { openCache } from '../drivers/cache/open.ts'
+import { systemClock } from '../drivers/clock.ts'
+import { DriverError } from '../drivers/driver-error.ts'
+import { LeaderElection, type Leadership } from './leadership.ts'
+
+const closing: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close()
+})
+
+/** A copy that wants to lead, over a cache that can be cut off from it. */
+async function copy(cache: Cache, holder: string) {
+  const link = { isCut: false }
+  const through = <T>(ask: () => Promise<T>) =>
+    link.isCut ? Promise.reject(new DriverError('unavailable', 'cut')) : ask()
+  const told: Leadership['at'][] = []
+  const election = new LeaderElection({
+    cache: {
+      acquire: (...args) => through(() => cache.acquire(...args)),
+      renew: (...args) => through(() => cache.renew(...args)),
+      release: (...args) => through(() => cache.release(...args)),
+    },
+    name: 'work',
+    holder,
+    clock: systemClock,
+    onChange: ({ at }) => void told.push(at),
+  })
+  closing.push(() => election.close())
+  await election.open()
+  return { election, told, link, at: () => election.now.at }
+}
+
+describe('LeaderElection', () => {
+  it('has one leader, and another at once when it leaves', async () => {
+    const cache = await openCache({ url: 'memory:', prefix: '' })
+    const [one, two] = [await copy(cache, 'one'), await copy(cache, 'two')]
+    expect([one.at(), two.at()]).toEqual(['leading', 'following'])
+    await one.election.close()
+    await expect.poll(two.at, { timeout: 1_500 }).toBe('leading')
+    expect(one.told).toEqual(['leading', 'unknown'])
+    expect(two.told).toEqual(['following', 'leading'])
+  })
+
+  it('has the one that is cut off stop before another begins, with a greater fence', async () => {
+    const cache = await openCache({ url: 'memory:', prefix: '' })
+    const [one, two] = [await copy(cache, 'one'), await copy(cache, 'two')]
+    const before = one.election.now
+    one.link.isCut = true
+    let both = false
+    const watching = setInterval(() => {
+      both ||= one.at() === 'leading' && two.at() === 'leading'
+    }, 1)
+    await expect.poll(two.at, { timeout: 6_000 }).toBe('leading')
+    clearInterval(watching)
+    expect(both).toBe(false)
+    expect(one.at()).toBe('unknown')
+    const after = two.election.now
+    expect(after.at === 'leading' && before.at === 'leading' && after.lease.fence > before.lease.fence).toBe(true)
+    one.link.isCut = false
+    await expect.poll(one.at, { timeout: 2_000 }).toBe('following')
+  }, 15_000)
+})

@@ -1,0 +1,295 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Cache } from '../../drivers/cache/contract.ts'
+import { openCache } from '../../drivers/cache/open.ts'
+import { systemClock } from '../../drivers/clock.ts'
+import { DriverError } from '../../drivers/driver-error.ts'
+import { openStore } from '../../drivers/store/open.ts'
+import { portOf } from '../../kit/http/port-of.ts'
+import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
+import { Registration } from './contract.ts'
+import { InstanceRows, type RegistryTables, registryMigrations } from './instance-rows.ts'
+import { LEASE_LIMITS } from './lease.ts'
+import { Registry } from './registry.ts'
+
+/** Within which a change at one registry is known at all. */
+const SOON = { timeout: 1_000, interval: 10 }
+
+const closing: (() => unknown)[] = []
+let cache: Cache
+beforeEach(async () => {
+  cache = await openCache({ url: 'memory:', prefix: '' })
+})
+afterEach(async () => {
+  for (let close = closing.pop(); close; close = closing.pop()) await close()
+})
+
+async function newFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'registry-'))
+  closing.push(() => rm(folder, { recursive: true }))
+  return folder
+}
+
+interface Options {
+  readonly folder?: string
+  readonly leaseMs?: number
+  readonly checkIntervalMs?: number
+}
+
+/** A registry among others, which can be cut off from what they share. */
+async function run(holder: string, { folder, leaseMs = 30_000, checkIntervalMs = 10_000 }: Options = {}) {
+  const link = { isCut: false }
+  const through = <T>(ask: () => Promise<T>) =>
+    link.isCut ? Promise.reject(new DriverError('unavailable', 'cut')) : ask()
+  const store = await openStore<RegistryTables>({
+    url: 'sqlite:',
+    name: 'registry',
+    folder: folder ?? (await newFolder()),
+    migrations: registryMigrations,
+  })
+  const registry = new Registry({
+    rows: new InstanceRows(store, silentLog, 'http://a:8500,http://b:8500'),
+    log: silentLog,
+    checkIntervalMs,
+    signal: new AbortController().signal,
+    clock: systemClock,
+    limits: { ...LEASE_LIMITS, leaseMs },
+    maxInstances: 1_000,
+    maxPerService: 1_000,
+    newId: () => crypto.randomUUID(),
+    among: {
+      holder,
+      cache: {
+        table: (name) => ({
+          write: (writes) => through(() => cache.table(name).write(writes)),
+          changes: (cursor) => through(() => cache.table(name).changes(cursor)),
+        }),
+        acquire: (...args) => through(() => cache.acquire(...args)),
+        renew: (...args) => through(() => cache.renew(...args)),
+        release: (...args) => through(() => cache.release(...args)),
+      },
+    },
+  })
+  await registry.open()
+  let isClosed = false
+  async function close() {
+    if (isClosed) return
+    isClosed = true
+    await registry.close()
+    await store.close()
+  }
+  closing.push(close)
+  const changes: string[] = []
+  registry.instances.onChange(({ type, instance }) => changes.push(`${type} ${instance.port}`))
+  return {
+    registry,
+    link,
+    close,
+    changes,
+    register: (port: number, more: Partial<Registration> = {}) =>
+      registry.register(Registration.parse({ service_name: 'user', host: '127.0.0.1', port, ...more })),
+    heartbeat: async (ref: { id: string; fence?: number }) => registry.heartbeat(await registry.find(ref)),
+    ports: () =>
+      registry.instances
+        .healthy('user')
+        .map(({ port }) => port)
+        .sort(),
+  }
+}
+
+describe('registries that share a table', () => {
+  it('know what one of them was told, within a second', async () => {
+    const [a, b] = [await run('a'), await run('b')]
+    const { instance } = await a.register(1)
+    await b.register(2)
+    await expect.poll(b.ports, SOON).toEqual([1, 2])
+    await expect.poll(a.ports, SOON).toEqual([1, 2])
+    await b.registry.markUnhealthy(await b.registry.find({ id: instance.id }))
+    await expect.poll(a.ports, SOON).toEqual([2])
+    await a.heartbeat({ id: instance.id })
+    await expect.poll(b.ports, SOON).toEqual([1, 2])
+    await a.registry.drain(await a.registry.find({ id: instance.id }))
+    await expect.poll(b.ports, SOON).toEqual([2])
+    await b.heartbeat({ id: instance.id })
+    await b.registry.deregister(await b.registry.find({ service_name: 'user', host: '127.0.0.1', port: 2 }))
+    await expect.poll(a.ports, SOON).toEqual([])
+    expect(b.ports()).toEqual([])
+    expect(a.changes).toEqual(['up 1', 'up 2', 'down 1', 'up 1', 'down 1', 'down 2'])
+  })
+
+  it('count a heartbeat at any of them for all, and silence as well', async () => {
+    const options = { leaseMs: 1_500 }
+    const [a, b] = [await run('a', options), await run('b', options)]
+    const { instance } = await a.register(1)
+    for (let i = 0; i < 8; i++) {
+      await b.heartbeat({ id: instance.id })
+      await sleep(500)
+      expect([a.ports(), b.ports()]).toEqual([[1], [1]])
+    }
+    await expect.poll(a.ports, { timeout: 4_000 }).toEqual([])
+    await expect.poll(b.ports, SOON).toEqual([])
+    await b.heartbeat({ id: instance.id })
+    await expect.poll(a.ports, SOON).toEqual([1])
+  }, 15_000)
+
+  it('find what another was told a moment ago', async () => {
+    const [a, b] = [await run('a'), await run('b')]
+    await sleep(60)
+    const { instance, fence } = await a.register(1)
+    await b.heartbeat({ id: instance.id, fence })
+    expect(b.ports()).toEqual([1])
+  })
+
+  it('have one instance under an id, the one that registered last, and refuse the heartbeats of the one before', async () => {
+    const [a, b] = [await run('a'), await run('b')]
+    const older = await a.register(1, { id: 'ann' })
+    await expect.poll(b.ports, SOON).toEqual([1])
+    const newer = await b.register(2, { id: 'ann' })
+    expect(newer.fence).toBeGreaterThan(older.fence)
+    await expect.poll(a.ports, SOON).toEqual([2])
+    for (const { heartbeat } of [a, b]) {
+      await expect(heartbeat({ id: 'ann', fence: older.fence })).rejects.toMatchObject({ code: 'CONFLICT' })
+      await heartbeat({ id: 'ann', fence: newer.fence })
+    }
+    await expect(a.registry.find({ id: 'ann', fence: older.fence })).rejects.toMatchObject({ code: 'CONFLICT' })
+  })
+
+  it('agree on who is at an address that two of them were told of at once', async () => {
+    const [a, b] = [await run('a'), await run('b')]
+    await Promise.all([a.register(1), b.register(1)])
+    const ids = () => [a, b].map(({ registry }) => registry.instances.healthy('user').map(({ id }) => id))
+    await expect.poll(() => ids().flat().length === 2 && new Set(ids().flat()).size, SOON).toBe(1)
+    await sleep(600)
+    expect(new Set(ids().flat()).size).toBe(1)
+  })
+
+  it('go on alone while the table is away: nobody expires, and all is told when it is back', async () => {
+    const options = { leaseMs: 1_000 }
+    const [a, b] = [await run('a', options), await run('b', options)]
+    await a.register(1)
+    const left = await a.register(2)
+    const marked = await a.register(3)
+    await expect.poll(b.ports, SOON).toEqual([1, 2, 3])
+    a.link.isCut = true
+    b.link.isCut = true
+    await sleep(300)
+    const begun = performance.now()
+    const { instance } = await a.register(4)
+    await a.registry.deregister(await a.registry.find({ id: left.instance.id }))
+    await b.registry.markUnhealthy(await b.registry.find({ id: marked.instance.id }))
+    expect(performance.now() - begun).toBeLessThan(500)
+    await sleep(3_000)
+    expect([a.ports(), b.ports()]).toEqual([
+      [1, 3, 4],
+      [1, 2],
+    ])
+    a.link.isCut = false
+    b.link.isCut = false
+    await expect.poll(b.ports, SOON).toEqual([1, 4])
+    await expect.poll(a.ports, SOON).toEqual([1, 4])
+    await b.heartbeat({ id: instance.id })
+  }, 15_000)
+
+  it('expire again once they are in step, a while after the table is back', async () => {
+    const a = await run('a', { leaseMs: 1_000 })
+    await a.register(1)
+    a.link.isCut = true
+    await sleep(1_500)
+    a.link.isCut = false
+    await sleep(1_500)
+    expect(a.ports()).toEqual([1])
+    await expect.poll(a.ports, { timeout: 8_000 }).toEqual([])
+  }, 15_000)
+
+  it('tell all anew when the table was lost', async () => {
+    const [a, b] = [await run('a'), await run('b')]
+    await a.register(1)
+    await b.register(2)
+    await expect.poll(a.ports, SOON).toEqual([1, 2])
+    cache = await openCache({ url: 'memory:', prefix: '' })
+    const { instance } = await a.register(3)
+    await a.heartbeat({ id: instance.id })
+    const c = await run('c')
+    await expect.poll(c.ports, SOON).toContain(3)
+    for (const { registry, heartbeat } of [a, b])
+      for (const { id } of registry.instances.healthy('user')) await heartbeat({ id })
+    for (const { ports } of [a, b, c]) await expect.poll(ports, SOON).toEqual([1, 2, 3])
+  })
+
+  it('catch up after they were away themselves, with what they kept and without', async () => {
+    const folder = await newFolder()
+    const a = await run('a', { folder })
+    const b = await run('b')
+    const left = await a.register(1)
+    await a.register(2)
+    await expect.poll(b.ports, SOON).toEqual([1, 2])
+    await a.close()
+    await b.registry.deregister(await b.registry.find({ id: left.instance.id }))
+    await b.register(3)
+    const again = await run('a', { folder })
+    expect(again.ports()).toEqual([2, 3])
+    const fresh = await run('c')
+    expect(fresh.ports()).toEqual([2, 3])
+    // what it kept is no news to the others
+    expect(b.ports()).toEqual([2, 3])
+  })
+
+  it('know from what they kept when they begin without the table, and join the others later', async () => {
+    const folder = await newFolder()
+    const a = await run('a', { folder })
+    await a.register(1)
+    await a.close()
+    const real = cache
+    cache = await openCache({ url: 'memory:', prefix: '' })
+    await cache.close()
+    const begun = performance.now()
+    const again = await run('a', { folder })
+    expect(performance.now() - begun).toBeLessThan(1_500)
+    expect(again.ports()).toEqual([1])
+    await again.register(2)
+    cache = real
+    const b = await run('b')
+    await expect.poll(b.ports, SOON).toEqual([1, 2])
+    expect(again.ports()).toEqual([1, 2])
+  })
+
+  it('have each health check asked by one of them, by another when that is gone, and by each while nobody can choose', async () => {
+    let asked = 0
+    let status = 200
+    const server = createServer((_, answer) => {
+      asked++
+      answer.writeHead(status).end()
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    closing.push(() => server.close())
+    const health_check_url = `http://127.0.0.1:${portOf(server)}/health`
+    const options = { checkIntervalMs: 100 }
+    const [a, b] = [await run('a', options), await run('b', options)]
+    const inASecond = async () => {
+      asked = 0
+      await sleep(1_000)
+      return asked
+    }
+    await b.register(1, { health_check_url })
+    expect([b.ports(), a.ports()]).toEqual([[1], [1]])
+    expect(await inASecond()).toBeLessThan(15)
+    status = 500
+    await expect.poll(b.ports, { timeout: 1_500, interval: 10 }).toEqual([])
+    status = 200
+    await expect.poll(b.ports, { timeout: 2_500, interval: 10 }).toEqual([1])
+    await a.close()
+    await expect.poll(inASecond, { timeout: 5_000 }).toBeGreaterThan(5)
+    status = 500
+    await expect.poll(b.ports, { timeout: 1_500 }).toEqual([])
+    const c = await run('c', options)
+    await expect.poll(c.ports, SOON).toEqual([])
+    for (const { link } of [b, c]) link.isCut = true
+    status = 200
+    for (const { ports } of [b, c]) await expect.poll(ports, { timeout: 6_000 }).toEqual([1])
+    expect(await inASecond()).toBeGreaterThan(15)
+  }, 30_000)
+})

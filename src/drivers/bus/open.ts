@@ -3,6 +3,8 @@ import type { Bus, BusDriver, BusOptions } from './contract.ts'
 
 const DRIVERS: DriversByScheme<BusDriver> = {
   'embedded:': async () => (await import('./embedded.ts')).embedded,
+  'nats:': async () => (await import('./nats.ts')).nats,
+  'tls:': async () => (await import('./nats.ts')).natsOverTls,
 }
 
 /** The URL schemes that have a driver. Reading them loads none. */

@@ -26,6 +26,11 @@ export interface TransactionOptions {
    * again for what others do, and a crash of the server may lose what was written. An embedded store keeps them all the same. Default false.
    */
   readonly loose?: boolean
+  /**
+   * `read committed`: each statement sees what was committed before it, so that none runs again for what others do. For rows that stand for themselves, and
+   * for upserts. An embedded store keeps to `serializable` all the same. Default `serializable`.
+   */
+  readonly isolation?: 'serializable' | 'read committed'
 }
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { EventStream } from '../../kit/http/event-stream.ts'
+import type { EntryRow } from './entry-storage.ts'
 import { Searches } from './searches.ts'
-import type { EntryRow } from './tables.ts'
 import { Tail } from './tail.ts'
 
 /** A stream of a reader who may leave. */
@@ -60,6 +60,7 @@ describe('a reader who comes back', () => {
     // one step goes on until ann's readers have gone, so that nobody else's has a turn before
     const busy = Promise.withResolvers<never[]>()
     const entries = {
+      arrivedAt: async () => undefined,
       since: (_filter: object, _after: number, _limit: number, searcher: { name: string; signal: AbortSignal }) =>
         searches.run(searcher, async ({ step }) => (await step(() => busy.promise)) ?? []),
     }

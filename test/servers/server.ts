@@ -13,6 +13,8 @@ export interface ServerProgram {
   /** The user to run as; default: the tests' own. */
   readonly uid?: number
   readonly gid?: number
+  /** What it says when it can't start yet, since what it was before has not quite ended: then it is started again. */
+  readonly tooEarly?: RegExp
   /** Asks it to end at once, without waiting for its clients. Default SIGTERM. */
   readonly stopSignal?: NodeJS.Signals
 }
@@ -31,6 +33,7 @@ export interface ServerProcess extends AsyncDisposable {
 }
 
 const START_MS = 20_000
+const LOOK_MS = 20
 const STOP_MS = 10_000
 
 /** Starts a server and resolves once it serves. Rejects with what it said when it ends instead. */
@@ -39,8 +42,14 @@ export async function startServer(program: ServerProgram): Promise<ServerProcess
   let said = ''
 
   async function start() {
+    const until = Date.now() + START_MS
+    while (!(await launch(until))) await sleep(LOOK_MS)
+  }
+
+  /** Resolves with true once it serves, with false when it was too early. */
+  async function launch(until: number): Promise<boolean> {
     said = ''
-    const { path, args, uid, gid } = program
+    const { path, args, uid, gid, tooEarly } = program
     const user = uid === undefined || gid === undefined ? {} : { uid, gid }
     const started = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'], ...user })
     child = started
@@ -50,12 +59,14 @@ export async function startServer(program: ServerProgram): Promise<ServerProcess
     started.stdout.on('data', hear)
     started.stderr.on('data', hear)
     started.on('error', (fault) => hear(Buffer.from(String(fault))))
-    for (const until = Date.now() + START_MS; ; await sleep(20)) {
-      if (started.exitCode !== null || started.signalCode !== null)
+    for (; ; await sleep(LOOK_MS)) {
+      if (started.exitCode !== null || started.signalCode !== null) {
+        if (tooEarly?.test(said) && Date.now() < until) return false
         throw new Error(`${path} ended at its start: ${said}`)
+      }
       try {
         await program.isReady()
-        return
+        return true
       } catch (fault) {
         if (Date.now() > until) throw new Error(`${path} is not ready after ${START_MS} ms: ${fault}; ${said}`)
       }

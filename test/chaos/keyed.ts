@@ -102,7 +102,7 @@ export async function followKeys(platform: Platform, brokers: readonly UnitName[
       await ask(`/broker/subscriptions/${id}/nack`, post({ acks: [ack], delay: 0.2 }), AbortSignal.abort())
       return
     }
-    uncertain.set(key, number)
+    uncertain.set(key, Math.max(uncertain.get(key) ?? 0, number))
     const answer = await ask(`/broker/subscriptions/${id}/ack`, post({ acks: [ack] }), AbortSignal.abort())
     if (answer) settled.set(key, Math.max(settled.get(key) ?? 0, number))
   }

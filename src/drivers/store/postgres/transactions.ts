@@ -3,7 +3,7 @@ import type { Transaction } from 'kysely'
 import type pg from 'pg'
 import type { Clock } from '../../clock.ts'
 import { DriverError } from '../../driver-error.ts'
-import type { TransactionOptions } from '../contract.ts'
+import type { Isolation, TransactionOptions } from '../contract.ts'
 import { workingTransaction } from '../kysely-face.ts'
 import type { Attempts } from './attempts.ts'
 import { meaningOf, serverFault, toDriverError } from './errors.ts'
@@ -16,8 +16,11 @@ import { WorkConnection } from './work-connection.ts'
 
 /** Takes a number for the transaction at once, by which its outcome can be asked for when the answer to COMMIT never comes. */
 const XID = 'select pg_current_xact_id()::text as xid'
-const BEGIN = `begin isolation level serializable; ${XID}`
-const BEGIN_LOOSE = `begin isolation level read committed; set local synchronous_commit = off; ${XID}`
+const BEGIN: Readonly<Record<Isolation, string>> = {
+  serializable: `begin isolation level serializable; ${XID}`,
+  snapshot: `begin isolation level repeatable read; ${XID}`,
+  loose: `begin isolation level read committed; set local synchronous_commit = off; ${XID}`,
+}
 /** Milliseconds to find out what became of it, and between two questions while the old connection's process is still at it. */
 const DOUBT_MS = 5_000
 const ASK_AGAIN_MS = 50
@@ -58,11 +61,13 @@ export class Transactions {
    * Runs `work` in a transaction and resolves with its value once that is committed. Rejects with what it threw, or with DriverError: `unavailable` also where
    * nobody can say any more whether it was committed.
    */
-  run<DB, T>(work: (trx: Transaction<DB>) => Promise<T>, { loose = false }: TransactionOptions = {}): Promise<T> {
-    const begin = loose ? BEGIN_LOOSE : BEGIN
+  run<DB, T>(
+    work: (trx: Transaction<DB>) => Promise<T>,
+    { isolation = 'serializable' }: TransactionOptions = {},
+  ): Promise<T> {
     return this.#options.attempts.run(
       // one that met others twice would go on to, where all of them want the same row
-      (conflicts) => this.#turns.run(conflicts > 1, () => this.#attempt(work, begin)),
+      (conflicts) => this.#turns.run(conflicts > 1, () => this.#attempt(work, BEGIN[isolation])),
     )
   }
 

@@ -44,11 +44,11 @@ export interface TransactionOptions {
 export interface Store<DB> {
   /**
    * For reads. Sees what is committed, never waits for a running transaction.
-   * Writing through it is refused by the embedded driver (`invalid`): a write belongs in `transaction`.
+   * Writing through it is refused (`invalid`): a write belongs in `transaction`.
    */
   readonly db: Kysely<DB>
   /**
-   * For reads that may take long, such as a search: like `db`, but nobody waits for them. The embedded driver answers them one after the other in
+   * For reads that may take long, such as a search: like `db`, but nobody waits for them. A server has connections of their own for them; the embedded driver answers them one after the other in
    * a thread beside the event loop, which costs a tenth of a millisecond more, and has the SQL function `has_phrases` (full-text-words.ts) there.
    */
   readonly longReads: Kysely<DB>

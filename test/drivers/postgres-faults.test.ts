@@ -10,11 +10,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { DriverError } from '../../src/drivers/driver-error.ts'
 import type { Store } from '../../src/drivers/store/contract.ts'
 import { openStore } from '../../src/drivers/store/open.ts'
-import { wantVersion } from '../../src/drivers/store/postgres/sessions.ts'
+import { parseAddress } from '../../src/drivers/store/postgres/address.ts'
+import { endQuietly, Sessions, wantVersion } from '../../src/drivers/store/postgres/sessions.ts'
 import { wireTo } from '../chaos/wire.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 import { freePort } from '../servers/server.ts'
+import { tapWire } from '../servers/wire.ts'
 import { emails, insert, type SuiteTables, suiteMigrations } from './store-suite.ts'
 
 /** How long a server may be away after it has come back, for whoever uses it. */
@@ -116,6 +118,58 @@ describe.skipIf(!isHere('postgres'))('a store on PostgreSQL', () => {
       },
       60_000,
     )
+
+    it('in the middle of a commit, does not guess: its number may have been given out again', async () => {
+      await using wire = await tapWire(Number(new URL(server.url).port))
+      const store = await open({ at: server.url.replace(/:\d+\//, `:${wire.port}/`) })
+      await store.transaction((trx) => insert(trx, 'before@example.com'))
+      const committed = Promise.withResolvers<void>()
+      let isCut = false
+      wire.onSaid = (said) => {
+        if (isCut) return 'drop'
+        if (!said.includes('commit\0')) return 'pass'
+        isCut = true
+        committed.resolve()
+        return 'drop-answer'
+      }
+      let runs = 0
+      const doubtful = store.transaction(async (trx) => {
+        runs++
+        await insert(trx, 'a@example.com')
+      })
+      const outcome = doubtful.catch((fault: DriverError) => fault)
+      await committed.promise
+      // by then the server has it
+      await say('checkpoint')
+      await server.kill()
+      await server.start()
+      isCut = false
+      wire.onSaid = () => 'pass'
+      const fault = await outcome
+      // where the server lost it before it was on disk, it ran again
+      if (runs === 1) {
+        expect(fault).toMatchObject({ kind: 'unavailable', message: expect.stringMatching(/may be done or not: look/) })
+      }
+      expect(await emails(store)).toEqual(['a@example.com', 'before@example.com'])
+    })
+
+    it('by itself, after a process of it crashed, is another run of it', async () => {
+      const sessions = new Sessions(parseAddress(server.url, 'any'), 'any')
+      const open = () => sessions.open({ readOnly: true, statementMs: 5_000 })
+      const first = await open()
+      const again = await open()
+      expect(again.run).toBe(first.run)
+      await endQuietly(again.client)
+      const { rows } = await first.client.query<{ pid: number }>('select pg_backend_pid() as pid')
+      process.kill(rows[0]?.pid ?? expect.fail(), 'SIGKILL')
+      const opened = async () => {
+        const { client, run } = await open()
+        await endQuietly(client)
+        return run
+      }
+      const run = () => opened().catch(() => first.run)
+      await expect.poll(run, { timeout: 10_000 }).not.toBe(first.run)
+    })
 
     it('says so to whoever asks meanwhile, and reads go on when it is back', async () => {
       const store = await open()

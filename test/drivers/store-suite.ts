@@ -224,6 +224,17 @@ export function storeSuite(driver: StoreDriver, url: string): void {
         expect(await emails(store)).toEqual(['a', 'b', 'c'])
       })
 
+      it('shows a loose one what was committed before each of its statements, and keeps what that writes', async () => {
+        const store = await open()
+        await store.transaction(
+          async (trx) => {
+            await insert(trx, 'a@example.com')
+          },
+          { isolation: 'loose' },
+        )
+        expect(await emails(store)).toEqual(['a@example.com'])
+      })
+
       it('behaves as if it ran before or after each other one, of another process too', async () => {
         const name = newName()
         const stores = [await open(name), await open(name)]
@@ -277,10 +288,22 @@ export function storeSuite(driver: StoreDriver, url: string): void {
         expect(found).toEqual([1, 2, 3])
       })
 
-      it('counts right when many add at once', async () => {
+      it.each(['serializable', 'snapshot'] as const)('counts right when many add at once (%s)', async (isolation) => {
         const store = await open()
         const id = await store.transaction((trx) => insert(trx, 'a@example.com'))
-        await Promise.all(Array.from({ length: 200 }, () => store.transaction((trx) => add(trx, id, 1))))
+        const addOne = async (trx: Transaction<SuiteTables>) => {
+          const { balance } = await trx
+            .selectFrom('account')
+            .select('balance')
+            .where('id', '=', id)
+            .executeTakeFirstOrThrow()
+          await trx
+            .updateTable('account')
+            .set({ balance: balance + 1 })
+            .where('id', '=', id)
+            .execute()
+        }
+        await Promise.all(Array.from({ length: 200 }, () => store.transaction(addOne, { isolation })))
         expect(await store.db.selectFrom('account').select('balance').executeTakeFirst()).toEqual({ balance: 200 })
       })
 
@@ -477,14 +500,6 @@ export async function insert(trx: Transaction<SuiteTables>, email: string): Prom
 export async function emails({ db }: Pick<Store<SuiteTables>, 'db'>): Promise<string[]> {
   const rows = await db.selectFrom('account').select('email').execute()
   return rows.map((row) => row.email).toSorted()
-}
-
-async function add(trx: Transaction<SuiteTables>, id: number, amount: number): Promise<void> {
-  await trx
-    .updateTable('account')
-    .set((eb) => ({ balance: eb('balance', '+', amount) }))
-    .where('id', '=', id)
-    .execute()
 }
 
 interface Plan {

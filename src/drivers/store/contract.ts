@@ -19,18 +19,23 @@ export interface StoreOptions {
   readonly onDamaged?: (what: string) => void
 }
 
+/**
+ * What a transaction may rely on while others run:
+ * - `serializable`: it behaves as if it ran before or after each other one.
+ * - `snapshot`: it sees the store as it was at its beginning, and nobody changes meanwhile what it changes. For works that decide by nothing else than the rows
+ *   that they change, and by unique constraints: neighbours in an index make none of these run again.
+ * - `read committed`: each statement sees what was committed before it, so that none runs again for what others do. For rows that stand for themselves, and
+ *   for upserts.
+ * - `loose`: the same, and a crash of the server may lose what was written. For notes that nobody is told of, such as who is at what.
+ *
+ * An embedded store runs all of them one after the other.
+ */
+export type Isolation = 'serializable' | 'snapshot' | 'read committed' | 'loose'
+
 /** How a transaction is run. */
 export interface TransactionOptions {
-  /**
-   * Without two promises, for notes that nobody is told of, such as who is at what: each statement sees what was committed before it, so that none runs
-   * again for what others do, and a crash of the server may lose what was written. An embedded store keeps them all the same. Default false.
-   */
-  readonly loose?: boolean
-  /**
-   * `read committed`: each statement sees what was committed before it, so that none runs again for what others do. For rows that stand for themselves, and
-   * for upserts. An embedded store keeps to `serializable` all the same. Default `serializable`.
-   */
-  readonly isolation?: 'serializable' | 'read committed'
+  /** Default `serializable`. */
+  readonly isolation?: Isolation
 }
 
 /**
@@ -40,17 +45,17 @@ export interface TransactionOptions {
 export interface Store<DB> {
   /**
    * For reads. Sees what is committed, never waits for a running transaction.
-   * Writing through it is refused by the embedded driver (`invalid`): a write belongs in `transaction`.
+   * Writing through it is refused (`invalid`): a write belongs in `transaction`.
    */
   readonly db: Kysely<DB>
   /**
-   * For reads that may take long, such as a search: like `db`, but nobody waits for them. The embedded driver answers them one after the other in
+   * For reads that may take long, such as a search: like `db`, but nobody waits for them. A server has connections of their own for them; the embedded driver answers them one after the other in
    * a thread beside the event loop, which costs a tenth of a millisecond more, and has the SQL function `has_phrases` (full-text-words.ts) there.
    */
   readonly longReads: Kysely<DB>
   /**
    * Runs `work` all or nothing. When it resolves, the rows are on disk (fsync done). Transactions behave as if they ran one after the other,
-   * those of other processes included (serializable); a `work` that throws undoes only its own rows, and so does one whose query failed, even if it goes on.
+   * those of other processes included, unless `options` let them promise less; a `work` that throws undoes only its own rows, and so does one whose query failed, even if it goes on.
    *
    * To keep that, `work` may be run more than once, and transactions asked for at the same time may share one commit and so one fsync. So it waits
    * for nothing but `trx`, and does nothing but read rows, write rows and give a result: what else is to happen belongs in `afterCommit`.

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { sql, type Transaction } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { type Clock, systemClock } from '../../drivers/clock.ts'
-import type { Store } from '../../drivers/store/contract.ts'
+import type { Isolation, Store } from '../../drivers/store/contract.ts'
 import { AppError } from '../errors.ts'
 import type { InboxTable, IncomingEvent } from './messaging.ts'
 
@@ -44,6 +44,8 @@ export interface OnceOptions<DB extends InboxTable> {
   readonly store: Pick<Store<DB>, 'transaction'>
   /** Default: the system's. */
   readonly clock?: Clock
+  /** What the work relies on. Default `serializable`. */
+  readonly isolation?: Isolation
 }
 
 /**
@@ -55,23 +57,26 @@ export interface OnceOptions<DB extends InboxTable> {
  * @example await once({ store }, event, async (trx) => { await pay(trx, event) })
  */
 export function once<DB extends InboxTable>(
-  { store, clock = systemClock }: OnceOptions<DB>,
+  { store, clock = systemClock, isolation = 'serializable' }: OnceOptions<DB>,
   event: Pick<IncomingEvent, 'id' | 'topic' | 'payload'>,
   work: (trx: Transaction<DB>) => Promise<void>,
 ): Promise<boolean> {
-  return store.transaction(async (trx) => {
-    const now = clock.now()
-    const content = digest(event)
-    const { numAffectedRows } = await sql`insert into inbox (id, handled_at, content)
+  return store.transaction(
+    async (trx) => {
+      const now = clock.now()
+      const content = digest(event)
+      const { numAffectedRows } = await sql`insert into inbox (id, handled_at, content)
       values (${event.id}, ${new Date(now).toISOString()}, ${content}) on conflict (id) do nothing`.execute(trx)
-    if (numAffectedRows === 0n) {
-      await wantSame(trx, event, content)
-      return false
-    }
-    if (isDrawn(event.id)) await prune(trx, now)
-    await work(trx)
-    return true
-  })
+      if (numAffectedRows === 0n) {
+        await wantSame(trx, event, content)
+        return false
+      }
+      if (isDrawn(event.id)) await prune(trx, now)
+      await work(trx)
+      return true
+    },
+    { isolation },
+  )
 }
 
 /** Of an event from before contents were noted any copy is as good. */

@@ -82,7 +82,7 @@ function partsOf<DB extends OutboxTable>(store: Store<DB>, holder: string): Outb
             select id, event from outbox where part in (${parts}) order by position limit ${limit}`
           return (await waiting.execute(trx)).rows
         },
-        { loose: true },
+        { isolation: 'loose' },
       )
     },
     async sent(events) {
@@ -92,11 +92,11 @@ function partsOf<DB extends OutboxTable>(store: Store<DB>, holder: string): Outb
           await deletion(events).execute(trx)
           await release.execute(trx)
         },
-        { loose: true },
+        { isolation: 'loose' },
       )
     },
     async giveBack() {
-      await store.transaction((trx) => release.execute(trx), { loose: true })
+      await store.transaction((trx) => release.execute(trx), { isolation: 'loose' })
     },
   }
 }

@@ -7,8 +7,9 @@ import type { OrderTables } from './order-tables.ts'
 const KEPT_MS = 24 * 3_600_000
 /** Orders that have to come after a key's own before it is forgotten: a quarter of an hour's at a hundred a second. A clock that jumps brings none. */
 const KEPT_ORDERS = 100_000
-/** Old keys dropped with each new one: more than come. */
-const PRUNED_AT_ONCE = 10
+/** Old keys are dropped with one order in this many, some at a time: more than come. */
+const PRUNE_EVERY = 32
+const PRUNED_AT_ONCE = 100
 
 /** Visible ASCII, so that it can stand in logs and headers. */
 const KEY = /^[\x21-\x7e]{1,255}$/
@@ -30,11 +31,11 @@ export interface OwnedKey {
 
 /** Which order a key has made. */
 export interface IdempotencyKeys {
-  /** The order that the key made, if it is remembered; asked of the store's `db`, or within a transaction. */
-  find(db: Kysely<OrderTables>, key: OwnedKey): Promise<number | undefined>
+  /** The order that the key made, if it is remembered. */
+  find(key: OwnedKey): Promise<number | undefined>
   /**
-   * Remembers what a key made, and forgets some that are older than a day and 100 000 orders. To be asked for by `find` in the same transaction
-   * before.
+   * Remembers what a key made, and now and then forgets some that are older than a day and 100 000 orders. Throws DriverError `conflict` when it has
+   * made an order meanwhile.
    */
   remember(trx: Transaction<OrderTables>, key: OwnedKey, orderId: number, now: number): Promise<void>
 }
@@ -51,16 +52,20 @@ export function createIdempotencyKeys(db: Kysely<OrderTables>): IdempotencyKeys 
   const remove = db.deleteFrom('idempotency_keys').where('owner', '=', '').where('key', '=', '').compile()
   const insert = db.insertInto('idempotency_keys').values({ owner: '', key: '', order_id: 0, created_at: '' }).compile()
 
+  async function prune(trx: Transaction<OrderTables>, orderId: number, now: number): Promise<void> {
+    const expired = new Date(now - KEPT_MS).toISOString()
+    for (const old of (await trx.executeQuery(oldest)).rows) {
+      if (old.created_at > expired || old.order_id > orderId - KEPT_ORDERS) continue
+      await trx.executeQuery(bind(remove, [old.owner, old.key]))
+    }
+  }
+
   return {
-    async find(from, { owner, key }) {
-      return (await from.executeQuery(bind(select, [owner, key]))).rows[0]?.order_id
+    async find({ owner, key }) {
+      return (await db.executeQuery(bind(select, [owner, key]))).rows[0]?.order_id
     },
     async remember(trx, { owner, key }, orderId, now) {
-      const expired = new Date(now - KEPT_MS).toISOString()
-      for (const old of (await trx.executeQuery(oldest)).rows) {
-        if (old.created_at > expired || old.order_id > orderId - KEPT_ORDERS) continue
-        await trx.executeQuery(bind(remove, [old.owner, old.key]))
-      }
+      if (orderId % PRUNE_EVERY === 0) await prune(trx, orderId, now)
       await trx.executeQuery(bind(insert, [owner, key, orderId, new Date(now).toISOString()]))
     },
   }

@@ -52,6 +52,8 @@ export function createPaymentResults({
   currency: own,
 }: PaymentResultsOptions): PaymentResults {
   const { db } = store
+  // it decides by the order alone that it changes
+  const inbox = { store, clock, isolation: 'snapshot' } as const
   const select = db.selectFrom('orders').select(['uuid', 'status', 'total_cents']).where('id', '=', 0).compile()
   const update = db.updateTable('orders').set({ status: 'paid', reason: null }).where('id', '=', 0).compile()
 
@@ -65,7 +67,7 @@ export function createPaymentResults({
     async processed(event) {
       const said = readable(event, PaymentProcessed, 'a payment')
       const { order_id, order_uuid, payment_id, status: payment, amount, currency = own, reason } = said
-      await once({ store, clock }, event, async (trx) => {
+      await once(inbox, event, async (trx) => {
         const order = await find(trx, order_id)
         if (!order)
           throw new AppError('UNPROCESSABLE', `Payment ${payment_id} is for order ${order_id}, which is not here`)
@@ -94,7 +96,7 @@ export function createPaymentResults({
     async refunded(event) {
       const said = readable(event, PaymentRefunded, 'a refund')
       const { order_id, order_uuid, payment_id, amount, currency = own } = said
-      await once({ store, clock }, event, async (trx) => {
+      await once(inbox, event, async (trx) => {
         const order = await find(trx, order_id)
         const isIts = order_uuid === undefined || order_uuid === order?.uuid
         const isOwn = order && isIts && amount === fromCents(order.total_cents) && currency === own

@@ -71,10 +71,10 @@ export function createPlacing({ store, outbox, users, clock, priceOf, currency }
   }
 
   /** The first answer again, when the key has made an order. */
-  async function replay(from: typeof db, order: NewOrder, owned: OwnedKey): Promise<Placed | undefined> {
-    const id = await keys.find(from, owned)
+  async function replay(order: NewOrder, owned: OwnedKey): Promise<Placed | undefined> {
+    const id = await keys.find(owned)
     if (id === undefined) return undefined
-    const row = (await from.executeQuery(bind(byId, [id]))).rows[0]
+    const row = (await db.executeQuery(bind(byId, [id]))).rows[0]
     if (!row) return undefined
     if (!isSame(row, order)) {
       throw new AppError('UNPROCESSABLE', 'This Idempotency-Key was used for another order')
@@ -112,17 +112,23 @@ export function createPlacing({ store, outbox, users, clock, priceOf, currency }
       return { order: await store.transaction((trx) => write(trx, order, owner)), replayed: false }
     }
     const owned = { owner: keysOf, key }
-    const before = await replay(db, order, owned)
+    const before = await replay(order, owned)
     if (before) return before
     await checkUser(order.user_id)
-    return store.transaction(async (trx) => {
-      // Asked again: two requests with one key may have come this far together.
-      const meanwhile = await replay(trx, order, owned)
-      if (meanwhile) return meanwhile
-      const made = await write(trx, order, owner)
-      await keys.remember(trx, owned, made.id, clock.now())
+    try {
+      const made = await store.transaction(async (trx) => {
+        const made = await write(trx, order, owner)
+        await keys.remember(trx, owned, made.id, clock.now())
+        return made
+      })
       return { order: made, replayed: false }
-    })
+    } catch (fault) {
+      // Two requests with one key may come this far together, and the key takes one. To ask for it in the transaction would make that run again for
+      // each neighbour in the index that is written meanwhile.
+      const first = toAppError(fault).code === 'CONFLICT' ? await replay(order, owned) : undefined
+      if (first) return first
+      throw fault
+    }
   }
 }
 

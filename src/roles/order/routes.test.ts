@@ -306,16 +306,20 @@ describe('order service', () => {
         service.store.transaction((trx) =>
           sql`update sqlite_sequence set seq = ${id} where name = 'orders'`.execute(trx),
         )
+      /** Enough for the old ones to be looked at. */
+      const placeSome = async (key: string) => {
+        for (let at = 0; at < 40; at++) await service.place({}, { key: key + at })
+      }
       const first = await service.place({}, { key: 'k' })
       service.now += 25 * 3_600_000
-      for (let at = 0; at < 3; at++) await service.place({}, { key: `jump${at}` })
+      await placeSome('jump')
       expect((await service.place({}, { key: 'k' })).id).toBe(first.id)
       service.now -= 25 * 3_600_000
       await orderUpTo(200_000)
-      await service.place({}, { key: 'many' })
+      await placeSome('many')
       expect((await service.place({}, { key: 'k' })).id).toBe(first.id)
       service.now += DAY_MS
-      await service.place({}, { key: 'later' })
+      await placeSome('later')
       expect((await service.place({}, { key: 'k' })).id).toBeGreaterThan(200_000)
     })
 

@@ -85,6 +85,7 @@ export function createPayments({ store, outbox, cancellations, clock, log, limit
       }
       const reason = refusalOf(cents, limitCents())
       const status = reason === undefined ? 'success' : 'failed'
+      let isCharged = false
       await once({ store, clock }, event, async (trx) => {
         if (await cancellations.has(trx, key)) {
           store.afterCommit(trx, () => log.info(`Order ${order_id} was cancelled before it was charged`, { order_id }))
@@ -114,11 +115,6 @@ export function createPayments({ store, outbox, cancellations, clock, log, limit
           }
           return
         }
-        if ((await trx.executeQuery(bind(namesake, [order_id, key, 1]))).rows.length > 0) {
-          const fields = { order_id, order_uuid, message_id: event.id }
-          const what = `The order id ${order_id} was another order's before, as after a restore: both are charged`
-          store.afterCommit(trx, () => log.warning(what, fields))
-        }
         const data: PaymentProcessed = {
           order_id,
           order_uuid,
@@ -129,11 +125,15 @@ export function createPayments({ store, outbox, cancellations, clock, log, limit
           reason,
         }
         await outbox.add(trx, { type: PAYMENT_PROCESSED, key, data })
-        if (reason === undefined) return
-        store.afterCommit(trx, () =>
-          log.warning(`Order ${order_id} is not charged: ${reason}`, { order_id, payment_id }),
-        )
+        store.afterCommit(trx, () => {
+          isCharged = true
+          if (reason !== undefined) log.warning(`Order ${order_id} is not charged: ${reason}`, { order_id, payment_id })
+        })
       })
+      // asked within, it would have transactions of neighbouring orders wait for each other
+      if (!isCharged || (await db.executeQuery(bind(namesake, [order_id, key, 1]))).rows.length === 0) return
+      const what = `The order id ${order_id} was another order's before, as after a restore: both are charged`
+      log.warning(what, { order_id, order_uuid, message_id: event.id })
     },
     async list({ limit, after = '', orderId, view }) {
       const seen = visible(view)

@@ -3,7 +3,7 @@ import type { Transaction } from 'kysely'
 import type pg from 'pg'
 import type { Clock } from '../../clock.ts'
 import { DriverError } from '../../driver-error.ts'
-import type { TransactionOptions } from '../contract.ts'
+import type { Isolation, TransactionOptions } from '../contract.ts'
 import { workingTransaction } from '../kysely-face.ts'
 import type { Attempts } from './attempts.ts'
 import { meaningOf, serverFault, toDriverError } from './errors.ts'
@@ -16,8 +16,9 @@ import { WorkConnection } from './work-connection.ts'
 
 /** Takes a number for the transaction at once, by which its outcome can be asked for when the answer to COMMIT never comes. */
 const XID = 'select pg_current_xact_id()::text as xid'
-const BEGIN = {
+const BEGIN: Readonly<Record<Isolation, string>> = {
   serializable: `begin isolation level serializable; ${XID}`,
+  snapshot: `begin isolation level repeatable read; ${XID}`,
   'read committed': `begin isolation level read committed; ${XID}`,
   loose: `begin isolation level read committed; set local synchronous_commit = off; ${XID}`,
 }
@@ -63,12 +64,11 @@ export class Transactions {
    */
   run<DB, T>(
     work: (trx: Transaction<DB>) => Promise<T>,
-    { loose = false, isolation = 'serializable' }: TransactionOptions = {},
+    { isolation = 'serializable' }: TransactionOptions = {},
   ): Promise<T> {
-    const begin = BEGIN[loose ? 'loose' : isolation]
     return this.#options.attempts.run(
       // one that met others twice would go on to, where all of them want the same row
-      (conflicts) => this.#turns.run(conflicts > 1, () => this.#attempt(work, begin)),
+      (conflicts) => this.#turns.run(conflicts > 1, () => this.#attempt(work, BEGIN[isolation])),
     )
   }
 

@@ -172,6 +172,22 @@ export async function readHistory(db: Kysely<ConfigTables>, path: ConfigPath, li
   return rows.values().map((row) => ({ ...row, keys: Keys.parse(JSON.parse(row.keys)) }))
 }
 
+/** The keys that versions behind one have changed, each once; of those no longer kept none. */
+export async function readKeysSince(
+  db: Kysely<ConfigTables>,
+  path: ConfigPath,
+  version: number,
+): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom('versions')
+    .select('keys')
+    .where('service', '=', path.service)
+    .where('environment', '=', path.environment)
+    .where('version', '>', version)
+    .execute()
+  return [...new Set(rows.flatMap(({ keys }) => Keys.parse(JSON.parse(keys))))]
+}
+
 /** Writes a new version and lets go of those older than the last `keep`. */
 export async function writeVersion(trx: Kysely<ConfigTables>, next: NewVersion, keep: number): Promise<void> {
   const { service, environment, version, action, changedAt: changed_at, changedBy: changed_by } = next

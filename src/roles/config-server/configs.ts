@@ -59,6 +59,8 @@ export interface Author {
 export interface ConfigChange extends ConfigPath {
   readonly version: number
   readonly keys: readonly string[]
+  /** Made at another config server on the same store. */
+  readonly isElsewhere?: true
 }
 
 /** What the configurations are kept in and sealed with. */
@@ -159,6 +161,11 @@ export class Configs {
     return () => this.#listeners.delete(listener)
   }
 
+  /** Tells the listeners of a change. */
+  tell(change: ConfigChange): void {
+    for (const listener of this.#listeners) listener(change)
+  }
+
   /** Writes what `edit` makes of the document as a new version; the same document makes none. Gives the version that holds. */
   async #change(
     path: ConfigPath,
@@ -184,7 +191,7 @@ export class Configs {
       await writeVersion(trx, next, keepVersions)
       return { ...path, version, keys }
     })
-    if (change.keys.length > 0) for (const listener of this.#listeners) listener(change)
+    if (change.keys.length > 0) this.tell(change)
     return change.version
   }
 

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { defineRole } from '../../kit/role.ts'
 import { LIVE_SETTINGS } from '../live-settings.ts'
+import { followChangesElsewhere } from './changes-elsewhere.ts'
 import { type ConfigTables, configMigrations } from './config-rows.ts'
 import { Configs } from './configs.ts'
 import { createSealer } from './sealed-values.ts'
@@ -23,7 +24,7 @@ export const configServer = defineRole({
   needs: ['registry'],
   agreesIn: 'store',
   async start(ctx) {
-    const { clock, log, waits, authority, service, config } = ctx
+    const { clock, log, waits, authority, service, config, signal } = ctx
     const store = await ctx.store<ConfigTables>(configMigrations)
     const sealer = createSealer(await ctx.secretKey('config-values'))
     const configs = new Configs({
@@ -36,6 +37,7 @@ export const configServer = defineRole({
       maxConfigs: config.max_configs,
       maxPerCaller: Math.max(1, Math.floor(config.max_configs * config.caller_share)),
     })
+    await followChangesElsewhere({ configs, store, log, signal })
     const { configRoutes } = await import('./routes.ts')
     return { app: configRoutes({ configs, store, authority, service, live: LIVE_SETTINGS, waits, log }) }
   },

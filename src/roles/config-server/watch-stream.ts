@@ -56,8 +56,8 @@ export class WatchStream {
   }
 }
 
-function wireOf({ keys, ...change }: ConfigChange): z.input<typeof WatchChange> {
-  return { ...change, keys: [...keys] }
+function wireOf({ service, environment, version, keys }: ConfigChange): z.input<typeof WatchChange> {
+  return { service, environment, version, keys: [...keys] }
 }
 
 function sizeOf({ keys }: ConfigChange): number {

@@ -6,7 +6,7 @@ import { type Booted, boot } from './boot.ts'
 
 const GATEWAYS = ['gateway', 'gateway-2', 'gateway-3', 'gateway-4']
 const PER_SECOND = 100
-const BURST = 20
+const BURST = 50
 /** Requests a second at each gateway: three times its share. */
 const OFFERED = 75
 

@@ -55,8 +55,8 @@ async function localVerdicts(platform: Booted): Promise<number> {
   return texts.reduce((sum, text) => sum + Number(/^gateway_limited_locally_total\S* (\d+)/m.exec(text)?.[1] ?? 0), 0)
 }
 
-describe.skipIf(!isHere('redis-server'))('four gateways with one limit over Redis', () => {
-  it('let through what the limit says in all, and at most their shares of it while Redis is gone', async () => {
+describe.skipIf(!isHere('redis-server'))('four gateways over Redis', () => {
+  it('refuse what one was told to revoke, let through what one limit says in all, and at most their shares of it while Redis is gone', async () => {
     // a bucket is not worth a wait for the disk
     await using redis = await startRedis({ options: ['--appendfsync', 'everysec'] })
     await using platform = await boot(['registry', 'user', ...GATEWAYS], {
@@ -68,6 +68,14 @@ describe.skipIf(!isHere('redis-server'))('four gateways with one limit over Redi
         .healthy
     await expect.poll(registered, { timeout: 10_000 }).toBe(GATEWAYS.length)
     const lines: string[] = []
+
+    const token = await platform.token('ann')
+    const headers = { authorization: `Bearer ${token}` }
+    const use = async () => (await platform.fetch('gateway-4', '/gateway/api/users/1', { headers })).status
+    expect(await use()).toBe(200)
+    const body = new URLSearchParams({ token })
+    expect((await platform.fetch('gateway', '/oauth/revoke', { method: 'POST', body })).status).toBe(200)
+    await expect.poll(use, { timeout: 1_500, interval: 100 }).toBe(401)
 
     await load(platform, 1) // takes the burst
     const shared = await load(platform, 5)

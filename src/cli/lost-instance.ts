@@ -10,11 +10,11 @@ const TIMEOUT_MS = 400
  * registry can't be reached; then the lease does it.
  */
 export async function forgetInstance(
-  { service, url }: Started,
+  { service, advertised }: Started,
   registryUrl: string,
   authority: Authority,
 ): Promise<void> {
-  const { host, port } = parseEndpoint(url)
+  const { host, port } = parseEndpoint(advertised)
   const call = registryCalls({ registryUrl, service, authority })
   const answer = await call('/registry/deregister', {
     method: 'POST',

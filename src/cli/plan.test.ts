@@ -21,6 +21,14 @@ describe('planUnits', () => {
     expect(user?.job).toMatchObject({ section: { port: 9_001 }, registryUrl: 'http://127.0.0.1:9500' })
   })
 
+  it('advertises a port for the first copy alone', () => {
+    const user = { host: '0.0.0.0', port: 8001, advertise: 'shop.example:80' }
+    const sections = { ...configuration.sections, user }
+    const wish = { scale: parseScale(['user=2'], ['user']), portOffset: 0, only: ['user'] }
+    const units = planUnits({ roles, ...configuration, sections }, wish)
+    expect(units.map(({ job }) => job.section.advertise)).toEqual(['shop.example:80', 'shop.example'])
+  })
+
   it('puts copies of the registry one behind the other, and tells all of all', () => {
     const cache = 'redis://127.0.0.1:6379'
     const shared = { ...configuration, settings: { ...configuration.settings, cache } }

@@ -1,5 +1,6 @@
 import { isEmbedded } from '../drivers/by-scheme.ts'
 import type { Section } from '../kit/config/schema.ts'
+import { withoutPort } from '../kit/discovery/advertised.ts'
 import { AppError } from '../kit/errors.ts'
 import { didYouMean } from '../kit/nearest.ts'
 import type { UnitPlan } from '../kit/supervisor/supervise.ts'
@@ -111,7 +112,7 @@ export function planUnits(configured: Configured, wish: Wish): readonly UnitPlan
     if (!section) return []
     const copy = copies.get(role) ?? 0
     copies.set(role, copy + 1)
-    const own = role === 'registry' ? registries[copy] : copy === 0 ? section : { ...section, port: 0 }
+    const own = role === 'registry' ? registries[copy] : copy === 0 ? section : onPort(section, 0)
     if (!own) return []
     const needs = roles.find(({ name }) => name === role)?.needs ?? []
     return [
@@ -146,10 +147,15 @@ function registrySections(section: Section | undefined, copies: number): readonl
       `--scale: registry=${copies} from port ${section.port} on leads past the last one, 65535`,
     )
   }
-  return Array.from({ length: copies }, (_, copy) => ({
-    ...section,
-    port: section.port === 0 ? 0 : section.port + copy,
-  }))
+  return Array.from({ length: copies }, (_, copy) =>
+    copy === 0 ? section : onPort(section, section.port === 0 ? 0 : section.port + copy),
+  )
+}
+
+/** A further copy's section: what is advertised with a port is the first copy's alone. */
+function onPort(section: Section, port: number): Section {
+  const { advertise } = section
+  return { ...section, port, ...(advertise !== undefined && { advertise: withoutPort(advertise) }) }
 }
 
 function shift(name: string, section: Section | undefined, offset: number): Section | undefined {

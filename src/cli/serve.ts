@@ -11,6 +11,7 @@ const STUCK_MS = 5_000
 interface ServeFlags {
   readonly port?: string
   readonly host?: string
+  readonly advertise?: string
 }
 
 const EXAMPLES = `
@@ -28,6 +29,7 @@ export function addServe(program: Command, open: OpenSession, roles: string): vo
     .argument('<role>', 'which role')
     .option('--port <number>', 'where it listens instead of its own port; 0 takes a free one')
     .option('--host <address>', 'the address it listens on (default: 127.0.0.1)')
+    .option('--advertise <host[:port]>', 'where others reach it, if not where it listens: what is registered')
     .addHelpText('after', `\nRoles:\n${roles}\n${EXAMPLES}`)
     .action(async (name: string, flags: ServeFlags, command: Command) => {
       await serve(open(command), name, flags)
@@ -58,6 +60,9 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     flags: [
       ...(flags.port === undefined ? [] : [{ path: [name, 'port'], value: numeric(flags.port), from: '--port' }]),
       ...(flags.host === undefined ? [] : [{ path: [name, 'host'], value: flags.host, from: '--host' }]),
+      ...(flags.advertise === undefined
+        ? []
+        : [{ path: [name, 'advertise'], value: flags.advertise, from: '--advertise' }]),
     ],
   })
   const { settings, sections, service } = configured

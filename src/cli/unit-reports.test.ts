@@ -4,7 +4,12 @@ import type { UnitChange, UnitState } from '../kit/supervisor/supervise.ts'
 import { createMessages } from './messages.ts'
 import { knownUnits, tellChange, unreadyUnits } from './unit-reports.ts'
 
-const started = { service: 'user-service', instance: 'i', url: 'http://127.0.0.1:8001' }
+const started = {
+  service: 'user-service',
+  instance: 'i',
+  url: 'http://127.0.0.1:8001',
+  advertised: 'http://10.0.0.5:8001',
+}
 const unit = { unit: 'user-2', role: 'user', service: 'user-service', url: 'http://127.0.0.1:8001' }
 
 it('lists what was ready once, and how it is now', () => {

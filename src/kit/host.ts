@@ -14,13 +14,14 @@ import type { Section, Settings } from './config/schema.ts'
 import type { RoleContext } from './context.ts'
 import { openDataFolder } from './data-folder.ts'
 import { holdDatabase } from './database-lock.ts'
+import { advertisedPlace, type Place } from './discovery/advertised.ts'
 import { printEndpoint } from './discovery/endpoint.ts'
 import { Outage } from './discovery/outage.ts'
 import { register } from './discovery/registration.ts'
 import { createDirectory } from './discovery/registry-directory.ts'
 import { AppError, messageOf } from './errors.ts'
 import type { Check, Failing, HealthCheck } from './health-check.ts'
-import { type Listener, listen } from './http/listener.ts'
+import { listen } from './http/listener.ts'
 import { Waits } from './http/waits.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { createMessaging } from './messaging/broker-messaging.ts'
@@ -61,7 +62,10 @@ export interface RunningHost {
   readonly role: string
   readonly service: string
   readonly instance: string
+  /** Where it listens. */
   readonly url: string
+  /** Where others reach it. */
+  readonly advertised: string
   readonly port: number
   /** Resolves with why it is of no use any more, so that it must be stopped and started anew; never while all is well. */
   readonly broken: Promise<Error>
@@ -220,11 +224,14 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     life.defer(() => listener.drain(settings.drain_seconds * 1000))
     await running.ready?.(life.signal)
     const url = printEndpoint({ host: section.host, port: listener.port })
-    enrol(listener)
+    const place = advertisedPlace({ host: section.host, port: listener.port }, section.advertise)
+    const advertised = printEndpoint(place)
+    enrol(place)
     ready = true
     if (options.after !== undefined) log.warning(`${role.name} is back: the process before it ended (${options.after})`)
-    log.info(`${role.name} ready at ${url}`)
-    return { role: role.name, service, instance, url, port: listener.port, broken: broken.promise, stop: life.stop }
+    log.info(`${role.name} ready at ${url}${advertised === url ? '' : `, registered as ${advertised}`}`)
+    const { port } = listener
+    return { role: role.name, service, instance, url, advertised, port, broken: broken.promise, stop: life.stop }
   } catch (fault) {
     await life.stop()
     throw fault
@@ -235,13 +242,12 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
   }
 
   /** Keeps this copy in the registry, and takes it out before the port closes. */
-  function enrol(listener: Listener) {
+  function enrol(place: Place) {
     const registration = register({
       registryUrl,
       service,
       agent,
-      host: section.host,
-      port: listener.port,
+      ...place,
       authority,
       log,
       directory,
@@ -304,6 +310,11 @@ interface Part {
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 
-function ownFields({ host: _host, port: _port, ...own }: Section): Readonly<Record<string, unknown>> {
+function ownFields({
+  host: _host,
+  port: _port,
+  advertise: _advertise,
+  ...own
+}: Section): Readonly<Record<string, unknown>> {
   return own
 }

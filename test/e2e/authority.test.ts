@@ -96,6 +96,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   gateway: {
     'GET /gateway/api/users/:id/orders': 'token',
     'POST /oauth/token': 'public',
+    'POST /oauth/revoke': 'public',
   },
 }
 

@@ -79,13 +79,17 @@ describe.skipIf(!isHere('redis-server'))('two registries over Redis', () => {
     }
     await using a = new RoleProcess('registry', portA, environment)
     await using b = new RoleProcess('registry', portB, environment)
-    await using user = new RoleProcess('user', userPort, { REGISTRY_URL: environment.REGISTRY_URL })
+    const { REGISTRY_URL } = environment
+    await using user = new RoleProcess('user', userPort, { REGISTRY_URL, ADVERTISE: 'localhost' })
     await Promise.all([a.start(), b.start()])
     await user.start()
     for (const registry of [a, b]) {
       await expect.poll(() => known(registry, 'user-service'), { timeout: 3_000 }).toEqual([userPort])
       await expect.poll(async () => (await known(registry, 'registry'))?.length, { timeout: 3_000 }).toBe(2)
     }
+
+    const found = await (await fetch(`${b.url}/registry/discover/user-service`)).json()
+    expect(found).toMatchObject({ host: 'localhost', port: userPort })
 
     // a heartbeat at either counts for both, and who was replaced is refused at both
     const shop = { service_name: 'shop', host: '127.0.0.1', port: 15_001, id: 'shop-1' }

@@ -21,6 +21,8 @@ export class MemoryTable implements SharedTable {
   readonly #clock: Clock
   /** In the order of their revisions. */
   readonly #rows = new Map<string, Held>()
+  /** Tells this table from another one of the name. */
+  readonly #epoch = crypto.randomUUID()
   #revision = 0
 
   constructor(clock: Clock) {
@@ -33,14 +35,16 @@ export class MemoryTable implements SharedTable {
   }
 
   async changes(cursor: string): Promise<Changes> {
-    const since = Number(cursor)
+    const [epoch = '', revision] = cursor.split(' ')
+    const afresh = epoch !== this.#epoch
+    const since = afresh ? 0 : Number(revision)
     const news = [...this.#rows.values()].filter(({ row }) => row.revision > since)
     const given = news.slice(0, ROWS_A_LOOK)
     return {
       rows: given.map((held) => asSeen(held, since)),
-      cursor: String(given.at(-1)?.row.revision ?? this.#revision),
+      cursor: `${this.#epoch} ${given.at(-1)?.row.revision ?? this.#revision}`,
       more: news.length > given.length,
-      afresh: cursor === '',
+      afresh,
     }
   }
 

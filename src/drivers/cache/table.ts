@@ -56,7 +56,7 @@ export interface Changes {
   readonly afresh: boolean
 }
 
-/** Most rows that one look gives. */
-export const ROWS_A_LOOK = 500
+/** Most rows that one look gives: a few milliseconds of the server's time, in which nobody else is served. */
+export const ROWS_A_LOOK = 200
 /** How long the fence of a removed row is remembered, milliseconds. */
 export const REMEMBERED_MS = 3_600_000

@@ -33,6 +33,14 @@ export interface Renewed {
   readonly expiresIn: number
 }
 
+/** By what a token can be revoked (RFC 7519 §4.1.7). */
+export interface TokenReference {
+  /** Its `jti`. */
+  readonly id: string
+  /** When it ends by itself, skew included: wall-clock milliseconds. */
+  readonly until: number
+}
+
 /** Mints and checks the platform's JWTs (RFC 7519, RFC 8725). One a process; keys live in the data folder. */
 export interface Authority {
   readonly mode: AuthMode
@@ -49,6 +57,10 @@ export interface Authority {
    * person's and for one that passes on, `INVALID_REQUEST` (`invalid_scope`, `invalid_target`: RFC 6749 §5.2, RFC 8693 §2.2.2) for a wish that goes beyond it.
    */
   renew(token: string, audience: string, wish?: RenewalWish): Promise<Renewed>
+  /** By what a token can be revoked; undefined for one that `audience` wouldn't take anyway, or that has no `jti`. */
+  referenceOf(token: string, audience: string): Promise<TokenReference | undefined>
+  /** Says which tokens count no more, though they are true and in their time: asked by `jti` at each use. Default: none. */
+  heed(isRevoked: (tokenId: string) => boolean): void
   /**
    * A token by which `service` calls `audience`, minted ahead of its expiry and kept until then. It has a service's scopes (SERVICE_SCOPES, and its
    * role's `calls`); for what a role that passes on (`Role.passesOn`) does for an asker it has none, and the mark that it does.

@@ -2,7 +2,7 @@ import { errors, type JWTHeaderParameters, type JWTPayload, jwtVerify, SignJWT }
 import * as z from 'zod'
 import type { Clock } from '../../drivers/clock.ts'
 import { AppError } from '../errors.ts'
-import type { AuthMode, Authority, RenewalWish, Renewed, TokenRequest } from './authority.ts'
+import type { AuthMode, Authority, RenewalWish, Renewed, TokenReference, TokenRequest } from './authority.ts'
 import type { Identity } from './identity.ts'
 import { ALGORITHMS, type KeyRing, loadKeyRing } from './key-files.ts'
 import { SERVICE_SCOPES } from './scopes.ts'
@@ -40,7 +40,7 @@ const Claims = z.object({
   aud: z.union([z.string().transform((name) => [name]), z.array(z.string())]),
   exp: z.number(),
   iat: z.number().optional(),
-  jti: z.string().optional(),
+  jti: z.string().max(256).optional(),
   /** RFC 8693 §4.2: names separated by single spaces. What is no name allows nothing. */
   scope: z
     .string()
@@ -71,6 +71,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
   const serviceTokens = new Map<string, KeptServiceToken>()
   const serviceScopes = [...new Set([...SERVICE_SCOPES, ...calls])]
   let loading: Promise<KeyRing> | undefined
+  let isRevoked = (_id: string) => false
 
   function keyRing(): Promise<KeyRing> {
     loading ??= loadKeyRing(folder).catch((fault: unknown) => {
@@ -83,7 +84,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
   function cacheFor(audience: string): TokenCache {
     let cache = verified.get(audience)
     if (!cache) {
-      cache = new TokenCache(KEPT_TOKENS)
+      cache = new TokenCache(KEPT_TOKENS, (id) => isRevoked(id))
       verified.set(audience, cache)
     }
     return cache
@@ -138,19 +139,20 @@ export function createAuthority(options: AuthorityOptions): Authority {
       verifying,
     )
     if ((claims.iat ?? 0) > now / 1000 + SKEW_SECONDS) throw refused('it was issued in the future')
+    if (claims.jti !== undefined && isRevoked(claims.jti)) throw refused('it was revoked')
     if (claims.exp > now / 1000 + MAX_TTL_SECONDS + SKEW_SECONDS) throw refused('it expires more than a day ahead')
     return claims
   }
 
   async function verifyFresh(token: string, audience: string): Promise<Identity> {
-    const { sub, exp, scope, service, passes_on: passesOn } = await claimsOf(token, audience)
+    const { sub, exp, jti, scope, service, passes_on: passesOn } = await claimsOf(token, audience)
     const identity: Identity = Object.freeze({
       is: service ? 'service' : 'user',
       subject: sub,
       scopes: new Set(scope),
       ...(service && passesOn && { passesOn }),
     })
-    cacheFor(audience).set(token, identity, (exp + SKEW_SECONDS) * 1000)
+    cacheFor(audience).set(token, identity, (exp + SKEW_SECONDS) * 1000, jti)
     return identity
   }
 
@@ -184,6 +186,20 @@ export function createAuthority(options: AuthorityOptions): Authority {
     return { token: await mint(request), scopes, expiresIn }
   }
 
+  async function referenceOf(token: string, audience: string): Promise<TokenReference | undefined> {
+    try {
+      const { jti, exp } = await claimsOf(token, audience)
+      return jti === undefined ? undefined : { id: jti, until: (exp + SKEW_SECONDS) * 1000 }
+    } catch (fault) {
+      if (fault instanceof AppError && fault.code === 'UNAUTHENTICATED') return undefined
+      throw fault
+    }
+  }
+
+  function heed(revoked: (id: string) => boolean): void {
+    isRevoked = revoked
+  }
+
   function serviceToken(service: string, audience: string, forAsker = false): Promise<string> {
     const passesOn = forAsker && mayPassOn
     const key = `${service} ${audience} ${passesOn}`
@@ -196,7 +212,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
     return token
   }
 
-  return { mode, issuer, mint, verify, recall, renew, serviceToken }
+  return { mode, issuer, mint, verify, recall, renew, referenceOf, heed, serviceToken }
 }
 
 /** RFC 6749 §3.3: printable ASCII without space, quote and backslash. */

@@ -5,6 +5,8 @@ interface Verified {
   readonly identity: Identity
   /** Wall-clock milliseconds until which the token is good, skew included. */
   readonly until: number
+  /** Its `jti`. */
+  readonly id: string | undefined
 }
 
 /**
@@ -14,9 +16,15 @@ interface Verified {
 export class TokenCache {
   readonly #tokens: LruMap<string, Verified>
 
-  /** @param limit most tokens kept */
-  constructor(limit: number) {
+  readonly #isRevoked: (id: string) => boolean
+
+  /**
+   * @param limit most tokens kept
+   * @param isRevoked whether a token counts no more, by its `jti`. Default: none is
+   */
+  constructor(limit: number, isRevoked: (id: string) => boolean = () => false) {
     this.#tokens = new LruMap(limit)
+    this.#isRevoked = isRevoked
   }
 
   /** How many tokens are kept. */
@@ -24,16 +32,16 @@ export class TokenCache {
     return this.#tokens.size
   }
 
-  /** Who the token speaks for; undefined when it wasn't verified lately, or is good no longer at `now` (wall-clock milliseconds). */
+  /** Who the token speaks for; undefined when it wasn't verified lately, was revoked, or is good no longer at `now` (wall-clock milliseconds). */
   get(token: string, now: number): Identity | undefined {
     const kept = this.#tokens.get(token)
-    if (kept && now < kept.until) return kept.identity
+    if (kept && now < kept.until && !(kept.id !== undefined && this.#isRevoked(kept.id))) return kept.identity
     this.#tokens.delete(token)
     return undefined
   }
 
-  /** Keeps whom a verified token speaks for, until a wall-clock time in milliseconds. */
-  set(token: string, identity: Identity, until: number): void {
-    this.#tokens.set(token, { identity, until })
+  /** Keeps whom a verified token speaks for, until a wall-clock time in milliseconds. @param id its `jti` */
+  set(token: string, identity: Identity, until: number, id?: string): void {
+    this.#tokens.set(token, { identity, until, id })
   }
 }

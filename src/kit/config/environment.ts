@@ -22,7 +22,7 @@ export interface EnvironmentValues {
 
 /**
  * The variables of the seed's compose file (9.7.10) as configuration values. `PORT` and `SERVICE_NAME` speak of the one role that is served,
- * and are only checked when there are several. A service's static address is its name in capitals: REGISTRY_URL, CONFIG_SERVER_URL,
+ * and are only checked when there are several; so does `ADVERTISE`. A service's static address is its name in capitals: REGISTRY_URL, CONFIG_SERVER_URL,
  * LOG_SERVER_URL, BROKER_URL, USER_SERVICE_URL and so on. An empty variable counts as absent.
  */
 export function readEnvironment(
@@ -46,6 +46,7 @@ export function readEnvironment(
   take('REDIS_URL', ['cache'])
   take('NATS_URL', ['bus'])
 
+  if (served !== undefined) take('ADVERTISE', [served, 'advertise'])
   const text = get('PORT')
   const port = text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : text
   if (served !== undefined) take('PORT', [served, 'port'], port)

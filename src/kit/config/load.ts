@@ -17,7 +17,7 @@ export interface Configurable {
   readonly service: string
   /** Default port. */
   readonly port: number
-  /** Its own section, without `port` and `host`. */
+  /** Its own section, without `port`, `host` and `advertise`. */
   readonly config: z.ZodType
 }
 
@@ -153,13 +153,14 @@ function parseSection(role: Configurable, raw: unknown, faults: Fault[]): Sectio
     faults.push({ path: [role.name], message: 'expected a section with keys of its own, such as "port: 8000"' })
     return undefined
   }
-  const { host = '127.0.0.1', port = role.port, ...own } = given
+  const { host = '127.0.0.1', port = role.port, advertise, ...own } = given
+  const listen = { host, port, ...(advertise !== undefined && { advertise }) }
   const config = role.config instanceof z.ZodObject ? role.config.strict() : role.config
-  const found = [...explain(Listen, { host, port }), ...explain(config, own, Object.keys(Listen.shape))]
+  const found = [...explain(Listen, listen), ...explain(config, own, Object.keys(Listen.shape))]
   faults.push(...found.map(({ path, message }) => ({ path: [role.name, ...path], message })))
   if (found.length > 0) return undefined
   const parsed: unknown = config.parse(own)
-  return { ...Listen.parse({ host, port }), ...(isRecord(parsed) ? parsed : {}) }
+  return { ...Listen.parse(listen), ...(isRecord(parsed) ? parsed : {}) }
 }
 
 function sentence({ path, message }: Fault, overrides: readonly Override[], yaml: LocatedYaml, file?: string): string {

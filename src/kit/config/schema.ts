@@ -1,10 +1,17 @@
 import * as z from 'zod'
+import { advertiseFault } from '../discovery/advertised.ts'
 import { endpointsFault, printEndpoint } from '../discovery/endpoint.ts'
 
-/** Where a role listens: the part of its section that every role has. Port 0 takes a free one. */
+/** Where others reach a role, if not where it listens. */
+const Advertised = z.string().refine((text) => advertiseFault(text) === undefined, {
+  error: ({ input }) => `expected a host, or host:port, that others reach; this is ${advertiseFault(String(input))}`,
+})
+
+/** Where a role listens, and where others reach it: the part of its section that every role has. Port 0 takes a free one. */
 export const Listen = z.strictObject({
   host: z.string().min(1),
   port: z.int().min(0).max(65_535),
+  advertise: Advertised.optional(),
 })
 export type Listen = z.infer<typeof Listen>
 

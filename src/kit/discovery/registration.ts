@@ -1,4 +1,3 @@
-import { networkInterfaces } from 'node:os'
 import { backOff } from '../back-off.ts'
 import { isRecord } from '../record.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -18,7 +17,7 @@ const LEAVE_MS = 1_000
 
 /** What is registered, and where. */
 export interface RegistrationOptions extends RegistryCallsOptions {
-  /** Where it listens. A wildcard address is registered as this machine's first outward one. */
+  /** Where others reach it: advertised.ts. */
   readonly host: string
   readonly port: number
   readonly tags?: readonly string[]
@@ -59,6 +58,7 @@ type State = { readonly at: 'unknown' } | { readonly at: 'registered'; readonly 
 export function register(options: RegistrationOptions): KeptRegistration {
   const {
     service,
+    host,
     port,
     tags = [],
     metadata,
@@ -70,7 +70,7 @@ export function register(options: RegistrationOptions): KeptRegistration {
   if (options.registryUrl === '') return { leave: () => Promise.resolve(false) }
   const call = registryCalls(options)
   const stop = new AbortController()
-  const body = { service_name: service, host: advertisedHost(options.host), port, tags, metadata }
+  const body = { service_name: service, host, port, tags, metadata }
   let state: State = { at: 'unknown' }
   const bell = createWakeUp()
   let refused = false
@@ -132,7 +132,7 @@ export function register(options: RegistrationOptions): KeptRegistration {
       try {
         // by address: the answer with the id may have been on its way
         const fence = state.at === 'registered' ? state.self.fence : undefined
-        const self = { service_name: service, host: body.host, port, ...(fence !== undefined && { fence }) }
+        const self = { service_name: service, host, port, ...(fence !== undefined && { fence }) }
         const answer = await post('/registry/deregister', self, AbortSignal.timeout(LEAVE_MS))
         await answer.body?.cancel()
         return answer.ok
@@ -147,12 +147,4 @@ export function register(options: RegistrationOptions): KeptRegistration {
 function readRegistered(said: unknown): Registered | undefined {
   if (!isRecord(said) || typeof said.id !== 'string') return undefined
   return { id: said.id, ...(typeof said.fence === 'number' && { fence: said.fence }) }
-}
-
-/** The address others can call: a wildcard stands for all of this machine's. */
-function advertisedHost(host: string): string {
-  if (host !== '0.0.0.0' && host !== '::') return host
-  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
-  const outward = addresses.find(({ internal, family }) => !internal && family === 'IPv4')
-  return outward?.address ?? '127.0.0.1'
 }

@@ -67,6 +67,8 @@ async function boot(overrides: Partial<ChainOptions> & { tracesPerSecond?: numbe
     mint: async () => 'token',
     serviceToken: async () => 'token',
     recall: () => undefined,
+    referenceOf: async () => undefined,
+    heed: () => {},
     renew: async () => ({ token: 'token', scopes: [], expiresIn: 1 }),
     verify: async (token, audience) => {
       if (token !== 'good') throw new AppError('UNAUTHENTICATED', 'Unauthorized')

@@ -16,6 +16,8 @@ const authority: Authority = {
   serviceToken: async () => '-',
   renew: async () => ({ token: '-', scopes: [], expiresIn: 1 }),
   recall: () => undefined,
+  referenceOf: async () => undefined,
+  heed: () => {},
   verify: async (token) => {
     if (token === 'bad') throw new AppError('UNAUTHENTICATED', 'Unauthorized')
     return { is: 'user', subject: 'ann', scopes: new Set(token.split(',')) }

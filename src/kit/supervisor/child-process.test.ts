@@ -31,13 +31,18 @@ function launcher(source: string) {
 }
 
 const BOOT = `process.send({ type: 'booted' })\n`
-const READY = `process.on('message', ({ job }) => process.send({ type: 'ready', service: job.role, instance: process.argv.slice(2).join(), url: 'http://x' }))\n`
+const READY = `process.on('message', ({ job }) => process.send({ type: 'ready', service: job.role, instance: process.argv.slice(2).join(), url: 'http://x', advertised: 'http://x' }))\n`
 
 describe('childProcesses', () => {
   it('starts a process with the role and hands its lines on', async () => {
     const { launch, lines } = launcher(`${BOOT}${READY}console.error('one\\ntwo'); process.stdout.write('three')`)
     const member = launch()
-    expect(await member.start(job)).toEqual({ service: 'user', instance: 'user,--supervised', url: 'http://x' })
+    expect(await member.start(job)).toEqual({
+      service: 'user',
+      instance: 'user,--supervised',
+      url: 'http://x',
+      advertised: 'http://x',
+    })
     member.stop()
     expect(await member.exited).toBe('SIGTERM')
     expect(lines.toSorted()).toEqual(['user-2: one', 'user-2: three', 'user-2: two'])

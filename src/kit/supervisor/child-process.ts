@@ -57,9 +57,10 @@ function memberOf(child: ChildProcess): Member {
       asked?.resolve()
       asked = undefined
     } else if (report?.type === 'booted') booted.resolve()
-    else if (report?.type === 'ready')
-      started.resolve({ service: report.service, instance: report.instance, url: report.url })
-    else if (report?.type === 'refused') started.reject(new AppError(report.code, report.message))
+    else if (report?.type === 'ready') {
+      const { type: _, ...itself } = report
+      started.resolve(itself)
+    } else if (report?.type === 'refused') started.reject(new AppError(report.code, report.message))
   })
   void exited.then((how) => {
     booted.resolve()

@@ -15,14 +15,28 @@ const job: Job = {
 const well = new Promise<never>(() => {})
 
 function host(stop: () => Promise<void> = async () => {}, broken: Promise<Error> = well): RunningHost {
-  return { role: 'user', service: 'user-service', instance: 'i', url: 'http://x', port: 1, broken, stop }
+  return {
+    role: 'user',
+    service: 'user-service',
+    instance: 'i',
+    url: 'http://x',
+    advertised: 'http://x',
+    port: 1,
+    broken,
+    stop,
+  }
 }
 
 describe('inProcess', () => {
   it('starts and stops a role', async () => {
     const member = inProcess(async () => host(), 7)('user', 'user')
     expect(member.pid).toBe(7)
-    expect(await member.start(job)).toEqual({ service: 'user-service', instance: 'i', url: 'http://x' })
+    expect(await member.start(job)).toEqual({
+      service: 'user-service',
+      instance: 'i',
+      url: 'http://x',
+      advertised: 'http://x',
+    })
     member.stop()
     expect(await member.exited).toBe('stopped')
   })

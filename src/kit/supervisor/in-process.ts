@@ -24,9 +24,9 @@ export function inProcess(run: (job: Job) => Promise<RunningHost>, pid: number):
       pid,
       async start(job): Promise<Started> {
         host = run(job)
-        const { service, instance, url, broken } = await Promise.race([host, ended.promise.then(refuse)])
+        const { service, instance, url, advertised, broken } = await Promise.race([host, ended.promise.then(refuse)])
         void broken.then((fault) => end(reasonOf(fault)))
-        return { service, instance, url }
+        return { service, instance, url, advertised }
       },
       // it takes turns with whoever asks
       probe: async () => {},

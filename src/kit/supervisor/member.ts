@@ -20,6 +20,8 @@ export interface Started {
   readonly service: string
   readonly instance: string
   readonly url: string
+  /** Where others reach it, as it is registered. */
+  readonly advertised: string
 }
 
 /** One launched copy of a role, in a process of its own or in this one. */

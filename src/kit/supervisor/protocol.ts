@@ -5,7 +5,13 @@ import type { Job, Started } from './member.ts'
 export const Report = z.discriminatedUnion('type', [
   /** Loaded and waiting for `start`. */
   z.object({ type: z.literal('booted') }),
-  z.object({ type: z.literal('ready'), service: z.string(), instance: z.string(), url: z.string() }),
+  z.object({
+    type: z.literal('ready'),
+    service: z.string(),
+    instance: z.string(),
+    url: z.string(),
+    advertised: z.string(),
+  }),
   /** The answer to a probe. */
   z.object({ type: z.literal('alive') }),
   /** It refuses to start; the message is for people, the code tells whether the configuration is to blame. */

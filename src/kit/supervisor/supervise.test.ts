@@ -43,6 +43,7 @@ function theatre(refuse: (role: string, life: number) => AppError | undefined = 
           service: `${role}-service`,
           instance: `${unit}/${life}`,
           url: `http://127.0.0.1:${port + (section.port ? 0 : life)}`,
+          advertised: `http://127.0.0.1:${port + (section.port ? 0 : life)}`,
         }
       },
       probe: () => (hanging.has(unit) ? new Promise(() => {}) : Promise.resolve()),

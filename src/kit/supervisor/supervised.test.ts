@@ -26,6 +26,7 @@ function hostThat(does: Partial<RunningHost>): RunningHost {
     service: 'user-service',
     instance: 'i',
     url: 'http://x',
+    advertised: 'http://y',
     port: 1,
     broken,
     stop: async () => {},
@@ -49,7 +50,13 @@ describe('runSupervised', () => {
     tell({ type: 'start', job: { role: 'user' } })
     await Promise.resolve().then(() => {})
     await expect.poll(() => heard.length).toBe(2)
-    expect(heard[1]).toEqual({ type: 'ready', service: 'user-service', instance: 'i', url: 'http://x' })
+    expect(heard[1]).toEqual({
+      type: 'ready',
+      service: 'user-service',
+      instance: 'i',
+      url: 'http://x',
+      advertised: 'http://y',
+    })
     tell({ type: 'probe' })
     expect(heard[2]).toEqual({ type: 'alive' })
     stopping.abort()

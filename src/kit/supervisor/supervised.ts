@@ -39,7 +39,8 @@ export async function runSupervised(
     report({ type: 'refused', code: startCode(fault), message: reasonOf(fault) })
     return
   }
-  report({ type: 'ready', service: host.service, instance: host.instance, url: host.url })
+  const { service, instance, url, advertised } = host
+  report({ type: 'ready', service, instance, url, advertised })
   const fault = await Promise.race([stop.promise, host.broken])
   await host.stop()
   if (fault) throw fault

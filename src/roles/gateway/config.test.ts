@@ -68,7 +68,7 @@ describe('GatewayConfig', () => {
     expect(fault({ routes: { own } })).toContain('own and users both take GET /gateway/api/users')
     for (const prefix of ['/health', '/readyz', '/m%65trics'])
       expect(fault({ routes: { own: { ...own, prefix } } })).toContain(`${prefix} is the gateway's own`)
-    for (const prefix of ['/oauth/token', '/gateway/api/users/7/orders'])
+    for (const prefix of ['/oauth/token', '/oauth/revoke', '/gateway/api/users/7/orders'])
       expect(fault({ routes: { own: { ...own, prefix } } })).toContain(`${prefix} is the gateway's own`)
     expect(fault({ routes: { own: { ...own, prefix: '/health/shop' } } })).toBe('none')
   })

@@ -27,6 +27,14 @@ export const TokenForm = z.object({
   audience: z.string().optional(),
 })
 
+/** The form of POST /oauth/revoke (RFC 7009 §2.1). */
+export const RevocationForm = z.object({
+  /** The token to be revoked. */
+  token: z.string(),
+  /** Not looked at: there is one kind of token. */
+  token_type_hint: z.string().optional(),
+})
+
 /** Answer of POST /oauth/token (RFC 8693 §2.2.1). */
 export const IssuedToken = z.object({
   access_token: z.string(),

@@ -16,6 +16,7 @@ import { ownMethods, TOKEN_PATH } from './own-paths.ts'
 import { createProxy } from './proxy.ts'
 import { type MakeLimiter, ownLimiters } from './rate-limits.ts'
 import { originRule } from './request-origin.ts'
+import { Revocations } from './revocations.ts'
 import { gatewayRoutes } from './routes.ts'
 import { SharedLimits } from './shared-limits.ts'
 
@@ -29,10 +30,10 @@ export type GatewayContext = Pick<
  * Puts a gateway together: the proxy in front, and behind it the routes that it answers itself.
  * @param cache where it counts together with other gateways, if it is shared
  */
-export function createGateway(
+export async function createGateway(
   ctx: GatewayContext,
   cache: Cache,
-): Required<Pick<Running, 'app' | 'handle' | 'origins' | 'linkable'>> {
+): Promise<Required<Pick<Running, 'app' | 'handle' | 'origins' | 'linkable'>>> {
   const { config, authority, directory, clock, log, service } = ctx
   const upstreams = createUpstreams({ directory, clock, limits: poolLimitsOf(config) })
   ctx.defer(() => upstreams.close())
@@ -44,6 +45,10 @@ export function createGateway(
   const stop = new AbortController()
   ctx.defer(() => stop.abort())
   const metrics = gatewayMetrics(ctx.metrics)
+  const revocations = new Revocations({ table: cache.table('revoked-tokens'), clock, log })
+  ctx.defer(() => revocations.close())
+  await revocations.open()
+  authority.heed((id) => revocations.has(id))
   const makeLimiter = limitersOf(ctx, cache, metrics)
   const handle = createProxy({
     routes: routesOf(config),
@@ -70,6 +75,7 @@ export function createGateway(
     orders: ctx.client(ORDER_SERVICE),
     authority,
     service,
+    revocations,
     limiter: config.write_limit ? makeLimiter(TOKEN_PATH, config.write_limit) : undefined,
     metrics,
   })

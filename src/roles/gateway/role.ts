@@ -19,7 +19,7 @@ export const gateway = defineRole({
     // what a gateway is made of is loaded by those who run one, not by all who read a configuration
     const { createGateway } = await import('./gateway.ts')
     return {
-      ...createGateway(ctx, await ctx.cache()),
+      ...(await createGateway(ctx, await ctx.cache())),
       /** Waits a moment for the directory, so that the first request after a start doesn't come too early; a service may be down, though. */
       ready: (signal) =>
         Promise.race([ctx.directory.settled, aborted(AbortSignal.any([signal, AbortSignal.timeout(DISCOVERY_MS)]))]),

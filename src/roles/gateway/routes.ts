@@ -7,12 +7,13 @@ import { route } from '../../kit/http/route.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
 import { type AggregateSources, userOrders } from './aggregate.ts'
 import { identify } from './caller.ts'
-import { IssuedToken, TokenForm, UserOrders } from './contract.ts'
-import { TOKEN_PATH } from './own-paths.ts'
+import { IssuedToken, RevocationForm, TokenForm, UserOrders } from './contract.ts'
+import { REVOKE_PATH, TOKEN_PATH } from './own-paths.ts'
+import { type RevocationEndpointOptions, revocationEndpoint } from './revocation-endpoint.ts'
 import { type TokenEndpointOptions, tokenEndpoint } from './token-endpoint.ts'
 
 /** What the routes work with. */
-export interface GatewayRoutesOptions extends AggregateSources, TokenEndpointOptions {
+export interface GatewayRoutesOptions extends AggregateSources, TokenEndpointOptions, RevocationEndpointOptions {
   readonly authority: Authority
   /** The audience a token must be meant for. */
   readonly service: string
@@ -43,6 +44,16 @@ export function gatewayRoutes(options: GatewayRoutesOptions): Hono<AppEnv> {
       responses: { 200: IssuedToken, 400: 'Not such a request', 401: 'No valid token', 403: 'A person’s token' },
     }),
     tokenEndpoint(options),
+  )
+  app.post(
+    REVOKE_PATH,
+    route({
+      summary: 'Revoke a token that is shown in a form (RFC 7009)',
+      scope: 'public',
+      takes: { 'application/x-www-form-urlencoded': RevocationForm },
+      responses: { 200: 'It counts no more', 400: 'Not such a request', 503: 'Other gateways can not know it' },
+    }),
+    revocationEndpoint(options),
   )
   return app
 }

@@ -37,11 +37,7 @@ export function tokenEndpoint({ authority, service, limiter, metrics }: TokenEnd
   }
 
   return async function renewToken(c: Context<AppEnv>): Promise<Response> {
-    if (!FORM.test(c.req.header('content-type') ?? '')) {
-      const detail = 'A form is wanted: Content-Type: application/x-www-form-urlencoded'
-      throw refused(detail, { code: 'UNSUPPORTED_MEDIA_TYPE' })
-    }
-    const { token, ...wish } = readRequest(new URLSearchParams((await readBody(c, MAX_BYTES)).toString()))
+    const { token, ...wish } = readRequest(await readForm(c))
     // where he comes from first: looking at a signature costs more than anything else here
     await limit(NOBODY, c.env?.exchange?.client ?? '')
     try {
@@ -63,6 +59,14 @@ export function tokenEndpoint({ authority, service, limiter, metrics }: TokenEnd
       throw isToken ? refused(fault.detail, { code: fault.code, headers: fault.headers, cause: fault }) : fault
     }
   }
+}
+
+/** The fields of a form. Throws AppError `UNSUPPORTED_MEDIA_TYPE` for what is none, `BODY_TOO_LARGE`. */
+export async function readForm(c: Context<AppEnv>): Promise<URLSearchParams> {
+  if (FORM.test(c.req.header('content-type') ?? ''))
+    return new URLSearchParams((await readBody(c, MAX_BYTES)).toString())
+  const detail = 'A form is wanted: Content-Type: application/x-www-form-urlencoded'
+  throw refused(detail, { code: 'UNSUPPORTED_MEDIA_TYPE' })
 }
 
 /** What the form asks for. Throws AppError `INVALID_REQUEST`. */

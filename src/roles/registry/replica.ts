@@ -8,7 +8,7 @@ import { createWakeUp } from '../../kit/wake-up.ts'
 /** How often a registry tells and hears, milliseconds: a change reaches the watchers of all well within a second. */
 const EXCHANGE_MS = 250
 /** Most rows written at once; the rest follows in the next breath. */
-const MOST_WRITES = 500
+const MOST_WRITES = 200
 /** How long after an outage, milliseconds, until everybody has told what he heard meanwhile. */
 const SETTLE_MS = 5_000
 /** Shortest time between two looks that are asked for, milliseconds: whoever asks for what there isn't must not keep the table busy. */

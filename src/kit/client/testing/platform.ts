@@ -67,6 +67,8 @@ export class TestPlatform {
       mint: async () => '',
       verify: async () => ({ is: 'user', subject: '', scopes: new Set() }),
       recall: () => undefined,
+      referenceOf: async () => undefined,
+      heed: () => {},
       renew: async () => ({ token: '', scopes: [], expiresIn: 1 }),
       serviceToken: async (service, audience) => `${service}-for-${audience}`,
     }

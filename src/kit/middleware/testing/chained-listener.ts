@@ -15,6 +15,8 @@ export const LOCAL_AUTHORITY: Authority = {
   issuer: 'msvc',
   mint: async () => 'token',
   recall: () => undefined,
+  referenceOf: async () => undefined,
+  heed: () => {},
   renew: async () => ({ token: 'token', scopes: [], expiresIn: 1 }),
   serviceToken: async () => 'token',
   verify: async () => {

@@ -89,7 +89,7 @@ export async function startGateway(
     client: (service) => clients[service] ?? noService(service),
     defer: (cleanup) => void cleanups.push(cleanup),
   }
-  const running = createGateway(ctx, cache ?? (await openCache({ url: 'memory:', prefix: '' })))
+  const running = await createGateway(ctx, cache ?? (await openCache({ url: 'memory:', prefix: '' })))
   const chain = { service: GATEWAY_SERVICE, log, metrics, tracing, authority }
   const listener = await listenBehindChain(running, chain)
   const url = `http://127.0.0.1:${listener.port}`

@@ -1,0 +1,55 @@
+import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
+import { canonicalHost, refusedAddress, refusedHost } from './address-rule.ts'
+
+/** A host and a port. */
+export interface Place {
+  readonly host: string
+  readonly port: number
+}
+
+/** `host`, `host:port`, an IPv6 address bare or in brackets. */
+const PARTS = /^(?:\[([0-9a-f:.]+)\]|([0-9a-f]*:[0-9a-f:.]*:[0-9a-f:.]*)|([^\s:/@[\]]+))(?::(\d{1,5}))?$/i
+
+/** What is wrong with an address to be advertised; undefined when nothing is. */
+export function advertiseFault(text: string): string | undefined {
+  const [, bracketed, bare, name, port] = PARTS.exec(text) ?? []
+  const host = bracketed ?? bare ?? name
+  if (host === undefined) return 'neither a host nor host:port'
+  if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535))
+    return 'an address with a port that there is not'
+  const refused = refusedHost((bracketed ?? bare) ? `[${host}]` : host)
+  return refused === undefined ? undefined : `an address that is refused: ${refused}`
+}
+
+/**
+ * Where others reach what listens here.
+ * @param listens a wildcard host means every address of this machine
+ * @param advertise `host` or `host:port`, where others reach it otherwise: through a NAT, a container's published port, by a name. Without a port, the
+ *   one it listens on. Default: the address it listens on; for a wildcard the machine's first that is neither loopback nor link-local, IPv4 before IPv6,
+ *   and the loopback one where it has no other
+ * @param interfaces the machine's addresses. Default: asked now
+ * @example advertisedPlace({ host: '0.0.0.0', port: 8001 }, 'shop.example:80') // { host: 'shop.example', port: 80 }
+ */
+export function advertisedPlace(
+  listens: Place,
+  advertise?: string,
+  interfaces: NodeJS.Dict<NetworkInterfaceInfo[]> = networkInterfaces(),
+): Place {
+  const { host, port } = listens
+  if (advertise !== undefined) {
+    const [, bracketed, bare, name = '', given] = PARTS.exec(advertise) ?? []
+    return { host: canonicalHost(bracketed ?? bare ?? name), port: given === undefined ? port : Number(given) }
+  }
+  if (host !== '0.0.0.0' && host !== '::') return listens
+  const outward = Object.values(interfaces)
+    .flatMap((list) => list ?? [])
+    .filter(({ internal, address }) => !internal && refusedAddress(address) === undefined)
+  const first = outward.find(({ family }) => family === 'IPv4') ?? (host === '::' ? outward[0] : undefined)
+  return { host: first?.address ?? (host === '::' ? '::1' : '127.0.0.1'), port }
+}
+
+/** The same address for a copy that listens on another port: what stands for one port says nothing of the next. */
+export function withoutPort(advertise: string): string {
+  const [, bracketed, bare, name = ''] = PARTS.exec(advertise) ?? []
+  return bracketed ?? bare ?? name
+}

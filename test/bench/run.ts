@@ -12,6 +12,7 @@ import { startPlatform } from './platform.ts'
 import { freePort, start } from './processes.ts'
 import { type Bar, isMet, median, ratio, report } from './report.ts'
 import { startup } from './startup.ts'
+import { stores } from './stores.ts'
 
 const SECONDS = 3
 const folder = mkdtempSync(join(tmpdir(), 'msvc-bench-'))
@@ -168,6 +169,7 @@ const suites: Readonly<Record<string, () => Promise<Bar | Bar[]>>> = {
   'fast-upstream': () => fastUpstream(wrk, folder, peers),
   broker,
   intake: () => intake(wrk, folder),
+  stores: () => stores(wrk, join(folder, 'stores')),
   ...(before !== undefined && {
     before: () => besideBefore(wrk, join(folder, 'before'), before),
     'start-beside': () => startBeside(join(folder, 'start-beside'), before),

@@ -259,6 +259,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       if (expendable) broken.resolve(fault)
     })
     life.defer(() => part.close())
+    for (const note of part.notes ?? []) log.info(note)
     addCheck(name, (signal) => part.check(signal))
     if (part.checkWrites) addCheck(`${name}_writes`, async () => part.checkWrites?.(), 'degraded')
     return part
@@ -268,6 +269,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
 /** What a role opens and the kit looks after. */
 interface Part {
   readonly unsound?: Promise<Error>
+  readonly notes?: readonly string[]
   readonly check: Check
   checkWrites?(): Promise<void>
   close(): Promise<void>

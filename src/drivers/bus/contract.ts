@@ -16,6 +16,8 @@ export interface Bus extends BusPublisher, BusConsumer, BusReader, BusAdministra
    * written, and `check` fails. Never for one that is no file.
    */
   readonly unsound: Promise<DriverError>
+  /** What an operator should know of the server behind it, a line each, for the log at start. */
+  readonly notes: readonly string[]
   /** Resolves when the bus can be read before `signal` fires; for health. */
   check(signal: AbortSignal): Promise<void>
   /** Resolves when the bus takes messages, as it did at most 1 s ago; for health. */

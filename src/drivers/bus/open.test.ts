@@ -3,8 +3,8 @@ import { systemClock } from '../clock.ts'
 import { openBus } from './open.ts'
 
 it.each([
-  ['nats://user:secret@host:4222', 'no bus driver for nats:; this build has embedded:'],
-  ['embedded', 'bus: not a URL; it starts with a scheme, and this build has embedded:'],
+  ['kafka://user:secret@host:9092', 'no bus driver for kafka:; this build has embedded:, nats:, tls:'],
+  ['embedded', 'bus: not a URL; it starts with a scheme, and this build has embedded:, nats:, tls:'],
   ['embedded:secret', 'bus: embedded: takes nothing behind the colon; its file lies in the data folder'],
 ])('says what is wrong with %s, without repeating what may be a secret', async (url, message) => {
   const opening = openBus({ url, folder: '/nonexistent', clock: systemClock })

@@ -3,7 +3,12 @@ import type { Bus, BusDriver, BusOptions } from './contract.ts'
 
 const DRIVERS: DriversByScheme<BusDriver> = {
   'embedded:': async () => (await import('./embedded.ts')).embedded,
+  'nats:': async () => (await import('./nats.ts')).nats,
+  'tls:': async () => (await import('./nats.ts')).natsOverTls,
 }
+
+/** The URL schemes that have a driver. Reading them loads none. */
+export const BUS_SCHEMES: readonly string[] = Object.keys(DRIVERS)
 
 /**
  * Opens a bus.

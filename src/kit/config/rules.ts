@@ -1,9 +1,10 @@
+import { BUS_SCHEMES } from '../../drivers/bus/open.ts'
 import { isLoopbackName } from '../discovery/address-rule.ts'
 import type { Fault } from './explain.ts'
 import type { Section, Settings } from './schema.ts'
 
 /** Backends this build can open, by what asks for them. */
-const SCHEMES = { store: ['sqlite:'], bus: ['embedded:'], cache: ['memory:'] } as const
+const SCHEMES = { store: ['sqlite:'], bus: BUS_SCHEMES, cache: ['memory:'] } as const
 
 /** A role as these rules see it. */
 export interface PlacedRole {

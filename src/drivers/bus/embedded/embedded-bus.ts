@@ -61,6 +61,7 @@ export interface Chance {
 
 /** The durable bus in one SQLite file: puts log, subscriptions, dispatcher and retention together behind the contract. */
 export class EmbeddedBus implements Bus {
+  readonly notes: readonly string[] = []
   readonly #path: string
   readonly #soundness: Soundness
   readonly #db: DatabaseSync

@@ -1,0 +1,15 @@
+import type { BusDriver } from './contract.ts'
+import { NatsBus } from './nats/nats-bus.ts'
+
+/**
+ * The durable bus on NATS JetStream, which any number of brokers share: `nats://user:password@a:4222,b:4222/name?replicas=3`, see `natsAddress`.
+ * @param random from 0 to 1: spreads the delays of messages given back. Default: `Math.random`
+ */
+export function natsDriver(scheme: 'nats:' | 'tls:', random: () => number = Math.random): BusDriver {
+  return { scheme, open: (options) => NatsBus.open(options, random) }
+}
+
+/** The driver for `nats://`. */
+export const nats: BusDriver = natsDriver('nats:')
+/** The driver for `tls://`: the same, with the connection encrypted. */
+export const natsOverTls: BusDriver = natsDriver('tls:')

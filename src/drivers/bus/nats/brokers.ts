@@ -1,0 +1,106 @@
+import { DriverError } from '../../driver-error.ts'
+import type { NatsLink } from './link.ts'
+import type { Streams } from './streams.ts'
+
+/** How often a broker says that it is there, in milliseconds. */
+const BEAT_MS = 500
+/** Unheard of for so long, it is gone. Together with what follows, what it did is done by another within 5 s. */
+const GONE_MS = 3_500
+/** How long one that nobody has heard of has to answer, in milliseconds. */
+const ANSWER_MS = 1_000
+
+/** What brokers are known by. */
+export interface BrokersOptions {
+  readonly link: NatsLink
+  readonly streams: Streams
+  readonly me: string
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+}
+
+/**
+ * The brokers on a bus: each says twice a second that it is there. That one is gone is a guess, as it may only be slow: what it does then by mistake the
+ * journals refuse.
+ */
+export class Brokers {
+  readonly #options: BrokersOptions
+  readonly #heardAt = new Map<string, number>()
+  readonly #mourners = new Set<(broker: string) => void>()
+  readonly #beating: NodeJS.Timeout
+  readonly #stopListening: () => void
+  /** Since when the others could have been heard. */
+  #listeningSince: number
+
+  constructor(options: BrokersOptions) {
+    this.#options = options
+    const { link, now } = options
+    this.#listeningSince = now()
+    link.listen(this.#subject, (message) => this.#heard(message.string()))
+    // answering is all that being there takes
+    link.listen(`${this.#subject}.${options.me}`, (message) => message.respond())
+    this.#beating = setInterval(() => this.#beat(), BEAT_MS)
+    this.#stopListening = link.on('up', () => {
+      this.#listeningSince = now()
+    })
+    this.#say(options.me)
+  }
+
+  get #subject(): string {
+    return `${this.#options.streams.prefix}.here`
+  }
+
+  /** Calls back with every other broker that is gone. */
+  onGone(mourner: (broker: string) => void): void {
+    this.#mourners.add(mourner)
+  }
+
+  /** How many of those that are there come before this one, in an order that all agree on. */
+  rank(): number {
+    return [...this.#heardAt.keys()].filter((broker) => broker < this.#options.me).length
+  }
+
+  /** Whether a broker is there; asks one that wasn't heard of yet. */
+  async isHere(broker: string): Promise<boolean> {
+    if (broker === this.#options.me || this.#heardAt.has(broker)) return true
+    if (broker === '') return false
+    try {
+      await this.#options.link.request(`${this.#subject}.${broker}`, '', ANSWER_MS)
+      return true
+    } catch (fault) {
+      if (fault instanceof DriverError) throw fault
+      return false
+    }
+  }
+
+  /** A broker turned out to be gone: the server has nobody by that name. */
+  lost(broker: string): void {
+    if (broker === this.#options.me) return
+    this.#heardAt.delete(broker)
+    for (const mourner of this.#mourners) mourner(broker)
+  }
+
+  /** Says goodbye, so that the others needn't wait to notice. */
+  close(): void {
+    clearInterval(this.#beating)
+    this.#stopListening()
+    this.#say(`-${this.#options.me}`)
+  }
+
+  #beat(): void {
+    this.#say(this.#options.me)
+    const now = this.#options.now()
+    // while there was no connection nobody could be heard
+    if (!this.#options.link.isUp || now - this.#listeningSince < GONE_MS) return
+    for (const [broker, at] of this.#heardAt) if (now - at >= GONE_MS) this.lost(broker)
+  }
+
+  #heard(text: string): void {
+    if (text.startsWith('-')) this.lost(text.slice(1))
+    else if (text !== this.#options.me) this.#heardAt.set(text, this.#options.now())
+  }
+
+  #say(text: string): void {
+    if (this.#options.link.isUp && !this.#options.link.connection.isClosed())
+      this.#options.link.connection.publish(this.#subject, text)
+  }
+}

@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto'
+import { createInbox, type Msg } from '@nats-io/transport-node'
+import { DriverError, type DriverErrorKind } from '../../driver-error.ts'
+import type { Brokers } from './brokers.ts'
+import type { NatsLink } from './link.ts'
+import { Moved } from './moved.ts'
+import type { Streams } from './streams.ts'
+
+/** How much longer than what it waits for a call may take, in milliseconds. */
+const MARGIN_MS = 8_000
+/** Whoever asked has so long to say that he got the answer, in milliseconds. */
+const RECEIPT_MS = 2_000
+/** Longest part of an answer, in bytes: any server takes that much, whatever its max_payload. */
+const PART = 512 * 1024
+const [MORE, LAST] = [0, 1]
+
+/** What one broker asks another for, by name and with arguments that are JSON. */
+export interface Request {
+  readonly what: string
+  readonly of: string
+  readonly args: readonly unknown[]
+}
+
+/** What answers calls. */
+export interface Answering {
+  /** @param by the broker that asks @param signal fires when it wants no answer any more, or is gone */
+  answer(request: Request, by: string, signal: AbortSignal): Promise<unknown>
+  /** Whoever asked doesn't say that he got this answer: it was lost on the way. */
+  lost(request: Request, answer: unknown): void
+}
+
+/** What calls are made with. */
+export interface CallsOptions {
+  readonly link: NatsLink
+  readonly streams: Streams
+  readonly brokers: Brokers
+  readonly me: string
+}
+
+interface Sent {
+  readonly to: string
+  readonly parts: Uint8Array[]
+  settle(answer: Answer): void
+}
+
+type Answer =
+  | { readonly value: unknown }
+  | { readonly fault: { readonly kind: DriverErrorKind; readonly message: string } }
+  | { readonly moved: true }
+
+/** Calls between the brokers of a bus, by NATS's own request and reply. */
+export class Calls {
+  readonly #options: CallsOptions
+  readonly #inbox = createInbox()
+  readonly #sent = new Map<string, Sent>()
+  readonly #unconfirmed = new Map<string, NodeJS.Timeout>()
+  readonly #answering = new Map<string, { readonly by: string; readonly controller: AbortController }>()
+
+  constructor(options: CallsOptions) {
+    this.#options = options
+    const { link, brokers } = options
+    link.listen(`${this.#inbox}.*`, (message) => this.#answered(message))
+    brokers.onGone((broker) => {
+      for (const sent of this.#sent.values()) if (sent.to === broker) sent.settle({ moved: true })
+      for (const { by, controller } of this.#answering.values()) if (by === broker) controller.abort()
+    })
+    link.on('up', () => {
+      // what was on its way when the connection broke is lost, and what one answers may not be wanted any more
+      for (const sent of this.#sent.values()) sent.settle({ moved: true })
+      for (const { controller } of this.#answering.values()) controller.abort()
+    })
+  }
+
+  /** Answers what others ask from now on. */
+  answer(answering: Answering): void {
+    const { link, streams, me } = this.#options
+    const subject = `${streams.prefix}.at.${me}`
+    link.listen(subject, (message) => this.#answer(message, answering))
+    link.listen(`${subject}.not`, (message) => this.#answering.get(message.string())?.controller.abort())
+    link.listen(`${subject}.got`, (message) => this.#got(message.string()))
+  }
+
+  /**
+   * Asks a broker. Rejects with `Moved` where it is gone or says so, with the DriverError it says, or `unavailable`.
+   * @param patienceMs how long the answer may take, besides the way
+   * @param signal tells it that no answer is wanted any more: it answers at once with what it has
+   */
+  async call<T>(
+    to: string,
+    request: Request,
+    { patienceMs = 0, signal }: { patienceMs?: number; signal?: AbortSignal } = {},
+  ): Promise<T> {
+    const { link, streams, me } = this.#options
+    await link.whenUp()
+    const id = randomUUID()
+    const subject = `${streams.prefix}.at.${to}`
+    const cancel = () => link.isUp && link.connection.publish(`${subject}.not`, id)
+    const timer = setTimeout(() => this.#sent.get(id)?.settle({ moved: true }), patienceMs + MARGIN_MS)
+    try {
+      const answer = await new Promise<Answer>((settle) => {
+        this.#sent.set(id, { to, parts: [], settle })
+        link.connection.publish(subject, JSON.stringify({ id, by: me, ...request }), { reply: `${this.#inbox}.${id}` })
+        signal?.addEventListener('abort', cancel, { once: true })
+        if (signal?.aborted) cancel()
+      })
+      if (link.isUp) link.connection.publish(`${subject}.got`, id)
+      if ('moved' in answer) throw new Moved()
+      if ('fault' in answer) throw new DriverError(answer.fault.kind, answer.fault.message)
+      return answer.value as T
+    } finally {
+      clearTimeout(timer)
+      this.#sent.delete(id)
+      signal?.removeEventListener('abort', cancel)
+    }
+  }
+
+  /** Ends all calls, and those that are answered. */
+  close(): void {
+    for (const sent of this.#sent.values()) sent.settle({ fault: { kind: 'closed', message: 'the bus is closed' } })
+    for (const { controller } of this.#answering.values()) controller.abort()
+    for (const timer of this.#unconfirmed.values()) clearTimeout(timer)
+  }
+
+  async #answer(message: Msg, answering: Answering): Promise<void> {
+    const { id, by, ...request } = message.json<Request & { id: string; by: string }>()
+    const controller = new AbortController()
+    this.#answering.set(id, { by, controller })
+    try {
+      const value = await answering.answer(request, by, controller.signal)
+      const lost = () => this.#unconfirmed.delete(id) && answering.lost(request, value)
+      this.#unconfirmed.set(id, setTimeout(lost, RECEIPT_MS))
+      this.#reply(message, { value })
+    } catch (fault) {
+      if (fault instanceof Moved) this.#reply(message, { moved: true })
+      else if (fault instanceof DriverError)
+        this.#reply(message, { fault: { kind: fault.kind, message: fault.message } })
+      else this.#reply(message, { fault: { kind: 'unavailable', message: String(fault) } })
+    } finally {
+      this.#answering.delete(id)
+    }
+  }
+
+  #got(id: string): void {
+    clearTimeout(this.#unconfirmed.get(id))
+    this.#unconfirmed.delete(id)
+  }
+
+  /** In parts, of which the first byte says whether it is the last. */
+  #reply({ reply = '' }: Msg, answer: Answer): void {
+    const { link } = this.#options
+    if (!link.isUp || link.connection.isClosed()) return
+    const bytes = Buffer.from(JSON.stringify(answer))
+    for (let at = 0; at === 0 || at < bytes.length; at += PART) {
+      const part = bytes.subarray(at, at + PART)
+      const isLast = at + PART >= bytes.length
+      link.connection.publish(reply, Buffer.concat([Uint8Array.of(isLast ? LAST : MORE), part]))
+    }
+  }
+
+  #answered({ subject, data }: Msg): void {
+    const sent = this.#sent.get(subject.slice(this.#inbox.length + 1))
+    if (sent === undefined) return
+    if (data.length === 0) {
+      // nobody is there
+      this.#options.brokers.lost(sent.to)
+      sent.settle({ moved: true })
+      return
+    }
+    sent.parts.push(data.subarray(1))
+    if (data[0] === LAST) sent.settle(JSON.parse(Buffer.concat(sent.parts).toString()) as Answer)
+  }
+}

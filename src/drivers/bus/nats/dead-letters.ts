@@ -1,0 +1,200 @@
+import type { JetStreamManager } from '@nats-io/jetstream'
+import { DriverError } from '../../driver-error.ts'
+import type { DeadLetter, DeadLetterQuery } from '../administration.ts'
+import { boundedLimit } from '../embedded/page-of.ts'
+import type { StoredMessage } from '../publisher.ts'
+import { isOvertaken, toDriverError } from './faults.ts'
+import type { NatsLink } from './link.ts'
+import { copyHeaders, storedMessage } from './message-format.ts'
+import { type StreamMessage, StreamReader } from './stream-reader.ts'
+import type { StreamWriter } from './stream-writer.ts'
+import type { Streams } from './streams.ts'
+
+/** What a copy says of the message's death, or of where it stood, as JSON in one header. */
+const HEADER = 'Msvc-Death'
+/** Characters after which a list takes no further letter. */
+const MAX_LIST_SIZE = 2 * 1024 * 1024
+/** Letters looked at in one part. */
+const PART = 100
+/** Longest reason kept, in characters. */
+const MOST_REASON = 1_000
+
+/** How a message died in a subscription. */
+export interface Death {
+  readonly deliveries: number
+  /** Deliveries ever: with its place it names one delivery for good. */
+  readonly attempt: number
+  readonly reason: string
+  readonly key?: string
+}
+
+/** A dead letter, and what else its stream says of it. */
+export interface Letter extends DeadLetter {
+  readonly death: Death
+  /** Its sequence in the stream of dead letters. */
+  readonly seq: number
+}
+
+/** What dead letters are kept with. */
+export interface DeadLettersOptions {
+  readonly link: NatsLink
+  readonly manager: JetStreamManager
+  readonly streams: Streams
+  readonly writer: StreamWriter
+}
+
+/** Messages that were delivered in vain too often, each with the content it had: a stream with a subject for each, so that none is in it twice. */
+export class DeadLetters {
+  readonly #options: DeadLettersOptions
+
+  constructor(options: DeadLettersOptions) {
+    this.#options = options
+  }
+
+  /** Adds a message that died; one that was added before, by a broker that could not write down more, makes no copy. Rejects with DriverError. */
+  async add(subscription: string, message: StoredMessage, death: Death): Promise<void> {
+    const { streams, writer, manager } = this.#options
+    const subject = this.#subject(subscription, message.offset)
+    const write = { subject, payload: message.payload, headers: headersOf(message, death), expectOfSubject: 0 }
+    try {
+      await writer.write(write)
+    } catch (fault) {
+      if (!isOvertaken(fault)) throw toDriverError(fault)
+      const there = await this.#at(streams.dead, subject)
+      if (there?.death.attempt === death.attempt) return
+      // it died before, and was given back since: nobody came to take that letter away
+      if (there !== undefined) await manager.streams.deleteMessage(streams.dead, there.seq, false)
+      await writer.write(write).catch((cause: unknown) => {
+        throw toDriverError(cause)
+      })
+    }
+  }
+
+  /** Those that a query means, oldest first. Rejects with DriverError. */
+  async list({ subscription, id, limit, after = '0' }: DeadLetterQuery): Promise<readonly Letter[]> {
+    if (!/^\d{1,15}$/.test(after)) throw new DriverError('invalid', `${after} is no cursor of a dead letter`)
+    const most = boundedLimit(limit)
+    const found: Letter[] = []
+    let left = MAX_LIST_SIZE
+    for await (const letter of this.#letters(subscription, Number(after))) {
+      if (found.length >= most || left <= 0) break
+      if (id !== undefined && letter.id !== id && !letter.id.startsWith(`${id} `)) continue
+      found.push(letter)
+      left -= letter.payload.length
+    }
+    return found
+  }
+
+  /** Those with one of these ids, or all, of one subscription or of all: at most `most`. */
+  async choose(
+    subscription: string | undefined,
+    ids: readonly string[] | undefined,
+    most: number,
+  ): Promise<readonly Letter[]> {
+    const wanted = ids && new Set(ids)
+    const found: Letter[] = []
+    for await (const letter of this.#letters(subscription, 0)) {
+      if (found.length >= most) break
+      if (wanted === undefined || wanted.has(letter.id)) found.push(letter)
+    }
+    return found
+  }
+
+  /** How many there are. Rejects with DriverError. */
+  async count(): Promise<number> {
+    const { manager, streams } = this.#options
+    try {
+      return (await manager.streams.info(streams.dead)).state.messages
+    } catch (fault) {
+      throw toDriverError(fault)
+    }
+  }
+
+  /** Takes one away. False where it was gone. Rejects with DriverError. */
+  async remove({ seq }: Letter): Promise<boolean> {
+    const { manager, streams } = this.#options
+    try {
+      return await manager.streams.deleteMessage(streams.dead, seq, false)
+    } catch (fault) {
+      if (String(fault).includes('no message found')) return false
+      throw toDriverError(fault)
+    }
+  }
+
+  /** Keeps the content of one that goes back into its subscription: retention may have taken the original. Rejects with DriverError. */
+  async keepContent(letter: Letter): Promise<void> {
+    const { writer } = this.#options
+    const subject = this.#againSubject(letter.subscription, letter.offset)
+    await writer
+      .write({ subject, payload: letter.payload, headers: headersOf(letter, letter.death) })
+      .catch((fault: unknown) => {
+        throw toDriverError(fault)
+      })
+  }
+
+  /** The content of one that is back in its subscription; undefined where it is gone. Rejects with DriverError. */
+  content(subscription: string, offset: number): Promise<StoredMessage | undefined> {
+    return this.#at(this.#options.streams.leases, this.#againSubject(subscription, offset))
+  }
+
+  /** Takes the content away of one that is settled. What fails stays until its subscription goes. */
+  forgetContent(subscription: string, offset: number): void {
+    const { manager, streams } = this.#options
+    void manager.streams.purge(streams.leases, { filter: this.#againSubject(subscription, offset) }).catch(() => {})
+  }
+
+  /** Takes all of a subscription away that is gone. Rejects with what JetStream says. */
+  async forget(subscription: string): Promise<void> {
+    const { manager, streams } = this.#options
+    await manager.streams.purge(streams.dead, { filter: `${streams.prefix}.dead.${subscription}.*` })
+    await manager.streams.purge(streams.leases, { filter: `${streams.prefix}.again.${subscription}.*` })
+  }
+
+  #subject(subscription: string, offset: number): string {
+    return `${this.#options.streams.prefix}.dead.${subscription}.${offset}`
+  }
+
+  #againSubject(subscription: string, offset: number): string {
+    return `${this.#options.streams.prefix}.again.${subscription}.${offset}`
+  }
+
+  async *#letters(subscription: string | undefined, after: number): AsyncGenerator<Letter> {
+    const { link, manager, streams } = this.#options
+    const filter = `${streams.prefix}.dead.${subscription ?? '*'}.*`
+    const reader = new StreamReader({ link, manager, stream: streams.dead, filter, after })
+    try {
+      for (;;) {
+        const part = await reader.read(PART)
+        for (const message of part) yield this.#letter(message)
+        if (part.length < PART) return
+      }
+    } finally {
+      reader.close()
+    }
+  }
+
+  async #at(stream: string, subject: string): Promise<Letter | undefined> {
+    try {
+      const found = await this.#options.manager.streams.getMessage(stream, { last_by_subj: subject })
+      if (found === null) return undefined
+      return this.#letter({ seq: found.seq, subject, headers: found.header, data: found.data })
+    } catch (fault) {
+      throw toDriverError(fault)
+    }
+  }
+
+  #letter({ seq, subject, headers, data }: Pick<StreamMessage, 'seq' | 'subject' | 'headers' | 'data'>): Letter {
+    const { topic, offset, timestamp, ...death } = JSON.parse(headers?.get(HEADER) ?? '{}') as Death &
+      Pick<StoredMessage, 'topic' | 'offset' | 'timestamp'>
+    const message = storedMessage(this.#options.streams, { subject, headers, data }, { seq: offset, timestamp })
+    const subscription = subject.split('.')[2] ?? ''
+    const { deliveries, reason } = death
+    return { ...message, topic, cursor: String(seq), subscription, deliveries, reason, death, seq }
+  }
+}
+
+function headersOf(message: StoredMessage, death: Death): Readonly<Record<string, string>> {
+  const { topic, offset, timestamp } = message
+  const reason = death.reason.slice(0, MOST_REASON)
+  return copyHeaders(message, { [HEADER]: JSON.stringify({ topic, offset, timestamp, ...death, reason }) })
+}

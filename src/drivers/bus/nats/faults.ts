@@ -1,0 +1,116 @@
+import { JetStreamApiError } from '@nats-io/jetstream'
+import { errors } from '@nats-io/transport-node'
+import { DriverError } from '../../driver-error.ts'
+import type { NatsAddress } from './address.ts'
+
+/** Seconds after which a server that is away is worth asking again. */
+const RETRY_AFTER_S = 1
+
+/**
+ * What JetStream says where there is no room (nats-server, server/errors.json): insufficient resources, storage resources exceeded for an account or a
+ * server, maximum messages, bytes or message size of a stream.
+ */
+const FULL = new Set([10023, 10028, 10047, 10077, 10002])
+/** A condition on the last message of a subject or a stream doesn't hold. */
+const WRONG_LAST = new Set([10071, 10070, 10164])
+const STREAM_NOT_FOUND = 10059
+const NO_JETSTREAM = new Set([10039, 10076, 10024, 10025])
+
+/** What JetStream says that is wrong, as it answers a publication or a request. */
+export interface ApiFault {
+  readonly code: number
+  readonly err_code?: number
+  readonly description?: string
+}
+
+/** Whether somebody else wrote meanwhile. */
+export function isOvertaken(fault: unknown): boolean {
+  return WRONG_LAST.has(codeOf(fault))
+}
+
+/** Whether the server hasn't got the stream. */
+export function isNoStream(fault: unknown): boolean {
+  return codeOf(fault) === STREAM_NOT_FOUND
+}
+
+/** Whether nobody is there to answer. */
+export function isNobody(fault: unknown): boolean {
+  if (fault instanceof errors.NoRespondersError) return true
+  return fault instanceof errors.RequestError && fault.isNoResponders()
+}
+
+/** What any fault of the client or the server is for callers. */
+export function toDriverError(fault: unknown): DriverError {
+  if (fault instanceof DriverError) return fault
+  const code = codeOf(fault)
+  const text = textOf(fault)
+  if (FULL.has(code)) {
+    return new DriverError('full', `NATS has no room: ${text}; free some, or raise its limits`, { cause: fault })
+  }
+  if (NO_JETSTREAM.has(code)) return away(`JetStream is off there: ${text}`, fault)
+  if (code > 0) return away(text, fault)
+  if (isNobody(fault)) return away('JetStream does not answer there', fault)
+  if (fault instanceof errors.TimeoutError) return away('no answer in time', fault)
+  const refused = permissionOf(fault)
+  if (refused !== undefined) {
+    return new DriverError('invalid', `NATS lets this user not ${refused}: give him that right`, { cause: fault })
+  }
+  if (fault instanceof errors.ClosedConnectionError || fault instanceof errors.DrainingConnectionError) {
+    return new DriverError('closed', 'the bus is closed', { cause: fault })
+  }
+  return away(text, fault)
+}
+
+/** A publication's answer that says no, as an error. */
+export function refusal(fault: ApiFault): JetStreamApiError {
+  return new JetStreamApiError({ description: '', err_code: 0, ...fault })
+}
+
+/** There is no connection, and hasn't been for some time. */
+export function lostLink(cause: unknown): DriverError {
+  return away('no connection to it at the moment', cause)
+}
+
+/** Why the first connection came to nothing, and what to do. */
+export function connectFault(fault: unknown, { servers, credentials }: NatsAddress): DriverError {
+  const where = servers.join(', ')
+  const options = { cause: fault }
+  if (fault instanceof errors.AuthorizationError) {
+    const message = `bus: NATS at ${where} refuses these credentials: correct user and password, token or creds in its URL`
+    return new DriverError('invalid', message, options)
+  }
+  const text = textOf(fault)
+  if (credentials !== undefined && text.includes('ENOENT')) {
+    return new DriverError('invalid', `bus: there is no credentials file ${credentials}`, options)
+  }
+  if (/tls|ssl|certificate|self.signed|altname/i.test(text)) {
+    const message = `bus: no encrypted connection to NATS at ${where}: ${text}; name who signed its certificate by tls_ca=, or use nats:// where it has none`
+    return new DriverError('invalid', message, options)
+  }
+  const message = `bus: no NATS at ${where}: ${text}; start it, or correct its URL`
+  return new DriverError('unavailable', message, { ...options, retryAfterS: RETRY_AFTER_S })
+}
+
+function away(what: string, cause: unknown): DriverError {
+  return new DriverError('unavailable', `NATS: ${what}`, { cause, retryAfterS: RETRY_AFTER_S })
+}
+
+function codeOf(fault: unknown): number {
+  return fault instanceof JetStreamApiError ? fault.code : 0
+}
+
+function permissionOf(fault: unknown): string | undefined {
+  const found = [fault, fault instanceof Error ? fault.cause : undefined].find(
+    (one) => one instanceof errors.PermissionViolationError,
+  )
+  if (!(found instanceof errors.PermissionViolationError)) return undefined
+  return `${found.operation === 'subscription' ? 'subscribe to' : 'publish to'} ${found.subject}`
+}
+
+function textOf(fault: unknown): string {
+  if (!(fault instanceof Error)) return String(fault)
+  const { cause } = fault
+  const why =
+    cause instanceof Error && cause.message !== '' && cause.message !== fault.message ? `: ${cause.message}` : ''
+  return `${fault.message || fault.name}${why}`
+}

@@ -1,0 +1,158 @@
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import {
+  type Authenticator,
+  connect,
+  credsAuthenticator,
+  type Msg,
+  type NatsConnection,
+  type ServerInfo,
+  type Subscription,
+} from '@nats-io/transport-node'
+import { DriverError } from '../../driver-error.ts'
+import type { NatsAddress } from './address.ts'
+import { connectFault, lostLink, toDriverError } from './faults.ts'
+
+/** How long the first connection may take, in milliseconds. */
+const CONNECT_MS = 3_000
+/** Between two attempts to connect again, in milliseconds: a server that is back is used within a second. */
+const RECONNECT_MS = 200
+const RECONNECT_JITTER_MS = 200
+/** A peer that is gone without a word is noticed after three of these, in milliseconds. */
+const PING_MS = 1_500
+const MOST_PINGS_OUT = 2
+/** Whoever asks while there is no connection waits for one at most so long, in milliseconds. */
+const PATIENCE_MS = 2_000
+/** An answer that takes longer is none, in milliseconds. */
+const ANSWER_MS = 5_000
+
+/** One connection to NATS that comes back for ever. Nothing is held back while there is none: who asks waits a little, and then hears `unavailable`. */
+export class NatsLink {
+  readonly connection: NatsConnection
+  readonly #turns = new EventTarget()
+  #isUp = true
+  #isClosed = false
+  #refusal: DriverError | undefined
+  /** Sends since the connection was last made: what was sent before may be lost. */
+  #epoch = 1
+
+  private constructor(connection: NatsConnection) {
+    this.connection = connection
+    void this.#watch()
+  }
+
+  /** Connects. @throws DriverError `invalid` for what trying again won't mend, else `unavailable`; the message says what to do. */
+  static async open(address: NatsAddress): Promise<NatsLink> {
+    try {
+      const { servers, user, password, token, tls, tlsFiles } = address
+      const connection = await connect({
+        servers: [...servers],
+        name: `msvc ${address.name}`,
+        timeout: CONNECT_MS,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: RECONNECT_MS,
+        reconnectJitter: RECONNECT_JITTER_MS,
+        reconnectJitterTLS: RECONNECT_JITTER_MS,
+        ignoreAuthErrorAbort: true,
+        pingInterval: PING_MS,
+        maxPingOut: MOST_PINGS_OUT,
+        noAsyncTraces: true,
+        ...(token !== undefined && { token }),
+        ...(user !== undefined && { user, pass: password ?? '' }),
+        ...(address.credentials !== undefined && { authenticator: await credentials(address.credentials) }),
+        ...(tls && { tls: tlsFiles }),
+      })
+      return new NatsLink(connection)
+    } catch (fault) {
+      throw connectFault(fault, address)
+    }
+  }
+
+  /** Whether there is a connection now. */
+  get isUp(): boolean {
+    return this.#isUp
+  }
+
+  /** Goes up with every connection made. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /** What the server says of itself; of the last one while there is none. */
+  get info(): ServerInfo | undefined {
+    return this.connection.info
+  }
+
+  /** Calls back with every message of a subject, over all connections; the subscription says how to stop. */
+  listen(subject: string, listener: (message: Msg) => void): Subscription {
+    return this.connection.subscribe(subject, {
+      callback: (fault, message) => {
+        if (fault === null) listener(message)
+        else this.#refusal ??= toDriverError(fault)
+      },
+    })
+  }
+
+  /** Resolves when the server took all that was sent and subscribed to. Rejects with DriverError for what this user may not. */
+  async settled(): Promise<void> {
+    await this.connection.flush().catch((fault: unknown) => {
+      throw toDriverError(fault)
+    })
+    if (this.#refusal !== undefined) throw this.#refusal
+  }
+
+  /** Calls back when a connection was made again, or lost; returns how to stop. */
+  on(turn: 'up' | 'down', listener: () => void): () => void {
+    this.#turns.addEventListener(turn, listener)
+    return () => this.#turns.removeEventListener(turn, listener)
+  }
+
+  /** Resolves as soon as there is a connection. Rejects with DriverError `unavailable` after `patienceMs`, or `closed`. */
+  async whenUp(patienceMs: number = PATIENCE_MS): Promise<void> {
+    if (this.#isClosed) throw closed()
+    if (this.#isUp) return
+    try {
+      await once(this.#turns, 'up', { signal: AbortSignal.timeout(patienceMs) })
+    } catch (cause) {
+      throw lostLink(cause)
+    }
+    if (this.#isClosed) throw closed()
+  }
+
+  /** Asks and waits for the one answer. Rejects with DriverError `unavailable`, or whatever the library says of nobody there to answer. */
+  async request(subject: string, payload: string | Uint8Array, timeoutMs: number = ANSWER_MS): Promise<Msg> {
+    await this.whenUp()
+    return this.connection.request(subject, payload, { timeout: timeoutMs })
+  }
+
+  /** Ends the connection. What was sent is on its way, nothing more is. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    if (this.#isUp) await this.connection.flush().catch(() => {})
+    await this.connection.close()
+    this.#turns.dispatchEvent(new Event('up'))
+  }
+
+  async #watch(): Promise<void> {
+    for await (const status of this.connection.status()) {
+      if (status.type === 'disconnect') {
+        this.#isUp = false
+        this.#turns.dispatchEvent(new Event('down'))
+      }
+      if (status.type === 'reconnect') {
+        this.#isUp = true
+        this.#epoch++
+        this.#turns.dispatchEvent(new Event('up'))
+      }
+    }
+  }
+}
+
+async function credentials(path: string): Promise<Authenticator> {
+  return credsAuthenticator(new Uint8Array(await readFile(path)))
+}
+
+function closed(): DriverError {
+  return new DriverError('closed', 'the bus is closed')
+}

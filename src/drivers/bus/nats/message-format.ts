@@ -1,0 +1,91 @@
+import { hash } from 'node:crypto'
+import type { Msg } from '@nats-io/transport-node'
+import type { Publication, StoredMessage } from '../publisher.ts'
+import type { Write } from './stream-writer.ts'
+import { laterSubject, messageSubject, type Streams, topicOf } from './streams.ts'
+
+/** What a message says besides its payload, as JSON in one header: a header of NATS's own loses spaces at its ends. */
+const HEADER = 'Msvc-Message'
+/** Ids that need no digest: short, and nothing in them that a header can't have. */
+const PLAIN_ID = /^[!-~]{1,64}$/
+
+const DUE = 'Msvc-Due'
+
+/** When a message that waits takes its place, and where. */
+export interface Due {
+  readonly topic: string
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** How long it waits at most, in milliseconds, whatever the wall clock says. */
+  readonly delayMs: number
+}
+
+type Told = Pick<Publication, 'id' | 'form' | 'attributes'>
+
+/** A message as its topic's stream has it. */
+export function messageWrite(streams: Streams, message: Publication): Write & { readonly id: string } {
+  const { topic, payload } = message
+  return {
+    subject: messageSubject(streams, topic),
+    payload,
+    id: dedupId(message),
+    headers: { [HEADER]: told(message) },
+  }
+}
+
+/** A message as it waits for its time. */
+export function laterWrite(streams: Streams, message: Publication, due: Due): Write & { readonly id: string } {
+  const write = messageWrite(streams, message)
+  return { ...write, subject: laterSubject(streams), headers: { ...write.headers, [DUE]: JSON.stringify(due) } }
+}
+
+/** When a message that waits is due; undefined for any other. */
+export function dueOf(headers: Msg['headers']): Due | undefined {
+  const text = headers?.get(DUE) ?? ''
+  return text === '' ? undefined : (JSON.parse(text) as Due)
+}
+
+/** The id by which a message that waited takes its place: once, however often that is tried. */
+export function placingId(id: string): string {
+  return `${id} due`
+}
+
+/** What a message says besides its payload, as a header's value. */
+function told({ id, form, attributes }: Told): string {
+  return JSON.stringify({ id, attributes, ...(form !== undefined && { form }) })
+}
+
+/** Headers by which a copy of a message says what the message says. */
+export function copyHeaders(message: Told, more: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return { [HEADER]: told(message), ...more }
+}
+
+/** A message as it was published. @param at where it stands in the stream of messages, and since when */
+export function storedMessage(
+  streams: Streams,
+  { subject, headers, data }: { readonly subject: string; readonly headers: Msg['headers']; readonly data: Uint8Array },
+  at: { readonly seq: number; readonly timestamp: number },
+): StoredMessage {
+  const { id, form, attributes } = readTold(headers?.get(HEADER) ?? '')
+  return {
+    id,
+    topic: topicOf(streams, subject),
+    payload: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString(),
+    attributes,
+    ...(form !== undefined && { form }),
+    offset: at.seq,
+    timestamp: at.timestamp,
+  }
+}
+
+/** A message that somebody else put into the stream says nothing of the kind. */
+function readTold(text: string): Told {
+  if (text === '') return { id: '', attributes: {} }
+  return JSON.parse(text) as Told
+}
+
+/** What the server tells copies by: the topic and the publisher's id. */
+export function dedupId({ topic, id }: Pick<Publication, 'topic' | 'id'>): string {
+  if (PLAIN_ID.test(id) && PLAIN_ID.test(topic)) return `${topic} ${id}`
+  return `${hash('sha256', topic, 'base64url')} ${hash('sha256', id, 'base64url')}`
+}

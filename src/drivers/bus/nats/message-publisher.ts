@@ -1,0 +1,140 @@
+import { DriverError } from '../../driver-error.ts'
+import type { BusLimits } from '../contract.ts'
+import { isDelay, WRONG_DELAY } from '../embedded/delayed-messages.ts'
+import { keyIn } from '../message-key.ts'
+import { type BusPublisher, MOST_ATOMIC, type Publication, type Receipt } from '../publisher.ts'
+import type { DelayedMessages } from './delayed-messages.ts'
+import { toDriverError } from './faults.ts'
+import { laterWrite, messageWrite } from './message-format.ts'
+import { type Names, topicSubject } from './names.ts'
+import type { News } from './news.ts'
+import type { Receipts, Sent } from './receipts.ts'
+import type { StreamWriter } from './stream-writer.ts'
+import type { Streams } from './streams.ts'
+
+const MAX_TOPICS = 10_000
+/** Whoever may make no more topics asks in vain before somebody changes the configuration. */
+const NO_TOPIC_GOES_S = 3_600
+/** Messages of one call that are on their way at a time. */
+const PART = 1_000
+const NOT_STORED: Sent = { seq: 0, duplicate: true }
+
+/** What messages are published with. */
+export interface MessagePublisherOptions {
+  readonly streams: Streams
+  readonly writer: StreamWriter
+  readonly names: Names
+  readonly delayed: Pick<DelayedMessages, 'find' | 'now'>
+  readonly receipts: Receipts
+  readonly news: Pick<News, 'published' | 'delayed'>
+  readonly limits: BusLimits
+}
+
+/** Stores messages, each under its topic, and tells everybody. */
+export class MessagePublisher implements BusPublisher {
+  readonly #options: MessagePublisherOptions
+
+  constructor(options: MessagePublisherOptions) {
+    this.#options = options
+  }
+
+  async publish(
+    messages: readonly Publication[],
+    owner?: string,
+    { atomic = false }: { readonly atomic?: boolean } = {},
+  ): Promise<readonly Receipt[]> {
+    if (atomic && messages.length > MOST_ATOMIC) {
+      const message = `at most ${MOST_ATOMIC} messages are published all or none: publish them in parts`
+      throw new DriverError('invalid', message)
+    }
+    if (!messages.every(({ delayMs = 0 }) => isDelay(delayMs))) throw new DriverError('invalid', WRONG_DELAY)
+    await this.#makeTopics(messages, owner)
+    const receipts: Receipt[] = []
+    for (let at = 0; at < messages.length; at += PART)
+      receipts.push(...(await this.#store(messages.slice(at, at + PART))))
+    const clash = atomic ? receipts.find(({ differs }) => differs) : undefined
+    if (clash === undefined) return receipts
+    throw new DriverError(
+      'conflict',
+      `the message ${clash.id} of ${clash.topic} has the id of another, and says something else`,
+    )
+  }
+
+  /** Stores a part: when one is refused, all that were on their way have their answer, so that nothing of it comes later. */
+  async #store(messages: readonly Publication[]): Promise<readonly Receipt[]> {
+    const inLine = new Map<string, Promise<unknown>>()
+    const writes = await Promise.allSettled(messages.map((message) => this.#inOrder(message, inLine)))
+    this.#tell(messages, writes)
+    const refused = writes.find((write) => write.status === 'rejected')
+    if (refused) throw toDriverError(refused.reason)
+    const receipts = messages.map((message, at) => {
+      const write = writes[at]
+      return this.#options.receipts.of(message, write?.status === 'fulfilled' ? write.value : NOT_STORED)
+    })
+    return Promise.all(receipts)
+  }
+
+  /** One that is refused for the moment is sent again: the next of its key must not get there first. */
+  async #inOrder(message: Publication, inLine: Map<string, Promise<unknown>>): Promise<Sent> {
+    const key = keyIn(JSON.stringify(message.attributes))
+    const before = key === undefined ? undefined : inLine.get(key)
+    const sending = before === undefined ? this.#send(message) : before.then(() => this.#send(message))
+    if (key !== undefined) inLine.set(key, sending)
+    return sending
+  }
+
+  async #send(message: Publication): Promise<Sent> {
+    const { streams, writer, delayed } = this.#options
+    const { topic, delayMs = 0 } = message
+    const write = messageWrite(streams, message)
+    const known = delayed.find(write.id)
+    if (known !== undefined) return { seq: known, duplicate: true }
+    if (delayMs <= 0) return writer.write(write)
+    const due = { topic, at: Math.ceil(delayed.now() + delayMs), delayMs: Math.ceil(delayMs) }
+    return { ...(await writer.write(laterWrite(streams, message, due))), deliverAt: due.at }
+  }
+
+  #tell(messages: readonly Publication[], writes: readonly PromiseSettledResult<Sent>[]): void {
+    const topics = new Set<string>()
+    const [now, later] = [[0], [0]]
+    for (const [at, write] of writes.entries()) {
+      if (write.status !== 'fulfilled' || write.value.duplicate) continue
+      const { seq, deliverAt } = write.value
+      if (deliverAt === undefined) topics.add(messages[at]?.topic ?? '')
+      ;(deliverAt === undefined ? now : later).push(seq)
+    }
+    if (topics.size > 0) this.#options.news.published(topics, Math.max(...now))
+    if (later.length > 1) this.#options.news.delayed(Math.max(...later))
+  }
+
+  /** Makes those topics that there aren't yet. @throws DriverError `too-many` where there is no place for them */
+  async #makeTopics(messages: readonly Publication[], owner: string | undefined): Promise<void> {
+    const { names } = this.#options
+    if (messages.every(({ topic }) => names.topics.has(topic))) return
+    await names.refresh()
+    await names.change(() => {
+      const unknown = [...new Set(messages.map(({ topic }) => topic))].filter((topic) => !names.topics.has(topic))
+      this.#checkRoom(unknown, owner)
+      const record = owner === undefined ? {} : { owner }
+      return { changes: unknown.map((topic) => ({ subject: topicSubject(this.#options.streams, topic), record })) }
+    })
+  }
+
+  #checkRoom(unknown: readonly string[], owner: string | undefined): void {
+    const { names, limits } = this.#options
+    const { maxTopics = MAX_TOPICS, maxTopicsPerOwner = maxTopics, reservedTopics = [] } = limits
+    const reserved = new Set(reservedTopics)
+    const isCounted = (topic: string) => !reserved.has(topic)
+    const wanted = unknown.filter(isCounted).length
+    if (wanted === 0) return
+    const there = [...names.topics.values()].filter(({ name }) => isCounted(name))
+    const own = owner === undefined ? 0 : there.filter((topic) => topic.owner === owner).length
+    if (owner !== undefined && own + wanted > maxTopicsPerOwner) throw tooMany(`${owner} has`, 'one may have')
+    if (there.length + wanted > maxTopics) throw tooMany('there are', 'there may be')
+  }
+}
+
+function tooMany(whose: string, most: string): DriverError {
+  const message = `${whose} as many topics as ${most}, and none ever goes: put what varies into the message`
+  return new DriverError('too-many', message, { retryAfterS: NO_TOPIC_GOES_S })
+}

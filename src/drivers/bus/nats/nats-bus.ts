@@ -1,0 +1,383 @@
+import { randomUUID } from 'node:crypto'
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
+import { DriverError } from '../../driver-error.ts'
+import type {
+  DeadLetter,
+  DeadLetterChoice,
+  DeadLetterQuery,
+  FreshDeadLetter,
+  Page,
+  TopicInfo,
+} from '../administration.ts'
+import type { Delivery, PullOptions, ReturnOptions, Subscription, SubscriptionSpec } from '../consumer.ts'
+import type { Bus, BusOptions } from '../contract.ts'
+import { pageOf } from '../embedded/page-of.ts'
+import type { Publication, Receipt } from '../publisher.ts'
+import type { Cursor, Reading } from '../reader.ts'
+import { type NatsAddress, natsAddress } from './address.ts'
+import { Brokers } from './brokers.ts'
+import { Calls } from './calls.ts'
+import { DeadLetters, type Letter } from './dead-letters.ts'
+import { DelayedMessages } from './delayed-messages.ts'
+import { toDriverError } from './faults.ts'
+import { leaseSubject } from './journal.ts'
+import { NatsLink } from './link.ts'
+import { MessagePublisher } from './message-publisher.ts'
+import { MessageReader } from './message-reader.ts'
+import { Names, type SubscriptionName } from './names.ts'
+import { News } from './news.ts'
+import { Receipts } from './receipts.ts'
+import { checkServer, notesOn } from './server-check.ts'
+import { StreamWriter } from './stream-writer.ts'
+import { makeStreams, type Streams, streamsOf } from './streams.ts'
+import { Subscribing, subscriptionOf } from './subscribing.ts'
+import { Subscriptions } from './subscriptions.ts'
+import { listTopics } from './topic-list.ts'
+import { WriteCheck } from './write-check.ts'
+
+/** Dead letters put back or thrown away at a time. */
+const MOST_AT_ONCE = 200
+/** Subscriptions asked for at a time. */
+const AT_ONCE = 32
+
+/** The durable bus on NATS JetStream: puts connection, names, messages and subscriptions together behind the contract. */
+export class NatsBus implements Bus {
+  readonly unsound: Promise<DriverError> = new Promise(() => {})
+  readonly notes: readonly string[]
+  readonly #link: NatsLink
+  readonly #manager: JetStreamManager
+  readonly #streams: Streams
+  readonly #writer: StreamWriter
+  readonly #news: News
+  readonly #names: Names
+  readonly #publisher: MessagePublisher
+  readonly #reader: MessageReader
+  readonly #delayed: DelayedMessages
+  readonly #brokers: Brokers
+  readonly #calls: Calls
+  readonly #deadLetters: DeadLetters
+  readonly #subscribing: Subscribing
+  readonly #subscriptions: Subscriptions
+  readonly #writeCheck: WriteCheck
+  readonly #mourners = new Set<(letter: FreshDeadLetter) => void>()
+  readonly #underWay = new Set<Promise<unknown>>()
+  #isClosed = false
+
+  private constructor(
+    link: NatsLink,
+    manager: JetStreamManager,
+    address: NatsAddress,
+    options: BusOptions,
+    random: () => number,
+  ) {
+    const { clock } = options
+    this.notes = notesOn(link.info?.version ?? '', address.replicas)
+    const streams = streamsOf(address.name)
+    const me = randomUUID().slice(0, 13)
+    const monotonic = () => clock.monotonic()
+    this.#link = link
+    this.#manager = manager
+    this.#streams = streams
+    const writer = new StreamWriter(link, monotonic)
+    this.#writer = writer
+    const newest = async () => (await manager.streams.info(streams.messages)).state.last_seq
+    const news = new News({ link, streams, broker: me, newest })
+    this.#news = news
+    const names = new Names({ link, manager, streams, writer, news })
+    this.#names = names
+    this.#reader = new MessageReader({ link, manager, streams })
+    const brokers = new Brokers({ link, streams, me, now: monotonic })
+    const delayed = new DelayedMessages({
+      link,
+      manager,
+      streams,
+      writer,
+      brokers,
+      news,
+      clock,
+      dedupMs: address.dedupMs,
+    })
+    this.#delayed = delayed
+    this.#writeCheck = new WriteCheck({ manager, streams, writer, now: monotonic })
+    const receipts = new Receipts({ manager, streams, writer })
+    this.#publisher = new MessagePublisher({
+      streams,
+      writer,
+      names,
+      delayed,
+      receipts,
+      news,
+      limits: options,
+    })
+    this.#brokers = brokers
+    const calls = new Calls({ link, streams, brokers, me })
+    this.#calls = calls
+    const deadLetters = new DeadLetters({ link, manager, streams, writer })
+    this.#deadLetters = deadLetters
+    this.#subscribing = new Subscribing({ streams, names, limits: options, now: () => clock.now() })
+    this.#subscriptions = new Subscriptions({
+      link,
+      manager,
+      streams,
+      writer,
+      clock,
+      random,
+      me,
+      names,
+      brokers,
+      calls,
+      deadLetters,
+      died: (letter) => this.#died(letter),
+      idle: (id) => void this.unsubscribe(id).catch(() => {}),
+    })
+    news.on(({ topics, names: haveChanged, delayed: moreDelayed }) => {
+      if (topics !== undefined) {
+        this.#reader.heard(topics)
+        this.#subscriptions.heard(topics)
+      }
+      if (moreDelayed) void delayed.refresh().catch(() => {})
+      if (haveChanged) void this.#refreshNames().catch(() => {})
+    })
+  }
+
+  /** Connects, and makes the streams that aren't there. Rejects with DriverError, see BusDriver. */
+  static async open(options: BusOptions, random: () => number): Promise<NatsBus> {
+    const address = natsAddress(options.url)
+    const link = await NatsLink.open(address)
+    try {
+      const manager = await jetstreamManager(link.connection, { checkAPI: false })
+      await checkServer(link, manager, address)
+      await makeStreams(manager, streamsOf(address.name), address)
+      const bus = new NatsBus(link, manager, address, options, random)
+      await link.settled()
+      await bus.#refreshNames()
+      await bus.#delayed.refresh()
+      return bus
+    } catch (fault) {
+      await link.close()
+      throw toDriverError(fault)
+    }
+  }
+
+  publish(
+    messages: readonly Publication[],
+    owner?: string,
+    options?: { readonly atomic?: boolean },
+  ): Promise<readonly Receipt[]> {
+    return this.#do(() => this.#publisher.publish(messages, owner, options))
+  }
+
+  subscribe(spec: SubscriptionSpec): Promise<Subscription> {
+    return this.#do(async () => {
+      const after = this.#reader.seqOf(await this.#reader.place(spec.topic, spec.from ?? 'new'))
+      const name = await this.#subscribing.subscribe(spec, after)
+      await this.#subscriptions.used(name.id)
+      return this.#described(name)
+    })
+  }
+
+  unsubscribe(id: string): Promise<boolean> {
+    return this.#do(async () => {
+      const was = await this.#subscribing.unsubscribe(id)
+      if (!was) return false
+      this.#subscriptions.namesChanged()
+      await this.#manager.streams.purge(this.#streams.leases, { filter: leaseSubject(this.#streams, id) })
+      await this.#deadLetters.forget(id)
+      return true
+    })
+  }
+
+  subscription(id: string): Promise<Subscription | undefined> {
+    return this.#do(async () => {
+      if (!this.#names.subscriptions.has(id)) await this.#refreshNames()
+      const name = this.#names.subscriptions.get(id)
+      return name && this.#describedIfThere(name)
+    })
+  }
+
+  subscriptions({ topic, group, ...page }: Parameters<Bus['subscriptions']>[0] = {}): Promise<readonly Subscription[]> {
+    return this.#do(async () => {
+      await this.#refreshNames()
+      const wanted = pageOf(this.#subscribing.list({ topic, group }), ({ id }) => id, page)
+      const found: Subscription[] = []
+      for (let at = 0; at < wanted.length; at += AT_ONCE) {
+        const part = await Promise.all(wanted.slice(at, at + AT_ONCE).map((name) => this.#describedIfThere(name)))
+        found.push(...part.filter((one) => one !== undefined))
+      }
+      return found
+    })
+  }
+
+  async pull(id: string, options: PullOptions): Promise<readonly Delivery[]> {
+    this.#refuseWhenClosed()
+    this.#delayed.look()
+    try {
+      return await this.#subscriptions.pull(id, options)
+    } catch (fault) {
+      // that the bus ends is no fault of whoever waits
+      if (options.waitMs > 0 && this.#isClosed) return []
+      throw toDriverError(fault)
+    }
+  }
+
+  ack(id: string, tokens: readonly string[]): Promise<number> {
+    return this.#do(() => this.#subscriptions.ack(id, tokens))
+  }
+
+  renew(id: string, tokens: readonly string[]): Promise<number> {
+    return this.#do(() => this.#subscriptions.renew(id, tokens))
+  }
+
+  async nack(id: string, tokens: readonly string[], options: ReturnOptions = {}): Promise<number> {
+    const { delayMs = 0 } = options
+    if (!Number.isFinite(delayMs) || delayMs < 0) {
+      throw new DriverError('invalid', 'cannot give back: delayMs is a number of milliseconds from 0')
+    }
+    return this.#do(() => this.#subscriptions.nack(id, tokens, options))
+  }
+
+  release(id: string, consumer: string): Promise<number> {
+    return this.#do(() => this.#subscriptions.release(id, consumer))
+  }
+
+  place(pattern: string, from: Parameters<Bus['place']>[1]): Promise<Cursor> {
+    return this.#do(() => this.#reader.place(pattern, from))
+  }
+
+  read(pattern: string, options: { after: Cursor; limit: number; signal?: AbortSignal }): Promise<Reading> {
+    return this.#do(() => this.#reader.read(pattern, options))
+  }
+
+  watch(pattern: string, notify: () => void): () => void {
+    this.#refuseWhenClosed()
+    return this.#reader.watch(pattern, notify)
+  }
+
+  topics(page: Partial<Page> = {}): Promise<readonly TopicInfo[]> {
+    return this.#do(() => listTopics({ manager: this.#manager, streams: this.#streams, names: this.#names }, page))
+  }
+
+  deadLetters(query: DeadLetterQuery): Promise<readonly DeadLetter[]> {
+    return this.#do(async () => {
+      await this.#wantSubscription(query.subscription)
+      return this.#deadLetters.list(query)
+    })
+  }
+
+  watchDeadLetters(notify: (letter: FreshDeadLetter) => void): void {
+    this.#mourners.add(notify)
+  }
+
+  countDeadLetters(most: number): Promise<number> {
+    return this.#do(async () => Math.min(most, await this.#deadLetters.count()))
+  }
+
+  redrive({ subscription, ids }: DeadLetterChoice): Promise<number> {
+    return this.#do(async () => {
+      await this.#wantSubscription(subscription)
+      const bySubscription = Map.groupBy(
+        await this.#deadLetters.choose(subscription, ids, MOST_AT_ONCE),
+        (one) => one.subscription,
+      )
+      let count = 0
+      for (const [id, letters] of bySubscription) {
+        const back = new Set((await this.#subscriptions.takeBack(id, letters)).map(({ seq }) => seq))
+        for (const letter of letters) if (back.has(letter.seq)) await this.#deadLetters.remove(letter)
+        count += back.size
+      }
+      return count
+    })
+  }
+
+  discard({ subscription, ids }: DeadLetterChoice): Promise<number> {
+    return this.#do(async () => {
+      await this.#wantSubscription(subscription)
+      const letters: readonly Letter[] = await this.#deadLetters.choose(subscription, ids, MOST_AT_ONCE)
+      let count = 0
+      for (const letter of letters) if (await this.#deadLetters.remove(letter)) count++
+      return count
+    })
+  }
+
+  async check(signal: AbortSignal): Promise<void> {
+    this.#refuseWhenClosed()
+    if (signal.aborted) throw new DriverError('unavailable', 'bus: no time left to ask it', { cause: signal.reason })
+    const { promise, reject } = Promise.withResolvers<never>()
+    const aborted = () => reject(new DriverError('unavailable', 'NATS: no answer in time', { cause: signal.reason }))
+    signal.addEventListener('abort', aborted, { once: true })
+    const asking = this.#manager.streams.info(this.#streams.messages)
+    await Promise.race([asking, promise])
+      .catch((fault: unknown) => {
+        throw toDriverError(fault)
+      })
+      .finally(() => signal.removeEventListener('abort', aborted))
+  }
+
+  async checkWrites(): Promise<void> {
+    await this.#do(() => this.#writeCheck.check())
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#news.close()
+    await this.#subscriptions.close()
+    await Promise.allSettled(this.#underWay)
+    this.#calls.close()
+    this.#reader.close()
+    this.#delayed.close()
+    this.#names.close()
+    this.#brokers.close()
+    this.#writer.close()
+    await this.#link.close()
+  }
+
+  /** Does what was asked for before it is closed. */
+  async #do<T>(does: () => Promise<T>): Promise<T> {
+    this.#refuseWhenClosed()
+    const doing = does()
+    this.#underWay.add(doing)
+    try {
+      return await doing
+    } catch (fault) {
+      throw toDriverError(fault)
+    } finally {
+      this.#underWay.delete(doing)
+    }
+  }
+
+  async #described(name: SubscriptionName): Promise<Subscription> {
+    return subscriptionOf(name, await this.#subscriptions.describe(name.id))
+  }
+
+  async #describedIfThere(name: SubscriptionName): Promise<Subscription | undefined> {
+    return this.#described(name).catch((fault: unknown) => {
+      if (isGone(fault)) return undefined
+      throw fault
+    })
+  }
+
+  async #wantSubscription(id: string | undefined): Promise<void> {
+    if (id === undefined || this.#names.subscriptions.has(id)) return
+    await this.#refreshNames()
+    if (!this.#names.subscriptions.has(id))
+      throw new DriverError('not-found', `no subscription ${id}; it may have been removed`)
+  }
+
+  async #refreshNames(): Promise<void> {
+    await this.#names.refresh()
+    this.#subscriptions.namesChanged()
+  }
+
+  #died(letter: FreshDeadLetter): void {
+    for (const notify of this.#mourners) notify(letter)
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#isClosed) throw new DriverError('closed', 'the bus is closed')
+  }
+}
+
+function isGone(fault: unknown): boolean {
+  return fault instanceof DriverError && fault.kind === 'not-found'
+}

@@ -1,0 +1,52 @@
+import type { JetStreamManager } from '@nats-io/jetstream'
+import { DriverError } from '../../driver-error.ts'
+import type { NatsAddress } from './address.ts'
+import { isNobody, toDriverError } from './faults.ts'
+import type { NatsLink } from './link.ts'
+
+/** The first that has direct reads and consumers with a name. */
+const OLDEST = [2, 9, 0] as const
+
+/** Refuses a server that can't be used, in words that say what to do. @throws DriverError `invalid`, or `unavailable` for one that only has to be started. */
+export async function checkServer(link: NatsLink, manager: JetStreamManager, { servers }: NatsAddress): Promise<void> {
+  const where = servers.join(', ')
+  const { version = '0.0.0' } = link.info ?? {}
+  if (isOlder(version)) {
+    throw new DriverError('invalid', `bus: nats-server ${version} at ${where} is too old: ${OLDEST.join('.')} or newer`)
+  }
+  try {
+    await manager.getAccountInfo()
+  } catch (fault) {
+    if (!isNobody(fault) && !/not enabled/i.test(String(fault))) throw toDriverError(fault)
+    const message = `bus: JetStream is off at ${where}: start nats-server with -js, or with jetstream { store_dir: … } in its configuration; an account has to have it too`
+    throw new DriverError('unavailable', message, { cause: fault })
+  }
+}
+
+/**
+ * What an operator should know of a server's version: a line each, for the log at start.
+ * @param version as the server says it, such as `2.9.10`
+ */
+export function notesOn(version: string, replicas: number): readonly string[] {
+  const copies = replicas === 1 ? 'it is stored by one server' : `most of ${replicas} servers have it`
+  return [
+    `NATS ${version}: a message is acknowledged when ${copies}, which needn't be on disk yet: the server syncs every 2 minutes${
+      isBefore(version, [2, 10, 0])
+        ? ', and this version has no setting for that'
+        : ' unless sync_interval says otherwise'
+    }`,
+  ]
+}
+
+function isOlder(version: string): boolean {
+  return isBefore(version, OLDEST)
+}
+
+function isBefore(version: string, least: readonly number[]): boolean {
+  const parts = version.split(/[.-]/).map(Number)
+  for (const [at, wanted] of least.entries()) {
+    const part = parts[at] ?? 0
+    if (part !== wanted) return part < wanted
+  }
+  return false
+}

@@ -1,0 +1,166 @@
+import { createInbox, type Msg, type MsgHdrs, MsgHdrsImpl } from '@nats-io/transport-node'
+import { DriverError } from '../../driver-error.ts'
+import { type ApiFault, refusal, toDriverError } from './faults.ts'
+import type { NatsLink } from './link.ts'
+
+/** How long a write may take in all, a reconnection included, in milliseconds. */
+const DEADLINE_MS = 5_000
+const SWEEP_MS = 250
+/** How long after an answer that nobody is there a write is sent again, in milliseconds: streams come back after the server does. */
+const AGAIN_MS = 100
+/** Bytes on their way beyond which others wait. */
+const MOST_BYTES = 32 * 1024 * 1024
+
+/** What is to be stored in a stream. */
+export interface Write {
+  readonly subject: string
+  readonly payload: Uint8Array | string
+  /** Sent again, a write with an id makes no copy. Printable ASCII. */
+  readonly id?: string
+  /** It is stored only if the last message of its subject has this sequence; 0 for none. */
+  readonly expectOfSubject?: number
+  /** It is stored only if the last message of the whole stream has this sequence. */
+  readonly expectOfStream?: number
+  /** More headers: names in their usual case, values without line ends. */
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Where a message is stored. */
+export interface Stored {
+  readonly seq: number
+  /** The server had one with this id. */
+  readonly duplicate: boolean
+}
+
+interface OnItsWay {
+  readonly subject: string
+  readonly payload: Uint8Array | string
+  readonly headers: MsgHdrs
+  readonly size: number
+  readonly until: number
+  epoch: number
+  resolve(stored: Stored): void
+  reject(fault: unknown): void
+}
+
+/**
+ * Writes to streams, many at a time, and waits for JetStream's acknowledgements. What was on its way when the connection broke is sent again on the next:
+ * each write has an id, or a condition that holds but once.
+ */
+export class StreamWriter {
+  readonly #link: NatsLink
+  readonly #now: () => number
+  readonly #inbox = createInbox()
+  readonly #onTheirWay = new Map<number, OnItsWay>()
+  readonly #stopListening: () => void
+  #bytes = 0
+  #next = 0
+  #waiting: (() => void)[] = []
+  #sweeper: NodeJS.Timeout | undefined
+
+  /** @param now monotonic milliseconds */
+  constructor(link: NatsLink, now: () => number) {
+    this.#link = link
+    this.#now = now
+    link.listen(`${this.#inbox}.*`, (message) => this.#answered(message))
+    this.#stopListening = link.on('up', () => this.#sendAgain())
+  }
+
+  /** Resolves once it is stored. Rejects with what JetStream says (`isOvertaken` tells), or DriverError `unavailable`. */
+  async write(write: Write): Promise<Stored> {
+    if (!this.#link.isUp) await this.#link.whenUp()
+    while (this.#bytes > MOST_BYTES) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    return new Promise((resolve, reject) => {
+      const { subject, payload } = write
+      const until = this.#now() + DEADLINE_MS
+      const size = payload.length
+      const one = { subject, payload, headers: headersOf(write), size, until, epoch: 0, resolve, reject }
+      const token = this.#next++
+      this.#bytes += size
+      this.#onTheirWay.set(token, one)
+      this.#sweeper ??= setTimeout(() => this.#sweep(), SWEEP_MS)
+      this.#send(token, one)
+    })
+  }
+
+  /** Gives up on what has no answer yet. */
+  close(): void {
+    this.#stopListening()
+    clearTimeout(this.#sweeper)
+    for (const token of this.#onTheirWay.keys())
+      this.#end(token)?.reject(new DriverError('closed', 'the bus is closed'))
+  }
+
+  #send(token: number, one: OnItsWay): void {
+    one.epoch = this.#link.epoch
+    try {
+      this.#link.connection.publish(one.subject, one.payload, {
+        reply: `${this.#inbox}.${token}`,
+        headers: one.headers,
+      })
+    } catch (fault) {
+      this.#end(token)?.reject(tooLargeOr(fault))
+    }
+  }
+
+  #answered(message: Msg): void {
+    const token = Number(message.subject.slice(this.#inbox.length + 1))
+    const one = this.#onTheirWay.get(token)
+    if (one === undefined) return
+    if (message.data.length === 0) {
+      setTimeout(() => {
+        if (this.#onTheirWay.has(token)) this.#send(token, one)
+      }, AGAIN_MS)
+      return
+    }
+    const {
+      error,
+      seq = 0,
+      duplicate = false,
+    } = message.json<{ error?: ApiFault; seq?: number; duplicate?: boolean }>()
+    this.#end(token)
+    if (error === undefined) one.resolve({ seq, duplicate })
+    else one.reject(refusal(error))
+  }
+
+  #sendAgain(): void {
+    for (const [token, one] of this.#onTheirWay) if (one.epoch < this.#link.epoch) this.#send(token, one)
+  }
+
+  #sweep(): void {
+    const now = this.#now()
+    for (const [token, { until }] of this.#onTheirWay) {
+      if (until > now) break
+      this.#end(token)?.reject(new DriverError('unavailable', 'NATS did not say in time whether it has stored this'))
+    }
+    this.#sweeper = this.#onTheirWay.size > 0 ? setTimeout(() => this.#sweep(), SWEEP_MS) : undefined
+  }
+
+  #end(token: number): OnItsWay | undefined {
+    const one = this.#onTheirWay.get(token)
+    if (one === undefined) return undefined
+    this.#onTheirWay.delete(token)
+    this.#bytes -= one.size
+    if (this.#waiting.length > 0 && this.#bytes <= MOST_BYTES) {
+      const waiting = this.#waiting
+      this.#waiting = []
+      for (const resolve of waiting) resolve()
+    }
+    return one
+  }
+}
+
+function headersOf({ id, expectOfSubject, expectOfStream, headers = {} }: Write): MsgHdrs {
+  const all: Record<string, string[]> = {}
+  for (const [name, value] of Object.entries(headers)) all[name] = [value]
+  if (id !== undefined) all['Nats-Msg-Id'] = [id]
+  if (expectOfSubject !== undefined) all['Nats-Expected-Last-Subject-Sequence'] = [String(expectOfSubject)]
+  if (expectOfStream !== undefined) all['Nats-Expected-Last-Sequence'] = [String(expectOfStream)]
+  return MsgHdrsImpl.fromRecord(all)
+}
+
+function tooLargeOr(fault: unknown): DriverError {
+  if (!String(fault).includes('max_payload')) return toDriverError(fault)
+  const message = 'NATS does not take messages of this size: raise its max_payload, or send less'
+  return new DriverError('invalid', message, { cause: fault })
+}

@@ -1,0 +1,108 @@
+import {
+  DiscardPolicy,
+  type JetStreamManager,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+} from '@nats-io/jetstream'
+import { nanos } from '@nats-io/transport-node'
+import { DriverError } from '../../driver-error.ts'
+import type { NatsAddress } from './address.ts'
+import { isNoStream } from './faults.ts'
+
+/** How long a write that is sent again after a break is known, where ids serve only for that. */
+const RETRY_WINDOW_MS = 120_000
+
+/** The names of a bus's streams, and the subjects in them. */
+export interface Streams {
+  /** All that was published: each topic under a subject of its own, and what waits for its time under another, so that ids are unique among both. */
+  readonly messages: string
+  /** Which topics and subscriptions there are. */
+  readonly names: string
+  /** What each subscription has handed out, as a journal; and the content of dead letters that are back in one. */
+  readonly leases: string
+  readonly dead: string
+  /** Begins all subjects. */
+  readonly prefix: string
+}
+
+/** The streams of a bus's name. */
+export function streamsOf(name: string): Streams {
+  return {
+    messages: `${name}-messages`,
+    names: `${name}-names`,
+    leases: `${name}-leases`,
+    dead: `${name}-dead`,
+    prefix: name,
+  }
+}
+
+/** The subject of a topic's or a pattern's messages. */
+export function messageSubject({ prefix }: Streams, topic: string): string {
+  return `${prefix}.m.${topic}`
+}
+
+/** The subject of what waits for its time. */
+export function laterSubject({ prefix }: Pick<Streams, 'prefix'>): string {
+  return `${prefix}.later`
+}
+
+/** The topic whose messages have a subject. */
+export function topicOf({ prefix }: Streams, subject: string): string {
+  return subject.slice(prefix.length + 3)
+}
+
+/**
+ * Makes the streams that aren't there, and gives those that are the replicas and the window that the address asks for. Rejects with what JetStream says, or
+ * DriverError `invalid` where it can't have that many replicas.
+ */
+export async function makeStreams(manager: JetStreamManager, streams: Streams, address: NatsAddress): Promise<void> {
+  for (const config of configsOf(streams, address)) await make(manager, config, address)
+}
+
+type Config = Partial<StreamConfig> & { readonly name: string }
+
+function configsOf({ prefix, ...streams }: Streams, { replicas, dedupMs }: NatsAddress): Config[] {
+  const base = {
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    // a stream that is full says so, and drops nothing
+    discard: DiscardPolicy.New,
+    num_replicas: replicas,
+    allow_direct: true,
+    duplicate_window: nanos(RETRY_WINDOW_MS),
+  }
+  const newestOnly = { ...base, max_msgs_per_subject: 1, discard: DiscardPolicy.Old }
+  return [
+    {
+      ...base,
+      name: streams.messages,
+      subjects: [`${prefix}.m.>`, laterSubject({ prefix })],
+      duplicate_window: nanos(dedupMs),
+    },
+    { ...newestOnly, name: streams.names, subjects: [`${prefix}.topic.>`, `${prefix}.subscription.*`] },
+    { ...base, name: streams.leases, subjects: [`${prefix}.lease.*`, `${prefix}.again.*.*`] },
+    { ...base, name: streams.dead, subjects: [`${prefix}.dead.*.*`] },
+  ]
+}
+
+async function make(manager: JetStreamManager, wanted: Config, { replicas }: NatsAddress): Promise<void> {
+  try {
+    const { config } = await manager.streams.info(wanted.name)
+    if (config.num_replicas !== wanted.num_replicas || config.duplicate_window !== wanted.duplicate_window) {
+      const { num_replicas = replicas, duplicate_window = config.duplicate_window } = wanted
+      await manager.streams.update(wanted.name, { num_replicas, duplicate_window })
+    }
+  } catch (fault) {
+    if (!isNoStream(fault)) throw replicasOr(fault, replicas)
+    await manager.streams.add(wanted).catch((cause: unknown) => {
+      throw replicasOr(cause, replicas)
+    })
+  }
+}
+
+function replicasOr(fault: unknown, replicas: number): unknown {
+  if (replicas === 1 || !/replicas|peers|clustered/i.test(String(fault))) return fault
+  const message = `bus: this NATS can't keep ${replicas} replicas: it takes a cluster of as many servers, or fewer replicas in its URL`
+  return new DriverError('invalid', message, { cause: fault })
+}

@@ -1,11 +1,15 @@
+import { hash } from 'node:crypto'
 import { DriverError } from '../../driver-error.ts'
+import { isNobody } from './faults.ts'
 import type { NatsLink } from './link.ts'
 import type { Streams } from './streams.ts'
 
 /** How often a broker says that it is there, in milliseconds. */
-const BEAT_MS = 500
-/** Unheard of for so long, it is gone. Together with what follows, what it did is done by another within 5 s. */
-const GONE_MS = 3_500
+const BEAT_MS = 400
+/** Unheard of for so long, it is asked: of one that was killed the server knows that nobody listens. */
+const DOUBT_MS = 1_000
+/** Unheard of for so long, it is gone, though it may only hang. What it did another does within 5 s, then. */
+const GONE_MS = 2_500
 /** How long one that nobody has heard of has to answer, in milliseconds. */
 const ANSWER_MS = 1_000
 
@@ -25,6 +29,8 @@ export interface BrokersOptions {
 export class Brokers {
   readonly #options: BrokersOptions
   readonly #heardAt = new Map<string, number>()
+  /** Those that were there and are not, as far as is known: they needn't be asked. */
+  readonly #lost = new Set<string>()
   readonly #mourners = new Set<(broker: string) => void>()
   readonly #beating: NodeJS.Timeout
   readonly #stopListening: () => void
@@ -59,10 +65,17 @@ export class Brokers {
     return [...this.#heardAt.keys()].filter((broker) => broker < this.#options.me).length
   }
 
+  /** Whether something that one broker has to do, but no matter which, falls to this one: each has its share. */
+  isMine(what: string): boolean {
+    const brokers = [this.#options.me, ...this.#heardAt.keys()].sort()
+    const place = Number.parseInt(hash('sha256', what).slice(0, 8), 16) % brokers.length
+    return brokers[place] === this.#options.me
+  }
+
   /** Whether a broker is there; asks one that wasn't heard of yet. */
   async isHere(broker: string): Promise<boolean> {
     if (broker === this.#options.me || this.#heardAt.has(broker)) return true
-    if (broker === '') return false
+    if (broker === '' || this.#lost.has(broker)) return false
     try {
       await this.#options.link.request(`${this.#subject}.${broker}`, '', ANSWER_MS)
       return true
@@ -74,8 +87,9 @@ export class Brokers {
 
   /** A broker turned out to be gone: the server has nobody by that name. */
   lost(broker: string): void {
-    if (broker === this.#options.me) return
+    if (broker === this.#options.me || this.#lost.has(broker)) return
     this.#heardAt.delete(broker)
+    this.#lost.add(broker)
     for (const mourner of this.#mourners) mourner(broker)
   }
 
@@ -91,12 +105,27 @@ export class Brokers {
     const now = this.#options.now()
     // while there was no connection nobody could be heard
     if (!this.#options.link.isUp || now - this.#listeningSince < GONE_MS) return
-    for (const [broker, at] of this.#heardAt) if (now - at >= GONE_MS) this.lost(broker)
+    for (const [broker, at] of this.#heardAt) {
+      if (now - at >= GONE_MS) this.lost(broker)
+      else if (now - at >= DOUBT_MS) void this.#ask(broker)
+    }
+  }
+
+  async #ask(broker: string): Promise<void> {
+    try {
+      await this.#options.link.request(`${this.#subject}.${broker}`, '', ANSWER_MS)
+      this.#heard(broker)
+    } catch (fault) {
+      if (isNobody(fault)) this.lost(broker)
+    }
   }
 
   #heard(text: string): void {
     if (text.startsWith('-')) this.lost(text.slice(1))
-    else if (text !== this.#options.me) this.#heardAt.set(text, this.#options.now())
+    else if (text !== this.#options.me) {
+      this.#lost.delete(text)
+      this.#heardAt.set(text, this.#options.now())
+    }
   }
 
   #say(text: string): void {

@@ -100,6 +100,13 @@ export class DeadLetters {
     return found
   }
 
+  /** After how many deliveries ever those of a subscription died, by their offsets. Rejects with DriverError. */
+  async attempts(subscription: string): Promise<ReadonlyMap<number, number>> {
+    const attempts = new Map<number, number>()
+    for await (const { offset, death } of this.#letters(subscription, 0)) attempts.set(offset, death.attempt)
+    return attempts
+  }
+
   /** How many there are. Rejects with DriverError. */
   async count(): Promise<number> {
     const { manager, streams } = this.#options

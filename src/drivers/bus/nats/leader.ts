@@ -63,6 +63,8 @@ export class Leader {
   readonly #undertaker: Undertaker
   readonly #handOut: HandOut
   #isOver = false
+  /** Why the journal can't be written. */
+  #broken: unknown
 
   private constructor(parts: LeaderParts, { id, key, topic, expiresAfterMs }: SubscriptionName, book: LeaseBook) {
     const { clock } = parts
@@ -84,7 +86,7 @@ export class Leader {
       },
     })
     this.#turns = turns
-    this.#undertaker = new Undertaker(id, { ...parts, book, turns })
+    this.#undertaker = new Undertaker(id, { ...parts, book, turns, fence: () => this.#writeDown(true) })
     this.#handOut = new HandOut({ ...parts, book, turns, pulls: this.#pulls, undertaker: this.#undertaker })
   }
 
@@ -98,9 +100,15 @@ export class Leader {
     name: SubscriptionName,
     isHere: (broker: string) => Promise<boolean>,
   ): Promise<Leader> {
-    const { clock, journal, me, source } = parts
+    const { clock, journal, me, source, deadLetters } = parts
     const book = new LeaseBook(clock, { after: name.after, activeAt: name.madeAt })
     book.load(await journal.read(), name.ackWaitMs)
+    // the letter was written, and then its broker could write down no more
+    const letters = book.size > 0 ? await deadLetters.attempts(name.id) : new Map<number, number>()
+    for (const [offset, attempt] of letters) {
+      const entry = book.get(offset)
+      if (entry?.state.attempt === attempt) book.delete(entry)
+    }
     const gone = new Set<string>()
     for (const broker of new Set(book.heldBy(() => true).map(({ state }) => brokerOf(holderOf(state)))))
       if (broker === me || !(await isHere(broker))) gone.add(broker)
@@ -166,7 +174,9 @@ export class Leader {
 
   /** A broker is gone, and with it the connections of its consumers. */
   brokerGone(broker: string): void {
-    void this.#work(async () => this.#book.interrupt((holder) => brokerOf(holder) === broker)).catch(() => {})
+    const interrupt = async () => this.#book.interrupt((holder) => brokerOf(holder) === broker)
+    void this.#work(interrupt).catch(() => {})
+    this.#turns.serve()
   }
 
   /** Puts dead letters of its own back, as far as there is room. Returns those that were. */
@@ -282,11 +292,18 @@ export class Leader {
     return entry && isCurrent(entry.state, named.attempt, now) ? entry : undefined
   }
 
-  async #writeDown(): Promise<void> {
-    if (!this.#book.hasChanged) return
+  async #writeDown(isWanted = this.#book.hasChanged): Promise<void> {
+    // what was to be written is given up with the rest of what is in memory
+    if (this.#broken !== undefined) throw this.#broken
+    if (!isWanted) return
     const { journal, me } = this.#parts
     const isWhole = journal.wantsWhole
-    await journal.add(me, this.#book.takeChanges(isWhole), isWhole)
+    try {
+      await journal.add(me, this.#book.takeChanges(isWhole), isWhole)
+    } catch (fault) {
+      this.#broken = fault
+      throw fault
+    }
   }
 
   /** Buries those whose last lease ended. */

@@ -143,7 +143,7 @@ export class Subscriptions {
     id: string,
     how: { here: (leader: Leader) => Promise<T>; there: (broker: string) => Promise<T>; over?: () => T | undefined },
   ): Promise<T> {
-    const { clock, brokers, me } = this.#options
+    const { clock, me } = this.#options
     const until = clock.monotonic() + PATIENCE_MS
     for (let attempt = 1; ; attempt++) {
       if (this.#isClosed) throw new DriverError('closed', 'the bus is closed')
@@ -167,7 +167,6 @@ export class Subscriptions {
           })
         }
         if (attempt > 1) await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
-        void brokers
       }
     }
   }
@@ -230,12 +229,16 @@ export class Subscriptions {
       .catch(() => {})
   }
 
-  /** A broker is gone: its consumers are, and what it led somebody has to lead. */
+  /** A broker is gone: its consumers are, and what it led somebody has to lead, whether it is asked for or not. */
   async #gone(broker: string): Promise<void> {
     for (const leader of this.#leaders.values()) void leader.then((one) => one.brokerGone(broker)).catch(() => {})
-    for (const [id, leader] of this.#elsewhere) {
-      if (leader !== broker) continue
-      this.#elsewhere.delete(id)
+    for (const [id, leader] of this.#elsewhere) if (leader === broker) this.#elsewhere.delete(id)
+    const { names, brokers } = this.#options
+    for (const { id } of [...names.subscriptions.values()]) {
+      if (this.#isClosed) return
+      if (this.#leaders.has(id) || this.#elsewhere.has(id) || !brokers.isMine(id)) continue
+      // one that fails is led by whoever is asked for it
+      await this.describe(id).catch(() => {})
     }
   }
 }

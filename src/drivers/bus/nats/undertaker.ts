@@ -14,6 +14,8 @@ export interface UndertakerParts {
   readonly deadLetters: DeadLetters
   readonly name: () => SubscriptionName | undefined
   readonly died: (letter: FreshDeadLetter) => void
+  /** Makes sure that this broker still leads the subscription. @throws Moved */
+  readonly fence: () => Promise<void>
 }
 
 /** Brings messages of one subscription to their end, within its turns: done, or dead. */
@@ -41,11 +43,13 @@ export class Undertaker {
 
   /** It had its last delivery. Rejects with DriverError where it can't become a dead letter now. */
   async bury(entry: Entry, reason: string): Promise<void> {
-    const { deadLetters, died, name, turns } = this.#parts
+    const { deadLetters, died, fence, name, turns } = this.#parts
     const message = await this.content(entry)
     if (message !== undefined) {
       const { deliveries, attempt, key } = entry.state
       const death = { deliveries, attempt, reason, ...(key !== undefined && { key }) }
+      // a broker that slept doesn't know that another leads by now, and that the message may be well
+      await fence()
       await deadLetters.add(this.#subscription, message, death)
       const letter = { ...message, subscription: this.#subscription, group: name()?.group, deliveries, reason }
       turns.after(() => died(letter))

@@ -1,0 +1,212 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Delivery } from '../../src/drivers/bus/consumer.ts'
+import type { Bus } from '../../src/drivers/bus/contract.ts'
+import { nats } from '../../src/drivers/bus/nats.ts'
+import { systemClock } from '../../src/drivers/clock.ts'
+import { type NatsServer, startNats } from '../servers/nats.ts'
+import { isHere } from '../servers/programs.ts'
+import { ids, never } from './bus-fixture.ts'
+
+/** What a broker may take to do what another one left undone, in milliseconds. */
+const BAR = 5_000
+
+describe.skipIf(!isHere('nats-server'))('brokers on one NATS', () => {
+  let server: NatsServer
+  let url = ''
+  const buses: Bus[] = []
+  const children: ChildProcess[] = []
+
+  beforeAll(async () => {
+    server = await startNats()
+  })
+  afterAll(() => server[Symbol.asyncDispose]())
+  beforeEach(() => {
+    url = `${server.url}/${randomUUID().slice(0, 13)}`
+  })
+  afterEach(async () => {
+    for (const child of children.splice(0)) child.kill('SIGKILL')
+    await Promise.all(buses.splice(0).map((bus) => bus.close()))
+  })
+
+  async function open(): Promise<Bus> {
+    const bus = await nats.open({ url, folder: '', clock: systemClock })
+    buses.push(bus)
+    return bus
+  }
+
+  /** Another broker's process, which leads the group and has taken `count` messages. */
+  async function holder(topic: string, group: string, count: number) {
+    const script = fileURLToPath(new URL('./bus-nats-broker.ts', import.meta.url))
+    const child = spawn(process.execPath, [script, url, topic, group, String(count)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    children.push(child)
+    const held: (readonly [id: string, ack: string])[] = []
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (line === 'all') break
+      held.push(JSON.parse(line))
+    }
+    return { child, held }
+  }
+
+  function message(id: string, key?: string) {
+    return { id, topic: 'a', payload: `"${id}"`, attributes: key === undefined ? {} : { partitionkey: key } }
+  }
+
+  async function take(bus: Bus, id: string, count: number): Promise<Delivery[]> {
+    const got: Delivery[] = []
+    while (got.length < count)
+      got.push(...(await bus.pull(id, { max: count - got.length, waitMs: 5_000, signal: never })))
+    return got
+  }
+
+  it('take over from one that is killed: what it had out comes again, what is acknowledged does not', async () => {
+    const bus = await open()
+    await bus.publish(['1', '2', '3', '4'].map((id) => message(id)))
+    const { child, held } = await holder('a', 'g', 3)
+    const { id } = await bus.subscribe({ topic: 'a', group: 'g' })
+    expect(await bus.ack(id, [held[0]?.[1] ?? ''])).toBe(1)
+    child.kill('SIGKILL')
+    const start = performance.now()
+    const got = await take(bus, id, 3)
+    expect(performance.now() - start).toBeLessThan(BAR)
+    expect(ids(got).toSorted()).toEqual(['2', '3', '4'])
+    expect(got.map((one) => [one.id, one.delivery]).toSorted()).toEqual([
+      ['2', 2],
+      ['3', 2],
+      ['4', 1],
+    ])
+    expect(await bus.ack(id, [held[1]?.[1] ?? ''])).toBe(0)
+    expect(
+      await bus.ack(
+        id,
+        got.map(({ ack }) => ack),
+      ),
+    ).toBe(3)
+    expect(await bus.subscription(id)).toMatchObject({ pending: 0, leased: 0 })
+  })
+
+  it('take over from one that hangs, which finds on waking that it leads no more', { timeout: 40_000 }, async () => {
+    const bus = await open()
+    await bus.publish([message('1')])
+    const { child, held } = await holder('a', 'g', 1)
+    const { id } = await bus.subscribe({ topic: 'a', group: 'g' })
+    child.kill('SIGSTOP')
+    const start = performance.now()
+    const [again] = await take(bus, id, 1)
+    expect(performance.now() - start).toBeLessThan(BAR)
+    expect(again).toMatchObject({ id: '1', delivery: 2 })
+    child.kill('SIGCONT')
+    expect(await bus.ack(id, [held[0]?.[1] ?? ''])).toBe(0)
+    expect(await bus.ack(id, [again?.ack ?? ''])).toBe(1)
+    await bus.publish([message('2')])
+    expect(ids(await take(bus, id, 1))).toEqual(['2'])
+    expect(await bus.countDeadLetters(1)).toBe(0)
+  })
+
+  it('give back what consumers had from one that is killed, though another leads', async () => {
+    const bus = await open()
+    const { id } = await bus.subscribe({ topic: 'a', group: 'g' })
+    await bus.publish(['1', '2'].map((one) => message(one)))
+    const [mine] = await take(bus, id, 1)
+    const { child } = await holder('a', 'g', 1)
+    child.kill('SIGKILL')
+    const start = performance.now()
+    expect(await take(bus, id, 1)).toMatchObject([{ id: '2', delivery: 2 }])
+    expect(performance.now() - start).toBeLessThan(BAR)
+    expect(await bus.ack(id, [mine?.ack ?? ''])).toBe(1)
+  })
+
+  it('keep the order of a key over a takeover: one at a time, the one that was out first', async () => {
+    const bus = await open()
+    await bus.publish(['x-1', 'x-2', 'x-3', 'y-1', 'y-2'].map((id) => message(id, id.slice(0, 1))))
+    const { child, held } = await holder('a', 'g', 2)
+    expect(held.map(([one]) => one).toSorted()).toEqual(['x-1', 'y-1'])
+    const { id } = await bus.subscribe({ topic: 'a', group: 'g' })
+    child.kill('SIGKILL')
+    const seen: string[] = []
+    while (seen.length < 5) {
+      const got = await bus.pull(id, { max: 9, waitMs: 5_000, signal: never })
+      expect(new Set(got.map((one) => one.id.slice(0, 1))).size).toBe(got.length)
+      seen.push(...ids(got))
+      await bus.ack(
+        id,
+        got.map(({ ack }) => ack),
+      )
+    }
+    expect(seen.filter((one) => one.startsWith('x'))).toEqual(['x-1', 'x-2', 'x-3'])
+    expect(seen.filter((one) => one.startsWith('y'))).toEqual(['y-1', 'y-2'])
+  })
+
+  it('end leases that nobody asks for any more: a dead letter comes though its leader is killed', async () => {
+    const bus = await open()
+    const told: string[] = []
+    bus.watchDeadLetters(({ id, reason }) => told.push(`${id} ${reason}`))
+    const { id } = await bus.subscribe({ topic: 'a', group: 'g', maxDeliver: 1, ackWaitMs: 500 })
+    await bus.publish([message('1')])
+    await take(bus, id, 1)
+    await bus.close()
+    buses.splice(buses.indexOf(bus), 1)
+    const other = await open()
+    other.watchDeadLetters(({ id: one, reason }) => told.push(`${one} ${reason}`))
+    await take(other, id, 1)
+    await expect.poll(() => told, { timeout: BAR }).toEqual(['1 lease expired'])
+  })
+
+  it('lose nothing, and are back within 5 s, when NATS is killed under them', { timeout: 60_000 }, async () => {
+    const [one, two] = [await open(), await open()]
+    const { id } = await one.subscribe({ topic: 'a', group: 'g' })
+    const acknowledged = new Set<string>()
+    const seen = new Map<string, number>()
+    const handled = new Set<string>()
+    let isOver = false
+    let worst = 0
+    let n = 0
+    const publish = async (bus: Bus) => {
+      while (!isOver) {
+        const mine = message(`m${n++}`, `k${n % 7}`)
+        for (;;) {
+          const receipts = await bus.publish([mine]).catch(() => undefined)
+          if (receipts) break
+          await new Promise((resolve) => setTimeout(resolve, 50))
+        }
+        acknowledged.add(mine.id)
+        await new Promise((resolve) => setTimeout(resolve, 2))
+      }
+    }
+    const consume = async (bus: Bus) => {
+      while (!isOver || handled.size < acknowledged.size) {
+        const got = await bus.pull(id, { max: 20, waitMs: 200, signal: never }).catch(() => [])
+        for (const { id: which } of got) seen.set(which, (seen.get(which) ?? 0) + 1)
+        const acked = await bus
+          .ack(
+            id,
+            got.map(({ ack }) => ack),
+          )
+          .catch(() => 0)
+        if (acked === got.length) for (const { id: which } of got) handled.add(which)
+      }
+    }
+    const running = [publish(one), publish(two), publish(two), consume(one), consume(two), consume(two)]
+    for (let round = 0; round < 3; round++) {
+      await new Promise((resolve) => setTimeout(resolve, 1_000))
+      await server.kill()
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      await server.start()
+      const back = performance.now()
+      const [before, published] = [handled.size, acknowledged.size]
+      await expect.poll(() => handled.size > before && acknowledged.size > published, { timeout: 10_000 }).toBe(true)
+      worst = Math.max(worst, performance.now() - back)
+    }
+    isOver = true
+    await Promise.all(running)
+    expect(worst).toBeLessThan(BAR)
+    expect([...acknowledged].filter((which) => !seen.has(which))).toEqual([])
+    expect(await one.subscription(id)).toMatchObject({ pending: 0, leased: 0 })
+    expect(await one.countDeadLetters(1)).toBe(0)
+  })
+})

@@ -43,6 +43,8 @@ export interface LeaderParts {
   readonly died: (letter: FreshDeadLetter) => void
   /** Told that nobody has used it for as long as it may be idle. */
   readonly idle: () => void
+  /** Told of deliveries that nobody gets, though they may stand in the journal. */
+  readonly unsure: (tokens: readonly string[]) => void
   /** Told that another leads it now, or that it isn't known who does. */
   readonly lost: () => void
 }

@@ -1,7 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto'
-import type { JetStreamManager } from '@nats-io/jetstream'
 import { isOvertaken, toDriverError } from './faults.ts'
-import type { NatsLink } from './link.ts'
+import type { JetStream } from './jetstream.ts'
 import type { News } from './news.ts'
 import { StreamReader } from './stream-reader.ts'
 import type { StreamWriter } from './stream-writer.ts'
@@ -39,8 +38,7 @@ export interface SubscriptionName {
 
 /** What names are kept with. */
 export interface NamesOptions {
-  readonly link: NatsLink
-  readonly manager: JetStreamManager
+  readonly jetStream: JetStream
   readonly streams: Streams
   readonly writer: StreamWriter
   readonly news: Pick<News, 'namesChanged'>
@@ -71,8 +69,8 @@ export class Names {
 
   constructor(options: NamesOptions) {
     this.#options = options
-    const { link, manager, streams } = options
-    this.#reader = new StreamReader({ link, manager, stream: streams.names, filter: '>', after: 0, newestOfEach: true })
+    const { jetStream, streams } = options
+    this.#reader = new StreamReader({ jetStream, stream: streams.names, filter: '>', after: 0, newestOfEach: true })
   }
 
   /** Topics by their names, in the order that they came to be. */
@@ -156,11 +154,11 @@ export class Names {
   }
 
   async #catchUp(): Promise<void> {
-    const { manager, streams } = this.#options
-    const { state } = await manager.streams.info(streams.names)
+    const { jetStream, streams } = this.#options
+    const { last } = await jetStream.state(streams.names)
     await this.refresh()
     // the last one may have been taken away since
-    this.#last = Math.max(this.#last, state.last_seq)
+    this.#last = Math.max(this.#last, last)
   }
 
   #apply(subject: string, seq: number, text: string): void {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
+import { jetstreamManager } from '@nats-io/jetstream'
 import { DriverError } from '../../driver-error.ts'
 import type {
   DeadLetter,
@@ -20,6 +20,7 @@ import { Calls } from './calls.ts'
 import { DeadLetters, type Letter } from './dead-letters.ts'
 import { DelayedMessages } from './delayed-messages.ts'
 import { toDriverError } from './faults.ts'
+import { JetStream } from './jetstream.ts'
 import { leaseSubject } from './journal.ts'
 import { NatsLink } from './link.ts'
 import { MessagePublisher } from './message-publisher.ts'
@@ -45,7 +46,7 @@ export class NatsBus implements Bus {
   readonly unsound: Promise<DriverError> = new Promise(() => {})
   readonly notes: readonly string[]
   readonly #link: NatsLink
-  readonly #manager: JetStreamManager
+  readonly #jetStream: JetStream
   readonly #streams: Streams
   readonly #writer: StreamWriter
   readonly #news: News
@@ -65,7 +66,7 @@ export class NatsBus implements Bus {
 
   private constructor(
     link: NatsLink,
-    manager: JetStreamManager,
+    jetStream: JetStream,
     address: NatsAddress,
     options: BusOptions,
     random: () => number,
@@ -76,20 +77,19 @@ export class NatsBus implements Bus {
     const me = randomUUID().slice(0, 13)
     const monotonic = () => clock.monotonic()
     this.#link = link
-    this.#manager = manager
+    this.#jetStream = jetStream
     this.#streams = streams
     const writer = new StreamWriter(link, monotonic)
     this.#writer = writer
-    const newest = async () => (await manager.streams.info(streams.messages)).state.last_seq
+    const newest = async () => (await jetStream.state(streams.messages)).last
     const news = new News({ link, streams, broker: me, newest })
     this.#news = news
-    const names = new Names({ link, manager, streams, writer, news })
+    const names = new Names({ jetStream, streams, writer, news })
     this.#names = names
-    this.#reader = new MessageReader({ link, manager, streams })
+    this.#reader = new MessageReader({ jetStream, streams })
     const brokers = new Brokers({ link, streams, me, now: monotonic })
     const delayed = new DelayedMessages({
-      link,
-      manager,
+      jetStream,
       streams,
       writer,
       brokers,
@@ -98,8 +98,8 @@ export class NatsBus implements Bus {
       dedupMs: address.dedupMs,
     })
     this.#delayed = delayed
-    this.#writeCheck = new WriteCheck({ manager, streams, writer, now: monotonic })
-    const receipts = new Receipts({ manager, streams, writer })
+    this.#writeCheck = new WriteCheck({ jetStream, streams, writer, now: monotonic })
+    const receipts = new Receipts({ jetStream, streams, writer })
     this.#publisher = new MessagePublisher({
       streams,
       writer,
@@ -112,12 +112,11 @@ export class NatsBus implements Bus {
     this.#brokers = brokers
     const calls = new Calls({ link, streams, brokers, me })
     this.#calls = calls
-    const deadLetters = new DeadLetters({ link, manager, streams, writer })
+    const deadLetters = new DeadLetters({ jetStream, streams, writer })
     this.#deadLetters = deadLetters
     this.#subscribing = new Subscribing({ streams, names, limits: options, now: () => clock.now() })
     this.#subscriptions = new Subscriptions({
-      link,
-      manager,
+      jetStream,
       streams,
       writer,
       clock,
@@ -148,7 +147,7 @@ export class NatsBus implements Bus {
       const manager = await jetstreamManager(link.connection, { checkAPI: false })
       await checkServer(link, manager, address)
       await makeStreams(manager, streamsOf(address.name), address)
-      const bus = new NatsBus(link, manager, address, options, random)
+      const bus = new NatsBus(link, new JetStream(link, manager), address, options, random)
       await link.settled()
       await bus.#refreshNames()
       await bus.#delayed.refresh()
@@ -181,7 +180,7 @@ export class NatsBus implements Bus {
       const was = await this.#subscribing.unsubscribe(id)
       if (!was) return false
       this.#subscriptions.namesChanged()
-      await this.#manager.streams.purge(this.#streams.leases, { filter: leaseSubject(this.#streams, id) })
+      await this.#jetStream.purge(this.#streams.leases, leaseSubject(this.#streams, id))
       await this.#deadLetters.forget(id)
       return true
     })
@@ -254,7 +253,7 @@ export class NatsBus implements Bus {
   }
 
   topics(page: Partial<Page> = {}): Promise<readonly TopicInfo[]> {
-    return this.#do(() => listTopics({ manager: this.#manager, streams: this.#streams, names: this.#names }, page))
+    return this.#do(() => listTopics({ jetStream: this.#jetStream, streams: this.#streams, names: this.#names }, page))
   }
 
   deadLetters(query: DeadLetterQuery): Promise<readonly DeadLetter[]> {
@@ -305,7 +304,7 @@ export class NatsBus implements Bus {
     const { promise, reject } = Promise.withResolvers<never>()
     const aborted = () => reject(new DriverError('unavailable', 'NATS: no answer in time', { cause: signal.reason }))
     signal.addEventListener('abort', aborted, { once: true })
-    const asking = this.#manager.streams.info(this.#streams.messages)
+    const asking = this.#jetStream.state(this.#streams.messages)
     await Promise.race([asking, promise])
       .catch((fault: unknown) => {
         throw toDriverError(fault)

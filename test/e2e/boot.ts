@@ -29,7 +29,7 @@ export interface Booted extends AsyncDisposable {
   routes(role: string): readonly string[]
   /** A token for the gateway. */
   token(subject: string, ...scopes: readonly string[]): Promise<string>
-  /** Starts one more role, or one that was stopped. */
+  /** Starts one more role, or one that was stopped; a number behind its name makes it a copy of that role. */
   start(role: string): Promise<void>
   stop(role: string): Promise<void>
 }
@@ -51,7 +51,8 @@ export async function boot(
   const authority = createAuthority({ ...settings.auth, folder: join(settings.data, 'keys'), clock: systemClock })
 
   async function start(name: string) {
-    const role = await loadRole(name)
+    // `broker-2` is one more broker
+    const role = await loadRole(name.replace(/-\d+$/, ''))
     if (!role) throw new Error(`no role ${name}`)
     const own = role.config.parse(sections[name] ?? {}) as Record<string, unknown>
     const watched: AnyRole = {

@@ -73,9 +73,9 @@ export class JetStream {
     return { seq, subject, timestamp: time.getTime(), headers, data }
   }
 
-  /** The sequence of the first message of a subject; undefined where there is none. */
-  async firstOf(stream: string, subject: string): Promise<number | undefined> {
-    const query = { seq: 1, next_by_subj: subject }
+  /** The sequence of the first message of a subject, from a sequence on; undefined where there is none. */
+  async firstOf(stream: string, subject: string, from = 1): Promise<number | undefined> {
+    const query = { seq: from, next_by_subj: subject }
     return (await this.#ask(() => this.#manager.direct.getMessage(stream, query)))?.seq
   }
 

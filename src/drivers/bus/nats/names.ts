@@ -59,6 +59,7 @@ export class Names {
   readonly #reader: StreamReader
   readonly #topics = new Map<string, TopicName>()
   readonly #byId = new Map<string, SubscriptionName>()
+  readonly #gone = new Map<string, { readonly seq: number; readonly at: number }>()
   /** The sequence of the last change, as far as it is known. */
   #last = 0
   #changing: Promise<unknown> = Promise.resolve()
@@ -81,6 +82,11 @@ export class Names {
   /** Subscriptions by their ids, the oldest first. */
   get subscriptions(): ReadonlyMap<string, SubscriptionName> {
     return this.#byId
+  }
+
+  /** Subscriptions that were removed before a time, milliseconds since 1970, and where that is told. */
+  gone(before: number): readonly { readonly id: string; readonly seq: number }[] {
+    return [...this.#gone].filter(([, { at }]) => at < before).map(([id, { seq }]) => ({ id, seq }))
   }
 
   /** Reads what changed: all that was stored before it is called. */
@@ -113,7 +119,8 @@ export class Names {
   async #readAll(): Promise<void> {
     for (;;) {
       const part = await this.#reader.read(PART)
-      for (const { subject, seq, data } of part) this.#apply(subject, seq, Buffer.from(data).toString())
+      for (const { subject, seq, timestamp, data } of part)
+        this.#apply(subject, { seq, at: timestamp }, Buffer.from(data).toString())
       if (part.length < PART) return
     }
   }
@@ -149,7 +156,8 @@ export class Names {
     for (const [at, one] of stored.entries()) {
       if (one.status === 'rejected') throw one.reason
       const { subject, record } = changes[at] ?? {}
-      if (subject !== undefined) this.#apply(subject, one.value.seq, JSON.stringify(record))
+      if (subject !== undefined)
+        this.#apply(subject, { seq: one.value.seq, at: Number.POSITIVE_INFINITY }, JSON.stringify(record))
     }
   }
 
@@ -161,7 +169,8 @@ export class Names {
     this.#last = Math.max(this.#last, last)
   }
 
-  #apply(subject: string, seq: number, text: string): void {
+  #apply(subject: string, told: { readonly seq: number; readonly at: number }, text: string): void {
+    const { seq } = told
     this.#last = Math.max(this.#last, seq)
     if ((this.#known.get(subject) ?? 0) >= seq) return
     this.#known.set(subject, seq)
@@ -174,8 +183,12 @@ export class Names {
       if (!this.#topics.has(name)) this.#topics.set(name, { name, owner })
     } else if (subject.startsWith(subscription)) {
       const id = subject.slice(subscription.length)
-      if (record === null) this.#byId.delete(id)
-      else this.#byId.set(id, record as SubscriptionName)
+      if (record === null) {
+        this.#byId.delete(id)
+        this.#gone.set(id, told)
+      } else {
+        this.#byId.set(id, record as SubscriptionName)
+      }
     }
   }
 }

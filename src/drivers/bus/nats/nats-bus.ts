@@ -17,7 +17,8 @@ import type { Cursor, Reading } from '../reader.ts'
 import { type NatsAddress, natsAddress } from './address.ts'
 import { Brokers } from './brokers.ts'
 import { Calls } from './calls.ts'
-import { DeadLetters, type Letter } from './dead-letters.ts'
+import { DeadLetterOffice } from './dead-letter-office.ts'
+import { DeadLetters } from './dead-letters.ts'
 import { DelayedMessages } from './delayed-messages.ts'
 import { toDriverError } from './faults.ts'
 import { JetStream } from './jetstream.ts'
@@ -28,6 +29,7 @@ import { MessageReader } from './message-reader.ts'
 import { Names, type SubscriptionName } from './names.ts'
 import { News } from './news.ts'
 import { Receipts } from './receipts.ts'
+import { Retention } from './retention.ts'
 import { checkServer, notesOn } from './server-check.ts'
 import { StreamWriter } from './stream-writer.ts'
 import { makeStreams, type Streams, streamsOf } from './streams.ts'
@@ -36,8 +38,9 @@ import { Subscriptions } from './subscriptions.ts'
 import { listTopics } from './topic-list.ts'
 import { WriteCheck } from './write-check.ts'
 
-/** Dead letters put back or thrown away at a time. */
-const MOST_AT_ONCE = 200
+const KEEP_MESSAGES = 100_000
+/** How long it is told that a subscription is gone, in milliseconds: no broker is without a connection for longer and goes on as before. */
+const GONE_FOR_MS = 86_400_000
 /** Subscriptions asked for at a time. */
 const AT_ONCE = 32
 
@@ -59,8 +62,12 @@ export class NatsBus implements Bus {
   readonly #deadLetters: DeadLetters
   readonly #subscribing: Subscribing
   readonly #subscriptions: Subscriptions
+  readonly #office: DeadLetterOffice
   readonly #writeCheck: WriteCheck
+  readonly #retention: Retention
   readonly #mourners = new Set<(letter: FreshDeadLetter) => void>()
+  /** Wall clock. */
+  readonly #now: () => number
   readonly #underWay = new Set<Promise<unknown>>()
   #isClosed = false
 
@@ -77,6 +84,7 @@ export class NatsBus implements Bus {
     const me = randomUUID().slice(0, 13)
     const monotonic = () => clock.monotonic()
     this.#link = link
+    this.#now = () => clock.now()
     this.#jetStream = jetStream
     this.#streams = streams
     const writer = new StreamWriter(link, monotonic)
@@ -99,6 +107,16 @@ export class NatsBus implements Bus {
     })
     this.#delayed = delayed
     this.#writeCheck = new WriteCheck({ jetStream, streams, writer, now: monotonic })
+    const { keepMessages = KEEP_MESSAGES } = options
+    this.#retention = new Retention({
+      jetStream,
+      streams,
+      names,
+      keepMessages,
+      dedupMs: address.dedupMs,
+      now: () => clock.now(),
+      settledUpTo: async (id) => (await this.#subscriptions.describe(id)).settledUpTo,
+    })
     const receipts = new Receipts({ jetStream, streams, writer })
     this.#publisher = new MessagePublisher({
       streams,
@@ -129,6 +147,7 @@ export class NatsBus implements Bus {
       died: (letter) => this.#died(letter),
       idle: (id) => void this.unsubscribe(id).catch(() => {}),
     })
+    this.#office = new DeadLetterOffice({ deadLetters, subscriptions: this.#subscriptions })
     news.on(({ topics, names: haveChanged, delayed: moreDelayed }) => {
       if (topics !== undefined) {
         this.#reader.heard(topics)
@@ -151,6 +170,7 @@ export class NatsBus implements Bus {
       await link.settled()
       await bus.#refreshNames()
       await bus.#delayed.refresh()
+      void bus.#clearUp().catch(() => {})
       return bus
     } catch (fault) {
       await link.close()
@@ -163,7 +183,11 @@ export class NatsBus implements Bus {
     owner?: string,
     options?: { readonly atomic?: boolean },
   ): Promise<readonly Receipt[]> {
-    return this.#do(() => this.#publisher.publish(messages, owner, options))
+    return this.#do(async () => {
+      const receipts = await this.#publisher.publish(messages, owner, options)
+      for (const { topic, duplicate } of receipts) if (!duplicate) this.#retention.published(topic)
+      return receipts
+    })
   }
 
   subscribe(spec: SubscriptionSpec): Promise<Subscription> {
@@ -180,8 +204,7 @@ export class NatsBus implements Bus {
       const was = await this.#subscribing.unsubscribe(id)
       if (!was) return false
       this.#subscriptions.namesChanged()
-      await this.#jetStream.purge(this.#streams.leases, leaseSubject(this.#streams, id))
-      await this.#deadLetters.forget(id)
+      await this.#forget(id)
       return true
     })
   }
@@ -257,10 +280,7 @@ export class NatsBus implements Bus {
   }
 
   deadLetters(query: DeadLetterQuery): Promise<readonly DeadLetter[]> {
-    return this.#do(async () => {
-      await this.#wantSubscription(query.subscription)
-      return this.#deadLetters.list(query)
-    })
+    return this.#do(() => this.#office.list(query))
   }
 
   watchDeadLetters(notify: (letter: FreshDeadLetter) => void): void {
@@ -268,34 +288,15 @@ export class NatsBus implements Bus {
   }
 
   countDeadLetters(most: number): Promise<number> {
-    return this.#do(async () => Math.min(most, await this.#deadLetters.count()))
+    return this.#do(() => this.#office.count(most))
   }
 
-  redrive({ subscription, ids }: DeadLetterChoice): Promise<number> {
-    return this.#do(async () => {
-      await this.#wantSubscription(subscription)
-      const bySubscription = Map.groupBy(
-        await this.#deadLetters.choose(subscription, ids, MOST_AT_ONCE),
-        (one) => one.subscription,
-      )
-      let count = 0
-      for (const [id, letters] of bySubscription) {
-        const back = new Set((await this.#subscriptions.takeBack(id, letters)).map(({ seq }) => seq))
-        for (const letter of letters) if (back.has(letter.seq)) await this.#deadLetters.remove(letter)
-        count += back.size
-      }
-      return count
-    })
+  redrive(choice: DeadLetterChoice): Promise<number> {
+    return this.#do(() => this.#office.redrive(choice))
   }
 
-  discard({ subscription, ids }: DeadLetterChoice): Promise<number> {
-    return this.#do(async () => {
-      await this.#wantSubscription(subscription)
-      const letters: readonly Letter[] = await this.#deadLetters.choose(subscription, ids, MOST_AT_ONCE)
-      let count = 0
-      for (const letter of letters) if (await this.#deadLetters.remove(letter)) count++
-      return count
-    })
+  discard(choice: DeadLetterChoice): Promise<number> {
+    return this.#do(() => this.#office.discard(choice))
   }
 
   async check(signal: AbortSignal): Promise<void> {
@@ -325,6 +326,7 @@ export class NatsBus implements Bus {
     this.#calls.close()
     this.#reader.close()
     this.#delayed.close()
+    this.#retention.close()
     this.#names.close()
     this.#brokers.close()
     this.#writer.close()
@@ -356,16 +358,23 @@ export class NatsBus implements Bus {
     })
   }
 
-  async #wantSubscription(id: string | undefined): Promise<void> {
-    if (id === undefined || this.#names.subscriptions.has(id)) return
-    await this.#refreshNames()
-    if (!this.#names.subscriptions.has(id))
-      throw new DriverError('not-found', `no subscription ${id}; it may have been removed`)
-  }
-
   async #refreshNames(): Promise<void> {
     await this.#names.refresh()
     this.#subscriptions.namesChanged()
+  }
+
+  /** Takes away what is left of a subscription that is gone. */
+  async #forget(id: string): Promise<void> {
+    await this.#jetStream.purge(this.#streams.leases, leaseSubject(this.#streams, id))
+    await this.#deadLetters.forget(id)
+  }
+
+  /** A broker that was killed while it removed a subscription may have left something of it. */
+  async #clearUp(): Promise<void> {
+    for (const { id, seq } of this.#names.gone(this.#now() - GONE_FOR_MS)) {
+      await this.#forget(id)
+      await this.#jetStream.remove(this.#streams.names, seq)
+    }
   }
 
   #died(letter: FreshDeadLetter): void {

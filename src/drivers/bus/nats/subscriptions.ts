@@ -37,6 +37,8 @@ export interface SubscriptionsOptions extends JournalOptions {
 export interface Counts {
   readonly pending: number
   readonly leased: number
+  /** The highest sequence up to which all are done. */
+  readonly settledUpTo: number
 }
 
 /**
@@ -150,7 +152,7 @@ export class Subscriptions {
     const until = clock.monotonic() + PATIENCE_MS
     for (let attempt = 1; ; attempt++) {
       if (this.#isClosed) throw new DriverError('closed', 'the bus is closed')
-      const name = await this.#named(id)
+      const name = await this.want(id)
       try {
         const led = this.#leaders.get(id)
         if (led) return await how.here(await led)
@@ -174,8 +176,8 @@ export class Subscriptions {
     }
   }
 
-  /** The subscription as it stands. @throws DriverError `not-found` */
-  async #named(id: string): Promise<SubscriptionName> {
+  /** The subscription as it stands. Rejects with DriverError `not-found`. */
+  async want(id: string): Promise<SubscriptionName> {
     const { names } = this.#options
     const known = names.subscriptions.get(id)
     if (known) return known

@@ -29,7 +29,7 @@ export interface Booted extends AsyncDisposable {
   routes(role: string): readonly string[]
   /** A token for the gateway. */
   token(subject: string, ...scopes: readonly string[]): Promise<string>
-  /** Starts one more role, or one that was stopped. */
+  /** Starts one more role, or one that was stopped; a number behind its name makes it a copy of that role. */
   start(role: string): Promise<void>
   stop(role: string): Promise<void>
 }

@@ -103,9 +103,10 @@ export class Calls {
         signal?.addEventListener('abort', cancel, { once: true })
         if (signal?.aborted) cancel()
       })
-      if (link.isUp) link.connection.publish(`${subject}.got`, id)
       if ('moved' in answer) throw new Moved()
       if ('fault' in answer) throw new DriverError(answer.fault.kind, answer.fault.message)
+      // where it can't be said, the answer is taken for lost, and what is in it comes again
+      if (link.isUp) link.connection.publish(`${subject}.got`, id)
       return answer.value as T
     } finally {
       clearTimeout(timer)

@@ -1,10 +1,9 @@
-import type { JetStreamManager } from '@nats-io/jetstream'
 import { DriverError } from '../../driver-error.ts'
 import type { DeadLetter, DeadLetterQuery } from '../administration.ts'
 import { boundedLimit } from '../embedded/page-of.ts'
 import type { StoredMessage } from '../publisher.ts'
 import { isOvertaken, toDriverError } from './faults.ts'
-import type { NatsLink } from './link.ts'
+import type { JetStream } from './jetstream.ts'
 import { copyHeaders, storedMessage } from './message-format.ts'
 import { type StreamMessage, StreamReader } from './stream-reader.ts'
 import type { StreamWriter } from './stream-writer.ts'
@@ -37,8 +36,7 @@ export interface Letter extends DeadLetter {
 
 /** What dead letters are kept with. */
 export interface DeadLettersOptions {
-  readonly link: NatsLink
-  readonly manager: JetStreamManager
+  readonly jetStream: JetStream
   readonly streams: Streams
   readonly writer: StreamWriter
 }
@@ -53,7 +51,7 @@ export class DeadLetters {
 
   /** Adds a message that died; one that was added before, by a broker that could not write down more, makes no copy. Rejects with DriverError. */
   async add(subscription: string, message: StoredMessage, death: Death): Promise<void> {
-    const { streams, writer, manager } = this.#options
+    const { streams, writer, jetStream } = this.#options
     const subject = this.#subject(subscription, message.offset)
     const write = { subject, payload: message.payload, headers: headersOf(message, death), expectOfSubject: 0 }
     try {
@@ -63,7 +61,7 @@ export class DeadLetters {
       const there = await this.#at(streams.dead, subject)
       if (there?.death.attempt === death.attempt) return
       // it died before, and was given back since: nobody came to take that letter away
-      if (there !== undefined) await manager.streams.deleteMessage(streams.dead, there.seq, false)
+      if (there !== undefined) await jetStream.remove(streams.dead, there.seq)
       await writer.write(write).catch((cause: unknown) => {
         throw toDriverError(cause)
       })
@@ -109,23 +107,14 @@ export class DeadLetters {
 
   /** How many there are. Rejects with DriverError. */
   async count(): Promise<number> {
-    const { manager, streams } = this.#options
-    try {
-      return (await manager.streams.info(streams.dead)).state.messages
-    } catch (fault) {
-      throw toDriverError(fault)
-    }
+    const { jetStream, streams } = this.#options
+    return (await jetStream.state(streams.dead)).messages
   }
 
   /** Takes one away. False where it was gone. Rejects with DriverError. */
   async remove({ seq }: Letter): Promise<boolean> {
-    const { manager, streams } = this.#options
-    try {
-      return await manager.streams.deleteMessage(streams.dead, seq, false)
-    } catch (fault) {
-      if (String(fault).includes('no message found')) return false
-      throw toDriverError(fault)
-    }
+    const { jetStream, streams } = this.#options
+    return jetStream.remove(streams.dead, seq)
   }
 
   /** Keeps the content of one that goes back into its subscription: retention may have taken the original. Rejects with DriverError. */
@@ -146,15 +135,15 @@ export class DeadLetters {
 
   /** Takes the content away of one that is settled. What fails stays until its subscription goes. */
   forgetContent(subscription: string, offset: number): void {
-    const { manager, streams } = this.#options
-    void manager.streams.purge(streams.leases, { filter: this.#againSubject(subscription, offset) }).catch(() => {})
+    const { jetStream, streams } = this.#options
+    void jetStream.purge(streams.leases, this.#againSubject(subscription, offset)).catch(() => {})
   }
 
-  /** Takes all of a subscription away that is gone. Rejects with what JetStream says. */
+  /** Takes all of a subscription away that is gone. Rejects with DriverError. */
   async forget(subscription: string): Promise<void> {
-    const { manager, streams } = this.#options
-    await manager.streams.purge(streams.dead, { filter: `${streams.prefix}.dead.${subscription}.*` })
-    await manager.streams.purge(streams.leases, { filter: `${streams.prefix}.again.${subscription}.*` })
+    const { jetStream, streams } = this.#options
+    await jetStream.purge(streams.dead, `${streams.prefix}.dead.${subscription}.*`)
+    await jetStream.purge(streams.leases, `${streams.prefix}.again.${subscription}.*`)
   }
 
   #subject(subscription: string, offset: number): string {
@@ -166,9 +155,9 @@ export class DeadLetters {
   }
 
   async *#letters(subscription: string | undefined, after: number): AsyncGenerator<Letter> {
-    const { link, manager, streams } = this.#options
+    const { jetStream, streams } = this.#options
     const filter = `${streams.prefix}.dead.${subscription ?? '*'}.*`
-    const reader = new StreamReader({ link, manager, stream: streams.dead, filter, after })
+    const reader = new StreamReader({ jetStream, stream: streams.dead, filter, after })
     try {
       for (;;) {
         const part = await reader.read(PART)
@@ -181,13 +170,8 @@ export class DeadLetters {
   }
 
   async #at(stream: string, subject: string): Promise<Letter | undefined> {
-    try {
-      const found = await this.#options.manager.streams.getMessage(stream, { last_by_subj: subject })
-      if (found === null) return undefined
-      return this.#letter({ seq: found.seq, subject, headers: found.header, data: found.data })
-    } catch (fault) {
-      throw toDriverError(fault)
-    }
+    const found = await this.#options.jetStream.message(stream, { lastOf: subject })
+    return found && this.#letter(found)
   }
 
   #letter({ seq, subject, headers, data }: Pick<StreamMessage, 'seq' | 'subject' | 'headers' | 'data'>): Letter {

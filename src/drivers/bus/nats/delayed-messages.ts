@@ -1,8 +1,7 @@
-import type { JetStreamManager } from '@nats-io/jetstream'
 import type { Clock } from '../../clock.ts'
 import { Alarm } from '../embedded/alarm.ts'
 import type { Brokers } from './brokers.ts'
-import type { NatsLink } from './link.ts'
+import type { JetStream } from './jetstream.ts'
 import { dueOf, placingId } from './message-format.ts'
 import type { News } from './news.ts'
 import { type StreamMessage, StreamReader } from './stream-reader.ts'
@@ -20,8 +19,7 @@ const MOST_PLACED = 100_000
 
 /** What delayed messages are kept with. */
 export interface DelayedMessagesOptions {
-  readonly link: NatsLink
-  readonly manager: JetStreamManager
+  readonly jetStream: JetStream
   readonly streams: Streams
   readonly writer: StreamWriter
   readonly brokers: Pick<Brokers, 'rank'>
@@ -62,9 +60,9 @@ export class DelayedMessages {
 
   constructor(options: DelayedMessagesOptions) {
     this.#options = options
-    const { link, manager, streams, clock } = options
+    const { jetStream, streams, clock } = options
     const filter = laterSubject(streams)
-    this.#reader = new StreamReader({ link, manager, stream: streams.messages, filter, after: 0, headersOnly: true })
+    this.#reader = new StreamReader({ jetStream, stream: streams.messages, filter, after: 0, headersOnly: true })
     this.#alarm = new Alarm(clock, () => void this.#place())
     this.#ahead = clock.now() - clock.monotonic()
   }
@@ -160,23 +158,21 @@ export class DelayedMessages {
 
   /** Places messages in order; those that are gone another broker has placed. */
   async #placeThese(due: readonly Waiting[]): Promise<void> {
-    const { manager, streams, writer, news } = this.#options
-    const found = await Promise.all(due.map(({ seq }) => manager.streams.getMessage(streams.messages, { seq })))
+    const { jetStream, streams, writer, news } = this.#options
+    const found = await Promise.all(due.map(({ seq }) => jetStream.message(streams.messages, { seq })))
     const topics = new Set<string>()
     const writes = found.flatMap((message) => {
-      const topic = dueOf(message?.header)?.topic
-      if (message === null || topic === undefined) return []
+      const topic = dueOf(message?.headers)?.topic
+      if (message === undefined || topic === undefined) return []
       topics.add(topic)
-      const headers = { 'Msvc-Message': message.header.get('Msvc-Message') }
-      const id = placingId(message.header.get('Nats-Msg-Id'))
+      const headers = { 'Msvc-Message': message.headers?.get('Msvc-Message') ?? '' }
+      const id = placingId(message.headers?.get('Nats-Msg-Id') ?? '')
       return [writer.write({ subject: messageSubject(streams, topic), payload: message.data, id, headers })]
     })
     const stored = await Promise.all(writes)
     if (stored.length > 0) news.published(topics, Math.max(...stored.map(({ seq }) => seq)))
-    const there = found.filter((message) => message !== null)
-    await Promise.all(
-      there.map(({ seq }) => manager.streams.deleteMessage(streams.messages, seq, false).catch(() => {})),
-    )
+    const there = found.filter((message) => message !== undefined)
+    await Promise.all(there.map(({ seq }) => jetStream.remove(streams.messages, seq).catch(() => {})))
   }
 
   /** Their ids are known for a while. */

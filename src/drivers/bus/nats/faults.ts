@@ -14,6 +14,7 @@ const FULL = new Set([10023, 10028, 10047, 10077, 10002])
 /** A condition on the last message of a subject or a stream doesn't hold. */
 const WRONG_LAST = new Set([10071, 10070, 10164])
 const STREAM_NOT_FOUND = 10059
+const NO_MESSAGE = 10037
 const NO_JETSTREAM = new Set([10039, 10076, 10024, 10025])
 
 /** What JetStream says that is wrong, as it answers a publication or a request. */
@@ -31,6 +32,12 @@ export function isOvertaken(fault: unknown): boolean {
 /** Whether the server hasn't got the stream. */
 export function isNoStream(fault: unknown): boolean {
   return codeOf(fault) === STREAM_NOT_FOUND
+}
+
+/** Whether the message that was to go wasn't there. */
+export function isMissing(fault: unknown): boolean {
+  const cause = fault instanceof DriverError ? fault.cause : fault
+  return cause instanceof JetStreamApiError && (codeOf(cause) === NO_MESSAGE || /no message found/.test(cause.message))
 }
 
 /** Whether nobody is there to answer. */

@@ -25,6 +25,8 @@ export interface HandOutParts {
   readonly source: Pick<MessageSource, 'next'>
   readonly undertaker: Undertaker
   readonly name: () => SubscriptionName | undefined
+  /** Told of deliveries that nobody gets, though they may stand in the journal. */
+  readonly unsure: (tokens: readonly string[]) => void
 }
 
 /** Gives the waiting pulls of one subscription what there is for them. */
@@ -37,12 +39,16 @@ export class HandOut {
 
   /** Serves them in turn, within a turn of the subscription. */
   async serve(): Promise<void> {
-    const { pulls, turns } = this.#parts
+    const { pulls, turns, unsure } = this.#parts
     for (let pull = pulls.first(); pull !== undefined; pull = pulls.first()) {
       const served = pull
       try {
         const deliveries = await this.#take(served)
-        if (deliveries.length > 0) turns.after(() => served.resolve(deliveries))
+        if (deliveries.length > 0)
+          turns.after(
+            () => served.resolve(deliveries),
+            () => unsure(deliveries.map(({ ack }) => ack)),
+          )
         else if (pulls.first() === served) return
       } catch (fault) {
         pulls.end(toDriverError(fault))

@@ -1,8 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto'
-import type { JetStreamManager } from '@nats-io/jetstream'
 import { isOvertaken, toDriverError } from './faults.ts'
+import type { JetStream } from './jetstream.ts'
 import { type Changes, entryBytes, type JournalEntry, readEntry } from './journal-entry.ts'
-import type { NatsLink } from './link.ts'
 import { Moved } from './moved.ts'
 import { StreamReader } from './stream-reader.ts'
 import type { StreamWriter } from './stream-writer.ts'
@@ -16,8 +15,7 @@ const PART = 1_000
 
 /** What a journal is kept with. */
 export interface JournalOptions {
-  readonly link: NatsLink
-  readonly manager: JetStreamManager
+  readonly jetStream: JetStream
   readonly streams: Streams
   readonly writer: StreamWriter
 }
@@ -53,12 +51,12 @@ export class Journal {
 
   /** Reads all entries from the last whole state on, in order; none where there is none. What is added then comes behind them. Rejects with DriverError. */
   async read(): Promise<readonly JournalEntry[]> {
-    const { link, manager, streams } = this.#options
+    const { jetStream, streams } = this.#options
     const newest = await this.#newest()
     if (newest === undefined) return []
     this.#whole = newest.whole === 0 ? newest.seq : newest.whole
     const after = this.#whole - 1
-    const reader = new StreamReader({ link, manager, stream: streams.leases, filter: this.#subject, after })
+    const reader = new StreamReader({ jetStream, stream: streams.leases, filter: this.#subject, after })
     try {
       const found: JournalEntry[] = []
       for (;;) {
@@ -97,25 +95,18 @@ export class Journal {
 
   /** Takes away what is before the last entry, which says all. */
   #begin(): void {
-    const { manager, streams } = this.#options
+    const { jetStream, streams } = this.#options
     this.#whole = this.#last
     this.#entries = 0
     this.#size = 0
-    // for the server all is before its first message
-    if (this.#last <= 1) return
     // one that fails leaves more to the next
-    void manager.streams.purge(streams.leases, { filter: this.#subject, seq: this.#last }).catch(() => {})
+    void jetStream.purge(streams.leases, this.#subject, this.#last).catch(() => {})
   }
 
   async #newest(): Promise<(JournalEntry & { readonly seq: number }) | undefined> {
-    const { manager, streams } = this.#options
-    try {
-      const message = await manager.streams.getMessage(streams.leases, { last_by_subj: this.#subject })
-      if (message === null) return undefined
-      return { ...readEntry(message.data), seq: message.seq }
-    } catch (fault) {
-      throw toDriverError(fault)
-    }
+    const { jetStream, streams } = this.#options
+    const message = await jetStream.message(streams.leases, { lastOf: this.#subject })
+    return message && { ...readEntry(message.data), seq: message.seq }
   }
 }
 

@@ -43,6 +43,8 @@ export interface LeaderParts {
   readonly died: (letter: FreshDeadLetter) => void
   /** Told that nobody has used it for as long as it may be idle. */
   readonly idle: () => void
+  /** Told of deliveries that nobody gets, though they may stand in the journal. */
+  readonly unsure: (tokens: readonly string[]) => void
   /** Told that another leads it now, or that it isn't known who does. */
   readonly lost: () => void
 }
@@ -197,12 +199,13 @@ export class Leader {
     })
   }
 
-  /** Messages neither acknowledged nor dead, and of these those on lease. */
-  describe(): Promise<{ readonly pending: number; readonly leased: number }> {
+  /** Messages neither acknowledged nor dead, of these those on lease, and the highest sequence up to which all are done. */
+  describe(): Promise<{ readonly pending: number; readonly leased: number; readonly settledUpTo: number }> {
     this.#tick()
     return this.#work(async () => ({
       pending: this.#book.size + this.#book.waiting + (await this.#parts.source.pending()),
       leased: this.#book.leased(),
+      settledUpTo: this.#book.settledUpTo,
     }))
   }
 

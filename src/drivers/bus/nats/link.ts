@@ -26,6 +26,10 @@ const PATIENCE_MS = 2_000
 /** An answer that takes longer is none, in milliseconds. */
 const ANSWER_MS = 5_000
 
+/** Times that a question is asked whose answers don't come because the connection breaks. */
+const MOST_ATTEMPTS = 3
+const BROKEN = Symbol('broken')
+
 /** One connection to NATS that comes back for ever. Nothing is held back while there is none: who asks waits a little, and then hears `unavailable`. */
 export class NatsLink {
   readonly connection: NatsConnection
@@ -123,6 +127,25 @@ export class NatsLink {
   async request(subject: string, payload: string | Uint8Array, timeoutMs: number = ANSWER_MS): Promise<Msg> {
     await this.whenUp()
     return this.connection.request(subject, payload, { timeout: timeoutMs })
+  }
+
+  /**
+   * Asks what may be asked again: it is, when the connection breaks meanwhile. Rejects with DriverError `unavailable` where there is none for too long, and
+   * with whatever `question` rejects with.
+   */
+  async ask<T>(question: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      await this.whenUp()
+      const { promise: broken, resolve } = Promise.withResolvers<typeof BROKEN>()
+      const stop = this.on('down', () => resolve(BROKEN))
+      try {
+        const answer = await Promise.race([question(), broken])
+        if (answer !== BROKEN) return answer
+        if (attempt >= MOST_ATTEMPTS) throw lostLink(undefined)
+      } finally {
+        stop()
+      }
+    }
   }
 
   /** Ends the connection. What was sent is on its way, nothing more is. */

@@ -1,11 +1,9 @@
-import type { JetStreamManager } from '@nats-io/jetstream'
 import { DriverError } from '../../driver-error.ts'
 import { boundedLimit } from '../embedded/page-of.ts'
 import { Watchers } from '../embedded/watchers.ts'
 import type { BusReader, Cursor, Reading } from '../reader.ts'
 import { topicPattern } from '../topic-pattern.ts'
-import { toDriverError } from './faults.ts'
-import type { NatsLink } from './link.ts'
+import type { JetStream } from './jetstream.ts'
 import { storedMessage } from './message-format.ts'
 import { StreamReader } from './stream-reader.ts'
 import { messageSubject, type Streams } from './streams.ts'
@@ -17,8 +15,7 @@ const FORM = /^c([0-9a-z]{1,11})-([0-9a-z]{1,11})$/
 
 /** What readers read with. */
 export interface MessageReaderOptions {
-  readonly link: NatsLink
-  readonly manager: JetStreamManager
+  readonly jetStream: JetStream
   readonly streams: Streams
 }
 
@@ -51,13 +48,12 @@ export class MessageReader implements BusReader {
     pattern: string,
     { after, limit, signal }: { after: Cursor; limit: number; signal?: AbortSignal },
   ): Promise<Reading> {
-    const { link, manager, streams } = this.#options
+    const { jetStream, streams } = this.#options
     topicPattern(pattern)
     const most = boundedLimit(limit)
     const { seq, of } = parse(after)
     const reader = new StreamReader({
-      link,
-      manager,
+      jetStream,
       stream: streams.messages,
       filter: messageSubject(streams, pattern),
       after: seq,
@@ -95,13 +91,9 @@ export class MessageReader implements BusReader {
   }
 
   async #stream(): Promise<{ readonly last: number; readonly made: string }> {
-    const { manager, streams } = this.#options
-    try {
-      const { state, created } = await manager.streams.info(streams.messages)
-      return { last: state.last_seq, made: Math.floor(Date.parse(created) / 1000).toString(36) }
-    } catch (fault) {
-      throw toDriverError(fault)
-    }
+    const { jetStream, streams } = this.#options
+    const { last, created } = await jetStream.state(streams.messages)
+    return { last, made: Math.floor(Date.parse(created) / 1000).toString(36) }
   }
 }
 

@@ -1,7 +1,5 @@
-import type { JetStreamManager } from '@nats-io/jetstream'
 import type { StoredMessage } from '../publisher.ts'
-import { toDriverError } from './faults.ts'
-import type { NatsLink } from './link.ts'
+import type { JetStream } from './jetstream.ts'
 import { storedMessage } from './message-format.ts'
 import { type StreamMessage, StreamReader } from './stream-reader.ts'
 import { messageSubject, type Streams } from './streams.ts'
@@ -13,8 +11,7 @@ const MOST_PART = 256
 
 /** What messages are read with. */
 export interface MessageSourceOptions {
-  readonly link: NatsLink
-  readonly manager: JetStreamManager
+  readonly jetStream: JetStream
   readonly streams: Streams
   /** The topic or pattern. */
   readonly topic: string
@@ -34,9 +31,9 @@ export class MessageSource {
 
   /** Begins behind a sequence. */
   begin(after: number): void {
-    const { link, manager, streams, topic } = this.#options
+    const { jetStream, streams, topic } = this.#options
     const filter = messageSubject(streams, topic)
-    this.#reader = new StreamReader({ link, manager, stream: streams.messages, filter, after })
+    this.#reader = new StreamReader({ jetStream, stream: streams.messages, filter, after })
   }
 
   /** Something may have come since it was found to be empty. */
@@ -60,16 +57,9 @@ export class MessageSource {
 
   /** The message with an offset; undefined where it is gone. Rejects with DriverError. */
   async at(offset: number): Promise<StoredMessage | undefined> {
-    const { manager, streams } = this.#options
-    try {
-      // asked of the stream's leader: a copy that lags behind would not have it yet
-      const found = await manager.streams.getMessage(streams.messages, { seq: offset })
-      if (found === null) return undefined
-      const { subject, header, data, time } = found
-      return storedMessage(streams, { subject, headers: header, data }, { seq: offset, timestamp: time.getTime() })
-    } catch (fault) {
-      throw toDriverError(fault)
-    }
+    const { jetStream, streams } = this.#options
+    const found = await jetStream.message(streams.messages, { seq: offset })
+    return found && storedMessage(streams, found, found)
   }
 
   /** Lets go of its reader. */

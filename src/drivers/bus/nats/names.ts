@@ -1,7 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto'
-import type { JetStreamManager } from '@nats-io/jetstream'
 import { isOvertaken, toDriverError } from './faults.ts'
-import type { NatsLink } from './link.ts'
+import type { JetStream } from './jetstream.ts'
 import type { News } from './news.ts'
 import { StreamReader } from './stream-reader.ts'
 import type { StreamWriter } from './stream-writer.ts'
@@ -39,8 +38,7 @@ export interface SubscriptionName {
 
 /** What names are kept with. */
 export interface NamesOptions {
-  readonly link: NatsLink
-  readonly manager: JetStreamManager
+  readonly jetStream: JetStream
   readonly streams: Streams
   readonly writer: StreamWriter
   readonly news: Pick<News, 'namesChanged'>
@@ -61,6 +59,7 @@ export class Names {
   readonly #reader: StreamReader
   readonly #topics = new Map<string, TopicName>()
   readonly #byId = new Map<string, SubscriptionName>()
+  readonly #gone = new Map<string, { readonly seq: number; readonly at: number }>()
   /** The sequence of the last change, as far as it is known. */
   #last = 0
   #changing: Promise<unknown> = Promise.resolve()
@@ -71,8 +70,8 @@ export class Names {
 
   constructor(options: NamesOptions) {
     this.#options = options
-    const { link, manager, streams } = options
-    this.#reader = new StreamReader({ link, manager, stream: streams.names, filter: '>', after: 0, newestOfEach: true })
+    const { jetStream, streams } = options
+    this.#reader = new StreamReader({ jetStream, stream: streams.names, filter: '>', after: 0, newestOfEach: true })
   }
 
   /** Topics by their names, in the order that they came to be. */
@@ -83,6 +82,11 @@ export class Names {
   /** Subscriptions by their ids, the oldest first. */
   get subscriptions(): ReadonlyMap<string, SubscriptionName> {
     return this.#byId
+  }
+
+  /** Subscriptions that were removed before a time, milliseconds since 1970, and where that is told. */
+  gone(before: number): readonly { readonly id: string; readonly seq: number }[] {
+    return [...this.#gone].filter(([, { at }]) => at < before).map(([id, { seq }]) => ({ id, seq }))
   }
 
   /** Reads what changed: all that was stored before it is called. */
@@ -115,7 +119,8 @@ export class Names {
   async #readAll(): Promise<void> {
     for (;;) {
       const part = await this.#reader.read(PART)
-      for (const { subject, seq, data } of part) this.#apply(subject, seq, Buffer.from(data).toString())
+      for (const { subject, seq, timestamp, data } of part)
+        this.#apply(subject, { seq, at: timestamp }, Buffer.from(data).toString())
       if (part.length < PART) return
     }
   }
@@ -151,19 +156,21 @@ export class Names {
     for (const [at, one] of stored.entries()) {
       if (one.status === 'rejected') throw one.reason
       const { subject, record } = changes[at] ?? {}
-      if (subject !== undefined) this.#apply(subject, one.value.seq, JSON.stringify(record))
+      if (subject !== undefined)
+        this.#apply(subject, { seq: one.value.seq, at: Number.POSITIVE_INFINITY }, JSON.stringify(record))
     }
   }
 
   async #catchUp(): Promise<void> {
-    const { manager, streams } = this.#options
-    const { state } = await manager.streams.info(streams.names)
+    const { jetStream, streams } = this.#options
+    const { last } = await jetStream.state(streams.names)
     await this.refresh()
     // the last one may have been taken away since
-    this.#last = Math.max(this.#last, state.last_seq)
+    this.#last = Math.max(this.#last, last)
   }
 
-  #apply(subject: string, seq: number, text: string): void {
+  #apply(subject: string, told: { readonly seq: number; readonly at: number }, text: string): void {
+    const { seq } = told
     this.#last = Math.max(this.#last, seq)
     if ((this.#known.get(subject) ?? 0) >= seq) return
     this.#known.set(subject, seq)
@@ -176,8 +183,12 @@ export class Names {
       if (!this.#topics.has(name)) this.#topics.set(name, { name, owner })
     } else if (subject.startsWith(subscription)) {
       const id = subject.slice(subscription.length)
-      if (record === null) this.#byId.delete(id)
-      else this.#byId.set(id, record as SubscriptionName)
+      if (record === null) {
+        this.#byId.delete(id)
+        this.#gone.set(id, told)
+      } else {
+        this.#byId.set(id, record as SubscriptionName)
+      }
     }
   }
 }

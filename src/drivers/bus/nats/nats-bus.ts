@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
+import { jetstreamManager } from '@nats-io/jetstream'
 import { DriverError } from '../../driver-error.ts'
 import type {
   DeadLetter,
@@ -17,9 +17,11 @@ import type { Cursor, Reading } from '../reader.ts'
 import { type NatsAddress, natsAddress } from './address.ts'
 import { Brokers } from './brokers.ts'
 import { Calls } from './calls.ts'
-import { DeadLetters, type Letter } from './dead-letters.ts'
+import { DeadLetterOffice } from './dead-letter-office.ts'
+import { DeadLetters } from './dead-letters.ts'
 import { DelayedMessages } from './delayed-messages.ts'
 import { toDriverError } from './faults.ts'
+import { JetStream } from './jetstream.ts'
 import { leaseSubject } from './journal.ts'
 import { NatsLink } from './link.ts'
 import { MessagePublisher } from './message-publisher.ts'
@@ -27,6 +29,7 @@ import { MessageReader } from './message-reader.ts'
 import { Names, type SubscriptionName } from './names.ts'
 import { News } from './news.ts'
 import { Receipts } from './receipts.ts'
+import { Retention } from './retention.ts'
 import { checkServer, notesOn } from './server-check.ts'
 import { StreamWriter } from './stream-writer.ts'
 import { makeStreams, type Streams, streamsOf } from './streams.ts'
@@ -35,8 +38,9 @@ import { Subscriptions } from './subscriptions.ts'
 import { listTopics } from './topic-list.ts'
 import { WriteCheck } from './write-check.ts'
 
-/** Dead letters put back or thrown away at a time. */
-const MOST_AT_ONCE = 200
+const KEEP_MESSAGES = 100_000
+/** How long it is told that a subscription is gone, in milliseconds: no broker is without a connection for longer and goes on as before. */
+const GONE_FOR_MS = 86_400_000
 /** Subscriptions asked for at a time. */
 const AT_ONCE = 32
 
@@ -46,7 +50,7 @@ export class NatsBus implements Bus {
   readonly unsound: Promise<DriverError> = new Promise(() => {})
   readonly notes: readonly string[]
   readonly #link: NatsLink
-  readonly #manager: JetStreamManager
+  readonly #jetStream: JetStream
   readonly #streams: Streams
   readonly #writer: StreamWriter
   readonly #news: News
@@ -59,14 +63,18 @@ export class NatsBus implements Bus {
   readonly #deadLetters: DeadLetters
   readonly #subscribing: Subscribing
   readonly #subscriptions: Subscriptions
+  readonly #office: DeadLetterOffice
   readonly #writeCheck: WriteCheck
+  readonly #retention: Retention
   readonly #mourners = new Set<(letter: FreshDeadLetter) => void>()
+  /** Wall clock. */
+  readonly #now: () => number
   readonly #underWay = new Set<Promise<unknown>>()
   #isClosed = false
 
   private constructor(
     link: NatsLink,
-    manager: JetStreamManager,
+    jetStream: JetStream,
     address: NatsAddress,
     options: BusOptions,
     random: () => number,
@@ -77,20 +85,20 @@ export class NatsBus implements Bus {
     const me = randomUUID().slice(0, 13)
     const monotonic = () => clock.monotonic()
     this.#link = link
-    this.#manager = manager
+    this.#now = () => clock.now()
+    this.#jetStream = jetStream
     this.#streams = streams
     const writer = new StreamWriter(link, monotonic)
     this.#writer = writer
-    const newest = async () => (await manager.streams.info(streams.messages)).state.last_seq
+    const newest = async () => (await jetStream.state(streams.messages)).last
     const news = new News({ link, streams, broker: me, newest })
     this.#news = news
-    const names = new Names({ link, manager, streams, writer, news })
+    const names = new Names({ jetStream, streams, writer, news })
     this.#names = names
-    this.#reader = new MessageReader({ link, manager, streams })
+    this.#reader = new MessageReader({ jetStream, streams })
     const brokers = new Brokers({ link, streams, me, now: monotonic })
     const delayed = new DelayedMessages({
-      link,
-      manager,
+      jetStream,
       streams,
       writer,
       brokers,
@@ -99,8 +107,18 @@ export class NatsBus implements Bus {
       dedupMs: address.dedupMs,
     })
     this.#delayed = delayed
-    this.#writeCheck = new WriteCheck({ manager, streams, writer, now: monotonic })
-    const receipts = new Receipts({ manager, streams, writer })
+    this.#writeCheck = new WriteCheck({ jetStream, streams, writer, now: monotonic })
+    const { keepMessages = KEEP_MESSAGES } = options
+    this.#retention = new Retention({
+      jetStream,
+      streams,
+      names,
+      keepMessages,
+      dedupMs: address.dedupMs,
+      now: () => clock.now(),
+      settledUpTo: async (id) => (await this.#subscriptions.describe(id)).settledUpTo,
+    })
+    const receipts = new Receipts({ jetStream, streams, writer })
     this.#publisher = new MessagePublisher({
       streams,
       writer,
@@ -113,12 +131,11 @@ export class NatsBus implements Bus {
     this.#brokers = brokers
     const calls = new Calls({ link, streams, brokers, me })
     this.#calls = calls
-    const deadLetters = new DeadLetters({ link, manager, streams, writer })
+    const deadLetters = new DeadLetters({ jetStream, streams, writer })
     this.#deadLetters = deadLetters
     this.#subscribing = new Subscribing({ streams, names, limits: options, now: () => clock.now() })
     this.#subscriptions = new Subscriptions({
-      link,
-      manager,
+      jetStream,
       streams,
       writer,
       clock,
@@ -131,6 +148,7 @@ export class NatsBus implements Bus {
       died: (letter) => this.#died(letter),
       idle: (id) => void this.unsubscribe(id).catch(() => {}),
     })
+    this.#office = new DeadLetterOffice({ deadLetters, subscriptions: this.#subscriptions })
     news.on(({ topics, names: haveChanged, delayed: moreDelayed }) => {
       if (topics !== undefined) {
         this.#reader.heard(topics)
@@ -149,10 +167,11 @@ export class NatsBus implements Bus {
       const manager = await jetstreamManager(link.connection, { checkAPI: false })
       await checkServer(link, manager, address)
       await makeStreams(manager, streamsOf(address.name), address)
-      const bus = new NatsBus(link, manager, address, options, random)
+      const bus = new NatsBus(link, new JetStream(link, manager), address, options, random)
       await link.settled()
       await bus.#refreshNames()
       await bus.#delayed.refresh()
+      void bus.#clearUp().catch(() => {})
       return bus
     } catch (fault) {
       await link.close()
@@ -165,7 +184,11 @@ export class NatsBus implements Bus {
     owner?: string,
     options?: { readonly atomic?: boolean },
   ): Promise<readonly Receipt[]> {
-    return this.#do(() => this.#publisher.publish(messages, owner, options))
+    return this.#do(async () => {
+      const receipts = await this.#publisher.publish(messages, owner, options)
+      for (const { topic, duplicate } of receipts) if (!duplicate) this.#retention.published(topic)
+      return receipts
+    })
   }
 
   subscribe(spec: SubscriptionSpec): Promise<Subscription> {
@@ -182,8 +205,7 @@ export class NatsBus implements Bus {
       const was = await this.#subscribing.unsubscribe(id)
       if (!was) return false
       this.#subscriptions.namesChanged()
-      await this.#manager.streams.purge(this.#streams.leases, { filter: leaseSubject(this.#streams, id) })
-      await this.#deadLetters.forget(id)
+      await this.#forget(id)
       return true
     })
   }
@@ -255,14 +277,11 @@ export class NatsBus implements Bus {
   }
 
   topics(page: Partial<Page> = {}): Promise<readonly TopicInfo[]> {
-    return this.#do(() => listTopics({ manager: this.#manager, streams: this.#streams, names: this.#names }, page))
+    return this.#do(() => listTopics({ jetStream: this.#jetStream, streams: this.#streams, names: this.#names }, page))
   }
 
   deadLetters(query: DeadLetterQuery): Promise<readonly DeadLetter[]> {
-    return this.#do(async () => {
-      await this.#wantSubscription(query.subscription)
-      return this.#deadLetters.list(query)
-    })
+    return this.#do(() => this.#office.list(query))
   }
 
   watchDeadLetters(notify: (letter: FreshDeadLetter) => void): void {
@@ -270,34 +289,15 @@ export class NatsBus implements Bus {
   }
 
   countDeadLetters(most: number): Promise<number> {
-    return this.#do(async () => Math.min(most, await this.#deadLetters.count()))
+    return this.#do(() => this.#office.count(most))
   }
 
-  redrive({ subscription, ids }: DeadLetterChoice): Promise<number> {
-    return this.#do(async () => {
-      await this.#wantSubscription(subscription)
-      const bySubscription = Map.groupBy(
-        await this.#deadLetters.choose(subscription, ids, MOST_AT_ONCE),
-        (one) => one.subscription,
-      )
-      let count = 0
-      for (const [id, letters] of bySubscription) {
-        const back = new Set((await this.#subscriptions.takeBack(id, letters)).map(({ seq }) => seq))
-        for (const letter of letters) if (back.has(letter.seq)) await this.#deadLetters.remove(letter)
-        count += back.size
-      }
-      return count
-    })
+  redrive(choice: DeadLetterChoice): Promise<number> {
+    return this.#do(() => this.#office.redrive(choice))
   }
 
-  discard({ subscription, ids }: DeadLetterChoice): Promise<number> {
-    return this.#do(async () => {
-      await this.#wantSubscription(subscription)
-      const letters: readonly Letter[] = await this.#deadLetters.choose(subscription, ids, MOST_AT_ONCE)
-      let count = 0
-      for (const letter of letters) if (await this.#deadLetters.remove(letter)) count++
-      return count
-    })
+  discard(choice: DeadLetterChoice): Promise<number> {
+    return this.#do(() => this.#office.discard(choice))
   }
 
   async check(signal: AbortSignal): Promise<void> {
@@ -306,7 +306,7 @@ export class NatsBus implements Bus {
     const { promise, reject } = Promise.withResolvers<never>()
     const aborted = () => reject(new DriverError('unavailable', 'NATS: no answer in time', { cause: signal.reason }))
     signal.addEventListener('abort', aborted, { once: true })
-    const asking = this.#manager.streams.info(this.#streams.messages)
+    const asking = this.#jetStream.state(this.#streams.messages)
     await Promise.race([asking, promise])
       .catch((fault: unknown) => {
         throw toDriverError(fault)
@@ -327,6 +327,7 @@ export class NatsBus implements Bus {
     this.#calls.close()
     this.#reader.close()
     this.#delayed.close()
+    this.#retention.close()
     this.#names.close()
     this.#brokers.close()
     this.#writer.close()
@@ -358,16 +359,23 @@ export class NatsBus implements Bus {
     })
   }
 
-  async #wantSubscription(id: string | undefined): Promise<void> {
-    if (id === undefined || this.#names.subscriptions.has(id)) return
-    await this.#refreshNames()
-    if (!this.#names.subscriptions.has(id))
-      throw new DriverError('not-found', `no subscription ${id}; it may have been removed`)
-  }
-
   async #refreshNames(): Promise<void> {
     await this.#names.refresh()
     this.#subscriptions.namesChanged()
+  }
+
+  /** Takes away what is left of a subscription that is gone. */
+  async #forget(id: string): Promise<void> {
+    await this.#jetStream.purge(this.#streams.leases, leaseSubject(this.#streams, id))
+    await this.#deadLetters.forget(id)
+  }
+
+  /** A broker that was killed while it removed a subscription may have left something of it. */
+  async #clearUp(): Promise<void> {
+    for (const { id, seq } of this.#names.gone(this.#now() - GONE_FOR_MS)) {
+      await this.#forget(id)
+      await this.#jetStream.remove(this.#streams.names, seq)
+    }
   }
 
   #died(letter: FreshDeadLetter): void {

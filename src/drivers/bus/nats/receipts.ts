@@ -1,6 +1,6 @@
-import type { JetStreamManager } from '@nats-io/jetstream'
 import type { Publication, Receipt } from '../publisher.ts'
 import { isOvertaken, toDriverError } from './faults.ts'
+import type { JetStream } from './jetstream.ts'
 import { dedupId, dueOf, placingId, storedMessage } from './message-format.ts'
 import type { Stored, StreamWriter } from './stream-writer.ts'
 import { messageSubject, type Streams } from './streams.ts'
@@ -13,7 +13,7 @@ export interface Sent extends Stored {
 
 /** What receipts are made with. */
 export interface ReceiptsOptions {
-  readonly manager: JetStreamManager
+  readonly jetStream: JetStream
   readonly streams: Streams
   readonly writer: StreamWriter
 }
@@ -34,18 +34,12 @@ export class Receipts {
   }
 
   async #first(message: Publication, seq: number): Promise<Pick<Receipt, 'offset' | 'deliverAt' | 'differs'>> {
-    const { manager, streams } = this.#options
-    try {
-      const found = await manager.streams.getMessage(streams.messages, { seq })
-      if (found === null) return this.#placed(message, seq)
-      const { subject, header, data } = found
-      const first = storedMessage(streams, { subject, headers: header, data }, { seq, timestamp: 0 })
-      const due = dueOf(header)
-      const place = due === undefined ? { offset: seq } : { deliverAt: due.at }
-      return first.payload === message.payload ? place : { ...place, differs: true }
-    } catch (fault) {
-      throw toDriverError(fault)
-    }
+    const { jetStream, streams } = this.#options
+    const found = await jetStream.message(streams.messages, { seq })
+    if (found === undefined) return this.#placed(message, seq)
+    const due = dueOf(found.headers)
+    const place = due === undefined ? { offset: seq } : { deliverAt: due.at }
+    return storedMessage(streams, found, found).payload === message.payload ? place : { ...place, differs: true }
   }
 
   /** One that waited has another sequence in its place; retention may have taken any other. */
@@ -62,7 +56,7 @@ export class Receipts {
       return (await writer.write({ ...write, expectOfStream: 0 })).seq
     } catch (fault) {
       if (isOvertaken(fault)) return undefined
-      throw fault
+      throw toDriverError(fault)
     }
   }
 }

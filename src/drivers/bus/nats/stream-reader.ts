@@ -1,41 +1,25 @@
-import { AckPolicy, type ConsumerConfig, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream'
-import { createInbox, type Msg, nanos, type Subscription } from '@nats-io/transport-node'
+import { createInbox, type Msg, type Subscription } from '@nats-io/transport-node'
 import { DriverError } from '../../driver-error.ts'
 import { toDriverError } from './faults.ts'
-import type { NatsLink } from './link.ts'
+import type { ConsumerTerms, JetStream, KeptMessage } from './jetstream.ts'
 
-/** How long the server keeps a reader that doesn't ask, in milliseconds; one that is gone by then is made again. */
-const IDLE_MS = 300_000
 /** A part that isn't complete by then never will be, in milliseconds. */
 const ANSWER_MS = 3_000
 /** Most bytes that are on their way to one reader. */
 const MOST_BYTES = 8 * 1024 * 1024
 
-/** A message as a stream has it. */
-export interface StreamMessage {
-  readonly seq: number
-  readonly subject: string
-  /** Milliseconds since 1970. */
-  readonly timestamp: number
-  readonly headers: Msg['headers']
-  readonly data: Uint8Array
+/** A message as a reader gets it. */
+export interface StreamMessage extends KeptMessage {
   /** How many more there are behind it that fit. */
   readonly behind: number
 }
 
 /** What is read, and from where. */
-export interface StreamReaderOptions {
-  readonly link: NatsLink
-  readonly manager: JetStreamManager
+export interface StreamReaderOptions
+  extends Pick<ConsumerTerms, 'filter' | 'after'>,
+    Partial<Pick<ConsumerTerms, 'newestOfEach' | 'headersOnly'>> {
+  readonly jetStream: JetStream
   readonly stream: string
-  /** A subject with or without wildcards. */
-  readonly filter: string
-  /** The sequence behind which it begins. */
-  readonly after: number
-  /** Begins with the newest message of each subject instead. */
-  readonly newestOfEach?: boolean
-  /** Reads what messages say in their headers alone. */
-  readonly headersOnly?: boolean
 }
 
 /**
@@ -78,8 +62,7 @@ export class StreamReader {
     await this.#reading
     try {
       const consumer = await this.#made()
-      const { num_pending } = await this.#options.manager.consumers.info(this.#options.stream, consumer)
-      return num_pending
+      return await this.#options.jetStream.pending(this.#options.stream, consumer)
     } catch (fault) {
       this.#forget()
       throw toDriverError(fault)
@@ -90,14 +73,13 @@ export class StreamReader {
   close(): void {
     const consumer = this.#consumer
     this.#forget()
-    if (consumer === undefined || !this.#options.link.isUp) return
-    void this.#options.manager.consumers.delete(this.#options.stream, consumer).catch(() => {})
+    if (consumer !== undefined) this.#options.jetStream.forget(this.#options.stream, consumer)
   }
 
   async #read(max: number): Promise<StreamMessage[]> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#options.link.whenUp()
+        await this.#options.jetStream.link.whenUp()
         return await this.#fetch(await this.#made(), max)
       } catch (fault) {
         this.#forget()
@@ -108,26 +90,17 @@ export class StreamReader {
 
   /** The consumer's name; makes one where there is none on this connection. */
   async #made(): Promise<string> {
-    const { link, manager, stream, filter, headersOnly = false } = this.#options
+    const { jetStream, stream, filter, headersOnly = false } = this.#options
+    const { link } = jetStream
     if (this.#consumer !== undefined && this.#epoch === link.epoch) return this.#consumer
     this.#forget()
     this.#inbox = createInbox()
     this.#subscription = link.listen(`${this.#inbox}.*`, (message) => this.#take?.(message))
     this.#epoch = link.epoch
-    const begin: Partial<ConsumerConfig> = this.#newestOfEach
-      ? { deliver_policy: DeliverPolicy.LastPerSubject }
-      : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: this.#place + 1 }
-    const made = await manager.consumers.add(stream, {
-      ...begin,
-      filter_subject: filter,
-      ack_policy: AckPolicy.None,
-      inactive_threshold: nanos(IDLE_MS),
-      mem_storage: true,
-      headers_only: headersOnly,
-      num_replicas: 1,
-    })
-    this.#consumer = made.name
-    return made.name
+    const terms = { filter, after: this.#place, newestOfEach: this.#newestOfEach, headersOnly }
+    const { name } = await jetStream.consume(stream, terms)
+    this.#consumer = name
+    return name
   }
 
   #forget(): void {
@@ -137,7 +110,8 @@ export class StreamReader {
   }
 
   #fetch(consumer: string, max: number): Promise<StreamMessage[]> {
-    const { link, stream } = this.#options
+    const { stream } = this.#options
+    const { link } = this.#options.jetStream
     const { promise, resolve, reject } = Promise.withResolvers<StreamMessage[]>()
     const found: StreamMessage[] = []
     // what the server says of an earlier request may come late: each has a subject of its own

@@ -101,7 +101,10 @@ export class Subscribing {
 }
 
 /** A subscription as callers see it. */
-export function subscriptionOf(name: SubscriptionName, { pending, leased }: Counts): Subscription {
+export function subscriptionOf(
+  name: SubscriptionName,
+  { pending, leased }: Pick<Counts, 'pending' | 'leased'>,
+): Subscription {
   const { id, topic, group, owner, pushUrl, maxDeliver, ackWaitMs, giveUpAfterMs, expiresAfterMs } = name
   return {
     id,

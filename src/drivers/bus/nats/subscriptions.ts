@@ -16,6 +16,9 @@ const PATIENCE_MS = 8_000
 /** Between two looks at who leads, in milliseconds. */
 const AGAIN_MS = 50
 
+/** Between two attempts to give back what got lost, in milliseconds. */
+const GIVE_BACK_AGAIN_MS = 500
+
 /** What subscriptions are led and found with. */
 export interface SubscriptionsOptions extends JournalOptions {
   readonly clock: Clock
@@ -34,6 +37,8 @@ export interface SubscriptionsOptions extends JournalOptions {
 export interface Counts {
   readonly pending: number
   readonly leased: number
+  /** The highest sequence up to which all are done. */
+  readonly settledUpTo: number
 }
 
 /**
@@ -147,7 +152,7 @@ export class Subscriptions {
     const until = clock.monotonic() + PATIENCE_MS
     for (let attempt = 1; ; attempt++) {
       if (this.#isClosed) throw new DriverError('closed', 'the bus is closed')
-      const name = await this.#named(id)
+      const name = await this.want(id)
       try {
         const led = this.#leaders.get(id)
         if (led) return await how.here(await led)
@@ -171,8 +176,8 @@ export class Subscriptions {
     }
   }
 
-  /** The subscription as it stands. @throws DriverError `not-found` */
-  async #named(id: string): Promise<SubscriptionName> {
+  /** The subscription as it stands. Rejects with DriverError `not-found`. */
+  async want(id: string): Promise<SubscriptionName> {
     const { names } = this.#options
     const known = names.subscriptions.get(id)
     if (known) return known
@@ -201,6 +206,7 @@ export class Subscriptions {
       source: new MessageSource({ ...this.#options, topic }),
       name: () => names.subscriptions.get(id),
       idle: () => idle(id),
+      unsure: (tokens: readonly string[]) => void this.#giveBack(id, tokens),
       lost: () => void (this.#leaders.get(id) === leading && this.#leaders.delete(id)),
     }
     const leading = Leader.lead(parts, name, (broker) => brokers.isHere(broker))
@@ -217,16 +223,29 @@ export class Subscriptions {
     return leader.pull({ max, waitMs, holder: holderName(by, consumer), signal })
   }
 
-  /** A pull's answer never came to whoever asked: nobody looked at what is in it. */
+  /** A pull's answer never came to whoever asked. */
   #lost({ what, of }: Request, answer: unknown): void {
     if (what !== 'pull') return
-    const tokens = (answer as readonly Delivery[]).map(({ ack }) => ack)
-    if (tokens.length === 0) return
-    const options = { delayMs: 0, reason: 'the broker that asked is gone', unseen: true }
-    void this.#leaders
-      .get(of)
-      ?.then((leader) => leader.nack(tokens, options))
-      .catch(() => {})
+    const deliveries = answer as readonly Delivery[]
+    void this.#giveBack(
+      of,
+      deliveries.map(({ ack }) => ack),
+    )
+  }
+
+  /** Nobody has these deliveries, if they were made at all: gives them back, as soon as that can be written down. */
+  async #giveBack(id: string, tokens: readonly string[]): Promise<void> {
+    const { clock, names } = this.#options
+    const options = { delayMs: 0, reason: 'it was lost on the way', unseen: true }
+    const until = clock.monotonic() + (names.subscriptions.get(id)?.ackWaitMs ?? 0)
+    while (tokens.length > 0 && !this.#isClosed && clock.monotonic() < until) {
+      try {
+        await this.nack(id, tokens, options)
+        return
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, GIVE_BACK_AGAIN_MS))
+      }
+    }
   }
 
   /** A broker is gone: its consumers are, and what it led somebody has to lead, whether it is asked for or not. */

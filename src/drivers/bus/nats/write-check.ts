@@ -1,5 +1,5 @@
-import type { JetStreamManager } from '@nats-io/jetstream'
 import { toDriverError } from './faults.ts'
+import type { JetStream } from './jetstream.ts'
 import { leaseSubject } from './journal.ts'
 import type { StreamWriter } from './stream-writer.ts'
 import type { Streams } from './streams.ts'
@@ -9,7 +9,7 @@ const STANDS_MS = 1_000
 
 /** What is checked with. */
 export interface WriteCheckOptions {
-  readonly manager: JetStreamManager
+  readonly jetStream: JetStream
   readonly streams: Streams
   readonly writer: StreamWriter
   /** Monotonic milliseconds. */
@@ -33,12 +33,12 @@ export class WriteCheck {
   }
 
   async #write(): Promise<void> {
-    const { manager, streams, writer } = this.#options
+    const { jetStream, streams, writer } = this.#options
     // no subscription has this id
     const subject = leaseSubject(streams, 'check')
     try {
       const { seq } = await writer.write({ subject, payload: '' })
-      if (seq > 1) await manager.streams.purge(streams.leases, { filter: subject, seq })
+      await jetStream.purge(streams.leases, subject, seq)
     } catch (fault) {
       throw toDriverError(fault)
     }

@@ -1,0 +1,114 @@
+import { createServer } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { nats } from '../../src/drivers/bus/nats.ts'
+import { systemClock } from '../../src/drivers/clock.ts'
+import { startNats } from '../servers/nats.ts'
+import { isHere } from '../servers/programs.ts'
+import { never } from './bus-fixture.ts'
+
+function open(url: string) {
+  return nats.open({ url, folder: '', clock: systemClock })
+}
+
+const USERS = `authorization { users: [
+  { user: shop, password: "p@ss:word" }
+  { user: reader, password: r, permissions: { publish: "other.>" } }
+] }`
+
+describe.skipIf(!isHere('nats-server'))('a NATS that can’t be used', () => {
+  it('is told in one line that says what to do, without the password', async () => {
+    await using server = await startNats({ config: USERS })
+    const at = (login: string) => server.url.replace('//', `//${login}@`)
+    const bus = await open(at('shop:p%40ss%3Aword'))
+    await bus.check(never)
+    await bus.checkWrites()
+    await bus.close()
+    for (const login of ['shop:secret', 'nobody:secret', 'secret']) {
+      const refused = open(at(login))
+      await expect(refused).rejects.toMatchObject({ kind: 'invalid', message: expect.stringContaining('credentials') })
+      await expect(refused).rejects.not.toMatchObject({ message: expect.stringContaining('secret') })
+    }
+    await expect(open(at('reader:r'))).rejects.toMatchObject({
+      kind: 'invalid',
+      message: expect.stringMatching(/^NATS lets this user not (publish|subscribe) to \S+: give him that right$/),
+    })
+  })
+
+  it('is told where there is none, and where what is there is none', async () => {
+    await expect(open('nats://127.0.0.1:1')).rejects.toMatchObject({
+      kind: 'unavailable',
+      message: expect.stringMatching(/^bus: no NATS at 127\.0\.0\.1:1: .*refused.*; start it, or correct its URL$/),
+    })
+    await using other = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(0)
+    const { port } = other.address() as { port: number }
+    await expect(open(`nats://127.0.0.1:${port}`)).rejects.toMatchObject({ kind: 'unavailable' })
+    await expect(open('nats://127.0.0.1:1/x?creds=/nonexistent')).rejects.toMatchObject({
+      kind: 'invalid',
+      message: 'bus: there is no credentials file /nonexistent',
+    })
+  })
+
+  it('is told where JetStream is off, where TLS is, and where there are too few servers', async () => {
+    await using off = await startNats({ jetstream: false })
+    await expect(open(off.url)).rejects.toMatchObject({
+      kind: 'unavailable',
+      message: expect.stringMatching(/^bus: JetStream is off at \S+: start nats-server with -js/),
+    })
+    await using plain = await startNats()
+    await expect(open(plain.url.replace('nats:', 'tls:'))).rejects.toMatchObject({
+      kind: 'invalid',
+      message: expect.stringMatching(/^bus: no encrypted connection to NATS at/),
+    })
+    await expect(open(`${plain.url}/x?replicas=3`)).rejects.toMatchObject({
+      kind: 'invalid',
+      message: expect.stringContaining("can't keep 3 replicas"),
+    })
+  })
+})
+
+describe.skipIf(!isHere('nats-server'))('a NATS that', () => {
+  it('is full says so, and takes messages again when there is room', async () => {
+    await using server = await startNats({ config: 'jetstream { max_file_store: 1MB }', jetstream: true })
+    const bus = await open(server.url)
+    const message = (n: number) => ({ id: `${n}`, topic: 'a', payload: `"${'x'.repeat(100_000)}"`, attributes: {} })
+    const fill = async () => {
+      for (let n = 0; n < 30; n++) await bus.publish([message(n)])
+    }
+    await expect(fill()).rejects.toMatchObject({ kind: 'full' })
+    await expect(bus.checkWrites()).rejects.toMatchObject({ kind: 'full' })
+    await bus.check(never)
+    await bus.close()
+  })
+
+  it('goes away is told quickly, and is used again within 5 s of its return', { timeout: 40_000 }, async () => {
+    await using server = await startNats()
+    const bus = await open(server.url)
+    const publish = (id: string) => bus.publish([{ id, topic: 'a', payload: '1', attributes: {} }])
+    await publish('1')
+    await server.kill()
+    for (const call of [() => publish('2'), () => bus.check(AbortSignal.timeout(500)), () => bus.checkWrites()]) {
+      const start = performance.now()
+      await expect(call()).rejects.toMatchObject({ kind: 'unavailable' })
+      expect(performance.now() - start).toBeLessThan(6_000)
+    }
+    await server.start()
+    const start = performance.now()
+    await expect.poll(() => publish('3').then(() => 'stored', String), { timeout: 10_000 }).toBe('stored')
+    expect(performance.now() - start).toBeLessThan(5_000)
+    await bus.close()
+  })
+
+  it('hangs is noticed, and what was asked of it is answered', { timeout: 40_000 }, async () => {
+    await using server = await startNats()
+    const bus = await open(server.url)
+    server.freeze()
+    const start = performance.now()
+    await expect(bus.publish([{ id: '1', topic: 'a', payload: '1', attributes: {} }])).rejects.toMatchObject({
+      kind: 'unavailable',
+    })
+    expect(performance.now() - start).toBeLessThan(12_000)
+    server.resume()
+    await expect.poll(() => bus.topics().then(() => 'here', String), { timeout: 10_000 }).toBe('here')
+    await bus.close()
+  })
+})

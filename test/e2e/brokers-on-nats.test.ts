@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest'
+import { startNats } from '../servers/nats.ts'
+import { isHere } from '../servers/programs.ts'
+import { boot } from './boot.ts'
+
+interface Payment {
+  readonly order_id: number
+}
+
+describe.skipIf(!isHere('nats-server'))('two brokers on one NATS', () => {
+  it('have every order paid once, whichever of them is there', { timeout: 60_000 }, async () => {
+    await using nats = await startNats()
+    const roles = ['registry', 'broker', 'broker-2', 'user', 'order', 'payment', 'gateway']
+    await using platform = await boot(roles, { platform: { bus: nats.url } })
+    const token = await platform.token('alice', 'users:write', 'orders:write', 'orders:read')
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+    const make = async (path: string, body: unknown) => {
+      const answer = await platform.fetch('gateway', path, { method: 'POST', headers, body: JSON.stringify(body) })
+      expect(answer.status).toBe(201)
+      return (await answer.json()) as { id: number }
+    }
+    const user = await make('/gateway/api/users', { username: 'alice', email: 'alice@example.com' })
+    const orders: number[] = []
+    const order = async (count: number) => {
+      for (let n = 0; n < count; n++)
+        orders.push((await make('/gateway/api/orders', { user_id: user.id, product_name: 'Laptop', quantity: 1 })).id)
+    }
+    const statuses = async () => {
+      const all = await Promise.all(
+        orders.map(async (id) => (await platform.fetch('gateway', `/gateway/api/orders/${id}`, { headers })).json()),
+      )
+      return new Set(all.map((one) => (one as { status: string }).status))
+    }
+    const paid = new Set(['paid'])
+
+    await order(10)
+    await expect.poll(statuses, { timeout: 10_000 }).toEqual(paid)
+    for (const gone of ['broker', 'broker-2']) {
+      await platform.stop(gone)
+      await order(5)
+      await expect.poll(statuses, { timeout: 10_000 }).toEqual(paid)
+      await platform.start(gone)
+    }
+    await nats.kill()
+    await order(5)
+    await nats.start()
+    await expect.poll(statuses, { timeout: 10_000 }).toEqual(paid)
+
+    const payments = (await (await platform.fetch('payment', '/api/payments?limit=100')).json()) as Payment[]
+    expect(payments.map(({ order_id }) => order_id).sort((a, b) => a - b)).toEqual(orders.sort((a, b) => a - b))
+    const told = platform.entries.filter(({ service, message }) => service === 'broker' && message.startsWith('NATS '))
+    expect(told.length).toBeGreaterThanOrEqual(2)
+  })
+})

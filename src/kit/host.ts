@@ -273,7 +273,9 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       onAway: (fault) => outage.failed(fault, 'each copy goes by what it knows itself'),
       onBack: () => outage.over(),
     })
-    await part.check(AbortSignal.timeout(FIRST_CHECK_MS)).catch((fault: unknown) => log.error(messageOf(fault)))
+    await part.check(AbortSignal.timeout(FIRST_CHECK_MS)).catch((fault: unknown) => {
+      log.error(`${messageOf(fault)}; until it answers each copy goes by what it knows itself`)
+    })
     return opened('cache', Promise.resolve(part), { failing: 'degraded' })
   }
 

@@ -137,7 +137,9 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
       expect(performance.now() - begun).toBeLessThan(1_500)
       const { kind, ms, message } = await failure(cache)
       expect(kind).toBe('unavailable')
-      expect(message).toContain(`${late.url} can not be reached (connect ECONNREFUSED`)
+      expect(message).toContain(
+        `${late.url} can not be reached; start it, or correct the address (connect ECONNREFUSED`,
+      )
       expect(ms).toBeLessThan(50)
       await expect(cache.check(AbortSignal.timeout(1_000))).rejects.toMatchObject({ kind: 'unavailable' })
       await late.start()

@@ -31,7 +31,7 @@ export interface RedisAddress {
 }
 
 const FORMS =
-  'write redis://user:password@host:6379/0 (rediss:// for TLS), redis+sentinel://host1:26379,host2:26379/name or redis+cluster://host1:6379,host2:6379'
+  'write redis://host:6379/0 (rediss:// for TLS), redis+sentinel://host1:26379,host2:26379/name or redis+cluster://host1:6379,host2:6379, each with user:password and an @ before the host where it wants them'
 
 const URL_PARTS = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^/]*)@)?([^/?#@]+)((?:\/[^/?#]*)*)(?:\?([^#]*))?$/i
 const NODE = /^(?:\[([0-9a-f:.]+)\]|([^\s[\]:]+))(?::(\d{1,5}))?$/i

@@ -11,7 +11,7 @@ const MEANINGS: readonly (readonly [pattern: RegExp, kind: DriverErrorKind, word
   [
     /^NOAUTH|Authentication required/i,
     'invalid',
-    'wants a password; write it into the URL, as in redis://:password@host',
+    'wants a password; write it into the URL, as :password and an @ before the host',
   ],
   [/^ERR AUTH|without any password configured/i, 'invalid', 'has no password for this user; leave it out of the URL'],
   [
@@ -57,7 +57,7 @@ export function noWord({ shown, tls }: RedisAddress): DriverError {
   return new DriverError('unavailable', `cache: ${shown} has not said a word; ${hint}`)
 }
 
-const UNREACHABLE = [/./, 'unavailable', 'can not be reached'] as const
+const UNREACHABLE = [/./, 'unavailable', 'can not be reached; start it, or correct the address'] as const
 
 /** Whether a connection should be made anew for a fault that a command was answered with: its server is no primary any more. */
 export function wantsReconnect(cause: Error): boolean {

@@ -1,17 +1,14 @@
 import type { Clock } from '../../drivers/clock.ts'
 import { DriverError } from '../../drivers/driver-error.ts'
-import type { Store } from '../../drivers/store/contract.ts'
 import { LEVELS } from '../../kit/telemetry/log.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { EntryIds, filingTime, firstIdAt } from './entry-ids.ts'
-import { type EntryFilter, EntryList, rowsOf } from './entry-list.ts'
+import type { EntryFilter, EntryRow, EntryStorage } from './entry-storage.ts'
 import { withinBytes } from './found.ts'
 import type { NewEntry } from './requests.ts'
-import { inChunks } from './row-chunks.ts'
 import { countWords, parseSearch } from './search-query.ts'
 import type { Search, Searcher, Searches } from './searches.ts'
 import { type Page, readPage } from './stepped-read.ts'
-import type { EntryRow, LogTables } from './tables.ts'
 import { formatTimestamp } from './timestamps.ts'
 
 /** From when to when, and how many. */
@@ -34,7 +31,7 @@ const MAX_ATTEMPTS = 9
 
 /** The stored log entries. */
 export class Entries {
-  readonly #store: Store<LogTables>
+  readonly #storage: EntryStorage
   readonly #clock: Clock
   readonly #searches: Searches
   readonly #ids = new EntryIds()
@@ -43,12 +40,12 @@ export class Entries {
 
   /** @param onStored hears of entries once they are on disk, oldest first; must not throw */
   constructor(
-    store: Store<LogTables>,
+    storage: EntryStorage,
     clock: Clock,
     searches: Searches,
     onStored: (rows: readonly EntryRow[]) => void = () => {},
   ) {
-    this.#store = store
+    this.#storage = storage
     this.#clock = clock
     this.#searches = searches
     this.#onStored = onStored
@@ -87,14 +84,14 @@ export class Entries {
   ): Promise<Page<EntryRow, number>> {
     const phrases = filter.q ? parseSearch(filter.q) : undefined
     if (phrases?.length === 0) return { rows: [], next: undefined }
-    const db = this.#store.longReads
-    const list = new EntryList(db, filter, phrases, lowest)
+    const storage = this.#storage
+    const list = storage.list(filter, phrases, lowest)
     const clock = this.#clock
     const read = async (search: Search) => {
       const { rows: found, next } = await readPage(list, before, limit, { search, clock })
       const kept = withinBytes(found, MAX_PAGE_BYTES)
       const last = found[kept - 1]
-      const rows = await rowsOf(db, found.slice(0, kept))
+      const rows = await storage.rowsOf(found.slice(0, kept))
       return { rows, next: kept < found.length && last ? list.after(last) : next }
     }
     return this.#searches.run(searcher, read, phrases ? countWords(phrases) * WORD_MS : 0)
@@ -110,7 +107,7 @@ export class Entries {
       const ids = this.#ids.next(times, attempt)
       const rows = filed.map(({ entry }, i) => toRow(entry, ids[i] ?? 0, now))
       try {
-        await this.#insert(rows)
+        await this.#storage.insert(rows)
         this.#onStored(rows)
         return
       } catch (error) {
@@ -118,12 +115,6 @@ export class Entries {
         if (!taken || attempt === MAX_ATTEMPTS) throw error
       }
     }
-  }
-
-  #insert(rows: readonly EntryRow[]): Promise<void> {
-    return this.#store.transaction(async (trx) => {
-      for (const chunk of inChunks(rows)) await trx.insertInto('log_entries').values(chunk).execute()
-    })
   }
 }
 

@@ -18,9 +18,9 @@ beforeEach(async () => {
 afterEach(() => server.close())
 
 function retention(limits: Partial<RetentionLimits>, more: object = {}) {
-  const { store, clock } = server
+  const { store, storage, clock } = server
   const log = { warning: (message: string) => void warnings.push(message) }
-  return new Retention({ store, clock, log, limits: { ...KEEP_ALL, ...limits }, restMs: 0, ...more })
+  return new Retention({ store, entries: storage, clock, log, limits: { ...KEEP_ALL, ...limits }, restMs: 0, ...more })
 }
 
 const hoursAgo = (hours: number) => new Date(NOW - hours * HOUR_MS).toISOString()

@@ -1,9 +1,10 @@
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
 import { pause } from '../../kit/pause.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { firstIdAt } from './entry-ids.ts'
+import type { EntryStorage } from './entry-storage.ts'
 import type { LogTables } from './tables.ts'
 
 /** How much is kept, and how long. */
@@ -17,6 +18,7 @@ export interface RetentionLimits {
 /** What is swept, and at which pace. */
 export interface RetentionOptions {
   readonly store: Store<LogTables>
+  readonly entries: EntryStorage
   readonly clock: Pick<Clock, 'now'>
   readonly log: Pick<Log, 'warning'>
   readonly limits: RetentionLimits
@@ -29,20 +31,20 @@ export interface RetentionOptions {
 /** Rows deleted in one transaction: some milliseconds' work. */
 const STEP_ROWS = 500
 const STEP_TRACES = 50
-/** Rows counted between two turns of the event loop. */
-const STEP_COUNT = 20_000
 
 /** Deletes what is too old, or the oldest of what is too much, in small steps behind everybody's back. */
 export class Retention {
   readonly #store: Store<LogTables>
+  readonly #entries: EntryStorage
   readonly #clock: Pick<Clock, 'now'>
   readonly #log: Pick<Log, 'warning'>
   readonly #limits: RetentionLimits
   readonly #intervalMs: number
   readonly #restMs: number
 
-  constructor({ store, clock, log, limits, intervalMs = 60_000, restMs = 20 }: RetentionOptions) {
+  constructor({ store, entries, clock, log, limits, intervalMs = 60_000, restMs = 20 }: RetentionOptions) {
     this.#store = store
+    this.#entries = entries
     this.#clock = clock
     this.#log = log
     this.#limits = limits
@@ -66,12 +68,14 @@ export class Retention {
   async sweep(signal: AbortSignal): Promise<void> {
     const { keepMs, maxEntries, maxSpans } = this.#limits
     const oldest = this.#clock.now() - keepMs
-    await this.#repeat(signal, async () => (await this.#deleteEntries(STEP_ROWS, firstIdAt(oldest))) > 0)
+    await this.#repeat(signal, async () => (await this.#entries.deleteOldest(STEP_ROWS, firstIdAt(oldest))) > 0)
     await this.#repeat(signal, async () => (await this.#deleteTraces(oldest)) !== undefined)
 
-    let entries = (await this.#countEntries(signal)) - maxEntries
+    let entries = (await this.#entries.count(signal)) - maxEntries
     await this.#repeat(signal, async () => {
-      if (entries > 0) entries -= await this.#deleteEntries(Math.min(entries, STEP_ROWS))
+      if (entries > 0) {
+        entries -= await this.#entries.deleteOldest(Math.min(entries, STEP_ROWS), Number.MAX_SAFE_INTEGER)
+      }
       return entries > 0
     })
     let spans = (await this.#countSpans()) - maxSpans
@@ -84,15 +88,6 @@ export class Retention {
   /** Takes steps, with a rest between them, until one says that there is nothing more to do. */
   async #repeat(signal: AbortSignal, step: () => Promise<boolean>): Promise<void> {
     while (!signal.aborted && (await step())) await pause(this.#restMs, signal)
-  }
-
-  /** Deletes the oldest entries: at most `limit`, of those below an id. Returns how many. */
-  #deleteEntries(limit: number, below = Number.MAX_SAFE_INTEGER): Promise<number> {
-    return this.#store.transaction(async (trx) => {
-      const oldest = trx.selectFrom('log_entries').select('id').where('id', '<', below).orderBy('id').limit(limit)
-      const { numDeletedRows } = await trx.deleteFrom('log_entries').where('id', 'in', oldest).executeTakeFirstOrThrow()
-      return Number(numDeletedRows)
-    })
   }
 
   /** Deletes the oldest traces that ended before a time, with their spans, as far as one step goes. Returns how many spans that were. */
@@ -124,18 +119,6 @@ export class Retention {
     })
   }
 
-  async #countEntries(signal: AbortSignal): Promise<number> {
-    let count = 0
-    let below: number | undefined = Number.MAX_SAFE_INTEGER
-    while (below !== undefined && !signal.aborted) {
-      const step = await countBelow(this.#store.longReads, below)
-      count += step.count
-      below = step.lowest
-      await pause(1, signal)
-    }
-    return count
-  }
-
   async #countSpans(): Promise<number> {
     const row = await this.#store.longReads
       .selectFrom('spans')
@@ -143,17 +126,4 @@ export class Retention {
       .executeTakeFirstOrThrow()
     return Number(row.count)
   }
-}
-
-async function countBelow(
-  db: Kysely<LogTables>,
-  below: number,
-): Promise<{ count: number; lowest: number | undefined }> {
-  const ids = db.selectFrom('log_entries').select('id').where('id', '<', below).orderBy('id', 'desc').limit(STEP_COUNT)
-  const row = await db
-    .selectFrom(ids.as('step'))
-    .select(({ fn }) => [fn.countAll<number>().as('count'), fn.min('id').as('lowest')])
-    .executeTakeFirstOrThrow()
-  const count = Number(row.count)
-  return { count, lowest: count < STEP_COUNT ? undefined : row.lowest }
 }

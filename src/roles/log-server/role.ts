@@ -4,6 +4,7 @@ import { Entries } from './entries.ts'
 import { Retention } from './retention.ts'
 import { Searches } from './searches.ts'
 import { Spans } from './spans.ts'
+import { SqliteEntries } from './sqlite-entries.ts'
 import { type LogTables, logMigrations } from './tables.ts'
 import { Tail } from './tail.ts'
 
@@ -33,7 +34,8 @@ export const logServer = defineRole({
     const store = await ctx.store<LogTables>(logMigrations, { expendable: true })
     const tail = new Tail()
     const searches = new Searches(clock, { most: config.max_searches })
-    const entries = new Entries(store, clock, searches, (rows) => tail.publish(rows))
+    const storage = new SqliteEntries(store)
+    const entries = new Entries(storage, clock, searches, (rows) => tail.publish(rows))
     const spans = new Spans(store, clock, searches)
 
     const accepted = metrics.counter({
@@ -59,7 +61,7 @@ export const logServer = defineRole({
 
     const limits = { keepMs: config.keep_days * DAY_MS, maxEntries: config.max_entries, maxSpans: config.max_spans }
     const stopping = new AbortController()
-    const sweeping = new Retention({ store, clock, log, limits }).run(stopping.signal)
+    const sweeping = new Retention({ store, entries: storage, clock, log, limits }).run(stopping.signal)
     ctx.defer(async () => {
       stopping.abort()
       await sweeping

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { EventStream } from '../../kit/http/event-stream.ts'
+import type { EntryRow } from './entry-storage.ts'
 import { Searches } from './searches.ts'
-import type { EntryRow } from './tables.ts'
 import { Tail } from './tail.ts'
 
 /** A stream of a reader who may leave. */

@@ -4,10 +4,9 @@ import { Broadcast } from '../../kit/http/broadcast.ts'
 import type { EventStream } from '../../kit/http/event-stream.ts'
 import { LEVELS } from '../../kit/telemetry/log.ts'
 import { type Entries, entryJson } from './entries.ts'
-import type { EntryFilter } from './entry-list.ts'
+import type { EntryFilter, EntryRow } from './entry-storage.ts'
 import type { TailPlace } from './requests.ts'
 import { parseSearch, searchMatcher } from './search-query.ts'
-import type { EntryRow } from './tables.ts'
 
 /** Entries a reader who comes back is given of what came while it was away. */
 const MAX_REPLAYED = 1_000

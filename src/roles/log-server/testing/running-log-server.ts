@@ -9,6 +9,7 @@ import { Entries } from '../entries.ts'
 import { logServerRoutes } from '../routes.ts'
 import { Searches } from '../searches.ts'
 import { Spans } from '../spans.ts'
+import { SqliteEntries } from '../sqlite-entries.ts'
 import { type LogTables, logMigrations } from '../tables.ts'
 import { Tail } from '../tail.ts'
 
@@ -27,7 +28,8 @@ export async function openLogServer() {
   const stop = new AbortController()
   const tail = new Tail()
   const searches = new Searches(clock)
-  const entries = new Entries(store, clock, searches, (rows) => tail.publish(rows))
+  const storage = new SqliteEntries(store)
+  const entries = new Entries(storage, clock, searches, (rows) => tail.publish(rows))
   const app = logServerRoutes(
     { entries, tail, clock, log: { error: () => {} }, waits: testWaits(stop.signal), onAccepted: () => {} },
     { spans: new Spans(store, clock, searches), onAccepted: () => {} },
@@ -37,6 +39,7 @@ export async function openLogServer() {
   return {
     app,
     store,
+    storage,
     tail,
     clock,
     stop: () => stop.abort(),

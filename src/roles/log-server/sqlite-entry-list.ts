@@ -1,20 +1,10 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { LEVELS } from '../../kit/telemetry/log.ts'
-import type { Entry } from './contract.ts'
+import type { EntryFilter } from './entry-storage.ts'
 import { type Found, withinBytes } from './found.ts'
 import { countWords, type SearchQuery, wordsIn } from './search-query.ts'
+import { type SqliteEntryTables, searchable } from './sqlite-entry-tables.ts'
 import type { Page, Stepwise } from './stepped-read.ts'
-import { type EntryRow, type LogTables, searchable } from './tables.ts'
-
-/** Which entries: all that is given must hold. */
-export interface EntryFilter {
-  readonly service?: string | undefined
-  /** At least this one. */
-  readonly level?: Entry['level'] | undefined
-  readonly trace_id?: string | undefined
-  /** What someone typed into a search box. */
-  readonly q?: string | undefined
-}
 
 /** Bytes of texts that one step looks into. */
 const STEP_BYTES = 1_048_576
@@ -27,8 +17,8 @@ const SAMPLE = 256
  * FTS5 can be told where to begin with one word, but not with several: it walks from the newest entry to the first that fits them all, however far that is,
  * and nobody can end it. So the full-text index gives the entries with the scarcest word, and their own text says whether the rest of the search fits.
  */
-export class EntryList implements Stepwise<Found, number> {
-  readonly #db: Kysely<LogTables>
+export class SqliteEntryList implements Stepwise<Found, number> {
+  readonly #db: Kysely<SqliteEntryTables>
   readonly #filter: EntryFilter
   readonly #phrases: SearchQuery | undefined
   readonly #wanted: RawBuilder<unknown>
@@ -40,7 +30,7 @@ export class EntryList implements Stepwise<Found, number> {
    * @param phrases what is searched for; undefined when nothing is
    * @param lowest the last id that is looked at
    */
-  constructor(db: Kysely<LogTables>, filter: EntryFilter, phrases: SearchQuery | undefined, lowest: number) {
+  constructor(db: Kysely<SqliteEntryTables>, filter: EntryFilter, phrases: SearchQuery | undefined, lowest: number) {
     this.#db = db
     this.#filter = filter
     this.#phrases = phrases
@@ -107,13 +97,4 @@ export class EntryList implements Stepwise<Found, number> {
     const fits = new Set(rows.map(({ id }) => id))
     return found.filter(([id]) => fits.has(id))
   }
-}
-
-/** The entries that were found, in their order; those deleted meanwhile are missing. */
-export async function rowsOf(db: Kysely<LogTables>, found: readonly Found[]): Promise<readonly EntryRow[]> {
-  if (found.length === 0) return []
-  const ids = JSON.stringify(found.map(([id]) => id))
-  const { rows } = await sql<EntryRow>`
-    select * from log_entries where id in (select value from json_each(${ids})) order by id desc`.execute(db)
-  return rows
 }

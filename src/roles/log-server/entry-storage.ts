@@ -1,0 +1,49 @@
+import type { Entry } from './contract.ts'
+import type { Found } from './found.ts'
+import type { SearchQuery } from './search-query.ts'
+import type { Stepwise } from './stepped-read.ts'
+
+/** A log entry as its row has it. */
+export interface EntryRow {
+  /** Grows with time, see entry-ids.ts. */
+  readonly id: number
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** Rank: 0 for DEBUG up to 4 for CRITICAL. */
+  readonly level: number
+  readonly service: string
+  readonly instance: string
+  readonly message: string
+  readonly trace_id: string | null
+  readonly span_id: string | null
+  /** JSON. */
+  readonly metadata: string | null
+}
+
+/** Which entries: all that is given must hold. */
+export interface EntryFilter {
+  readonly service?: string | undefined
+  /** At least this one. */
+  readonly level?: Entry['level'] | undefined
+  readonly trace_id?: string | undefined
+  /** What someone typed into a search box. */
+  readonly q?: string | undefined
+}
+
+/** How one kind of database keeps the entries, with a full-text index of its own. All methods reject with DriverError. */
+export interface EntryStorage {
+  /** Stores rows, oldest first, all or none. Rejects with `conflict` when an id is taken. */
+  insert(rows: readonly EntryRow[]): Promise<void>
+  /**
+   * The entries that fit, newest first, as a list to be read in steps. A cursor is an id: what comes next has a lower one.
+   * @param phrases what `filter.q` searches for; undefined when nothing is
+   * @param lowest the last id that is looked at
+   */
+  list(filter: EntryFilter, phrases: SearchQuery | undefined, lowest: number): Stepwise<Found, number>
+  /** The entries that were found, in their order; those deleted meanwhile are missing. */
+  rowsOf(found: readonly Found[]): Promise<readonly EntryRow[]>
+  /** Deletes the oldest entries: at most `limit`, of those below an id. Returns how many. */
+  deleteOldest(limit: number, below: number): Promise<number>
+  /** How many there are; fewer once `signal` has fired. */
+  count(signal: AbortSignal): Promise<number>
+}

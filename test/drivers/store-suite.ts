@@ -307,6 +307,27 @@ export function storeSuite(driver: StoreDriver, url: string): void {
         expect(await store.db.selectFrom('account').select('balance').executeTakeFirst()).toEqual({ balance: 200 })
       })
 
+      it('counts right when many add to what others committed (committed), and runs none of them again', async () => {
+        const name = newName()
+        const stores = [await open(name), await open(name)]
+        await stores[0]?.transaction((trx) => insert(trx, 'a@example.com'))
+        let runs = 0
+        const addOne = async (trx: Transaction<SuiteTables>) => {
+          runs++
+          await trx
+            .insertInto('account')
+            .values({ email: 'a@example.com', balance: 0 })
+            .onConflict((conflict) => conflict.column('email').doUpdateSet({ balance: sql`account.balance + 1` }))
+            .execute()
+        }
+        const adding = Array.from({ length: 200 }, (_, i) =>
+          stores[i % 2]?.transaction(addOne, { isolation: 'committed' }),
+        )
+        await Promise.all(adding)
+        expect(runs).toBe(200)
+        expect(await stores[1]?.db.selectFrom('account').select('balance').executeTakeFirst()).toEqual({ balance: 200 })
+      })
+
       it('leaves the rows of exactly those that succeed, of any mix at the same time', async () => {
         const store = await open()
         await fc.assert(

@@ -24,13 +24,14 @@ export interface StoreOptions {
  * - `serializable`: it behaves as if it ran before or after each other one.
  * - `snapshot`: it sees the store as it was at its beginning, and nobody changes meanwhile what it changes. For works that decide by nothing else than the rows
  *   that they change, and by unique constraints: neighbours in an index make none of these run again.
- * - `read committed`: each statement sees what was committed before it, so that none runs again for what others do. For rows that stand for themselves, and
- *   for upserts.
- * - `loose`: the same, and a crash of the server may lose what was written. For notes that nobody is told of, such as who is at what.
+ * - `committed`: each statement sees what was committed before it, and waits for who is changing what it changes: it never runs again for what others do. For upserts
+ *   that many make of the same rows, and rows that stand for themselves.
+ * - `loose`: as `committed`, and a crash of the server may lose what was written. For notes that nobody is told of, such as who
+ *   is at what.
  *
  * An embedded store runs all of them one after the other.
  */
-export type Isolation = 'serializable' | 'snapshot' | 'read committed' | 'loose'
+export type Isolation = 'serializable' | 'snapshot' | 'committed' | 'loose'
 
 /** How a transaction is run. */
 export interface TransactionOptions {

@@ -37,7 +37,7 @@ export interface EntryFilter {
 export interface EntryStorage {
   /** In which order they came, and who is told of them. */
   readonly arrivals: Arrivals
-  /** How many log servers may give out ids at the same time without meeting often; see EntryIds. */
+  /** How many log servers may give out ids at the same time without meeting; see EntryIds. */
   readonly idSlots: number
   /** Stores rows, oldest first, all or none, and tells those who follow. Rejects with `conflict` when an id is taken. */
   insert(rows: readonly EntryRow[]): Promise<void>

@@ -49,6 +49,13 @@ onEachStore((newPlace) => {
       expect(texts(await events(answer, 1))).toEqual(['payment\n\ndata: failed'])
     })
 
+    it('finds the words that a search finds, also behind a line break in metadata', async () => {
+      const answer = await server.app.request('/logs/tail?q=failed')
+      await server.post('/logs', entry('payment', 0, { metadata: { output: 'started\nfailed' } }))
+      await server.post('/logs', entry('failed'))
+      expect(texts(await events(answer, 1))).toEqual(['payment'])
+    })
+
     it.each(['Last-Event-ID', 'from'])(
       'goes on after the last id seen, by %s, and refuses what is none',
       async (way) => {

@@ -16,12 +16,12 @@ const STEP_ROWS = 500
 /** Entries kept for less than that go one by one; else they go by the day, and so up to a day later. */
 const WHOLE_DAYS_MS = 2 * DAY_MS
 /** Other log servers store at the same time. */
-const TOGETHER: TransactionOptions = { isolation: 'read committed' }
+const TOGETHER: TransactionOptions = { isolation: 'committed' }
 
 /** The entries in PostgreSQL, for any number of log servers: a partition a day, each with a GIN index over the words. */
 export class PostgresEntries implements EntryStorage {
   readonly arrivals: SharedArrivals
-  readonly idSlots = 16
+  readonly idSlots = 4
   readonly #store: Store<LogTables>
   readonly #clock: Pick<Clock, 'now'>
   readonly #days: EntryDays

@@ -9,7 +9,7 @@ const DAYS_BACK = 31
 /** Milliseconds to wait for who reads; those who come meanwhile wait behind, so it is tried again later instead. */
 const LOCK_MS = 500
 /** What others have just made is seen. */
-const TOGETHER: TransactionOptions = { isolation: 'read committed' }
+const TOGETHER: TransactionOptions = { isolation: 'committed' }
 const PARTITION = /^log_entries_(\d{4})(\d\d)(\d\d)$/
 
 /**

@@ -4,10 +4,12 @@ import { LEVELS } from '../../kit/telemetry/log.ts'
 import { dayOf, firstIdOf } from './entry-ids.ts'
 import type { EntryFilter } from './entry-storage.ts'
 import { type Found, withinBytes } from './found.ts'
-import { cut, searchableText } from './postgres-words.ts'
+import { readRows } from './postgres-rows.ts'
+import { vectorQuery } from './postgres-words.ts'
 import type { SearchQuery } from './search-query.ts'
+import { searchableText } from './searchable-text.ts'
 import type { Page, Stepwise } from './stepped-read.ts'
-import { restored, storable } from './storable-text.ts'
+import { storable } from './storable-text.ts'
 import type { LogTables } from './tables.ts'
 
 /** Bytes of texts that one step looks into. */
@@ -19,7 +21,10 @@ const MOST_FOUND = 5_000
 
 const NOTHING: Page<Found, number> = { rows: [], next: undefined }
 
-/** A row of entries looked at: how many, the last id of them, and those that fit as JSON. */
+/** An entry that seems to fit, and whether its text has to say so. */
+type Candidate = readonly [id: number, bytes: number, unsure: boolean]
+
+/** Entries looked at: how many, the last id of them, and the candidates as JSON. */
 interface Looked {
   readonly looked: number
   readonly lowest: number | null
@@ -34,18 +39,17 @@ interface Looked {
  */
 export class PostgresEntryList implements Stepwise<Found, number> {
   readonly #db: Kysely<LogTables>
-  readonly #phrases: SearchQuery
-  /** Undefined when nothing is searched for. */
-  readonly #words: readonly string[] | undefined
+  /** As JSON, for texts that have to be looked at. */
+  readonly #phrases: string
+  readonly #isEmpty: boolean
   readonly #ofTrace: RawBuilder<unknown>
   readonly #hasWords: RawBuilder<unknown>
   readonly #fits: RawBuilder<unknown>
-  /** Whether what has the words has the phrases too. */
-  readonly #isExact: boolean
+  readonly #unsure: RawBuilder<unknown>
   readonly #lowest: number
   #walked = 0
   /** The first id of the day that the index was asked about, and what it has of it; undefined when that is too much. */
-  #asked: { readonly day: number; readonly found: readonly Found[] | undefined } | undefined
+  #asked: { readonly day: number; readonly found: readonly Candidate[] | undefined } | undefined
 
   /**
    * @param phrases what is searched for; undefined when nothing is
@@ -53,26 +57,24 @@ export class PostgresEntryList implements Stepwise<Found, number> {
    */
   constructor(db: Kysely<LogTables>, filter: EntryFilter, phrases: SearchQuery | undefined, lowest: number) {
     this.#db = db
-    this.#phrases = phrases ?? []
-    this.#words = phrases && [...new Set(phrases.flatMap(splitWords).map(cut))]
     this.#lowest = lowest
+    this.#phrases = JSON.stringify(phrases ?? [])
+    const query = phrases && vectorQuery(phrases)
+    this.#isEmpty = query?.words === ''
     const { service, level, trace_id: trace } = filter
     this.#ofTrace = trace === undefined ? sql`true` : sql`trace_id = ${storable(trace)}`
-    this.#hasWords = this.#words ? sql`words @@ ${this.#words.join(' & ')}::tsquery` : sql`true`
-    const fits = [sql`true`]
+    this.#hasWords = query ? sql`words @@ ${query.words}::tsquery` : sql`true`
+    const fits = [query?.phrases === undefined ? sql`true` : sql`words @@ ${query.phrases}::tsquery`]
     if (service !== undefined) fits.push(sql`service = ${storable(service)}`)
     if (level !== undefined) fits.push(sql`level >= ${LEVELS.indexOf(level)}`)
     this.#fits = sql.join(fits, sql` and `)
-    this.#isExact = this.#phrases.every((phrase) => {
-      const words = splitWords(phrase)
-      return words.length < 2 && words.every((word) => word === cut(word))
-    })
+    this.#unsure = query?.unsure === undefined ? sql`false` : sql`words @@ ${query.unsure}::tsquery`
     // a trace has few entries
-    if (trace !== undefined || !this.#words) this.#walked = Number.NEGATIVE_INFINITY
+    if (trace !== undefined || !query) this.#walked = Number.NEGATIVE_INFINITY
   }
 
   async step(from: number, size: number, limit: number): Promise<Page<Found, number>> {
-    if (from <= this.#lowest || this.#words?.length === 0) return NOTHING
+    if (from <= this.#lowest || this.#isEmpty) return NOTHING
     const day = Math.max(this.#lowest, firstIdOf(dayOf(from - 1)))
     if (this.#walked >= WALKED && this.#asked?.day !== day) {
       this.#asked = { day, found: await this.#askIndex(from, day) }
@@ -81,10 +83,10 @@ export class PostgresEntryList implements Stepwise<Found, number> {
     const page = found
       ? { rows: found.filter(([id]) => id < from), next: undefined }
       : await this.#walk(from, day, size)
-    const some = this.#isExact ? page.rows : page.rows.slice(0, withinBytes(page.rows, STEP_BYTES))
-    const rows = this.#isExact ? some : await this.#withPhrases(some)
-    const last = some.length < page.rows.length ? some.at(-1)?.[0] : page.next
-    return { rows: rows.slice(0, limit), next: last ?? (await this.#before(day)) }
+    const some = page.rows.slice(0, withinBytes(page.rows.map(textsToRead), STEP_BYTES))
+    const rows = await this.#confirmed(some)
+    const next = some.length < page.rows.length ? some.at(-1)?.[0] : page.next
+    return { rows: rows.slice(0, limit), next: next ?? (await this.#before(day)) }
   }
 
   after([id]: Found): number {
@@ -92,8 +94,8 @@ export class PostgresEntryList implements Stepwise<Found, number> {
   }
 
   /** Walks along the ids below one; `next` is undefined at the end of the day. */
-  async #walk(from: number, day: number, size: number): Promise<Page<Found, number>> {
-    const fits = sql`${this.#fits} and ${this.#hasWords}`
+  async #walk(from: number, day: number, size: number): Promise<Page<Candidate, number>> {
+    const fits = sql`${this.#hasWords} and ${this.#fits}`
     const { looked, lowest, found } = await this.#look(
       sql`${this.#ofTrace} and id < ${from} and id >= ${day} order by id desc limit ${size}`,
       fits,
@@ -103,7 +105,7 @@ export class PostgresEntryList implements Stepwise<Found, number> {
   }
 
   /** All that fits of a day's entries below an id, or undefined where too many have the words. */
-  async #askIndex(from: number, day: number): Promise<readonly Found[] | undefined> {
+  async #askIndex(from: number, day: number): Promise<readonly Candidate[] | undefined> {
     const { looked, found } = await this.#look(
       sql`${this.#hasWords} and id < ${from} and id >= ${day} limit ${MOST_FOUND + 1}`,
       this.#fits,
@@ -115,8 +117,9 @@ export class PostgresEntryList implements Stepwise<Found, number> {
     // In brackets, so that the statement isn't kept prepared: a plan for any words is a hundred times as slow as one for these.
     const { rows } = await sql<Looked>`(
       select count(*) as looked, min(id) as lowest,
-        coalesce(json_agg(json_build_array(id, bytes) order by id desc) filter (where fits), '[]')::text as found
-      from (select id, octet_length(message) + coalesce(octet_length(metadata), 0) as bytes, (${fits}) as fits
+        coalesce(json_agg(json_build_array(id, bytes, unsure) order by id desc) filter (where fits), '[]')::text as found
+      from (select id, octet_length(message) + coalesce(octet_length(metadata), 0) as bytes, (${fits}) as fits,
+          ${this.#unsure} as unsure
         from log_entries where ${which}) as hits
     )`.execute(this.#db)
     return rows[0] ?? { looked: 0, lowest: null, found: '[]' }
@@ -130,22 +133,19 @@ export class PostgresEntryList implements Stepwise<Found, number> {
     return rows[0] && rows[0].id + 1
   }
 
-  async #withPhrases(found: readonly Found[]): Promise<readonly Found[]> {
-    if (found.length === 0) return []
-    const ids = JSON.stringify(found.map(([id]) => id))
-    const { rows } = await sql<{ id: number; message: string; metadata: string | null }>`
-      select id, message, metadata from log_entries
-      where id in (select json_array_elements_text(${ids}::json)::bigint)`.execute(this.#db)
+  /** The candidates that fit: of those that are unsure, what their texts say. */
+  async #confirmed(candidates: readonly Candidate[]): Promise<readonly Found[]> {
+    const unsure = candidates.filter(([, , unsure]) => unsure).map(([id]) => id)
+    const unfit = new Set(unsure)
     const test = phraseTest(wordsOf)
-    const phrases = JSON.stringify(this.#phrases)
-    const fits = new Set<number>()
-    for (const { id, message, metadata } of rows) {
-      if (test(searchableText(restored(message), metadata), phrases)) fits.add(id)
+    for (const { id, message, metadata } of await readRows(this.#db, unsure)) {
+      if (test(searchableText(message, metadata), this.#phrases)) unfit.delete(id)
     }
-    return found.filter(([id]) => fits.has(id))
+    return candidates.filter(([id]) => !unfit.has(id)).map(([id, bytes]) => [id, bytes])
   }
 }
 
-function splitWords(phrase: string): readonly string[] {
-  return wordsOf(phrase).split(' ').filter(Boolean)
+/** What has to be read of a candidate. */
+function textsToRead([id, bytes, unsure]: Candidate): Found {
+  return [id, unsure ? bytes : 0]
 }

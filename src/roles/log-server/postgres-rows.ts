@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { EntryRow } from './entry-storage.ts'
-import { searchableText, vectorOf } from './postgres-words.ts'
+import { vectorOf } from './postgres-words.ts'
+import { searchableText } from './searchable-text.ts'
 import { restored, storable } from './storable-text.ts'
 import type { LogTables } from './tables.ts'
 
@@ -24,31 +25,25 @@ export async function insertRows(db: Kysely<LogTables>, rows: readonly EntryRow[
 /** The entries with these ids, newest first, as far as they are there. */
 export async function readRows(db: Kysely<LogTables>, ids: readonly number[]): Promise<readonly EntryRow[]> {
   if (ids.length === 0) return []
-  const { rows } = await sql<EntryRow>`
+  // in brackets, so that it isn't kept prepared: planned for these ids, it looks into their partitions alone
+  const { rows } = await sql<EntryRow>`(
     select id, at, level, service, instance, message, trace_id, span_id, metadata from log_entries
-    where id in (select json_array_elements_text(${JSON.stringify(ids)}::json)::bigint) order by id desc`.execute(db)
-  return rows.map(fromStored)
+    where id = some(${`{${ids}}`}::bigint[]) order by id desc)`.execute(db)
+  return rows.map((row) => withTexts(row, restored))
 }
 
 function toStored(row: EntryRow) {
-  return {
-    ...row,
-    service: storable(row.service),
-    instance: storable(row.instance),
-    message: storable(row.message),
-    trace_id: row.trace_id && storable(row.trace_id),
-    span_id: row.span_id && storable(row.span_id),
-    words: vectorOf(searchableText(row.message, row.metadata)),
-  }
+  return { ...withTexts(row, storable), words: vectorOf(searchableText(row.message, row.metadata)) }
 }
 
-function fromStored(row: EntryRow): EntryRow {
+/** A row, each of its texts changed. JSON has no character to change. */
+function withTexts(row: EntryRow, change: (text: string) => string): EntryRow {
   return {
     ...row,
-    service: restored(row.service),
-    instance: restored(row.instance),
-    message: restored(row.message),
-    trace_id: row.trace_id && restored(row.trace_id),
-    span_id: row.span_id && restored(row.span_id),
+    service: change(row.service),
+    instance: change(row.instance),
+    message: change(row.message),
+    trace_id: row.trace_id && change(row.trace_id),
+    span_id: row.span_id && change(row.span_id),
   }
 }

@@ -103,7 +103,7 @@ export class SharedArrivals implements Arrivals {
   /** Forgets what came too long ago for anybody to come back for. */
   async forgetOld(): Promise<void> {
     const old = sql`delete from log_arrivals where came_at < now() - ${KEPT_MS} * interval '1 millisecond'`
-    await this.#store.transaction((trx) => old.execute(trx), { isolation: 'read committed' })
+    await this.#store.transaction((trx) => old.execute(trx), { isolation: 'committed' })
   }
 
   async close(): Promise<void> {

@@ -55,7 +55,7 @@ export class Spans {
     this.#clock = clock
     this.#searches = searches
     this.#writer = new BatchWriter({
-      write: (spans) => store.transaction((trx) => insert(trx, spans), { isolation: 'read committed' }),
+      write: (spans) => store.transaction((trx) => insert(trx, spans), { isolation: 'committed' }),
     })
   }
 
@@ -109,10 +109,10 @@ async function findSpans(db: Kysely<LogTables>, traceId: string): Promise<readon
 }
 
 async function spansOf(db: Kysely<LogTables>, found: readonly Found[]): Promise<readonly SpanRow[]> {
-  const { key, numbersIn } = wordsFor(db)
-  const ids = JSON.stringify(found.map(([id]) => id))
+  const { key, isNumberOf } = wordsFor(db)
+  const ids = found.map(([id]) => id)
   const { rows } = await sql<SpanRow>`
-    select * from spans where ${key} in (${numbersIn(ids)}) order by started_at, ${key}`.execute(db)
+    select * from spans where ${key} ${isNumberOf(ids)} order by started_at, ${key}`.execute(db)
   return rows
 }
 

@@ -6,9 +6,9 @@ import { restored, storable } from './storable-text.ts'
 export interface SqlWords {
   /** A span's key, which grows as they come. */
   readonly key: RawBuilder<unknown>
-  /** The values of a JSON array of numbers, or of texts, as rows. */
-  readonly numbersIn: (json: string) => RawBuilder<unknown>
-  readonly textsIn: (json: string) => RawBuilder<unknown>
+  /** Compares with each of some numbers, or of some texts. */
+  readonly isNumberOf: (numbers: readonly number[]) => RawBuilder<unknown>
+  readonly isTextOf: (texts: readonly string[]) => RawBuilder<unknown>
   /** A JSON array of two. */
   readonly pair: (first: RawBuilder<unknown>, second: RawBuilder<unknown>) => RawBuilder<unknown>
   /** All rows' values as the text of one JSON array; null when there are none. */
@@ -24,8 +24,8 @@ export interface SqlWords {
 
 const SQLITE: SqlWords = {
   key: sql`rowid`,
-  numbersIn: (json) => sql`select value from json_each(${json})`,
-  textsIn: (json) => sql`select value from json_each(${json})`,
+  isNumberOf: (numbers) => sql`in (select value from json_each(${JSON.stringify(numbers)}))`,
+  isTextOf: (texts) => sql`in (select value from json_each(${JSON.stringify(texts)}))`,
   pair: (first, second) => sql`json_array(${first}, ${second})`,
   listOf: (value, order, where) => sql`json_group_array(${value} order by ${order}) filter (where ${where})`,
   kept: (text) => text,
@@ -34,8 +34,8 @@ const SQLITE: SqlWords = {
 
 const POSTGRES: SqlWords = {
   key: sql`id`,
-  numbersIn: (json) => sql`select json_array_elements_text(${json}::json)::bigint`,
-  textsIn: (json) => sql`select json_array_elements_text(${json}::json)`,
+  isNumberOf: (numbers) => sql`= some(${`{${numbers}}`}::bigint[])`,
+  isTextOf: (texts) => sql`= some(array(select json_array_elements_text(${JSON.stringify(texts)}::json)))`,
   pair: (first, second) => sql`json_build_array(${first}, ${second})`,
   listOf: (value, order, where) => sql`json_agg(${value} order by ${order}) filter (where ${where})::text`,
   kept: storable,

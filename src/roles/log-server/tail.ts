@@ -7,6 +7,7 @@ import { type Entries, entryJson } from './entries.ts'
 import type { EntryFilter, EntryRow } from './entry-storage.ts'
 import type { TailPlace } from './requests.ts'
 import { parseSearch, searchMatcher } from './search-query.ts'
+import { searchableText } from './searchable-text.ts'
 
 /** Entries a reader who comes back is given of what came while it was away. */
 const MAX_REPLAYED = 1_000
@@ -29,7 +30,7 @@ class StoredEntry {
 
   /** Its words, looked for once for all who search. */
   get words(): string {
-    this.#words ??= wordsOf(`${this.row.message} ${this.row.metadata ?? ''}`)
+    this.#words ??= wordsOf(searchableText(this.row.message, this.row.metadata))
     return this.#words
   }
 }

@@ -45,12 +45,12 @@ export async function summarise(db: Kysely<LogTables>, traces: readonly TraceRow
 
 /** How many spans each trace has, and the services that took part, by name. */
 async function partsOf(db: Kysely<LogTables>, ids: readonly string[]): Promise<Map<string, Parts>> {
-  const { textsIn, listOf } = wordsFor(db)
+  const { isTextOf, listOf } = wordsFor(db)
   const { rows } = await sql<Parts>`
     select trace_id, cast(sum(spans) as bigint) as spans,
       ${listOf(sql`service`, sql`service`, sql`place <= ${MAX_SERVICES}`)} as services
     from (select trace_id, service, count(*) as spans, row_number() over (partition by trace_id order by service) as place
-      from spans where trace_id in (${textsIn(JSON.stringify(ids))}) group by trace_id, service) as parts
+      from spans where trace_id ${isTextOf(ids)} group by trace_id, service) as parts
     group by trace_id`.execute(db)
   return new Map(rows.map((row) => [row.trace_id, row]))
 }
@@ -62,6 +62,7 @@ async function rootsOf(db: Kysely<LogTables>, ids: readonly string[]): Promise<M
     .where('trace_id', 'in', ids)
     .where('parent_span_id', 'is', null)
     .orderBy('started_at', 'desc')
+    .orderBy(sql`${wordsFor(db).key} desc`)
     .execute()
   return new Map(rows.map((row) => [row.trace_id, row]))
 }
@@ -72,6 +73,7 @@ async function earliestOf(db: Kysely<LogTables>, traceId: string): Promise<Root>
     .select(['trace_id', 'service', 'operation'])
     .where('trace_id', '=', traceId)
     .orderBy('started_at')
+    .orderBy(sql`${wordsFor(db).key}`)
     .limit(1)
     .executeTakeFirst()
   return row ?? { trace_id: traceId, service: '', operation: '' }

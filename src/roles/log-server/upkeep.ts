@@ -37,7 +37,7 @@ export class SharedUpkeep implements Upkeep {
       update log_keeper set name = ${this.#name}, until = now() + ${TERM_S} * interval '1 second',
         term = case when name = ${this.#name} then term else term + 1 end
       where name = ${this.#name} or until < now() returning term`
-    const { rows } = await this.#store.transaction((trx) => take.execute(trx), { isolation: 'read committed' })
+    const { rows } = await this.#store.transaction((trx) => take.execute(trx), { isolation: 'committed' })
     this.#term = rows[0]?.term ?? this.#term
     return rows.length > 0
   }

@@ -19,7 +19,7 @@ const XID = 'select pg_current_xact_id()::text as xid'
 const BEGIN: Readonly<Record<Isolation, string>> = {
   serializable: `begin isolation level serializable; ${XID}`,
   snapshot: `begin isolation level repeatable read; ${XID}`,
-  'read committed': `begin isolation level read committed; ${XID}`,
+  committed: `begin isolation level read committed; ${XID}`,
   loose: `begin isolation level read committed; set local synchronous_commit = off; ${XID}`,
 }
 /** Milliseconds to find out what became of it, and between two questions while the old connection's process is still at it. */

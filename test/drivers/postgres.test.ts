@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { sql, type Transaction } from 'kysely'
+import { sql } from 'kysely'
 import pg from 'pg'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { Store } from '../../src/drivers/store/contract.ts'
@@ -160,26 +160,6 @@ describe.skipIf(!server)('PostgreSQL', () => {
       expect(await store.db.selectFrom('account').select('id').where('email', '=', 'a@example.com').execute()).toEqual([
         { id },
       ])
-    })
-
-    it('that is read committed sees what others commit meanwhile, and runs once', async () => {
-      const store = await open()
-      await store.transaction((trx) => insert(trx, 'a@example.com'))
-      const add = (trx: Transaction<SuiteTables>) =>
-        trx.updateTable('account').set({ balance: sql`balance + 1` }).executeTakeFirstOrThrow()
-      let runs = 0
-      const adding = store.transaction(
-        async (trx) => {
-          runs++
-          await emails({ db: trx })
-          await store.transaction(add, { isolation: 'read committed' })
-          await add(trx)
-        },
-        { isolation: 'read committed' },
-      )
-      await adding
-      expect(runs).toBe(1)
-      expect(await store.db.selectFrom('account').select('balance').execute()).toEqual([{ balance: 2 }])
     })
 
     it('that stands still is ended by the server', async () => {

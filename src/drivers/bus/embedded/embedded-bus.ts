@@ -40,8 +40,6 @@ import { Subscriptions } from './subscriptions.ts'
 import { TopicRoom } from './topic-room.ts'
 import { Watchers } from './watchers.ts'
 
-const MIN_FREE_BYTES = 50_000_000
-const KEEP_MESSAGES = DEDUP_WINDOW
 const MAX_TOPICS = 10_000
 const MAX_SUBSCRIPTIONS = 1_000
 /** Topics with news in one commit beyond which each reader looks for himself. */
@@ -63,7 +61,7 @@ export interface Chance {
 /** The durable bus in one SQLite file: puts log, subscriptions, dispatcher and retention together behind the contract. */
 export class EmbeddedBus implements Bus {
   readonly isShared = false
-  readonly notes: readonly string[] = []
+  readonly notes = []
   readonly #path: string
   readonly #soundness: Soundness
   readonly #db: DatabaseSync
@@ -85,7 +83,7 @@ export class EmbeddedBus implements Bus {
 
   /** Reads the state of a database that `openDatabase` opened; nobody else writes to it from now on. */
   constructor({ database: db, soundness, lock }: OpenBusFile, options: BusOptions, { random, freeBytes }: Chance) {
-    const { clock, folder, minFreeBytes = MIN_FREE_BYTES, keepMessages = KEEP_MESSAGES } = options
+    const { clock, folder, minFreeBytes = 50_000_000, keepMessages = DEDUP_WINDOW } = options
     const { maxTopics = MAX_TOPICS, maxSubscriptions = MAX_SUBSCRIPTIONS, reservedTopics = [] } = options
     const { maxSubscriptionsPerOwner = maxSubscriptions, maxTopicsPerOwner = maxTopics } = options
     const rows = new MessageRows(db)

@@ -241,6 +241,7 @@ export class LeaseBook {
   #loadRow(row: Row, holders: readonly string[], ackWaitMs: number): void {
     const [seq, at, , attempt, , , , , , key, restored = 0] = row
     this.#back.delete(seq)
+    this.#entries.delete(seq)
     if (at === 4) this.#back.set(seq, { key: key ?? '', attempt })
     else this.#entries.set(seq, { seq, restored: restored === 1, state: this.#state(row, holders, ackWaitMs) })
   }
@@ -253,8 +254,11 @@ export class LeaseBook {
       if (key !== undefined) this.#lines.join(key, entry.seq)
       this.#place(entry)
     }
-    for (const [seq, key] of held) this.#lines.join(key, seq)
-    for (const [seq, { key }] of this.#back) this.#lines.join(key, seq)
+    const waiting = [...held].map(([seq, key]) => [seq, { key, attempt: 0 }] as const)
+    for (const [seq, one] of [...waiting, ...this.#back]) {
+      if (!this.#lines.join(one.key, seq)) continue
+      this.#enter(seq, one, this.#back.delete(seq))
+    }
   }
 
   #enter(seq: number, { key, attempt }: { key: string | undefined; attempt: number }, restored: boolean): Entry {

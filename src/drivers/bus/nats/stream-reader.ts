@@ -145,7 +145,11 @@ export class StreamReader {
       }
     }
     const request = JSON.stringify({ batch: max, no_wait: true, max_bytes: MOST_BYTES })
-    link.connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, request, { reply })
+    try {
+      link.connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, request, { reply })
+    } catch (fault) {
+      over(fault)
+    }
     return promise
   }
 }

@@ -33,9 +33,9 @@ export class Turns {
     this.#steps = steps
   }
 
-  /** Does something in the next turn; what it returns is told once that is written down. @throws Moved when there are no more turns */
+  /** Does something in the next turn; what it returns is told once that is written down. Rejects with Moved when there are no more turns. */
   do<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#isOver) throw new Moved()
+    if (this.#isOver) return Promise.reject(new Moved())
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     const run = async () => {
       const value = await work()

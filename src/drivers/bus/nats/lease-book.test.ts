@@ -1,0 +1,83 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { entryBytes, type JournalEntry, readEntry } from './journal-entry.ts'
+import { LeaseBook } from './lease-book.ts'
+
+const ACK_WAIT_MS = 1_000
+
+function clock() {
+  const time = { at: 0 }
+  return { time, monotonic: () => time.at, now: () => 1e12 + time.at }
+}
+
+type Step = readonly [what: 'admit' | 'lease' | 'done' | 'delay' | 'die', which: number]
+
+/** What may be handed out, what is out and how often it was, by what is in the book. */
+function view(book: LeaseBook, seqs: number) {
+  const ready = [...book.ready()].map(({ seq }) => seq).sort((a, b) => a - b)
+  const counts = Array.from({ length: seqs }, (_, n) => {
+    const state = book.get(n + 1)?.state
+    return state && [state.at, state.deliveries, state.attempt, state.spared]
+  })
+  return { ready, counts, waiting: book.waiting, size: book.size, cursor: book.cursor, settled: book.settledUpTo }
+}
+
+it('is the same when it is read back from its journal, wherever that begins to say all', () => {
+  const step: fc.Arbitrary<Step> = fc.tuple(
+    fc.constantFrom('admit', 'admit', 'lease', 'lease', 'done', 'delay', 'die' as const),
+    fc.nat(20),
+  )
+  fc.assert(
+    fc.property(fc.array(fc.tuple(step, fc.boolean(), fc.boolean()), { maxLength: 80 }), (steps) => {
+      const times = clock()
+      const book = new LeaseBook(times, { after: 0, activeAt: 5 })
+      const journal: JournalEntry[] = [{ by: 'x', whole: 0, ...book.takeChanges(true) }]
+      let last = 0
+      for (const [[what, which], writes, isWhole] of steps) {
+        const all = Array.from({ length: last }, (_, n) => book.get(n + 1)).filter((one) => one !== undefined)
+        const one = all[which % Math.max(1, all.length)]
+        const [ready] = book.ready()
+        if (what === 'admit') book.admit(++last, which % 4 === 0 ? undefined : `k${which % 4}`)
+        else if (what === 'lease' && ready)
+          book.lease(ready, { ackWaitMs: ACK_WAIT_MS, maxDeliver: 9, holder: `b c${which % 2}` })
+        else if (what === 'done' && one) book.delete(one)
+        else if (what === 'delay' && one)
+          book.set({
+            ...one,
+            state: { ...one.state, at: 'delayed', until: times.monotonic() + which + 1, reason: 'later' },
+          })
+        else if (what === 'die' && one) {
+          book.delete(one)
+          book.restore(one.seq, one.state.key, one.state.attempt)
+        }
+        if (writes) journal.push({ by: 'x', whole: isWhole ? 0 : 1, ...book.takeChanges(isWhole) })
+      }
+      journal.push({ by: 'x', whole: 1, ...book.takeChanges(false) })
+      const read = new LeaseBook(times, { after: 0, activeAt: 0 })
+      read.load(
+        journal.map((entry) => readEntry(entryBytes(entry))),
+        ACK_WAIT_MS,
+      )
+      expect(view(read, last)).toEqual(view(book, last))
+    }),
+    { numRuns: 500 },
+  )
+})
+
+it('hands one of a key out at a time, the oldest first', () => {
+  const book = new LeaseBook(clock(), { after: 0, activeAt: 0 })
+  const first = book.admit(1, 'k')
+  expect([book.admit(2, 'k'), book.admit(3, 'k'), book.admit(4, undefined)?.seq]).toEqual([undefined, undefined, 4])
+  expect(book.waiting).toBe(2)
+  if (first) book.delete(first)
+  expect([...book.ready()].map(({ seq }) => seq)).toEqual([4, 2])
+  expect(book.settledUpTo).toBe(1)
+})
+
+it('keeps a long state in fewer bytes', () => {
+  const held = { k: Array.from({ length: 100_000 }, () => 1) }
+  const entry: JournalEntry = { by: 'x', whole: 0, cursor: 1, rows: [], holders: [], done: [], held, activeAt: 0 }
+  const bytes = entryBytes(entry)
+  expect(bytes.length).toBeLessThan(10_000)
+  expect(readEntry(bytes)).toEqual(entry)
+})

@@ -60,7 +60,6 @@ export interface Chance {
 
 /** The durable bus in one SQLite file: puts log, subscriptions, dispatcher and retention together behind the contract. */
 export class EmbeddedBus implements Bus {
-  readonly isShared = false
   readonly notes = []
   readonly #path: string
   readonly #soundness: Soundness

@@ -46,7 +46,6 @@ const AT_ONCE = 32
 
 /** The durable bus on NATS JetStream: puts connection, names, messages and subscriptions together behind the contract. */
 export class NatsBus implements Bus {
-  readonly isShared = true
   readonly unsound: Promise<DriverError> = new Promise(() => {})
   readonly notes: readonly string[]
   readonly #link: NatsLink

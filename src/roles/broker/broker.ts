@@ -57,6 +57,11 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
   const publisher = createPublisher({ bus, tracing, log, metrics, ...(onPublished && { onPublished }) })
   const push = createPushDelivery({ bus, metrics, tracing, log, now: () => clock.now(), signal })
   ctx.defer(() => push.stopped())
+  bus.watchSubscriptions((id, terms) => {
+    known.forget(id)
+    if (terms) push.update(terms)
+    else void push.stop(id)
+  })
   for (const subscription of await bus.subscriptions()) push.update(subscription)
 
   const consumers = new Consumers({ bus, log, clock })

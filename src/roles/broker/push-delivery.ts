@@ -1,4 +1,4 @@
-import type { BusConsumer, Delivery, Subscription } from '../../drivers/bus/consumer.ts'
+import type { BusConsumer, Delivery, SubscriptionTerms } from '../../drivers/bus/consumer.ts'
 import { inBackground } from '../../kit/messaging/background.ts'
 import { createPatience } from '../../kit/messaging/patience.ts'
 import { createRetries } from '../../kit/messaging/retries.ts'
@@ -30,7 +30,7 @@ export interface PushDeliveryOptions {
 /** Carries messages to the endpoints of push subscriptions. */
 export interface PushDelivery {
   /** Brings a subscription's delivery up to date: starts it, points it to another URL, or ends it. */
-  update(subscription: Subscription): void
+  update(subscription: SubscriptionTerms): void
   /** Ends a subscription's delivery; resolves when nothing of it is under way any more. */
   stop(id: string): Promise<void>
   /** Resolves when all has ended, after `signal` fired. */

@@ -217,6 +217,10 @@ export class EmbeddedBus implements Bus {
     return described
   }
 
+  watchSubscriptions(): void {
+    // whoever asks this process changes them himself
+  }
+
   async pull(id: string, options: PullOptions): Promise<readonly Delivery[]> {
     this.#refuseWhenClosed()
     return this.#dispatcher.pull(this.#subscriptions.get(id), options)

@@ -1,8 +1,9 @@
 import { DriverError } from '../driver-error.ts'
 import { freeBytes as freeOnDisk } from '../write-probe.ts'
 import type { BusDriver } from './contract.ts'
+import type { Chance } from './embedded/chance.ts'
 import { openDatabase } from './embedded/database.ts'
-import { type Chance, EmbeddedBus } from './embedded/embedded-bus.ts'
+import { EmbeddedBus } from './embedded/embedded-bus.ts'
 import { toDriverError } from './embedded/sqlite-fault.ts'
 
 /**

@@ -6,7 +6,10 @@ export default defineConfig({
     hookTimeout: 20_000,
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: 'unit', include: ['src/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: { name: 'unit', include: ['src/**/*.test.ts'], globalSetup: ['test/servers/install.ts'] },
+      },
       {
         extends: true,
         test: {

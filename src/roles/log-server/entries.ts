@@ -34,21 +34,14 @@ export class Entries {
   readonly #storage: EntryStorage
   readonly #clock: Clock
   readonly #searches: Searches
-  readonly #ids = new EntryIds()
+  readonly #ids: EntryIds
   readonly #writer: BatchWriter<NewEntry>
-  readonly #onStored: (rows: readonly EntryRow[]) => void
 
-  /** @param onStored hears of entries once they are on disk, oldest first; must not throw */
-  constructor(
-    storage: EntryStorage,
-    clock: Clock,
-    searches: Searches,
-    onStored: (rows: readonly EntryRow[]) => void = () => {},
-  ) {
+  constructor(storage: EntryStorage, clock: Clock, searches: Searches) {
     this.#storage = storage
     this.#clock = clock
     this.#searches = searches
-    this.#onStored = onStored
+    this.#ids = new EntryIds(Math.random, storage.idSlots)
     this.#writer = new BatchWriter({ write: (entries) => this.#write(entries) })
   }
 
@@ -72,6 +65,15 @@ export class Entries {
   async since(filter: EntryFilter, id: number, limit: number, searcher: Searcher): Promise<readonly EntryRow[]> {
     const { rows } = await this.#search(filter, Number.MAX_SAFE_INTEGER, id + 1, limit, searcher)
     return rows.toReversed()
+  }
+
+  /**
+   * What came at a position of the order of arrival and next to it; undefined when that isn't known any more.
+   * @throws DriverError, and AppError `UNAVAILABLE` when too many search
+   */
+  async arrivedAt(position: number, searcher: Searcher): Promise<readonly EntryRow[] | undefined> {
+    const { arrivals } = this.#storage
+    return this.#searches.run(searcher, ({ step }) => step(() => arrivals.at(position)))
   }
 
   /** A page of the entries that fit with ids from `lowest` up to below `before`. */
@@ -108,7 +110,6 @@ export class Entries {
       const rows = filed.map(({ entry }, i) => toRow(entry, ids[i] ?? 0, now))
       try {
         await this.#storage.insert(rows)
-        this.#onStored(rows)
         return
       } catch (error) {
         const taken = error instanceof DriverError && error.kind === 'conflict'

@@ -33,6 +33,20 @@ describe('EntryIds', () => {
   })
 })
 
+describe('EntryIds of several servers', () => {
+  it('differ, and are drawn anew where they do not', () => {
+    const [one, two] = [new EntryIds(() => 0.2, 4), new EntryIds(() => 0.5, 4)]
+    const times = Array(500).fill(1_000)
+    const ids = [...one.next(times), ...two.next(times)]
+    expect(new Set(ids).size).toBe(1_000)
+    expect(Math.max(...ids)).toBeLessThan(firstIdAt(1_005))
+    const draws = [0, 0, 0.9, 0.9]
+    const another = new EntryIds(() => draws.shift() ?? 0.9, 4)
+    expect((another.next([1_000])[0] ?? 0) % 4).toBe(0)
+    expect((another.next([1_000], 1)[0] ?? 0) % 4).toBe(3)
+  })
+})
+
 describe('filingTime', () => {
   it('is the time itself, unless that lies far ahead', () => {
     expect(filingTime(5, DAY_MS)).toBe(5)

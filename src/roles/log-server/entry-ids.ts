@@ -1,10 +1,21 @@
 /** Ids per millisecond. 2^53 / 2 048 ms reaches into the year 2109. */
 const IDS_A_MS = 2_048
-const DAY_MS = 86_400_000
+/** Milliseconds of a day. */
+export const DAY_MS = 86_400_000
 
 /** The first id an entry of this moment can have, in milliseconds since 1970. */
 export function firstIdAt(ms: number): number {
   return Math.max(0, Math.floor(ms)) * IDS_A_MS
+}
+
+/** The day of an id, counted in UTC since 1970. */
+export function dayOf(id: number): number {
+  return Math.floor(id / (IDS_A_MS * DAY_MS))
+}
+
+/** The first id that entries of a day can have. */
+export function firstIdOf(day: number): number {
+  return day * DAY_MS * IDS_A_MS
 }
 
 /**
@@ -18,15 +29,25 @@ export function filingTime(ms: number, now: number): number {
 /**
  * Gives log entries ids that grow with their time, so that one key serves as primary key, order, cursor and time range, for the table and
  * for the full-text index alike. Entries of the same millisecond keep the order they came in.
+ *
+ * Log servers that write to the same store give out every so-many-th id each: which of them, each draws for itself, and draws again when it
+ * meets another's.
  */
 export class EntryIds {
   readonly #random: () => number
+  readonly #slots: number
+  #slot: number
   #counter: number
 
-  /** @param random from 0 up to 1: several servers writing to one store start apart */
-  constructor(random: () => number = Math.random) {
+  /**
+   * @param random from 0 up to 1: several servers writing to one store start apart
+   * @param slots a power of two: so many servers can have ids of their own. Default 1
+   */
+  constructor(random: () => number = Math.random, slots = 1) {
     this.#random = random
-    this.#counter = Math.floor(random() * IDS_A_MS)
+    this.#slots = slots
+    this.#slot = Math.floor(random() * slots)
+    this.#counter = Math.floor((random() * IDS_A_MS) / slots)
   }
 
   /**
@@ -37,10 +58,12 @@ export class EntryIds {
    */
   next(times: readonly number[], attempt = 0): readonly number[] {
     const aside = attempt === 0 ? 0 : Math.ceil(this.#random() * 4 ** attempt)
+    if (attempt > 0) this.#slot = Math.floor(this.#random() * this.#slots)
     let last = -1
     return times.map((time) => {
-      this.#counter = (this.#counter + 1) % IDS_A_MS
-      last = Math.max(last + 1, firstIdAt(time + aside) + this.#counter)
+      this.#counter = (this.#counter + 1) % (IDS_A_MS / this.#slots)
+      const own = firstIdAt(time + aside) + this.#counter * this.#slots + this.#slot
+      last = Math.max(last < 0 ? 0 : last + this.#slots, own)
       return last
     })
   }

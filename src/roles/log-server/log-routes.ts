@@ -91,11 +91,12 @@ export function logRoutes({ entries, tail, clock, log, waits, onAccepted }: LogR
       query: TailQuery,
       responses: { 200: 'A stream of entries', 429: 'Too many wait' },
     }),
-    (c) => {
+    async (c) => {
       const { from, ...filter } = c.req.valid('query')
       const last = c.req.header('last-event-id')
       const after = last ? parseInput(TailPlace, last, 'Invalid Last-Event-ID') : from
       const back = after === undefined ? undefined : { entries, caller: callerName(c), after }
+      await tail.open()
       return eventStream(c, { waits, log }, (events) => tail.follow(events, filter, back))
     },
   )

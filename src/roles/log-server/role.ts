@@ -1,17 +1,17 @@
 import * as z from 'zod'
 import { defineRole } from '../../kit/role.ts'
 import { Entries } from './entries.ts'
+import { openStorage } from './open-storage.ts'
 import { Retention } from './retention.ts'
 import { Searches } from './searches.ts'
 import { Spans } from './spans.ts'
-import { SqliteEntries } from './sqlite-entries.ts'
 import { type LogTables, logMigrations } from './tables.ts'
 import { Tail } from './tail.ts'
 
 const DAY_MS = 86_400_000
 
 const Config = z.strictObject({
-  /** Days entries and traces are kept. */
+  /** Days entries and traces are kept. From two days on, PostgreSQL lets entries go by whole days (UTC): some stay up to a day longer. */
   keep_days: z.number().min(0.01).max(3_650).default(7),
   /** Entries kept; the oldest go first. */
   max_entries: z.int().min(1_000).max(100_000_000).default(1_000_000),
@@ -32,10 +32,11 @@ export const logServer = defineRole({
   async start(ctx) {
     const { clock, log, waits, config, metrics } = ctx
     const store = await ctx.store<LogTables>(logMigrations, { expendable: true })
-    const tail = new Tail()
+    const storage = await openStorage(store, clock)
+    ctx.defer(() => storage.entries.arrivals.close())
+    const tail = new Tail(storage.entries.arrivals)
     const searches = new Searches(clock, { most: config.max_searches })
-    const storage = new SqliteEntries(store)
-    const entries = new Entries(storage, clock, searches, (rows) => tail.publish(rows))
+    const entries = new Entries(storage.entries, clock, searches)
     const spans = new Spans(store, clock, searches)
 
     const accepted = metrics.counter({
@@ -61,7 +62,7 @@ export const logServer = defineRole({
 
     const limits = { keepMs: config.keep_days * DAY_MS, maxEntries: config.max_entries, maxSpans: config.max_spans }
     const stopping = new AbortController()
-    const sweeping = new Retention({ store, entries: storage, clock, log, limits }).run(stopping.signal)
+    const sweeping = new Retention({ store, ...storage, clock, log, limits }).run(stopping.signal)
     ctx.defer(async () => {
       stopping.abort()
       await sweeping

@@ -7,6 +7,7 @@ import { type Found, withinBytes } from './found.ts'
 import type { NewSpan } from './requests.ts'
 import { inChunks } from './row-chunks.ts'
 import { type Searcher, type Searches, tooBusy } from './searches.ts'
+import { type SqlWords, wordsFor } from './sql-words.ts'
 import { type Page, readPage, type Stepwise } from './stepped-read.ts'
 import type { LogTables, SpanRow, TraceRow } from './tables.ts'
 import { formatTimestamp } from './timestamps.ts'
@@ -53,7 +54,9 @@ export class Spans {
     this.#store = store
     this.#clock = clock
     this.#searches = searches
-    this.#writer = new BatchWriter({ write: (spans) => store.transaction((trx) => insert(trx, spans)) })
+    this.#writer = new BatchWriter({
+      write: (spans) => store.transaction((trx) => insert(trx, spans), { isolation: 'committed' }),
+    })
   }
 
   /** Stores spans, all or none. Rejects with DriverError, or AppError `UNAVAILABLE` when more comes in than can be stored. */
@@ -67,13 +70,14 @@ export class Spans {
    */
   trace(traceId: string, searcher: Searcher): Promise<readonly string[]> {
     const db = this.#store.longReads
+    const { given } = wordsFor(db)
     return this.#searches.run(searcher, async (search) => {
       const found = await search.step(() => findSpans(db, traceId))
       if (found === undefined) throw tooBusy('This search had no turn in its time')
       const shown = found.slice(0, withinBytes(found, MAX_TAG_BYTES))
       const spans: string[] = []
       for (let at = 0; at < shown.length; at += SPANS_A_TURN) {
-        spans.push(...(await spansOf(db, shown.slice(at, at + SPANS_A_TURN))).map(spanJson))
+        spans.push(...(await spansOf(db, shown.slice(at, at + SPANS_A_TURN))).map((row) => spanJson(row, given)))
       }
       return spans
     })
@@ -96,17 +100,19 @@ export class Spans {
 
 /** The spans of a trace by their start, with the bytes of their tags. */
 async function findSpans(db: Kysely<LogTables>, traceId: string): Promise<readonly Found[]> {
-  const { rows } = await sql<{ found: string }>`
-    select json_group_array(json_array(rowid, bytes) order by started_at, rowid) as found
-    from (select rowid, started_at, octet_length(tags) as bytes from spans where trace_id = ${traceId}
-      order by started_at, rowid limit ${MAX_SPANS})`.execute(db)
+  const { key, pair, listOf, kept } = wordsFor(db)
+  const { rows } = await sql<{ found: string | null }>`
+    select ${listOf(pair(key, sql`bytes`), sql`started_at, ${key}`, sql`true`)} as found
+    from (select ${key}, started_at, octet_length(tags) as bytes from spans where trace_id = ${kept(traceId)}
+      order by started_at, ${key} limit ${MAX_SPANS}) as found`.execute(db)
   return JSON.parse(rows[0]?.found ?? '[]')
 }
 
 async function spansOf(db: Kysely<LogTables>, found: readonly Found[]): Promise<readonly SpanRow[]> {
-  const ids = JSON.stringify(found.map(([id]) => id))
+  const { key, isNumberOf } = wordsFor(db)
+  const ids = found.map(([id]) => id)
   const { rows } = await sql<SpanRow>`
-    select * from spans where rowid in (select value from json_each(${ids})) order by started_at, rowid`.execute(db)
+    select * from spans where ${key} ${isNumberOf(ids)} order by started_at, ${key}`.execute(db)
   return rows
 }
 
@@ -137,7 +143,7 @@ class TraceList implements Stepwise<TraceRow, TraceCursor> {
           selectFrom('spans')
             .select(lit(1).as('found'))
             .whereRef('spans.trace_id', '=', 'traces.trace_id')
-            .where('service', '=', service),
+            .where('service', '=', wordsFor(this.#db).kept(service)),
         ),
       )
     }
@@ -158,7 +164,9 @@ class TraceList implements Stepwise<TraceRow, TraceCursor> {
 }
 
 async function insert(trx: Transaction<LogTables>, spans: readonly NewSpan[]): Promise<void> {
-  const rows = spans.map(toRow)
+  const { kept } = wordsFor(trx)
+  // other log servers store spans of the same traces: in the same order, none waits for another that waits for it
+  const rows = spans.map((span) => toRow(span, kept)).sort(byKey)
   for (const chunk of inChunks(rows)) {
     // the same span again comes from a sender that didn't hear that it had arrived
     await trx
@@ -201,13 +209,22 @@ function tracesOf(rows: readonly SpanRow[]): readonly TraceRow[] {
   return [...traces.values()]
 }
 
-function toRow(span: NewSpan): SpanRow {
+function byKey(a: SpanRow, b: SpanRow): number {
+  return compare(a.trace_id, b.trace_id) || compare(a.span_id, b.span_id)
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}
+
+function toRow(span: NewSpan, kept: SqlWords['kept']): SpanRow {
   return {
     trace_id: span.trace_id,
     span_id: span.span_id,
     parent_span_id: span.parent_span_id || null,
-    service: span.service,
-    operation: span.operation,
+    service: kept(span.service),
+    operation: kept(span.operation),
     kind: span.kind,
     started_at: span.start,
     duration_ms: span.duration_ms,
@@ -217,8 +234,9 @@ function toRow(span: NewSpan): SpanRow {
 }
 
 /** A span as it is answered, as JSON: its tags go out to the letter. */
-function spanJson(row: SpanRow): string {
-  const { span_id, parent_span_id, service, operation, kind, started_at, duration_ms, failed, tags } = row
+function spanJson(row: SpanRow, given: SqlWords['given']): string {
+  const { span_id, parent_span_id, kind, started_at, duration_ms, failed, tags } = row
+  const [service, operation] = [given(row.service), given(row.operation)]
   const start = formatTimestamp(started_at)
   const status = failed ? 'error' : 'ok'
   const json = JSON.stringify({ span_id, parent_span_id, service, operation, kind, start, duration_ms, status })

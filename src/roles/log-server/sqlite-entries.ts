@@ -1,6 +1,8 @@
-import { type Kysely, sql } from 'kysely'
+import { sql, type Transaction } from 'kysely'
+import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
-import { pause } from '../../kit/pause.ts'
+import { OwnArrivals } from './arrivals.ts'
+import { firstIdAt } from './entry-ids.ts'
 import type { EntryFilter, EntryRow, EntryStorage } from './entry-storage.ts'
 import type { Found } from './found.ts'
 import { inChunks } from './row-chunks.ts'
@@ -8,21 +10,26 @@ import type { SearchQuery } from './search-query.ts'
 import { SqliteEntryList } from './sqlite-entry-list.ts'
 import type { SqliteEntryTables } from './sqlite-entry-tables.ts'
 
-/** Rows counted between two turns of the event loop. */
-const STEP_COUNT = 20_000
+/** Rows deleted in one transaction: some milliseconds' work. */
+const STEP_ROWS = 500
 
 /** The entries in SQLite, with FTS5 as their index. */
 export class SqliteEntries implements EntryStorage {
+  readonly arrivals = new OwnArrivals()
+  readonly idSlots = 1
   readonly #store: Store<SqliteEntryTables>
+  readonly #clock: Pick<Clock, 'now'>
 
-  constructor(store: Store<SqliteEntryTables>) {
+  constructor(store: Store<SqliteEntryTables>, clock: Pick<Clock, 'now'>) {
     this.#store = store
+    this.#clock = clock
   }
 
-  insert(rows: readonly EntryRow[]): Promise<void> {
-    return this.#store.transaction(async (trx) => {
+  async insert(rows: readonly EntryRow[]): Promise<void> {
+    await this.#store.transaction(async (trx) => {
       for (const chunk of inChunks(rows)) await trx.insertInto('log_entries').values(chunk).execute()
     })
+    this.arrivals.came(rows)
   }
 
   list(filter: EntryFilter, phrases: SearchQuery | undefined, lowest: number): SqliteEntryList {
@@ -39,36 +46,24 @@ export class SqliteEntries implements EntryStorage {
     return rows
   }
 
-  deleteOldest(limit: number, below: number): Promise<number> {
-    return this.#store.transaction(async (trx) => {
-      const oldest = trx.selectFrom('log_entries').select('id').where('id', '<', below).orderBy('id').limit(limit)
-      const { numDeletedRows } = await trx.deleteFrom('log_entries').where('id', 'in', oldest).executeTakeFirstOrThrow()
-      return Number(numDeletedRows)
-    })
+  async prepare(): Promise<void> {}
+
+  deleteExpired(trx: Transaction<SqliteEntryTables>, keepMs: number): Promise<number> {
+    return deleteRows(trx, STEP_ROWS, firstIdAt(this.#clock.now() - keepMs))
   }
 
-  async count(signal: AbortSignal): Promise<number> {
-    let count = 0
-    let below: number | undefined = Number.MAX_SAFE_INTEGER
-    while (below !== undefined && !signal.aborted) {
-      const step = await countBelow(this.#store.longReads, below)
-      count += step.count
-      below = step.lowest
-      await pause(1, signal)
-    }
-    return count
+  deleteOldest(trx: Transaction<SqliteEntryTables>, most: number): Promise<number> {
+    return deleteRows(trx, Math.min(most, STEP_ROWS))
   }
 }
 
-async function countBelow(
-  db: Kysely<SqliteEntryTables>,
-  below: number,
-): Promise<{ count: number; lowest: number | undefined }> {
-  const ids = db.selectFrom('log_entries').select('id').where('id', '<', below).orderBy('id', 'desc').limit(STEP_COUNT)
-  const row = await db
-    .selectFrom(ids.as('step'))
-    .select(({ fn }) => [fn.countAll<number>().as('count'), fn.min('id').as('lowest')])
-    .executeTakeFirstOrThrow()
-  const count = Number(row.count)
-  return { count, lowest: count < STEP_COUNT ? undefined : row.lowest }
+/** Deletes the oldest entries below an id, at most so many. Returns how many. */
+async function deleteRows(
+  trx: Transaction<SqliteEntryTables>,
+  most: number,
+  below = Number.MAX_SAFE_INTEGER,
+): Promise<number> {
+  const oldest = trx.selectFrom('log_entries').select('id').where('id', '<', below).orderBy('id').limit(most)
+  const { numDeletedRows } = await trx.deleteFrom('log_entries').where('id', 'in', oldest).executeTakeFirstOrThrow()
+  return Number(numDeletedRows)
 }

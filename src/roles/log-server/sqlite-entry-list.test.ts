@@ -27,7 +27,7 @@ it.each([
   ['a phrase of words that all have', ['late then early']],
   ['words that many have, and few together', ['odd', 'even']],
 ])('looks for %s in steps, each of which ends', async (_, phrases) => {
-  const list = server.storage.list({}, phrases, 0)
+  const list = server.storage.entries.list({}, phrases, 0)
   const { clock } = server
   const first = await readPage(list, Number.MAX_SAFE_INTEGER, 10, { search: brief(1), clock })
   expect(first.rows).toEqual([])
@@ -37,7 +37,7 @@ it.each([
 })
 
 it('goes through what has the scarcest word alone', async () => {
-  const list = server.storage.list({}, ['early', 'and'], 0)
+  const list = server.storage.entries.list({}, ['early', 'and'], 0)
   const page = await readPage(list, Number.MAX_SAFE_INTEGER, 10, { search: brief(1), clock: server.clock })
   expect(page).toEqual({ rows: [[expect.any(Number), 29]], next: undefined })
 })

@@ -1,5 +1,7 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
+import { dialectOf } from '../../drivers/store/dialect.ts'
+import { createPostgresEntries } from './postgres-entry-tables.ts'
 import { createSqliteEntries, type SqliteEntryTables } from './sqlite-entry-tables.ts'
 
 /** A span as its row has it. */
@@ -35,7 +37,9 @@ export interface LogTables extends SqliteEntryTables {
   traces: TraceRow
 }
 
-const entries: Migration = { up: createSqliteEntries }
+const entries: Migration = {
+  up: (db) => (dialectOf(db).name === 'sqlite' ? createSqliteEntries(db) : createPostgresEntries(db)),
+}
 
 const spans: Migration = {
   async up(db: Kysely<unknown>) {
@@ -53,6 +57,10 @@ const spans: Migration = {
       .addColumn('tags', 'text', (column) => column.notNull())
       .addPrimaryKeyConstraint('spans_key', ['trace_id', 'span_id'])
       .execute()
+    // SQLite's rows have one
+    if (dialectOf(db).name !== 'sqlite') {
+      await sql`alter table spans add column id bigint generated always as identity unique`.execute(db)
+    }
     await db.schema
       .createTable('traces')
       .addColumn('trace_id', 'text', (column) => column.primaryKey())

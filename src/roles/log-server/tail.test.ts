@@ -60,6 +60,7 @@ describe('a reader who comes back', () => {
     // one step goes on until ann's readers have gone, so that nobody else's has a turn before
     const busy = Promise.withResolvers<never[]>()
     const entries = {
+      arrivedAt: async () => undefined,
       since: (_filter: object, _after: number, _limit: number, searcher: { name: string; signal: AbortSignal }) =>
         searches.run(searcher, async ({ step }) => (await step(() => busy.promise)) ?? []),
     }

@@ -6,12 +6,13 @@ import { testWaits } from '../../../kit/http/testing/waits.ts'
 import { errors } from '../../../kit/middleware/errors.ts'
 import { silentLog } from '../../../kit/telemetry/testing/recorded-log.ts'
 import { Entries } from '../entries.ts'
+import { openStorage } from '../open-storage.ts'
 import { logServerRoutes } from '../routes.ts'
 import { Searches } from '../searches.ts'
 import { Spans } from '../spans.ts'
-import { SqliteEntries } from '../sqlite-entries.ts'
 import { type LogTables, logMigrations } from '../tables.ts'
 import { Tail } from '../tail.ts'
+import type { TestPlace } from './stores.ts'
 
 /** What the clock of a test's log server always says. */
 export const NOW = Date.parse('2026-11-22T12:00:00Z')
@@ -21,15 +22,15 @@ export const TRACE = '0af7651916cd43dd8448eb211c80319c'
 
 const clock = { now: () => NOW, monotonic: () => performance.now() }
 
-/** The log server's routes over an embedded store of their own, for one test. */
-export async function openLogServer() {
+/** The log server's routes over a store of their own, for one test. @param place default: embedded, in a temporary folder */
+export async function openLogServer(place: TestPlace = { url: 'sqlite:', name: 'log-server' }) {
   const folder = await mkdtemp(join(tmpdir(), 'log-server-'))
-  const store = await openStore<LogTables>({ url: 'sqlite:', name: 'log-server', folder, migrations: logMigrations })
+  const store = await openStore<LogTables>({ ...place, folder, migrations: logMigrations })
   const stop = new AbortController()
-  const tail = new Tail()
+  const storage = await openStorage(store, clock)
+  const tail = new Tail(storage.entries.arrivals)
   const searches = new Searches(clock)
-  const storage = new SqliteEntries(store)
-  const entries = new Entries(storage, clock, searches, (rows) => tail.publish(rows))
+  const entries = new Entries(storage.entries, clock, searches)
   const app = logServerRoutes(
     { entries, tail, clock, log: { error: () => {} }, waits: testWaits(stop.signal), onAccepted: () => {} },
     { spans: new Spans(store, clock, searches), onAccepted: () => {} },
@@ -40,6 +41,7 @@ export async function openLogServer() {
     app,
     store,
     storage,
+    entries,
     tail,
     clock,
     stop: () => stop.abort(),
@@ -60,6 +62,7 @@ export async function openLogServer() {
     },
     async close() {
       stop.abort()
+      await storage.entries.arrivals.close()
       await store.close()
       await rm(folder, { recursive: true })
     },

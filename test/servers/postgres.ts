@@ -2,6 +2,7 @@ import { execFile, execFileSync } from 'node:child_process'
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { ask } from './dialogue.ts'
 import { find } from './programs.ts'
@@ -13,6 +14,9 @@ const run = promisify(execFile)
 const PASSWORD = 'msvc-test'
 /** "Is SSL on?" in PostgreSQL's protocol: any server answers it with one letter, before it knows who asks. */
 const SSL_REQUEST = Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47)
+
+/** Milliseconds that its processes may take to notice that it was killed. */
+const LINGERING_MS = 10_000
 
 /** A PostgreSQL of a test's own. */
 export interface PostgresServer extends ServerProcess {
@@ -65,6 +69,7 @@ export async function startPostgres({ config = '', under = tmpdir() }: PostgresS
   })
   return {
     ...server,
+    start: () => startAgain(server),
     port,
     folder: data,
     url: `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`,
@@ -72,6 +77,17 @@ export async function startPostgres({ config = '', under = tmpdir() }: PostgresS
       await server.stop()
       await rm(folder, { recursive: true, force: true })
     },
+  }
+}
+
+/** The processes of one that was killed outlive it by a moment, and until they are gone it can't be started. */
+async function startAgain(server: ServerProcess): Promise<void> {
+  for (const until = Date.now() + LINGERING_MS; ; await sleep(20)) {
+    try {
+      return await server.start()
+    } catch (fault) {
+      if (Date.now() > until || !String(fault).includes('shared memory block')) throw fault
+    }
   }
 }
 

@@ -36,6 +36,8 @@ export function filingTime(ms: number, now: number): number {
 export class EntryIds {
   readonly #random: () => number
   readonly #slots: number
+  /** Of one slot. */
+  readonly #idsAMs: number
   #slot: number
   #counter: number
 
@@ -46,8 +48,9 @@ export class EntryIds {
   constructor(random: () => number = Math.random, slots = 1) {
     this.#random = random
     this.#slots = slots
+    this.#idsAMs = IDS_A_MS / slots
     this.#slot = Math.floor(random() * slots)
-    this.#counter = Math.floor((random() * IDS_A_MS) / slots)
+    this.#counter = Math.floor(random() * this.#idsAMs)
   }
 
   /**
@@ -60,11 +63,20 @@ export class EntryIds {
     const aside = attempt === 0 ? 0 : Math.ceil(this.#random() * 4 ** attempt)
     if (attempt > 0) this.#slot = Math.floor(this.#random() * this.#slots)
     let last = -1
-    return times.map((time) => {
-      this.#counter = (this.#counter + 1) % (IDS_A_MS / this.#slots)
-      const own = firstIdAt(time + aside) + this.#counter * this.#slots + this.#slot
+    return times.map((time, index) => {
+      if (index === 0 || firstIdAt(time) > firstIdAt(times[index - 1] ?? 0)) this.#makeRoom(times, index)
+      this.#counter++
+      const own = firstIdAt(time + aside) + (this.#counter % this.#idsAMs) * this.#slots + this.#slot
       last = Math.max(last < 0 ? 0 : last + this.#slots, own)
       return last
     })
+  }
+
+  /** Lets the counter begin anew where it would do so among the entries of one millisecond: they would spill into the next. */
+  #makeRoom(times: readonly number[], from: number): void {
+    const end = firstIdAt((times[from] ?? 0) + 1)
+    let count = 0
+    while (from + count < times.length && firstIdAt(times[from + count] ?? 0) < end) count++
+    if (this.#counter + count >= this.#idsAMs) this.#counter = -1
   }
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { type Generated, sql, type Transaction } from 'kysely'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Store, StoreDriver, StoreOptions } from '../../src/drivers/store/contract.ts'
 import { dialectOf } from '../../src/drivers/store/dialect.ts'
 
@@ -43,8 +43,9 @@ export function storeSuite(driver: StoreDriver, url: string): void {
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), 'msvc-store-'))
     })
+    // a server has only so many connections
+    afterEach(() => Promise.all(opened.splice(0).map((store) => store.close())))
     afterAll(async () => {
-      await Promise.all(opened.map((store) => store.close()))
       await rm(folder, { recursive: true, force: true })
     })
 

@@ -88,10 +88,27 @@ export interface Store<DB> {
   close(): Promise<void>
 }
 
+/** Where a store is, for who only reads it. */
+export type StorePlace = Pick<StoreOptions, 'url' | 'name' | 'folder'>
+
+/** A store's tables as they were at one instant, whatever is written to them since. */
+export interface StoreSnapshot {
+  /** For reads. Queries are answered one after the other. */
+  readonly db: Kysely<unknown>
+  /** Lets the instant go. May be called twice. */
+  close(): Promise<void>
+}
+
 /** Opens stores of one URL scheme. */
 export interface StoreDriver {
   /** With its colon, lower case: `sqlite:`. */
   readonly scheme: string
+  /**
+   * Reads a store that is there, and changes nothing about it; undefined where nothing was made yet.
+   * @param options.toFill asks too whether it can be made and written to; only a server may say no
+   * Rejects with DriverError, as `open` does.
+   */
+  snapshot(place: StorePlace, options?: { readonly toFill?: boolean }): Promise<StoreSnapshot | undefined>
   /** Resolves once the tables are up to date. Rejects with DriverError: `invalid` for a wrong URL, name or migration, `damaged`, `unavailable`, `full`. */
   open<DB>(options: StoreOptions): Promise<Store<DB>>
 }

@@ -30,6 +30,7 @@ export const logServer = defineRole({
   config: Config,
   needs: [],
   agreesIn: 'store',
+  keeps: { migrations: logMigrations },
   async start(ctx) {
     const { clock, log, waits, config, metrics } = ctx
     const store = await ctx.store<LogTables>(logMigrations, { expendable: true })

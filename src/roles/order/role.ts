@@ -22,6 +22,7 @@ export const order = defineRole({
   live: LivePrices,
   needs: ['registry', 'broker', 'user'],
   calls: () => ['users:read'],
+  keeps: { migrations: orderMigrations },
   async start({ config, service, clock, log, messaging, remoteConfig, client, check, store: open }) {
     const store = await open<OrderTables>(orderMigrations)
     const outbox = messaging.outbox(store)

@@ -18,6 +18,7 @@ export const payment = defineRole({
   config: PaymentLimit.strict(),
   live: PaymentLimit,
   needs: ['registry', 'broker'],
+  keeps: { migrations: paymentMigrations },
   async start({ config, service, clock, log, messaging, remoteConfig, store: open }) {
     const store = await open<PaymentTables>(paymentMigrations)
     const outbox = messaging.outbox(store)

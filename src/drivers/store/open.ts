@@ -1,5 +1,5 @@
 import { type DriversByScheme, driverFor } from '../by-scheme.ts'
-import type { Store, StoreDriver, StoreOptions, StorePlace, StoreSnapshot } from './contract.ts'
+import type { SnapshotOptions, Store, StoreDriver, StoreOptions, StorePlace, StoreSnapshot } from './contract.ts'
 
 const DRIVERS: DriversByScheme<StoreDriver> = {
   'sqlite:': async () => (await import('./sqlite.ts')).sqlite,
@@ -26,10 +26,7 @@ export async function openStore<DB>(options: StoreOptions): Promise<Store<DB>> {
  * Reads a service's store as it is now, without changing it; see `StoreDriver.snapshot`. Throws what `openStore` throws.
  * @example const snapshot = await readStore({ url: 'sqlite:', name: 'user-service', folder: '.msvc' })
  */
-export async function readStore(
-  place: StorePlace,
-  options?: { readonly toFill?: boolean },
-): Promise<StoreSnapshot | undefined> {
+export async function readStore(place: StorePlace, options?: SnapshotOptions): Promise<StoreSnapshot | undefined> {
   const driver = await driverFor('store', place.url, DRIVERS)
   return driver.snapshot(place, options)
 }

@@ -42,10 +42,10 @@ const NAME = /^[A-Za-z0-9-]{1,63}$/
  */
 export const postgres: StoreDriver = {
   scheme: 'postgres:',
-  async snapshot(place, { toFill = false } = {}) {
+  async snapshot(place, options = {}) {
     const address = addressOf(place)
     try {
-      return await readSchema(new Sessions(address, place.name), place.name, toFill)
+      return await readSchema(new Sessions(address, place.name), place.name, options)
     } catch (error) {
       throw explainRefusal(error, address, place.name)
     }

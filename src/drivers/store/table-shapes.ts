@@ -99,3 +99,13 @@ export async function raiseSerial<DB>(trx: Transaction<DB>, shape: TableShape, l
   }
   await sql`select setval(pg_get_serial_sequence(quote_ident(${name}), ${serial})::regclass, ${next})`.execute(trx)
 }
+
+/** Bytes that a store takes on its disk, about. Rejects with DriverError. */
+export async function storeBytes<DB>(db: Kysely<DB>): Promise<number> {
+  const ask =
+    dialectOf(db).name === 'sqlite'
+      ? sql<{ bytes: number }>`select page_count * page_size as bytes from pragma_page_count, pragma_page_size`
+      : sql<{ bytes: number }>`select coalesce(sum(pg_total_relation_size(oid)), 0)::bigint as bytes from pg_class
+          where relnamespace = current_schema()::regnamespace and relkind = 'r'`
+  return (await ask.execute(db)).rows[0]?.bytes ?? 0
+}

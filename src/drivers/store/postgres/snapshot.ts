@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { DriverError } from '../../driver-error.ts'
-import type { StoreSnapshot } from '../contract.ts'
+import type { SnapshotOptions, StoreSnapshot } from '../contract.ts'
 import { readingKysely } from '../kysely-face.ts'
 import { toDriverError } from './errors.ts'
 import { POSTGRES_PARTS } from './kysely-parts.ts'
@@ -9,6 +10,12 @@ import { WorkConnection } from './work-connection.ts'
 
 /** Milliseconds that one statement on a snapshot may take, such as counting a large table. */
 const STATEMENT_MS = 600_000
+
+/** Whether others are looked for again, and after how many milliseconds. */
+const MOST_LOOKS = 10
+const LOOK_MS = 200
+const OTHERS = `select 1 from pg_stat_activity
+  where datname = current_database() and application_name = current_setting('application_name') and pid <> pg_backend_pid()`
 
 interface Found {
   readonly schema: boolean
@@ -23,12 +30,12 @@ const LOOK = `select count(*) > 0 as schema, current_user as user,
 
 /**
  * Reads the schema of a store as it is now, in one transaction that only reads; undefined where it is not there.
- * @param toFill whether it is to be written to: DriverError `invalid` where this user may not. Rejects with DriverError
+ * Rejects with DriverError.
  */
 export async function readSchema(
   sessions: Sessions,
   store: string,
-  toFill: boolean,
+  { toFill = false, alone = false }: SnapshotOptions,
 ): Promise<StoreSnapshot | undefined> {
   const session = await sessions.open({ readOnly: true, statementMs: STATEMENT_MS })
   try {
@@ -38,6 +45,7 @@ export async function readSchema(
       const advice = `as the owner: create schema "${store}" authorization "${user}"`
       throw new DriverError('invalid', `${store} store: the user "${user}" may not ${what} in that database; ${advice}`)
     }
+    if (alone) await wantAlone(session, store)
     if (!schema) {
       await endQuietly(session.client)
       return undefined
@@ -51,6 +59,18 @@ export async function readSchema(
   const connection = new WorkConnection(session.client, new StatementNames(), store)
   const db = readingKysely<unknown>(connection, POSTGRES_PARTS)
   return { db, close: () => endQuietly(session.client) }
+}
+
+/** A connection that was just closed the server may still count. */
+async function wantAlone({ client }: Session, store: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const { rows } = await client.query(OTHERS)
+    if (rows.length === 0) return
+    if (attempt >= MOST_LOOKS) break
+    await sleep(LOOK_MS)
+  }
+  const message = 'a process of a platform has it open: stop that platform, or name another database'
+  throw new DriverError('unavailable', `${store} store: ${message}`)
 }
 
 async function look({ client }: Session, store: string): Promise<Found> {

@@ -1,5 +1,6 @@
 import { DriverError } from '../../driver-error.ts'
 import type { BusPlace } from '../contract.ts'
+import type { StoredMessage } from '../publisher.ts'
 import type { BusCounts, BusSnapshot, KeptDeadLetter, KeptDelayed, KeptMessage, KeptSubscription } from '../transfer.ts'
 import { hearsBroker } from './brokers.ts'
 import { type Connected, connectTo } from './connected.ts'
@@ -27,22 +28,20 @@ interface Source extends Connected {
   readonly names: Names
   readonly deadLetters: DeadLetters
   readonly writer: StreamWriter
-  /** The first sequence that the stream of messages has, or would have. */
-  readonly first: number
 }
 
 /** Reads what is on NATS at the URL; undefined where no bus was made. Rejects with DriverError, `unavailable` where a broker runs on it. */
 export async function readNats({ url, clock }: BusPlace): Promise<BusSnapshot | undefined> {
   const connected = await connectTo(url)
-  const { link, manager, streams } = connected
+  const { link, manager, jetStream, streams } = connected
   const writer = new StreamWriter(link, () => clock.monotonic())
   try {
     await wantNoBrokers(connected)
-    const { config, state } = await manager.streams.info(streams.messages)
-    const names = new Names({ link, manager, streams, writer, news: { namesChanged: () => {} } })
+    const { config } = await manager.streams.info(streams.messages)
+    const names = new Names({ jetStream, streams, writer, news: { namesChanged: () => {} } })
     await names.refresh()
-    const deadLetters = new DeadLetters({ link, manager, streams, writer })
-    const source = { ...connected, clock, names, deadLetters, writer, first: state.first_seq }
+    const deadLetters = new DeadLetters({ jetStream, streams, writer })
+    const source = { ...connected, clock, names, deadLetters, writer }
     const { description = '' } = config
     return {
       filledBy: description.startsWith(FILLED_BY) ? description.slice(FILLED_BY.length) : undefined,
@@ -93,28 +92,35 @@ async function counts({ manager, streams, names, deadLetters }: Source): Promise
 async function* messages(source: Source, after: number): AsyncGenerator<readonly KeptMessage[]> {
   const { streams } = source
   const apart = (await leftAlone(source)).filter(({ place }) => place > after)
-  if (apart.length > 0) yield apart
   for await (const part of read(source, streams.messages, messageSubject(streams, '>'), after)) {
-    yield part.map((message) => kept(storedMessage(streams, message, message), 'kept'))
+    const found = part.map((message) => kept(storedMessage(streams, message, message), 'kept'))
+    const upTo = apart.findIndex(({ place }) => place > (found.at(-1)?.place ?? 0))
+    const between = apart.splice(0, upTo < 0 ? apart.length : upTo)
+    yield between.length === 0 ? found : [...found, ...between].sort((a, b) => a.place - b.place)
   }
+  if (apart.length > 0) yield apart
 }
 
 /** Messages that the stream hasn't any more, and of which a subscription or a dead letter has the content: in the order of their places. */
-async function leftAlone(source: Source): Promise<readonly KeptMessage[]> {
-  const { streams, first, deadLetters } = source
+async function leftAlone(source: Source): Promise<KeptMessage[]> {
+  const { jetStream, streams, deadLetters } = source
   const found = new Map<number, KeptMessage>()
-  for await (const letter of letters(source)) if (letter.offset < first) found.set(letter.offset, kept(letter, 'apart'))
+  const add = async (message: StoredMessage | undefined) => {
+    if (message === undefined || found.has(message.offset)) return
+    if (await jetStream.message(streams.messages, { seq: message.offset })) return
+    found.set(message.offset, kept(message, 'apart'))
+  }
+  for await (const letter of letters(source)) await add(letter)
   for await (const part of read(source, streams.leases, `${streams.prefix}.again.*.*`, 0)) {
     for (const { subject } of part) {
-      const [, , subscription = '', offset = ''] = subject.split('.')
-      const content = Number(offset) < first ? await deadLetters.content(subscription, Number(offset)) : undefined
-      if (content) found.set(content.offset, kept(content, 'apart'))
+      const [, , subscription = '', offset] = subject.split('.')
+      await add(await deadLetters.content(subscription, Number(offset)))
     }
   }
   return [...found.values()].sort((a, b) => a.place - b.place)
 }
 
-function kept(message: ReturnType<typeof storedMessage>, part: KeptMessage['part']): KeptMessage {
+function kept(message: StoredMessage, part: KeptMessage['part']): KeptMessage {
   const { id, topic, payload, attributes, form, offset, timestamp } = message
   return { id, topic, payload, attributes, ...(form !== undefined && { form }), place: offset, timestamp, part }
 }
@@ -159,7 +165,7 @@ function delivery(row: Row): KeptSubscription['out'][number] {
     attempt,
     spared,
     waitedMs,
-    isLeased: at === 1 || at === 3,
+    isLeased: at === 1,
     ...(at === 2 && { wait: { notBefore, delayMs } }),
   }
 }
@@ -196,12 +202,12 @@ async function* delayed(source: Source): AsyncGenerator<KeptDelayed> {
 }
 
 async function* read(
-  { link, manager }: Source,
+  { jetStream }: Source,
   stream: string,
   filter: string,
   after: number,
 ): AsyncGenerator<readonly StreamMessage[]> {
-  const reader = new StreamReader({ link, manager, stream, filter, after })
+  const reader = new StreamReader({ jetStream, stream, filter, after })
   try {
     for (;;) {
       const part = await reader.read(PART)

@@ -1,6 +1,7 @@
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import { type NatsAddress, natsAddress } from './address.ts'
 import { toDriverError } from './faults.ts'
+import { JetStream } from './jetstream.ts'
 import { NatsLink } from './link.ts'
 import { checkServer } from './server-check.ts'
 import { type Streams, streamsOf } from './streams.ts'
@@ -10,6 +11,7 @@ export interface Connected {
   readonly address: NatsAddress
   readonly link: NatsLink
   readonly manager: JetStreamManager
+  readonly jetStream: JetStream
   readonly streams: Streams
 }
 
@@ -20,7 +22,7 @@ export async function connectTo(url: string): Promise<Connected> {
   try {
     const manager = await jetstreamManager(link.connection, { checkAPI: false })
     await checkServer(link, manager, address)
-    return { address, link, manager, streams: streamsOf(address.name) }
+    return { address, link, manager, jetStream: new JetStream(link, manager), streams: streamsOf(address.name) }
   } catch (fault) {
     await link.close()
     throw toDriverError(fault)

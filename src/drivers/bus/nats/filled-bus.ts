@@ -25,12 +25,12 @@ const MOST_ATTEMPTS = 5
 /** Makes a bus on NATS, or goes on with one that the same run began; see `BusDriver.fill`. Rejects with DriverError. */
 export async function fillNats({ url, clock }: BusPlace, run: string): Promise<BusFilling> {
   const connected = await connectTo(url)
-  const { link, manager, streams, address } = connected
+  const { link, manager, jetStream, streams, address } = connected
   const writer = new StreamWriter(link, () => clock.monotonic())
   try {
     await makeStreams(manager, streams, address)
     await manager.streams.update(streams.messages, { description: FILLED_BY + run })
-    const names = new Names({ link, manager, streams, writer, news: { namesChanged: () => {} } })
+    const names = new Names({ jetStream, streams, writer, news: { namesChanged: () => {} } })
     await names.refresh()
     const filled = new FilledBus({ ...connected, writer, names })
     await filled.catchUp()
@@ -67,10 +67,10 @@ class FilledBus implements BusFilling {
 
   /** Learns what is there already. */
   async catchUp(): Promise<void> {
-    const { link, manager, streams } = this.#parts
+    const { jetStream, streams } = this.#parts
     const after = this.#places.lastSeq
     const filter = messageSubject(streams, '>')
-    const reader = new StreamReader({ link, manager, stream: streams.messages, filter, after, headersOnly: true })
+    const reader = new StreamReader({ jetStream, stream: streams.messages, filter, after, headersOnly: true })
     try {
       for (;;) {
         const part = await reader.read(PART)
@@ -80,7 +80,7 @@ class FilledBus implements BusFilling {
     } finally {
       reader.close()
     }
-    this.#last = (await manager.streams.info(streams.messages)).state.last_seq
+    this.#last = (await jetStream.state(streams.messages)).last
   }
 
   async add(messages: readonly KeptMessage[]): Promise<void> {
@@ -186,9 +186,9 @@ class FilledBus implements BusFilling {
   }
 
   async #writeJournals(subscriptions: readonly KeptSubscription[]): Promise<void> {
-    const { manager, streams } = this.#parts
+    const { jetStream, streams } = this.#parts
     for (const subject of ['lease.*', 'again.*.*']) {
-      await manager.streams.purge(streams.leases, { filter: `${streams.prefix}.${subject}` })
+      await jetStream.purge(streams.leases, `${streams.prefix}.${subject}`)
     }
     for (const { id, after, out, held, activeAt } of subscriptions) {
       const waiting = Map.groupBy(held, ({ key }) => key)
@@ -196,7 +196,7 @@ class FilledBus implements BusFilling {
       const changes = {
         cursor: this.#places.seqUpTo(after),
         rows: out.map((message) => this.#row(message)),
-        holders: [],
+        holders: [''],
         done: [],
         held: Object.fromEntries([...waiting].map(([key, places]) => [key, seqs(places)])),
         activeAt,
@@ -206,7 +206,8 @@ class FilledBus implements BusFilling {
   }
 
   #row({ place, key, deliveries, attempt, spared, waitedMs, isLeased, wait }: KeptDelivery): Row {
-    const at = isLeased ? 3 : wait === undefined ? 0 : 2
+    // on lease to nobody: whoever leads it spares it the delivery that came to nothing
+    const at = isLeased ? 1 : wait === undefined ? 0 : 2
     const { notBefore = 0, delayMs = 0 } = wait ?? {}
     return [
       this.#seqOf(place),
@@ -230,9 +231,9 @@ class FilledBus implements BusFilling {
   }
 
   async #addLetters(source: BusSnapshot): Promise<void> {
-    const { manager, streams } = this.#parts
+    const { jetStream, streams } = this.#parts
     const letters = new DeadLetters(this.#parts)
-    await manager.streams.purge(streams.dead)
+    await jetStream.purge(streams.dead, `${streams.prefix}.dead.*.*`)
     for await (const { place, attempt, subscription, deliveries, reason, ...message } of source.deadLetters()) {
       const key = keyIn(JSON.stringify(message.attributes))
       const death = { deliveries, attempt, reason, ...(key !== undefined && { key }) }
@@ -242,10 +243,10 @@ class FilledBus implements BusFilling {
 
   /** What is there already stays: the server would take it for a copy, and drop it. */
   async #addDelayed(source: BusSnapshot): Promise<void> {
-    const { link, manager, streams, writer } = this.#parts
+    const { jetStream, streams, writer } = this.#parts
     const there = new Map<string, number>()
     const filter = laterSubject(streams)
-    const reader = new StreamReader({ link, manager, stream: streams.messages, filter, after: 0, headersOnly: true })
+    const reader = new StreamReader({ jetStream, stream: streams.messages, filter, after: 0, headersOnly: true })
     for (let part = await reader.read(PART); part.length > 0; part = await reader.read(PART)) {
       for (const { seq, headers } of part) there.set(headers?.get('Nats-Msg-Id') ?? '', seq)
     }
@@ -255,7 +256,7 @@ class FilledBus implements BusFilling {
       if (there.delete(id)) continue
       await writer.write(laterWrite(streams, message, { topic: message.topic, at: dueAt, delayMs }))
     }
-    for (const seq of there.values()) await manager.streams.deleteMessage(streams.messages, seq, false)
+    for (const seq of there.values()) await jetStream.remove(streams.messages, seq)
     await this.catchUp()
   }
 }

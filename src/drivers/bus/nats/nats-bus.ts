@@ -21,7 +21,7 @@ import { DeadLetterOffice } from './dead-letter-office.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { DelayedMessages } from './delayed-messages.ts'
 import { toDriverError } from './faults.ts'
-import { JetStream } from './jetstream.ts'
+import type { JetStream } from './jetstream.ts'
 import { leaseSubject } from './journal.ts'
 import type { NatsLink } from './link.ts'
 import { MessagePublisher } from './message-publisher.ts'
@@ -161,10 +161,10 @@ export class NatsBus implements Bus {
 
   /** Connects, and makes the streams that aren't there. Rejects with DriverError, see BusDriver. */
   static async open(options: BusOptions, random: () => number): Promise<NatsBus> {
-    const { address, link, manager, streams } = await connectTo(options.url)
+    const { address, link, manager, jetStream, streams } = await connectTo(options.url)
     try {
       await makeStreams(manager, streams, address)
-      const bus = new NatsBus(link, new JetStream(link, manager), address, options, random)
+      const bus = new NatsBus(link, jetStream, address, options, random)
       await link.settled()
       await bus.#refreshNames()
       await bus.#delayed.refresh()

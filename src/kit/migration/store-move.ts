@@ -2,7 +2,7 @@ import type { Store, StorePlace, StoreSnapshot } from '../../drivers/store/contr
 import { openStore, readStore } from '../../drivers/store/open.ts'
 import { lastSerial, storeBytes, tableShapes } from '../../drivers/store/table-shapes.ts'
 import { AppError } from '../errors.ts'
-import type { Collection } from '../kept-data.ts'
+import type { Collection, KeptData } from '../kept-data.ts'
 import { beginRun, CHECKPOINTS_TABLE, endRun, runOf } from './checkpoints.ts'
 import { checksumOf } from './checksum.ts'
 import { copyRows, moveSerials, startAnew, whatMoves } from './copying.ts'
@@ -57,7 +57,7 @@ export async function planService(
   if (source === undefined) return undefined
   try {
     await wantSameVersion(source, service)
-    if (!isCleared) await wantFillable({ ...to, name }, run)
+    if (!isCleared) await wantFillable({ ...to, name }, run, service.keeps)
     const tables: { name: string; rows: number }[] = []
     for (const collection of (await whatMoves(source, source, service.keeps)).collections) {
       tables.push({ name: collection.name, rows: await collection.count(source.db) })
@@ -68,13 +68,13 @@ export async function planService(
   }
 }
 
-async function wantFillable(place: StorePlace, run: string): Promise<void> {
+async function wantFillable(place: StorePlace, run: string, { leaves = [] }: KeptData): Promise<void> {
   const target = await readStore(place, { toFill: true, alone: true })
   if (target === undefined) return
   try {
     if ((await runOf(target.db)) === run) return
     for (const shape of (await tableShapes(target.db)).values()) {
-      if (shape.name.startsWith('kysely_') || shape.name === CHECKPOINTS_TABLE || shape.key.length === 0) continue
+      if (shape.name.startsWith('kysely_') || [...leaves, CHECKPOINTS_TABLE].includes(shape.name)) continue
       const rows = await tableRows(shape, shape).count(target.db)
       if (rows > 0) throw taken(place, shape.name, rows)
     }

@@ -1,3 +1,4 @@
+import { isEmbedded } from '../drivers/by-scheme.ts'
 import { systemClock } from '../drivers/clock.ts'
 import { megabytes } from '../kit/backup/room.ts'
 import { AppError } from '../kit/errors.ts'
@@ -50,7 +51,7 @@ export async function runMigration(session: Session, flags: MigrateFlags): Promi
     }
     const migrated = await migrate(wanted)
     progress.end()
-    for (const line of doneLines(migrated)) session.print(line)
+    for (const line of doneLines(migrated, settings.data)) session.print(line)
     tellRest(messages, settings.data, migrated)
     session.printJson({ ok: true, ...migrated, configuration: configurationOf(migrated.plan) })
   } finally {
@@ -89,15 +90,16 @@ function planLines({ store, bus, cache }: MigrationPlan): string[] {
   ]
 }
 
-function doneLines({ plan, tables, bus }: Migrated): string[] {
+function doneLines({ plan, tables, bus }: Migrated, data: string): string[] {
+  const at = (url: string) => (isEmbedded(url) ? `in ${data}` : `at ${url}`)
   const rows = tables.reduce((sum, table) => sum + table.rows, 0)
   const services = new Set(tables.map(({ service }) => service)).size
   const messages = Object.values(bus?.topics ?? {}).reduce((sum, topic) => sum + topic.messages, 0)
   return [
-    ...(plan.store ? [`${rows} rows of ${services} services are at ${plan.store.to}, the same on both sides`] : []),
+    ...(plan.store ? [`${rows} rows of ${services} services are ${at(plan.store.to)}, the same on both sides`] : []),
     ...(plan.bus && bus
       ? [
-          `${messages} messages and ${Object.keys(bus.subscriptions).length} subscriptions are at ${plan.bus.to}, the same on both sides`,
+          `${messages} messages and ${Object.keys(bus.subscriptions).length} subscriptions are ${at(plan.bus.to)}, the same on both sides`,
         ]
       : []),
     ...(plan.cache ? [`the cache at ${plan.cache.to} answers; leases and limits begin anew there`] : []),

@@ -27,7 +27,7 @@ export function readFile(file: SqliteFile): StoreSnapshot | undefined {
  * What a connection sees whose transaction is open already, such as one of several databases' at one instant (sqlite-instant.ts); who opened it closes it.
  * @param file whose connection it is
  */
-export function snapshotOn(database: DatabaseSync, file: Pick<SqliteFile, 'driverError'>): StoreSnapshot {
+function snapshotOn(database: DatabaseSync, file: Pick<SqliteFile, 'driverError'>): StoreSnapshot {
   const db = readingKysely<unknown>(new OneSnapshot(new SqliteStatements(database, file)), SQLITE_PARTS)
   return { db, close: async () => {} }
 }

@@ -62,7 +62,7 @@ async function namedOtherwise(
 }
 
 /** The migrations that a store has seen. Rejects with DriverError. */
-export async function migrationsOf({ db }: Pick<StoreSnapshot, 'db'>): Promise<readonly string[]> {
+async function migrationsOf({ db }: Pick<StoreSnapshot, 'db'>): Promise<readonly string[]> {
   const { rows: tables } = await dialectOf(db).findTable('kysely_migration').execute(db)
   if (tables.length === 0) return []
   const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db)

@@ -52,6 +52,18 @@ export function sharingSuite(use: BusFixture): void {
       expect(await other.ack(id, [there?.ack ?? ''])).toBe(1)
     })
 
+    it('tell each other of subscriptions', async () => {
+      const other = await use.another()
+      const told: unknown[] = []
+      other.watchSubscriptions((id, terms) => told.push(terms ? [id, terms.push?.url] : id))
+      const group = { topic: use.topic('a'), group: 'g' }
+      const { id } = await use.bus.subscribe(group)
+      await use.bus.subscribe({ ...group, push: { url: 'http://127.0.0.1:1/' } })
+      await expect.poll(() => told.at(-1)).toEqual([id, 'http://127.0.0.1:1/'])
+      await use.bus.unsubscribe(id)
+      await expect.poll(() => told.at(-1)).toBe(id)
+    })
+
     it('tell of a dead letter at one of them', async () => {
       const other = await use.another()
       const told: string[] = []

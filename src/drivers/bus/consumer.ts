@@ -51,6 +51,9 @@ export interface Subscription
   readonly leased: number
 }
 
+/** What of a subscription all brokers of a bus know. */
+export type SubscriptionTerms = Omit<Subscription, 'pending' | 'leased'>
+
 /** How to pull. */
 export interface PullOptions {
   /** Most messages. */
@@ -99,6 +102,8 @@ export interface BusConsumer {
   subscriptions(
     page?: Partial<Page> & { topic?: string | undefined; group?: string | undefined },
   ): Promise<readonly Subscription[]>
+  /** Calls back when a subscription was made, changed or removed (undefined), at whichever broker of the bus; of changes in quick succession, with the last. */
+  watchSubscriptions(notify: (id: string, terms: SubscriptionTerms | undefined) => void): void
   /**
    * Leases up to `max` messages, fewer where they would have more than 8 MiB together, so that a consumer who bounds what it reads
    * (the kit's takes 10 MB) can take them all; waits up to `waitMs` for the first. Empty when none came, `signal` fired, or the

@@ -12,8 +12,6 @@ import type { BusFilling, BusSnapshot } from './transfer.ts'
  * subscription, `unavailable`, `closed`.
  */
 export interface Bus extends BusPublisher, BusConsumer, BusReader, BusAdministration {
-  /** Whether other brokers may have it open too, so that what is there may change without this one's doing. */
-  readonly isShared: boolean
   /**
    * Resolves with why the bus must be opened anew: its file turned out to be damaged, or another lies in its place. From then on nothing is
    * written, and `check` fails. Never for one that is no file.

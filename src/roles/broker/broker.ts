@@ -3,7 +3,6 @@ import type { Bus } from '../../drivers/bus/contract.ts'
 import type { Publication } from '../../drivers/bus/publisher.ts'
 import type { RoleContext } from '../../kit/context.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
-import { inBackground } from '../../kit/messaging/background.ts'
 import { createBrokerMetrics } from './broker-metrics.ts'
 import type { BrokerConfig } from './config.ts'
 import { Consumers } from './consumers.ts'
@@ -11,7 +10,6 @@ import { checkDeadLetters } from './dead-letter-check.ts'
 import { logDeadLetters } from './dead-letter-log.ts'
 import { deadLetterRoutes } from './dead-letter-routes.ts'
 import { deliveryRoutes } from './delivery-routes.ts'
-import { followSubscriptions } from './follow-subscriptions.ts'
 import { createKnownSubscriptions } from './known-subscriptions.ts'
 import { createOwnership } from './ownership.ts'
 import { publishRoutes } from './publish-routes.ts'
@@ -53,14 +51,18 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
     maxSubscriptionsPerOwner: Math.max(1, Math.floor(config.max_subscriptions * config.owner_share)),
   })
   logDeadLetters({ bus, tracing, log })
-  const known = createKnownSubscriptions(bus, clock)
+  const known = createKnownSubscriptions(bus)
   const metrics = createBrokerMetrics(ctx.metrics, bus)
   const { onPublished, onSubscribed, onUnsubscribed } = events
   const publisher = createPublisher({ bus, tracing, log, metrics, ...(onPublished && { onPublished }) })
   const push = createPushDelivery({ bus, metrics, tracing, log, now: () => clock.now(), signal })
   ctx.defer(() => push.stopped())
-  await push.updateAll(() => bus.subscriptions())
-  if (bus.isShared) void inBackground(tracing, 'push', () => followSubscriptions({ bus, push, log, signal }))
+  bus.watchSubscriptions((id, terms) => {
+    known.forget(id)
+    if (terms) push.update(terms)
+    else void push.stop(id)
+  })
+  for (const subscription of await bus.subscriptions()) push.update(subscription)
 
   const consumers = new Consumers({ bus, log, clock })
   ctx.defer(async () => consumers.close())

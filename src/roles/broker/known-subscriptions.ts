@@ -1,12 +1,8 @@
-import type { Subscription } from '../../drivers/bus/consumer.ts'
-import type { Bus } from '../../drivers/bus/contract.ts'
-import type { Clock } from '../../drivers/clock.ts'
+import type { BusConsumer, Subscription } from '../../drivers/bus/consumer.ts'
 import { AppError } from '../../kit/errors.ts'
 
 /** Subscriptions that are remembered. */
 const KNOWN = 1_000
-/** For how long, where another broker may change them, milliseconds. */
-const KNOWN_MS = 2_000
 
 /** What of a subscription seldom changes, kept at hand so that an acknowledgement needn't ask the bus for it. */
 export interface KnownSubscriptions {
@@ -19,22 +15,15 @@ export interface KnownSubscriptions {
 }
 
 /** Makes the memory of a bus's subscriptions. */
-export function createKnownSubscriptions(
-  bus: Pick<Bus, 'subscription' | 'isShared'>,
-  clock: Pick<Clock, 'monotonic'>,
-): KnownSubscriptions {
-  const known = new Map<
-    string,
-    { readonly subscription: Pick<Subscription, 'topic' | 'owner'>; readonly until: number }
-  >()
+export function createKnownSubscriptions(bus: Pick<BusConsumer, 'subscription'>): KnownSubscriptions {
+  const known = new Map<string, Pick<Subscription, 'topic' | 'owner'>>()
   async function find(id: string) {
     const remembered = known.get(id)
-    if (remembered && clock.monotonic() < remembered.until) return remembered.subscription
+    if (remembered !== undefined) return remembered
     const subscription = await bus.subscription(id)
-    known.delete(id)
     if (!subscription) return undefined
     if (known.size >= KNOWN) known.clear()
-    known.set(id, { subscription, until: bus.isShared ? clock.monotonic() + KNOWN_MS : Number.POSITIVE_INFINITY })
+    known.set(id, subscription)
     return subscription
   }
 

@@ -1,4 +1,4 @@
-import type { BusConsumer, Delivery, Subscription } from '../../drivers/bus/consumer.ts'
+import type { BusConsumer, Delivery, SubscriptionTerms } from '../../drivers/bus/consumer.ts'
 import { inBackground } from '../../kit/messaging/background.ts'
 import { createPatience } from '../../kit/messaging/patience.ts'
 import { createRetries } from '../../kit/messaging/retries.ts'
@@ -30,9 +30,7 @@ export interface PushDeliveryOptions {
 /** Carries messages to the endpoints of push subscriptions. */
 export interface PushDelivery {
   /** Brings a subscription's delivery up to date: starts it, points it to another URL, or ends it. */
-  update(subscription: Subscription): void
-  /** Brings all deliveries up to date: those of the subscriptions that `read` gives, and of those made meanwhile. Rejects with what it rejects with. */
-  updateAll(read: () => Promise<readonly Subscription[]>): Promise<void>
+  update(subscription: SubscriptionTerms): void
   /** Ends a subscription's delivery; resolves when nothing of it is under way any more. */
   stop(id: string): Promise<void>
   /** Resolves when all has ended, after `signal` fired. */
@@ -49,7 +47,7 @@ interface Worker {
 /** Makes the push delivery; it starts with `update`. */
 export function createPushDelivery(options: PushDeliveryOptions): PushDelivery {
   const workers = new Map<string, Worker>()
-  const delivery: PushDelivery = {
+  return {
     update({ id, topic, push, ackWaitMs }) {
       const spec = JSON.stringify([push?.url, ackWaitMs])
       const running = workers.get(id)
@@ -72,14 +70,6 @@ export function createPushDelivery(options: PushDeliveryOptions): PushDelivery {
       }
       workers.set(id, { spec, url: push.url, controller, done: inBackground(options.tracing, 'push', start) })
     },
-    async updateAll(read) {
-      const gone = new Set(workers.keys())
-      for (const subscription of await read()) {
-        gone.delete(subscription.id)
-        delivery.update(subscription)
-      }
-      for (const id of gone) void delivery.stop(id)
-    },
     async stop(id) {
       const worker = workers.get(id)
       workers.delete(id)
@@ -90,7 +80,6 @@ export function createPushDelivery(options: PushDeliveryOptions): PushDelivery {
       await Promise.all(Array.from(workers.values(), (worker) => worker.done))
     },
   }
-  return delivery
 }
 
 interface DeliverOptions extends PushDeliveryOptions {

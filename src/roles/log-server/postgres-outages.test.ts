@@ -45,18 +45,21 @@ describe.skipIf(!isHere('postgres'))('a log server whose PostgreSQL', () => {
       }
     }
     const sending = Promise.all(Array.from({ length: 8 }, send))
-    for (let round = 0; round < 3; round++) {
-      const before = acknowledged.size
-      await expect.poll(() => acknowledged.size, { timeout: BACK_MS }).toBeGreaterThan(before + 50)
-      await postgres().kill()
-      // once it stays away for longer than the store tries again
-      if (round === 1) await expect.poll(() => refusals.size, { timeout: 10_000 }).toBeGreaterThan(0)
-      await postgres().start()
+    try {
+      for (let round = 0; round < 3; round++) {
+        const before = acknowledged.size
+        await expect.poll(() => acknowledged.size, { timeout: BACK_MS }).toBeGreaterThan(before + 50)
+        await postgres().kill()
+        // once it stays away for longer than the store tries again
+        if (round === 1) await expect.poll(() => refusals.size, { timeout: 10_000 }).toBeGreaterThan(0)
+        await postgres().start()
+      }
+      const after = acknowledged.size
+      await expect.poll(() => acknowledged.size, { timeout: BACK_MS }).toBeGreaterThan(after)
+    } finally {
+      isOver = true
+      await sending
     }
-    const after = acknowledged.size
-    await expect.poll(() => acknowledged.size, { timeout: BACK_MS }).toBeGreaterThan(after)
-    isOver = true
-    await sending
     expect(refusals).toEqual(new Set([503]))
     const kept = new Set<string>()
     for (let after: string | null = ''; after !== null; ) {

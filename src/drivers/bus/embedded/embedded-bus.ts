@@ -17,6 +17,7 @@ import type { Delivery, PullOptions, ReturnOptions, Subscription, SubscriptionSp
 import type { Bus, BusOptions } from '../contract.ts'
 import type { Publication, Receipt } from '../publisher.ts'
 import type { BusReader, Cursor, Reading } from '../reader.ts'
+import type { Chance } from './chance.ts'
 import { busFile, type OpenBusFile, REWRITE_VERSION } from './database.ts'
 import { DeadLetterOffice } from './dead-letter-office.ts'
 import { DeadLetters } from './dead-letters.ts'
@@ -50,17 +51,8 @@ const PART = 500
 /** Which subscriptions are listed. */
 type SubscriptionFilter = NonNullable<Parameters<Bus['subscriptions']>[0]>
 
-/** What a test may want to decide by itself. */
-export interface Chance {
-  /** From 0 to 1: spreads the delays of messages given back. */
-  readonly random: () => number
-  /** Free bytes of the disk that holds a folder. */
-  readonly freeBytes: (folder: string) => number
-}
-
 /** The durable bus in one SQLite file: puts log, subscriptions, dispatcher and retention together behind the contract. */
 export class EmbeddedBus implements Bus {
-  readonly isShared = false
   readonly notes = []
   readonly #path: string
   readonly #soundness: Soundness
@@ -216,6 +208,10 @@ export class EmbeddedBus implements Bus {
       described.push(this.#reading(() => subscription.describe()))
     }
     return described
+  }
+
+  watchSubscriptions(): void {
+    // whoever asks this process changes them himself
   }
 
   async pull(id: string, options: PullOptions): Promise<readonly Delivery[]> {

@@ -3,14 +3,14 @@ import type { BusPlace } from '../contract.ts'
 import type { StoredMessage } from '../publisher.ts'
 import type { BusCounts, BusSnapshot, KeptDeadLetter, KeptDelayed, KeptMessage, KeptSubscription } from '../transfer.ts'
 import { hearsBroker } from './brokers.ts'
-import { type Connected, connectTo } from './connected.ts'
+import { type Connected, connectTo, namesUntold } from './connected.ts'
 import { DeadLetters, type Letter } from './dead-letters.ts'
 import { isNoStream, toDriverError } from './faults.ts'
 import { Journal } from './journal.ts'
 import { fromSteps, type Row } from './journal-entry.ts'
 import { LeaseBook } from './lease-book.ts'
 import { dueOf, storedMessage } from './message-format.ts'
-import { Names, type SubscriptionName } from './names.ts'
+import type { Names, SubscriptionName } from './names.ts'
 import { type StreamMessage, StreamReader } from './stream-reader.ts'
 import { StreamWriter } from './stream-writer.ts'
 import { laterSubject, messageSubject } from './streams.ts'
@@ -38,7 +38,7 @@ export async function readNats({ url, clock }: BusPlace): Promise<BusSnapshot | 
   try {
     await wantNoBrokers(connected)
     const { config } = await manager.streams.info(streams.messages)
-    const names = new Names({ jetStream, streams, writer, news: { namesChanged: () => {} } })
+    const names = namesUntold({ jetStream, streams, writer })
     await names.refresh()
     const deadLetters = new DeadLetters({ jetStream, streams, writer })
     const source = { ...connected, clock, names, deadLetters, writer }

@@ -3,6 +3,7 @@ import { type NatsAddress, natsAddress } from './address.ts'
 import { toDriverError } from './faults.ts'
 import { JetStream } from './jetstream.ts'
 import { NatsLink } from './link.ts'
+import { Names, type NamesOptions } from './names.ts'
 import { checkServer } from './server-check.ts'
 import { type Streams, streamsOf } from './streams.ts'
 
@@ -27,4 +28,9 @@ export async function connectTo(url: string): Promise<Connected> {
     await link.close()
     throw toDriverError(fault)
   }
+}
+
+/** The names of a bus on which no broker runs: nobody is to be told what changes. */
+export function namesUntold(options: Pick<NamesOptions, 'jetStream' | 'streams' | 'writer'>): Names {
+  return new Names({ ...options, news: { namesChanged: () => {} }, changed: () => {} })
 }

@@ -3,13 +3,13 @@ import type { BusPlace } from '../contract.ts'
 import { keyIn } from '../message-key.ts'
 import type { BusFilling, BusSnapshot, KeptDelivery, KeptMessage, KeptSubscription } from '../transfer.ts'
 import { FILLED_BY } from './bus-snapshot.ts'
-import { type Connected, connectTo } from './connected.ts'
+import { type Connected, connectTo, namesUntold } from './connected.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { isOvertaken, toDriverError } from './faults.ts'
 import { Journal } from './journal.ts'
 import { asSteps, type Row } from './journal-entry.ts'
 import { dedupId, laterWrite, messageWrite } from './message-format.ts'
-import { type NameChange, Names, type SubscriptionName, subscriptionSubject, topicSubject } from './names.ts'
+import { type NameChange, type Names, type SubscriptionName, subscriptionSubject, topicSubject } from './names.ts'
 import { PlaceMap } from './place-map.ts'
 import { StreamReader } from './stream-reader.ts'
 import { type Stored, StreamWriter } from './stream-writer.ts'
@@ -30,7 +30,7 @@ export async function fillNats({ url, clock }: BusPlace, run: string): Promise<B
   try {
     await makeStreams(manager, streams, address)
     await manager.streams.update(streams.messages, { description: FILLED_BY + run })
-    const names = new Names({ jetStream, streams, writer, news: { namesChanged: () => {} } })
+    const names = namesUntold({ jetStream, streams, writer })
     await names.refresh()
     const filled = new FilledBus({ ...connected, writer, names })
     await filled.catchUp()

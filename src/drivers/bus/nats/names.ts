@@ -42,6 +42,8 @@ export interface NamesOptions {
   readonly streams: Streams
   readonly writer: StreamWriter
   readonly news: Pick<News, 'namesChanged'>
+  /** Told of each subscription that was made, changed or removed. */
+  readonly changed: (id: string, now: SubscriptionName | undefined) => void
 }
 
 /** What becomes of one name: its record, or null where it goes. */
@@ -189,6 +191,7 @@ export class Names {
       } else {
         this.#byId.set(id, record as SubscriptionName)
       }
+      this.#options.changed(id, this.#byId.get(id))
     }
   }
 }

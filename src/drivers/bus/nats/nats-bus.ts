@@ -22,7 +22,7 @@ import { DeadLetters } from './dead-letters.ts'
 import { DelayedMessages } from './delayed-messages.ts'
 import { toDriverError } from './faults.ts'
 import type { JetStream } from './jetstream.ts'
-import { leaseSubject } from './journal.ts'
+import { Leftovers } from './leftovers.ts'
 import type { NatsLink } from './link.ts'
 import { MessagePublisher } from './message-publisher.ts'
 import { MessageReader } from './message-reader.ts'
@@ -33,20 +33,19 @@ import { Retention } from './retention.ts'
 import { notesOn } from './server-check.ts'
 import { StreamWriter } from './stream-writer.ts'
 import { makeStreams, type Streams, streamsOf } from './streams.ts'
-import { Subscribing, subscriptionOf } from './subscribing.ts'
+import { Subscribing, termsOf } from './subscribing.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { listTopics } from './topic-list.ts'
 import { WriteCheck } from './write-check.ts'
 
 const KEEP_MESSAGES = 100_000
-/** How long it is told that a subscription is gone, in milliseconds: no broker is without a connection for longer and goes on as before. */
-const GONE_FOR_MS = 86_400_000
 /** Subscriptions asked for at a time. */
 const AT_ONCE = 32
 
+type SubscriptionWatcher = Parameters<Bus['watchSubscriptions']>[0]
+
 /** The durable bus on NATS JetStream: puts connection, names, messages and subscriptions together behind the contract. */
 export class NatsBus implements Bus {
-  readonly isShared = true
   readonly unsound: Promise<DriverError> = new Promise(() => {})
   readonly notes: readonly string[]
   readonly #link: NatsLink
@@ -60,15 +59,14 @@ export class NatsBus implements Bus {
   readonly #delayed: DelayedMessages
   readonly #brokers: Brokers
   readonly #calls: Calls
-  readonly #deadLetters: DeadLetters
+  readonly #leftovers: Leftovers
   readonly #subscribing: Subscribing
   readonly #subscriptions: Subscriptions
   readonly #office: DeadLetterOffice
   readonly #writeCheck: WriteCheck
   readonly #retention: Retention
+  readonly #watchers = new Set<SubscriptionWatcher>()
   readonly #mourners = new Set<(letter: FreshDeadLetter) => void>()
-  /** Wall clock. */
-  readonly #now: () => number
   readonly #underWay = new Set<Promise<unknown>>()
   #isClosed = false
 
@@ -85,7 +83,6 @@ export class NatsBus implements Bus {
     const me = randomUUID().slice(0, 13)
     const monotonic = () => clock.monotonic()
     this.#link = link
-    this.#now = () => clock.now()
     this.#jetStream = jetStream
     this.#streams = streams
     const writer = new StreamWriter(link, monotonic)
@@ -93,7 +90,7 @@ export class NatsBus implements Bus {
     const newest = async () => (await jetStream.state(streams.messages)).last
     const news = new News({ link, streams, broker: me, newest })
     this.#news = news
-    const names = new Names({ jetStream, streams, writer, news })
+    const names = new Names({ jetStream, streams, writer, news, changed: (id, name) => this.#changed(id, name) })
     this.#names = names
     this.#reader = new MessageReader({ jetStream, streams })
     const brokers = new Brokers({ link, streams, me, now: monotonic })
@@ -132,7 +129,7 @@ export class NatsBus implements Bus {
     const calls = new Calls({ link, streams, brokers, me })
     this.#calls = calls
     const deadLetters = new DeadLetters({ jetStream, streams, writer })
-    this.#deadLetters = deadLetters
+    this.#leftovers = new Leftovers({ jetStream, streams, names, deadLetters })
     this.#subscribing = new Subscribing({ streams, names, limits: options, now: () => clock.now() })
     this.#subscriptions = new Subscriptions({
       jetStream,
@@ -168,7 +165,7 @@ export class NatsBus implements Bus {
       await link.settled()
       await bus.#refreshNames()
       await bus.#delayed.refresh()
-      void bus.#clearUp().catch(() => {})
+      void bus.#leftovers.ofAll(options.clock.now()).catch(() => {})
       return bus
     } catch (fault) {
       await link.close()
@@ -202,7 +199,7 @@ export class NatsBus implements Bus {
       const was = await this.#subscribing.unsubscribe(id)
       if (!was) return false
       this.#subscriptions.namesChanged()
-      await this.#forget(id)
+      await this.#leftovers.ofOne(id)
       return true
     })
   }
@@ -226,6 +223,10 @@ export class NatsBus implements Bus {
       }
       return found
     })
+  }
+
+  watchSubscriptions(notify: SubscriptionWatcher): void {
+    this.#watchers.add(notify)
   }
 
   async pull(id: string, options: PullOptions): Promise<readonly Delivery[]> {
@@ -346,7 +347,8 @@ export class NatsBus implements Bus {
   }
 
   async #described(name: SubscriptionName): Promise<Subscription> {
-    return subscriptionOf(name, await this.#subscriptions.describe(name.id))
+    const { pending, leased } = await this.#subscriptions.describe(name.id)
+    return { ...termsOf(name), pending, leased }
   }
 
   async #describedIfThere(name: SubscriptionName): Promise<Subscription | undefined> {
@@ -361,18 +363,8 @@ export class NatsBus implements Bus {
     this.#subscriptions.namesChanged()
   }
 
-  /** Takes away what is left of a subscription that is gone. */
-  async #forget(id: string): Promise<void> {
-    await this.#jetStream.purge(this.#streams.leases, leaseSubject(this.#streams, id))
-    await this.#deadLetters.forget(id)
-  }
-
-  /** A broker that was killed while it removed a subscription may have left something of it. */
-  async #clearUp(): Promise<void> {
-    for (const { id, seq } of this.#names.gone(this.#now() - GONE_FOR_MS)) {
-      await this.#forget(id)
-      await this.#jetStream.remove(this.#streams.names, seq)
-    }
+  #changed(id: string, name: SubscriptionName | undefined): void {
+    for (const notify of this.#watchers) notify(id, name && termsOf(name))
   }
 
   #died(letter: FreshDeadLetter): void {

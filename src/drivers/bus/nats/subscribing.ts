@@ -1,11 +1,10 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { DriverError } from '../../driver-error.ts'
-import type { Subscription, SubscriptionSpec } from '../consumer.ts'
+import type { SubscriptionSpec, SubscriptionTerms } from '../consumer.ts'
 import type { BusLimits } from '../contract.ts'
 import { topicPattern } from '../topic-pattern.ts'
 import { type Names, type SubscriptionName, subscriptionSubject } from './names.ts'
 import type { Streams } from './streams.ts'
-import type { Counts } from './subscriptions.ts'
 
 const MAX_SUBSCRIPTIONS = 1_000
 const MAX_DELIVER = 5
@@ -81,7 +80,7 @@ export class Subscribing {
       topic,
       ...(group !== undefined && { group }),
       ...(owner !== undefined && { owner }),
-      ...termsOf(spec),
+      ...termsIn(spec),
     }
   }
 
@@ -100,11 +99,8 @@ export class Subscribing {
   }
 }
 
-/** A subscription as callers see it. */
-export function subscriptionOf(
-  name: SubscriptionName,
-  { pending, leased }: Pick<Counts, 'pending' | 'leased'>,
-): Subscription {
+/** What of a subscription callers see, besides its counts. */
+export function termsOf(name: SubscriptionName): SubscriptionTerms {
   const { id, topic, group, owner, pushUrl, maxDeliver, ackWaitMs, giveUpAfterMs, expiresAfterMs } = name
   return {
     id,
@@ -112,8 +108,6 @@ export function subscriptionOf(
     maxDeliver,
     ackWaitMs,
     giveUpAfterMs,
-    pending,
-    leased,
     ...(group === undefined ? {} : { group }),
     ...(owner === undefined ? {} : { owner }),
     ...(expiresAfterMs === undefined ? {} : { expiresAfterMs }),
@@ -135,13 +129,13 @@ function renewed(known: SubscriptionName, spec: SubscriptionSpec): SubscriptionN
     topic,
     ...(group !== undefined && { group }),
     ...(before !== undefined && { owner: before }),
-    ...termsOf(spec),
+    ...termsIn(spec),
   }
 }
 
 type Terms = Pick<SubscriptionName, 'pushUrl' | 'maxDeliver' | 'ackWaitMs' | 'giveUpAfterMs' | 'expiresAfterMs'>
 
-function termsOf(spec: SubscriptionSpec): Terms {
+function termsIn(spec: SubscriptionSpec): Terms {
   const { push, maxDeliver = MAX_DELIVER, ackWaitMs = ACK_WAIT_MS, expiresAfterMs } = spec
   const { giveUpAfterMs = GIVE_UP_AFTER_MS } = spec
   return {
@@ -154,7 +148,7 @@ function termsOf(spec: SubscriptionSpec): Terms {
 }
 
 function check(spec: SubscriptionSpec): void {
-  const { maxDeliver, ackWaitMs, giveUpAfterMs, expiresAfterMs = 1 } = { ...termsOf(spec) }
+  const { maxDeliver, ackWaitMs, giveUpAfterMs, expiresAfterMs = 1 } = { ...termsIn(spec) }
   topicPattern(spec.topic)
   refuseUnless(Number.isSafeInteger(maxDeliver) && maxDeliver > 0, 'maxDeliver is a whole number from 1')
   refuseUnless(Number.isFinite(ackWaitMs) && ackWaitMs > 0, 'ackWaitMs is a positive number of milliseconds')

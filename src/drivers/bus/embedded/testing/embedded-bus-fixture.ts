@@ -9,7 +9,7 @@ import type { Bus, BusOptions } from '../../contract.ts'
 import { embeddedDriver } from '../../embedded.ts'
 import type { Receipt } from '../../publisher.ts'
 import type { ReadMessage } from '../../reader.ts'
-import type { Chance } from '../embedded-bus.ts'
+import type { Chance } from '../chance.ts'
 
 /** A signal that never fires. */
 export const never: AbortSignal = new AbortController().signal

@@ -34,12 +34,20 @@ export interface Collection {
   clear(trx: Transaction<unknown>): Promise<void>
 }
 
+/** How a kind of store keeps texts that it could not keep as they are, and gives them back. */
+export interface TextForm {
+  readonly kept: (text: string) => string
+  readonly given: (text: string) => string
+}
+
 /** What a service keeps in its store, for who moves it. */
 export interface KeptData {
   /** Those of its store; they leave tables empty. */
   readonly migrations: StoreOptions['migrations']
   /** In the place of the tables of these names. Default: all tables are moved as they are. */
   readonly collections?: readonly Collection[]
+  /** The form of texts in the tables that are moved as they are, by what lies behind a store's Kysely. Default: as they are. */
+  readonly texts?: (db: Kysely<unknown>) => TextForm
   /** Tables that are not moved, as they say something of the store that they are in. Default none. */
   readonly leaves?: readonly string[]
 }

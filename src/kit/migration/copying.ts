@@ -3,6 +3,7 @@ import type { Store, StoreSnapshot } from '../../drivers/store/contract.ts'
 import { lastSerial, raiseSerial, type TableShape, tableShapes } from '../../drivers/store/table-shapes.ts'
 import type { Collection, KeptData, KeptRow, RowKey } from '../kept-data.ts'
 import { CHECKPOINTS_TABLE, noteCheckpoint, readCheckpoint } from './checkpoints.ts'
+import { meantTexts } from './kept-texts.ts'
 import { rowBatches } from './row-batches.ts'
 import { keyOf, tableRows } from './table-rows.ts'
 
@@ -20,16 +21,14 @@ export interface Moved {
 export async function whatMoves(
   from: Pick<StoreSnapshot, 'db'>,
   to: Pick<StoreSnapshot, 'db'>,
-  { collections = [], leaves = [] }: KeptData,
+  { collections = [], leaves = [], texts }: KeptData,
 ): Promise<Moved> {
   const [source, target] = [await tableShapes(from.db), await tableShapes(to.db)]
   const apart = new Set([CHECKPOINTS_TABLE, ...OF_MIGRATIONS, ...leaves, ...collections.map(({ name }) => name)])
   const tables = [...source.values()].filter(({ name }) => !apart.has(name))
+  const rows = tables.map((shape) => tableRows(shape, target.get(shape.name) ?? { ...shape, columns: [] }))
   return {
-    collections: [
-      ...tables.map((shape) => tableRows(shape, target.get(shape.name) ?? { ...shape, columns: [] })),
-      ...collections,
-    ],
+    collections: [...(texts ? rows.map((one) => meantTexts(one, texts)) : rows), ...collections],
     serials: tables.filter(({ serial }) => serial !== undefined),
   }
 }

@@ -6,6 +6,7 @@ import type { Collection, KeptData } from '../../kit/kept-data.ts'
 import type { EntryRow } from './entry-storage.ts'
 import { EntryDays } from './postgres-entry-days.ts'
 import { insertRows, restoredRow } from './postgres-rows.ts'
+import { wordsFor } from './sql-words.ts'
 import { type LogTables, logMigrations } from './tables.ts'
 
 /** Columns of one statement's rows, as SQLite takes 32 766 parameters. */
@@ -70,6 +71,7 @@ const entries: Collection = {
 export const keptLogs: KeptData = {
   migrations: logMigrations,
   collections: [entries],
+  texts: wordsFor,
   leaves: ['log_arrivals', 'log_place', 'log_keeper'],
 }
 

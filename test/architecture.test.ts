@@ -64,6 +64,7 @@ const ROOMS = [
   'middleware',
   'supervisor',
   'backup',
+  'migration',
 ]
 const ABOVE_ROOMS: Readonly<Record<string, string>> = {
   'src/kit/context.ts': 'messaging',

@@ -2,6 +2,7 @@ import { systemClock } from '../drivers/clock.ts'
 import type { Authority } from '../kit/auth/authority.ts'
 import { createAuthority } from '../kit/auth/local-authority.ts'
 import { AppError } from '../kit/errors.ts'
+import { refuseMoved } from '../kit/migration/move-notes.ts'
 import { aborted } from '../kit/pause.ts'
 import { childProcesses } from '../kit/supervisor/child-process.ts'
 import { freePort, isTaken } from '../kit/supervisor/free-port.ts'
@@ -52,6 +53,7 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
     try {
       const services = servicesOf(configured, plans)
       await refuseSharing(configured.settings, services)
+      refuseMoved(configured.settings)
       release = holdDatabases(configured.settings, services)
       await refuseTakenPorts(plans)
       output.begin(await logOutput(above, configured.settings.log.format))

@@ -9,6 +9,7 @@ import { addConfig } from './config.ts'
 import { addHealth } from './health.ts'
 import type { Io } from './io.ts'
 import { addLogs } from './logs.ts'
+import { addMigrate } from './migrate.ts'
 import { addPublish } from './publish.ts'
 import { addRegistry } from './registry.ts'
 import { addRestore } from './restore.ts'
@@ -37,6 +38,7 @@ const COMMANDS: readonly AddCommand[] = [
   addToken,
   addBackup,
   addRestore,
+  addMigrate,
   addCompletion,
 ]
 

@@ -3,6 +3,7 @@ import type * as z from 'zod'
 import type { RoleContext } from './context.ts'
 import type { AppEnv } from './http/app-env.ts'
 import type { Exchange } from './http/exchange.ts'
+import type { KeptData } from './kept-data.ts'
 
 /** A started role. */
 export interface Running {
@@ -43,6 +44,8 @@ export interface Role<S extends z.ZodType = z.ZodType> {
    * runs alone. Default: its copies need no such place.
    */
   readonly agreesIn?: 'store' | 'bus' | 'cache'
+  /** What it keeps in a store of its service's name, so that it can be moved to another. Default nothing. */
+  readonly keeps?: KeptData
   /** Part of `msvc up` unless false. Default true. */
   readonly inUp?: boolean
   /** Gets everything through `ctx`; what it opens itself it gives to `ctx.defer`. */

@@ -4,6 +4,7 @@ import type { BusAdministration } from './administration.ts'
 import type { BusConsumer } from './consumer.ts'
 import type { BusPublisher } from './publisher.ts'
 import type { BusReader } from './reader.ts'
+import type { BusFilling, BusSnapshot } from './transfer.ts'
 
 /**
  * Durable topics, at least once. Every driver passes test/drivers/bus-suite.ts. Several brokers may have the same bus open where its driver says so; the
@@ -54,10 +55,20 @@ export interface BusOptions extends BusLimits {
   readonly keepMessages?: number
 }
 
+/** Where a bus is, for who moves what it holds. */
+export type BusPlace = Pick<BusOptions, 'url' | 'folder' | 'clock'>
+
 /** Opens buses of one URL scheme. */
 export interface BusDriver {
   /** With its colon, lower case: `embedded:`. */
   readonly scheme: string
+  /** Reads a bus that is there, on which no broker runs, and changes nothing about it; undefined where none was made yet. Rejects as `open` does. */
+  snapshot(place: BusPlace): Promise<BusSnapshot | undefined>
+  /**
+   * Makes a bus, or goes on with one that the same run began, to be filled with what another holds. Rejects as `open` does.
+   * @param run names the run for good
+   */
+  fill(place: BusPlace, run: string): Promise<BusFilling>
   /** Rejects with DriverError: `invalid` for a wrong URL or a newer version's file, `damaged`, `unavailable`, `full`. */
   open(options: BusOptions): Promise<Bus>
 }

@@ -1,9 +1,11 @@
 import { DriverError } from '../driver-error.ts'
 import { freeBytes as freeOnDisk } from '../write-probe.ts'
 import type { BusDriver } from './contract.ts'
+import { readBusFile } from './embedded/bus-snapshot.ts'
 import type { Chance } from './embedded/chance.ts'
 import { openDatabase } from './embedded/database.ts'
 import { EmbeddedBus } from './embedded/embedded-bus.ts'
+import { fillBusFile } from './embedded/filled-bus.ts'
 import { toDriverError } from './embedded/sqlite-fault.ts'
 
 /**
@@ -15,13 +17,16 @@ import { toDriverError } from './embedded/sqlite-fault.ts'
 export function embeddedDriver({ random = Math.random, freeBytes = freeOnDisk }: Partial<Chance> = {}): BusDriver {
   return {
     scheme: 'embedded:',
+    async snapshot(place) {
+      wantUrl(place.url)
+      return readBusFile(place.folder)
+    },
+    async fill(place, run) {
+      wantUrl(place.url)
+      return fillBusFile(await openDatabase(place.folder, place.clock), run)
+    },
     async open(options) {
-      if (options.url.toLowerCase() !== 'embedded:') {
-        throw new DriverError(
-          'invalid',
-          'bus: embedded: takes nothing behind the colon; its file lies in the data folder',
-        )
-      }
+      wantUrl(options.url)
       const opened = await openDatabase(options.folder, options.clock)
       try {
         return new EmbeddedBus(opened, options, { random, freeBytes })
@@ -36,3 +41,9 @@ export function embeddedDriver({ random = Math.random, freeBytes = freeOnDisk }:
 
 /** The embedded driver on the real disk and with real randomness. */
 export const embedded: BusDriver = embeddedDriver()
+
+/** Throws DriverError `invalid`. */
+function wantUrl(url: string): void {
+  if (url.toLowerCase() === 'embedded:') return
+  throw new DriverError('invalid', 'bus: embedded: takes nothing behind the colon; its file lies in the data folder')
+}

@@ -1,4 +1,6 @@
 import type { BusDriver } from './contract.ts'
+import { readNats } from './nats/bus-snapshot.ts'
+import { fillNats } from './nats/filled-bus.ts'
 import { NatsBus } from './nats/nats-bus.ts'
 
 /**
@@ -6,7 +8,12 @@ import { NatsBus } from './nats/nats-bus.ts'
  * @param random from 0 to 1: spreads the delays of messages given back. Default: `Math.random`
  */
 export function natsDriver(scheme: 'nats:' | 'tls:', random: () => number = Math.random): BusDriver {
-  return { scheme, open: (options) => NatsBus.open(options, random) }
+  return {
+    scheme,
+    open: (options) => NatsBus.open(options, random),
+    snapshot: (place) => readNats(place),
+    fill: (place, run) => fillNats(place, run),
+  }
 }
 
 /** The driver for `nats://`. */

@@ -1,5 +1,6 @@
 import { type DriversByScheme, driverFor } from '../by-scheme.ts'
-import type { Bus, BusDriver, BusOptions } from './contract.ts'
+import type { Bus, BusDriver, BusOptions, BusPlace } from './contract.ts'
+import type { BusFilling, BusSnapshot } from './transfer.ts'
 
 const DRIVERS: DriversByScheme<BusDriver> = {
   'embedded:': async () => (await import('./embedded.ts')).embedded,
@@ -20,4 +21,16 @@ export const BUS_SCHEMES: readonly string[] = Object.keys(DRIVERS)
 export async function openBus(options: BusOptions): Promise<Bus> {
   const driver = await driverFor('bus', options.url, DRIVERS)
   return driver.open(options)
+}
+
+/** Reads what a bus holds, see `BusDriver.snapshot`. Throws what `openBus` throws. */
+export async function readBus(place: BusPlace): Promise<BusSnapshot | undefined> {
+  const driver = await driverFor('bus', place.url, DRIVERS)
+  return driver.snapshot(place)
+}
+
+/** Makes a bus to be filled, see `BusDriver.fill`. Throws what `openBus` throws. */
+export async function fillBus(place: BusPlace, run: string): Promise<BusFilling> {
+  const driver = await driverFor('bus', place.url, DRIVERS)
+  return driver.fill(place, run)
 }

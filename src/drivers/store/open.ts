@@ -1,5 +1,5 @@
 import { type DriversByScheme, driverFor } from '../by-scheme.ts'
-import type { Store, StoreDriver, StoreOptions } from './contract.ts'
+import type { SnapshotOptions, Store, StoreDriver, StoreOptions, StorePlace, StoreSnapshot } from './contract.ts'
 
 const DRIVERS: DriversByScheme<StoreDriver> = {
   'sqlite:': async () => (await import('./sqlite.ts')).sqlite,
@@ -20,4 +20,13 @@ export const STORE_SCHEMES: readonly string[] = Object.keys(DRIVERS)
 export async function openStore<DB>(options: StoreOptions): Promise<Store<DB>> {
   const driver = await driverFor('store', options.url, DRIVERS)
   return driver.open<DB>(options)
+}
+
+/**
+ * Reads a service's store as it is now, without changing it; see `StoreDriver.snapshot`. Throws what `openStore` throws.
+ * @example const snapshot = await readStore({ url: 'sqlite:', name: 'user-service', folder: '.msvc' })
+ */
+export async function readStore(place: StorePlace, options?: SnapshotOptions): Promise<StoreSnapshot | undefined> {
+  const driver = await driverFor('store', place.url, DRIVERS)
+  return driver.snapshot(place, options)
 }

@@ -3,7 +3,7 @@ import { systemClock } from '../clock.ts'
 import { DriverError } from '../driver-error.ts'
 import { WriteProbe } from '../write-probe.ts'
 import { CommitCallbacks } from './commit-callbacks.ts'
-import type { Store, StoreDriver, StoreOptions, TransactionOptions } from './contract.ts'
+import type { Store, StoreDriver, StoreOptions, StorePlace, TransactionOptions } from './contract.ts'
 import { readingKysely } from './kysely-face.ts'
 import { migrate } from './migrate.ts'
 import { type PostgresAddress, parseAddress } from './postgres/address.ts'
@@ -15,6 +15,7 @@ import { Pool } from './postgres/pool.ts'
 import { PostgresReader } from './postgres/reader.ts'
 import { explainRefusal } from './postgres/refusals.ts'
 import { type Purpose, Sessions } from './postgres/sessions.ts'
+import { readSchema } from './postgres/snapshot.ts'
 import { Transactions } from './postgres/transactions.ts'
 
 const WRITING: Purpose = { readOnly: false, statementMs: 5_000 }
@@ -41,11 +42,17 @@ const NAME = /^[A-Za-z0-9-]{1,63}$/
  */
 export const postgres: StoreDriver = {
   scheme: 'postgres:',
-  async open<DB>({ url, name, migrations }: StoreOptions): Promise<Store<DB>> {
-    if (!NAME.test(name)) {
-      throw new DriverError('invalid', `store name ${JSON.stringify(name)}: want 1 to 63 letters, digits and -`)
+  async snapshot(place, options = {}) {
+    const address = addressOf(place)
+    try {
+      return await readSchema(new Sessions(address, place.name), place.name, options)
+    } catch (error) {
+      throw explainRefusal(error, address, place.name)
     }
-    const address = parseAddress(url, name)
+  },
+  async open<DB>(options: StoreOptions): Promise<Store<DB>> {
+    const { name, migrations } = options
+    const address = addressOf(options)
     const store = new PostgresStore<DB>(address, name)
     try {
       await store.migrate(migrations)
@@ -55,6 +62,12 @@ export const postgres: StoreDriver = {
       throw explainRefusal(error, address, name)
     }
   },
+}
+
+/** Throws DriverError `invalid`. */
+function addressOf({ url, name }: StorePlace): PostgresAddress {
+  if (NAME.test(name)) return parseAddress(url, name)
+  throw new DriverError('invalid', `store name ${JSON.stringify(name)}: want 1 to 63 letters, digits and -`)
 }
 
 class PostgresStore<DB> implements Store<DB> {

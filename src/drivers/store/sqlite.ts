@@ -5,13 +5,14 @@ import { isDamage, setAside, withAdvice } from '../sqlite-soundness.ts'
 import { WriteProbe } from '../write-probe.ts'
 import { Bells } from './bells.ts'
 import { CommitCallbacks } from './commit-callbacks.ts'
-import type { Store, StoreDriver, StoreOptions } from './contract.ts'
+import type { Store, StoreDriver, StoreOptions, StorePlace } from './contract.ts'
 import { GroupCommit, type GroupCommitLimits } from './group-commit.ts'
 import { readingKysely, workingTransaction } from './kysely-face.ts'
 import { migrate } from './migrate.ts'
 import { BUSY_TIMEOUT_MS, SqliteFile } from './sqlite-file.ts'
 import { SQLITE_PARTS } from './sqlite-kysely.ts'
 import { SqliteReader } from './sqlite-reader.ts'
+import { readFile } from './sqlite-snapshot.ts'
 import { SqliteThread } from './sqlite-thread.ts'
 import { SqliteWriter, WorkConnection } from './sqlite-writer.ts'
 
@@ -35,17 +36,13 @@ const LIMITS: GroupCommitLimits = {
  */
 export const sqlite: StoreDriver = {
   scheme: 'sqlite:',
+  async snapshot(place) {
+    wantPlace(place)
+    return readFile(new SqliteFile(place.folder, place.name))
+  },
   async open<DB>(options: StoreOptions): Promise<Store<DB>> {
-    const { url, name, migrations } = options
-    if (url.toLowerCase() !== 'sqlite:') {
-      throw new DriverError(
-        'invalid',
-        'store: sqlite: takes nothing behind the colon; its file lies in the data folder',
-      )
-    }
-    if (!/^[A-Za-z0-9-]{1,64}$/.test(name)) {
-      throw new DriverError('invalid', `store name ${JSON.stringify(name)}: want 1 to 64 letters, digits and -`)
-    }
+    const { name, migrations } = options
+    wantPlace(options)
     const store = openSound<DB>(options)
     try {
       await migrate(store, name, migrations)
@@ -55,6 +52,16 @@ export const sqlite: StoreDriver = {
       throw error
     }
   },
+}
+
+/** Throws DriverError `invalid`. */
+function wantPlace({ url, name }: StorePlace): void {
+  if (url.toLowerCase() !== 'sqlite:') {
+    throw new DriverError('invalid', 'store: sqlite: takes nothing behind the colon; its file lies in the data folder')
+  }
+  if (!/^[A-Za-z0-9-]{1,64}$/.test(name)) {
+    throw new DriverError('invalid', `store name ${JSON.stringify(name)}: want 1 to 64 letters, digits and -`)
+  }
 }
 
 type Place = Pick<StoreOptions, 'folder' | 'name' | 'onDamaged'>

@@ -1,3 +1,5 @@
+import { withoutPassword } from '../secrets/address-text.ts'
+
 /** How a server keeps what a platform has on it, and how it is backed up. */
 export interface ServerTool {
   /** What it is to the platform. */
@@ -53,15 +55,6 @@ function natsCommands(url: string): readonly string[] {
 /** https://redis.io/docs/latest/operate/oss_and_stack/management/persistence */
 function redisCommands(url: string): readonly string[] {
   return [`redis-cli -u ${quoted(url)} BGSAVE`, `redis-cli -u ${quoted(url)} --rdb msvc.rdb`]
-}
-
-/** Of several servers with commas between them too. */
-function withoutPassword(address: string): string {
-  return address
-    .replace(/(?<=^[a-z][a-z0-9+.-]*:\/\/|,)([^\s/,@:]*):[^\s/,]*@/gi, (_, user: string) =>
-      user === '' ? '' : `${user}@`,
-    )
-    .replace(/[?&]password=[^&]*/gi, '')
 }
 
 /** As one word of a shell. */

@@ -10,6 +10,9 @@ import type { Outbox, OutboxTable, OutgoingEvent } from './messaging.ts'
 import { OUTBOX_PARTS } from './outbox-shares.ts'
 import { encodeOutgoing } from './outgoing-event.ts'
 
+/** Tables beside the outbox that tell who sends it at the moment: of no use in another store. */
+export const OUTBOX_LEASES: readonly string[] = ['outbox_parts']
+
 /**
  * The outbox's table. Add it to the migrations of a store whose database type extends OutboxTable.
  * @example const migrations = { '2026-01-01-orders': orders, '2026-01-02-outbox': outboxMigration }

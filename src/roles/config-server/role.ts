@@ -23,6 +23,7 @@ export const configServer = defineRole({
   config: Config,
   needs: ['registry'],
   agreesIn: 'store',
+  keeps: { migrations: configMigrations },
   async start(ctx) {
     const { clock, log, waits, authority, service, config, signal } = ctx
     const store = await ctx.store<ConfigTables>(configMigrations)

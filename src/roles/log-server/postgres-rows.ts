@@ -29,7 +29,12 @@ export async function readRows(db: Kysely<LogTables>, ids: readonly number[]): P
   const { rows } = await sql<EntryRow>`(
     select id, at, level, service, instance, message, trace_id, span_id, metadata from log_entries
     where id = some(${`{${ids}}`}::bigint[]) order by id desc)`.execute(db)
-  return rows.map((row) => withTexts(row, restored))
+  return rows.map(restoredRow)
+}
+
+/** A row of the table as the entry that it was. */
+export function restoredRow(row: EntryRow): EntryRow {
+  return withTexts(row, restored)
 }
 
 function toStored(row: EntryRow) {

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { defineRole } from '../../kit/role.ts'
 import { Entries } from './entries.ts'
+import { keptLogs } from './kept-entries.ts'
 import { openStorage } from './open-storage.ts'
 import { Retention } from './retention.ts'
 import { Searches } from './searches.ts'
@@ -30,6 +31,7 @@ export const logServer = defineRole({
   config: Config,
   needs: [],
   agreesIn: 'store',
+  keeps: keptLogs,
   async start(ctx) {
     const { clock, log, waits, config, metrics } = ctx
     const store = await ctx.store<LogTables>(logMigrations, { expendable: true })

@@ -1,3 +1,4 @@
+import { OUTBOX_LEASES } from '../../kit/messaging/outbox.ts'
 import { defineRole } from '../../kit/role.ts'
 import { PAYMENT_PROCESSED, PAYMENT_REFUNDED } from '../payment/contract.ts'
 import { USER_SERVICE } from '../user/contract.ts'
@@ -22,6 +23,7 @@ export const order = defineRole({
   live: LivePrices,
   needs: ['registry', 'broker', 'user'],
   calls: () => ['users:read'],
+  keeps: { migrations: orderMigrations, leaves: OUTBOX_LEASES },
   async start({ config, service, clock, log, messaging, remoteConfig, client, check, store: open }) {
     const store = await open<OrderTables>(orderMigrations)
     const outbox = messaging.outbox(store)

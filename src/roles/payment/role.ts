@@ -1,3 +1,4 @@
+import { OUTBOX_LEASES } from '../../kit/messaging/outbox.ts'
 import { defineRole } from '../../kit/role.ts'
 import { ORDER_CANCELLED, ORDER_CREATED, ORDER_REFUNDING } from '../order/contract.ts'
 import { createCancellations } from './cancellations.ts'
@@ -18,6 +19,7 @@ export const payment = defineRole({
   config: PaymentLimit.strict(),
   live: PaymentLimit,
   needs: ['registry', 'broker'],
+  keeps: { migrations: paymentMigrations, leaves: OUTBOX_LEASES },
   async start({ config, service, clock, log, messaging, remoteConfig, store: open }) {
     const store = await open<PaymentTables>(paymentMigrations)
     const outbox = messaging.outbox(store)

@@ -35,6 +35,7 @@ export const registry = defineRole({
   port: 8500,
   config: Config,
   needs: [],
+  keeps: { migrations: registryMigrations },
   agreesIn: 'cache',
   async start(ctx) {
     const { clock, log, signal, waits, config } = ctx

@@ -19,6 +19,7 @@ export const user = defineRole({
       ),
   }),
   needs: ['registry'],
+  keeps: { migrations: userMigrations(false, '') },
   async start({ config, environment, clock, store }) {
     const demoUsers = config.demo_users ?? environment !== 'production'
     const migrations = userMigrations(demoUsers, new Date(clock.now()).toISOString())

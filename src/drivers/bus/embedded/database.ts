@@ -10,7 +10,8 @@ import { isBusy } from '../../sqlite-results.ts'
 import { withAdvice } from '../../sqlite-soundness.ts'
 import { toDriverError } from './sqlite-fault.ts'
 
-const SCHEMA_VERSION = 6
+/** Of the tables as they are now. */
+export const SCHEMA_VERSION = 6
 
 /** Writes what is there already. */
 export const REWRITE_VERSION = `PRAGMA user_version = ${SCHEMA_VERSION}`

@@ -52,7 +52,7 @@ export class Brokers {
   }
 
   get #subject(): string {
-    return `${this.#options.streams.prefix}.here`
+    return hereSubject(this.#options.streams)
   }
 
   /** Calls back with every other broker that is gone. */
@@ -132,4 +132,22 @@ export class Brokers {
     if (this.#options.link.isUp && !this.#options.link.connection.isClosed())
       this.#options.link.connection.publish(this.#subject, text)
   }
+}
+
+/** Whether any broker is on a bus: listens for as long as none is silent. */
+export async function hearsBroker(link: NatsLink, streams: Streams): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const listening = link.listen(hereSubject(streams), (message) => message.string().startsWith('-') || resolve(true))
+  const timer = setTimeout(() => resolve(false), DOUBT_MS)
+  try {
+    await link.settled()
+    return await promise
+  } finally {
+    clearTimeout(timer)
+    listening.unsubscribe()
+  }
+}
+
+function hereSubject({ prefix }: Streams): string {
+  return `${prefix}.here`
 }

@@ -20,10 +20,13 @@ export interface Due {
   readonly delayMs: number
 }
 
-type Told = Pick<Publication, 'id' | 'form' | 'attributes'>
+type Told = Pick<Publication, 'id' | 'form' | 'attributes'> & {
+  /** When it took its place on the bus that it came from, milliseconds since 1970. Absent: when it was stored. */
+  readonly tookPlaceAt?: number
+}
 
 /** A message as its topic's stream has it. */
-export function messageWrite(streams: Streams, message: Publication): Write & { readonly id: string } {
+export function messageWrite(streams: Streams, message: Publication & Told): Write & { readonly id: string } {
   const { topic, payload } = message
   return {
     subject: messageSubject(streams, topic),
@@ -51,8 +54,13 @@ export function placingId(id: string): string {
 }
 
 /** What a message says besides its payload, as a header's value. */
-function told({ id, form, attributes }: Told): string {
-  return JSON.stringify({ id, attributes, ...(form !== undefined && { form }) })
+function told({ id, form, attributes, tookPlaceAt }: Told): string {
+  return JSON.stringify({
+    id,
+    attributes,
+    ...(form !== undefined && { form }),
+    ...(tookPlaceAt !== undefined && { tookPlaceAt }),
+  })
 }
 
 /** Headers by which a copy of a message says what the message says. */
@@ -66,7 +74,7 @@ export function storedMessage(
   { subject, headers, data }: { readonly subject: string; readonly headers: Msg['headers']; readonly data: Uint8Array },
   at: { readonly seq: number; readonly timestamp: number },
 ): StoredMessage {
-  const { id, form, attributes } = readTold(headers?.get(HEADER) ?? '')
+  const { id, form, attributes, tookPlaceAt = at.timestamp } = readTold(headers?.get(HEADER) ?? '')
   return {
     id,
     topic: topicOf(streams, subject),
@@ -74,7 +82,7 @@ export function storedMessage(
     attributes,
     ...(form !== undefined && { form }),
     offset: at.seq,
-    timestamp: at.timestamp,
+    timestamp: tookPlaceAt,
   }
 }
 

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { jetstreamManager } from '@nats-io/jetstream'
 import { DriverError } from '../../driver-error.ts'
 import type {
   DeadLetter,
@@ -14,23 +13,24 @@ import type { Bus, BusOptions } from '../contract.ts'
 import { pageOf } from '../embedded/page-of.ts'
 import type { Publication, Receipt } from '../publisher.ts'
 import type { Cursor, Reading } from '../reader.ts'
-import { type NatsAddress, natsAddress } from './address.ts'
+import type { NatsAddress } from './address.ts'
 import { Brokers } from './brokers.ts'
 import { Calls } from './calls.ts'
+import { connectTo } from './connected.ts'
 import { DeadLetterOffice } from './dead-letter-office.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { DelayedMessages } from './delayed-messages.ts'
 import { toDriverError } from './faults.ts'
-import { JetStream } from './jetstream.ts'
+import type { JetStream } from './jetstream.ts'
 import { Leftovers } from './leftovers.ts'
-import { NatsLink } from './link.ts'
+import type { NatsLink } from './link.ts'
 import { MessagePublisher } from './message-publisher.ts'
 import { MessageReader } from './message-reader.ts'
 import { Names, type SubscriptionName } from './names.ts'
 import { News } from './news.ts'
 import { Receipts } from './receipts.ts'
 import { Retention } from './retention.ts'
-import { checkServer, notesOn } from './server-check.ts'
+import { notesOn } from './server-check.ts'
 import { StreamWriter } from './stream-writer.ts'
 import { makeStreams, type Streams, streamsOf } from './streams.ts'
 import { Subscribing, termsOf } from './subscribing.ts'
@@ -158,13 +158,10 @@ export class NatsBus implements Bus {
 
   /** Connects, and makes the streams that aren't there. Rejects with DriverError, see BusDriver. */
   static async open(options: BusOptions, random: () => number): Promise<NatsBus> {
-    const address = natsAddress(options.url)
-    const link = await NatsLink.open(address)
+    const { address, link, manager, jetStream, streams } = await connectTo(options.url)
     try {
-      const manager = await jetstreamManager(link.connection, { checkAPI: false })
-      await checkServer(link, manager, address)
-      await makeStreams(manager, streamsOf(address.name), address)
-      const bus = new NatsBus(link, new JetStream(link, manager), address, options, random)
+      await makeStreams(manager, streams, address)
+      const bus = new NatsBus(link, jetStream, address, options, random)
       await link.settled()
       await bus.#refreshNames()
       await bus.#delayed.refresh()

@@ -1,0 +1,45 @@
+import type { Command } from 'commander'
+import type { OpenSession } from './session.ts'
+
+/** Flags of `msvc migrate` as commander gives them. */
+export interface MigrateFlags {
+  readonly store?: string
+  readonly bus?: string
+  readonly cache?: string
+  readonly fromStore?: string
+  readonly fromBus?: string
+  readonly dryRun?: boolean
+  readonly force?: boolean
+}
+
+const EXAMPLES = `
+Examples:
+  $ msvc migrate --store postgres://shop@db/shop --bus nats://mq:4222 --cache redis://cache --dry-run
+  $ PGPASSWORD=… msvc migrate --store postgres://shop@db/shop --data /var/lib/msvc
+  $ msvc migrate --bus nats://a:4222,b:4222,c:4222/shop?replicas=3
+  $ msvc migrate --from-store postgres://shop@db/shop --from-bus nats://mq:4222 --data back
+
+Back again: --from-store and --from-bus name the servers; the data folder that is filled holds no databases yet, or some that have left it (they are set
+aside). Put its keys/ there, from the folder that the platform has run on: without them sealed values can't be read.`
+
+/** `msvc migrate`: databases and messages to servers, or back into a data folder. */
+export function addMigrate(program: Command, open: OpenSession): void {
+  program
+    .command('migrate')
+    .summary('move a platform to PostgreSQL, NATS and Redis, or back')
+    .description(
+      'Copies databases, messages, subscriptions with their places, unacknowledged and delayed messages and dead letters, while the platform does not run, and compares both sides row by row. Ended at any moment, the same command goes on where it was. Nothing is taken away: what was moved stays in the data folder, which refuses to run on it. Leases and limits of the cache begin anew.',
+    )
+    .option('--store <url>', 'where the databases go: postgres://…, or sqlite: for the data folder')
+    .option('--bus <url>', 'where the messages go: nats://…, or embedded: for the data folder')
+    .option('--cache <url>', 'the cache to be used: it is asked whether it answers, and nothing is copied')
+    .option('--from-store <url>', 'where the databases are (default: where the configuration says)')
+    .option('--from-bus <url>', 'where the messages are (default: where the configuration says)')
+    .option('--dry-run', 'check both sides and say what would be moved; nothing is written')
+    .option('--force', 'set databases aside that stand in the way in the data folder')
+    .addHelpText('after', EXAMPLES)
+    .action(async (flags: MigrateFlags, command: Command) => {
+      const { runMigration } = await import('./migrating.ts')
+      await runMigration(open(command), flags)
+    })
+}

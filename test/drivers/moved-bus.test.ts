@@ -1,0 +1,199 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Bus, BusPlace } from '../../src/drivers/bus/contract.ts'
+import { fillBus, openBus, readBus } from '../../src/drivers/bus/open.ts'
+import type { BusSnapshot } from '../../src/drivers/bus/transfer.ts'
+import { systemClock } from '../../src/drivers/clock.ts'
+import { busDigest } from '../../src/kit/migration/bus-digest.ts'
+import { fillFrom } from '../../src/kit/migration/bus-filling.ts'
+import { type NatsServer, startNats } from '../servers/nats.ts'
+import { isHere } from '../servers/programs.ts'
+
+const never = new AbortController().signal
+const clock = systemClock
+/** Longer than a test takes. */
+const HOUR_MS = 3_600_000
+
+let folder: string
+let server: NatsServer | undefined
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'msvc-moved-'))
+  if (isHere('nats-server')) server = await startNats()
+})
+afterAll(async () => {
+  await server?.[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true })
+})
+
+const anEmbedded = (): BusPlace => ({ url: 'embedded:', folder: join(folder, randomUUID()), clock })
+const onNats = (): BusPlace => ({ url: `${server?.url}/${randomUUID().slice(0, 13)}`, folder: '', clock })
+
+type Op =
+  | {
+      readonly does: 'publish'
+      readonly topic: number
+      readonly key: number
+      readonly count: number
+      readonly delayed: boolean
+    }
+  | {
+      readonly does: 'pull' | 'ack' | 'nack' | 'later' | 'release' | 'wait' | 'redrive' | 'subscribe'
+      readonly of: number
+      readonly max: number
+    }
+
+const op: fc.Arbitrary<Op> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      does: fc.constant('publish' as const),
+      topic: fc.nat(2),
+      key: fc.nat(3),
+      count: fc.integer({ min: 1, max: 6 }),
+      delayed: fc.nat(9).map((one) => one === 0),
+    }),
+  },
+  {
+    weight: 7,
+    arbitrary: fc.record({
+      does: fc.constantFrom('pull', 'pull', 'ack', 'ack', 'nack', 'later', 'release', 'wait', 'redrive', 'subscribe'),
+      of: fc.nat(3),
+      max: fc.integer({ min: 1, max: 5 }),
+    }),
+  },
+)
+
+const GROUPS = ['orders.0', 'orders.1', 'orders.*', '>']
+
+/** Uses a bus at random, in a way that another run repeats. */
+async function use(bus: Bus, ops: readonly Op[]): Promise<void> {
+  let published = 0
+  const ids: string[] = []
+  const out = new Map<string, string[]>()
+  const subscribe = async (of: number) => {
+    const topic = GROUPS[of] ?? '>'
+    const terms = { group: `g${of}`, owner: 'shop', maxDeliver: 3, ackWaitMs: HOUR_MS }
+    const { id } = await bus.subscribe({ topic, ...terms, from: of % 2 === 0 ? 'first' : 'new' })
+    ids[of] = id
+  }
+  await subscribe(0)
+  for (const one of ops) {
+    if (one.does === 'publish') {
+      const messages = Array.from({ length: one.count }, (_, at) => ({
+        id: `m${published + at}`,
+        topic: `orders.${one.topic}`,
+        payload: JSON.stringify({ number: published + at, text: 'é\u0001"' }),
+        attributes: { source: '/test', ...(one.key > 0 && { partitionkey: `k${one.key}` }) },
+        ...(one.delayed && { delayMs: HOUR_MS }),
+      }))
+      published += one.count
+      await bus.publish(messages, 'shop')
+      continue
+    }
+    if (one.does === 'subscribe') await subscribe(one.of)
+    const id = ids[one.of]
+    if (id === undefined) continue
+    const tokens = out.get(id) ?? []
+    if (one.does === 'pull') {
+      const got = await bus.pull(id, { max: one.max, waitMs: 0, signal: never, consumer: 'one' })
+      out.set(id, [...tokens, ...got.map(({ ack }) => ack)])
+    } else if (one.does === 'ack') await bus.ack(id, tokens.splice(0, one.max))
+    else if (one.does === 'nack') await bus.nack(id, tokens.splice(0, one.max), { delayMs: 0, reason: 'no' })
+    else if (one.does === 'later') await bus.nack(id, tokens.splice(0, one.max), { delayMs: 1, later: true })
+    else if (one.does === 'release') await bus.release(id, 'one')
+    else if (one.does === 'redrive') await bus.redrive({ subscription: id })
+    else await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+}
+
+/** What every subscription gets until there is no more: by key in order, the rest as a set. */
+async function drain(bus: Bus): Promise<unknown> {
+  const found: Record<string, unknown> = {}
+  for (const { id, group = '' } of await bus.subscriptions()) {
+    const byKey: Record<string, string[]> = {}
+    for (let empty = 0; empty < 2; ) {
+      const got = await bus.pull(id, { max: 50, waitMs: 150, signal: never })
+      empty = got.length === 0 ? empty + 1 : 0
+      for (const { id: message, delivery, attributes, payload, ack } of got) {
+        const key = attributes.partitionkey ?? ''
+        const seen = byKey[key] ?? []
+        byKey[key] = [...seen, `${message} ${delivery} ${payload}`]
+        if (message.endsWith('7')) await bus.nack(id, [ack], { delayMs: 0, reason: 'a seven' })
+        else await bus.ack(id, [ack])
+      }
+    }
+    byKey[''] = (byKey[''] ?? []).toSorted()
+    const dead = await bus.deadLetters({ subscription: id, limit: 1_000 })
+    found[group] = {
+      byKey,
+      dead: dead.map((one) => `${one.id} ${one.deliveries} ${one.reason} ${one.payload}`).toSorted(),
+    }
+  }
+  const after = await bus.place('>', 'first')
+  const log = await bus.read('>', { after, limit: 1_000 })
+  return { found, log: log.messages.map(({ offset: _offset, cursor: _cursor, ...message }) => message) }
+}
+
+async function snapshotOf(place: BusPlace): Promise<BusSnapshot> {
+  const snapshot = await readBus(place)
+  if (!snapshot) throw new Error('there is no bus')
+  return snapshot
+}
+
+/** Fills one bus from another, as often as is said, and compares what they hold. */
+async function move(from: BusPlace, to: BusPlace, times = 1): Promise<void> {
+  const source = await snapshotOf(from)
+  for (let time = 1; time <= times; time++) {
+    const filling = await fillBus(to, 'run')
+    await fillFrom(source, filling, { signal: never })
+    if (time === times) await filling.end()
+    await filling.close()
+  }
+  const target = await snapshotOf(to)
+  expect(await busDigest(target, { signal: never })).toEqual(await busDigest(source, { signal: never }))
+  expect(target.filledBy).toBe(undefined)
+  await Promise.all([source.close(), target.close()])
+}
+
+async function drained(place: BusPlace): Promise<unknown> {
+  const bus = await openBus(place)
+  try {
+    return await drain(bus)
+  } finally {
+    await bus.close()
+  }
+}
+
+function movedAsItIs(way: () => readonly BusPlace[], numRuns: number): Promise<void> {
+  const property = fc.asyncProperty(fc.array(op, { minLength: 5, maxLength: 60 }), async (ops) => {
+    const places = way()
+    const [first] = places
+    if (!first) return
+    const bus = await openBus(first)
+    await use(bus, ops)
+    await bus.close()
+    for (const [at, place] of places.entries()) {
+      const next = places[at + 1]
+      if (next) await move(place, next, 1 + (at % 2))
+    }
+    const expected = await drained(first)
+    expect(await drained(places.at(-1) ?? first)).toEqual(expected)
+  })
+  return fc.assert(property, { numRuns, endOnFailure: true })
+}
+
+describe('a bus that is moved', () => {
+  it('delivers the same as the one it came from, in the same order of each key', { timeout: 120_000 }, async () => {
+    await movedAsItIs(() => [anEmbedded(), anEmbedded(), anEmbedded()], 25)
+  })
+
+  describe.skipIf(!isHere('nats-server'))('to NATS', () => {
+    it('delivers the same there', { timeout: 180_000 }, () => movedAsItIs(() => [anEmbedded(), onNats()], 8))
+    it('and back', { timeout: 180_000 }, () => movedAsItIs(() => [anEmbedded(), onNats(), anEmbedded()], 8))
+    it('and from one to another', { timeout: 180_000 }, () => movedAsItIs(() => [onNats(), onNats()], 4))
+  })
+})

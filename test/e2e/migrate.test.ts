@@ -1,0 +1,242 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { UP_ROLE_NAMES } from '../../src/roles/catalog.ts'
+import { type NatsServer, startNats } from '../servers/nats.ts'
+import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
+import { isHere } from '../servers/programs.ts'
+
+const MAIN = join(import.meta.dirname, '../../src/main.ts')
+const TIMEOUT_MS = 180_000
+/** Runs that are killed, and the longest each may take until then, milliseconds. */
+const KILLS = 8
+const LONGEST_MS = 1_800
+/** Orders that are paid, and those that wait to be, before the move. */
+const PAID = 15
+const PENDING = 10
+
+const folder = mkdtempSync(join(tmpdir(), 'msvc-migrate-e2e-'))
+const environment = { PATH: process.env.PATH, NO_COLOR: '1', TMPDIR: folder }
+const running = new Set<ChildProcess>()
+const sections = UP_ROLE_NAMES.map((role) => `${role}: { port: 0 }\n`).join('')
+
+interface Running {
+  url(role: string): string
+  stop(): Promise<void>
+}
+
+interface Said {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+function msvc(...args: readonly string[]): Promise<Said> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [MAIN, ...args], { cwd: folder, env: environment }, (fault, out, err) => {
+      resolve({ code: fault ? Number(fault.code ?? 1) : 0, out, err })
+    })
+  })
+}
+
+async function up(data: string, config: string, ...flags: readonly string[]): Promise<Running> {
+  const args = [MAIN, 'up', '--json', '--quiet', '--config', config, '--data', data, ...flags]
+  const child = spawn(process.execPath, args, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'inherit'] })
+  running.add(child)
+  const ended = once(child, 'exit').then(() => running.delete(child))
+  const [line] = await once(createInterface(child.stdout), 'line')
+  const { roles }: { roles: { role: string; url: string }[] } = JSON.parse(line)
+  return {
+    url: (role) => roles.find((one) => one.role === role)?.url ?? '',
+    async stop() {
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+}
+
+async function ask(url: string, method: string, body?: unknown): Promise<{ status: number; body: unknown }> {
+  const headers = { 'content-type': 'application/json' }
+  const answer = await fetch(url, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) })
+  const text = await answer.text()
+  return { status: answer.status, body: text === '' ? undefined : JSON.parse(text) }
+}
+
+const order = (platform: Running, product: string) =>
+  ask(`${platform.url('order')}/api/orders`, 'POST', { user_id: 1, product_name: product, quantity: 1 })
+
+function rows(data: string, name: string, sql: string): Record<string, unknown>[] {
+  const database = new DatabaseSync(join(folder, data, `${name}.db`), { timeout: 5_000 })
+  try {
+    return database.prepare(sql).all()
+  } finally {
+    database.close()
+  }
+}
+
+const ORDERS = 'select id, product_name, status, uuid from orders order by id'
+const SECRET = 'hunter2-very-secret'
+
+describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that moves to servers and back', () => {
+  let postgres: PostgresServer
+  let nats: NatsServer
+  const onServers = () => ['--store', postgres.url, '--bus', `${nats.url}/shop`]
+
+  async function sql<R extends pg.QueryResultRow>(text: string): Promise<R[]> {
+    const client = new pg.Client(postgres.url)
+    await client.connect()
+    try {
+      return (await client.query<R>(text)).rows
+    } finally {
+      await client.end()
+    }
+  }
+
+  beforeAll(async () => {
+    ;[postgres, nats] = await Promise.all([startPostgres(), startNats()])
+    writeFileSync(join(folder, 'here.yaml'), sections)
+    writeFileSync(join(folder, 'servers.yaml'), `store: ${postgres.url}\nbus: ${nats.url}/shop\n${sections}`)
+    const platform = await up('data', 'here.yaml')
+    for (let at = 0; at < PAID; at++) expect((await order(platform, `paid ${at}`)).status).toBe(201)
+    await ask(`${platform.url('config-server')}/config/shop/production`, 'PUT', { api_key: SECRET, colour: 'red' })
+    await vi.waitFor(
+      () => expect(rows('data', 'order-service', ORDERS).every(({ status }) => status === 'paid')).toBe(true),
+      15_000,
+    )
+    await platform.stop()
+    const noPayments = await up('data', 'here.yaml', '--only', 'registry,config-server,log-server,broker,user,order')
+    for (let at = 0; at < PENDING; at++) expect((await order(noPayments, `pending ${at}`)).status).toBe(201)
+    await vi.waitFor(() => expect(rows('data', 'order-service', 'select id from outbox')).toEqual([]), 15_000)
+    await noPayments.stop()
+  }, TIMEOUT_MS)
+
+  afterAll(async () => {
+    for (const child of running) child.kill('SIGKILL')
+    await Promise.all([postgres[Symbol.asyncDispose](), nats[Symbol.asyncDispose]()])
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  it('says what there is to move, and writes nothing', async () => {
+    const { code, out, err } = await msvc(
+      'migrate',
+      ...onServers(),
+      '--config',
+      'here.yaml',
+      '--data',
+      'data',
+      '--dry-run',
+      '--json',
+    )
+    expect(err).not.toContain('msvc-test')
+    expect(code).toBe(0)
+    const plan = JSON.parse(out)
+    expect(out).not.toContain('msvc-test')
+    const orders = plan.store.services.find(({ service }: { service: string }) => service === 'order-service')
+    expect(orders.tables).toContainEqual({ name: 'orders', rows: PAID + PENDING })
+    expect(await sql("select 1 from pg_namespace where nspname like '%-service'")).toEqual([])
+    expect(existsSync(join(folder, 'data', 'migration.json'))).toBe(false)
+  })
+
+  it('refuses a wrong password, and a way that leads nowhere, in one line', async () => {
+    const wrong = postgres.url.replace('msvc-test', 'not-this')
+    const common = ['--config', 'here.yaml', '--data', 'data']
+    const refused = await msvc('migrate', '--store', wrong, ...common)
+    expect(refused.code).not.toBe(0)
+    expect(refused.err.trim().split('\n')).toHaveLength(1)
+    expect(refused.err).toContain('refuses the password')
+    expect(refused.err).not.toContain('not-this')
+    expect((await msvc('migrate', '--store', 'sqlite:', ...common)).err).toContain('already')
+    expect((await msvc('migrate', ...common)).err).toContain('--store')
+  })
+
+  it('moves through kill -9 at any moment, and pays once what was pending', { timeout: TIMEOUT_MS }, async () => {
+    const args = [MAIN, 'migrate', ...onServers(), '--config', 'here.yaml', '--data', 'data', '--json']
+    const before = rows('data', 'order-service', ORDERS)
+    let done: string | undefined
+    for (let kill = 0; kill < KILLS && done === undefined; kill++) {
+      const child = spawn(process.execPath, args, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+      let out = ''
+      child.stdout.on('data', (chunk) => {
+        out += chunk
+      })
+      const exit = once(child, 'exit')
+      await Promise.race([exit, sleep(500 + Math.random() * LONGEST_MS)])
+      child.kill('SIGKILL')
+      const [code] = await exit
+      if (code === 0) done = out
+    }
+    if (done === undefined) {
+      const { code, out, err } = await msvc(...args.slice(1))
+      expect(err).not.toContain('error')
+      expect(code).toBe(0)
+      done = out
+    }
+    const moved = JSON.parse(done)
+    expect(moved.tables).toContainEqual(expect.objectContaining({ table: 'orders', rows: PAID + PENDING }))
+    expect(moved.configuration.store).not.toContain('msvc-test')
+    expect(await sql(`select id, product_name, status, uuid from "order-service".orders order by id`)).toEqual(
+      before.map((row) => ({ ...row, id: String(row.id) })),
+    )
+
+    const refused = await msvc('up', '--config', 'here.yaml', '--data', 'data')
+    expect(refused.err).toContain('were moved to postgres://')
+    expect(refused.code).not.toBe(0)
+    expect((await msvc('migrate', ...onServers(), '--config', 'here.yaml', '--data', 'data')).err).toContain('already')
+
+    const platform = await up('data', 'servers.yaml')
+    await vi.waitFor(async () => {
+      expect(await sql(`select id from "order-service".orders where status <> 'paid'`)).toEqual([])
+    }, 20_000)
+    expect(
+      await sql(
+        'select count(*)::int as count, count(distinct order_key)::int as keys from "payment-service".payments',
+      ),
+    ).toEqual([{ count: PAID + PENDING, keys: PAID + PENDING }])
+    const next = await order(platform, 'on servers')
+    expect(next).toMatchObject({ status: 201, body: { id: PAID + PENDING + 1 } })
+    const config = await ask(`${platform.url('config-server')}/config/shop/production`, 'GET')
+    expect(config.status).toBe(200)
+    expect(JSON.stringify(config.body)).toContain(SECRET)
+    expect(
+      (await msvc('migrate', '--from-store', postgres.url, '--data', 'back', '--config', 'here.yaml')).err,
+    ).toContain('has it open')
+    await vi.waitFor(async () => {
+      expect(await sql(`select id from "order-service".orders where status <> 'paid'`)).toEqual([])
+    }, 20_000)
+    await platform.stop()
+  })
+
+  it('comes back, with what came since', { timeout: TIMEOUT_MS }, async () => {
+    const way = ['--from-store', postgres.url, '--from-bus', `${nats.url}/shop`]
+    const { code, err } = await msvc('migrate', ...way, '--config', 'here.yaml', '--data', 'back')
+    expect(err).not.toContain('error')
+    expect(code).toBe(0)
+    cpSync(join(folder, 'data', 'keys'), join(folder, 'back', 'keys'), { recursive: true })
+    const orders = rows('back', 'order-service', ORDERS)
+    expect(orders).toHaveLength(PAID + PENDING + 1)
+    expect(orders.every(({ status }) => status === 'paid')).toBe(true)
+    expect(readdirSync(join(folder, 'back'))).not.toContain('migration.json')
+
+    const platform = await up('back', 'here.yaml')
+    expect((await order(platform, 'back')).body).toMatchObject({ id: PAID + PENDING + 2 })
+    await vi.waitFor(
+      () => expect(rows('back', 'order-service', ORDERS).every(({ status }) => status === 'paid')).toBe(true),
+      15_000,
+    )
+    expect(rows('back', 'payment-service', 'select count(*) as count from payments')[0]?.count).toBe(PAID + PENDING + 2)
+    await platform.stop()
+
+    const again = await msvc('migrate', ...way, '--config', 'here.yaml', '--data', 'data')
+    expect(again.err).toContain('What stood in the way is in')
+    expect(again.code).toBe(0)
+    expect(existsSync(join(folder, 'data', 'migration.json'))).toBe(false)
+    expect(readFileSync(join(folder, 'data', 'order-service.db')).length).toBeGreaterThan(0)
+  })
+})

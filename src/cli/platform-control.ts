@@ -15,6 +15,8 @@ export interface PlatformControlOptions {
   readonly places: Places
   /** Told when the platform lives elsewhere. */
   readonly onMoved: (to: Places) => void
+  /** Told when what a copy left could not be taken away. */
+  readonly onFault: (fault: unknown) => void
 }
 
 /** A running platform's ear for other commands on its data folder. */
@@ -27,9 +29,21 @@ export interface PlatformControl {
 }
 
 /** Makes a platform's control; it takes nothing until it is opened. */
-export function createPlatformControl({ plans, places, onMoved }: PlatformControlOptions): PlatformControl {
+export function createPlatformControl({ plans, places, onMoved, onFault }: PlatformControlOptions): PlatformControl {
   let cutover: PlatformCutover | undefined
   let server: ControlServer | undefined
+  let isCopied = false
+
+  /** Who made a copy may have been killed. */
+  async function endCopy() {
+    try {
+      const { stopNoting } = await import('../kit/migration/noting.ts')
+      stopNoting(places.data)
+    } catch (fault) {
+      onFault(fault)
+    }
+    isCopied = false
+  }
 
   function handler(supervision: Pick<Supervision, 'states' | 'members'>, moving: PlatformCutover) {
     return async (request: ControlRequest, gone: AbortSignal): Promise<unknown> => {
@@ -38,6 +52,11 @@ export function createPlatformControl({ plans, places, onMoved }: PlatformContro
           const states = [...supervision.states().values()]
           return { places: moving.places, ready: states.every(({ at }) => at === 'ready') }
         }
+        case 'copy':
+          if (isCopied) throw new AppError('CONFLICT', 'this platform is being copied already')
+          isCopied = true
+          gone.addEventListener('abort', () => void endCopy(), { once: true })
+          return undefined
         case 'hold':
           gone.addEventListener('abort', () => void moving.resume(request.id), { once: true })
           await moving.hold(request.id, Places.parse(request.to), { budgetMs: request.budget_ms })

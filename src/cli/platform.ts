@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { systemClock } from '../drivers/clock.ts'
 import type { Authority } from '../kit/auth/authority.ts'
 import { createAuthority } from '../kit/auth/local-authority.ts'
@@ -56,6 +58,7 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
       refuseMoved(configured.settings)
       await refuseSharing(configured.settings, services)
       release = holdDatabases(configured.settings, services)
+      await endCopy(configured.settings.data)
       await refuseTakenPorts(plans)
       output.begin(await logOutput(above, configured.settings.log.format))
       const launch = ahead?.launch ?? (await thisProcess(session, progress.above, configured))
@@ -68,6 +71,13 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
     progress.end()
     ahead?.dismiss()
   }
+}
+
+/** Whoever copied the stores while they were used may have been killed together with the platform. */
+async function endCopy(data: string): Promise<void> {
+  if (!existsSync(join(data, 'noting.json'))) return
+  const { stopNoting } = await import('../kit/migration/noting.ts')
+  stopNoting(data)
 }
 
 interface Setup {
@@ -94,6 +104,8 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
       messages.warn(
         `the platform lives elsewhere now; put this into its configuration before it is started again: ${movedSettings(settings, to)}`,
       ),
+    onFault: (fault) =>
+      messages.warn(`what a copy of the stores left in them can't be taken away: ${messageOf(fault)}`),
   })
   const supervision = supervise({
     plans,

@@ -8,6 +8,8 @@ export const CONTROL_VERSION = 1
 export const ControlRequest = z.discriminatedUnion('do', [
   /** Where it lives, and whether all its units are ready. */
   z.strictObject({ do: z.literal('look') }),
+  /** Says that a copy of it is going to be made while it runs: what that leaves in its stores is taken away when who asks is gone. */
+  z.strictObject({ do: z.literal('copy') }),
   /** Holds it for a move; who asks decides it on the same connection within `budget_ms` milliseconds, else all goes on as it was. */
   z.strictObject({
     do: z.literal('hold'),
@@ -37,6 +39,9 @@ export const Answered = z.strictObject({
 /** The answer to `look`. */
 export const Look = z.object({ places: Places, ready: z.boolean() })
 export type Look = z.infer<typeof Look>
+
+/** The answer where there is nothing to tell. */
+export const Done = z.object({})
 
 /** The answer to `move`: for how long requests waited at most, milliseconds. */
 export const Moved = z.object({ paused_ms: z.number() })

@@ -186,6 +186,11 @@ interface Part {
 }
 
 /** A role's own part of its section. */
-export function ownFields({ host: _host, port: _port, ...own }: Section): Readonly<Record<string, unknown>> {
+export function ownFields({
+  host: _host,
+  port: _port,
+  advertise: _advertise,
+  ...own
+}: Section): Readonly<Record<string, unknown>> {
   return own
 }

@@ -35,10 +35,10 @@ export class LiveStore {
     const source = await readStore(options.from)
     if (!source) return undefined
     try {
+      await refuseForeign(options)
       const target = await openStore<unknown>({ ...options.to, migrations: options.keeps.migrations })
       try {
         const moved = await whatMoves(source, target, options.keeps)
-        await refuseForeign(target, moved, options)
         await beginRun(target, options.run)
         return new LiveStore(options, target, moved)
       } catch (fault) {
@@ -80,20 +80,29 @@ export class LiveStore {
    */
   async finish(signal: AbortSignal): Promise<StoreSnapshot> {
     await this.follow(signal)
-    await this.#read(async (from) => {
+    return this.#read(async (from) => {
       await moveSerials(this.#moved.serials, from, this.#target)
-      for (const collection of this.#moved.collections) {
-        const [wanted, found] = await Promise.all([collection.count(from.db), collection.count(this.#target.db)])
-        if (wanted === found) continue
-        throw new DriverError(
-          'invalid',
-          `${this.#options.to.name}: ${found} of ${wanted} rows of ${collection.name} were copied`,
-        )
+      const instant = await readStore(this.#options.to)
+      if (!instant) throw new DriverError('unavailable', `${this.#options.to.name}: the copy is gone`)
+      try {
+        await this.#wantCounts(from, instant)
+        return instant
+      } catch (fault) {
+        await instant.close()
+        throw fault
       }
     })
-    const instant = await readStore(this.#options.to)
-    if (!instant) throw new DriverError('unavailable', `${this.#options.to.name}: the copy is gone`)
-    return instant
+  }
+
+  /** Counting also begins the instant, which in PostgreSQL is that of the first query. */
+  async #wantCounts(from: StoreSnapshot, instant: StoreSnapshot): Promise<void> {
+    for (const collection of this.#moved.collections) {
+      const wanted = await collection.count(from.db)
+      const found = await collection.count(instant.db)
+      if (wanted === found) continue
+      const what = `${found} of ${wanted} rows of ${collection.name} were copied`
+      throw new DriverError('invalid', `${this.#options.to.name}: ${what}`)
+    }
   }
 
   /** Compares all rows of the source, to which nobody writes any more, with an instant of the target; gives the collections that differ. */
@@ -132,11 +141,17 @@ export class LiveStore {
   }
 }
 
-/** What is there must be from an earlier try of this very move. */
-async function refuseForeign(target: Store<unknown>, moved: Moved, { run, to }: LiveStoreOptions): Promise<void> {
-  if ((await runOf(target.db)) === run) return
-  for (const collection of moved.collections) {
-    if ((await collection.count(target.db)) === 0) continue
-    throw new DriverError('invalid', `${to.name}: the new store holds ${collection.name} already; name an empty one`)
+/** What is there must be from an earlier try of this very move; tables that are not made yet are empty. */
+async function refuseForeign({ run, to, keeps }: LiveStoreOptions): Promise<void> {
+  const target = await readStore(to, { toFill: true })
+  if (!target) return
+  try {
+    if ((await runOf(target.db)) === run) return
+    for (const collection of (await whatMoves(target, target, keeps)).collections) {
+      if ((await collection.count(target.db)) === 0) continue
+      throw new DriverError('invalid', `${to.name}: the new store holds ${collection.name} already; name an empty one`)
+    }
+  } finally {
+    await target.close()
   }
 }

@@ -71,6 +71,7 @@ const ABOVE_ROOMS: Readonly<Record<string, string>> = {
   'src/kit/context.ts': 'messaging',
   'src/kit/role.ts': 'messaging',
   'src/kit/role-run.ts': 'middleware',
+  'src/kit/reached-places.ts': 'config',
   'src/kit/moving-run.ts': 'cutover',
   'src/kit/host.ts': 'cutover',
   'src/kit/lifecycle.ts': 'middleware',

@@ -45,12 +45,13 @@ export async function migrateLive(session: Session, flags: MigrateFlags): Promis
       onPhase: (phase) => progress.show(phaseText(phase)),
     })
     progress.end()
-    const { pausedMs, rows, messages: count, differing } = outcome
+    const { pausedMs, heldMs, copiedMs, attempts, rows, messages: count, differing } = outcome
+    const times = { paused_ms: pausedMs, held_ms: heldMs, copied_ms: copiedMs }
     const put = movedSettings(from, to)
     session.print(
       `The platform has moved, ${rows} rows and ${count} messages; requests waited ${Math.round(pausedMs)} ms at most.\nPut into its configuration before it is started again: ${put}`,
     )
-    session.printJson({ paused_ms: Math.round(pausedMs), rows, messages: count, differing, to: shownPlaces(to) })
+    session.printJson({ ...rounded(times), attempts, rows, messages: count, differing, to: shownPlaces(to) })
     if (differing.length > 0) {
       throw new AppError(
         'CONFLICT',
@@ -109,6 +110,10 @@ function runOf({ data }: Places, to: Places): string {
     .update(JSON.stringify([data, store, bus]))
     .digest('hex')
     .slice(0, 32)
+}
+
+function rounded(times: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(times).map(([name, ms]) => [name, Math.round(ms)]))
 }
 
 function phaseText(phase: LivePhase): string {

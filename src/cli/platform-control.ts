@@ -57,6 +57,8 @@ export function createPlatformControl({ plans, places, onMoved, onFault }: Platf
           isCopied = true
           gone.addEventListener('abort', () => void endCopy(), { once: true })
           return undefined
+        case 'prepare':
+          return moving.prepare(Places.parse(request.to))
         case 'hold':
           gone.addEventListener('abort', () => void moving.resume(request.id), { once: true })
           await moving.hold(request.id, Places.parse(request.to), { budgetMs: request.budget_ms })

@@ -59,7 +59,7 @@ export interface RunningHost {
   /** Resolves with why it is of no use any more, so that it must be stopped and started anew; never while all is well. */
   readonly broken: Promise<Error>
   /** Its part in a move of the platform to other places. */
-  readonly cutover: Pick<RoleCutover, 'hold' | 'begin'>
+  readonly cutover: Pick<RoleCutover, 'prepare' | 'hold' | 'begin'>
   /** Leaves the registry, drains, closes everything in reverse order. May be called twice. */
   stop(): Promise<void>
 }

@@ -5,6 +5,7 @@ import { AppError } from './errors.ts'
 import type { AppEnv } from './http/app-env.ts'
 import { Door } from './http/door.ts'
 import type { Exchange } from './http/exchange.ts'
+import { reachPlaces } from './reached-places.ts'
 import type { AnyRole, Running } from './role.ts'
 import { beginRun, type Premises, type RoleRun } from './role-run.ts'
 
@@ -73,6 +74,11 @@ export class MovingRun implements Movable {
 
   places(): Places {
     return this.#started().places
+  }
+
+  async prepare(to: Places): Promise<void> {
+    const { run, places } = this.#started()
+    await reachPlaces(new Set(this.#moves(run, differences(places, to))), to, this.#premises)
   }
 
   async hold(to: Places, ms: number): Promise<void> {

@@ -69,7 +69,7 @@ describe.skipIf(!isHere('postgres'))('a platform that moves to servers while it 
       await load.stop()
       const longest = Math.round(load.longest(since))
       process.stdout.write(
-        `${data}: ${said.rows} rows, ${said.messages} messages, ${load.taken.length} orders, paused ${said.paused_ms} ms, longest answer ${longest} ms\n`,
+        `${data}: ${said.rows} rows, ${said.messages} messages, ${load.taken.length} orders, paused ${said.paused_ms} ms (held after ${said.held_ms}, the last changes took ${said.copied_ms}, attempt ${said.attempts}), longest answer ${longest} ms\n`,
       )
       expect(load.failed).toEqual([])
       expect(said.differing).toEqual([])

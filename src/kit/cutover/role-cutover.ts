@@ -12,6 +12,8 @@ const AGAIN_MS = 500
 export interface Movable {
   /** Where it is now. */
   places(): Places
+  /** Looks whether it would reach other places, and loads what it needs there; it goes on meanwhile. Rejects with what is in the way. */
+  prepare(to: Places): Promise<void>
   /**
    * Keeps new requests waiting, lets those under way finish and closes all that lies on its places. Rejects with AppError `UNAVAILABLE` when they take longer
    * than `ms` milliseconds: then it goes on as if nothing had been.
@@ -52,6 +54,11 @@ export class RoleCutover {
 
   get state(): RoleState {
     return this.#state
+  }
+
+  /** Makes ready for a move that is going to come; nothing changes. Rejects with what is in the way. */
+  async prepare(to: Places): Promise<void> {
+    await this.#options.role.prepare(to)
   }
 
   /**

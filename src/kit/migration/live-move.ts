@@ -44,6 +44,9 @@ export interface LiveMoveOptions {
 export interface LiveOutcome {
   /** The longest that a request can have waited, milliseconds. */
   readonly pausedMs: number
+  /** Of these, how many until the roles were held, and how many until the last changes were copied. */
+  readonly heldMs: number
+  readonly copiedMs: number
   /** Tries to switch that came to nothing before. */
   readonly attempts: number
   readonly rows: number
@@ -80,6 +83,7 @@ export async function moveLive(options: LiveMoveOptions): Promise<LiveOutcome> {
       parts.bus = await LiveBus.open(place(from.bus, from.data), place(to.bus, to.data), options.run)
     }
     await control.ask({ do: 'copy' }, Done, signal)
+    await control.ask({ do: 'prepare', to }, Done, signal)
     noteChanges(
       from.data,
       parts.stores.map(({ noting }) => noting),
@@ -165,7 +169,10 @@ async function catchUp(parts: Parts, { clock, signal, onPhase }: LiveMoveOptions
 
 /** How a try to switch ended. */
 type Tried =
-  | { readonly at: 'moved'; readonly pausedMs: number; readonly instants: readonly StoreSnapshot[] }
+  | ({ readonly at: 'moved'; readonly instants: readonly StoreSnapshot[] } & Pick<
+      LiveOutcome,
+      'pausedMs' | 'heldMs' | 'copiedMs'
+    >)
   | { readonly at: 'stayed'; readonly why: unknown }
 
 async function trySwitch(parts: Parts, options: LiveMoveOptions): Promise<Tried> {
@@ -173,9 +180,11 @@ async function trySwitch(parts: Parts, options: LiveMoveOptions): Promise<Tried>
   const id = newId()
   const since = clock.monotonic()
   const instants: StoreSnapshot[] = []
+  let [heldMs, copiedMs] = [0, 0]
   try {
     await control.ask({ do: 'hold', id, to, budget_ms: budgetMs }, Done, signal)
-    const left = Math.ceil(since + budgetMs - DECIDING_MS - clock.monotonic())
+    heldMs = clock.monotonic() - since
+    const left = Math.ceil(budgetMs - DECIDING_MS - heldMs)
     const intime = AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, left))])
     await Promise.all([
       parts.bus?.finish(intime),
@@ -184,13 +193,14 @@ async function trySwitch(parts: Parts, options: LiveMoveOptions): Promise<Tried>
       }),
     ])
     intime.throwIfAborted()
+    copiedMs = clock.monotonic() - since - heldMs
     // from here on only the platform knows how it ends
     const { paused_ms: pausedMs } = await control.ask({ do: 'move', id }, Moved, NEVER)
-    return { at: 'moved', pausedMs, instants }
+    return { at: 'moved', pausedMs, heldMs, copiedMs, instants }
   } catch (why) {
     // the platform may have ended before it could say that it has moved
     if (movesOf(from.data).some((move) => move.id === id)) {
-      return { at: 'moved', pausedMs: clock.monotonic() - since, instants }
+      return { at: 'moved', pausedMs: clock.monotonic() - since, heldMs, copiedMs, instants }
     }
     await control.ask({ do: 'resume', id }, Done, NEVER).catch(() => {})
     await Promise.all(instants.map((instant) => instant?.close()))
@@ -206,7 +216,7 @@ const NEVER = new AbortController().signal
 async function conclude(
   parts: Parts,
   { signal, onPhase }: LiveMoveOptions,
-  { pausedMs, instants, attempts }: Extract<Tried, { at: 'moved' }> & { readonly attempts: number },
+  { pausedMs, heldMs, copiedMs, instants, attempts }: Extract<Tried, { at: 'moved' }> & { readonly attempts: number },
 ): Promise<LiveOutcome> {
   onPhase({ at: 'comparing', pausedMs })
   const differing: string[] = []
@@ -222,5 +232,5 @@ async function conclude(
     }
     await store.end()
   }
-  return { pausedMs, attempts, rows: parts.rows, messages: parts.messages, differing }
+  return { pausedMs, heldMs, copiedMs, attempts, rows: parts.rows, messages: parts.messages, differing }
 }

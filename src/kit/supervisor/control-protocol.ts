@@ -10,6 +10,8 @@ export const ControlRequest = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('look') }),
   /** Says that a copy of it is going to be made while it runs: what that leaves in its stores is taken away when who asks is gone. */
   z.strictObject({ do: z.literal('copy') }),
+  /** Has its roles look whether they reach other places, and load what they need there. */
+  z.strictObject({ do: z.literal('prepare'), to: Places }),
   /** Holds it for a move; who asks decides it on the same connection within `budget_ms` milliseconds, else all goes on as it was. */
   z.strictObject({
     do: z.literal('hold'),

@@ -13,7 +13,7 @@ const job: Job = {
 }
 
 const well = new Promise<never>(() => {})
-const cutover = { hold: async () => {}, begin: async () => {} }
+const cutover = { prepare: async () => {}, hold: async () => {}, begin: async () => {} }
 
 function host(stop: () => Promise<void> = async () => {}, broken: Promise<Error> = well): RunningHost {
   return {

@@ -73,6 +73,12 @@ export class PlatformCutover {
     return { ...job, settings: { ...job.settings, ...this.#places } }
   }
 
+  /** Has all roles look whether they reach other places, and load what they need there. Rejects with AppError `CONFLICT` and what is in the way. */
+  async prepare(to: Places): Promise<void> {
+    const held = new Map(this.#options.supervision.members())
+    await Promise.all(waves(this.#options.plans).map((wave) => this.#tell({ held }, wave, { step: 'prepare', to })))
+  }
+
   /**
    * Holds all roles; resolves when none has anything open on its places. Rejects with AppError `CONFLICT` while a unit isn't ready or another cutover is under
    * way, or when it could not be done within the budget: then all goes on as it was.
@@ -158,7 +164,7 @@ export class PlatformCutover {
   }
 
   /** One that has ended has nothing open, and its next process waits for the end of the cutover. */
-  async #tell({ held }: UnderWay, units: readonly string[], step: Step): Promise<void> {
+  async #tell({ held }: Pick<UnderWay, 'held'>, units: readonly string[], step: Step): Promise<void> {
     await Promise.all(
       units.map(async (unit) => {
         try {

@@ -28,6 +28,7 @@ export type Report = z.infer<typeof Report> | ({ type: 'ready' } & Started)
 
 /** A step of a cutover, as a role is asked to take it (cutover/role-cutover.ts). */
 export const Step = z.discriminatedUnion('step', [
+  z.object({ step: z.literal('prepare'), to: Places }),
   z.object({
     step: z.literal('hold'),
     cutover: z.object({ id: z.string(), to: Places, leaseMs: z.number() }),

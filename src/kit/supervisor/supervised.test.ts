@@ -29,7 +29,7 @@ function hostThat(does: Partial<RunningHost>): RunningHost {
     advertised: 'http://y',
     port: 1,
     broken,
-    cutover: { hold: async () => {}, begin: async () => {} },
+    cutover: { prepare: async () => {}, hold: async () => {}, begin: async () => {} },
     stop: async () => {},
     ...does,
   }

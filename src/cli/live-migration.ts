@@ -21,7 +21,7 @@ import type { Session } from './session.ts'
  */
 export async function migrateLive(session: Session, flags: MigrateFlags): Promise<void> {
   const { io, options } = session
-  if (!flags.live) throw new AppError('USAGE', 'migrate moves a platform that runs: say so with --live')
+  refuseFlags(flags)
   const { settings, roles } = await configure(session, { runs: false })
   requireDataFolder(settings.data)
   await refuseServed(settings.data)
@@ -84,6 +84,13 @@ function placesIn({ store, bus, cache }: MigrateFlags): Partial<Places> {
     ...(bus !== undefined && { bus }),
     ...(cache !== undefined && { cache }),
   }
+}
+
+/** A platform that runs is moved from where it is, and there is nothing to set aside. */
+function refuseFlags({ fromStore, fromBus, dryRun, force }: MigrateFlags): void {
+  const given = { '--from-store': fromStore, '--from-bus': fromBus, '--dry-run': dryRun, '--force': force }
+  const useless = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]))
+  if (useless.length > 0) throw new AppError('USAGE', `${useless.join(', ')} can't be said together with --live`)
 }
 
 /** Only what lies in files here can say what changes in it. */

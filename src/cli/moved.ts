@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { differences, type Places } from '../kit/config/places.ts'
 import { movesOf } from '../kit/cutover/verdict.ts'
 import { AppError } from '../kit/errors.ts'
+import { refuseMoved as refuseNoted } from '../kit/migration/move-notes.ts'
 import { hideInText } from '../kit/secrets/secret-text.ts'
 
 /** Places as they are written down and told: without passwords. */
@@ -22,6 +23,7 @@ export function movedSettings(from: Places, to: Places): string {
  * Throws AppError `CONFIG_INVALID`, which says what to put into the configuration.
  */
 export function refuseMoved(places: Places): void {
+  refuseNoted(places)
   if (!existsSync(places.data)) return
   const own = shownPlaces(places)
   const last = movesOf(places.data).findLast(({ from, to }) => isSame(from, own) || isSame(to, own))

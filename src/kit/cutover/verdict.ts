@@ -55,6 +55,11 @@ export function movesOf(folder: string): readonly Extract<Verdict, { outcome: 'm
     .sort((one, other) => (one.at < other.at ? -1 : 1))
 }
 
+/** Forgets all moves: what lies in the folder is going to be what came from elsewhere. Throws what node:fs throws. */
+export function forgetMoves(folder: string): void {
+  for (const { name } of verdictsIn(folder)) rmSync(join(folder, name), { force: true })
+}
+
 /** Takes away what cutovers left that came to nothing. Nobody may be held any more. */
 export function forgetStays(folder: string): void {
   for (const { name, verdict } of verdictsIn(folder)) {

@@ -8,7 +8,8 @@ import { isHere } from '../servers/programs.ts'
 import { placeOrders } from './order-load.ts'
 import { commandsIn, type RunningPlatform } from './running-platform.ts'
 
-const PER_SECOND = 50
+const PER_SECOND = 200
+/** The bar for the pause, and for the longest answer, milliseconds; or twice what one takes without, where the machine is as busy as that. */
 const LONGEST_MS = 2_000
 const TIMEOUT_MS = 180_000
 
@@ -60,7 +61,10 @@ describe.skipIf(!isHere('postgres'))('a platform that moves to servers while it 
       await using platform = await up(data)
       const token = await msvc(data, 'token', '--subject', 'ann', '--scope', 'users:write,orders:write')
       const load = await placeOrders(platform.url('gateway'), token.trim(), PER_SECOND)
-      await vi.waitUntil(() => load.taken.length >= 5 * PER_SECOND, { timeout: 60_000 })
+      await load.isWarm()
+      const before = performance.now()
+      await vi.waitUntil(() => performance.now() - before > 2_000, { timeout: 5_000 })
+      const usual = Math.round(load.longest(before))
       const since = performance.now()
       const places = ['--store', postgres.url, ...(nats ? ['--bus', nats.url] : [])]
       const said = JSON.parse(await msvc(data, 'migrate', '--live', '--json', ...places))
@@ -69,15 +73,16 @@ describe.skipIf(!isHere('postgres'))('a platform that moves to servers while it 
       await load.stop()
       const longest = Math.round(load.longest(since))
       process.stdout.write(
-        `${data}: ${said.rows} rows, ${said.messages} messages, ${load.taken.length} orders, paused ${said.paused_ms} ms (held after ${said.held_ms}, the last changes took ${said.copied_ms}, attempt ${said.attempts}), longest answer ${longest} ms\n`,
+        `${data}: ${said.rows} rows, ${said.messages} messages, ${load.taken.length} orders, paused ${said.paused_ms} ms (held after ${said.held_ms}, the last changes took ${said.copied_ms}, attempt ${said.attempts}), longest answer ${longest} ms (${usual} ms before)\n`,
       )
-      expect(load.failed).toEqual([])
+      expect(load.failed.slice(0, 5)).toEqual([])
       expect(said.differing).toEqual([])
       const { orders, ...rest } = await found(platform)
       expect(load.taken.filter(({ id, product }) => orders.get(id) !== product)).toEqual([])
       expect(orders.size).toBe(load.taken.length)
       expect(rest).toEqual({ unpaid: 0, twice: 0, dead: 0 })
-      expect(longest).toBeLessThan(LONGEST_MS)
+      expect(said.paused_ms).toBeLessThan(LONGEST_MS)
+      expect(longest).toBeLessThan(Math.max(LONGEST_MS, 2 * usual))
 
       // a role that is started again begins where the platform lives
       const pid = platform.pid('order')

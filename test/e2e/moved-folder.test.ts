@@ -46,7 +46,7 @@ describe.for([
     await using platform = await up(data, ...flags)
     const token = await msvc(data, 'token', '--subject', 'ann', '--scope', 'users:write,orders:write')
     const load = await placeOrders(platform.url('gateway'), token.trim(), PER_SECOND)
-    await vi.waitUntil(() => load.taken.length >= 2 * PER_SECOND, { timeout: 30_000 })
+    await load.isWarm()
     const control = await connectControl(controlAddress(join(folder, data)))
     const longest: number[] = []
     let place = join(folder, data)
@@ -69,7 +69,7 @@ describe.for([
     }
     control.close()
     await load.stop()
-    expect(load.failed).toEqual([])
+    expect(load.failed.slice(0, 5)).toEqual([])
     expect(Math.max(...longest)).toBeLessThan(BUDGET_MS)
     const count = (name: string, what: string) =>
       Number(rows(place, name, `select count(*) as count from ${what}`)[0]?.count)

@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 
 /** An order that a client got a 201 for. */
 export interface Taken {
@@ -18,14 +19,20 @@ export interface OrderLoad {
   readonly taken: readonly Taken[]
   /** What was answered, or happened, instead of a 201. */
   readonly failed: readonly unknown[]
-  /** The longest answer of those that came since then, milliseconds. @param since of `performance.now()` */
+  /** The longest answer to those asked since then, milliseconds. @param since of `performance.now()` */
   longest(since: number): number
+  /** Resolves once those asked in a second were all answered soon: a platform that has just begun is slow by itself, and so is a busy machine for a while. */
+  isWarm(): Promise<void>
   /** No further orders; resolves when those under way are answered. */
   stop(): Promise<void>
 }
 
 /** How often it is looked how many are due, milliseconds. */
 const BEAT_MS = 10
+
+/** What counts as soon, and how long it is waited for, milliseconds. */
+const WARM_MS = 300
+const WARM_WITHIN_MS = 30_000
 
 /** Places orders, so many a second whatever becomes of them. Makes the user who orders first. */
 export async function placeOrders(gateway: string, token: string, perSecond: number): Promise<OrderLoad> {
@@ -80,10 +87,20 @@ export async function placeOrders(gateway: string, token: string, perSecond: num
     }
   }, BEAT_MS)
 
+  const longest = (since: number) =>
+    answers.filter(({ from }) => from >= since).reduce((most, { from, to }) => Math.max(most, to - from), 0)
+
   return {
     taken,
     failed,
-    longest: (since) => Math.max(0, ...answers.filter(({ to }) => to >= since).map(({ from, to }) => to - from)),
+    longest,
+    async isWarm() {
+      for (const end = performance.now() + WARM_WITHIN_MS; performance.now() < end; ) {
+        const since = performance.now()
+        await delay(1_000)
+        if (underWay.size < perSecond && longest(since) < WARM_MS) return
+      }
+    },
     async stop() {
       clearInterval(beat)
       await Promise.all(underWay)

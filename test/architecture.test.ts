@@ -62,6 +62,7 @@ const ROOMS = [
   'config',
   'messaging',
   'middleware',
+  'cutover',
   'supervisor',
   'backup',
   'migration',
@@ -69,7 +70,10 @@ const ROOMS = [
 const ABOVE_ROOMS: Readonly<Record<string, string>> = {
   'src/kit/context.ts': 'messaging',
   'src/kit/role.ts': 'messaging',
-  'src/kit/host.ts': 'middleware',
+  'src/kit/role-run.ts': 'middleware',
+  'src/kit/reached-places.ts': 'config',
+  'src/kit/moving-run.ts': 'cutover',
+  'src/kit/host.ts': 'cutover',
   'src/kit/lifecycle.ts': 'middleware',
 }
 

@@ -10,6 +10,7 @@ export interface MigrateFlags {
   readonly fromBus?: string
   readonly dryRun?: boolean
   readonly force?: boolean
+  readonly live?: boolean
 }
 
 const EXAMPLES = `
@@ -17,6 +18,7 @@ Examples:
   $ msvc migrate --store postgres://shop@db/shop --bus nats://mq:4222 --cache redis://cache --dry-run
   $ PGPASSWORD=… msvc migrate --store postgres://shop@db/shop --data /var/lib/msvc
   $ msvc migrate --bus nats://a:4222,b:4222,c:4222/shop?replicas=3
+  $ msvc migrate --live --store postgres://shop@db/shop --bus nats://mq:4222
   $ msvc migrate --from-store postgres://shop@db/shop --from-bus nats://mq:4222 --data back
 
 Back again: --from-store and --from-bus name the servers; the data folder that is filled holds no databases yet, or some that have left it (they are set
@@ -35,10 +37,19 @@ export function addMigrate(program: Command, open: OpenSession): void {
     .option('--cache <url>', 'the cache to be used: it is asked whether it answers, and nothing is copied')
     .option('--from-store <url>', 'where the databases are (default: where the configuration says)')
     .option('--from-bus <url>', 'where the messages are (default: where the configuration says)')
+    .option(
+      '--live',
+      'while the platform runs: it goes on serving, and its requests wait for less than 2 s when it begins on the servers',
+    )
     .option('--dry-run', 'check both sides and say what would be moved; nothing is written')
     .option('--force', 'set databases aside that stand in the way in the data folder')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: MigrateFlags, command: Command) => {
+      if (flags.live) {
+        const { migrateLive } = await import('./live-migration.ts')
+        await migrateLive(open(command), flags)
+        return
+      }
       const { runMigration } = await import('./migrating.ts')
       await runMigration(open(command), flags)
     })

@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { systemClock } from '../drivers/clock.ts'
 import type { Authority } from '../kit/auth/authority.ts'
 import { createAuthority } from '../kit/auth/local-authority.ts'
-import { AppError } from '../kit/errors.ts'
-import { refuseMoved } from '../kit/migration/move-notes.ts'
+import { AppError, messageOf } from '../kit/errors.ts'
 import { aborted } from '../kit/pause.ts'
 import { childProcesses } from '../kit/supervisor/child-process.ts'
 import { freePort, isTaken } from '../kit/supervisor/free-port.ts'
@@ -15,7 +16,9 @@ import { type Configured, configure } from './configuration.ts'
 import type { Terminal } from './io.ts'
 import { createUnitOutput, logOutput, type UnitOutput } from './log-output.ts'
 import { createMessages, type Messages } from './messages.ts'
+import { movedSettings, refuseMoved } from './moved.ts'
 import { parseOffset, parseOnly, parseScale, planUnits, unitNames, type Wish } from './plan.ts'
+import { createPlatformControl } from './platform-control.ts'
 import { createProgress, type Progress } from './progress.ts'
 import { createStateFile, type RunState, type StateFile, stateOf } from './run-state.ts'
 import type { Session } from './session.ts'
@@ -52,9 +55,10 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
     let release = () => {}
     try {
       const services = servicesOf(configured, plans)
-      await refuseSharing(configured.settings, services)
       refuseMoved(configured.settings)
+      await refuseSharing(configured.settings, services)
       release = holdDatabases(configured.settings, services)
+      await endCopy(configured.settings.data)
       await refuseTakenPorts(plans)
       output.begin(await logOutput(above, configured.settings.log.format))
       const launch = ahead?.launch ?? (await thisProcess(session, progress.above, configured))
@@ -67,6 +71,13 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
     progress.end()
     ahead?.dismiss()
   }
+}
+
+/** Whoever copied the stores while they were used may have been killed together with the platform. */
+async function endCopy(data: string): Promise<void> {
+  if (!existsSync(join(data, 'noting.json'))) return
+  const { stopNoting } = await import('../kit/migration/noting.ts')
+  stopNoting(data)
 }
 
 interface Setup {
@@ -86,10 +97,21 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
     const states = supervision.states()
     return stateOf(io.pid, settings, { roles: knownUnits(states), starting: unreadyUnits(states) })
   }
+  const control = createPlatformControl({
+    plans,
+    places: settings,
+    onMoved: (to) =>
+      messages.warn(
+        `the platform lives elsewhere now; put this into its configuration before it is started again: ${movedSettings(settings, to)}`,
+      ),
+    onFault: (fault) =>
+      messages.warn(`what a copy of the stores left in them can't be taken away: ${messageOf(fault)}`),
+  })
   const supervision = supervise({
     plans,
     launch,
     clock: systemClock,
+    admit: control.admit,
     onChange(change) {
       tellChange(change, messages)
       showProgress(supervision.states(), io.signal.aborted, progress)
@@ -112,6 +134,9 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
     const welcome = prepareWelcome(session, plans, authority)
     welcome.catch(() => {})
     await supervision.ready.finally(progress.end)
+    await control.open(supervision).catch((fault: unknown) => {
+      messages.warn(`other commands can't control this platform: ${messageOf(fault)}`)
+    })
     await stateFile.written()
     const say = await welcome
     say(state())
@@ -119,6 +144,7 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
   } catch (fault) {
     if (!io.signal.aborted) throw fault
   } finally {
+    await control.close()
     await supervision.stop()
   }
 }

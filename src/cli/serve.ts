@@ -53,7 +53,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     import('../kit/supervisor/reason.ts'),
     import('./run-state.ts'),
     import('./sole-use.ts'),
-    import('../kit/migration/move-notes.ts'),
+    import('./moved.ts'),
   ])
   const role = await findRole(name)
   const configured: Configured = await configure(session, {
@@ -68,8 +68,8 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     ],
   })
   const { settings, sections, service } = configured
-  await refuseSharing(settings, [service ?? role.service])
   refuseMoved(settings)
+  await refuseSharing(settings, [service ?? role.service])
   const section = sections[name] ?? { host: '127.0.0.1', port: role.port }
   const run = await hostRunner(session, settings.log.format)
   const starting = run({

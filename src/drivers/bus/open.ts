@@ -23,6 +23,11 @@ export async function openBus(options: BusOptions): Promise<Bus> {
   return driver.open(options)
 }
 
+/** Loads the driver of a bus that is going to be opened. Throws DriverError `invalid` for a scheme without one. */
+export async function loadBusDriver(url: string): Promise<void> {
+  await driverFor('bus', url, DRIVERS)
+}
+
 /** Reads what a bus holds, see `BusDriver.snapshot`. Throws what `openBus` throws. */
 export async function readBus(place: BusPlace): Promise<BusSnapshot | undefined> {
   const driver = await driverFor('bus', place.url, DRIVERS)

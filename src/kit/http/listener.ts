@@ -1,7 +1,6 @@
 import { createServer } from 'node:http'
 import { type Server, Socket } from 'node:net'
 import { getRequestListener, RequestError } from '@hono/node-server'
-import type { Hono } from 'hono'
 import type { Clock } from '../../drivers/clock.ts'
 import { AppError, messageOf, toAppError, toProblem } from '../errors.ts'
 import { currentScope, runInScope, type Scope } from '../telemetry/scope.ts'
@@ -9,6 +8,7 @@ import { type Accepting, accept } from './accepting.ts'
 import type { AppEnv } from './app-env.ts'
 import { Connection, type ConnectionLimits, connectionOf } from './connection.ts'
 import { Connections, type ConnectionsLimits } from './connections.ts'
+import type { Door } from './door.ts'
 import type { Exchange, Layer } from './exchange.ts'
 import { ExchangeResponse } from './exchange-response.ts'
 import { HeldBodies } from './held-bodies.ts'
@@ -47,9 +47,11 @@ export interface ListenerOptions {
   /** The outer chain, outermost first. */
   readonly layers: readonly Layer[]
   /** The inner chain and the routes. */
-  readonly app: Hono<AppEnv>
+  readonly app: { fetch(request: Request, env: AppEnv['Bindings']): Response | Promise<Response> }
   /** Takes a request before Hono sees it; true when it did. */
   readonly handle?: (exchange: Exchange) => boolean
+  /** Where requests may have to wait once they have passed the layers. Default: nowhere. */
+  readonly door?: Pick<Door, 'pass'>
   readonly clock: Pick<Clock, 'monotonic'>
 }
 
@@ -72,7 +74,8 @@ const NO_SCOPE: Scope = {
 }
 
 /** Opens a role's port. Throws AppError `START_FAILED` when it is taken or not allowed. */
-export async function listen({ host, port, limits, layers, app, handle, clock }: ListenerOptions): Promise<Listener> {
+export async function listen(options: ListenerOptions): Promise<Listener> {
+  const { host, port, limits, layers, app, handle, door, clock } = options
   const toHono = getRequestListener(
     (request, env) => {
       const exchange = env.outgoing instanceof ExchangeResponse ? env.outgoing.exchange : undefined
@@ -137,9 +140,12 @@ export async function listen({ host, port, limits, layers, app, handle, clock }:
     }
     if (incoming.headers.expect !== undefined && incoming.httpVersion === '1.1')
       incoming.whenRead(() => outgoing.askForBody())
-    runInScope(exchange.scope, () => {
-      if (!handle?.(exchange)) void toHono(incoming, outgoing)
-    })
+    const go = () =>
+      runInScope(exchange.scope, () => {
+        if (!handle?.(exchange)) void toHono(incoming, outgoing)
+      })
+    if (door) door.pass(exchange, go)
+    else go()
   }
 
   /** Closes a connection with an answer made by hand, for bytes that node's server made no answer for; it passes the layers like all others. */

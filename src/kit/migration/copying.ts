@@ -1,5 +1,6 @@
 import type { Transaction } from 'kysely'
 import type { Store, StoreSnapshot } from '../../drivers/store/contract.ts'
+import { CHANGES_TABLE } from '../../drivers/store/sqlite-changes.ts'
 import { lastSerial, raiseSerial, type TableShape, tableShapes } from '../../drivers/store/table-shapes.ts'
 import type { Collection, KeptData, KeptRow, RowKey } from '../kept-data.ts'
 import { CHECKPOINTS_TABLE, noteCheckpoint, readCheckpoint } from './checkpoints.ts'
@@ -24,7 +25,13 @@ export async function whatMoves(
   { collections = [], leaves = [], texts }: KeptData,
 ): Promise<Moved> {
   const [source, target] = [await tableShapes(from.db), await tableShapes(to.db)]
-  const apart = new Set([CHECKPOINTS_TABLE, ...OF_MIGRATIONS, ...leaves, ...collections.map(({ name }) => name)])
+  const apart = new Set([
+    CHECKPOINTS_TABLE,
+    CHANGES_TABLE,
+    ...OF_MIGRATIONS,
+    ...leaves,
+    ...collections.map(({ name }) => name),
+  ])
   const tables = [...source.values()].filter(({ name }) => !apart.has(name))
   const rows = tables.map((shape) => tableRows(shape, target.get(shape.name) ?? { ...shape, columns: [] }))
   return {

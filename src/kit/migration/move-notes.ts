@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import * as z from 'zod'
 import { isEmbedded } from '../../drivers/by-scheme.ts'
 import { syncFolder } from '../backup/archive-file.ts'
+import { forgetMoves } from '../cutover/verdict.ts'
 import { AppError } from '../errors.ts'
 
 /** The file in a data folder that tells of its moves. */
@@ -42,6 +43,7 @@ export function readMoves(folder: string): MoveNotes {
 /** Writes down what became of one backend; undefined for nothing that anybody needs to know. What is written is on disk when this resolves. */
 export async function noteMove(folder: string, backend: Backend, move: Move | undefined): Promise<void> {
   const { [backend]: _before, ...others } = readMoves(folder)
+  if (move?.state === 'coming') forgetMoves(folder)
   const notes: MoveNotes = move === undefined ? others : { ...others, [backend]: move }
   const path = join(folder, NOTES_FILE)
   if (Object.keys(notes).length === 0) {

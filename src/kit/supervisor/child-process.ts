@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts'
 import { createGuard } from './guard.ts'
 import { lineSplitter } from './lines.ts'
 import type { Job, Launch, Member, Started } from './member.ts'
-import { type Order, Report } from './protocol.ts'
+import { type Order, Report, type Step } from './protocol.ts'
 
 export interface ChildProcessOptions {
   /** The program that runs one role, and its arguments up to the role's name, such as `['dist/msvc', 'serve']`. */
@@ -49,6 +49,8 @@ function memberOf(child: ChildProcess): Member {
   const booted = Promise.withResolvers<void>()
   const started = Promise.withResolvers<Started>()
   let asked: PromiseWithResolvers<void> | undefined
+  const steps = new Map<number, PromiseWithResolvers<void>>()
+  let number = 0
   // A copy that ends before anyone asked it to start is told of by `exited`.
   started.promise.catch(() => {})
   child.on('message', (message) => {
@@ -61,6 +63,12 @@ function memberOf(child: ChildProcess): Member {
       const { type: _, ...itself } = report
       started.resolve(itself)
     } else if (report?.type === 'refused') started.reject(new AppError(report.code, report.message))
+    else if (report?.type === 'stepped') {
+      const step = steps.get(report.number)
+      steps.delete(report.number)
+      if (report.fault === undefined) step?.resolve()
+      else step?.reject(new AppError('CONFLICT', report.fault))
+    }
   })
   void exited.then((how) => {
     booted.resolve()
@@ -82,8 +90,18 @@ function memberOf(child: ChildProcess): Member {
       }
       return asked.promise
     },
+    async take(step: Step) {
+      const taken = Promise.withResolvers<void>()
+      steps.set(++number, taken)
+      send({ type: 'step', number, step })
+      await Promise.race([taken.promise, exited.then(refuse)])
+    },
     stop: () => void child.kill('SIGTERM'),
     kill: () => void child.kill('SIGKILL'),
     exited,
   }
+}
+
+function refuse(how: string): never {
+  throw new AppError('UNAVAILABLE', `ended with ${how}`)
 }

@@ -13,6 +13,7 @@ const job: Job = {
 }
 
 const well = new Promise<never>(() => {})
+const cutover = { prepare: async () => {}, hold: async () => {}, begin: async () => {} }
 
 function host(stop: () => Promise<void> = async () => {}, broken: Promise<Error> = well): RunningHost {
   return {
@@ -23,6 +24,7 @@ function host(stop: () => Promise<void> = async () => {}, broken: Promise<Error>
     advertised: 'http://x',
     port: 1,
     broken,
+    cutover,
     stop,
   }
 }

@@ -2,6 +2,7 @@ import { AppError } from '../errors.ts'
 import type { RunningHost } from '../host.ts'
 import type { Job, Launch, Started } from './member.ts'
 import { reasonOf } from './reason.ts'
+import { takeStep } from './take-step.ts'
 
 /**
  * Runs every copy inside this process: for small machines, tests and debuggers. A role that breaks the process takes all with it.
@@ -30,6 +31,13 @@ export function inProcess(run: (job: Job) => Promise<RunningHost>, pid: number):
       },
       // it takes turns with whoever asks
       probe: async () => {},
+      async take(step) {
+        if (!host) refuse('not started')
+        const { cutover } = await host
+        await takeStep(cutover, step).catch((cause: unknown) => {
+          throw new AppError('CONFLICT', reasonOf(cause), { cause })
+        })
+      },
       stop: () => end('stopped'),
       kill: () => ended.resolve('left behind'),
       exited: ended.promise,

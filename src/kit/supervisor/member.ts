@@ -1,4 +1,5 @@
 import type { Section, Settings } from '../config/schema.ts'
+import type { Step } from './protocol.ts'
 
 /** All that one copy of a role is told to start with. Travels as JSON to a process of its own. */
 export interface Job {
@@ -34,6 +35,11 @@ export interface Member {
   start(job: Job): Promise<Started>
   /** Asks for a sign of life; resolves when it comes, which is never for one that hangs. Asked again before, it asks no second time. */
   probe(): Promise<void>
+  /**
+   * Has it take a step of a cutover; resolves once it has. Rejects with AppError `CONFLICT` and its own words when it can't, `UNAVAILABLE` when it ended
+   * first.
+   */
+  take(step: Step): Promise<void>
   /** Asks it to drain and end. `exited` tells when it has. */
   stop(): void
   /** Ends it at once, whatever it is doing. */

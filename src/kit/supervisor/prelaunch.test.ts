@@ -9,6 +9,7 @@ it('gives each copy launched ahead once, and ends those that nobody took', () =>
     return {
       pid: 1,
       start: () => Promise.reject(new Error('not started here')),
+      take: async () => {},
       probe: async () => {},
       stop: () => {},
       kill: () => void events.push(`kill ${unit}`),

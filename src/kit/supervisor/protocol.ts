@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { Places } from '../config/places.ts'
 import type { Job, Started } from './member.ts'
 
 /** What a role's process tells its supervisor. */
@@ -20,8 +21,22 @@ export const Report = z.discriminatedUnion('type', [
     code: z.enum(['CONFIG_INVALID', 'START_FAILED']),
     message: z.string(),
   }),
+  /** The answer to a step of a cutover; `fault`: why it could not be taken. */
+  z.object({ type: z.literal('stepped'), number: z.int(), fault: z.string().optional() }),
 ])
 export type Report = z.infer<typeof Report> | ({ type: 'ready' } & Started)
+
+/** A step of a cutover, as a role is asked to take it (cutover/role-cutover.ts). */
+export const Step = z.discriminatedUnion('step', [
+  z.object({ step: z.literal('prepare'), to: Places }),
+  z.object({
+    step: z.literal('hold'),
+    cutover: z.object({ id: z.string(), to: Places, leaseMs: z.number() }),
+    ms: z.number(),
+  }),
+  z.object({ step: z.literal('begin'), id: z.string(), on: z.enum(['old', 'new']) }),
+])
+export type Step = z.infer<typeof Step>
 
 /** What the supervisor tells a role's process. The order comes from the process that started this one, with the same code: a job's shape is certain. */
 export const Order = z.discriminatedUnion('type', [
@@ -31,6 +46,8 @@ export const Order = z.discriminatedUnion('type', [
   }),
   /** Asks whether it still takes turns: to be answered at once, with `alive`. */
   z.object({ type: z.literal('probe') }),
+  /** To be answered by `stepped` with the same number, once the step is taken. */
+  z.object({ type: z.literal('step'), number: z.int(), step: Step }),
 ])
 export type Order = z.infer<typeof Order>
 

@@ -46,6 +46,7 @@ function theatre(refuse: (role: string, life: number) => AppError | undefined = 
           advertised: `http://127.0.0.1:${port + (section.port ? 0 : life)}`,
         }
       },
+      take: async () => {},
       probe: () => (hanging.has(unit) ? new Promise(() => {}) : Promise.resolve()),
       stop() {
         events.push(`stop ${unit}`)

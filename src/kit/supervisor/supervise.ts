@@ -40,6 +40,8 @@ export interface SuperviseOptions {
   readonly plans: readonly UnitPlan[]
   readonly launch: Launch
   readonly clock: Clock
+  /** Asked before each start: gives what the unit is to start with, as soon as it may; never rejects. Default: what was planned, at once. */
+  readonly admit?: (job: Job) => Promise<Job>
   /** Told of every change of state, in order. */
   readonly onChange: (change: UnitChange) => void
   /** Told of a copy that ended by itself, before the next one is started: the registry must forget it. Waited for up to half a second. */
@@ -51,6 +53,8 @@ export interface Supervision {
   /** Resolves when every unit has been ready once. Rejects, all stopped again, when one refuses to start or `stop` was called. */
   readonly ready: Promise<void>
   states(): ReadonlyMap<string, UnitState>
+  /** The process of each unit, as long as it lives. */
+  members(): ReadonlyMap<string, Member>
   /** Stops everything, in reverse order of starting; what has not ended in time is killed. May be called twice. */
   stop(): Promise<void>
 }
@@ -82,7 +86,7 @@ interface Past {
  * hangs (liveness.ts), and stops in reverse order. A unit that refuses to start before the platform was ready once stops it all: the person who starts it must know.
  */
 export function supervise(options: SuperviseOptions): Supervision {
-  const { plans, launch, clock, onChange, onLost } = options
+  const { plans, launch, clock, onChange, onLost, admit = async (job: Job) => job } = options
   const waves = wavesOf(rolesOf(plans))
   const states = new Map<string, UnitState>(plans.map(({ unit }) => [unit, { at: 'waiting' }]))
   const members = new Map<string, Member>()
@@ -113,12 +117,13 @@ export function supervise(options: SuperviseOptions): Supervision {
           change(plan, life, { ...state, at: isSilent ? 'silent' : 'ready' })
       },
     })
-    await Promise.race([Promise.all([needsOf(plan), forgotten]), member.exited, whenStopping])
+    const admitted = Promise.all([needsOf(plan), forgotten]).then(() => admit(plan.job))
+    const job = (await Promise.race([admitted, member.exited.then(() => plan.job), whenStopping])) ?? plan.job
     if (stopping.signal.aborted) return { why: await end }
     change(plan, life, { at: 'starting', ...(last && { last }) })
     let started: Started
     try {
-      started = await member.start({ ...plan.job, ...(after !== undefined && { after }) })
+      started = await member.start({ ...job, ...(after !== undefined && { after }) })
     } catch (thrown) {
       const vanished = thrown instanceof AppError && thrown.code === 'UNAVAILABLE'
       if (!vanished && !wasReady) failed.reject(startFailure(plan.unit, thrown))
@@ -205,7 +210,7 @@ export function supervise(options: SuperviseOptions): Supervision {
       throw fault
     },
   )
-  return { ready, states: () => states, stop }
+  return { ready, states: () => states, members: () => members, stop }
 }
 
 function rolesOf(plans: readonly UnitPlan[]) {

@@ -29,6 +29,7 @@ function hostThat(does: Partial<RunningHost>): RunningHost {
     advertised: 'http://y',
     port: 1,
     broken,
+    cutover: { prepare: async () => {}, hold: async () => {}, begin: async () => {} },
     stop: async () => {},
     ...does,
   }

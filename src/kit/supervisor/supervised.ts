@@ -1,7 +1,9 @@
+import { AppError } from '../errors.ts'
 import type { RunningHost } from '../host.ts'
 import type { Job } from './member.ts'
-import { Order, type ParentChannel, type Report } from './protocol.ts'
+import { Order, type ParentChannel, type Report, type Step } from './protocol.ts'
 import { reasonOf, startCode } from './reason.ts'
+import { takeStep } from './take-step.ts'
 
 /**
  * The life of a role in a process under a supervisor: says that it is loaded, waits for `start`, runs the role, stops when the
@@ -14,6 +16,7 @@ export async function runSupervised(
   signal: AbortSignal,
 ): Promise<void> {
   const report = (message: Report) => parent.send(message)
+  let host: RunningHost | undefined
   const job = Promise.withResolvers<Job | undefined>()
   const stop = Promise.withResolvers<void>()
   signal.addEventListener(
@@ -28,11 +31,21 @@ export async function runSupervised(
     const order = Order.safeParse(message).data
     if (order?.type === 'start') job.resolve(order.job)
     if (order?.type === 'probe') report({ type: 'alive' })
+    if (order?.type === 'step') void answer(order.number, order.step)
   })
+  async function answer(number: number, step: Step) {
+    try {
+      if (!host) throw new AppError('CONFLICT', 'The role has not started')
+      await takeStep(host.cutover, step)
+      report({ type: 'stepped', number })
+    } catch (fault) {
+      report({ type: 'stepped', number, fault: reasonOf(fault) })
+    }
+  }
+
   report({ type: 'booted' })
   const given = await job.promise
   if (given === undefined || signal.aborted) return
-  let host: RunningHost
   try {
     host = await run(given)
   } catch (fault) {

@@ -8,11 +8,14 @@ import {
 } from 'prom-client'
 import { Spread } from './spread.ts'
 
-/** A role's own Prometheus metrics; each role has its own registry, so that roles in one process don't mix. */
+/**
+ * A role's own Prometheus metrics; each role has its own registry, so that roles in one process don't mix. Who asks for a metric again, by its name, is
+ * a later run of the role.
+ */
 export interface Metrics {
-  /** A number that only grows, such as requests. */
+  /** A number that only grows, such as requests; asked for again, it goes on. */
   counter<L extends string>(options: Omit<CounterConfiguration<L>, 'registers'>): Counter<L>
-  /** A number that goes up and down, such as connections. */
+  /** A number that goes up and down, such as connections; asked for again, the new one takes the place of the old. */
   gauge<L extends string>(options: Omit<GaugeConfiguration<L>, 'registers'>): Gauge<L>
   /** How values are spread, such as durations. */
   histogram<L extends string>(
@@ -28,8 +31,14 @@ export function createMetrics(service: string): Metrics {
   registry.setDefaultLabels({ service })
   const registers = [registry]
   return {
-    counter: (options) => new Counter({ ...options, registers }),
-    gauge: (options) => new Gauge({ ...options, registers }),
+    counter(options) {
+      const known = registry.getSingleMetric(options.name)
+      return known instanceof Counter ? known : new Counter({ ...options, registers })
+    },
+    gauge(options) {
+      registry.removeSingleMetric(options.name)
+      return new Gauge({ ...options, registers })
+    },
     histogram: (options) => new Spread({ ...options, registers }),
     text: () => registry.metrics(),
   }

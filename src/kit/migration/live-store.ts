@@ -1,0 +1,157 @@
+import { DriverError } from '../../drivers/driver-error.ts'
+import type { Store, StorePlace, StoreSnapshot } from '../../drivers/store/contract.ts'
+import { openStore, readStore } from '../../drivers/store/open.ts'
+import type { KeptData } from '../kept-data.ts'
+import { beginRun, endRun, runOf } from './checkpoints.ts'
+import { checksumOf } from './checksum.ts'
+import { copyRows, type Moved, moveSerials, startAnew, whatMoves } from './copying.ts'
+import { type Followed, followChanges } from './noted-changes.ts'
+import type { Noting } from './noting.ts'
+
+/** Where a service's store is and where it is to be. */
+export interface LiveStoreOptions {
+  readonly from: StorePlace
+  readonly to: StorePlace
+  readonly keeps: KeptData
+  /** Names the run for good. */
+  readonly run: string
+}
+
+/** A store that is copied while its service writes to it: all of it first, then again and again what changed since. Methods reject with DriverError. */
+export class LiveStore {
+  readonly #options: LiveStoreOptions
+  readonly #target: Store<unknown>
+  readonly #moved: Moved
+  #behind = 0
+
+  private constructor(options: LiveStoreOptions, target: Store<unknown>, moved: Moved) {
+    this.#options = options
+    this.#target = target
+    this.#moved = moved
+  }
+
+  /** Makes the target; undefined where the service keeps nothing yet. Rejects with DriverError `invalid` for a target that holds something else. */
+  static async open(options: LiveStoreOptions): Promise<LiveStore | undefined> {
+    const source = await readStore(options.from)
+    if (!source) return undefined
+    try {
+      await refuseForeign(options)
+      const target = await openStore<unknown>({ ...options.to, migrations: options.keeps.migrations })
+      try {
+        const moved = await whatMoves(source, target, options.keeps)
+        await beginRun(target, options.run)
+        return new LiveStore(options, target, moved)
+      } catch (fault) {
+        await target.close()
+        throw fault
+      }
+    } finally {
+      await source.close()
+    }
+  }
+
+  /** What has to be noted for it. */
+  get noting(): Noting {
+    return { name: this.#options.from.name, tables: this.#moved.collections.map(({ name, key }) => ({ name, key })) }
+  }
+
+  /** Copies all rows anew, as they are now: their changes must be noted by then. Rejects with the signal's reason too. */
+  async copy(signal: AbortSignal, onCopied: (rows: number) => void): Promise<void> {
+    await this.#read(async (from) => {
+      for (const collection of this.#moved.collections) {
+        await startAnew(collection, this.#target)
+        await copyRows(collection, { from, to: this.#target, signal, onCopied })
+      }
+    })
+  }
+
+  /** Copies what changed since. */
+  async follow(signal: AbortSignal): Promise<Followed> {
+    const followed = await this.#read((from) =>
+      followChanges({ from, to: this.#target, collections: this.#moved.collections, behind: this.#behind, signal }),
+    )
+    this.#behind = followed.last
+    return followed
+  }
+
+  /**
+   * Copies the last changes, once nobody writes to the source, and counts all rows on both sides. Gives what keeps this instant of the target, however it goes
+   * on. Rejects with DriverError `invalid` where the counts differ.
+   */
+  async finish(signal: AbortSignal): Promise<StoreSnapshot> {
+    await this.follow(signal)
+    return this.#read(async (from) => {
+      await moveSerials(this.#moved.serials, from, this.#target)
+      const instant = await readStore(this.#options.to)
+      if (!instant) throw new DriverError('unavailable', `${this.#options.to.name}: the copy is gone`)
+      try {
+        await this.#wantCounts(from, instant)
+        return instant
+      } catch (fault) {
+        await instant.close()
+        throw fault
+      }
+    })
+  }
+
+  /** Counting also begins the instant, which in PostgreSQL is that of the first query. */
+  async #wantCounts(from: StoreSnapshot, instant: StoreSnapshot): Promise<void> {
+    for (const collection of this.#moved.collections) {
+      const wanted = await collection.count(from.db)
+      const found = await collection.count(instant.db)
+      if (wanted === found) continue
+      const what = `${found} of ${wanted} rows of ${collection.name} were copied`
+      throw new DriverError('invalid', `${this.#options.to.name}: ${what}`)
+    }
+  }
+
+  /** Compares all rows of the source, to which nobody writes any more, with an instant of the target; gives the collections that differ. */
+  async compare(instant: StoreSnapshot, signal: AbortSignal): Promise<readonly string[]> {
+    return this.#read(async (from) => {
+      const differing: string[] = []
+      for (const collection of this.#moved.collections) {
+        const [wanted, found] = await Promise.all([
+          checksumOf(from.db, collection, { signal }),
+          checksumOf(instant.db, collection, { signal }),
+        ])
+        if (wanted.rows !== found.rows || wanted.sum !== found.sum)
+          differing.push(`${this.#options.to.name}: ${collection.name}`)
+      }
+      return differing
+    })
+  }
+
+  /** The target is a store like any other from now on. */
+  async end(): Promise<void> {
+    await endRun(this.#target)
+  }
+
+  async close(): Promise<void> {
+    await this.#target.close()
+  }
+
+  async #read<T>(work: (from: StoreSnapshot) => Promise<T>): Promise<T> {
+    const source = await readStore(this.#options.from)
+    if (!source) throw new DriverError('unavailable', `${this.#options.from.name}: the store is gone`)
+    try {
+      return await work(source)
+    } finally {
+      await source.close()
+    }
+  }
+}
+
+/** What is there must be from an earlier try of this very move; tables that are not made yet are empty. */
+async function refuseForeign({ run, to, keeps }: LiveStoreOptions): Promise<void> {
+  const target = await readStore(to, { toFill: true })
+  if (!target) return
+  try {
+    if ((await runOf(target.db)) === run) return
+    for (const collection of (await whatMoves(target, target, keeps)).collections) {
+      if ((await collection.count(target.db)) === 0) continue
+      throw new DriverError('invalid', `${to.name}: the new store holds ${collection.name} already; name an empty one`)
+    }
+  } finally {
+    await target.close()
+  }
+}

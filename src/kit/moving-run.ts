@@ -1,0 +1,131 @@
+import type { Hono } from 'hono'
+import { differences, type PlaceKind, type Places } from './config/places.ts'
+import type { Movable } from './cutover/role-cutover.ts'
+import { AppError } from './errors.ts'
+import type { AppEnv } from './http/app-env.ts'
+import { Door } from './http/door.ts'
+import type { Exchange } from './http/exchange.ts'
+import { reachPlaces } from './reached-places.ts'
+import type { AnyRole, Running } from './role.ts'
+import { beginRun, type Premises, type RoleRun } from './role-run.ts'
+
+/** A role on its places; `held`: these are closed, and requests wait. */
+type State =
+  | { readonly at: 'new' }
+  | { readonly at: 'running'; readonly places: Places; readonly run: RoleRun }
+  | { readonly at: 'held'; readonly places: Places; readonly run: RoleRun }
+
+/** What a running role is left on whose other places move: nothing in memory that must agree with anybody is lost by beginning anew beside it. */
+const SWAPPED: readonly PlaceKind[] = ['cache']
+
+/** The runs of a role, one after the other behind one open port: it can be moved to other places while requests wait. */
+export class MovingRun implements Movable {
+  /** What requests pass on their way here. */
+  readonly door = new Door()
+  readonly #role: AnyRole
+  readonly #premises: Premises
+  readonly #broken = Promise.withResolvers<Error>()
+  #state: State = { at: 'new' }
+  #chain: ((running: Running) => Hono<AppEnv>) | undefined
+  #app: Hono<AppEnv> | undefined
+
+  constructor(role: AnyRole, premises: Premises) {
+    this.#role = role
+    this.#premises = premises
+    const stopping = () => this.door.close(new AppError('STOPPING', 'The role is stopping'))
+    premises.signal.addEventListener('abort', stopping, { once: true })
+  }
+
+  /** Resolves with why it is of no use any more; never while all is well. */
+  get broken(): Promise<Error> {
+    return this.#broken.promise
+  }
+
+  /** The first run. Rejects with why the role can't start. */
+  async start(places: Places): Promise<Running> {
+    const run = await this.#beginRun(places)
+    this.#state = { at: 'running', places, run }
+    return run.running
+  }
+
+  /** Lets requests in. @param chain puts the inner chain around a run's routes */
+  open(chain: (running: Running) => Hono<AppEnv>): void {
+    const { run } = this.#started()
+    this.#chain = chain
+    this.#app = chain(run.running)
+    this.door.open(run.traffic)
+  }
+
+  /** Takes a request on node:http level; true when it did. */
+  handle(exchange: Exchange): boolean {
+    return this.#started().run.running.handle?.(exchange) ?? false
+  }
+
+  /** Answers a request. */
+  fetch(request: Request, env: AppEnv['Bindings']): Response | Promise<Response> {
+    if (!this.#app) throw new AppError('UNAVAILABLE', `${this.#role.name} has not started`)
+    return this.#app.fetch(request, env)
+  }
+
+  /** Ends the run, and with it all that the role has opened. */
+  async stop(): Promise<void> {
+    if (this.#state.at !== 'new') await this.#state.run.stop()
+  }
+
+  places(): Places {
+    return this.#started().places
+  }
+
+  async prepare(to: Places): Promise<void> {
+    const { run, places } = this.#started()
+    await reachPlaces(new Set(this.#moves(run, differences(places, to))), to, this.#premises)
+  }
+
+  async hold(to: Places, ms: number): Promise<void> {
+    const { run, places } = this.#started()
+    if (!this.#moves(run, differences(places, to)).some((kind) => !SWAPPED.includes(kind))) return
+    this.door.shut()
+    // those that wait for something to happen end when they are told to, the others in their own time
+    if (await run.traffic.quiet(() => run.waits.count, ms)) {
+      this.#state = { at: 'held', places, run }
+      await run.stop()
+      return
+    }
+    this.door.open(run.traffic)
+    const { count } = run.traffic
+    throw new AppError('UNAVAILABLE', `${this.#role.name}: ${count} requests under way take longer than ${ms} ms`)
+  }
+
+  async begin(places: Places): Promise<void> {
+    const { at, run: before, places: old } = this.#started()
+    if (at === 'running' && this.#moves(before, differences(old, places)).length === 0) {
+      this.#state = { at, run: before, places }
+      return
+    }
+    const run = await this.#beginRun(places)
+    this.#state = { at: 'running', places, run }
+    this.#app = this.#chain?.(run.running)
+    await run.running.ready?.(this.#premises.signal)
+    this.door.open(run.traffic)
+    await before.stop()
+  }
+
+  fail(why: Error): void {
+    this.#broken.resolve(why)
+  }
+
+  #moves(run: RoleRun, differing: readonly PlaceKind[]): readonly PlaceKind[] {
+    return differing.filter((kind) => run.uses.has(kind))
+  }
+
+  async #beginRun(places: Places): Promise<RoleRun> {
+    const run = await beginRun(this.#role, places, this.#premises)
+    void run.broken.then((fault) => this.#broken.resolve(fault))
+    return run
+  }
+
+  #started(): Exclude<State, { at: 'new' }> {
+    if (this.#state.at === 'new') throw new AppError('INTERNAL', `${this.#role.name} has not started`)
+    return this.#state
+  }
+}

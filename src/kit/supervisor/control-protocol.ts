@@ -1,0 +1,49 @@
+import * as z from 'zod'
+import { Places } from '../config/places.ts'
+
+/** Goes up when an older side could take a message for something else. */
+export const CONTROL_VERSION = 1
+
+/** What a running platform may be asked by who has its data folder. */
+export const ControlRequest = z.discriminatedUnion('do', [
+  /** Where it lives, and whether all its units are ready. */
+  z.strictObject({ do: z.literal('look') }),
+  /** Says that a copy of it is going to be made while it runs: what that leaves in its stores is taken away when who asks is gone. */
+  z.strictObject({ do: z.literal('copy') }),
+  /** Has its roles look whether they reach other places, and load what they need there. */
+  z.strictObject({ do: z.literal('prepare'), to: Places }),
+  /** Holds it for a move; who asks decides it on the same connection within `budget_ms` milliseconds, else all goes on as it was. */
+  z.strictObject({
+    do: z.literal('hold'),
+    id: z.string().regex(/^[\w-]{1,64}$/),
+    to: Places,
+    budget_ms: z.int().min(100).max(60_000),
+  }),
+  /** Has it begin on the new places: there is no way back. */
+  z.strictObject({ do: z.literal('move'), id: z.string() }),
+  /** Has it go on where it was. */
+  z.strictObject({ do: z.literal('resume'), id: z.string() }),
+])
+export type ControlRequest = z.infer<typeof ControlRequest>
+
+/** A line from who asks. */
+export const Asked = z.strictObject({ version: z.int(), number: z.int(), request: z.unknown() })
+
+/** The line that answers it. */
+export const Answered = z.strictObject({
+  version: z.int(),
+  number: z.int(),
+  answer: z.unknown().optional(),
+  /** Why it was not done. */
+  fault: z.strictObject({ code: z.string(), message: z.string() }).optional(),
+})
+
+/** The answer to `look`. */
+export const Look = z.object({ places: Places, ready: z.boolean() })
+export type Look = z.infer<typeof Look>
+
+/** The answer where there is nothing to tell. */
+export const Done = z.object({})
+
+/** The answer to `move`: for how long requests waited at most, milliseconds. */
+export const Moved = z.object({ paused_ms: z.number() })

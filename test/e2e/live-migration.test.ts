@@ -1,0 +1,102 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it, vi } from 'vitest'
+import { startNats } from '../servers/nats.ts'
+import { startPostgres } from '../servers/postgres.ts'
+import { isHere } from '../servers/programs.ts'
+import { placeOrders } from './order-load.ts'
+import { commandsIn, type RunningPlatform } from './running-platform.ts'
+
+const PER_SECOND = 200
+/** The bar for the pause, and for the longest answer, milliseconds; or twice what one takes without, where the machine is as busy as that. */
+const LONGEST_MS = 2_000
+const TIMEOUT_MS = 180_000
+
+const folder = mkdtempSync(join(tmpdir(), 'msvc-live-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+const { msvc, up } = commandsIn(folder)
+
+async function all<T extends { readonly id: number | string }>(url: string): Promise<T[]> {
+  const rows: T[] = []
+  for (;;) {
+    const after = rows.at(-1)?.id
+    const answer = await fetch(`${url}?limit=100${after === undefined ? '' : `&after=${after}`}`)
+    const page: T[] = JSON.parse(await answer.text())
+    rows.push(...page)
+    if (page.length === 0) return rows
+  }
+}
+
+/** What the platform has, once nothing is under way. */
+async function found(platform: RunningPlatform) {
+  const orders = () => all<{ id: number; product_name: string; status: string }>(`${platform.url('order')}/api/orders`)
+  const isSettled = async () => (await orders()).every(({ status }) => status !== 'pending')
+  await vi.waitUntil(isSettled, { timeout: 60_000, interval: 500 })
+  const payments = await all<{ id: string; order_id: number }>(`${platform.url('payment')}/api/payments`)
+  const letters = await fetch(`${platform.url('broker')}/broker/dead-letters?limit=100`)
+  const { dead_letters: dead }: { dead_letters: unknown[] } = JSON.parse(await letters.text())
+  const charges = Map.groupBy(payments, ({ order_id: id }) => id)
+  return {
+    orders: new Map((await orders()).map(({ id, product_name: product }) => [id, product])),
+    unpaid: (await orders()).filter(({ id }) => !charges.has(id)).length,
+    twice: [...charges.values()].filter(({ length }) => length > 1).length,
+    dead: dead.length,
+  }
+}
+
+describe.skipIf(!isHere('postgres'))('a platform that moves to servers while it takes orders', () => {
+  it.for([
+    { what: 'the stores', withBus: false },
+    ...(isHere('nats-server') ? [{ what: 'the stores and the bus', withBus: true }] : []),
+  ])(
+    '$what: fails no request, keeps none waiting for 2 s, and has every order, paid once',
+    {
+      timeout: TIMEOUT_MS,
+    },
+    async ({ withBus }) => {
+      await using postgres = await startPostgres()
+      await using nats = withBus ? await startNats() : undefined
+      const data = withBus ? 'both' : 'stores'
+      await using platform = await up(data)
+      const token = await msvc(data, 'token', '--subject', 'ann', '--scope', 'users:write,orders:write')
+      const load = await placeOrders(platform.url('gateway'), token.trim(), PER_SECOND)
+      await load.isWarm()
+      const before = performance.now()
+      await vi.waitUntil(() => performance.now() - before > 2_000, { timeout: 5_000 })
+      const usual = Math.round(load.longest(before))
+      const since = performance.now()
+      const places = ['--store', postgres.url, ...(nats ? ['--bus', nats.url] : [])]
+      const said = JSON.parse(await msvc(data, 'migrate', '--live', '--json', ...places))
+      const seen = load.taken.length
+      await vi.waitUntil(() => load.taken.length >= seen + 2 * PER_SECOND, { timeout: 60_000 })
+      await load.stop()
+      const longest = Math.round(load.longest(since))
+      process.stdout.write(
+        `${data}: ${said.rows} rows, ${said.messages} messages, ${load.taken.length} orders, paused ${said.paused_ms} ms (held after ${said.held_ms}, the last changes took ${said.copied_ms}, attempt ${said.attempts}), longest answer ${longest} ms (${usual} ms before)\n`,
+      )
+      expect(load.failed.slice(0, 5)).toEqual([])
+      expect(said.differing).toEqual([])
+      const { orders, ...rest } = await found(platform)
+      expect(load.taken.filter(({ id, product }) => orders.get(id) !== product)).toEqual([])
+      expect(orders.size).toBe(load.taken.length)
+      expect(rest).toEqual({ unpaid: 0, twice: 0, dead: 0 })
+      expect(said.paused_ms).toBeLessThan(LONGEST_MS)
+      expect(longest).toBeLessThan(Math.max(LONGEST_MS, 2 * usual))
+
+      // a role that is started again begins where the platform lives
+      const pid = platform.pid('order')
+      process.kill(pid ?? 0, 'SIGKILL')
+      await vi.waitUntil(() => platform.pid('order') !== undefined && platform.pid('order') !== pid, {
+        timeout: 20_000,
+      })
+      expect((await found(platform)).orders.size).toBe(load.taken.length)
+      expect(platform.said()).toContain(`store: ${postgres.url.slice(0, 11)}`)
+      await platform.stop()
+      expect(readdirSync(join(folder, data)).filter((name) => name.startsWith('noting'))).toEqual([])
+
+      // the old places are refused from now on
+      await expect(up(data)).rejects.toThrow(/this platform has moved/)
+    },
+  )
+})

@@ -53,6 +53,10 @@ export async function startServer(program: ServerProgram): Promise<ServerProcess
     const user = uid === undefined || gid === undefined ? {} : { uid, gid }
     const started = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'], ...user })
     child = started
+    // a process whose tests fail half way leaves none behind
+    const end = () => void started.kill('SIGKILL')
+    process.once('exit', end)
+    started.once('exit', () => process.off('exit', end))
     const hear = (text: Buffer) => {
       said = (said + text).slice(-4_000)
     }

@@ -15,14 +15,16 @@ export interface MigrateFlags {
 
 const EXAMPLES = `
 Examples:
-  $ msvc migrate --store postgres://shop@db/shop --bus nats://mq:4222 --cache redis://cache --dry-run
-  $ PGPASSWORD=… msvc migrate --store postgres://shop@db/shop --data /var/lib/msvc
-  $ msvc migrate --bus nats://a:4222,b:4222,c:4222/shop?replicas=3
-  $ msvc migrate --live --store postgres://shop@db/shop --bus nats://mq:4222
-  $ msvc migrate --from-store postgres://shop@db/shop --from-bus nats://mq:4222 --data back
+  $ msvc migrate --store postgres://shop@db/shop --bus nats://mq --dry-run
+  $ PGPASSWORD=… msvc migrate --store postgres://shop@db/shop
+  $ msvc migrate --bus nats://a,b,c/shop?replicas=3 --cache redis://cache
+  $ msvc migrate --live --store postgres://shop@db/shop --bus nats://mq
+  $ msvc migrate --from-store postgres://shop@db/shop --data back
 
-Back again: --from-store and --from-bus name the servers; the data folder that is filled holds no databases yet, or some that have left it (they are set
-aside). Put its keys/ there, from the folder that the platform has run on: without them sealed values can't be read.`
+Back again: --from-store and --from-bus name the servers. The data folder that
+is filled holds no databases yet, or some that have left it: those are set
+aside. Put keys/ there from the folder that the platform has run on: without
+them sealed values can't be opened.`
 
 /** `msvc migrate`: databases and messages to servers, or back into a data folder. */
 export function addMigrate(program: Command, open: OpenSession): void {

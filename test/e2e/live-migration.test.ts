@@ -6,7 +6,8 @@ import { startNats } from '../servers/nats.ts'
 import { startPostgres } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 import { placeOrders } from './order-load.ts'
-import { commandsIn, type RunningPlatform } from './running-platform.ts'
+import { settled } from './platform-ledger.ts'
+import { commandsIn } from './running-platform.ts'
 
 const PER_SECOND = 200
 /** The bar for the pause, and for the longest answer, milliseconds; or twice what one takes without, where the machine is as busy as that. */
@@ -16,34 +17,6 @@ const TIMEOUT_MS = 180_000
 const folder = mkdtempSync(join(tmpdir(), 'msvc-live-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const { msvc, up } = commandsIn(folder)
-
-async function all<T extends { readonly id: number | string }>(url: string): Promise<T[]> {
-  const rows: T[] = []
-  for (;;) {
-    const after = rows.at(-1)?.id
-    const answer = await fetch(`${url}?limit=100${after === undefined ? '' : `&after=${after}`}`)
-    const page: T[] = JSON.parse(await answer.text())
-    rows.push(...page)
-    if (page.length === 0) return rows
-  }
-}
-
-/** What the platform has, once nothing is under way. */
-async function found(platform: RunningPlatform) {
-  const orders = () => all<{ id: number; product_name: string; status: string }>(`${platform.url('order')}/api/orders`)
-  const isSettled = async () => (await orders()).every(({ status }) => status !== 'pending')
-  await vi.waitUntil(isSettled, { timeout: 60_000, interval: 500 })
-  const payments = await all<{ id: string; order_id: number }>(`${platform.url('payment')}/api/payments`)
-  const letters = await fetch(`${platform.url('broker')}/broker/dead-letters?limit=100`)
-  const { dead_letters: dead }: { dead_letters: unknown[] } = JSON.parse(await letters.text())
-  const charges = Map.groupBy(payments, ({ order_id: id }) => id)
-  return {
-    orders: new Map((await orders()).map(({ id, product_name: product }) => [id, product])),
-    unpaid: (await orders()).filter(({ id }) => !charges.has(id)).length,
-    twice: [...charges.values()].filter(({ length }) => length > 1).length,
-    dead: dead.length,
-  }
-}
 
 describe.skipIf(!isHere('postgres'))('a platform that moves to servers while it takes orders', () => {
   it.for([
@@ -77,7 +50,7 @@ describe.skipIf(!isHere('postgres'))('a platform that moves to servers while it 
       )
       expect(load.failed.slice(0, 5)).toEqual([])
       expect(said.differing).toEqual([])
-      const { orders, ...rest } = await found(platform)
+      const { orders, ...rest } = await settled(platform)
       expect(load.taken.filter(({ id, product }) => orders.get(id) !== product)).toEqual([])
       expect(orders.size).toBe(load.taken.length)
       expect(rest).toEqual({ unpaid: 0, twice: 0, dead: 0 })
@@ -90,7 +63,7 @@ describe.skipIf(!isHere('postgres'))('a platform that moves to servers while it 
       await vi.waitUntil(() => platform.pid('order') !== undefined && platform.pid('order') !== pid, {
         timeout: 20_000,
       })
-      expect((await found(platform)).orders.size).toBe(load.taken.length)
+      expect((await settled(platform)).orders.size).toBe(load.taken.length)
       expect(platform.said()).toContain(`store: ${postgres.url.slice(0, 11)}`)
       await platform.stop()
       expect(readdirSync(join(folder, data)).filter((name) => name.startsWith('noting'))).toEqual([])

@@ -144,7 +144,7 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
     expect(existsSync(join(folder, 'data', 'migration.json'))).toBe(false)
   })
 
-  it('refuses a wrong password, and a way that leads nowhere, in one line', async () => {
+  it('refuses a wrong password, and a way that leads nowhere, in one line', { timeout: TIMEOUT_MS }, async () => {
     const wrong = postgres.url.replace('msvc-test', 'not-this')
     const common = ['--config', 'here.yaml', '--data', 'data']
     const refused = await msvc('migrate', '--store', wrong, ...common)

@@ -24,7 +24,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/{e2e,seed}/**/*.test.ts'],
-          exclude: ['test/e2e/bounds/**'],
+          exclude: ['test/e2e/{bounds,live}/**'],
           globalSetup: ['test/servers/install.ts'],
         },
       },
@@ -36,6 +36,16 @@ export default defineConfig({
           include: ['test/e2e/bounds/**/*.test.ts'],
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
+        },
+      },
+      // moves a platform under 200 orders a second: alone too
+      {
+        extends: true,
+        test: {
+          name: 'live',
+          include: ['test/e2e/live/**/*.test.ts'],
+          maxWorkers: 1,
+          globalSetup: ['test/servers/install.ts'],
         },
       },
       { extends: true, test: { name: 'smoke', include: ['test/smoke/**/*.test.ts'] } },

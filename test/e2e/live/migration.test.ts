@@ -2,12 +2,12 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
-import { startNats } from '../servers/nats.ts'
-import { startPostgres } from '../servers/postgres.ts'
-import { isHere } from '../servers/programs.ts'
-import { placeOrders } from './order-load.ts'
-import { settled } from './platform-ledger.ts'
-import { commandsIn } from './running-platform.ts'
+import { startNats } from '../../servers/nats.ts'
+import { startPostgres } from '../../servers/postgres.ts'
+import { isHere } from '../../servers/programs.ts'
+import { placeOrders } from '../order-load.ts'
+import { settled } from '../platform-ledger.ts'
+import { commandsIn } from '../running-platform.ts'
 
 const PER_SECOND = 200
 /** The bar for the pause, and for the longest answer, milliseconds; or twice what one takes without, where the machine is as busy as that. */

@@ -38,7 +38,7 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
-      // moves a platform under 200 orders a second: alone too
+      // what is done to a platform while it takes orders, and how long these wait: alone too
       {
         extends: true,
         test: {

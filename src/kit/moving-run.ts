@@ -26,6 +26,8 @@ export class MovingRun implements Movable {
   readonly #premises: Premises
   readonly #broken = Promise.withResolvers<Error>()
   #state: State = { at: 'new' }
+  /** The end of the run before this one. */
+  #ending: Promise<void> = Promise.resolve()
   #chain: ((running: Running) => Hono<AppEnv>) | undefined
   #app: Hono<AppEnv> | undefined
 
@@ -70,6 +72,7 @@ export class MovingRun implements Movable {
   /** Ends the run, and with it all that the role has opened. */
   async stop(): Promise<void> {
     if (this.#state.at !== 'new') await this.#state.run.stop()
+    await this.#ending
   }
 
   places(): Places {
@@ -86,14 +89,13 @@ export class MovingRun implements Movable {
     if (!this.#moves(run, differences(places, to)).some((kind) => !SWAPPED.includes(kind))) return
     this.door.shut()
     // those that wait for something to happen end when they are told to, the others in their own time
-    if (await run.traffic.quiet(() => run.waits.count, ms)) {
-      this.#state = { at: 'held', places, run }
-      await run.stop()
-      return
+    if (!(await run.traffic.quiet(() => run.waits.count, ms))) {
+      this.door.open(run.traffic)
+      const { count } = run.traffic
+      throw new AppError('UNAVAILABLE', `${this.#role.name}: ${count} requests under way take longer than ${ms} ms`)
     }
-    this.door.open(run.traffic)
-    const { count } = run.traffic
-    throw new AppError('UNAVAILABLE', `${this.#role.name}: ${count} requests under way take longer than ${ms} ms`)
+    this.#state = { at: 'held', places, run }
+    await run.stop()
   }
 
   async begin(places: Places): Promise<void> {
@@ -107,7 +109,8 @@ export class MovingRun implements Movable {
     this.#app = this.#chain?.(run.running)
     await run.running.ready?.(this.#premises.signal)
     this.door.open(run.traffic)
-    await before.stop()
+    // one that was held has ended; another still has requests under way, which nobody needs to wait for
+    this.#ending = before.stop(this.#premises.settings.drain_seconds * 1_000)
   }
 
   fail(why: Error): void {

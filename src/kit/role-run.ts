@@ -61,8 +61,11 @@ export interface RoleRun {
   readonly waits: Waits
   /** Resolves with why it is of no use any more; never while all is well. */
   readonly broken: Promise<Error>
-  /** Ends what waits, then all else, and closes what it had opened. May be called twice. */
-  stop(): Promise<void>
+  /**
+   * Ends what waits, and once its requests under way are over all else, and closes what it had opened. May be called twice.
+   * @param patienceMs how long requests under way are waited for, milliseconds. Default 1 000: long enough for what was told to end.
+   */
+  stop(patienceMs?: number): Promise<void>
 }
 
 /**
@@ -115,10 +118,15 @@ export async function beginRun(role: AnyRole, places: Places, premises: Premises
   try {
     const running = await role.start(ctx)
     premises.signal.throwIfAborted()
+    let patience = LAST_WORDS_MS
     life.defer(async () => {
-      await traffic.quiet(() => 0, LAST_WORDS_MS)
+      await traffic.quiet(() => 0, patience)
     })
-    return { running, uses, traffic, waits, broken: broken.promise, stop: life.stop }
+    const stop = (patienceMs = LAST_WORDS_MS) => {
+      patience = patienceMs
+      return life.stop()
+    }
+    return { running, uses, traffic, waits, broken: broken.promise, stop }
   } catch (fault) {
     await life.stop()
     throw fault

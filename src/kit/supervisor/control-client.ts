@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net'
 import type * as z from 'zod'
 import { AppError, isErrorCode } from '../errors.ts'
 import { Answered, CONTROL_VERSION, type ControlRequest } from './control-protocol.ts'
-import { lineSplitter } from './lines.ts'
+import { lineSplitter, parseJson } from './lines.ts'
 
 /** A connection to a running platform. */
 export interface ControlClient {
@@ -21,7 +21,7 @@ export async function connectControl(address: string): Promise<ControlClient> {
   const waiting = new Map<number, PromiseWithResolvers<unknown>>()
   let last = 0
   const lines = lineSplitter((line) => {
-    const said = Answered.safeParse(JSON.parse(line)).data
+    const said = Answered.safeParse(parseJson(line)).data
     const asker = said && waiting.get(said.number)
     if (!said || !asker) return
     waiting.delete(said.number)

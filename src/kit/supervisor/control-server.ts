@@ -2,7 +2,7 @@ import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { AppError, toAppError } from '../errors.ts'
 import { Asked, CONTROL_VERSION, ControlRequest } from './control-protocol.ts'
-import { lineSplitter } from './lines.ts'
+import { lineSplitter, parseJson } from './lines.ts'
 
 /** Most connections at a time. */
 const MOST = 16
@@ -55,7 +55,7 @@ function serve(socket: Socket, handle: ControlHandler): void {
   socket.on('error', () => {})
 
   async function answer(line: string) {
-    const asked = Asked.safeParse(asJson(line)).data
+    const asked = Asked.safeParse(parseJson(line)).data
     if (!asked || underWay >= MOST_REQUESTS) {
       socket.destroy()
       return
@@ -84,13 +84,5 @@ async function perform(version: number, given: unknown, handle: ControlHandler, 
   } catch (fault) {
     const { code, message } = toAppError(fault)
     return { fault: { code, message } }
-  }
-}
-
-function asJson(line: string): unknown {
-  try {
-    return JSON.parse(line)
-  } catch {
-    return undefined
   }
 }

@@ -27,3 +27,12 @@ export function lineSplitter(take: (line: string) => void): { push(chunk: Buffer
     },
   }
 }
+
+/** What a line of JSON says; undefined for one that is none. */
+export function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}

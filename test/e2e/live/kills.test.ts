@@ -30,7 +30,7 @@ const VICTIMS = [
   'order',
 ] as const
 /** A round's kill comes so late at most, milliseconds: as long as a move takes here. */
-const LATEST_MS = 6_000
+const LATEST_MS = 3_000
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-live-kills-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

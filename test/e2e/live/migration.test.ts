@@ -2,12 +2,27 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
+
+<<<<<<< HEAD:test/e2e/live/migration.test.ts
+
 import { startNats } from '../../servers/nats.ts'
 import { startPostgres } from '../../servers/postgres.ts'
 import { isHere } from '../../servers/programs.ts'
 import { placeOrders } from '../order-load.ts'
 import { settled } from '../platform-ledger.ts'
 import { commandsIn } from '../running-platform.ts'
+
+=======
+
+import { startNats } from '../servers/nats.ts'
+import { startPostgres } from '../servers/postgres.ts'
+import { isHere } from '../servers/programs.ts'
+import { startRedis } from '../servers/redis.ts'
+import { placeOrders } from './order-load.ts'
+import { settled } from './platform-ledger.ts'
+import { commandsIn } from './running-platform.ts'
+
+>>>>>>> h/live:test/e2e/live-migration.test.ts
 
 const PER_SECOND = 200
 /** The bar for the pause, and for the longest answer, milliseconds; or twice what one takes without, where the machine is as busy as that. */
@@ -18,19 +33,22 @@ const folder = mkdtempSync(join(tmpdir(), 'msvc-live-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const { msvc, up } = commandsIn(folder)
 
+const hasAll = isHere('nats-server') && isHere('redis-server')
+
 describe.skipIf(!isHere('postgres'))('a platform that moves to servers while it takes orders', () => {
   it.for([
-    { what: 'the stores', withBus: false },
-    ...(isHere('nats-server') ? [{ what: 'the stores and the bus', withBus: true }] : []),
+    { what: 'the stores', onServers: false },
+    ...(hasAll ? [{ what: 'the stores, the bus and the cache', onServers: true }] : []),
   ])(
     '$what: fails no request, keeps none waiting for 2 s, and has every order, paid once',
     {
       timeout: TIMEOUT_MS,
     },
-    async ({ withBus }) => {
+    async ({ onServers }) => {
       await using postgres = await startPostgres()
-      await using nats = withBus ? await startNats() : undefined
-      const data = withBus ? 'both' : 'stores'
+      await using nats = onServers ? await startNats() : undefined
+      await using redis = onServers ? await startRedis() : undefined
+      const data = onServers ? 'all' : 'stores'
       await using platform = await up(data)
       const token = await msvc(data, 'token', '--subject', 'ann', '--scope', 'users:write,orders:write')
       const load = await placeOrders(platform.url('gateway'), token.trim(), PER_SECOND)
@@ -39,7 +57,7 @@ describe.skipIf(!isHere('postgres'))('a platform that moves to servers while it 
       await vi.waitUntil(() => performance.now() - before > 2_000, { timeout: 5_000 })
       const usual = Math.round(load.longest(before))
       const since = performance.now()
-      const places = ['--store', postgres.url, ...(nats ? ['--bus', nats.url] : [])]
+      const places = ['--store', postgres.url, ...(nats && redis ? ['--bus', nats.url, '--cache', redis.url] : [])]
       const said = JSON.parse(await msvc(data, 'migrate', '--live', '--json', ...places))
       const seen = load.taken.length
       await vi.waitUntil(() => load.taken.length >= seen + 2 * PER_SECOND, { timeout: 60_000 })

@@ -3,26 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 
-<<<<<<< HEAD:test/e2e/live/migration.test.ts
-
 import { startNats } from '../../servers/nats.ts'
 import { startPostgres } from '../../servers/postgres.ts'
 import { isHere } from '../../servers/programs.ts'
+import { startRedis } from '../../servers/redis.ts'
 import { placeOrders } from '../order-load.ts'
 import { settled } from '../platform-ledger.ts'
 import { commandsIn } from '../running-platform.ts'
-
-=======
-
-import { startNats } from '../servers/nats.ts'
-import { startPostgres } from '../servers/postgres.ts'
-import { isHere } from '../servers/programs.ts'
-import { startRedis } from '../servers/redis.ts'
-import { placeOrders } from './order-load.ts'
-import { settled } from './platform-ledger.ts'
-import { commandsIn } from './running-platform.ts'
-
->>>>>>> h/live:test/e2e/live-migration.test.ts
 
 const PER_SECOND = 200
 /** The bar for the pause, and for the longest answer, milliseconds; or twice what one takes without, where the machine is as busy as that. */

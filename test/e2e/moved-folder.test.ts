@@ -9,7 +9,8 @@ import { Done, Look, Moved } from '../../src/kit/supervisor/control-protocol.ts'
 import { placeOrders } from './order-load.ts'
 import { commandsIn } from './running-platform.ts'
 
-const PER_SECOND = 200
+/** As many as other tests beside it leave room for; MSVC_ORDERS=200 on a machine that has nothing else to do. */
+const PER_SECOND = Number(process.env.MSVC_ORDERS ?? 60)
 const MOVES = 5
 const BUDGET_MS = 2_000
 const TIMEOUT_MS = 120_000

@@ -35,7 +35,7 @@ export interface LiveMoveOptions {
   readonly run: string
   /** Gives a name that no other try has. */
   readonly newId: () => string
-  /** Milliseconds for which requests may wait until it is decided. Default 1 400, so that they don't wait 2 s in all. */
+  /** Milliseconds for which requests may wait until it is decided. Default 1 200, so that they don't wait 2 s in all. */
   readonly budgetMs?: number
   readonly onPhase: (phase: LivePhase) => void
 }
@@ -55,7 +55,7 @@ export interface LiveOutcome {
   readonly differing: readonly string[]
 }
 
-const BUDGET_MS = 1_400
+const BUDGET_MS = 1_200
 /** Of the budget, milliseconds that are left for the word that decides. */
 const DECIDING_MS = 100
 /** Changes that are left for the switch, and how long the round before it may have taken, milliseconds. */

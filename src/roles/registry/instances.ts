@@ -144,7 +144,7 @@ export class Instances {
   adopt(entry: Entry): boolean {
     const { id } = entry.instance
     const rival = this.find({ ...entry.instance, id: undefined })
-    if ((this.#entries.get(id)?.fence ?? 0) > entry.fence || (rival?.fence ?? 0) > entry.fence) return false
+    if ([this.#entries.get(id), rival].some((other) => other && isAfter(other, entry))) return false
     if (rival && rival.instance.id !== id) this.#remove(rival, 'replaced')
     this.#put(entry)
     return true
@@ -350,4 +350,9 @@ function keyOf({ service_name, host, port }: Instance): string {
 
 function isSame(one: Instance, other: Instance): boolean {
   return JSON.stringify(one) === JSON.stringify(other)
+}
+
+/** Whether an entry is the later one. Two that registered in the same millisecond, each at a registry of its own, have to be told apart alike by both. */
+function isAfter(one: Entry, other: Entry): boolean {
+  return one.fence === other.fence ? one.instance.id > other.instance.id : one.fence > other.fence
 }

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
+import { freePort } from '../servers/server.ts'
 import { inTurn } from './in-turn.ts'
 import { writeFastUpstreamConfig, writeNginxConfig } from './nginx.ts'
 import { ensurePackage, ensureProgram } from './peers.ts'
 import { startPlatform } from './platform.ts'
-import { freePort, start } from './processes.ts'
+import { start } from './processes.ts'
 import { type Bar, ratio } from './report.ts'
 
 const SECONDS = 3

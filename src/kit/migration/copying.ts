@@ -1,8 +1,7 @@
-import type { Transaction } from 'kysely'
 import type { Store, StoreSnapshot } from '../../drivers/store/contract.ts'
 import { CHANGES_TABLE } from '../../drivers/store/sqlite-changes.ts'
 import { lastSerial, raiseSerial, type TableShape, tableShapes } from '../../drivers/store/table-shapes.ts'
-import type { Collection, KeptData, KeptRow, RowKey } from '../kept-data.ts'
+import type { Collection, KeptData } from '../kept-data.ts'
 import { CHECKPOINTS_TABLE, noteCheckpoint, readCheckpoint } from './checkpoints.ts'
 import { meantTexts } from './kept-texts.ts'
 import { rowBatches } from './row-batches.ts'
@@ -80,23 +79,6 @@ export async function startAnew(collection: Collection, to: Store<unknown>): Pro
     await collection.clear(trx)
     await noteCheckpoint(trx, collection.name, { after: undefined, rows: 0, isDone: false })
   })
-}
-
-/** Rows that changed: what became of each key that was added, changed or deleted. */
-export interface RowChanges {
-  readonly collection: Collection
-  /** Of all rows that changed. */
-  readonly keys: readonly RowKey[]
-  /** Of these, those that are there now. */
-  readonly rows: readonly KeptRow[]
-}
-
-/** Makes rows in the target what they are by now, whatever they were. First all go, so that unique values may change hands. Rejects with DriverError. */
-export async function applyChanges(trx: Transaction<unknown>, changes: readonly RowChanges[]): Promise<void> {
-  for (const { collection, keys, rows } of changes) {
-    await collection.remove(trx, keys)
-    await collection.write(trx, rows)
-  }
 }
 
 /** Has tables that give out numbers go on behind the last one that the source gave out. Rejects with DriverError. */

@@ -1,9 +1,9 @@
 import { DriverError } from '../../driver-error.ts'
 import type { DeadLetter, DeadLetterChoice, DeadLetterQuery, FreshDeadLetter } from '../administration.ts'
+import { boundedLimit } from '../page-of.ts'
 import type { DeadLetterRow, DeadLetters } from './dead-letters.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { MessageLog } from './message-log.ts'
-import { boundedLimit } from './page-of.ts'
 import type { SubscriptionState } from './subscription-state.ts'
 import type { Subscriptions } from './subscriptions.ts'
 

@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
-import type { Unsettled } from './lease-rules.ts'
+import type { Unsettled } from '../lease-rules.ts'
 import { type MessageRow, sizeOf } from './message-rows.ts'
 
 /** A dead letter as its row has it: the message, and how it died. */

@@ -1,4 +1,3 @@
-import { MOST_DELAY_MS } from '../publisher.ts'
 import type { DelayedRow, DelayedRows } from './delayed-rows.ts'
 import type { Transaction } from './group-commit.ts'
 
@@ -8,14 +7,6 @@ const STEP = 500
 const MAX_STEP_SIZE = 4 * 1024 * 1024
 /** When it is tried again after a failure. */
 const RETRY_MS = 1000
-
-/** What is said of a delay that is none. */
-export const WRONG_DELAY = `cannot publish: delayMs is a number of milliseconds from 0 to ${MOST_DELAY_MS}`
-
-/** Whether a message may wait for so long, in milliseconds. */
-export function isDelay(delayMs: number): boolean {
-  return delayMs >= 0 && delayMs <= MOST_DELAY_MS
-}
 
 /** What the delayed messages work with. */
 export interface DelayedMessagesOptions {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts'
+import { Alarm } from '../alarm.ts'
 import type { Delivery, PullOptions } from '../consumer.ts'
-import { Alarm } from './alarm.ts'
 import type { DelayedMessages } from './delayed-messages.ts'
 import type { DelayedRow } from './delayed-rows.ts'
 import type { GroupCommit, Transaction } from './group-commit.ts'

@@ -1,9 +1,9 @@
 import { DriverError } from '../../driver-error.ts'
+import { boundedLimit } from '../page-of.ts'
 import type { BusReader, Cursor, Reading } from '../reader.ts'
 import { topicPattern } from '../topic-pattern.ts'
 import { cursorAt, cursorBehind, markOf, parseCursor } from './log-cursor.ts'
 import type { Found, MessageLog, ReadLimits } from './message-log.ts'
-import { boundedLimit } from './page-of.ts'
 import { PatternReader, takeInTurns } from './pattern-reader.ts'
 
 /** Most payload that one call reads, in characters. */

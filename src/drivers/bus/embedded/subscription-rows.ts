@@ -1,7 +1,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import type { Handed, Unsettled } from '../lease-rules.ts'
 import { keyIn } from '../message-key.ts'
 import { BulkStatement, placeholders } from './bulk-statement.ts'
-import type { Handed, Unsettled } from './lease-rules.ts'
 
 /** What a subscription asks for, with its defaults filled in. */
 export interface SubscriptionTerms {

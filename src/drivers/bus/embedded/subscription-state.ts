@@ -1,13 +1,7 @@
+import { ackToken, parseAckToken } from '../ack-token.ts'
 import type { FreshDeadLetter } from '../administration.ts'
 import type { Delivery, ReturnOptions, Subscription } from '../consumer.ts'
-import { keyIn } from '../message-key.ts'
-import { ackToken, parseAckToken } from './ack-token.ts'
-import type { Cursor } from './cursor.ts'
-import type { DeadLetterRow, DeadLetters } from './dead-letters.ts'
-import type { Transaction } from './group-commit.ts'
-import type { HeldRow, HeldRows } from './held-rows.ts'
-import { Idleness } from './idleness.ts'
-import { KeyOrder } from './key-order.ts'
+import { Idleness } from '../idleness.ts'
 import {
   atTime,
   backoffMs,
@@ -22,7 +16,13 @@ import {
   renewed,
   type Unsettled,
   untouched,
-} from './lease-rules.ts'
+} from '../lease-rules.ts'
+import { keyIn } from '../message-key.ts'
+import type { Cursor } from './cursor.ts'
+import type { DeadLetterRow, DeadLetters } from './dead-letters.ts'
+import type { Transaction } from './group-commit.ts'
+import type { HeldRow, HeldRows } from './held-rows.ts'
+import { KeyOrder } from './key-order.ts'
 import type { MessageLog, ReadLimits, Topic } from './message-log.ts'
 import { type MessageRow, sizeOf } from './message-rows.ts'
 import type { SubscriptionRow, SubscriptionRows, SubscriptionTerms } from './subscription-rows.ts'

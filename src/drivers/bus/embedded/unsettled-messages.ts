@@ -1,5 +1,5 @@
+import { atTime, type Unsettled } from '../lease-rules.ts'
 import type { Transaction } from './group-commit.ts'
-import { atTime, type Unsettled } from './lease-rules.ts'
 
 /** When a death that could not be written down is tried again. */
 const RETRY_MS = 1000

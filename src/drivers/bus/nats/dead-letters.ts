@@ -1,6 +1,6 @@
 import { DriverError } from '../../driver-error.ts'
 import type { DeadLetter, DeadLetterQuery } from '../administration.ts'
-import { boundedLimit } from '../embedded/page-of.ts'
+import { boundedLimit } from '../page-of.ts'
 import type { StoredMessage } from '../publisher.ts'
 import { isOvertaken, toDriverError } from './faults.ts'
 import type { JetStream } from './jetstream.ts'

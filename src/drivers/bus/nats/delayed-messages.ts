@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts'
-import { Alarm } from '../embedded/alarm.ts'
+import { Alarm } from '../alarm.ts'
 import type { Brokers } from './brokers.ts'
 import type { JetStream } from './jetstream.ts'
 import { dueOf, placingId } from './message-format.ts'

@@ -1,5 +1,5 @@
+import { ackToken } from '../ack-token.ts'
 import type { Delivery } from '../consumer.ts'
-import { ackToken } from '../embedded/ack-token.ts'
 import { keyIn } from '../message-key.ts'
 import type { StoredMessage } from '../publisher.ts'
 import { toDriverError } from './faults.ts'

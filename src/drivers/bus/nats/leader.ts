@@ -1,9 +1,9 @@
 import type { Clock } from '../../clock.ts'
+import { parseAckToken } from '../ack-token.ts'
 import type { FreshDeadLetter } from '../administration.ts'
+import { Alarm } from '../alarm.ts'
 import type { Delivery, ReturnOptions } from '../consumer.ts'
-import { parseAckToken } from '../embedded/ack-token.ts'
-import { Alarm } from '../embedded/alarm.ts'
-import { Idleness } from '../embedded/idleness.ts'
+import { Idleness } from '../idleness.ts'
 import {
   backoffMs,
   type Dead,
@@ -14,7 +14,7 @@ import {
   putOff,
   renewed,
   type Unsettled,
-} from '../embedded/lease-rules.ts'
+} from '../lease-rules.ts'
 import { type TopicPattern, topicPattern } from '../topic-pattern.ts'
 import type { DeadLetters, Letter } from './dead-letters.ts'
 import { HandOut, MOST_OUT } from './hand-out.ts'

@@ -1,4 +1,4 @@
-import { atTime, type Dead, interrupted, leaseAgain, type Unsettled, untouched } from '../embedded/lease-rules.ts'
+import { atTime, type Dead, interrupted, leaseAgain, type Unsettled, untouched } from '../lease-rules.ts'
 import { asSteps, type Changes, fromSteps, type Row } from './journal-entry.ts'
 import { KeyLines } from './key-lines.ts'
 

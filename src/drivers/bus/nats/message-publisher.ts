@@ -1,6 +1,6 @@
 import { DriverError } from '../../driver-error.ts'
 import type { BusLimits } from '../contract.ts'
-import { isDelay, WRONG_DELAY } from '../embedded/delayed-messages.ts'
+import { isDelay, WRONG_DELAY } from '../delay.ts'
 import { keyIn } from '../message-key.ts'
 import { type BusPublisher, MOST_ATOMIC, type Publication, type Receipt } from '../publisher.ts'
 import type { DelayedMessages } from './delayed-messages.ts'

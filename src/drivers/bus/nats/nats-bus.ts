@@ -10,7 +10,7 @@ import type {
 } from '../administration.ts'
 import type { Delivery, PullOptions, ReturnOptions, Subscription, SubscriptionSpec } from '../consumer.ts'
 import type { Bus, BusOptions } from '../contract.ts'
-import { pageOf } from '../embedded/page-of.ts'
+import { pageOf } from '../page-of.ts'
 import type { Publication, Receipt } from '../publisher.ts'
 import type { Cursor, Reading } from '../reader.ts'
 import type { NatsAddress } from './address.ts'

@@ -1,5 +1,5 @@
 import type { Page, TopicInfo } from '../administration.ts'
-import { pageOf } from '../embedded/page-of.ts'
+import { pageOf } from '../page-of.ts'
 import type { JetStream } from './jetstream.ts'
 import type { Names } from './names.ts'
 import { messageSubject, type Streams } from './streams.ts'

@@ -1,4 +1,4 @@
-import { type TopicPattern, topicPattern } from '../topic-pattern.ts'
+import { type TopicPattern, topicPattern } from './topic-pattern.ts'
 
 interface Watcher {
   readonly pattern: TopicPattern

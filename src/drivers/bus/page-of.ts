@@ -1,4 +1,4 @@
-import type { Page } from '../administration.ts'
+import type { Page } from './administration.ts'
 
 /** Most messages or dead letters one call reads, whatever its limit. */
 const MAX_READ = 10_000

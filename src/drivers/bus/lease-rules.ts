@@ -1,4 +1,4 @@
-import { patienceMs } from '../patience.ts'
+import { patienceMs } from './patience.ts'
 
 /** What all states of a handed-out message share. */
 export interface Handed {

@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.ts'
+import type { Clock } from '../clock.ts'
 
 /** Longest single timer; Node takes no more than 2^31 ms. A later time is reached in steps. */
 const MOST_MS = 86_400_000

@@ -1,38 +1,26 @@
-import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Cache } from '../../drivers/cache/contract.ts'
 import { openCache } from '../../drivers/cache/open.ts'
 import { systemClock } from '../../drivers/clock.ts'
 import { DriverError } from '../../drivers/driver-error.ts'
-import { openStore } from '../../drivers/store/open.ts'
 import { portOf } from '../../kit/http/port-of.ts'
 import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
 import { Registration } from './contract.ts'
-import { InstanceRows, type RegistryTables, registryMigrations } from './instance-rows.ts'
+import { InstanceRows } from './instance-rows.ts'
 import { LEASE_LIMITS } from './lease.ts'
 import { Registry } from './registry.ts'
+import { closeAll, closing, newFolder, openRegistryStore } from './testing/registry-store.ts'
 
 /** Within which a change at one registry is known at all. */
 const SOON = { timeout: 1_000, interval: 10 }
 
-const closing: (() => unknown)[] = []
 let cache: Cache
 beforeEach(async () => {
   cache = await openCache({ url: 'memory:', prefix: '' })
 })
-afterEach(async () => {
-  for (let close = closing.pop(); close; close = closing.pop()) await close()
-})
-
-async function newFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'registry-'))
-  closing.push(() => rm(folder, { recursive: true }))
-  return folder
-}
+afterEach(closeAll)
 
 interface Options {
   readonly folder?: string
@@ -45,12 +33,7 @@ async function run(holder: string, { folder, leaseMs = 30_000, checkIntervalMs =
   const link = { isCut: false }
   const through = <T>(ask: () => Promise<T>) =>
     link.isCut ? Promise.reject(new DriverError('unavailable', 'cut')) : ask()
-  const store = await openStore<RegistryTables>({
-    url: 'sqlite:',
-    name: 'registry',
-    folder: folder ?? (await newFolder()),
-    migrations: registryMigrations,
-  })
+  const store = await openRegistryStore(folder)
   const registry = new Registry({
     rows: new InstanceRows(store, silentLog, 'http://a:8500,http://b:8500'),
     log: silentLog,

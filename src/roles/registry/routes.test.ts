@@ -1,11 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type RequestListener } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type Clock, systemClock } from '../../drivers/clock.ts'
-import { openStore } from '../../drivers/store/open.ts'
 import { type Asker, LOCAL, NOBODY } from '../../kit/auth/asker.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
 import { EventParser, type ReceivedEvent } from '../../kit/http/event-parser.ts'
@@ -15,23 +11,15 @@ import { errors } from '../../kit/middleware/errors.ts'
 import { runInScope } from '../../kit/telemetry/scope.ts'
 import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
 import { Registration } from './contract.ts'
-import { InstanceRows, type RegistryTables, registryMigrations } from './instance-rows.ts'
+import { InstanceRows } from './instance-rows.ts'
 import { LEASE_LIMITS } from './lease.ts'
 import { Registry } from './registry.ts'
 import { registryRoutes } from './routes.ts'
+import { closeAll, closing, newFolder, openRegistryStore } from './testing/registry-store.ts'
 
 const REGISTRY = 'http://127.0.0.1:8500'
 
-const closing: (() => unknown)[] = []
-afterEach(async () => {
-  for (let close = closing.pop(); close; close = closing.pop()) await close()
-})
-
-async function newFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'registry-'))
-  closing.push(() => rm(folder, { recursive: true }))
-  return folder
-}
+afterEach(closeAll)
 
 interface RunOptions {
   readonly folder?: string
@@ -40,12 +28,7 @@ interface RunOptions {
 
 /** A registry's routes over a store of their own. */
 async function run({ folder, clock = systemClock }: RunOptions = {}) {
-  const store = await openStore<RegistryTables>({
-    url: 'sqlite:',
-    name: 'registry',
-    folder: folder ?? (await newFolder()),
-    migrations: registryMigrations,
-  })
+  const store = await openRegistryStore(folder)
   const stopping = new AbortController()
   let ids = 0
   const registry = new Registry({

@@ -44,6 +44,8 @@ export async function followKeys(platform: Platform, brokers: readonly UnitName[
   /** The number up to which all are settled, by key; and one whose settlement may have been heard, or not. */
   const settled = new Map<string, number>()
   const uncertain = new Map<string, number>()
+  /** All that were settled, or may be, by key. */
+  const done = new Map<string, Set<number>>()
   let overtook = 0
   let turn = 0
   const publishing = new AbortController()
@@ -102,6 +104,7 @@ export async function followKeys(platform: Platform, brokers: readonly UnitName[
       await ask(`/broker/subscriptions/${id}/nack`, post({ acks: [ack], delay: 0.2 }), AbortSignal.abort())
       return
     }
+    done.set(key, (done.get(key) ?? new Set()).add(number))
     uncertain.set(key, Math.max(uncertain.get(key) ?? 0, number))
     const answer = await ask(`/broker/subscriptions/${id}/ack`, post({ acks: [ack] }), AbortSignal.abort())
     if (answer) settled.set(key, Math.max(settled.get(key) ?? 0, number))
@@ -121,8 +124,8 @@ export async function followKeys(platform: Platform, brokers: readonly UnitName[
       consuming.abort()
       await Promise.all(consumers)
       const counts = [...published].map(([key, number]) => {
-        const done = Math.max(settled.get(key) ?? 0, uncertain.get(key) ?? 0)
-        return { number, missing: Math.max(0, number - done) }
+        const all = Array.from({ length: number }, (_, index) => index + 1)
+        return { number, missing: all.filter((one) => !done.get(key)?.has(one)).length }
       })
       const sum = (of: (count: (typeof counts)[number]) => number) => counts.reduce((total, one) => total + of(one), 0)
       return { published: sum(({ number }) => number), missing: sum(({ missing }) => missing), overtook }

@@ -125,16 +125,19 @@ export class StreamReader {
       clearTimeout(timer)
       lost()
       this.#take = undefined
-      if (fault === undefined) resolve(found)
-      else reject(fault)
+      if (fault !== undefined) {
+        reject(fault)
+        return
+      }
+      // not before: what is found and not given is read again
+      this.#place = found.at(-1)?.seq ?? this.#place
+      this.#newestOfEach &&= found.length === 0
+      resolve(found)
     }
     this.#take = (message) => {
       const status = message.headers?.code ?? 0
       if (status === 0) {
-        const one = streamMessage(message)
-        this.#place = one.seq
-        this.#newestOfEach = false
-        found.push(one)
+        found.push(streamMessage(message))
         if (found.length >= max) over()
       } else if (message.subject !== reply) {
         return

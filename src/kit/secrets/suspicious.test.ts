@@ -7,13 +7,15 @@ describe('isSuspicious', () => {
     '018f2f4e-7a6b-7c3d-9e4f-0123456789ab',
     'POST /broker/publish/:topic 202',
     'order.created',
+    'user ready at http://localhost:3001',
+    'ann@example.com has ordered',
     '192.168.117.204',
     '',
   ])('knows that %s holds nothing', (text) => {
     expect(isSuspicious(text)).toBe(false)
   })
 
-  it.each(['PW', 'pwd', 'Key', '--a', '</a', '://', 'sk-', 'otp', 'Pass', 'eyJ', 'basic x', 'Connection'])(
+  it.each(['PW', 'pwd', 'Key', '--a', '</a', '://a:b@', 'sk-', 'otp', 'Pass', 'eyJ', 'basic x', 'Connection'])(
     'sees %s whatever stands around it',
     (mark) => {
       const utf16 = fc.array(fc.nat(0xffff)).map((units) => String.fromCharCode(...units))

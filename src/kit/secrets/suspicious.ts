@@ -4,7 +4,7 @@
  */
 const MARKS = [
   'pass|pw|secret|token|key|cred|auth|cookie|sig|sess|otp|cvv|cvc|code|hmac|jwt|jws|jwe|eyj|bearer|basic |digest',
-  'connstr|connection|connect.sid|?sid|&sid|://|</|--|curl|mysql|mariadb|identified|hooks.|webhook|akia|asia',
+  'connstr|connection|connect.sid|?sid|&sid|</|--|curl|mysql|mariadb|identified|hooks.|webhook|akia|asia',
   'aiza|ya29|gocspx|ltai|akid|hvb.|hvs.|hvr.|hf_|dckr_|doo_v|dop_v|dor_v|ghp_|gho_|ghu_|ghs_|ghr_|github_pat',
   'glpat-|gldt-|glrt-|glcbt-|glptt-|glsoat-|glft-|xox|xapp|shpat_|shpca_|shppa_|shpss_|pypi-|rk_|sk_|sk-|npm_|sg.|whsec_|-u|redis-cli|docker|@tcp|@unix|jdbc:oracle|api.telegram',
 ].flatMap((row) => row.split('|'))
@@ -28,6 +28,7 @@ let marks: Int32Array | undefined
  * of a mark, there is none.
  */
 export function isSuspicious(text: string): boolean {
+  if (hasUserInfo(text)) return true
   if (looked < FEW) {
     looked++
     return MARKED.test(text)
@@ -39,6 +40,12 @@ export function isSuspicious(text: string): boolean {
     if (((marks[hash >>> 5] ?? 0) >>> (hash & 31)) & 1) return MARKED.test(text)
   }
   return false
+}
+
+/** Whether a URL in it may name its user: nearly all that are logged don't, and shouldn't cost a closer look. */
+function hasUserInfo(text: string): boolean {
+  const scheme = text.indexOf('://')
+  return scheme !== -1 && text.includes('@', scheme)
 }
 
 /** A window's hash once one more character has moved in. */

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Booted, boot } from './boot.ts'
+import { PLACES, type Place } from './places.ts'
 
 const ROLES = ['registry', 'config-server', 'log-server', 'broker', 'user', 'order', 'payment', 'gateway']
 
@@ -10,17 +11,24 @@ interface SpanView {
   readonly operation: string
 }
 
-let platform: Booted
-beforeAll(async () => {
-  platform = await boot(ROLES)
-})
-afterAll(() => platform[Symbol.asyncDispose]())
+describe.each(PLACES)('an order’s whole journey on $on', ({ isHere, open }) => {
+  let place: Place
+  let platform: Booted
+  beforeAll(async () => {
+    if (!isHere) return
+    place = await open()
+    platform = await boot(ROLES, place)
+  }, 60_000)
+  afterAll(async () => {
+    await platform?.[Symbol.asyncDispose]()
+    await place?.[Symbol.asyncDispose]()
+  })
+  beforeEach(({ skip }) => skip(!isHere))
 
-async function json<T>(role: string, path: string, headers: Readonly<Record<string, string>> = {}): Promise<T> {
-  return (await (await platform.fetch(role, path, { headers })).json()) as T
-}
+  async function json<T>(role: string, path: string, headers: Readonly<Record<string, string>> = {}): Promise<T> {
+    return (await (await platform.fetch(role, path, { headers })).json()) as T
+  }
 
-describe('an order’s whole journey', () => {
   it('is paid, is one trace over all services, is logged by each and counted by each', async () => {
     const token = await platform.token('alice', 'users:write', 'orders:write', 'orders:read')
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }

@@ -15,10 +15,10 @@ describe('configs/msvc.yaml', () => {
   it('says what the built-in defaults say, all of it', async () => {
     const roles = await loadRoles()
     const common = { roles, together: [], environment: {}, folder }
-    const { settings, sections } = loadConfiguration(common)
+    const { settings, sections } = await loadConfiguration(common)
     const written: unknown = parse(readFileSync(join(folder, file), 'utf8'))
     expect(written).toEqual({ ...settings, data: '.msvc', ...sections })
-    expect(loadConfiguration({ ...common, file })).toEqual({ settings, sections })
+    expect(await loadConfiguration({ ...common, file })).toEqual({ settings, sections })
   })
 })
 
@@ -29,7 +29,7 @@ describe('gateway.routes', () => {
     writeFileSync(join(own, 'x.yaml'), yaml)
     const common = { roles: await loadRoles(), together: [], environment: {} }
     try {
-      loadConfiguration({ ...common, folder: own, file: 'x.yaml' })
+      await loadConfiguration({ ...common, folder: own, file: 'x.yaml' })
     } catch (thrown) {
       if (thrown instanceof AppError && thrown.code === 'CONFIG_INVALID') return thrown.message
       throw thrown

@@ -30,7 +30,7 @@ export async function configure({ io, options }: Session, wanted: ConfigureOptio
   ])
   const roles = await loadRoles()
   const data = options.data === undefined ? [] : [{ path: ['data'], value: options.data, from: '--data' }]
-  const configuration = loadConfiguration({
+  const configuration = await loadConfiguration({
     roles,
     together: wanted.together ?? UP_ROLE_NAMES,
     environment:

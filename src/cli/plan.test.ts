@@ -4,7 +4,7 @@ import { loadRoles } from '../roles/catalog.ts'
 import { parseScale, planUnits, type Wish } from './plan.ts'
 
 const roles = await loadRoles()
-const configuration = loadConfiguration({ roles, together: [], environment: {}, folder: '/srv' })
+const configuration = await loadConfiguration({ roles, together: [], environment: {}, folder: '/srv' })
 const plan = (wish: Partial<Wish>) =>
   planUnits({ roles, ...configuration }, { scale: new Map(), portOffset: 0, ...wish })
 

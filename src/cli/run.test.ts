@@ -275,7 +275,7 @@ describe('the command line', () => {
 
   it('checks the configuration, and shows it without secrets', async () => {
     const file = join(folder, 'x.yaml')
-    writeFileSync(file, 'auth: { mode: token }\ngateway: { host: 0.0.0.0, port: 1 }\nstore: "sqlite://ann:pw@host"\n')
+    writeFileSync(file, 'auth: { mode: token }\ngateway: { host: 0.0.0.0, port: 1 }\nstore: "postgres://ann:pw@host"\n')
     expect(await msvc(['check', '--config', file])).toMatchObject({ code: 0, err: '' })
     const { out } = await msvc(['check', '--config', file, '--json'])
     expect(JSON.parse(out)).toMatchObject({ settings: { auth: { mode: 'token' } }, roles: { gateway: { port: 1 } } })

@@ -62,6 +62,8 @@ export type BusPlace = Pick<BusOptions, 'url' | 'folder' | 'clock'>
 export interface BusDriver {
   /** With its colon, lower case: `embedded:`. */
   readonly scheme: string
+  /** Throws DriverError `invalid` for a URL that can't be used; asks nobody. */
+  checkUrl(url: string): void
   /** Reads a bus that is there, on which no broker runs, and changes nothing about it; undefined where none was made yet. Rejects as `open` does. */
   snapshot(place: BusPlace): Promise<BusSnapshot | undefined>
   /**

@@ -17,6 +17,7 @@ import { toDriverError } from './embedded/sqlite-fault.ts'
 export function embeddedDriver({ random = Math.random, freeBytes = freeOnDisk }: Partial<Chance> = {}): BusDriver {
   return {
     scheme: 'embedded:',
+    checkUrl: wantUrl,
     async snapshot(place) {
       wantUrl(place.url)
       return readBusFile(place.folder)

@@ -1,4 +1,5 @@
 import type { BusDriver } from './contract.ts'
+import { natsAddress } from './nats/address.ts'
 import { readNats } from './nats/bus-snapshot.ts'
 import { fillNats } from './nats/filled-bus.ts'
 import { NatsBus } from './nats/nats-bus.ts'
@@ -10,6 +11,9 @@ import { NatsBus } from './nats/nats-bus.ts'
 export function natsDriver(scheme: 'nats:' | 'tls:', random: () => number = Math.random): BusDriver {
   return {
     scheme,
+    checkUrl(url) {
+      natsAddress(url)
+    },
     open: (options) => NatsBus.open(options, random),
     snapshot: (place) => readNats(place),
     fill: (place, run) => fillNats(place, run),

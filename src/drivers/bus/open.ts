@@ -39,3 +39,9 @@ export async function fillBus(place: BusPlace, run: string): Promise<BusFilling>
   const driver = await driverFor('bus', place.url, DRIVERS)
   return driver.fill(place, run)
 }
+
+/** Rejects with DriverError `invalid` for a URL that can't be a bus's; asks nobody. */
+export async function checkBusUrl(url: string): Promise<void> {
+  const driver = await driverFor('bus', url, DRIVERS)
+  driver.checkUrl(url)
+}

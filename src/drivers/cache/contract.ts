@@ -81,6 +81,8 @@ export interface CacheOptions {
 
 /** Opens caches of one kind; open.ts says for which URL schemes. */
 export interface CacheDriver {
+  /** Throws DriverError `invalid` for a URL that can't be used; asks nobody. */
+  checkUrl(url: string): void
   /** Rejects with DriverError `invalid` for a wrong URL or bound, and for a server that refuses us; one that is away is waited for by what was opened. */
   open(options: CacheOptions): Promise<Cache>
 }

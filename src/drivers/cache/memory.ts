@@ -16,7 +16,13 @@ const DEFAULT_MAX_ENTRIES = 10_000
  * `open` rejects with DriverError `invalid` for a wrong URL or bound.
  */
 export const memory: CacheDriver = {
+  checkUrl: wantUrl,
   open: async (options) => new MemoryCache(options),
+}
+
+function wantUrl(url: string): void {
+  if (url.toLowerCase() === 'memory:') return
+  throw new DriverError('invalid', 'cache: memory: takes nothing behind the colon')
 }
 
 class MemoryCache implements Cache {
@@ -28,8 +34,7 @@ class MemoryCache implements Cache {
   #closed = false
 
   constructor({ url, maxEntries = DEFAULT_MAX_ENTRIES, clock = systemClock }: CacheOptions) {
-    if (url.toLowerCase() !== 'memory:')
-      throw new DriverError('invalid', 'cache: memory: takes nothing behind the colon')
+    wantUrl(url)
     if (!Number.isInteger(maxEntries) || maxEntries < 1) {
       throw new DriverError('invalid', `cache: maxEntries is ${maxEntries}; want a whole number above 0`)
     }

@@ -29,3 +29,9 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
   const driver = await driverFor('cache', options.url, DRIVERS)
   return driver.open(options)
 }
+
+/** Rejects with DriverError `invalid` for a URL that can't be a cache's; asks nobody. */
+export async function checkCacheUrl(url: string): Promise<void> {
+  const driver = await driverFor('cache', url, DRIVERS)
+  driver.checkUrl(url)
+}

@@ -15,6 +15,9 @@ import type { SharedTable } from './table.ts'
  * a server that is no Redis. One that can't be reached is away until it is back, which `onBack` tells; meanwhile every call fails at once.
  */
 export const redis: CacheDriver = {
+  checkUrl(url) {
+    parseRedisUrl(url)
+  },
   async open({ url, prefix, onAway, onBack }: CacheOptions) {
     const connection = new RedisConnection({
       address: parseRedisUrl(url),

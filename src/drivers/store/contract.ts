@@ -111,6 +111,8 @@ export interface StoreSnapshot {
 export interface StoreDriver {
   /** With its colon, lower case: `sqlite:`. */
   readonly scheme: string
+  /** Throws DriverError `invalid` for a URL that no service could use; asks nobody. */
+  checkUrl(url: string): void
   /**
    * Reads a store that is there, and changes nothing about it; undefined where nothing was made yet.
    * Rejects with DriverError, as `open` does.

@@ -30,3 +30,9 @@ export async function readStore(place: StorePlace, options?: SnapshotOptions): P
   const driver = await driverFor('store', place.url, DRIVERS)
   return driver.snapshot(place, options)
 }
+
+/** Rejects with DriverError `invalid` for a URL that can't be a store's; asks nobody. */
+export async function checkStoreUrl(url: string): Promise<void> {
+  const driver = await driverFor('store', url, DRIVERS)
+  driver.checkUrl(url)
+}

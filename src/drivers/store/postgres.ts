@@ -42,6 +42,9 @@ const NAME = /^[A-Za-z0-9-]{1,63}$/
  */
 export const postgres: StoreDriver = {
   scheme: 'postgres:',
+  checkUrl(url) {
+    parseAddress(url, 'service')
+  },
   async snapshot(place, options = {}) {
     const address = addressOf(place)
     try {

@@ -36,6 +36,7 @@ const LIMITS: GroupCommitLimits = {
  */
 export const sqlite: StoreDriver = {
   scheme: 'sqlite:',
+  checkUrl: wantUrl,
   async snapshot(place) {
     wantPlace(place)
     return readFile(new SqliteFile(place.folder, place.name))
@@ -54,11 +55,14 @@ export const sqlite: StoreDriver = {
   },
 }
 
+function wantUrl(url: string): void {
+  if (url.toLowerCase() === 'sqlite:') return
+  throw new DriverError('invalid', 'store: sqlite: takes nothing behind the colon; its file lies in the data folder')
+}
+
 /** Throws DriverError `invalid`. */
 function wantPlace({ url, name }: StorePlace): void {
-  if (url.toLowerCase() !== 'sqlite:') {
-    throw new DriverError('invalid', 'store: sqlite: takes nothing behind the colon; its file lies in the data folder')
-  }
+  wantUrl(url)
   if (!/^[A-Za-z0-9-]{1,64}$/.test(name)) {
     throw new DriverError('invalid', `store name ${JSON.stringify(name)}: want 1 to 64 letters, digits and -`)
   }

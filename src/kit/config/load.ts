@@ -6,6 +6,7 @@ import { isRecord } from '../record.ts'
 import { type Override, readEnvironment } from './environment.ts'
 import { explain, type Fault, MAX_FAULTS } from './explain.ts'
 import { type LocatedYaml, locateYaml, type Path } from './locate.ts'
+import { placeFaults } from './place-faults.ts'
 import { crossFaults } from './rules.ts'
 import { Listen, Platform, type Section, type Settings } from './schema.ts'
 
@@ -48,10 +49,10 @@ export interface Configuration {
 
 /**
  * Puts the configuration together: flags over environment over file over defaults.
- * @throws AppError `CONFIG_INVALID` whose message has one line a fault, all faults at once (a hundred at most), each with its place:
+ * Rejects with AppError `CONFIG_INVALID` whose message has one line a fault, all faults at once (a hundred at most), each with its place:
  *   `configs/x.yaml:12: gateway.port: expected a whole number from 0 to 65535, got 80000`
  */
-export function loadConfiguration(options: LoadOptions): Configuration {
+export async function loadConfiguration(options: LoadOptions): Promise<Configuration> {
   const { roles, together, served, file, folder, flags = [] } = options
   const yaml = file === undefined ? EMPTY : readYaml(file, folder)
   const environment = readEnvironment(options.environment, roles, served)
@@ -65,7 +66,7 @@ export function loadConfiguration(options: LoadOptions): Configuration {
     const section = sections.get(name)
     return section ? [{ name, section, portGiven: isGiven(raw, [name, 'port']) }] : []
   })
-  if (settings) faults.push(...crossFaults(settings, placed))
+  if (settings) faults.push(...(await placeFaults(settings)), ...crossFaults(settings, placed))
 
   const placedFaults = faults.map((fault) => ({ fault, line: yaml.lineOf(fault.path) ?? 0 }))
   const inOrder = placedFaults.sort((a, b) => a.line - b.line)

@@ -1,14 +1,8 @@
-import { BUS_SCHEMES } from '../../drivers/bus/open.ts'
 import { schemeOf } from '../../drivers/by-scheme.ts'
-import { CACHE_SCHEMES } from '../../drivers/cache/open.ts'
-import { STORE_SCHEMES } from '../../drivers/store/open.ts'
 import { isLoopbackName } from '../discovery/address-rule.ts'
 import { parseEndpoints } from '../discovery/endpoint.ts'
 import type { Fault } from './explain.ts'
 import type { Section, Settings } from './schema.ts'
-
-/** Backends this build can open, by what asks for them. */
-const SCHEMES = { store: STORE_SCHEMES, bus: BUS_SCHEMES, cache: CACHE_SCHEMES } as const
 
 /** A role as these rules see it. */
 export interface PlacedRole {
@@ -19,27 +13,16 @@ export interface PlacedRole {
 }
 
 /**
- * What no single value shows: two roles on one port, an open address without tokens (Kong CVE-2020-11710), a backend that this build
- * has no driver for, several registries with nothing between them.
+ * What no single value shows: two roles on one port, an open address without tokens (Kong CVE-2020-11710), several registries with nothing
+ * between them.
  * @param placed the roles that will run on this machine at the same time
  */
 export function crossFaults(settings: Settings, placed: readonly PlacedRole[]): readonly Fault[] {
   return [
-    ...backendFaults(settings),
     ...placed.flatMap((role) => openAddress(settings, role)),
     ...portFaults(placed),
     ...registryFaults(settings, placed),
   ]
-}
-
-function backendFaults(settings: Settings): readonly Fault[] {
-  return (['store', 'bus', 'cache'] as const).flatMap((backend) => {
-    const schemes = SCHEMES[backend]
-    const scheme = schemeOf(settings[backend])
-    if (scheme !== undefined && schemes.includes(scheme)) return []
-    const what = scheme === undefined ? 'expected a URL' : `this build has no ${backend} driver for ${scheme}`
-    return [{ path: [backend], message: `${what}; use ${schemes.join(' or ')}` }]
-  })
 }
 
 function openAddress({ auth }: Settings, { name, section }: PlacedRole): readonly Fault[] {

@@ -2,6 +2,7 @@ import { DriverError } from '../../driver-error.ts'
 
 /** NATS's own port. */
 const PORT = '4222'
+const LAST_PORT = 65_535
 /** What an id is known for by default, in seconds: as long as a server may be away while a publisher doesn't know whether it took his message. */
 const DEDUP_S = 600
 
@@ -65,7 +66,9 @@ function withOneScheme(url: string): string {
 
 function server(text: string): string {
   if (!HOST.test(text)) throw wrong('its servers are hosts with or without a port, with commas between them')
-  return /(?:^|\]|[^:\]]):\d+$/.test(text) ? text : `${text}:${PORT}`
+  const port = /(?:^|\]|[^:\]]):(\d+)$/.exec(text)?.[1]
+  if (Number(port) > LAST_PORT) throw wrong(`a port is a number from 1 to ${LAST_PORT}`)
+  return port === undefined ? `${text}:${PORT}` : text
 }
 
 function nameOf(name: string): string {

@@ -53,6 +53,7 @@ export function parseAddress(text: string, service: string): PostgresAddress {
       throw wrong(`the parameter ${JSON.stringify(name)} is not known; there are ${PARAMETERS.join(', ')}`)
   }
   if (url.hash !== '') throw wrong('a # stands in it; in a password it is written %23')
+  if (`${url.hostname}${given.get('host') ?? ''}`.includes(',')) throw wrong('it names one server, not several')
   return {
     host: given.get('host') || decoded(url.hostname, 'host').replace(/^\[(.*)\]$/, '$1') || '127.0.0.1',
     port: whole(given.get('port') ?? url.port, 'port', DEFAULT_PORT, 65_535),

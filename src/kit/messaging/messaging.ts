@@ -54,7 +54,7 @@ export interface ConsumeOptions {
   readonly handle: (event: IncomingEvent) => Promise<void>
   /** Messages handled at the same time. Default 64. */
   readonly concurrency?: number
-  /** Lease in milliseconds. Default 30 000. */
+  /** Lease in milliseconds. Default 5 000. */
   readonly ackWaitMs?: number
 }
 

@@ -7,15 +7,18 @@ import { endQuietly, type Session } from './sessions.ts'
 /** Milliseconds before the first try to hear the others again after their server was away, doubled with each one more, and the longest. */
 const DEAF_FIRST_MS = 20
 const DEAF_MOST_MS = 1_000
+/** Milliseconds after which all bells are rung, as one may have died before it rang. */
+const LOOK_MS = 5_000
 
 /**
  * Bells that are heard by all who have a store open, by LISTEN and NOTIFY on a connection of their own. Never within the transaction that they ring for:
- * NOTIFY makes commits wait for each other, fsync and all. So one that dies between its commit and its ring rings for nobody, and who listens looks from
- * time to time. Rings that come while one is on its way go together.
+ * NOTIFY makes commits wait for each other, fsync and all. So one that dies between its commit and its ring rings for nobody: from time to time all are
+ * rung. Rings that come while one is on its way go together, and one that could not be sent goes once it can.
  */
 export class DistantBells {
   readonly #open: () => Promise<Session>
   readonly #channel: string
+  readonly #lookMs: number
   readonly #here = new Bells()
   readonly #self = randomUUID()
   readonly #unsent = new Set<string>()
@@ -25,8 +28,9 @@ export class DistantBells {
   #sending = false
 
   /** @param store whose bells they are */
-  constructor(store: string, open: () => Promise<Session>) {
+  constructor(store: string, open: () => Promise<Session>, lookMs = LOOK_MS) {
     this.#open = open
+    this.#lookMs = lookMs
     this.#channel = `msvc ${store}`.slice(0, 63)
   }
 
@@ -71,6 +75,7 @@ export class DistantBells {
     const ended = new Promise<void>((resolve) => client.once('end', () => resolve()))
     const { signal } = this.#closing
     signal.addEventListener('abort', end, { once: true })
+    const looking = setInterval(() => this.#here.ringAll(), this.#lookMs)
     try {
       client.on('notification', ({ payload = '' }) => this.#hear(payload))
       if (!signal.aborted) await client.query(`listen "${this.#channel}"`)
@@ -80,6 +85,7 @@ export class DistantBells {
       void this.#send()
       await ended
     } finally {
+      clearInterval(looking)
       this.#line = undefined
       signal.removeEventListener('abort', end)
       end()
@@ -92,15 +98,19 @@ export class DistantBells {
   }
 
   async #send(): Promise<void> {
-    if (this.#sending || !this.#line || this.#unsent.size === 0) return
+    const line = this.#line
+    if (this.#sending || !line || this.#unsent.size === 0) return
     this.#sending = true
     const bells = [...this.#unsent]
     this.#unsent.clear()
     try {
       const payload = JSON.stringify({ bells, from: this.#self })
-      await this.#line.query({ text: 'select pg_notify($1, $2)', values: [this.#channel, payload], name: 'msvc-ring' })
+      await line.query({ text: 'select pg_notify($1, $2)', values: [this.#channel, payload], name: 'msvc-ring' })
     } catch {
-      // whoever was to hear it looks from time to time
+      for (const bell of bells) this.#unsent.add(bell)
+      // they go on the next one
+      this.#line = undefined
+      void endQuietly(line)
     }
     this.#sending = false
     void this.#send()

@@ -1,4 +1,6 @@
 import { createServer } from 'node:net'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
 import { describe, expect, it } from 'vitest'
 import { nats } from '../../src/drivers/bus/nats.ts'
 import { systemClock } from '../../src/drivers/clock.ts'
@@ -66,6 +68,14 @@ describe.skipIf(!isHere('nats-server'))('a NATS that can’t be used', () => {
   })
 })
 
+/** What an operator does whose server is full. */
+async function emptyStreams(url: string): Promise<void> {
+  const connection = await connect({ servers: url })
+  const { streams } = await jetstreamManager(connection)
+  for await (const name of streams.names()) if (name.endsWith('-messages')) await streams.purge(name)
+  await connection.close()
+}
+
 describe.skipIf(!isHere('nats-server'))('a NATS that', () => {
   it('is full says so, and takes messages again when there is room', async () => {
     await using server = await startNats({ config: 'jetstream { max_file_store: 1MB }', jetstream: true })
@@ -77,6 +87,9 @@ describe.skipIf(!isHere('nats-server'))('a NATS that', () => {
     await expect(fill()).rejects.toMatchObject({ kind: 'full' })
     await expect(bus.checkWrites()).rejects.toMatchObject({ kind: 'full' })
     await bus.check(never)
+    await emptyStreams(server.url)
+    await expect.poll(() => bus.publish([message(31)]).then(() => 'stored', String), { timeout: 5_000 }).toBe('stored')
+    await expect.poll(() => bus.checkWrites().then(() => 'writes', String), { timeout: 5_000 }).toBe('writes')
     await bus.close()
   })
 

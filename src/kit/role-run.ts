@@ -9,6 +9,7 @@ import type { PlaceKind, Places } from './config/places.ts'
 import type { Section, Settings } from './config/schema.ts'
 import type { RoleContext } from './context.ts'
 import { holdDatabase } from './database-lock.ts'
+import { standingPlace } from './discovery/advertised.ts'
 import { Outage } from './discovery/outage.ts'
 import { messageOf } from './errors.ts'
 import type { Check, Failing, HealthCheck } from './health-check.ts'
@@ -88,8 +89,7 @@ export async function beginRun(role: AnyRole, places: Places, premises: Premises
     messaging: createMessaging({
       client: client('broker'),
       service,
-      // where it listens nobody else does, and who is started again does too
-      consumer: section.port === 0 ? instance : `${service}@${hostname()}:${section.port}`,
+      consumer: section.port === 0 ? instance : `${service}@${standingPlace(section, hostname())}`,
       clock,
       tracing,
       log,

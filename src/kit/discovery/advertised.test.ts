@@ -1,6 +1,6 @@
 import type { NetworkInterfaceInfo } from 'node:os'
 import { describe, expect, it } from 'vitest'
-import { advertisedPlace, advertiseFault, withoutPort } from './advertised.ts'
+import { advertisedPlace, advertiseFault, standingPlace, withoutPort } from './advertised.ts'
 
 function networkOf(...addresses: readonly string[]): NodeJS.Dict<NetworkInterfaceInfo[]> {
   return Object.fromEntries(
@@ -69,4 +69,15 @@ it('leaves a copy on another port the host', () => {
     'fd00::1',
     'shop',
   ])
+})
+
+describe('standingPlace', () => {
+  it('goes by the address that others reach, and by the machine where only it does', () => {
+    expect(standingPlace({ host: '10.0.0.9', port: 8001 }, 'ubuntu')).toBe('10.0.0.9:8001')
+    expect(standingPlace({ host: '0.0.0.0', port: 8001, advertise: 'shop.example:80' }, 'ubuntu')).toBe(
+      'shop.example:80',
+    )
+    expect(standingPlace({ host: '127.0.0.1', port: 8001 }, 'ubuntu')).toBe('ubuntu:8001')
+    expect(standingPlace({ host: 'localhost', port: 8001 }, 'ubuntu')).toBe('ubuntu:8001')
+  })
 })

@@ -1,5 +1,5 @@
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
-import { canonicalHost, refusedAddress, refusedHost } from './address-rule.ts'
+import { canonicalHost, isLoopbackName, refusedAddress, refusedHost } from './address-rule.ts'
 
 /** A host and a port. */
 export interface Place {
@@ -46,6 +46,18 @@ export function advertisedPlace(
     .filter(({ internal, address }) => !internal && refusedAddress(address) === undefined)
   const first = outward.find(({ family }) => family === 'IPv4') ?? (host === '::' ? outward[0] : undefined)
   return { host: first?.address ?? (host === '::' ? '::1' : '127.0.0.1'), port }
+}
+
+/**
+ * Names the place where something listens: nobody else does there, and who is started again in its stead does too.
+ * @param hostname this machine's. It stands for a loopback address, which every machine has; else it tells nothing, as machines made alike share one
+ */
+export function standingPlace(
+  { host, port, advertise }: Place & { readonly advertise?: string | undefined },
+  hostname: string,
+): string {
+  const place = advertisedPlace({ host, port }, advertise)
+  return isLoopbackName(place.host) ? `${hostname}:${place.port}` : `${place.host}:${place.port}`
 }
 
 /** The same address for a copy that listens on another port: what stands for one port says nothing of the next. */

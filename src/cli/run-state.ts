@@ -3,9 +3,11 @@ import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises
 import { join } from 'node:path'
 import * as z from 'zod'
 import { isLocked, takeLock } from '../drivers/file-lock.ts'
+import { Places } from '../kit/config/places.ts'
 import type { Settings } from '../kit/config/schema.ts'
 import { openDataFolder } from '../kit/data-folder.ts'
 import { AppError, messageOf } from '../kit/errors.ts'
+import { shownPlaces } from './moved.ts'
 
 /** What a process runs on a data folder, as its file there tells other commands. */
 export const RunState = z.object({
@@ -14,6 +16,8 @@ export const RunState = z.object({
   environment: z.string(),
   /** What tokens its roles want. */
   auth: z.object({ mode: z.enum(['local', 'token']), issuer: z.string() }),
+  /** Where it began to keep what it keeps, without passwords. */
+  places: Places.omit({ data: true }).optional(),
   /** All that was ready once; `silent`: it gives no sign of life, `down`: it ended and is started again. */
   roles: z.array(
     z.object({
@@ -34,10 +38,19 @@ export type RunState = z.infer<typeof RunState>
 /** The state of a process with these settings. */
 export function stateOf(
   pid: number,
-  { environment, auth }: Settings,
+  settings: Settings,
   { roles, starting }: Pick<RunState, 'roles' | 'starting'>,
 ): RunState {
-  return { pid, environment, auth: { mode: auth.mode, issuer: auth.issuer }, roles, starting }
+  const { environment, auth } = settings
+  const { store, bus, cache } = shownPlaces(settings)
+  return {
+    pid,
+    environment,
+    auth: { mode: auth.mode, issuer: auth.issuer },
+    places: { store, bus, cache },
+    roles,
+    starting,
+  }
 }
 
 /** More than any state that was written here, bytes. */

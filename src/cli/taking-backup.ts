@@ -11,8 +11,10 @@ import type { BackupFlags } from './backup.ts'
 import { configure, requireDataFolder } from './configuration.ts'
 import { createMessages } from './messages.ts'
 import { createStepProgress } from './progress.ts'
+import { readRunStates } from './run-state.ts'
 import type { Session } from './session.ts'
 import { VERSION } from './version.ts'
+import { whereabouts } from './whereabouts.ts'
 
 /** Stdout, as a file's name. */
 const STDOUT = '-'
@@ -24,9 +26,9 @@ const STDOUT = '-'
 export async function takeBackup(session: Session, file: string, flags: BackupFlags): Promise<void> {
   const { io, options } = session
   const { settings } = await configure(session, { runs: false })
-  const tools = serverTools(settings)
-  if (tools.some(({ backend }) => backend !== 'cache') && !flags.partial) throw onServers(tools, settings.data)
   requireDataFolder(settings.data)
+  const tools = serverTools(whereabouts(settings, await readRunStates(settings.data)))
+  if (tools.some(({ backend }) => backend !== 'cache') && !flags.partial) throw onServers(tools, settings.data)
   const target = file === STDOUT ? undefined : resolve(io.folder, file)
   if (target === undefined) wantPipe(session)
   else wantPlace(target, flags.force ?? false)

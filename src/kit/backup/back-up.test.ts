@@ -94,6 +94,17 @@ describe('a backup', () => {
     expect(['', 'keys', 'keys/signing.json', 'user-service.db'].map(mode)).toEqual([0o700, 0o700, 0o600, 0o600])
   })
 
+  it('remembers that databases have moved away, so that no platform begins on what is left of them', async () => {
+    const moved = JSON.stringify({ store: { state: 'left', server: 'postgres://db/shop', at: '2026-01-01T00:00:00Z' } })
+    writeFileSync(join(data, 'migration.json'), moved, { mode: 0o600 })
+    writeFileSync(join(data, 'cutover-1f.json'), '{"outcome":"stayed","id":"1f"}', { mode: 0o600 })
+    await take()
+    const put = join(root, 'put')
+    await restore({ ...common, file, data: put, signal })
+    expect(readFileSync(join(put, 'migration.json'), 'utf8')).toBe(moved)
+    expect(existsSync(join(put, 'cutover-1f.json'))).toBe(true)
+  })
+
   it('never replaces a file unless it is told to', async () => {
     writeFileSync(file, 'mine')
     await expect(take()).rejects.toMatchObject({ code: 'CONFLICT' })

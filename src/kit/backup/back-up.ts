@@ -43,8 +43,13 @@ export async function backUp(options: BackUpOptions): Promise<Manifest> {
   const { version, signal, onProgress } = options
   const work = await mkdtemp(join(options.work, '.msvc-backup-'))
   try {
+    // a move that begins after this is none of what is copied
+    const notes = await copyTexts(dataFiles(options.data).notes, options, work)
     const { createdAt, heldMs, databases } = await copyDatabases(options, work)
-    const files = [...(await checkCopies(databases, work, options)), ...(await copyKeys(options, work))]
+    const copies = await checkCopies(databases, work, options)
+    // only once the instant is taken, so that there is a key to all that is sealed in it
+    const keys = await copyTexts(dataFiles(options.data).keys, options, work)
+    const files = [...copies, ...keys, ...notes]
     if (files.length === 0) {
       throw new AppError('NOT_FOUND', `${options.data} holds nothing to back up: no database and no key`)
     }
@@ -114,11 +119,15 @@ async function checkCopies(databases: readonly string[], work: string, options: 
   return files
 }
 
-/** Only once the instant is taken, so that there is a key to all that is sealed in it. */
-async function copyKeys({ data, signal }: BackUpOptions, work: string): Promise<StoredFile[]> {
+/** Keys and notes, each whole in memory. */
+async function copyTexts(
+  names: readonly string[],
+  { data, signal }: BackUpOptions,
+  work: string,
+): Promise<StoredFile[]> {
   const files: StoredFile[] = []
-  await mkdir(join(work, 'keys'), { mode: 0o700 })
-  for (const name of dataFiles(data).keys) {
+  await mkdir(join(work, 'keys'), { mode: 0o700, recursive: true })
+  for (const name of names) {
     // as strict as whoever uses it: one that is open to others, or a link, is no key
     const key = await readPrivateFile(join(data, name))
     // taken away since the folder was looked through

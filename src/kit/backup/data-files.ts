@@ -6,17 +6,21 @@ import { isLocked } from '../../drivers/file-lock.ts'
 export interface DataFiles {
   readonly databases: readonly string[]
   readonly keys: readonly string[]
+  /** What tells that databases have moved, without which a platform would begin on what is left of them. */
+  readonly notes: readonly string[]
 }
 
 /** Also the name of a service of somebody's own. What a damaged database was set aside as ends otherwise. */
 const DATABASE = /^\w[\w.-]*\.db$/
 /** A hidden one is being written. */
 const KEY = /^\w[\w.-]*$/
+const NOTE = /^(?:migration|cutover-[\w-]+)\.json$/
 /** What a process holds for as long as it lives. */
 export const LOCK = /\.lock$/
 
 /**
- * What of a data folder is to be kept: the databases and the keys, without which sealed values can't be read. The rest tells of what runs now.
+ * What of a data folder is to be kept: the databases, the keys, without which sealed values can't be read, and where things have moved. The rest tells of
+ * what runs now.
  * Throws what node:fs throws.
  */
 export function dataFiles(folder: string): DataFiles {
@@ -25,6 +29,7 @@ export function dataFiles(folder: string): DataFiles {
     keys: filesIn(join(folder, 'keys'))
       .filter((name) => KEY.test(name))
       .map((name) => `keys/${name}`),
+    notes: filesIn(folder).filter((name) => NOTE.test(name)),
   }
 }
 

@@ -8,8 +8,8 @@ export const FORMAT = 1
 /** More than any manifest that was written here, bytes. */
 export const MOST_MANIFEST_BYTES = 1_048_576
 
-/** A database of the data folder, or a key: nothing else, so that no name leads out of the folder that it is restored to. */
-const PATH = /^(?:\w[\w.-]{0,127}\.db|keys\/\w[\w.-]{0,127})$/
+/** A database of the data folder, a key, or what tells of a move: nothing else, so that no name leads out of the folder that it is restored to. */
+const PATH = /^(?:\w[\w.-]{0,127}\.db|keys\/\w[\w.-]{0,127}|migration\.json|cutover-[\w-]{1,128}\.json)$/
 
 const StoredFile = z.object({
   path: z.string().regex(PATH),

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isEmbedded } from '../../drivers/by-scheme.ts'
 import type { Clock } from '../../drivers/clock.ts'
 import { syncFolder } from '../backup/archive-file.ts'
+import { movesOf } from '../cutover/verdict.ts'
 import { AppError } from '../errors.ts'
 import { type Backend, readMoves } from './move-notes.ts'
 
@@ -21,12 +23,18 @@ export function databasesInTheWay({ data, backend, names, force }: FreshDatabase
   const state = readMoves(data)[backend]?.state
   if (state === 'coming') return []
   const there = names.filter((name) => existsSync(join(data, `${name}.db`)))
-  if (there.length === 0 || force || state === 'left') return there
+  if (there.length === 0 || force || state === 'left' || hasMovedLive(data, backend)) return there
   const files = there.map((name) => `${name}.db`).join(', ')
   throw new AppError(
     'CONFLICT',
     `${data} holds ${files} already: name a fresh folder with --data, or say --force, which sets them aside`,
   )
+}
+
+/** Whether a backend left the folder while the platform served. */
+function hasMovedLive(data: string, backend: Backend): boolean {
+  const last = movesOf(data).findLast(({ from, to }) => from[backend] !== to[backend])
+  return last !== undefined && isEmbedded(last.from[backend])
 }
 
 /** Sets databases aside, in a folder of their own within the data folder. @returns that folder; undefined where nothing was in the way */

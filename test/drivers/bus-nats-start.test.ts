@@ -77,6 +77,20 @@ async function emptyStreams(url: string): Promise<void> {
 }
 
 describe.skipIf(!isHere('nats-server'))('a NATS that', () => {
+  it('is asked much at a time brings no warning to whoever runs it', async () => {
+    await using server = await startNats()
+    const bus = await open(server.url)
+    const warnings: string[] = []
+    const onWarning = (warning: Error) => void warnings.push(String(warning))
+    process.on('warning', onWarning)
+    await Promise.all(Array.from({ length: 50 }, (_, n) => bus.place(`a${n}`, 'first')))
+    await bus.close()
+    // a warning is told in the next turn
+    await new Promise(setImmediate)
+    process.off('warning', onWarning)
+    expect(warnings).toEqual([])
+  })
+
   it('is full says so, and takes messages again when there is room', async () => {
     await using server = await startNats({ config: 'jetstream { max_file_store: 1MB }', jetstream: true })
     const bus = await open(server.url)

@@ -20,8 +20,8 @@ const MAX_PULL = 1_000
 const MAX_WAIT = 60
 
 const PullQuery = z.strictObject({
-  max: z.coerce.number('a number is wanted').int().min(1).max(MAX_PULL).default(1),
-  wait: z.coerce.number('a number of seconds is wanted').min(0).max(MAX_WAIT).default(0),
+  max: z.coerce.number(`a whole number from 1 to ${MAX_PULL} is wanted`).int().min(1).max(MAX_PULL).default(1),
+  wait: z.coerce.number(`a number of seconds from 0 to ${MAX_WAIT} is wanted`).min(0).max(MAX_WAIT).default(0),
   consumer: Consumer.optional(),
 })
 

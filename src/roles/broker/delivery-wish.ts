@@ -19,7 +19,7 @@ const Key = z
 /** How a message is to be delivered, said beside it: its key, and the seconds that it waits for before it takes its place. */
 export const DeliveryQuery = z.strictObject({
   key: Key.optional(),
-  delay: z.coerce.number('a number of seconds is wanted').min(0).max(MOST_DELAY_S).optional(),
+  delay: z.coerce.number(`a number of seconds from 0 to ${MOST_DELAY_S} is wanted`).min(0).max(MOST_DELAY_S).optional(),
 })
 
 /** The same in a line of a batch. */

@@ -20,7 +20,7 @@ const WAIT_MS = 30_000
 
 const StreamQuery = z.strictObject({
   /** Most messages that the reader has and has not settled. */
-  max: z.coerce.number('a number is wanted').int().min(1).max(1_000).default(64),
+  max: z.coerce.number('a whole number from 1 to 1000 is wanted').int().min(1).max(1_000).default(64),
 })
 
 /** What the routes work with. */

@@ -17,6 +17,8 @@ describe('hideInText', () => {
     ['got eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.!', 'got [hidden]!'],
     [`jwt=${JWT}.a.b`, 'jwt=[hidden]'],
     ['postgres://user:p@ss@host:5432/db failed', 'postgres://[hidden]@host:5432/db failed'],
+    ['postgres://ann@x:hunter2@host/db', 'postgres://[hidden]@host/db'],
+    ['nats://hunter2@host and https://hunter2@github.com', 'nats://[hidden]@host and https://[hidden]@github.com'],
     ['GET /login?user=a&password=b%20c&x=1', 'GET /login?user=a&password=[hidden]&x=1'],
     ['GET https://api/x?api_key=abc&token=def', 'GET https://api/x?api_key=[hidden]&token=[hidden]'],
     [
@@ -155,6 +157,8 @@ describe('hideInText', () => {
     'token: expired',
     'session: closed',
     'see https://host/a@b',
+    "pg_dump --dbname='postgres://shop@db:5432/shop'",
+    'redis+sentinel://shop@a:26379,b:26379/main',
     'mail bob@host',
     'the secret is out',
     'token_count=17 max_tokens: 4096 tokens_per_second=12.5',

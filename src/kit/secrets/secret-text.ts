@@ -37,8 +37,12 @@ const SHAPE = new RegExp(KNOWN_SHAPES.join('|'), 'g')
 const WEBHOOK =
   /\b(hooks\.slack\.com\/(?:services|workflows|triggers)\/|(?:discord|discordapp)\.com\/api\/webhooks\/|webhook\.office\.com\/webhookb2\/|api\.telegram\.org\/(?:file\/)?bot)(?:[\w/@-]|:(?=\w))+/g
 
-/** `://user:password@`: RFC 3986 §3.2.1; a password may hold what it shouldn't, where no port can stand. */
-const USERINFO = /(:\/\/)(?:[^\s/?#"'<>\\]*|[^\s/?#"'<>\\:@[]{1,128}:(?!\d{1,5}[/?#])[^\s"'<>\\@]{1,128})@/g
+/**
+ * `://user:password@`: RFC 3986 §3.2.1; a password may hold what it shouldn't, where no port can stand. What stands alone may be a token, but for PostgreSQL
+ * and Redis, where it is a name.
+ */
+const USERINFO =
+  /(:\/\/)(?!(?<=\b(?:postgres(?:ql)?|rediss?(?:\+[a-z]{1,8})?):\/\/)[\w.~-]{1,64}@[^\s/?#"'<>\\@]*(?:[\s/?#"'<>\\]|$))(?:[^\s/?#"'<>\\]*|[^\s/?#"'<>\\:@[]{1,128}:(?!\d{1,5}[/?#])[^\s"'<>\\@]{1,128})@/g
 /** `IDENTIFIED BY 'hunter2'`, `PASSWORD 'hunter2'`, `PASSWORD('hunter2')`: how SQL says it. */
 const SQL =
   /\b((?:password(?:\s{1,8}|\s{0,8}\(\s{0,8})|identified\s[^;'"]{0,128}?\bby\s{1,8}(?:password\s{1,8})?)(["']))(?:(?!\2)[^\\]|\2\2|\\.)*(?=\2)/gis

@@ -40,7 +40,9 @@ const SETTINGS = ['replicas', 'dedup', 'creds', 'tls_ca', 'tls_cert', 'tls_key']
 export function natsAddress(url: string): NatsAddress {
   const [, scheme = '', login, hosts = '', name = '', query = ''] = FORM.exec(withOneScheme(url)) ?? []
   if (scheme === '')
-    throw wrong('it looks like nats://host:4222, or nats://user:password@a:4222,b:4222/name?replicas=3')
+    throw wrong(
+      'it looks like nats://host:4222, or nats://a:4222,b:4222/name?replicas=3, with user:password and an @ before the servers where they want them',
+    )
   const settings = settingsOf(query)
   const files = {
     ...given('caFile', settings.get('tls_ca')),

@@ -46,7 +46,10 @@ const PARAMETERS = [
  */
 export function parseAddress(text: string, service: string): PostgresAddress {
   const url = URL.parse(text.replaceAll(SERVICE, service).replace(/^postgresql:/i, 'postgres:'))
-  if (!url) throw wrong('it is no URL; one is postgres://user:password@host:5432/database')
+  if (!url)
+    throw wrong(
+      'it is no URL; one is postgres://host:5432/database, with user:password and an @ before the host, in which @ : / % are written %40 %3A %2F %25',
+    )
   const { searchParams: given } = url
   for (const name of given.keys()) {
     if (!PARAMETERS.includes(name))

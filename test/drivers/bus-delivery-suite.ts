@@ -49,6 +49,22 @@ export function deliverySuite(use: BusFixture): void {
       expect(got.toSorted()).toEqual(ids(all).toSorted())
     })
 
+    it('gives all that waits, however large it is together, though nothing new comes', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      const all = Array.from({ length: 40 }, (_, i) => ({
+        ...use.message('a', `m${i}`),
+        payload: `"${'x'.repeat(6e5)}"`,
+      }))
+      await use.bus.publish(all)
+      await use.restart()
+      const got: string[] = []
+      for (let part = await use.pull(id, 10); part.length > 0; part = await use.pull(id, 10, 1_000)) {
+        got.push(...ids(part))
+        await use.ackAll(id, part)
+      }
+      expect(got).toEqual(ids(all))
+    })
+
     it('serves those that wait in turn', async () => {
       const { id } = await use.bus.subscribe({ topic: use.topic('a') })
       const waiting = Array.from({ length: 5 }, () => use.pull(id, 1, 20_000))
@@ -284,6 +300,26 @@ export function deliverySuite(use: BusFixture): void {
       expect(ids(await use.bus.deadLetters({ subscription: id, limit: 10 }))).toEqual([])
       expect(ids(await use.bus.deadLetters({ subscription: other.id, limit: 10 }))).toEqual(['1', '2', '3'])
       expect(await use.bus.redrive({ subscription: id })).toBe(0)
+    })
+
+    it('is found by its name among all, however large they are together', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a'), maxDeliver: 1 })
+      const all = Array.from({ length: 18 }, (_, i) => ({
+        ...use.message('a', `m${i}`),
+        payload: `"${'x'.repeat(6e5)}"`,
+      }))
+      await use.bus.publish(all)
+      const dead: string[] = []
+      while (dead.length < all.length) {
+        const part = await use.take(id, 1)
+        await use.bus.nack(
+          id,
+          part.map(({ ack }) => ack),
+        )
+        dead.push(...ids(part))
+      }
+      expect(await use.bus.discard({ subscription: id, ids: ['m17'] })).toBe(1)
+      expect(await use.bus.redrive({ subscription: id, ids: ['m16', 'm17'] })).toBe(1)
     })
 
     it('comes back with a fresh count when it is redriven', async () => {

@@ -77,6 +77,36 @@ async function emptyStreams(url: string): Promise<void> {
 }
 
 describe.skipIf(!isHere('nats-server'))('a NATS that', () => {
+  it('stands alone is never told to keep copies of what it has, which it would not find again', async () => {
+    await using server = await startNats()
+    const bus = await open(server.url)
+    await bus.publish([{ id: '1', topic: 'a', payload: '1', attributes: {} }])
+    await bus.close()
+    await expect(open(`${server.url}?replicas=3`)).rejects.toMatchObject({
+      kind: 'invalid',
+      message: expect.stringContaining("can't keep 3 replicas"),
+    })
+    await server.kill()
+    await server.start()
+    const again = await open(server.url)
+    expect(await again.topics()).toMatchObject([{ topic: 'a' }])
+    await again.close()
+  })
+
+  it('takes messages larger than what is read at a time gives them, one by one', async () => {
+    await using server = await startNats({ config: 'max_payload: 20MB\nmax_pending: 64MB' })
+    const bus = await open(server.url)
+    const { id } = await bus.subscribe({ topic: 'a' })
+    const payload = `"${'x'.repeat(9_000_000)}"`
+    for (const name of ['1', '2']) await bus.publish([{ id: name, topic: 'a', payload, attributes: {} }])
+    const found: string[] = []
+    for (let part = await bus.pull(id, { max: 10, waitMs: 0, signal: never }); part.length > 0; ) {
+      found.push(...part.map((one) => one.id))
+      part = await bus.pull(id, { max: 10, waitMs: 1_000, signal: never })
+    }
+    expect(found).toEqual(['1', '2'])
+    await bus.close()
+  })
   it('is asked much at a time brings no warning to whoever runs it', async () => {
     await using server = await startNats()
     const bus = await open(server.url)

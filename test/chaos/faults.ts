@@ -6,7 +6,7 @@ import type { Wire } from './wire.ts'
 
 /** What is done to a platform. */
 export interface Fault {
-  readonly kind: 'kill -9' | 'SIGSTOP' | 'cut wire' | 'store refuses' | 'restart'
+  readonly kind: 'kill -9' | 'SIGSTOP' | 'cut wire' | 'store refuses' | 'restart' | 'hang'
   /** Whom, or whose wire. */
   readonly target: string
   /** Does it; resolves when the other side is well again, with the milliseconds that a role took to be back where that is its own doing. */
@@ -69,6 +69,18 @@ export const restart = (server: ServerProcess, target: string): Fault => ({
   async strike() {
     await server.kill()
     await server.start()
+    return undefined
+  },
+})
+
+/** A server that takes connections and does not answer, as one does whose disk or machine hangs. */
+export const hang = (server: ServerProcess, target: string, ms: number): Fault => ({
+  kind: 'hang',
+  target,
+  async strike() {
+    server.freeze()
+    await delay(ms)
+    server.resume()
     return undefined
   },
 })

@@ -6,7 +6,7 @@ import { startNats } from '../servers/nats.ts'
 import { startPostgres } from '../servers/postgres.ts'
 import { startRedis } from '../servers/redis.ts'
 import type { ServerProcess } from '../servers/server.ts'
-import { cut, type Fault, kill, refuse, restart, suspend } from './faults.ts'
+import { cut, type Fault, hang, kill, refuse, restart, suspend } from './faults.ts'
 import { followKeys, type KeyedVerdict } from './keyed.ts'
 import { type Orders, placeOrders, type Verdict } from './orders.ts'
 import { Outages, type Suffered } from './outages.ts'
@@ -150,6 +150,26 @@ const LOOPS: readonly Loop[] = [
         const [name, server] = servers[Math.floor(count / KILLS_A_RESTART) % servers.length] ?? []
         return count % KILLS_A_RESTART === 3 && name && server ? restart(server, name) : undefined
       })
+    },
+  },
+  {
+    // longer than leases last: whoever goes on must find that others have taken over
+    name: 'server-stops',
+    onServers: true,
+    brokers: ['broker', 'broker-2'],
+    run({ platform, outages, servers }) {
+      const faults = [
+        ...STRUCK_PAIRS.map((unit) => (ms: number) => suspend(platform, unit, ms)),
+        ...[...servers].map(
+          ([name, server]) =>
+            (ms: number) =>
+              hang(server, name, ms),
+        ),
+      ]
+      return oneByOne(
+        faults.map((fault, index) => fault(length(index, faults.length))),
+        outages,
+      )
     },
   },
 ]

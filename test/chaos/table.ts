@@ -4,8 +4,9 @@ import type { Suffered } from './outages.ts'
 
 /** Until a role is back, and from then until the first success, milliseconds. */
 const BAR_MS = 2_000
-/** From when a server is back until the first success. */
-const RESTART_BAR_MS = 5_000
+/** From when a server is back, or goes on, until the first success. */
+const SERVER_BAR_MS = 5_000
+const OF_SERVERS: readonly string[] = ['restart', 'hang']
 
 /** What was found of orders, and of messages by key where those were watched. */
 type Found = Verdict & Partial<KeyedVerdict>
@@ -39,7 +40,7 @@ export function missed(suffered: readonly Suffered[], verdicts: ReadonlyMap<stri
     Object.entries({ back: backMs, taken: takenMs, paid: paidMs }).map(([what, ms]) => ({
       name: `${fault.kind} ${fault.target}: ${what}`,
       ms,
-      bar: fault.kind === 'restart' ? RESTART_BAR_MS : BAR_MS,
+      bar: OF_SERVERS.includes(fault.kind) ? SERVER_BAR_MS : BAR_MS,
     })),
   )
   const late = Map.groupBy(

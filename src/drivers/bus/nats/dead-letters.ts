@@ -5,7 +5,7 @@ import type { StoredMessage } from '../publisher.ts'
 import { isOvertaken, toDriverError } from './faults.ts'
 import type { JetStream } from './jetstream.ts'
 import { copyHeaders, storedMessage } from './message-format.ts'
-import { isLast, type StreamMessage, StreamReader } from './stream-reader.ts'
+import { type StreamMessage, StreamReader } from './stream-reader.ts'
 import type { StreamWriter } from './stream-writer.ts'
 import type { Streams } from './streams.ts'
 
@@ -162,7 +162,7 @@ export class DeadLetters {
       for (;;) {
         const part = await reader.read(PART)
         for (const message of part) yield this.#letter(message)
-        if (isLast(part)) return
+        if (part.length < PART) return
       }
     } finally {
       reader.close()

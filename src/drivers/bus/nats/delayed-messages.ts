@@ -4,7 +4,7 @@ import type { Brokers } from './brokers.ts'
 import type { JetStream } from './jetstream.ts'
 import { dueOf, placingId } from './message-format.ts'
 import type { News } from './news.ts'
-import { isLast, type StreamMessage, StreamReader } from './stream-reader.ts'
+import { type StreamMessage, StreamReader } from './stream-reader.ts'
 import type { StreamWriter } from './stream-writer.ts'
 import { laterSubject, messageSubject, type Streams } from './streams.ts'
 
@@ -101,7 +101,7 @@ export class DelayedMessages {
     for (;;) {
       const part = await this.#reader.read(STEP)
       for (const message of part) this.#add(message)
-      if (isLast(part)) break
+      if (part.length < STEP) break
     }
     this.#setAlarm()
   }

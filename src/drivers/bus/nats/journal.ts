@@ -62,7 +62,7 @@ export class Journal {
       for (;;) {
         const part = await reader.read(PART)
         for (const { data } of part) found.push(readEntry(data))
-        if (part.length === 0) break
+        if (part.length < PART) break
       }
       this.#last = reader.place
       this.#entries = found.length

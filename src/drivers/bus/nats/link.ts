@@ -1,4 +1,4 @@
-import { once, setMaxListeners } from 'node:events'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import {
   type Authenticator,
@@ -42,8 +42,6 @@ export class NatsLink {
 
   private constructor(connection: NatsConnection) {
     this.connection = connection
-    // one for each question that is open: many at a time are no leak, of which Node would warn
-    setMaxListeners(0, this.#turns)
     void this.#watch()
   }
 

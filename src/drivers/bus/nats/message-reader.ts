@@ -5,7 +5,7 @@ import { topicPattern } from '../topic-pattern.ts'
 import { Watchers } from '../watchers.ts'
 import type { JetStream } from './jetstream.ts'
 import { storedMessage } from './message-format.ts'
-import { isLast, StreamReader } from './stream-reader.ts'
+import { StreamReader } from './stream-reader.ts'
 import { messageSubject, type Streams } from './streams.ts'
 
 /** Most payload that one call reads, in bytes. */
@@ -68,7 +68,7 @@ export class MessageReader implements BusReader {
           size += message.data.length
           messages.push({ ...storedMessage(streams, message, message), cursor: cursorOf(message.seq, of) })
         }
-        if (isLast(part)) break
+        if (part.length < wanted) break
       }
       return { messages, cursor: cursorOf(reader.place, of) }
     } finally {

@@ -1,7 +1,7 @@
 import type { StoredMessage } from '../publisher.ts'
 import type { JetStream } from './jetstream.ts'
 import { storedMessage } from './message-format.ts'
-import { isLast, type StreamMessage, StreamReader } from './stream-reader.ts'
+import { type StreamMessage, StreamReader } from './stream-reader.ts'
 import { messageSubject, type Streams } from './streams.ts'
 
 /** Messages read ahead at least: a pull of one costs no round trip each then. */
@@ -73,7 +73,7 @@ export class MessageSource {
     try {
       this.#ahead = (await this.#reader?.read(part)) ?? []
       this.#at = 0
-      if (!isLast(this.#ahead)) this.#mayHaveMore = true
+      if (this.#ahead.length === part) this.#mayHaveMore = true
     } catch (fault) {
       this.#mayHaveMore = true
       throw fault

@@ -8,18 +8,12 @@ import type { NatsLink } from './link.ts'
 const OLDEST = [2, 9, 0] as const
 
 /** Refuses a server that can't be used, in words that say what to do. @throws DriverError `invalid`, or `unavailable` for one that only has to be started. */
-export async function checkServer(
-  link: NatsLink,
-  manager: JetStreamManager,
-  { servers, replicas }: NatsAddress,
-): Promise<void> {
+export async function checkServer(link: NatsLink, manager: JetStreamManager, { servers }: NatsAddress): Promise<void> {
   const where = servers.join(', ')
-  const { version = '0.0.0', cluster } = link.info ?? {}
+  const { version = '0.0.0' } = link.info ?? {}
   if (isOlder(version)) {
     throw new DriverError('invalid', `bus: nats-server ${version} at ${where} is too old: ${OLDEST.join('.')} or newer`)
   }
-  // one alone takes what it is told of streams that it has already, and doesn't find them again when it is started anew
-  if (replicas > 1 && !cluster) throw tooFew(replicas)
   try {
     await manager.getAccountInfo()
   } catch (fault) {
@@ -27,12 +21,6 @@ export async function checkServer(
     const message = `bus: JetStream is off at ${where}: start nats-server with -js, or with jetstream { store_dir: … } in its configuration; an account has to have it too`
     throw new DriverError('unavailable', message, { cause: fault })
   }
-}
-
-/** There are not as many servers as replicas are asked for. */
-export function tooFew(replicas: number, cause?: unknown): DriverError {
-  const message = `bus: this NATS can't keep ${replicas} replicas: it takes a cluster of as many servers, or fewer replicas in its URL`
-  return new DriverError('invalid', message, { cause })
 }
 
 /**

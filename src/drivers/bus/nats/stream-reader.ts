@@ -50,9 +50,7 @@ export class StreamReader {
     return this.#place
   }
 
-  /**
-   * What is there now: up to `max` messages, fewer where they are large, none where there are no more (`isLast`). Rejects with DriverError.
-   */
+  /** What is there now: up to `max` messages, none where there are no more. Rejects with DriverError. */
   read(max: number): Promise<StreamMessage[]> {
     const reading = this.#reading.then(() => this.#read(max))
     this.#reading = reading.catch(() => {})
@@ -111,7 +109,7 @@ export class StreamReader {
     this.#consumer = undefined
   }
 
-  #fetch(consumer: string, max: number, isBounded = true): Promise<StreamMessage[]> {
+  #fetch(consumer: string, max: number): Promise<StreamMessage[]> {
     const { stream } = this.#options
     const { link } = this.#options.jetStream
     const { promise, resolve, reject } = Promise.withResolvers<StreamMessage[]>()
@@ -143,23 +141,13 @@ export class StreamReader {
         if (found.length >= max) over()
       } else if (message.subject !== reply) {
         return
-      } else if (
-        status === 409 &&
-        found.length === 0 &&
-        isBounded &&
-        /max_?bytes/i.test(message.headers?.description ?? '')
-      ) {
-        // the very first is larger: it comes alone
-        clearTimeout(timer)
-        lost()
-        resolve(this.#fetch(consumer, 1, false))
       } else if (status === 404 || (status === 408 && found.length > 0) || (status === 409 && found.length > 0)) {
         over()
       } else if (status !== 100) {
         over(new DriverError('unavailable', `NATS: ${message.headers?.status}`))
       }
     }
-    const request = JSON.stringify({ batch: max, no_wait: true, ...(isBounded && { max_bytes: MOST_BYTES }) })
+    const request = JSON.stringify({ batch: max, no_wait: true, max_bytes: MOST_BYTES })
     try {
       link.connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, request, { reply })
     } catch (fault) {
@@ -167,13 +155,6 @@ export class StreamReader {
     }
     return promise
   }
-}
-
-/**
- * Whether nothing is behind a part that was read. That it has fewer messages than were asked for says nothing: it has at most `MOST_BYTES`, too.
- */
-export function isLast(part: readonly StreamMessage[]): boolean {
-  return (part.at(-1)?.behind ?? 0) === 0
 }
 
 /** What a delivered message says of itself in its reply subject: `$JS.ACK.<stream>.<consumer>.<deliveries>.<seq>.<…>.<time>.<behind>`. */

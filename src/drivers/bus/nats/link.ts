@@ -26,6 +26,13 @@ const PATIENCE_MS = 2_000
 /** An answer that takes longer is none, in milliseconds. */
 const ANSWER_MS = 5_000
 
+/** Most bytes that one message of our own carries, where a server takes more: as much as it does by default. */
+const MOST_BYTES = 1024 * 1024
+/** Of these, what is left to headers. */
+const HEADERS = 1024
+/** What a message carries even where a server says that it takes less. */
+const LEAST_BYTES = 512
+
 /** Times that a question is asked whose answers don't come because the connection breaks. */
 const MOST_ATTEMPTS = 3
 const BROKEN = Symbol('broken')
@@ -85,6 +92,11 @@ export class NatsLink {
   /** What the server says of itself; of the last one while there is none. */
   get info(): ServerInfo | undefined {
     return this.connection.info
+  }
+
+  /** How many bytes one message may carry besides its headers, by what the server takes (`max_payload`). */
+  get room(): number {
+    return Math.max(LEAST_BYTES, Math.min(MOST_BYTES, this.info?.max_payload ?? MOST_BYTES) - HEADERS)
   }
 
   /** Calls back with every message of a subject, over all connections; the subscription says how to stop. */

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Delivery } from '../../src/drivers/bus/consumer.ts'
+import type { Bus } from '../../src/drivers/bus/contract.ts'
+import { nats } from '../../src/drivers/bus/nats.ts'
+import { systemClock } from '../../src/drivers/clock.ts'
+import { type NatsServer, startNats } from '../servers/nats.ts'
+import { isHere } from '../servers/programs.ts'
+import { ids, never } from './bus-fixture.ts'
+
+/** What the server takes in one message. */
+const MOST = 32 * 1024
+
+describe.skipIf(!isHere('nats-server'))('on a NATS that takes small messages', () => {
+  let server: NatsServer
+  let url = ''
+  const buses: Bus[] = []
+  beforeAll(async () => {
+    server = await startNats({ config: `max_payload: ${MOST}` })
+  })
+  afterAll(() => server[Symbol.asyncDispose]())
+  beforeEach(() => {
+    url = `${server.url}/${randomUUID().slice(0, 13)}`
+  })
+  afterEach(async () => {
+    await Promise.all(buses.splice(0).map((bus) => bus.close()))
+  })
+
+  async function open(): Promise<Bus> {
+    const bus = await nats.open({ url, folder: '', clock: systemClock })
+    buses.push(bus)
+    return bus
+  }
+
+  function message(id: string, { key }: { key?: string } = {}) {
+    return { id, topic: 'a', payload: '1', attributes: key === undefined ? {} : { partitionkey: key } }
+  }
+
+  async function take(bus: Bus, id: string, count: number): Promise<Delivery[]> {
+    const got: Delivery[] = []
+    while (got.length < count) {
+      const part = await bus.pull(id, { max: count - got.length, waitMs: 10_000, signal: never })
+      expect(part.length).toBeGreaterThan(0)
+      got.push(...part)
+    }
+    return got
+  }
+
+  const tokens = (deliveries: readonly Delivery[]) => deliveries.map(({ ack }) => ack)
+
+  it('a subscription goes on, over restarts too, whose state is many times as long', { timeout: 60_000 }, async () => {
+    const bus = await open()
+    const { id } = await bus.subscribe({ topic: 'a', group: 'g', ackWaitMs: 600_000 })
+    const keys = Array.from({ length: 1_500 }, () => randomUUID())
+    await bus.publish(keys.map((key) => message(`first ${key}`, { key })))
+    await bus.publish(keys.map((key) => message(`second ${key}`, { key })))
+    const first = await take(bus, id, keys.length)
+    expect(await bus.nack(id, tokens(first), { later: true, delayMs: 500 })).toBe(keys.length)
+    await bus.close()
+
+    const again = await open()
+    await again.publish([message('last')])
+    expect(await again.subscription(id)).toMatchObject({ pending: 2 * keys.length + 1, leased: 0 })
+    const wanted = new Set(keys.flatMap((key) => [`first ${key}`, `second ${key}`]).concat('last'))
+    const met: string[] = []
+    while (met.length < wanted.size) {
+      const part = await take(again, id, 1)
+      part.push(...(await again.pull(id, { max: 999, waitMs: 0, signal: never })))
+      met.push(...ids(part))
+      await again.ack(id, tokens(part))
+    }
+    expect(new Set(met)).toEqual(wanted)
+    expect(met.findIndex((one) => one.startsWith('first'))).toBeLessThan(met.findIndex((one) => one.startsWith('sec')))
+    expect(await again.subscription(id)).toMatchObject({ pending: 0 })
+  })
+})

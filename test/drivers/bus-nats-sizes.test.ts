@@ -32,8 +32,8 @@ describe.skipIf(!isHere('nats-server'))('on a NATS that takes small messages', (
     return bus
   }
 
-  function message(id: string, { key }: { key?: string } = {}) {
-    return { id, topic: 'a', payload: '1', attributes: key === undefined ? {} : { partitionkey: key } }
+  function message(id: string, { key, payload = '1' }: { key?: string; payload?: string } = {}) {
+    return { id, topic: 'a', payload, attributes: key === undefined ? {} : { partitionkey: key } }
   }
 
   async function take(bus: Bus, id: string, count: number): Promise<Delivery[]> {
@@ -72,5 +72,21 @@ describe.skipIf(!isHere('nats-server'))('on a NATS that takes small messages', (
     expect(new Set(met)).toEqual(wanted)
     expect(met.findIndex((one) => one.startsWith('first'))).toBeLessThan(met.findIndex((one) => one.startsWith('sec')))
     expect(await again.subscription(id)).toMatchObject({ pending: 0 })
+  })
+
+  it('brokers ask each other for more than fits into one', { timeout: 30_000 }, async () => {
+    const leader = await open()
+    const other = await open()
+    const { id } = await leader.subscribe({ topic: 'a', group: 'g', ackWaitMs: 600_000, maxDeliver: 1 })
+    const names = Array.from({ length: 2_000 }, (_, n) => `m${n}`)
+    await leader.publish(names.map((name) => message(name)))
+    const got = await take(leader, id, names.length)
+    expect(await other.ack(id, tokens(got))).toBe(names.length)
+
+    const payload = JSON.stringify('"'.repeat(MOST / 4))
+    await leader.publish(['x', 'y', 'z'].map((name) => message(name, { payload })))
+    for (const one of await take(leader, id, 3)) await leader.nack(id, [one.ack], { delayMs: 0 })
+    expect(await other.redrive({ subscription: id })).toBe(3)
+    expect((await take(other, id, 3)).map((one) => one.payload)).toEqual([payload, payload, payload])
   })
 })

@@ -2,7 +2,8 @@ import { MsgHdrsImpl } from '@nats-io/transport-node'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { entryBytes, type JournalEntry } from './journal-entry.ts'
-import { EntryJoiner, partHeaders, partsOf, readMark } from './journal-parts.ts'
+import { EntryJoiner, partHeaders, readMark } from './journal-parts.ts'
+import { partsOf } from './parts.ts'
 
 function entry(cursor: number, isWhole: boolean): JournalEntry {
   return { by: 'b', whole: isWhole ? 0 : 1, cursor, rows: [], holders: [], done: [], held: {}, activeAt: 0 }

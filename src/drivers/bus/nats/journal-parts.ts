@@ -14,15 +14,6 @@ export interface EntryPart extends Pick<JournalEntry, 'by' | 'whole'> {
 /** A message of a journal. */
 type Kept = Pick<KeptMessage, 'headers' | 'data'>
 
-/**
- * Cuts an entry's bytes into those of messages: one, if it fits.
- * @param room bytes that a message has for them, from 1 on
- */
-export function partsOf(bytes: Uint8Array, room: number): readonly Uint8Array[] {
-  const count = Math.max(1, Math.ceil(bytes.length / room))
-  return Array.from({ length: count }, (_, at) => bytes.subarray(at * room, (at + 1) * room))
-}
-
 /** The headers of a part; an entry that is one message has none, as before there were parts. */
 export function partHeaders(part: EntryPart): Readonly<Record<string, string>> {
   return part.of === 1 ? {} : { [HEADER]: JSON.stringify(part) }

@@ -1,4 +1,5 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { connect } from '@nats-io/transport-node'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Delivery } from '../../src/drivers/bus/consumer.ts'
 import type { Bus } from '../../src/drivers/bus/contract.ts'
@@ -46,6 +47,23 @@ describe.skipIf(!isHere('nats-server'))('on a NATS that takes small messages', (
     return got
   }
 
+  /** Publishes as much of a text as the server takes; gives that. */
+  async function publishLongest(bus: Bus, id: string, text: string): Promise<string> {
+    let [low, high] = [0, text.length]
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1
+      const payload = text.slice(0, middle)
+      const isTaken = await bus.publish([{ ...message(`${id} ${middle}`, { key: 'k', payload }), topic: 'try' }]).then(
+        () => true,
+        () => false,
+      )
+      ;[low, high] = isTaken ? [middle, high] : [low, middle]
+    }
+    const payload = text.slice(0, low - 16)
+    await bus.publish([message(id, { key: 'k', payload })])
+    return payload
+  }
+
   const tokens = (deliveries: readonly Delivery[]) => deliveries.map(({ ack }) => ack)
 
   it('a subscription goes on, over restarts too, whose state is many times as long', { timeout: 60_000 }, async () => {
@@ -88,5 +106,41 @@ describe.skipIf(!isHere('nats-server'))('on a NATS that takes small messages', (
     for (const one of await take(leader, id, 3)) await leader.nack(id, [one.ack], { delayMs: 0 })
     expect(await other.redrive({ subscription: id })).toBe(3)
     expect((await take(other, id, 3)).map((one) => one.payload)).toEqual([payload, payload, payload])
+  })
+
+  it('the longest message that is taken can become a dead letter, and come back', async () => {
+    const bus = await open()
+    const { id } = await bus.subscribe({ topic: 'a', group: 'g', maxDeliver: 1 })
+    const reason = '\u{1f4a5}'.repeat(250)
+    const texts = [randomBytes(MOST).toString('base64'), '"\\'.repeat(MOST), randomBytes(MOST).toString()]
+    for (const [n, text] of texts.entries()) {
+      const longest = await publishLongest(bus, `long ${n}`, text)
+      expect(Buffer.byteLength(longest)).toBeGreaterThan(MOST - 5_000)
+      const [one] = await take(bus, id, 1)
+      expect(await bus.nack(id, [one?.ack ?? ''], { reason })).toBe(1)
+      expect(await bus.deadLetters({ subscription: id, limit: 10 })).toMatchObject([{ id: `long ${n}`, reason }])
+      expect(await bus.redrive({ subscription: id })).toBe(1)
+      const [back] = await take(bus, id, 1)
+      expect(back).toMatchObject({ id: `long ${n}`, payload: longest, attributes: { partitionkey: 'k' } })
+      await bus.ack(id, [back?.ack ?? ''])
+    }
+  })
+
+  it('bytes that another client put there can become a dead letter, and come back', async () => {
+    const bus = await open()
+    await bus.publish([message('first')])
+    const { id } = await bus.subscribe({ topic: 'a', group: 'g', maxDeliver: 1 })
+    const connection = await connect({ servers: [`127.0.0.1:${server.port}`] })
+    const subject = `${new URL(url).pathname.slice(1)}.m.a`
+    await connection.request(subject, randomBytes(MOST))
+    await connection.request(subject, Buffer.from(randomBytes(MOST).toString('base64')).subarray(0, MOST))
+    await connection.close()
+    const put = await take(bus, id, 2)
+    expect(await bus.nack(id, tokens(put), { reason: 'no' })).toBe(2)
+    expect(await bus.deadLetters({ subscription: id, limit: 10 })).toMatchObject(
+      put.map(({ payload }) => ({ payload })),
+    )
+    expect(await bus.redrive({ subscription: id })).toBe(2)
+    expect((await take(bus, id, 2)).map(({ payload }) => payload)).toEqual(put.map(({ payload }) => payload))
   })
 })

@@ -4,9 +4,9 @@ import { boundedLimit } from '../page-of.ts'
 import type { StoredMessage } from '../publisher.ts'
 import { isOvertaken, toDriverError } from './faults.ts'
 import type { JetStream } from './jetstream.ts'
-import { copyHeaders, storedMessage } from './message-format.ts'
+import { copyWrite, storedMessage } from './message-format.ts'
 import { type StreamMessage, StreamReader } from './stream-reader.ts'
-import type { StreamWriter } from './stream-writer.ts'
+import type { StreamWriter, Write } from './stream-writer.ts'
 import type { Streams } from './streams.ts'
 
 /** What a copy says of the message's death, or of where it stood, as JSON in one header. */
@@ -53,7 +53,7 @@ export class DeadLetters {
   async add(subscription: string, message: StoredMessage, death: Death): Promise<void> {
     const { streams, writer, jetStream } = this.#options
     const subject = this.#subject(subscription, message.offset)
-    const write = { subject, payload: message.payload, headers: headersOf(message, death), expectOfSubject: 0 }
+    const write = { subject, ...this.#copy(message, death), expectOfSubject: 0 }
     try {
       await writer.write(write)
     } catch (fault) {
@@ -121,11 +121,9 @@ export class DeadLetters {
   async keepContent(letter: Letter): Promise<void> {
     const { writer } = this.#options
     const subject = this.#againSubject(letter.subscription, letter.offset)
-    await writer
-      .write({ subject, payload: letter.payload, headers: headersOf(letter, letter.death) })
-      .catch((fault: unknown) => {
-        throw toDriverError(fault)
-      })
+    await writer.write({ subject, ...this.#copy(letter, letter.death) }).catch((fault: unknown) => {
+      throw toDriverError(fault)
+    })
   }
 
   /** The content of one that is back in its subscription; undefined where it is gone. Rejects with DriverError. */
@@ -152,6 +150,13 @@ export class DeadLetters {
 
   #againSubject(subscription: string, offset: number): string {
     return `${this.#options.streams.prefix}.again.${subscription}.${offset}`
+  }
+
+  #copy(message: StoredMessage, death: Death): Pick<Write, 'payload' | 'headers'> {
+    const { topic, offset, timestamp } = message
+    const reason = death.reason.slice(0, MOST_REASON)
+    const more = { [HEADER]: JSON.stringify({ topic, offset, timestamp, ...death, reason }) }
+    return copyWrite(message, more, this.#options.jetStream.link.most)
   }
 
   async *#letters(subscription: string | undefined, after: number): AsyncGenerator<Letter> {
@@ -182,10 +187,4 @@ export class DeadLetters {
     const { deliveries, reason } = death
     return { ...message, topic, cursor: String(seq), subscription, deliveries, reason, death, seq }
   }
-}
-
-function headersOf(message: StoredMessage, death: Death): Readonly<Record<string, string>> {
-  const { topic, offset, timestamp } = message
-  const reason = death.reason.slice(0, MOST_REASON)
-  return copyHeaders(message, { [HEADER]: JSON.stringify({ topic, offset, timestamp, ...death, reason }) })
 }

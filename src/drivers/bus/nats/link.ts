@@ -26,7 +26,7 @@ const PATIENCE_MS = 2_000
 /** An answer that takes longer is none, in milliseconds. */
 const ANSWER_MS = 5_000
 
-/** Most bytes that one message of our own carries, where a server takes more: as much as it does by default. */
+/** What a server takes by default; of our own, one message carries no more where it takes more. */
 const MOST_BYTES = 1024 * 1024
 /** Of these, what is left to headers. */
 const HEADERS = 1024
@@ -94,9 +94,14 @@ export class NatsLink {
     return this.connection.info
   }
 
-  /** How many bytes one message may carry besides its headers, by what the server takes (`max_payload`). */
+  /** How many bytes the server takes as one message, headers included (`max_payload`). */
+  get most(): number {
+    return this.info?.max_payload ?? MOST_BYTES
+  }
+
+  /** How many bytes of our own one message may carry besides its headers. */
   get room(): number {
-    return Math.max(LEAST_BYTES, Math.min(MOST_BYTES, this.info?.max_payload ?? MOST_BYTES) - HEADERS)
+    return Math.max(LEAST_BYTES, Math.min(MOST_BYTES, this.most) - HEADERS)
   }
 
   /** Calls back with every message of a subject, over all connections; the subscription says how to stop. */

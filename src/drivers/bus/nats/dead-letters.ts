@@ -167,7 +167,7 @@ export class DeadLetters {
       for (;;) {
         const part = await reader.read(PART)
         for (const message of part) yield this.#letter(message)
-        if (part.length < PART) return
+        if (!reader.mayHaveMore) return
       }
     } finally {
       reader.close()

@@ -70,7 +70,7 @@ export class Journal {
           const entry = joiner.next(message)
           if (entry !== undefined) found.push(entry)
         }
-        if (part.length < PART) break
+        if (!reader.mayHaveMore) break
       }
       this.#last = reader.place
       this.#entries = found.length

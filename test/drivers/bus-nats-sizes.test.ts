@@ -108,6 +108,16 @@ describe.skipIf(!isHere('nats-server'))('on a NATS that takes small messages', (
     expect((await take(other, id, 3)).map((one) => one.payload)).toEqual([payload, payload, payload])
   })
 
+  it('brokers tell each other of topics whose names are more than fit into one', async () => {
+    const [bus, other] = [await open(), await open()]
+    const names = Array.from({ length: 60 }, (_, n) => `t.${n}.${'\u6587'.repeat(240)}`)
+    const news = Promise.withResolvers<void>()
+    other.watch('t.>', news.resolve)
+    await bus.publish(names.map((topic, n) => ({ ...message(`m${n}`), topic })))
+    await news.promise
+    expect((await other.topics({ limit: 100 })).map(({ topic }) => topic)).toEqual(names)
+  })
+
   it('the longest message that is taken can become a dead letter, and come back', async () => {
     const bus = await open()
     const { id } = await bus.subscribe({ topic: 'a', group: 'g', maxDeliver: 1 })

@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import {
   type Authenticator,
@@ -49,6 +49,8 @@ export class NatsLink {
 
   private constructor(connection: NatsConnection) {
     this.connection = connection
+    // as many as there are questions under way
+    setMaxListeners(0, this.#turns)
     void this.#watch()
   }
 

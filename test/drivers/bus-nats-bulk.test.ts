@@ -54,7 +54,14 @@ describe.skipIf(!isHere('nats-server'))('on NATS, messages that are many megabyt
         part.map(({ ack }) => ack),
       )
     }
-    expect(await bus.redrive({ subscription: id })).toBe(NAMES.length)
+    expect(await bus.redrive({ subscription: id, ids: NAMES.slice(-1) })).toBe(1)
+    let put = 1
+    for (let part = 1; part > 0; put += part) {
+      part = await bus.redrive({ subscription: id })
+      // some at a time: all of them would be in memory, and on their way to the broker that leads
+      expect(part).toBeLessThan(NAMES.length / 2)
+    }
+    expect(put).toBe(NAMES.length)
   })
 })
 

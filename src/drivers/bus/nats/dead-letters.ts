@@ -11,8 +11,8 @@ import type { Streams } from './streams.ts'
 
 /** What a copy says of the message's death, or of where it stood, as JSON in one header. */
 const HEADER = 'Msvc-Death'
-/** Characters after which a list takes no further letter. */
-const MAX_LIST_SIZE = 2 * 1024 * 1024
+/** Characters after which no further letter is taken at a time. */
+const MOST_SIZE = 2 * 1024 * 1024
 /** Letters looked at in one part. */
 const PART = 100
 /** Longest reason kept, in characters. */
@@ -73,7 +73,7 @@ export class DeadLetters {
     if (!/^\d{1,15}$/.test(after)) throw new DriverError('invalid', `${after} is no cursor of a dead letter`)
     const most = boundedLimit(limit)
     const found: Letter[] = []
-    let left = MAX_LIST_SIZE
+    let left = MOST_SIZE
     for await (const letter of this.#letters(subscription, Number(after))) {
       if (found.length >= most || left <= 0) break
       if (id !== undefined && letter.id !== id && !letter.id.startsWith(`${id} `)) continue
@@ -83,7 +83,7 @@ export class DeadLetters {
     return found
   }
 
-  /** Those with one of these ids, or all, of one subscription or of all: at most `most`. */
+  /** Those with one of these ids, or all, of one subscription or of all: at most `most`, and no more than some megabytes. */
   async choose(
     subscription: string | undefined,
     ids: readonly string[] | undefined,
@@ -91,9 +91,12 @@ export class DeadLetters {
   ): Promise<readonly Letter[]> {
     const wanted = ids && new Set(ids)
     const found: Letter[] = []
+    let left = MOST_SIZE
     for await (const letter of this.#letters(subscription, 0)) {
-      if (found.length >= most) break
-      if (wanted === undefined || wanted.has(letter.id)) found.push(letter)
+      if (found.length >= most || left <= 0) break
+      if (wanted !== undefined && !wanted.has(letter.id)) continue
+      found.push(letter)
+      left -= letter.payload.length
     }
     return found
   }

@@ -104,7 +104,11 @@ export class DeadLetters {
   /** After how many deliveries ever those of a subscription died, by their offsets. Rejects with DriverError. */
   async attempts(subscription: string): Promise<ReadonlyMap<number, number>> {
     const attempts = new Map<number, number>()
-    for await (const { offset, death } of this.#letters(subscription, 0)) attempts.set(offset, death.attempt)
+    // there may be gigabytes of them, and whoever takes over reads this first
+    for await (const { headers } of this.#read(subscription, 0, { headersOnly: true })) {
+      const { offset, attempt } = deathIn(headers)
+      attempts.set(offset, attempt)
+    }
     return attempts
   }
 
@@ -163,13 +167,21 @@ export class DeadLetters {
   }
 
   async *#letters(subscription: string | undefined, after: number): AsyncGenerator<Letter> {
+    for await (const message of this.#read(subscription, after)) yield this.#letter(message)
+  }
+
+  async *#read(
+    subscription: string | undefined,
+    after: number,
+    { headersOnly = false }: { headersOnly?: boolean } = {},
+  ): AsyncGenerator<StreamMessage> {
     const { jetStream, streams } = this.#options
     const filter = `${streams.prefix}.dead.${subscription ?? '*'}.*`
-    const reader = new StreamReader({ jetStream, stream: streams.dead, filter, after })
+    const reader = new StreamReader({ jetStream, stream: streams.dead, filter, after, headersOnly })
     try {
       for (;;) {
         const part = await reader.read(PART)
-        for (const message of part) yield this.#letter(message)
+        yield* part
         if (!reader.mayHaveMore) return
       }
     } finally {
@@ -183,11 +195,14 @@ export class DeadLetters {
   }
 
   #letter({ seq, subject, headers, data }: Pick<StreamMessage, 'seq' | 'subject' | 'headers' | 'data'>): Letter {
-    const { topic, offset, timestamp, ...death } = JSON.parse(headers?.get(HEADER) ?? '{}') as Death &
-      Pick<StoredMessage, 'topic' | 'offset' | 'timestamp'>
+    const { topic, offset, timestamp, ...death } = deathIn(headers)
     const message = storedMessage(this.#options.streams, { subject, headers, data }, { seq: offset, timestamp })
     const subscription = subject.split('.')[2] ?? ''
     const { deliveries, reason } = death
     return { ...message, topic, cursor: String(seq), subscription, deliveries, reason, death, seq }
   }
+}
+
+function deathIn(headers: StreamMessage['headers']): Death & Pick<StoredMessage, 'topic' | 'offset' | 'timestamp'> {
+  return JSON.parse(headers?.get(HEADER) ?? '{}')
 }

@@ -4,15 +4,15 @@ import { boundedLimit } from '../page-of.ts'
 import type { StoredMessage } from '../publisher.ts'
 import { isOvertaken, toDriverError } from './faults.ts'
 import type { JetStream } from './jetstream.ts'
-import { copyHeaders, storedMessage } from './message-format.ts'
+import { copyWrite, storedMessage } from './message-format.ts'
 import { type StreamMessage, StreamReader } from './stream-reader.ts'
-import type { StreamWriter } from './stream-writer.ts'
+import type { StreamWriter, Write } from './stream-writer.ts'
 import type { Streams } from './streams.ts'
 
 /** What a copy says of the message's death, or of where it stood, as JSON in one header. */
 const HEADER = 'Msvc-Death'
-/** Characters after which a list takes no further letter. */
-const MAX_LIST_SIZE = 2 * 1024 * 1024
+/** Characters after which no further letter is taken at a time. */
+const MOST_SIZE = 2 * 1024 * 1024
 /** Letters looked at in one part. */
 const PART = 100
 /** Longest reason kept, in characters. */
@@ -53,7 +53,7 @@ export class DeadLetters {
   async add(subscription: string, message: StoredMessage, death: Death): Promise<void> {
     const { streams, writer, jetStream } = this.#options
     const subject = this.#subject(subscription, message.offset)
-    const write = { subject, payload: message.payload, headers: headersOf(message, death), expectOfSubject: 0 }
+    const write = { subject, ...this.#copy(message, death), expectOfSubject: 0 }
     try {
       await writer.write(write)
     } catch (fault) {
@@ -73,7 +73,7 @@ export class DeadLetters {
     if (!/^\d{1,15}$/.test(after)) throw new DriverError('invalid', `${after} is no cursor of a dead letter`)
     const most = boundedLimit(limit)
     const found: Letter[] = []
-    let left = MAX_LIST_SIZE
+    let left = MOST_SIZE
     for await (const letter of this.#letters(subscription, Number(after))) {
       if (found.length >= most || left <= 0) break
       if (id !== undefined && letter.id !== id && !letter.id.startsWith(`${id} `)) continue
@@ -83,7 +83,7 @@ export class DeadLetters {
     return found
   }
 
-  /** Those with one of these ids, or all, of one subscription or of all: at most `most`. */
+  /** Those with one of these ids, or all, of one subscription or of all: at most `most`, and no more than some megabytes. */
   async choose(
     subscription: string | undefined,
     ids: readonly string[] | undefined,
@@ -91,9 +91,12 @@ export class DeadLetters {
   ): Promise<readonly Letter[]> {
     const wanted = ids && new Set(ids)
     const found: Letter[] = []
+    let left = MOST_SIZE
     for await (const letter of this.#letters(subscription, 0)) {
-      if (found.length >= most) break
-      if (wanted === undefined || wanted.has(letter.id)) found.push(letter)
+      if (found.length >= most || left <= 0) break
+      if (wanted !== undefined && !wanted.has(letter.id)) continue
+      found.push(letter)
+      left -= letter.payload.length
     }
     return found
   }
@@ -101,7 +104,11 @@ export class DeadLetters {
   /** After how many deliveries ever those of a subscription died, by their offsets. Rejects with DriverError. */
   async attempts(subscription: string): Promise<ReadonlyMap<number, number>> {
     const attempts = new Map<number, number>()
-    for await (const { offset, death } of this.#letters(subscription, 0)) attempts.set(offset, death.attempt)
+    // there may be gigabytes of them, and whoever takes over reads this first
+    for await (const { headers } of this.#read(subscription, 0, { headersOnly: true })) {
+      const { offset, attempt } = deathIn(headers)
+      attempts.set(offset, attempt)
+    }
     return attempts
   }
 
@@ -121,11 +128,9 @@ export class DeadLetters {
   async keepContent(letter: Letter): Promise<void> {
     const { writer } = this.#options
     const subject = this.#againSubject(letter.subscription, letter.offset)
-    await writer
-      .write({ subject, payload: letter.payload, headers: headersOf(letter, letter.death) })
-      .catch((fault: unknown) => {
-        throw toDriverError(fault)
-      })
+    await writer.write({ subject, ...this.#copy(letter, letter.death) }).catch((fault: unknown) => {
+      throw toDriverError(fault)
+    })
   }
 
   /** The content of one that is back in its subscription; undefined where it is gone. Rejects with DriverError. */
@@ -154,15 +159,30 @@ export class DeadLetters {
     return `${this.#options.streams.prefix}.again.${subscription}.${offset}`
   }
 
+  #copy(message: StoredMessage, death: Death): Pick<Write, 'payload' | 'headers'> {
+    const { topic, offset, timestamp } = message
+    const reason = death.reason.slice(0, MOST_REASON)
+    const more = { [HEADER]: JSON.stringify({ topic, offset, timestamp, ...death, reason }) }
+    return copyWrite(message, more, this.#options.jetStream.link.most)
+  }
+
   async *#letters(subscription: string | undefined, after: number): AsyncGenerator<Letter> {
+    for await (const message of this.#read(subscription, after)) yield this.#letter(message)
+  }
+
+  async *#read(
+    subscription: string | undefined,
+    after: number,
+    { headersOnly = false }: { headersOnly?: boolean } = {},
+  ): AsyncGenerator<StreamMessage> {
     const { jetStream, streams } = this.#options
     const filter = `${streams.prefix}.dead.${subscription ?? '*'}.*`
-    const reader = new StreamReader({ jetStream, stream: streams.dead, filter, after })
+    const reader = new StreamReader({ jetStream, stream: streams.dead, filter, after, headersOnly })
     try {
       for (;;) {
         const part = await reader.read(PART)
-        for (const message of part) yield this.#letter(message)
-        if (part.length < PART) return
+        yield* part
+        if (!reader.mayHaveMore) return
       }
     } finally {
       reader.close()
@@ -175,8 +195,7 @@ export class DeadLetters {
   }
 
   #letter({ seq, subject, headers, data }: Pick<StreamMessage, 'seq' | 'subject' | 'headers' | 'data'>): Letter {
-    const { topic, offset, timestamp, ...death } = JSON.parse(headers?.get(HEADER) ?? '{}') as Death &
-      Pick<StoredMessage, 'topic' | 'offset' | 'timestamp'>
+    const { topic, offset, timestamp, ...death } = deathIn(headers)
     const message = storedMessage(this.#options.streams, { subject, headers, data }, { seq: offset, timestamp })
     const subscription = subject.split('.')[2] ?? ''
     const { deliveries, reason } = death
@@ -184,8 +203,6 @@ export class DeadLetters {
   }
 }
 
-function headersOf(message: StoredMessage, death: Death): Readonly<Record<string, string>> {
-  const { topic, offset, timestamp } = message
-  const reason = death.reason.slice(0, MOST_REASON)
-  return copyHeaders(message, { [HEADER]: JSON.stringify({ topic, offset, timestamp, ...death, reason }) })
+function deathIn(headers: StreamMessage['headers']): Death & Pick<StoredMessage, 'topic' | 'offset' | 'timestamp'> {
+  return JSON.parse(headers?.get(HEADER) ?? '{}')
 }

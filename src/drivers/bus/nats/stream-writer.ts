@@ -21,6 +21,8 @@ export interface Write {
   readonly expectOfSubject?: number
   /** It is stored only if the last message of the whole stream has this sequence. */
   readonly expectOfStream?: number
+  /** Bytes that the server must take besides: it is refused where it would leave less. Default 0. */
+  readonly spare?: number
   /** More headers: names in their usual case, values without line ends. */
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -66,8 +68,10 @@ export class StreamWriter {
     this.#stopListening = link.on('up', () => this.#sendAgain())
   }
 
-  /** Resolves once it is stored. Rejects with what JetStream says (`isOvertaken` tells), or DriverError `unavailable`. */
+  /** Resolves once it is stored. Rejects with what JetStream says (`isOvertaken` tells), or DriverError: `unavailable`, or `invalid` for what is too large. */
   async write(write: Write): Promise<Stored> {
+    const { spare = 0 } = write
+    if (spare > 0 && sizeOf(write) + spare > this.#link.most) throw tooLarge()
     if (!this.#link.isUp) await this.#link.whenUp()
     while (this.#bytes > MOST_BYTES) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     return new Promise((resolve, reject) => {
@@ -159,8 +163,15 @@ function headersOf({ id, expectOfSubject, expectOfStream, headers = {} }: Write)
   return MsgHdrsImpl.fromRecord(all)
 }
 
+function sizeOf({ payload, headers = {} }: Write): number {
+  return [payload, ...Object.values(headers)].reduce((sum, part) => sum + Buffer.byteLength(part), 0)
+}
+
 function tooLargeOr(fault: unknown): DriverError {
-  if (!String(fault).includes('max_payload')) return toDriverError(fault)
+  return String(fault).includes('max_payload') ? tooLarge(fault) : toDriverError(fault)
+}
+
+function tooLarge(cause?: unknown): DriverError {
   const message = 'NATS does not take messages of this size: raise its max_payload, or send less'
-  return new DriverError('invalid', message, { cause: fault })
+  return new DriverError('invalid', message, { cause })
 }

@@ -170,7 +170,8 @@ export class DelayedMessages {
       return [writer.write({ subject: messageSubject(streams, topic), payload: message.data, id, headers })]
     })
     const stored = await Promise.all(writes)
-    if (stored.length > 0) news.published(topics, Math.max(...stored.map(({ seq }) => seq)))
+    const seqs = stored.filter(({ duplicate }) => !duplicate).map(({ seq }) => seq)
+    if (stored.length > 0) news.published({ topics: [...topics] }, seqs)
     const there = found.filter((message) => message !== undefined)
     await Promise.all(there.map(({ seq }) => jetStream.remove(streams.messages, seq).catch(() => {})))
   }

@@ -26,7 +26,7 @@ export interface MessagePublisherOptions {
   readonly names: Names
   readonly delayed: Pick<DelayedMessages, 'find' | 'now'>
   readonly receipts: Receipts
-  readonly news: Pick<News, 'published' | 'delayed'>
+  readonly news: Pick<News, 'published'>
   readonly limits: BusLimits
 }
 
@@ -94,17 +94,19 @@ export class MessagePublisher implements BusPublisher {
     return { ...(await writer.write(laterWrite(streams, message, due))), deliverAt: due.at }
   }
 
+  /** A copy, too: whoever stored the first one may have died before it could tell. */
   #tell(messages: readonly Publication[], writes: readonly PromiseSettledResult<Sent>[]): void {
     const topics = new Set<string>()
-    const [now, later] = [[0], [0]]
+    const seqs: number[] = []
+    let isDelayed = false
     for (const [at, write] of writes.entries()) {
-      if (write.status !== 'fulfilled' || write.value.duplicate) continue
-      const { seq, deliverAt } = write.value
-      if (deliverAt === undefined) topics.add(messages[at]?.topic ?? '')
-      ;(deliverAt === undefined ? now : later).push(seq)
+      if (write.status !== 'fulfilled') continue
+      const { topic = '', delayMs = 0 } = messages[at] ?? {}
+      if (delayMs > 0) isDelayed = true
+      else topics.add(topic)
+      if (!write.value.duplicate) seqs.push(write.value.seq)
     }
-    if (topics.size > 0) this.#options.news.published(topics, Math.max(...now))
-    if (later.length > 1) this.#options.news.delayed(Math.max(...later))
+    if (isDelayed || topics.size > 0) this.#options.news.published({ topics: [...topics], delayed: isDelayed }, seqs)
   }
 
   /** Makes those topics that there aren't yet. @throws DriverError `too-many` where there is no place for them */

@@ -5,6 +5,7 @@ import { keyIn } from '../message-key.ts'
 import { type BusPublisher, MOST_ATOMIC, type Publication, type Receipt } from '../publisher.ts'
 import type { DelayedMessages } from './delayed-messages.ts'
 import { toDriverError } from './faults.ts'
+import { KeyOrder } from './key-order.ts'
 import { laterWrite, messageWrite } from './message-format.ts'
 import { type Names, topicSubject } from './names.ts'
 import type { News } from './news.ts'
@@ -62,8 +63,10 @@ export class MessagePublisher implements BusPublisher {
 
   /** Stores a part: when one is refused, all that were on their way have their answer, so that nothing of it comes later. */
   async #store(messages: readonly Publication[]): Promise<readonly Receipt[]> {
-    const inLine = new Map<string, Promise<unknown>>()
-    const writes = await Promise.allSettled(messages.map((message) => this.#inOrder(message, inLine)))
+    const order = new KeyOrder()
+    const writes = await Promise.allSettled(
+      messages.map((message) => order.do(keyIn(JSON.stringify(message.attributes)), () => this.#send(message))),
+    )
     this.#tell(messages, writes)
     const refused = writes.find((write) => write.status === 'rejected')
     if (refused) throw toDriverError(refused.reason)
@@ -72,15 +75,6 @@ export class MessagePublisher implements BusPublisher {
       return this.#options.receipts.of(message, write?.status === 'fulfilled' ? write.value : NOT_STORED)
     })
     return Promise.all(receipts)
-  }
-
-  /** One that is refused for the moment is sent again: the next of its key must not get there first. */
-  async #inOrder(message: Publication, inLine: Map<string, Promise<unknown>>): Promise<Sent> {
-    const key = keyIn(JSON.stringify(message.attributes))
-    const before = key === undefined ? undefined : inLine.get(key)
-    const sending = before === undefined ? this.#send(message) : before.then(() => this.#send(message))
-    if (key !== undefined) inLine.set(key, sending)
-    return sending
   }
 
   async #send(message: Publication): Promise<Sent> {

@@ -40,3 +40,25 @@ describe.skipIf(!isHere('nats-server'))('messages of one key that waited for the
     await bus.close()
   })
 })
+
+describe.skipIf(!isHere('nats-server'))('a bus that is filled', () => {
+  it('has all messages in their order, though somebody else’s took the place of the first', async () => {
+    await using server = await startNats()
+    const place = { url: `${server.url}/filled`, folder: '', clock: systemClock }
+    const message = (at: number) =>
+      ({ id: `${at}`, topic: 'a', payload: `${at}`, attributes: {}, timestamp: 1, place: at, part: 'kept' }) as const
+    const filling = await nats.fill(place, 'run')
+    await filling.add([message(1), message(2)])
+    const connection = await connect({ servers: [`127.0.0.1:${server.port}`] })
+    await connection.request('filled.m.b', '0')
+    await connection.close()
+    await filling.add([message(3), message(4), message(5)])
+    expect(filling.place).toBe(5)
+    await filling.end()
+    await filling.close()
+    const bus = await nats.open(place)
+    const { messages } = await bus.read('a', { after: await bus.place('a', 'first'), limit: 9 })
+    expect(ids(messages)).toEqual(['1', '2', '3', '4', '5'])
+    await bus.close()
+  })
+})

@@ -48,8 +48,8 @@ interface Parts extends Connected {
 }
 
 /**
- * Messages are stored in their order whatever happens, since each expects the one before it as the last of the stream; subscriptions get a journal that says
- * what they haven't done with.
+ * Messages are stored in their order whatever happens, since each expects the one before it as the last of the stream, by its place and its id; subscriptions
+ * get a journal that says what they haven't done with.
  */
 class FilledBus implements BusFilling {
   readonly #parts: Parts
@@ -103,13 +103,15 @@ class FilledBus implements BusFilling {
   async #store(messages: readonly KeptMessage[], again: Set<number>): Promise<unknown> {
     const { streams, writer } = this.#parts
     const first = this.#last
+    const writes = messages.map((message) => {
+      const write = messageWrite(streams, { ...message, tookPlaceAt: message.timestamp })
+      const id = again.has(message.place) ? `${write.id} ${message.place}` : write.id
+      return { ...write, id, headers: { ...write.headers, [PLACE]: String(message.place) } }
+    })
     const stored = await Promise.allSettled(
-      messages.map((message, at) => {
-        const write = messageWrite(streams, { ...message, tookPlaceAt: message.timestamp })
-        const id = again.has(message.place) ? `${write.id} ${message.place}` : write.id
-        const headers = { ...write.headers, [PLACE]: String(message.place) }
-        return writer.write({ ...write, id, headers, expectOfStream: first + at })
-      }),
+      writes.map((write, at) =>
+        writer.write({ ...write, expectOfStream: first + at, expectBehind: writes[at - 1]?.id }),
+      ),
     )
     for (const [at, one] of stored.entries()) {
       const { place = 0 } = messages[at] ?? {}

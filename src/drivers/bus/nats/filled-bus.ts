@@ -68,19 +68,18 @@ class FilledBus implements BusFilling {
   /** Learns what is there already. */
   async catchUp(): Promise<void> {
     const { jetStream, streams } = this.#parts
+    // before what is read: a message that comes in between is not taken for one that was
+    const { last } = await jetStream.state(streams.messages)
     const after = this.#places.lastSeq
     const filter = messageSubject(streams, '>')
     const reader = new StreamReader({ jetStream, stream: streams.messages, filter, after, headersOnly: true })
     try {
-      for (;;) {
-        const part = await reader.read(PART)
+      for await (const part of reader.readOn(PART))
         for (const { seq, headers } of part) this.#places.add(Number(headers?.get(PLACE) ?? 0), seq)
-        if (part.length === 0) break
-      }
     } finally {
       reader.close()
     }
-    this.#last = (await jetStream.state(streams.messages)).last
+    this.#last = last
   }
 
   async add(messages: readonly KeptMessage[]): Promise<void> {

@@ -119,12 +119,9 @@ export class Names {
   }
 
   async #readAll(): Promise<void> {
-    for (;;) {
-      const part = await this.#reader.read(PART)
+    for await (const part of this.#reader.readOn(PART))
       for (const { subject, seq, timestamp, data } of part)
         this.#apply(subject, { seq, at: timestamp }, Buffer.from(data).toString())
-      if (part.length < PART) return
-    }
   }
 
   async #change<T extends { readonly changes: readonly NameChange[] }>(decide: (last: number) => T): Promise<T> {
@@ -172,7 +169,7 @@ export class Names {
     const { jetStream, streams } = this.#options
     const { last } = await jetStream.state(streams.names)
     await this.refresh()
-    // the last one may have been taken away since
+    // the last one may have been taken away since: all others were read
     this.#last = Math.max(this.#last, last)
   }
 

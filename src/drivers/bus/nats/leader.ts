@@ -170,6 +170,7 @@ export class Leader {
       const { maxDeliver } = name
       const how = () => ({ now: this.#parts.clock.monotonic(), random: this.#parts.random(), maxDeliver })
       for (const entry of entries) await this.#become(entry, leftBehind(entry.state, how()))
+      this.#serveWaiting()
       return entries.length
     })
   }
@@ -195,6 +196,7 @@ export class Leader {
         }
         taken.push(letter)
       }
+      this.#serveWaiting()
       return taken
     })
   }
@@ -213,7 +215,7 @@ export class Leader {
   heard(topics: readonly string[] | 'all'): void {
     if (topics !== 'all' && !topics.some((topic) => this.#pattern.matches(topic))) return
     this.#parts.source.mayHaveMore()
-    if (this.#pulls.size > 0) this.#turns.serve()
+    this.#serveWaiting()
   }
 
   /** Notes that it is in use. */
@@ -269,6 +271,11 @@ export class Leader {
     })
   }
 
+  /** Something may be ready for those who wait. */
+  #serveWaiting(): void {
+    if (this.#pulls.size > 0) this.#turns.serve()
+  }
+
   #settle(
     tokens: readonly string[],
     settle: (entry: Entry, name: SubscriptionName) => void | Promise<void>,
@@ -282,7 +289,7 @@ export class Leader {
         count++
         await settle(entry, name)
       }
-      if (this.#pulls.size > 0) this.#turns.serve()
+      this.#serveWaiting()
       return count
     })
   }

@@ -13,6 +13,8 @@ const RECEIPT_MS = 2_000
 /** Longest part of an answer, in bytes: any server takes that much, whatever its max_payload. */
 const PART = 512 * 1024
 const [MORE, LAST] = [0, 1]
+/** Before each part: whether it is the last, and which. */
+const HEAD = 3
 
 /** What one broker asks another for, by name and with arguments that are JSON. */
 export interface Request {
@@ -35,6 +37,12 @@ export interface CallsOptions {
   readonly streams: Streams
   readonly brokers: Brokers
   readonly me: string
+}
+
+interface Asked extends Request {
+  readonly id: string
+  /** The broker that asks. */
+  readonly by: string
 }
 
 interface Sent {
@@ -75,7 +83,10 @@ export class Calls {
   answer(answering: Answering): void {
     const { link, streams, me } = this.#options
     const subject = `${streams.prefix}.at.${me}`
-    link.listen(subject, (message) => this.#answer(message, answering))
+    link.listen(subject, (message) => {
+      const { id, by, ...request } = message.json<Asked>()
+      void this.#answer(message.reply ?? '', { id, by, request }, answering)
+    })
     link.listen(`${subject}.not`, (message) => this.#answering.get(message.string())?.controller.abort())
     link.listen(`${subject}.got`, (message) => this.#got(message.string()))
   }
@@ -122,20 +133,22 @@ export class Calls {
     for (const timer of this.#unconfirmed.values()) clearTimeout(timer)
   }
 
-  async #answer(message: Msg, answering: Answering): Promise<void> {
-    const { id, by, ...request } = message.json<Request & { id: string; by: string }>()
+  async #answer(
+    reply: string,
+    { id, by, request }: Pick<Asked, 'id' | 'by'> & { readonly request: Request },
+    answering: Answering,
+  ): Promise<void> {
     const controller = new AbortController()
     this.#answering.set(id, { by, controller })
     try {
       const value = await answering.answer(request, by, controller.signal)
       const lost = () => this.#unconfirmed.delete(id) && answering.lost(request, value)
       this.#unconfirmed.set(id, setTimeout(lost, RECEIPT_MS))
-      this.#reply(message, { value })
+      this.#reply(reply, { value })
     } catch (fault) {
-      if (fault instanceof Moved) this.#reply(message, { moved: true })
-      else if (fault instanceof DriverError)
-        this.#reply(message, { fault: { kind: fault.kind, message: fault.message } })
-      else this.#reply(message, { fault: { kind: 'unavailable', message: String(fault) } })
+      if (fault instanceof Moved) this.#reply(reply, { moved: true })
+      else if (fault instanceof DriverError) this.#reply(reply, { fault: { kind: fault.kind, message: fault.message } })
+      else this.#reply(reply, { fault: { kind: 'unavailable', message: String(fault) } })
     } finally {
       this.#answering.delete(id)
     }
@@ -146,15 +159,16 @@ export class Calls {
     this.#unconfirmed.delete(id)
   }
 
-  /** In parts, of which the first byte says whether it is the last. */
-  #reply({ reply = '' }: Msg, answer: Answer): void {
+  /** In parts, each behind its head. */
+  #reply(reply: string, answer: Answer): void {
     const { link } = this.#options
-    if (!link.isUp || link.connection.isClosed()) return
+    if (reply === '' || !link.isUp || link.connection.isClosed()) return
     const bytes = Buffer.from(JSON.stringify(answer))
     for (let at = 0; at === 0 || at < bytes.length; at += PART) {
       const part = bytes.subarray(at, at + PART)
-      const isLast = at + PART >= bytes.length
-      link.connection.publish(reply, Buffer.concat([Uint8Array.of(isLast ? LAST : MORE), part]))
+      const head = Buffer.alloc(HEAD, at + PART >= bytes.length ? LAST : MORE)
+      head.writeUInt16BE(at / PART, 1)
+      link.connection.publish(reply, Buffer.concat([head, part]))
     }
   }
 
@@ -167,7 +181,12 @@ export class Calls {
       sent.settle({ moved: true })
       return
     }
-    sent.parts.push(data.subarray(1))
+    if (new DataView(data.buffer, data.byteOffset).getUint16(1) !== sent.parts.length) {
+      // one before it got lost: so is the answer, and what is in it comes again
+      sent.settle({ moved: true })
+      return
+    }
+    sent.parts.push(data.subarray(HEAD))
     if (data[0] === LAST) sent.settle(JSON.parse(Buffer.concat(sent.parts).toString()) as Answer)
   }
 }

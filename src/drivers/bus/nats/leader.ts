@@ -16,7 +16,7 @@ import {
   type Unsettled,
 } from '../lease-rules.ts'
 import { type TopicPattern, topicPattern } from '../topic-pattern.ts'
-import type { DeadLetters, Letter } from './dead-letters.ts'
+import type { DeadLetters } from './dead-letters.ts'
 import { HandOut, MOST_OUT } from './hand-out.ts'
 import type { Journal } from './journal.ts'
 import { type Entry, LeaseBook } from './lease-book.ts'
@@ -182,19 +182,22 @@ export class Leader {
     this.#turns.serve()
   }
 
-  /** Puts dead letters of its own back, as far as there is room. Returns those that were. */
-  takeBack(letters: readonly Letter[]): Promise<readonly Letter[]> {
+  /** Puts dead letters of its own back, by their sequences, as far as there is room. Returns those that were. */
+  takeBack(seqs: readonly number[]): Promise<readonly number[]> {
     return this.#work(async () => {
-      const taken: Letter[] = []
-      for (const letter of letters) {
+      const { deadLetters } = this.#parts
+      const taken: number[] = []
+      for (const seq of seqs) {
         if (this.#book.size >= MOST_OUT) break
+        const letter = await deadLetters.letter(seq)
+        if (letter === undefined) continue
         const { offset, death } = letter
         // a letter that should have gone when it was given back is in the way no longer
         if (!this.#book.has(offset)) {
-          await this.#parts.deadLetters.keepContent(letter)
+          await deadLetters.keepContent(letter)
           this.#book.restore(offset, death.key, death.attempt)
         }
-        taken.push(letter)
+        taken.push(seq)
       }
       this.#serveWaiting()
       return taken

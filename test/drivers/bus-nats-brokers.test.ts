@@ -151,6 +151,22 @@ describe.skipIf(!isHere('nats-server'))('brokers on one NATS', () => {
     await expect.poll(() => told, { timeout: BAR }).toEqual(['1 lease expired'])
   })
 
+  it('read for many subscriptions at a time without a warning', async () => {
+    const warnings: string[] = []
+    const warned = ({ name }: Error) => warnings.push(name)
+    process.on('warning', warned)
+    const bus = await open()
+    await bus.publish([message('1')])
+    const groups = Array.from({ length: 30 }, (_, n) => ({ topic: 'a', group: `g${n}`, from: 'first' as const }))
+    const subscriptions = await Promise.all(groups.map((group) => bus.subscribe(group)))
+    const got = await Promise.all(subscriptions.map(({ id }) => take(bus, id, 1)))
+    expect(got.flat()).toHaveLength(30)
+    // a warning is told in a later turn of the loop
+    await sleep(0)
+    process.off('warning', warned)
+    expect(warnings).toEqual([])
+  })
+
   it('pass over what others send that nobody understands', async () => {
     const bus = await open()
     const { id } = await bus.subscribe({ topic: 'a' })

@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import {
   type Authenticator,
@@ -42,6 +42,8 @@ export class NatsLink {
 
   private constructor(connection: NatsConnection) {
     this.connection = connection
+    // each reading listens, as many as there are subscriptions: for Node more than ten are a leak
+    setMaxListeners(0, this.#turns)
     void this.#watch()
   }
 

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { type BusFixture, ids, never } from './bus-fixture.ts'
 
+/** What is ready reaches who waits for it within this time, in milliseconds. */
+const AT_ONCE = 800
+
 /** How messages reach consumers and come to an end, as every bus driver must do it. Part of `busSuite`. */
 export function deliverySuite(use: BusFixture): void {
   describe('pull', () => {
@@ -172,6 +175,19 @@ export function deliverySuite(use: BusFixture): void {
       expect(await use.ackAll(id, one)).toBe(0)
       expect(await use.ackAll(id, two)).toBe(1)
       expect(await use.bus.release(id, 'x')).toBe(0)
+    })
+
+    it('leaves what it had to a pull that waits', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      await use.publish('a', '1')
+      await use.bus.pull(id, { max: 1, waitMs: 5_000, signal: never, consumer: 'x' })
+      const waiting = use.pull(id, 1, 15_000)
+      // who waits has found nothing by now
+      expect(await use.bus.subscription(id)).toMatchObject({ leased: 1 })
+      const start = performance.now()
+      expect(await use.bus.release(id, 'x')).toBe(1)
+      expect(ids(await waiting)).toEqual(['1'])
+      expect(performance.now() - start).toBeLessThan(AT_ONCE)
     })
   })
 
@@ -345,6 +361,19 @@ export function deliverySuite(use: BusFixture): void {
       expect(await use.bus.deadLetters({ subscription: id, limit: 10 })).toEqual([])
       await use.restart()
       expect(ids(await use.take(id, 2)).toSorted()).toEqual(['1', '3'])
+    })
+
+    it('comes to a pull that waits when it is redriven', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a'), maxDeliver: 1 })
+      await use.publish('a', '1')
+      await use.bus.nack(id, [(await use.take(id, 1))[0]?.ack ?? ''])
+      const waiting = use.pull(id, 1, 15_000)
+      // who waits has found nothing by now
+      expect(await use.bus.subscription(id)).toMatchObject({ pending: 0 })
+      const start = performance.now()
+      expect(await use.bus.redrive({ subscription: id })).toBe(1)
+      expect(await waiting).toMatchObject([{ id: '1', delivery: 1 }])
+      expect(performance.now() - start).toBeLessThan(AT_ONCE)
     })
   })
 }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { connect } from '@nats-io/transport-node'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Delivery } from '../../src/drivers/bus/consumer.ts'
 import type { Bus } from '../../src/drivers/bus/contract.ts'
@@ -148,6 +149,41 @@ describe.skipIf(!isHere('nats-server'))('brokers on one NATS', () => {
     other.watchDeadLetters(({ id: one, reason }) => told.push(`${one} ${reason}`))
     await take(other, id, 1)
     await expect.poll(() => told, { timeout: BAR }).toEqual(['1 lease expired'])
+  })
+
+  it('read for many subscriptions at a time without a warning', async () => {
+    const warnings: string[] = []
+    const warned = ({ name }: Error) => warnings.push(name)
+    process.on('warning', warned)
+    const bus = await open()
+    await bus.publish([message('1')])
+    const groups = Array.from({ length: 30 }, (_, n) => ({ topic: 'a', group: `g${n}`, from: 'first' as const }))
+    const subscriptions = await Promise.all(groups.map((group) => bus.subscribe(group)))
+    const got = await Promise.all(subscriptions.map(({ id }) => take(bus, id, 1)))
+    expect(got.flat()).toHaveLength(30)
+    // a warning is told in a later turn of the loop
+    await sleep(0)
+    process.off('warning', warned)
+    expect(warnings).toEqual([])
+  })
+
+  it('pass over what others send that nobody understands', async () => {
+    const bus = await open()
+    const { id } = await bus.subscribe({ topic: 'a' })
+    const raw = await connect({ servers: [`127.0.0.1:${server.port}`] })
+    const prefix = url.slice(url.lastIndexOf('/') + 1)
+    const at = new Promise<string>((resolve) =>
+      raw.subscribe(`${prefix}.here`, { callback: (_, heard) => resolve(`${prefix}.at.${heard.string()}`) }),
+    )
+    for (const subject of [`${prefix}.news`, await at]) {
+      for (const text of ['what?', '{}', '{"seqs":1,"topics":{}}', 'null']) raw.publish(subject, text)
+    }
+    await raw.flush()
+    await raw.close()
+    const start = performance.now()
+    await bus.publish([message('1')])
+    expect(ids(await take(bus, id, 1))).toEqual(['1'])
+    expect(performance.now() - start).toBeLessThan(1_000)
   })
 
   it('lose nothing, and are back within 5 s, when NATS is killed under them', { timeout: 60_000 }, async () => {

@@ -64,6 +64,21 @@ export function sharingSuite(use: BusFixture): void {
       await expect.poll(() => told.at(-1)).toBe(id)
     })
 
+    it('put dead letters back for each other, however large they are together', async () => {
+      const other = await use.another()
+      const { id } = await use.bus.subscribe({ topic: use.topic('a'), maxDeliver: 1 })
+      const payload = `"${'x'.repeat(600_000)}"`
+      await use.bus.publish(['1', '2', '3'].map((one) => ({ ...use.message('a', one), payload })))
+      const dead = await use.take(id, 3)
+      await use.bus.nack(
+        id,
+        dead.map(({ ack }) => ack),
+      )
+      expect(await other.redrive({ subscription: id })).toBe(3)
+      expect(ids(await use.take(id, 3)).toSorted()).toEqual(['1', '2', '3'])
+      expect(await other.countDeadLetters(10)).toBe(0)
+    })
+
     it('tell of a dead letter at one of them', async () => {
       const other = await use.another()
       const told: string[] = []

@@ -209,11 +209,7 @@ async function* read(
 ): AsyncGenerator<readonly StreamMessage[]> {
   const reader = new StreamReader({ jetStream, stream, filter, after })
   try {
-    for (;;) {
-      const part = await reader.read(PART)
-      if (part.length === 0) return
-      yield part
-    }
+    yield* reader.readOn(PART)
   } finally {
     reader.close()
   }

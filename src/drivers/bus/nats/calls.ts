@@ -143,7 +143,7 @@ export class Calls {
       return
     }
     this.#arriving.delete(reply)
-    const call = readCall(whole)
+    const call = whole === 'lost' ? undefined : readCall(whole)
     if (call === undefined) this.#reply(message, { moved: true })
     else void this.#answer(message, call, answering)
   }
@@ -173,7 +173,7 @@ export class Calls {
 
   #reply({ reply = '' }: Msg, answer: Answer): void {
     const { link } = this.#options
-    if (!link.isUp || link.connection.isClosed()) return
+    if (reply === '' || !link.isUp || link.connection.isClosed()) return
     for (const part of callParts(answer, link.room)) link.connection.publish(reply, part)
   }
 
@@ -187,7 +187,9 @@ export class Calls {
       return
     }
     const whole = sent.parts.next(data)
-    if (whole !== undefined) sent.settle(JSON.parse(whole.toString()) as Answer)
+    // what is in an answer that got lost comes again
+    if (whole === 'lost') sent.settle({ moved: true })
+    else if (whole !== undefined) sent.settle(JSON.parse(whole.toString()) as Answer)
   }
 }
 

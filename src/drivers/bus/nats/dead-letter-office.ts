@@ -37,7 +37,8 @@ export class DeadLetterOffice {
     const chosen = await deadLetters.choose(subscription, ids, MOST_AT_ONCE)
     let count = 0
     for (const [id, letters] of Map.groupBy(chosen, (one) => one.subscription)) {
-      const back = new Set((await subscriptions.takeBack(id, letters)).map(({ seq }) => seq))
+      const seqs = letters.map(({ seq }) => seq)
+      const back = new Set(await subscriptions.takeBack(id, seqs))
       for (const letter of letters) if (back.has(letter.seq)) await deadLetters.remove(letter)
       count += back.size
     }

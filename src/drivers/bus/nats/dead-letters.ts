@@ -101,6 +101,13 @@ export class DeadLetters {
     return found
   }
 
+  /** The one with a sequence; undefined where it is gone. Rejects with DriverError. */
+  async letter(seq: number): Promise<Letter | undefined> {
+    const { jetStream, streams } = this.#options
+    const found = await jetStream.message(streams.dead, { seq })
+    return found && this.#letter(found)
+  }
+
   /** After how many deliveries ever those of a subscription died, by their offsets. Rejects with DriverError. */
   async attempts(subscription: string): Promise<ReadonlyMap<number, number>> {
     const attempts = new Map<number, number>()

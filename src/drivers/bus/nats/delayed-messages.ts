@@ -1,8 +1,10 @@
 import type { Clock } from '../../clock.ts'
 import { Alarm } from '../alarm.ts'
+import { keyIn } from '../message-key.ts'
 import type { Brokers } from './brokers.ts'
-import type { JetStream } from './jetstream.ts'
-import { dueOf, placingId } from './message-format.ts'
+import type { JetStream, KeptMessage } from './jetstream.ts'
+import { KeyOrder } from './key-order.ts'
+import { dueOf, placingId, storedMessage } from './message-format.ts'
 import type { News } from './news.ts'
 import { type StreamMessage, StreamReader } from './stream-reader.ts'
 import type { StreamWriter } from './stream-writer.ts'
@@ -145,34 +147,41 @@ export class DelayedMessages {
       const end = this.#waiting.findIndex(({ at }) => at > dueBy)
       const due = this.#waiting.splice(0, Math.min(STEP, end < 0 ? this.#waiting.length : end))
       if (due.length === 0) return
-      try {
-        await this.#placeThese(due)
-      } catch (fault) {
-        this.#waiting.unshift(...due)
-        this.#waiting.sort((one, other) => one.at - other.at || one.seq - other.seq)
-        throw fault
-      }
-      this.#remember(due)
+      const outcomes = await this.#placeThese(due)
+      this.#remember(due.filter((_, at) => outcomes[at]?.status === 'fulfilled'))
+      const refused = outcomes.find((one) => one.status === 'rejected')
+      if (refused === undefined) continue
+      this.#waiting.unshift(...due.filter((_, at) => outcomes[at]?.status === 'rejected'))
+      this.#waiting.sort((one, other) => one.at - other.at || one.seq - other.seq)
+      throw refused.reason
     }
   }
 
-  /** Places messages in order; those that are gone another broker has placed. */
-  async #placeThese(due: readonly Waiting[]): Promise<void> {
+  /** Places messages, those of one key in order; those that are gone another broker has placed. */
+  async #placeThese(due: readonly Waiting[]): Promise<readonly PromiseSettledResult<void>[]> {
+    const { jetStream, streams } = this.#options
+    const order = new KeyOrder()
+    try {
+      const found = await Promise.all(due.map(({ seq }) => jetStream.message(streams.messages, { seq })))
+      return await Promise.allSettled(found.map((message) => this.#placeOne(message, order)))
+    } catch (reason) {
+      // one whose key isn't known may come before any other
+      return due.map(() => ({ status: 'rejected', reason }))
+    }
+  }
+
+  async #placeOne(message: KeptMessage | undefined, order: KeyOrder): Promise<void> {
     const { jetStream, streams, writer, news } = this.#options
-    const found = await Promise.all(due.map(({ seq }) => jetStream.message(streams.messages, { seq })))
-    const topics = new Set<string>()
-    const writes = found.flatMap((message) => {
-      const topic = dueOf(message?.headers)?.topic
-      if (message === undefined || topic === undefined) return []
-      topics.add(topic)
-      const headers = { 'Msvc-Message': message.headers?.get('Msvc-Message') ?? '' }
-      const id = placingId(message.headers?.get('Nats-Msg-Id') ?? '')
-      return [writer.write({ subject: messageSubject(streams, topic), payload: message.data, id, headers })]
-    })
-    const stored = await Promise.all(writes)
-    if (stored.length > 0) news.published(topics, Math.max(...stored.map(({ seq }) => seq)))
-    const there = found.filter((message) => message !== undefined)
-    await Promise.all(there.map(({ seq }) => jetStream.remove(streams.messages, seq).catch(() => {})))
+    const topic = dueOf(message?.headers)?.topic
+    if (message === undefined || topic === undefined) return
+    const headers = { 'Msvc-Message': message.headers?.get('Msvc-Message') ?? '' }
+    const id = placingId(message.headers?.get('Nats-Msg-Id') ?? '')
+    const write = { subject: messageSubject(streams, topic), payload: message.data, id, headers }
+    const key = keyIn(JSON.stringify(storedMessage(streams, message, message).attributes))
+    const { seq, duplicate } = await order.do(key, () => writer.write(write))
+    news.published({ topics: [topic] }, duplicate ? [] : [seq])
+    // one that stayed would get a second place, once its id isn't known any longer
+    await jetStream.remove(streams.messages, message.seq)
   }
 
   /** Their ids are known for a while. */

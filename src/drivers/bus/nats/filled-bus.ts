@@ -48,8 +48,8 @@ interface Parts extends Connected {
 }
 
 /**
- * Messages are stored in their order whatever happens, since each expects the one before it as the last of the stream; subscriptions get a journal that says
- * what they haven't done with.
+ * Messages are stored in their order whatever happens, since each expects the one before it as the last of the stream, by its place and its id; subscriptions
+ * get a journal that says what they haven't done with.
  */
 class FilledBus implements BusFilling {
   readonly #parts: Parts
@@ -68,19 +68,18 @@ class FilledBus implements BusFilling {
   /** Learns what is there already. */
   async catchUp(): Promise<void> {
     const { jetStream, streams } = this.#parts
+    // before what is read: a message that comes in between is not taken for one that was
+    const { last } = await jetStream.state(streams.messages)
     const after = this.#places.lastSeq
     const filter = messageSubject(streams, '>')
     const reader = new StreamReader({ jetStream, stream: streams.messages, filter, after, headersOnly: true })
     try {
-      for (;;) {
-        const part = await reader.read(PART)
+      for await (const part of reader.readOn(PART))
         for (const { seq, headers } of part) this.#places.add(Number(headers?.get(PLACE) ?? 0), seq)
-        if (part.length === 0) break
-      }
     } finally {
       reader.close()
     }
-    this.#last = (await jetStream.state(streams.messages)).last
+    this.#last = last
   }
 
   async add(messages: readonly KeptMessage[]): Promise<void> {
@@ -103,13 +102,15 @@ class FilledBus implements BusFilling {
   async #store(messages: readonly KeptMessage[], again: Set<number>): Promise<unknown> {
     const { streams, writer } = this.#parts
     const first = this.#last
+    const writes = messages.map((message) => {
+      const write = messageWrite(streams, { ...message, tookPlaceAt: message.timestamp })
+      const id = again.has(message.place) ? `${write.id} ${message.place}` : write.id
+      return { ...write, id, headers: { ...write.headers, [PLACE]: String(message.place) } }
+    })
     const stored = await Promise.allSettled(
-      messages.map((message, at) => {
-        const write = messageWrite(streams, { ...message, tookPlaceAt: message.timestamp })
-        const id = again.has(message.place) ? `${write.id} ${message.place}` : write.id
-        const headers = { ...write.headers, [PLACE]: String(message.place) }
-        return writer.write({ ...write, id, headers, expectOfStream: first + at })
-      }),
+      writes.map((write, at) =>
+        writer.write({ ...write, expectOfStream: first + at, expectBehind: writes[at - 1]?.id }),
+      ),
     )
     for (const [at, one] of stored.entries()) {
       const { place = 0 } = messages[at] ?? {}

@@ -73,10 +73,11 @@ export class JetStream {
     return { seq, subject, timestamp: time.getTime(), headers, data }
   }
 
-  /** The sequence of the first message of a subject, from a sequence on; undefined where there is none. */
+  /** The sequence of the first message of a subject, with or without wildcards, from a sequence on; undefined where there is none. */
   async firstOf(stream: string, subject: string, from = 1): Promise<number | undefined> {
     const query = { seq: from, next_by_subj: subject }
-    return (await this.#ask(() => this.#manager.direct.getMessage(stream, query)))?.seq
+    // asked of the leader, as above
+    return (await this.#ask(() => this.#manager.streams.getMessage(stream, query)))?.seq
   }
 
   /** Takes a message away. False where there was none. */

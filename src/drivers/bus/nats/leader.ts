@@ -16,7 +16,7 @@ import {
   type Unsettled,
 } from '../lease-rules.ts'
 import { type TopicPattern, topicPattern } from '../topic-pattern.ts'
-import type { DeadLetters, Letter } from './dead-letters.ts'
+import type { DeadLetters } from './dead-letters.ts'
 import { HandOut, hasRoom } from './hand-out.ts'
 import type { Journal } from './journal.ts'
 import { type Entry, LeaseBook } from './lease-book.ts'
@@ -170,6 +170,7 @@ export class Leader {
       const { maxDeliver } = name
       const how = () => ({ now: this.#parts.clock.monotonic(), random: this.#parts.random(), maxDeliver })
       for (const entry of entries) await this.#become(entry, leftBehind(entry.state, how()))
+      this.#serveWaiting()
       return entries.length
     })
   }
@@ -181,20 +182,24 @@ export class Leader {
     this.#turns.serve()
   }
 
-  /** Puts dead letters of its own back, as far as there is room. Returns those that were. */
-  takeBack(letters: readonly Letter[]): Promise<readonly Letter[]> {
+  /** Puts dead letters of its own back, by their sequences, as far as there is room. Returns those that were. */
+  takeBack(seqs: readonly number[]): Promise<readonly number[]> {
     return this.#work(async () => {
-      const taken: Letter[] = []
-      for (const letter of letters) {
+      const { deadLetters } = this.#parts
+      const taken: number[] = []
+      for (const seq of seqs) {
         if (!hasRoom(this.#book)) break
+        const letter = await deadLetters.letter(seq)
+        if (letter === undefined) continue
         const { offset, death } = letter
         // a letter that should have gone when it was given back is in the way no longer
         if (!this.#book.has(offset)) {
-          await this.#parts.deadLetters.keepContent(letter)
+          await deadLetters.keepContent(letter)
           this.#book.restore(offset, death.key, death.attempt)
         }
-        taken.push(letter)
+        taken.push(seq)
       }
+      this.#serveWaiting()
       return taken
     })
   }
@@ -213,7 +218,7 @@ export class Leader {
   heard(topics: readonly string[] | 'all'): void {
     if (topics !== 'all' && !topics.some((topic) => this.#pattern.matches(topic))) return
     this.#parts.source.mayHaveMore()
-    if (this.#pulls.size > 0) this.#turns.serve()
+    this.#serveWaiting()
   }
 
   /** Notes that it is in use. */
@@ -269,6 +274,11 @@ export class Leader {
     })
   }
 
+  /** Something may be ready for those who wait. */
+  #serveWaiting(): void {
+    if (this.#pulls.size > 0) this.#turns.serve()
+  }
+
   #settle(
     tokens: readonly string[],
     settle: (entry: Entry, name: SubscriptionName) => void | Promise<void>,
@@ -282,7 +292,7 @@ export class Leader {
         count++
         await settle(entry, name)
       }
-      if (this.#pulls.size > 0) this.#turns.serve()
+      this.#serveWaiting()
       return count
     })
   }

@@ -106,11 +106,14 @@ export class NatsLink {
     return Math.max(LEAST_BYTES, Math.min(MOST_BYTES, this.most) - HEADERS)
   }
 
-  /** Calls back with every message of a subject, over all connections; the subscription says how to stop. */
+  /**
+   * Calls back with every message of a subject, over all connections; the subscription says how to stop. One that the listener doesn't understand, and throws
+   * at, is taken for lost: anybody on the server may send it, and what is thrown within the client's callback ends its reading of the connection.
+   */
   listen(subject: string, listener: (message: Msg) => void): Subscription {
     return this.connection.subscribe(subject, {
       callback: (fault, message) => {
-        if (fault === null) listener(message)
+        if (fault === null) heed(message, listener)
         else this.#refusal ??= toDriverError(fault)
       },
     })
@@ -188,6 +191,14 @@ export class NatsLink {
         this.#turns.dispatchEvent(new Event('up'))
       }
     }
+  }
+}
+
+function heed(message: Msg, listener: (message: Msg) => void): void {
+  try {
+    listener(message)
+  } catch {
+    // see listen: as much happens to it as to one that got lost
   }
 }
 

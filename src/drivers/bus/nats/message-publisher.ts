@@ -5,6 +5,7 @@ import { keyIn } from '../message-key.ts'
 import { type BusPublisher, MOST_ATOMIC, type Publication, type Receipt } from '../publisher.ts'
 import type { DelayedMessages } from './delayed-messages.ts'
 import { toDriverError } from './faults.ts'
+import { KeyOrder } from './key-order.ts'
 import { laterWrite, messageWrite } from './message-format.ts'
 import { type Names, topicSubject } from './names.ts'
 import type { News } from './news.ts'
@@ -26,7 +27,7 @@ export interface MessagePublisherOptions {
   readonly names: Names
   readonly delayed: Pick<DelayedMessages, 'find' | 'now'>
   readonly receipts: Receipts
-  readonly news: Pick<News, 'published' | 'delayed'>
+  readonly news: Pick<News, 'published'>
   readonly limits: BusLimits
 }
 
@@ -62,8 +63,10 @@ export class MessagePublisher implements BusPublisher {
 
   /** Stores a part: when one is refused, all that were on their way have their answer, so that nothing of it comes later. */
   async #store(messages: readonly Publication[]): Promise<readonly Receipt[]> {
-    const inLine = new Map<string, Promise<unknown>>()
-    const writes = await Promise.allSettled(messages.map((message) => this.#inOrder(message, inLine)))
+    const order = new KeyOrder()
+    const writes = await Promise.allSettled(
+      messages.map((message) => order.do(keyIn(JSON.stringify(message.attributes)), () => this.#send(message))),
+    )
     this.#tell(messages, writes)
     const refused = writes.find((write) => write.status === 'rejected')
     if (refused) throw toDriverError(refused.reason)
@@ -72,15 +75,6 @@ export class MessagePublisher implements BusPublisher {
       return this.#options.receipts.of(message, write?.status === 'fulfilled' ? write.value : NOT_STORED)
     })
     return Promise.all(receipts)
-  }
-
-  /** One that is refused for the moment is sent again: the next of its key must not get there first. */
-  async #inOrder(message: Publication, inLine: Map<string, Promise<unknown>>): Promise<Sent> {
-    const key = keyIn(JSON.stringify(message.attributes))
-    const before = key === undefined ? undefined : inLine.get(key)
-    const sending = before === undefined ? this.#send(message) : before.then(() => this.#send(message))
-    if (key !== undefined) inLine.set(key, sending)
-    return sending
   }
 
   async #send(message: Publication): Promise<Sent> {
@@ -94,17 +88,19 @@ export class MessagePublisher implements BusPublisher {
     return { ...(await writer.write(laterWrite(streams, message, due))), deliverAt: due.at }
   }
 
+  /** A copy, too: whoever stored the first one may have died before it could tell. */
   #tell(messages: readonly Publication[], writes: readonly PromiseSettledResult<Sent>[]): void {
     const topics = new Set<string>()
-    const [now, later] = [[0], [0]]
+    const seqs: number[] = []
+    let isDelayed = false
     for (const [at, write] of writes.entries()) {
-      if (write.status !== 'fulfilled' || write.value.duplicate) continue
-      const { seq, deliverAt } = write.value
-      if (deliverAt === undefined) topics.add(messages[at]?.topic ?? '')
-      ;(deliverAt === undefined ? now : later).push(seq)
+      if (write.status !== 'fulfilled') continue
+      const { topic = '', delayMs = 0 } = messages[at] ?? {}
+      if (delayMs > 0) isDelayed = true
+      else topics.add(topic)
+      if (!write.value.duplicate) seqs.push(write.value.seq)
     }
-    if (topics.size > 0) this.#options.news.published(topics, Math.max(...now))
-    if (later.length > 1) this.#options.news.delayed(Math.max(...later))
+    if (isDelayed || topics.size > 0) this.#options.news.published({ topics: [...topics], delayed: isDelayed }, seqs)
   }
 
   /** Makes those topics that there aren't yet. @throws DriverError `too-many` where there is no place for them */

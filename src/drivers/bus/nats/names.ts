@@ -40,7 +40,7 @@ export interface SubscriptionName {
 export interface NamesOptions {
   readonly jetStream: JetStream
   readonly streams: Streams
-  readonly writer: StreamWriter
+  readonly writer: Pick<StreamWriter, 'write'>
   readonly news: Pick<News, 'namesChanged'>
   /** Told of each subscription that was made, changed or removed. */
   readonly changed: (id: string, now: SubscriptionName | undefined) => void
@@ -119,12 +119,9 @@ export class Names {
   }
 
   async #readAll(): Promise<void> {
-    for (;;) {
-      const part = await this.#reader.read(PART)
+    for await (const part of this.#reader.readOn(PART))
       for (const { subject, seq, timestamp, data } of part)
         this.#apply(subject, { seq, at: timestamp }, Buffer.from(data).toString())
-      if (!this.#reader.mayHaveMore) return
-    }
   }
 
   async #change<T extends { readonly changes: readonly NameChange[] }>(decide: (last: number) => T): Promise<T> {
@@ -142,16 +139,21 @@ export class Names {
     }
   }
 
-  /** Stores changes one behind the other, on the way together: each expects the one before it. */
+  /**
+   * Stores changes one behind the other, on the way together. Each expects the one before it by its id, too: a sequence alone may be that of a change of
+   * another broker, which the decision doesn't know.
+   */
   async #store(changes: readonly NameChange[]): Promise<void> {
     const first = this.#last
+    const ids = changes.map(() => randomUUIDv7())
     const stored = await Promise.allSettled(
       changes.map(({ subject, record }, at) =>
         this.#options.writer.write({
           subject,
           payload: JSON.stringify(record),
-          id: randomUUIDv7(),
+          id: ids[at] ?? '',
           expectOfStream: first + at,
+          expectBehind: ids[at - 1],
         }),
       ),
     )
@@ -167,7 +169,7 @@ export class Names {
     const { jetStream, streams } = this.#options
     const { last } = await jetStream.state(streams.names)
     await this.refresh()
-    // the last one may have been taken away since
+    // the last one may have been taken away since: all others were read
     this.#last = Math.max(this.#last, last)
   }
 

@@ -87,7 +87,10 @@ export class NatsBus implements Bus {
     this.#streams = streams
     const writer = new StreamWriter(link, monotonic)
     this.#writer = writer
-    const newest = async () => (await jetStream.state(streams.messages)).last
+    const newest = async () => {
+      const [messages, byName] = await Promise.all([jetStream.state(streams.messages), jetStream.state(streams.names)])
+      return { messages: messages.last, names: byName.last }
+    }
     const news = new News({ link, streams, broker: me, newest })
     this.#news = news
     const names = new Names({ jetStream, streams, writer, news, changed: (id, name) => this.#changed(id, name) })
@@ -151,8 +154,8 @@ export class NatsBus implements Bus {
         this.#reader.heard(topics)
         this.#subscriptions.heard(topics)
       }
-      if (moreDelayed) void delayed.refresh().catch(() => {})
-      if (haveChanged) void this.#refreshNames().catch(() => {})
+      if (moreDelayed) void delayed.refresh().catch(() => news.again({ delayed: true }))
+      if (haveChanged) void this.#refreshNames().catch(() => news.again({ names: true }))
     })
   }
 

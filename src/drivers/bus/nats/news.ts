@@ -1,46 +1,63 @@
+import { GatheredNews, type Happened } from './gathered-news.ts'
+import { asSteps, fromSteps } from './journal-entry.ts'
 import type { NatsLink } from './link.ts'
 import type { Streams } from './streams.ts'
+import { ToldSequences } from './told-sequences.ts'
 
 /** Topics with news beyond which everybody looks for himself. */
 const MOST_NAMED = 64
+/** The same of what is told once more, which travels nowhere. */
+const MOST_NAMED_AGAIN = 1_000
+/** Sequences in one message: some 100 KB. Others find for themselves what isn't in it. */
+const MOST_SEQUENCES = 10_000
 /** Between two looks for what nobody told, in milliseconds. */
 const LOOK_MS = 1_000
-
-/** What happened. */
-export interface Happened {
-  /** Topics that have new messages: `all` for more than are worth naming, or fit into a message. */
-  readonly topics?: readonly string[] | 'all'
-  /** What there is by name changed. */
-  readonly names?: boolean
-  /** There are more messages that wait for their time. */
-  readonly delayed?: boolean
-}
 
 /** What may have happened while nobody was heard. */
 const EVERYTHING: Happened = { topics: 'all', names: true, delayed: true }
 
+/** The sequences of the newest message and the newest change of a name that are stored. */
+export interface Newest {
+  readonly messages: number
+  readonly names: number
+}
+
 /** What news are told and looked for with. */
 export interface NewsOptions {
-  readonly link: NatsLink
-  readonly streams: Streams
+  readonly link: Pick<NatsLink, 'listen' | 'on' | 'isUp' | 'connection' | 'room'>
+  readonly streams: Pick<Streams, 'prefix'>
   /** Who tells; it doesn't hear itself. */
   readonly broker: string
-  /** The sequence of the newest message that is stored. */
-  readonly newest: () => Promise<number>
+  readonly newest: () => Promise<Newest>
+}
+
+/** What one broker tells all. */
+interface Told extends Happened {
+  readonly by: string
+  /** Sequences of the messages that are stored, each as a step from the one before. */
+  readonly seqs?: readonly number[]
 }
 
 /**
- * Tells all brokers on a bus what was published, and hears what they tell. Nothing of it is stored: what gets lost, as a broker that is killed between
- * storing and telling, is found by looking once a second.
+ * Tells all brokers on a bus what was published, and hears what they tell. Nothing of it is stored, and a broker may die, or be cut off, between storing and
+ * telling: once a second each broker looks for what was stored and not told. One look asks the server for the last sequences of two streams, whatever number of
+ * subscriptions wait: only where a sequence below them was told by nobody does everybody read.
  */
 export class News {
   readonly #options: NewsOptions
   readonly #listeners = new Set<(happened: Happened) => void>()
-  readonly #topics = new Set<string>()
+  readonly #toTell = new GatheredNews(MOST_NAMED)
+  #seqs: number[] = []
   #isTelling = false
-  /** Up to where all were told. */
-  #told = 0
-  #untold = 0
+  readonly #told = new ToldSequences()
+  /** The last change of names that was looked at. */
+  #names = 0
+  /** What there was a look ago. */
+  #newest: Newest = { messages: 0, names: 0 }
+  #isLooking = false
+  /** What is told once more at the next look but one, and at the next one. */
+  #later = new GatheredNews(MOST_NAMED_AGAIN)
+  #next = new GatheredNews(MOST_NAMED_AGAIN)
   readonly #looking: NodeJS.Timeout
   readonly #stopListening: () => void
 
@@ -48,9 +65,9 @@ export class News {
     this.#options = options
     const { link, broker } = options
     link.listen(this.#subject, (message) => {
-      const { by, seq = 0, ...happened } = message.json<Happened & { by: string; seq?: number }>()
+      const { by, seqs = [], ...happened } = message.json<Told>()
       if (by === broker) return
-      this.#told = Math.max(this.#told, seq)
+      this.#told.add(fromSteps(seqs))
       this.#happened(happened)
     })
     this.#looking = setInterval(() => void this.#look(), LOOK_MS)
@@ -61,16 +78,20 @@ export class News {
     return `${this.#options.streams.prefix}.news`
   }
 
-  /** Calls back with what happened at any broker; returns how to stop. */
+  /** Calls back with what happened at any broker, often more than once; returns how to stop. */
   on(listener: (happened: Happened) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
 
-  /** Messages of these topics are stored, up to a sequence. All of one turn of the loop are told together. */
-  published(topics: Iterable<string>, seq: number): void {
-    for (const topic of topics) this.#topics.add(topic)
-    this.#told = Math.max(this.#told, seq)
+  /**
+   * Messages are stored, of topics or to wait for their time. All of one turn of the loop are told together.
+   * @param seqs their sequences, but not those of copies: whoever stored the first ones may have told of another kind
+   */
+  published(what: Pick<Happened, 'delayed'> & { readonly topics: readonly string[] }, seqs: readonly number[]): void {
+    this.#toTell.add(what)
+    this.#told.add(seqs)
+    for (const seq of seqs) this.#seqs.push(seq)
     if (this.#isTelling) return
     this.#isTelling = true
     setImmediate(() => this.#tell())
@@ -82,11 +103,9 @@ export class News {
     this.#happened({ names: true })
   }
 
-  /** Messages are stored that wait for their time, up to a sequence. */
-  delayed(seq: number): void {
-    this.#told = Math.max(this.#told, seq)
-    this.#send({ delayed: true, seq })
-    this.#happened({ delayed: true })
+  /** A listener could not attend to this: it is told once more, a second or two later. */
+  again(happened: Happened): void {
+    this.#later.add(happened)
   }
 
   /** Neither tells nor hears any more. */
@@ -98,13 +117,15 @@ export class News {
 
   #tell(): void {
     this.#isTelling = false
-    const topics = this.#topics.size > MOST_NAMED ? 'all' : [...this.#topics]
-    this.#topics.clear()
-    this.#send({ topics, seq: this.#told })
-    this.#happened({ topics })
+    const happened = this.#toTell.take()
+    const seqs = this.#seqs.sort((one, other) => one - other).slice(0, MOST_SEQUENCES)
+    this.#seqs = []
+    if (happened === undefined) return
+    this.#send({ ...happened, seqs: asSteps(seqs) })
+    this.#happened(happened)
   }
 
-  #send(what: Happened & { readonly seq?: number }): void {
+  #send(what: Omit<Told, 'by'>): void {
     const { link, broker } = this.#options
     // a connection that isn't there would keep it for later, when whoever comes back looks anyway
     if (!link.isUp) return
@@ -114,17 +135,39 @@ export class News {
   }
 
   async #look(): Promise<void> {
-    if (!this.#options.link.isUp || this.#listeners.size === 0) return
-    const newest = await this.#options.newest().catch(() => 0)
-    // what is stored by now and wasn't told a look ago, nobody tells any more
-    if (this.#untold > this.#told) {
-      this.#told = this.#untold
+    const { link } = this.#options
+    if (!link.isUp || this.#listeners.size === 0 || this.#isLooking) return
+    this.#isLooking = true
+    this.#tellAgain()
+    const newest = await this.#options.newest().catch(() => undefined)
+    this.#isLooking = false
+    if (newest === undefined) return
+    const before = this.#newest
+    this.#newest = newest
+    // what was stored a look ago and isn't told by now, nobody tells any more
+    if (before.messages > this.#told.upTo) {
+      this.#told.fill(before.messages)
       this.#happened(EVERYTHING)
     }
-    this.#untold = newest
+    if (before.names > this.#names) {
+      this.#names = before.names
+      this.#callBack({ names: true })
+    }
+  }
+
+  /** Whoever reads at once may read from a copy, or by a consumer, that doesn't know yet of what the server acknowledged. */
+  #tellAgain(): void {
+    const again = this.#next.take()
+    ;[this.#next, this.#later] = [this.#later, this.#next]
+    if (again !== undefined) this.#callBack(again)
   }
 
   #happened(happened: Happened): void {
+    this.#later.add(happened)
+    this.#callBack(happened)
+  }
+
+  #callBack(happened: Happened): void {
     for (const listener of this.#listeners) listener(happened)
   }
 }

@@ -1,29 +1,40 @@
 import type { Msg } from '@nats-io/transport-node'
 import { describe, expect, it } from 'vitest'
 import type { JetStream } from './jetstream.ts'
-import { StreamReader } from './stream-reader.ts'
+import { type StreamMessage, StreamReader } from './stream-reader.ts'
 
-/** What a server does with a request for messages: how many it sends before the connection breaks; all of them without a number. */
-type Fate = number | undefined
+/** What a server does with one request for messages. */
+interface Fate {
+  /** How many it has for the consumer; all of them without a number. */
+  readonly sent?: number
+  /** Which of these gets lost on the way. */
+  readonly lost?: number
+  /** Then the connection breaks. Else it says that there are no more. */
+  readonly breaks?: true
+}
 
 /** A stream of five messages, whose server treats one request after the other as it is told. */
-function fakeStream(fates: Fate[]): JetStream {
+function fakeStream(fates: Fate[]) {
   let deliver: (message: Msg) => void = () => {}
   let breakDown: () => void = () => {}
   let place = 0
+  let delivered = 0
   const message = (seq: number): Partial<Msg> => ({
     subject: 's.a',
-    reply: `$JS.ACK.S.c.1.${seq}.${seq}.1000000.0`,
+    reply: `$JS.ACK.S.c.1.${seq}.${++delivered}.1000000.0`,
     data: new Uint8Array(),
   })
   const connection = {
     publish(_subject: string, _body: string, { reply }: { reply: string }) {
-      const sent = fates.shift()
+      const { sent = 5 - place, lost, breaks } = fates.shift() ?? {}
       queueMicrotask(() => {
-        const until = sent === undefined ? 5 : place + sent
-        while (place < until) deliver(message(++place) as Msg)
-        if (sent === undefined) deliver({ subject: reply, headers: { code: 404 } } as unknown as Msg)
-        else breakDown()
+        const until = place + sent
+        while (place < until) {
+          const next = message(++place) as Msg
+          if (place !== lost) deliver(next)
+        }
+        if (breaks) breakDown()
+        else deliver({ subject: reply, headers: { code: 404 } } as unknown as Msg)
       })
     },
   }
@@ -43,25 +54,43 @@ function fakeStream(fates: Fate[]): JetStream {
   }
   const consume = async (_stream: string, { after }: { after: number }) => {
     place = after
+    delivered = 0
     return { name: 'c' }
   }
-  return { link, consume, forget() {} } as unknown as JetStream
+  const firstOf = async (_stream: string, _subject: string, from: number) => (from <= 5 ? from : undefined)
+  return { link, consume, firstOf, forget() {} } as unknown as JetStream
 }
 
 describe('a stream reader', () => {
   const open = (...fates: Fate[]) =>
     new StreamReader({ jetStream: fakeStream(fates), stream: 'S', filter: 's.>', after: 0 })
+  const seqs = (messages: readonly StreamMessage[]) => messages.map(({ seq }) => seq)
 
   it('gives again what it had when the connection broke half way', async () => {
-    const reader = open(2, undefined)
-    expect((await reader.read(10)).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5])
+    const reader = open({ sent: 2, breaks: true })
+    expect(seqs(await reader.read(10))).toEqual([1, 2, 3, 4, 5])
     expect(reader.place).toBe(5)
   })
 
   it('begins at the same place when it was given up', async () => {
-    const reader = open(2, 3, undefined)
+    const reader = open({ sent: 2, breaks: true }, { sent: 3, breaks: true })
     await expect(reader.read(10)).rejects.toMatchObject({ kind: 'unavailable' })
     expect(reader.place).toBe(0)
-    expect((await reader.read(10)).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5])
+    expect(seqs(await reader.read(10))).toEqual([1, 2, 3, 4, 5])
+  })
+
+  it('skips nothing that got lost between others, or before what comes later', async () => {
+    expect(seqs(await open({ lost: 3 }).read(10))).toEqual([1, 2, 3, 4, 5])
+    const reader = open({ sent: 3, lost: 3 })
+    expect(seqs(await reader.read(10))).toEqual([1, 2])
+    expect(seqs(await reader.read(10))).toEqual([3, 4, 5])
+  })
+
+  it('reads to the end, though its consumer doesn’t know yet of what is stored, or has sent what got lost', async () => {
+    for (const fates of [[{ sent: 2 }, { sent: 0 }], [{ sent: 5, lost: 5 }], []] satisfies Fate[][]) {
+      const found: number[] = []
+      for await (const part of open(...fates).readOn(10)) found.push(...seqs(part))
+      expect(found).toEqual([1, 2, 3, 4, 5])
+    }
   })
 })

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createInbox, type Msg, type Subscription } from '@nats-io/transport-node'
 import { DriverError } from '../../driver-error.ts'
 import { toDriverError } from './faults.ts'
@@ -9,6 +10,10 @@ const ANSWER_MS = 3_000
 const MOST_BYTES = 8 * 1024 * 1024
 /** What the server counts of a message besides what was published: its subject, and where it stands. */
 const ENVELOPE = 4_096
+
+/** By so much longer it waits with each read in vain while the stream has more, in milliseconds. */
+const LAG_MS = 20
+const MOST_VAIN = 15
 
 /** A message as a reader gets it. */
 export interface StreamMessage extends KeptMessage {
@@ -39,6 +44,8 @@ export class StreamReader {
   #reading: Promise<unknown> = Promise.resolve()
   #take: ((message: Msg) => void) | undefined
   #asked = 0
+  /** How many messages the consumer has sent. */
+  #delivered = 0
   /** The connection by which the consumer was asked last. */
   #epoch = 0
 
@@ -58,7 +65,26 @@ export class StreamReader {
     return this.#mayHaveMore
   }
 
-  /** What is there now: up to `max` messages, none where there are no more. Rejects with DriverError. */
+  /**
+   * What is there, in parts of up to `max` messages: all that was stored before it is called, by whomever. A read alone may miss the last of it. Rejects with
+   * DriverError.
+   */
+  async *readOn(max: number): AsyncGenerator<readonly StreamMessage[]> {
+    const { jetStream, stream, filter } = this.#options
+    for (let vain = 0; ; ) {
+      const part = await this.read(max)
+      if (part.length > 0) yield part
+      if (this.#mayHaveMore) continue
+      vain = part.length > 0 ? 0 : vain + 1
+      if ((await jetStream.firstOf(stream, filter, this.#place + 1)) === undefined) return
+      if (vain > MOST_VAIN) throw new DriverError('unavailable', 'NATS does not send what it has')
+      // the consumer lags behind, or what it sent last got lost: then it won't send it again
+      this.#forget()
+      await sleep(vain * LAG_MS)
+    }
+  }
+
+  /** What is there now, as far as the server's consumer knows: up to `max` messages, none where there are no more. Rejects with DriverError. */
   read(max: number): Promise<StreamMessage[]> {
     const reading = this.#reading.then(() => this.#read(max))
     this.#reading = reading.catch(() => {})
@@ -108,6 +134,7 @@ export class StreamReader {
     const terms = { filter, after: this.#place, newestOfEach: this.#newestOfEach, headersOnly }
     const { name } = await jetStream.consume(stream, terms)
     this.#consumer = name
+    this.#delivered = 0
     return name
   }
 
@@ -146,7 +173,12 @@ export class StreamReader {
     this.#take = (message) => {
       const status = message.headers?.code ?? 0
       if (status === 0) {
-        found.push(streamMessage(message))
+        const [next, delivery] = streamMessage(message)
+        if (delivery !== ++this.#delivered) {
+          over(new DriverError('unavailable', 'a message of NATS got lost on the way'))
+          return
+        }
+        found.push(next)
         if (found.length >= max) over(undefined, true)
       } else if (message.subject !== reply) {
         return
@@ -170,10 +202,14 @@ export class StreamReader {
   }
 }
 
-/** What a delivered message says of itself in its reply subject: `$JS.ACK.<stream>.<consumer>.<deliveries>.<seq>.<…>.<time>.<behind>`. */
-function streamMessage({ reply = '', subject, headers, data }: Msg): StreamMessage {
+/**
+ * What a delivered message says of itself in its reply subject, and the how-manyth of its consumer's it is:
+ * `$JS.ACK.<stream>.<consumer>.<deliveries>.<seq>.<consumer's seq>.<time>.<behind>`.
+ */
+function streamMessage({ reply = '', subject, headers, data }: Msg): [message: StreamMessage, delivery: number] {
   const words = reply.split('.')
   // newer servers put domain and account in front
-  const [seq, , time, behind] = words.length > 9 ? words.slice(7) : words.slice(5)
-  return { seq: Number(seq), subject, timestamp: Math.floor(Number(time) / 1e6), headers, data, behind: Number(behind) }
+  const [seq, delivery, time, behind] = (words.length > 9 ? words.slice(7) : words.slice(5)).map(Number)
+  const timestamp = Math.floor((time ?? 0) / 1e6)
+  return [{ seq: seq ?? 0, subject, timestamp, headers, data, behind: behind ?? 0 }, delivery ?? 0]
 }

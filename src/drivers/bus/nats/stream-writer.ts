@@ -23,6 +23,8 @@ export interface Write {
   readonly expectOfStream?: number
   /** Bytes that the server must take besides: it is refused where it would leave less. Default 0. */
   readonly spare?: number
+  /** It is stored only right behind the write with this id, which was sent with it: of writes on the way together none gets in where one before it doesn't. */
+  readonly expectBehind?: string | undefined
   /** More headers: names in their usual case, values without line ends. */
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -154,12 +156,13 @@ export class StreamWriter {
   }
 }
 
-function headersOf({ id, expectOfSubject, expectOfStream, headers = {} }: Write): MsgHdrs {
+function headersOf({ id, expectOfSubject, expectOfStream, expectBehind, headers = {} }: Write): MsgHdrs {
   const all: Record<string, string[]> = {}
   for (const [name, value] of Object.entries(headers)) all[name] = [value]
   if (id !== undefined) all['Nats-Msg-Id'] = [id]
   if (expectOfSubject !== undefined) all['Nats-Expected-Last-Subject-Sequence'] = [String(expectOfSubject)]
   if (expectOfStream !== undefined) all['Nats-Expected-Last-Sequence'] = [String(expectOfStream)]
+  if (expectBehind !== undefined) all['Nats-Expected-Last-Msg-Id'] = [expectBehind]
   return MsgHdrsImpl.fromRecord(all)
 }
 

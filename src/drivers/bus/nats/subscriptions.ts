@@ -4,7 +4,7 @@ import type { FreshDeadLetter } from '../administration.ts'
 import type { Delivery, PullOptions, ReturnOptions } from '../consumer.ts'
 import type { Brokers } from './brokers.ts'
 import type { Calls, Request } from './calls.ts'
-import type { DeadLetters, Letter } from './dead-letters.ts'
+import type { DeadLetters } from './dead-letters.ts'
 import { Journal, type JournalOptions } from './journal.ts'
 import { holderName, Leader } from './leader.ts'
 import { MessageSource } from './message-source.ts'
@@ -108,9 +108,9 @@ export class Subscriptions {
     return this.#ask(id, { what: 'used', of: id, args: [] })
   }
 
-  /** Puts dead letters back into it as far as there is room; gives those that were. */
-  takeBack(id: string, letters: readonly Letter[]): Promise<readonly Letter[]> {
-    return this.#ask(id, { what: 'takeBack', of: id, args: [letters] })
+  /** Puts dead letters back into it, by their sequences, as far as there is room; gives those that were. The letters themselves may be more than a call takes. */
+  takeBack(id: string, seqs: readonly number[]): Promise<readonly number[]> {
+    return this.#ask(id, { what: 'takeBack', of: id, args: [seqs] })
   }
 
   /** Something was published. */
@@ -269,7 +269,7 @@ function perform(leader: Leader, { what, args }: Request, by: string): Promise<u
   if (what === 'renew') return leader.renew(first as readonly string[], by)
   if (what === 'nack') return leader.nack(first as readonly string[], second as ReturnOptions)
   if (what === 'release') return leader.release(holderName(by, first as string))
-  if (what === 'takeBack') return leader.takeBack(first as readonly Letter[])
+  if (what === 'takeBack') return leader.takeBack(first as readonly number[])
   if (what === 'describe') return leader.describe()
   if (what === 'used') return Promise.resolve(leader.used())
   throw new DriverError('invalid', `this broker knows no ${what}: are the brokers of one version?`)

@@ -1,0 +1,64 @@
+import { jetstreamManager } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
+import { describe, expect, it } from 'vitest'
+import { laterSubject, streamsOf } from '../../src/drivers/bus/nats/streams.ts'
+import { nats } from '../../src/drivers/bus/nats.ts'
+import { systemClock } from '../../src/drivers/clock.ts'
+import { startNats } from '../servers/nats.ts'
+import { isHere } from '../servers/programs.ts'
+import { ids } from './bus-fixture.ts'
+
+describe.skipIf(!isHere('nats-server'))('messages of one key that waited for their time', () => {
+  it('take their places in order where NATS has no room for the first, and hold up no others', async () => {
+    await using server = await startNats()
+    const streams = streamsOf('order')
+    const bus = await nats.open({ url: `${server.url}/order`, folder: '', clock: systemClock })
+    const connection = await connect({ servers: [`127.0.0.1:${server.port}`] })
+    const manager = await jetstreamManager(connection)
+    const waiting = async () => {
+      const { state } = await manager.streams.info(streams.messages, { subjects_filter: laterSubject(streams) })
+      return state.subjects?.[laterSubject(streams)]
+    }
+    const publish = (id: string, key: string, payload: string) =>
+      bus.publish([{ id, topic: 'a', payload, attributes: { partitionkey: key }, delayMs: 1_000 }])
+    const placed = async () =>
+      ids((await bus.read('a', { after: await bus.place('a', 'first'), limit: 9 })).messages).toSorted()
+
+    await publish('x-1', 'x', `"${'x'.repeat(100_000)}"`)
+    await publish('x-2', 'x', '2')
+    await publish('y-1', 'y', '1')
+    const { state } = await manager.streams.info(streams.messages)
+    await manager.streams.update(streams.messages, { max_bytes: state.bytes + 50_000 })
+    await expect.poll(placed, { timeout: 10_000 }).toEqual(['y-1'])
+    // what has its place waits no more: else it would get another one, once its id isn't known any longer
+    await expect.poll(waiting, { timeout: 10_000 }).toBe(2)
+    await manager.streams.update(streams.messages, { max_bytes: -1 })
+    await expect.poll(async () => (await placed()).length, { timeout: 10_000 }).toBe(3)
+    const { messages } = await bus.read('a', { after: await bus.place('a', 'first'), limit: 9 })
+    expect(ids(messages)).toEqual(['y-1', 'x-1', 'x-2'])
+    await connection.close()
+    await bus.close()
+  })
+})
+
+describe.skipIf(!isHere('nats-server'))('a bus that is filled', () => {
+  it('has all messages in their order, though somebody else’s took the place of the first', async () => {
+    await using server = await startNats()
+    const place = { url: `${server.url}/filled`, folder: '', clock: systemClock }
+    const message = (at: number) =>
+      ({ id: `${at}`, topic: 'a', payload: `${at}`, attributes: {}, timestamp: 1, place: at, part: 'kept' }) as const
+    const filling = await nats.fill(place, 'run')
+    await filling.add([message(1), message(2)])
+    const connection = await connect({ servers: [`127.0.0.1:${server.port}`] })
+    await connection.request('filled.m.b', '0')
+    await connection.close()
+    await filling.add([message(3), message(4), message(5)])
+    expect(filling.place).toBe(5)
+    await filling.end()
+    await filling.close()
+    const bus = await nats.open(place)
+    const { messages } = await bus.read('a', { after: await bus.place('a', 'first'), limit: 9 })
+    expect(ids(messages)).toEqual(['1', '2', '3', '4', '5'])
+    await bus.close()
+  })
+})

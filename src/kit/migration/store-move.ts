@@ -108,9 +108,9 @@ export async function moveService(service: MovedService, move: StoreMove): Promi
     const moved: MovedTable[] = []
     for (const collection of collections) moved.push(await moveCollection(name, collection, source, target, move))
     await moveSerials(serials, source, target)
-    for (const shape of serials) {
-      const [wanted, found] = [await lastSerial(source.db, shape), await lastSerial(target.db, shape)]
-      if (found < wanted) throw differs(name, shape.name, `it would give out ${found + 1} again`)
+    for (const { from, to, column } of serials) {
+      const [wanted, found] = [await lastSerial(source.db, from, column), await lastSerial(target.db, to, column)]
+      if (found < wanted) throw differs(name, to.name, `it would give out ${found + 1} again`)
     }
     return moved
   } finally {

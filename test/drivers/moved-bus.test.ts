@@ -224,3 +224,91 @@ describe('a bus that is moved', () => {
     it('and from one to another', { timeout: 180_000 }, () => movedAsItIs(() => [onNats(), onNats()], 3))
   })
 })
+
+describe.each([
+  { what: 'a file', place: anEmbedded, isHere: true },
+  { what: 'NATS', place: onNats, isHere: isHere('nats-server') },
+])('a bus that is filled, on $what', ({ place, isHere }) => {
+  const message = { id: 'one', topic: 'theirs', payload: '1', attributes: {} }
+
+  async function used(at: BusPlace) {
+    const bus = await openBus(at)
+    await bus.subscribe({ topic: 'theirs', group: 'g' })
+    await bus.publish([message, { ...message, id: 'later', delayMs: HOUR_MS }])
+    return bus
+  }
+
+  async function digestOf(at: BusPlace) {
+    const snapshot = await snapshotOf(at)
+    try {
+      return await busDigest(snapshot, { signal: never })
+    } finally {
+      await snapshot.close()
+    }
+  }
+
+  /** A run that ended before it was said to be the end. */
+  async function filled(at: BusPlace, run: string) {
+    const from = anEmbedded()
+    await (await used(from)).close()
+    const source = await snapshotOf(from)
+    const filling = await fillBus(at, run)
+    await fillFrom(source, filling, { signal: never })
+    await filling.close()
+    return source
+  }
+
+  it.skipIf(!isHere)('is not another platform’s, whether that runs or not', { timeout: 30_000 }, async () => {
+    const at = place()
+    const theirs = await used(at)
+    await expect(fillBus(at, 'run')).rejects.toMatchObject({ kind: 'unavailable' })
+    await theirs.close()
+    const before = await digestOf(at)
+    await expect(fillBus(at, 'run')).rejects.toMatchObject({ kind: 'conflict' })
+    expect(await digestOf(at)).toEqual(before)
+    expect(before).toMatchObject({ topics: { theirs: { messages: 1 } }, delayed: { count: 1 } })
+  })
+
+  it.skipIf(!isHere)('is gone on with by its own run, and by no other', { timeout: 30_000 }, async () => {
+    const at = place()
+    const source = await filled(at, 'run')
+    await expect(fillBus(at, 'other')).rejects.toMatchObject({ kind: 'conflict' })
+    const filling = await fillBus(at, 'run')
+    await fillFrom(source, filling, { signal: never })
+    await filling.end()
+    await filling.close()
+    await source.close()
+    await expect(fillBus(at, 'run')).rejects.toMatchObject({ kind: 'conflict' })
+  })
+
+  it.skipIf(!isHere)('is nobody’s to fill once a broker has opened it', { timeout: 30_000 }, async () => {
+    const at = place()
+    await (await filled(at, 'run')).close()
+    await (await openBus(at)).close()
+    await expect(fillBus(at, 'run')).rejects.toMatchObject({ kind: 'conflict' })
+  })
+
+  it.skipIf(!isHere)('may be begun by another run while it is empty', { timeout: 30_000 }, async () => {
+    const at = place()
+    await (await fillBus(at, 'run')).close()
+    await (await fillBus(at, 'other')).close()
+    const snapshot = await snapshotOf(at)
+    expect(snapshot.filledBy).toBe('other')
+    await snapshot.close()
+  })
+})
+
+it.skipIf(!isHere('nats-server'))('a bus on NATS that a broker uses meanwhile is filled no further', async () => {
+  const [from, at] = [anEmbedded(), onNats()]
+  await (await openBus(from)).close()
+  const source = await snapshotOf(from)
+  const filling = await fillBus(at, 'run')
+  const theirs = await openBus(at)
+  const { id } = await theirs.subscribe({ topic: 'theirs', group: 'g' })
+  await theirs.publish([{ id: 'one', topic: 'theirs', payload: '1', attributes: {} }])
+  await expect(fillFrom(source, filling, { signal: never })).rejects.toMatchObject({ kind: 'conflict' })
+  expect(await theirs.subscription(id)).toMatchObject({ topic: 'theirs' })
+  await theirs.close()
+  await filling.close()
+  await source.close()
+})

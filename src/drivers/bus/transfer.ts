@@ -99,7 +99,10 @@ export interface BusFilling {
   readonly place: number
   /** Adds the next messages. When it rejects, some of them may be stored. */
   add(messages: readonly KeptMessage[]): Promise<void>
-  /** Puts everything but messages in the place of whatever is there: topics, subscriptions, dead letters and what waits for its time. May be called again. */
+  /**
+   * Puts everything but messages in the place of whatever is there: topics, subscriptions, dead letters and what waits for its time. May be called again. Rejects
+   * with `conflict` where somebody else has used the bus since.
+   */
   complete(source: BusSnapshot): Promise<void>
   /** It is one like any other from now on. */
   end(): Promise<void>

@@ -138,7 +138,7 @@ describe('the outbox', () => {
     await store.transaction((trx) =>
       trx
         .updateTable('outbox')
-        .set({ position: clock.now() * 1_000_000 })
+        .set({ position: clock.now() * 2_000 })
         .execute(),
     )
     for (const id of ['second', 'third']) await add(id)

@@ -14,7 +14,10 @@ export class LiveBus {
     this.#filling = filling
   }
 
-  /** Makes the target; undefined where there is no bus yet. @param run names the run for good */
+  /**
+   * Makes the target; undefined where there is no bus yet. Rejects with `unavailable` where a broker runs on the target, `conflict` where it holds something else.
+   * @param run names the run for good
+   */
   static async open(from: BusPlace, to: BusPlace, run: string): Promise<LiveBus | undefined> {
     const source = await readBus(from)
     await source?.close()
@@ -32,9 +35,13 @@ export class LiveBus {
     return count
   }
 
-  /** Copies the last messages and all else, once the broker is held; the target is a bus like any other then. */
+  /** Copies the last messages and all else, once the broker is held. May be done again when it comes to nothing, also by the next run. */
   async finish(signal: AbortSignal): Promise<void> {
     await this.#read((source) => fillFrom(source, this.#filling, { signal }))
+  }
+
+  /** The target is a bus like any other from now on. */
+  async end(): Promise<void> {
     await this.#filling.end()
   }
 

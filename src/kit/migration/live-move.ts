@@ -10,6 +10,7 @@ import { Done, Moved } from '../supervisor/control-protocol.ts'
 import { LiveBus } from './live-bus.ts'
 import { LiveStore } from './live-store.ts'
 import { noteChanges, stopNoting } from './noting.ts'
+import { runName } from './run-name.ts'
 
 /** Where a live move is. */
 export type LivePhase =
@@ -31,8 +32,6 @@ export interface LiveMoveOptions {
   readonly control: ControlClient
   readonly clock: Clock
   readonly signal: AbortSignal
-  /** Names this move, and an earlier try of it, for good. */
-  readonly run: string
   /** Gives a name that no other try has. */
   readonly newId: () => string
   /** Milliseconds for which requests may wait until it is decided. Default 1 200, so that they don't wait 2 s in all. */
@@ -80,7 +79,8 @@ export async function moveLive(options: LiveMoveOptions): Promise<LiveOutcome> {
     if (moved.includes('store')) parts.stores = await openStores(options)
     if (moved.includes('bus')) {
       const place = (url: string, folder: string) => ({ url, folder, clock: options.clock })
-      parts.bus = await LiveBus.open(place(from.bus, from.data), place(to.bus, to.data), options.run)
+      const run = runName(from.data, { from: from.bus, to: to.bus })
+      parts.bus = await LiveBus.open(place(from.bus, from.data), place(to.bus, to.data), run)
     }
     await control.ask({ do: 'copy' }, Done, signal)
     await control.ask({ do: 'prepare', to }, Done, signal)
@@ -111,8 +111,9 @@ interface Parts {
   messages: number
 }
 
-async function openStores({ from, to, services, run }: LiveMoveOptions): Promise<readonly LiveStore[]> {
+async function openStores({ from, to, services }: LiveMoveOptions): Promise<readonly LiveStore[]> {
   const opened: LiveStore[] = []
+  const run = runName(from.data, { from: from.store, to: to.store })
   try {
     for (const { service: name, keeps } of services) {
       const store = await LiveStore.open({
@@ -232,5 +233,6 @@ async function conclude(
     }
     await store.end()
   }
+  await parts.bus?.end()
   return { pausedMs, heldMs, copiedMs, attempts, rows: parts.rows, messages: parts.messages, differing }
 }

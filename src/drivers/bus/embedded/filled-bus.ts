@@ -17,6 +17,11 @@ export function fillBusFile(opened: OpenBusFile, run: string): BusFilling {
   return new FilledBus(opened, run)
 }
 
+/** A bus that was being filled is one like any other from now on. Throws what node:sqlite throws. */
+export function endFilling(db: DatabaseSync): void {
+  db.exec(`DROP TABLE IF EXISTS ${FILLING_TABLE}`)
+}
+
 class FilledBus implements BusFilling {
   readonly #opened: OpenBusFile
   readonly #db: DatabaseSync
@@ -31,8 +36,8 @@ class FilledBus implements BusFilling {
     this.#db = opened.database
     this.#messages = new MessageRows(this.#db)
     this.#subscriptions = new SubscriptionRows(this.#db)
-    this.#db.exec(`CREATE TABLE IF NOT EXISTS ${FILLING_TABLE}(run TEXT NOT NULL) STRICT`)
-    this.#db.prepare(`INSERT INTO ${FILLING_TABLE} SELECT ? WHERE NOT EXISTS (SELECT 1 FROM ${FILLING_TABLE})`).run(run)
+    this.#db.exec(`CREATE TABLE IF NOT EXISTS ${FILLING_TABLE}(run TEXT NOT NULL) STRICT; DELETE FROM ${FILLING_TABLE}`)
+    this.#db.prepare(`INSERT INTO ${FILLING_TABLE} VALUES (?)`).run(run)
     for (const { key, name, last } of this.#messages.topics()) this.#topics.set(name, { key, last })
     this.#place = Number(this.#db.prepare('SELECT max(position) AS place FROM messages').get()?.place ?? 0)
   }
@@ -75,7 +80,7 @@ class FilledBus implements BusFilling {
   }
 
   async end(): Promise<void> {
-    this.#transaction(() => this.#db.exec(`DROP TABLE IF EXISTS ${FILLING_TABLE}`))
+    this.#transaction(() => endFilling(this.#db))
   }
 
   async close(): Promise<void> {

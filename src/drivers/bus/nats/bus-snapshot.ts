@@ -13,14 +13,12 @@ import { dueOf, storedMessage } from './message-format.ts'
 import type { Names, SubscriptionName } from './names.ts'
 import { type StreamMessage, StreamReader } from './stream-reader.ts'
 import { StreamWriter } from './stream-writer.ts'
-import { laterSubject, messageSubject } from './streams.ts'
+import { filledBy, laterSubject, messageSubject } from './streams.ts'
 
 /** Messages of one part. */
 const PART = 256
 /** Dead letters of one part. */
 const LETTERS = 100
-/** How the description of a stream begins that a run fills. */
-export const FILLED_BY = 'filled by '
 
 /** What of a bus on NATS is read with. */
 interface Source extends Connected {
@@ -33,18 +31,40 @@ interface Source extends Connected {
 /** Reads what is on NATS at the URL; undefined where no bus was made. Rejects with DriverError, `unavailable` where a broker runs on it. */
 export async function readNats({ url, clock }: BusPlace): Promise<BusSnapshot | undefined> {
   const connected = await connectTo(url)
+  const { link } = connected
+  try {
+    await wantNoBrokers(connected)
+    const snapshot = await snapshotOn(connected, clock)
+    if (snapshot === undefined) await link.close()
+    return (
+      snapshot && {
+        ...snapshot,
+        async close() {
+          await snapshot.close()
+          await link.close()
+        },
+      }
+    )
+  } catch (fault) {
+    await link.close()
+    throw toDriverError(fault)
+  }
+}
+
+/**
+ * What a connection sees of a bus on which no broker runs; undefined where none was made. Whoever made the connection closes it. Rejects with DriverError.
+ */
+export async function snapshotOn(connected: Connected, clock: BusPlace['clock']): Promise<BusSnapshot | undefined> {
   const { link, manager, jetStream, streams } = connected
   const writer = new StreamWriter(link, () => clock.monotonic())
   try {
-    await wantNoBrokers(connected)
     const { config } = await manager.streams.info(streams.messages)
     const names = namesUntold({ jetStream, streams, writer })
     await names.refresh()
     const deadLetters = new DeadLetters({ jetStream, streams, writer })
     const source = { ...connected, clock, names, deadLetters, writer }
-    const { description = '' } = config
     return {
-      filledBy: description.startsWith(FILLED_BY) ? description.slice(FILLED_BY.length) : undefined,
+      filledBy: filledBy(config),
       counts: () => counts(source),
       topics: async () =>
         [...names.topics.values()].map(({ name, owner }) => ({ name, ...(owner !== undefined && { owner }) })),
@@ -55,18 +75,17 @@ export async function readNats({ url, clock }: BusPlace): Promise<BusSnapshot | 
       async close() {
         names.close()
         writer.close()
-        await link.close()
       },
     }
   } catch (fault) {
     writer.close()
-    await link.close()
     if (isNoStream(fault)) return undefined
     throw toDriverError(fault)
   }
 }
 
-async function wantNoBrokers({ address, link, streams }: Connected): Promise<void> {
+/** Rejects with DriverError `unavailable` where a broker runs on a bus. */
+export async function wantNoBrokers({ address, link, streams }: Connected): Promise<void> {
   if (!(await hearsBroker(link, streams))) return
   const where = `${address.servers.join(', ')}/${address.name}`
   throw new DriverError('unavailable', `bus: a broker runs on NATS at ${where}: stop its platform, or name another bus`)

@@ -57,7 +57,7 @@ export async function migrateLive(session: Session, flags: MigrateFlags): Promis
         `the copy differs from what it was made of (${differing.join(', ')}); the old files are where they were: keep them, and report this`,
       )
     }
-    messages.success('The copy is the same, to the row. The old files are where they were.')
+    messages.success('The copy is the same, to the row and the message. The old files are where they were.')
   } finally {
     progress.end()
     control.close()

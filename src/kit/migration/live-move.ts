@@ -133,10 +133,15 @@ async function openStores({ from, to, services }: LiveMoveOptions): Promise<read
 
 async function copyAll(parts: Parts, { signal, onPhase }: LiveMoveOptions): Promise<void> {
   const tell = () => onPhase({ at: 'copying', rows: parts.rows, messages: parts.messages })
-  const bus = parts.bus?.follow(signal, (messages) => {
-    parts.messages += messages
-    tell()
-  })
+  const bus = async () => {
+    await parts.bus?.follow(signal, (messages) => {
+      parts.messages += messages
+      tell()
+    })
+    // most by far: later only those are left that came since
+    const differing = (await parts.bus?.compareMessages(signal)) ?? []
+    if (differing.length > 0) throw new AppError('CONFLICT', `the copy differs: ${differing.join(', ')}`)
+  }
   const stores = async () => {
     for (const store of parts.stores) {
       await store.copy(signal, (rows) => {
@@ -145,7 +150,7 @@ async function copyAll(parts: Parts, { signal, onPhase }: LiveMoveOptions): Prom
       })
     }
   }
-  await Promise.all([bus, stores()])
+  await Promise.all([bus(), stores()])
 }
 
 /** Copies what changed until little is left. */
@@ -220,7 +225,8 @@ async function conclude(
   { pausedMs, heldMs, copiedMs, instants, attempts }: Extract<Tried, { at: 'moved' }> & { readonly attempts: number },
 ): Promise<LiveOutcome> {
   onPhase({ at: 'comparing', pausedMs })
-  const differing: string[] = []
+  const differing = [...(await compareBus(parts, signal))]
+  await parts.bus?.end()
   for (const [at, store] of parts.stores.entries()) {
     const instant = instants[at]
     if (!instant) continue
@@ -233,6 +239,14 @@ async function conclude(
     }
     await store.end()
   }
-  await parts.bus?.end()
   return { pausedMs, heldMs, copiedMs, attempts, rows: parts.rows, messages: parts.messages, differing }
+}
+
+/** First of all: brokers take messages away that all have done with, as time goes by. */
+async function compareBus({ bus }: Parts, signal: AbortSignal): Promise<readonly string[]> {
+  try {
+    return (await bus?.compare(signal)) ?? []
+  } catch (fault) {
+    return [`the bus, which could not be compared: ${messageOf(fault)}`]
+  }
 }

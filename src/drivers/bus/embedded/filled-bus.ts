@@ -1,9 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { DriverError } from '../../driver-error.ts'
 import { topicPattern } from '../topic-pattern.ts'
-import type { BusFilling, BusSnapshot, KeptMessage, KeptSubscription } from '../transfer.ts'
+import type { BusFilling, BusRest, BusSnapshot, KeptMessage, KeptSubscription } from '../transfer.ts'
 import { attributesText } from './attributes-text.ts'
-import { FILLING_TABLE } from './bus-snapshot.ts'
+import { busSnapshotOn, FILLING_TABLE } from './bus-snapshot.ts'
 import type { OpenBusFile } from './database.ts'
 import { MessageRows } from './message-rows.ts'
 import { toDriverError } from './sqlite-fault.ts'
@@ -77,6 +77,24 @@ class FilledBus implements BusFilling {
     const keys = new Map(this.#subscriptions.all().map(({ id, key }) => [id, key]))
     await this.#addLetters(source, keys)
     await this.#addDelayed(source)
+  }
+
+  async *messages(after: number): AsyncGenerator<readonly KeptMessage[]> {
+    yield* this.#there().messages(after)
+  }
+
+  async rest(): Promise<BusRest> {
+    const there = this.#there()
+    return {
+      topics: await there.topics(),
+      subscriptions: await there.subscriptions(),
+      deadLetters: await Array.fromAsync(there.deadLetters()),
+      delayed: await Array.fromAsync(there.delayed()),
+    }
+  }
+
+  #there(): BusSnapshot {
+    return busSnapshotOn(this.#db, 'the target')
   }
 
   async end(): Promise<void> {

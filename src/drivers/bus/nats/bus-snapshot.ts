@@ -17,6 +17,8 @@ import { filledBy, laterSubject, messageSubject } from './streams.ts'
 
 /** Messages of one part. */
 const PART = 256
+/** Subscriptions that are read at a time. */
+const AT_ONCE = 16
 /** Dead letters of one part. */
 const LETTERS = 100
 
@@ -147,7 +149,10 @@ function kept(message: StoredMessage, part: KeptMessage['part']): KeptMessage {
 async function subscriptions(source: Source): Promise<KeptSubscription[]> {
   const found: KeptSubscription[] = []
   const names = [...source.names.subscriptions.values()].sort((a, b) => a.key - b.key)
-  for (const name of names) found.push(await subscription(source, name))
+  for (let at = 0; at < names.length; at += AT_ONCE) {
+    const part = names.slice(at, at + AT_ONCE)
+    found.push(...(await Promise.all(part.map((name) => subscription(source, name)))))
+  }
   return found
 }
 

@@ -2,14 +2,14 @@ import { DriverError } from '../../driver-error.ts'
 import type { BusPlace } from '../contract.ts'
 import { wantFillable } from '../fillable.ts'
 import { keyIn } from '../message-key.ts'
-import type { BusFilling, BusSnapshot, KeptDelivery, KeptMessage, KeptSubscription } from '../transfer.ts'
+import type { BusFilling, BusRest, BusSnapshot, KeptDelivery, KeptMessage, KeptSubscription } from '../transfer.ts'
 import { snapshotOn, wantNoBrokers } from './bus-snapshot.ts'
 import { type Connected, connectTo, namesUntold } from './connected.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { isOvertaken, toDriverError } from './faults.ts'
 import { Journal } from './journal.ts'
 import { asSteps, type Row } from './journal-entry.ts'
-import { dedupId, laterWrite, messageWrite } from './message-format.ts'
+import { dedupId, laterWrite, messageWrite, storedMessage } from './message-format.ts'
 import { type NameChange, type Names, type SubscriptionName, subscriptionSubject, topicSubject } from './names.ts'
 import { PlaceMap } from './place-map.ts'
 import { StreamReader } from './stream-reader.ts'
@@ -35,7 +35,7 @@ export async function fillNats({ url, clock }: BusPlace, run: string): Promise<B
     await makeStreams(manager, streams, address, fillingMark(run))
     const names = namesUntold({ jetStream, streams, writer })
     await names.refresh()
-    const filled = new FilledBus({ ...connected, writer, names, run })
+    const filled = new FilledBus({ ...connected, writer, names, run, clock })
     await filled.catchUp()
     return filled
   } catch (fault) {
@@ -49,6 +49,7 @@ interface Parts extends Connected {
   readonly writer: StreamWriter
   readonly names: Names
   readonly run: string
+  readonly clock: BusPlace['clock']
 }
 
 /**
@@ -146,6 +147,49 @@ class FilledBus implements BusFilling {
     } catch (fault) {
       throw toDriverError(fault)
     }
+  }
+
+  async *messages(after: number): AsyncGenerator<readonly KeptMessage[]> {
+    const { jetStream, streams } = this.#parts
+    const [begin, end] = [this.#places.seqUpTo(after), this.#places.lastSeq]
+    const filter = messageSubject(streams, '>')
+    const reader = new StreamReader({ jetStream, stream: streams.messages, filter, after: begin })
+    try {
+      for (;;) {
+        const part = (await reader.read(PART)).filter(({ seq }) => seq <= end)
+        if (part.length === 0) return
+        yield part.map((message) => {
+          const { offset: _offset, ...content } = storedMessage(streams, message, message)
+          return { ...content, place: this.#places.placeOf(message.seq), part: 'kept' as const }
+        })
+      }
+    } finally {
+      reader.close()
+    }
+  }
+
+  async rest(): Promise<BusRest> {
+    const there = await snapshotOn(this.#parts, this.#parts.clock)
+    if (there === undefined) throw new DriverError('unavailable', 'the target bus is gone')
+    try {
+      const [topics, subscriptions, deadLetters, delayed] = await Promise.all([
+        there.topics(),
+        there.subscriptions(),
+        Array.fromAsync(there.deadLetters()),
+        Array.fromAsync(there.delayed()),
+      ])
+      return { topics, subscriptions: subscriptions.map((one) => this.#inPlaces(one)), deadLetters, delayed }
+    } finally {
+      await there.close()
+    }
+  }
+
+  #inPlaces({ after, out, held, ...terms }: KeptSubscription): KeptSubscription {
+    const inPlace = <T extends { readonly place: number }>(one: T) => ({
+      ...one,
+      place: this.#places.placeOf(one.place),
+    })
+    return { ...terms, after: this.#places.placeOf(after), out: out.map(inPlace), held: held.map(inPlace) }
   }
 
   async end(): Promise<void> {

@@ -6,8 +6,8 @@ import { hearsBroker } from './brokers.ts'
 import { type Connected, connectTo, namesUntold } from './connected.ts'
 import { DeadLetters, type Letter } from './dead-letters.ts'
 import { isNoStream, toDriverError } from './faults.ts'
-import { Journal } from './journal.ts'
-import { fromSteps, type Row } from './journal-entry.ts'
+import { readJournals } from './journal.ts'
+import { fromSteps, type JournalEntry, type Row } from './journal-entry.ts'
 import { LeaseBook } from './lease-book.ts'
 import { dueOf, storedMessage } from './message-format.ts'
 import type { Names, SubscriptionName } from './names.ts'
@@ -17,8 +17,6 @@ import { filledBy, laterSubject, messageSubject } from './streams.ts'
 
 /** Messages of one part. */
 const PART = 256
-/** Subscriptions that are read at a time. */
-const AT_ONCE = 16
 /** Dead letters of one part. */
 const LETTERS = 100
 
@@ -147,19 +145,15 @@ function kept(message: StoredMessage, part: KeptMessage['part']): KeptMessage {
 }
 
 async function subscriptions(source: Source): Promise<KeptSubscription[]> {
-  const found: KeptSubscription[] = []
+  const journals = await readJournals(source)
   const names = [...source.names.subscriptions.values()].sort((a, b) => a.key - b.key)
-  for (let at = 0; at < names.length; at += AT_ONCE) {
-    const part = names.slice(at, at + AT_ONCE)
-    found.push(...(await Promise.all(part.map((name) => subscription(source, name)))))
-  }
-  return found
+  return names.map((name) => subscription(source, name, journals.get(name.id) ?? []))
 }
 
-async function subscription(source: Source, name: SubscriptionName): Promise<KeptSubscription> {
+function subscription({ clock }: Source, name: SubscriptionName, journal: readonly JournalEntry[]): KeptSubscription {
   const { id, key: _key, topic, group, owner, pushUrl, after, madeAt, ...terms } = name
-  const book = new LeaseBook(source.clock, { after, activeAt: madeAt })
-  book.load(await new Journal(id, source).read(), name.ackWaitMs)
+  const book = new LeaseBook(clock, { after, activeAt: madeAt })
+  book.load(journal, name.ackWaitMs)
   const { cursor, rows, held, activeAt } = book.takeChanges(true)
   const waiting = Object.entries(held).flatMap(([key, steps]) =>
     fromSteps(steps).map((place) => ({ place, key, attempt: 0 })),

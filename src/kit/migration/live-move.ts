@@ -140,7 +140,10 @@ async function copyAll(parts: Parts, { signal, onPhase }: LiveMoveOptions): Prom
     })
     // most by far: later only those are left that came since
     const differing = (await parts.bus?.compareMessages(signal)) ?? []
-    if (differing.length > 0) throw new AppError('CONFLICT', `the copy differs: ${differing.join(', ')}`)
+    if (differing.length > 0) {
+      const what = `the copy differs from what it was made of (${differing.join(', ')})`
+      throw new AppError('CONFLICT', `${what}: take the streams of the new bus away, or name another, and try again`)
+    }
   }
   const stores = async () => {
     for (const store of parts.stores) {

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { isEmbedded } from '../drivers/by-scheme.ts'
 import { systemClock } from '../drivers/clock.ts'
 import type { Places } from '../kit/config/places.ts'
@@ -40,7 +40,6 @@ export async function migrateLive(session: Session, flags: MigrateFlags): Promis
       control,
       clock: systemClock,
       signal: io.signal,
-      run: runOf(from, to),
       newId: randomUUID,
       onPhase: (phase) => progress.show(phaseText(phase)),
     })
@@ -58,7 +57,7 @@ export async function migrateLive(session: Session, flags: MigrateFlags): Promis
         `the copy differs from what it was made of (${differing.join(', ')}); the old files are where they were: keep them, and report this`,
       )
     }
-    messages.success('The copy is the same, to the row. The old files are where they were.')
+    messages.success('The copy is the same, to the row and the message. The old files are where they were.')
   } finally {
     progress.end()
     control.close()
@@ -108,15 +107,6 @@ function wantMovable(from: Places, to: Places): void {
       `--live moves the ${kind} from files to a server, not from ${shownPlaces(from)[kind]} to ${shownPlaces(to)[kind]}`,
     )
   }
-}
-
-/** The same for each try of a move, so that one goes on where another ended. */
-function runOf({ data }: Places, to: Places): string {
-  const { store, bus } = shownPlaces(to)
-  return createHash('sha256')
-    .update(JSON.stringify([data, store, bus]))
-    .digest('hex')
-    .slice(0, 32)
 }
 
 function rounded(times: Readonly<Record<string, number>>): Readonly<Record<string, number>> {

@@ -6,8 +6,9 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Bus, BusPlace } from '../../src/drivers/bus/contract.ts'
 import { fillBus, openBus, readBus } from '../../src/drivers/bus/open.ts'
-import type { BusSnapshot } from '../../src/drivers/bus/transfer.ts'
+import type { BusSnapshot, KeptMessage } from '../../src/drivers/bus/transfer.ts'
 import { systemClock } from '../../src/drivers/clock.ts'
+import { differingRest, differingTopics } from '../../src/kit/migration/bus-comparison.ts'
 import { busDigest } from '../../src/kit/migration/bus-digest.ts'
 import { fillFrom } from '../../src/kit/migration/bus-filling.ts'
 import { type NatsServer, startNats } from '../servers/nats.ts'
@@ -176,6 +177,8 @@ async function move(from: BusPlace, to: BusPlace, times = 1): Promise<void> {
   for (let time = 1; time <= times; time++) {
     const filling = await fillBus(to, 'run')
     await fillFrom(source, filling, { signal: never })
+    expect(await differingTopics(source, filling, { after: 0, signal: never })).toEqual([])
+    expect(await differingRest(source, await filling.rest(), never)).toEqual([])
     if (time === times) await filling.end()
     await filling.close()
   }
@@ -223,4 +226,152 @@ describe('a bus that is moved', () => {
     it('and back', { timeout: 180_000 }, () => movedAsItIs(() => [anEmbedded(), onNats(), anEmbedded()], 4))
     it('and from one to another', { timeout: 180_000 }, () => movedAsItIs(() => [onNats(), onNats()], 3))
   })
+})
+
+describe.each([
+  { what: 'a file', place: anEmbedded, isHere: true },
+  { what: 'NATS', place: onNats, isHere: isHere('nats-server') },
+])('a bus that is filled, on $what', ({ place, isHere }) => {
+  const message = { id: 'one', topic: 'theirs', payload: '1', attributes: {} }
+
+  async function used(at: BusPlace) {
+    const bus = await openBus(at)
+    await bus.subscribe({ topic: 'theirs', group: 'g' })
+    await bus.publish([message, { ...message, id: 'later', delayMs: HOUR_MS }])
+    return bus
+  }
+
+  async function digestOf(at: BusPlace) {
+    const snapshot = await snapshotOf(at)
+    try {
+      return await busDigest(snapshot, { signal: never })
+    } finally {
+      await snapshot.close()
+    }
+  }
+
+  /** A run that ended before it was said to be the end. */
+  async function filled(at: BusPlace, run: string) {
+    const from = anEmbedded()
+    await (await used(from)).close()
+    const source = await snapshotOf(from)
+    const filling = await fillBus(at, run)
+    await fillFrom(source, filling, { signal: never })
+    await filling.close()
+    return source
+  }
+
+  it.skipIf(!isHere)('is not another platform’s, whether that runs or not', { timeout: 30_000 }, async () => {
+    const at = place()
+    const theirs = await used(at)
+    await expect(fillBus(at, 'run')).rejects.toMatchObject({ kind: 'unavailable' })
+    await theirs.close()
+    const before = await digestOf(at)
+    await expect(fillBus(at, 'run')).rejects.toMatchObject({ kind: 'conflict' })
+    expect(await digestOf(at)).toEqual(before)
+    expect(before).toMatchObject({ topics: { theirs: { messages: 1 } }, delayed: { count: 1 } })
+  })
+
+  it.skipIf(!isHere)('is gone on with by its own run, and by no other', { timeout: 30_000 }, async () => {
+    const at = place()
+    const source = await filled(at, 'run')
+    await expect(fillBus(at, 'other')).rejects.toMatchObject({ kind: 'conflict' })
+    const filling = await fillBus(at, 'run')
+    await fillFrom(source, filling, { signal: never })
+    await filling.end()
+    await filling.close()
+    await source.close()
+    await expect(fillBus(at, 'run')).rejects.toMatchObject({ kind: 'conflict' })
+  })
+
+  it.skipIf(!isHere)('is nobody’s to fill once a broker has opened it', { timeout: 30_000 }, async () => {
+    const at = place()
+    await (await filled(at, 'run')).close()
+    await (await openBus(at)).close()
+    await expect(fillBus(at, 'run')).rejects.toMatchObject({ kind: 'conflict' })
+  })
+
+  it.skipIf(!isHere)('is told apart from one that it doesn’t have all of', { timeout: 30_000 }, async () => {
+    const [from, at] = [anEmbedded(), place()]
+    const first = await openBus(from)
+    await first.publish([{ ...message, id: 'same', topic: 'same' }, message, { ...message, id: 'last' }])
+    await first.close()
+    const source = await snapshotOf(from)
+    const filling = await fillBus(at, 'run')
+    await fillFrom(source, filling, { signal: never })
+    const seenAs = (change: (part: readonly KeptMessage[]) => readonly KeptMessage[]) => ({
+      ...source,
+      async *messages(after: number) {
+        for await (const part of source.messages(after)) yield change(part)
+      },
+    })
+    const changed = seenAs((part) => part.map((one) => (one.id === 'one' ? { ...one, payload: '2' } : one)))
+    const lost = seenAs((part) => part.filter((one) => one.id !== 'one'))
+    const topics = (of: BusSnapshot, after: number, target: Parameters<typeof differingTopics>[1] = filling) =>
+      differingTopics(of, target, { after, signal: never })
+    expect(await topics(source, 0)).toEqual([])
+    expect(await topics(changed, 0)).toEqual(['theirs'])
+    expect(await topics(changed, 2)).toEqual([])
+    expect(await topics(source, 0, lost)).toEqual(['theirs'])
+    const without = seenAs((part) => part.filter((one) => one.id !== 'last'))
+    expect(await topics(source, 0, without)).toEqual(['theirs'])
+    expect(await differingTopics(source, without, { after: 0, upTo: 2, signal: never })).toEqual([])
+    // what the source has forgotten since
+    expect(await topics(lost, 0)).toEqual([])
+    await source.close()
+
+    const bus = await openBus(from)
+    const { id } = await bus.subscribe({ topic: 'theirs', group: 'g', from: 'first', maxDeliver: 1 })
+    await bus.close()
+    const rest = async (change: (bus: Bus) => Promise<unknown>) => {
+      const changed = await openBus(from)
+      await change(changed)
+      await changed.close()
+      const now = await snapshotOf(from)
+      const differing = await differingRest(now, await filling.rest(), never)
+      await filling.complete(now)
+      expect(await differingRest(now, await filling.rest(), never)).toEqual([])
+      await now.close()
+      return differing
+    }
+    const pulled = async (of: Bus) => (await of.pull(id, { max: 1, waitMs: 0, signal: never })).map(({ ack }) => ack)
+    expect(await rest(async () => {})).toEqual(['subscription g to theirs'])
+    expect(await rest(async (one) => one.ack(id, await pulled(one)))).toEqual(['subscription g to theirs'])
+    expect(await rest(async (one) => one.nack(id, await pulled(one), { delayMs: 0, reason: 'no' }))).toEqual([
+      'subscription g to theirs',
+      'dead letters',
+    ])
+    expect(await rest((one) => one.publish([{ ...message, id: 'later', delayMs: HOUR_MS }]))).toEqual([
+      'delayed messages',
+    ])
+    expect(await rest((one) => one.publish([{ ...message, topic: 'new', id: 'later', delayMs: HOUR_MS }]))).toEqual([
+      'topic new',
+      'delayed messages',
+    ])
+    await filling.close()
+  })
+
+  it.skipIf(!isHere)('may be begun by another run while it is empty', { timeout: 30_000 }, async () => {
+    const at = place()
+    await (await fillBus(at, 'run')).close()
+    await (await fillBus(at, 'other')).close()
+    const snapshot = await snapshotOf(at)
+    expect(snapshot.filledBy).toBe('other')
+    await snapshot.close()
+  })
+})
+
+it.skipIf(!isHere('nats-server'))('a bus on NATS that a broker uses meanwhile is filled no further', async () => {
+  const [from, at] = [anEmbedded(), onNats()]
+  await (await openBus(from)).close()
+  const source = await snapshotOf(from)
+  const filling = await fillBus(at, 'run')
+  const theirs = await openBus(at)
+  const { id } = await theirs.subscribe({ topic: 'theirs', group: 'g' })
+  await theirs.publish([{ id: 'one', topic: 'theirs', payload: '1', attributes: {} }])
+  await expect(fillFrom(source, filling, { signal: never })).rejects.toMatchObject({ kind: 'conflict' })
+  expect(await theirs.subscription(id)).toMatchObject({ topic: 'theirs' })
+  await theirs.close()
+  await filling.close()
+  await source.close()
 })

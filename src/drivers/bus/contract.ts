@@ -67,10 +67,11 @@ export interface BusDriver {
   /** Reads a bus that is there, on which no broker runs, and changes nothing about it; undefined where none was made yet. Rejects as `open` does. */
   snapshot(place: BusPlace): Promise<BusSnapshot | undefined>
   /**
-   * Makes a bus, or goes on with one that the same run began, to be filled with what another holds. Rejects as `open` does.
+   * Makes a bus, or goes on with one that the same run began, to be filled with what another holds. Rejects as `open` does, with `unavailable` where a broker
+   * runs on it, and with `conflict` where it holds anything that isn't of this run; nothing is changed then.
    * @param run names the run for good
    */
   fill(place: BusPlace, run: string): Promise<BusFilling>
-  /** Rejects with DriverError: `invalid` for a wrong URL or a newer version's file, `damaged`, `unavailable`, `full`. */
+  /** One that was being filled is one like any other then. Rejects with DriverError: `invalid` for a wrong URL or a newer version's file, `damaged`, `unavailable`, `full`. */
   open(options: BusOptions): Promise<Bus>
 }

@@ -1,12 +1,13 @@
 import { DriverError } from '../driver-error.ts'
 import { freeBytes as freeOnDisk } from '../write-probe.ts'
 import type { BusDriver } from './contract.ts'
-import { readBusFile } from './embedded/bus-snapshot.ts'
+import { busSnapshotOn, readBusFile } from './embedded/bus-snapshot.ts'
 import type { Chance } from './embedded/chance.ts'
-import { openDatabase } from './embedded/database.ts'
+import { busFile, openDatabase } from './embedded/database.ts'
 import { EmbeddedBus } from './embedded/embedded-bus.ts'
-import { fillBusFile } from './embedded/filled-bus.ts'
+import { endFilling, fillBusFile } from './embedded/filled-bus.ts'
 import { toDriverError } from './embedded/sqlite-fault.ts'
+import { wantFillable } from './fillable.ts'
 
 /**
  * The durable bus inside the process: one SQLite file, `<folder>/bus.db`, that belongs to it alone. Concurrent publications,
@@ -24,12 +25,21 @@ export function embeddedDriver({ random = Math.random, freeBytes = freeOnDisk }:
     },
     async fill(place, run) {
       wantUrl(place.url)
-      return fillBusFile(await openDatabase(place.folder, place.clock), run)
+      const opened = await openDatabase(place.folder, place.clock)
+      try {
+        await wantFillable(busSnapshotOn(opened.database, busFile(place.folder)), run)
+        return fillBusFile(opened, run)
+      } catch (fault) {
+        opened.database.close()
+        opened.lock.release()
+        throw toDriverError(fault)
+      }
     },
     async open(options) {
       wantUrl(options.url)
       const opened = await openDatabase(options.folder, options.clock)
       try {
+        endFilling(opened.database)
         return new EmbeddedBus(opened, options, { random, freeBytes })
       } catch (fault) {
         opened.database.close()

@@ -93,14 +93,29 @@ export interface BusSnapshot {
   close(): Promise<void>
 }
 
+/** What a bus holds besides messages. */
+export interface BusRest {
+  readonly topics: readonly KeptTopic[]
+  readonly subscriptions: readonly KeptSubscription[]
+  readonly deadLetters: readonly KeptDeadLetter[]
+  readonly delayed: readonly KeptDelayed[]
+}
+
 /** A bus that is being filled, and that nobody else has open. Methods reject with DriverError. */
 export interface BusFilling {
   /** The place in the source of the last message that it has, of an earlier try too; 0 for none. */
   readonly place: number
   /** Adds the next messages. When it rejects, some of them may be stored. */
   add(messages: readonly KeptMessage[]): Promise<void>
-  /** Puts everything but messages in the place of whatever is there: topics, subscriptions, dead letters and what waits for its time. May be called again. */
+  /**
+   * Puts everything but messages in the place of whatever is there: topics, subscriptions, dead letters and what waits for its time. May be called again. Rejects
+   * with `conflict` where somebody else has used the bus since.
+   */
   complete(source: BusSnapshot): Promise<void>
+  /** The messages that it was given and has, behind a place in the source, each at its place there. They are read anew, also when others use the bus by then. */
+  messages(after: number): AsyncIterable<readonly KeptMessage[]>
+  /** Everything else that it has, read anew, subscriptions by places in the source. */
+  rest(): Promise<BusRest>
   /** It is one like any other from now on. */
   end(): Promise<void>
   close(): Promise<void>

@@ -130,6 +130,22 @@ describe('the outbox', () => {
     expect(rings).toBe(1)
   })
 
+  it('puts an event behind all that wait, whichever clock or server gave them their places', async () => {
+    await using store = await openTestStore()
+    const outbox = createOutbox<TestTables>({ store, service: 'order-service', clock })
+    const add = (id: string) => store.transaction((trx) => outbox.add(trx, { id, type: 'order.created', data: 1 }))
+    await add('first')
+    await store.transaction((trx) =>
+      trx
+        .updateTable('outbox')
+        .set({ position: clock.now() * 2_000 })
+        .execute(),
+    )
+    for (const id of ['second', 'third']) await add(id)
+    const rows = await store.db.selectFrom('outbox').select('id').orderBy('position').execute()
+    expect(rows.map(({ id }) => id)).toEqual(['first', 'second', 'third'])
+  })
+
   it('sends what a crash left behind', async () => {
     await using store = await openTestStore()
     const before = createOutbox<TestTables>({ store, service: 'order-service', clock })

@@ -1,6 +1,6 @@
 import { createHash, hash } from 'node:crypto'
-import { topicPattern } from '../../drivers/bus/topic-pattern.ts'
 import type { BusSnapshot, KeptSubscription } from '../../drivers/bus/transfer.ts'
+import { letterText, messageText, PassedMessages, subscriptionText, textOf } from './bus-texts.ts'
 
 /** What a bus holds, in few words that two buses have in common when they hold the same. */
 export interface BusDigest {
@@ -21,18 +21,18 @@ export async function busDigest(
 ): Promise<BusDigest> {
   const subscriptions = await bus.subscriptions()
   const ordinals = new Ordinals(subscriptions)
-  const readers = new Readers(subscriptions)
+  const readers = new PassedMessages(subscriptions)
   const topics = new Map((await bus.topics()).map(({ name }) => [name, { messages: 0, digest: createHash('sha256') }]))
   for await (const part of bus.messages(0)) {
     signal.throwIfAborted()
-    for (const { place, part: kind, offset: _offset, ...message } of part) {
-      if (kind === 'known') continue
-      ordinals.pass(place)
-      readers.pass(message.topic, place)
+    for (const message of part) {
+      if (message.part === 'known') continue
+      ordinals.pass(message.place)
+      readers.pass(message)
       const topic = topics.get(message.topic) ?? { messages: 0, digest: createHash('sha256') }
       topics.set(message.topic, topic)
       topic.messages++
-      topic.digest.update(lineOf(message))
+      topic.digest.update(`${messageText(message)}\n`)
     }
     onRead?.(part.length)
   }
@@ -44,33 +44,8 @@ export async function busDigest(
     subscriptions: Object.fromEntries(
       subscriptions.map((one) => [one.id, { passed: readers.passed(one), ...ordinals.digest(one) }]),
     ),
-    deadLetters: await digestOf(
-      bus.deadLetters(),
-      ({ place: _place, offset: _offset, attempt: _attempt, ...letter }) => letter,
-    ),
-    delayed: await digestOf(bus.delayed(), (message) => message),
-  }
-}
-
-/** How many messages of its own each subscription has passed. */
-class Readers {
-  readonly #subscriptions: readonly KeptSubscription[]
-  readonly #passed = new Map<string, number>()
-  readonly #ofTopic = new Map<string, readonly KeptSubscription[]>()
-
-  constructor(subscriptions: readonly KeptSubscription[]) {
-    this.#subscriptions = subscriptions
-  }
-
-  pass(topic: string, place: number): void {
-    const known = this.#ofTopic.get(topic)
-    const readers = known ?? this.#subscriptions.filter((one) => topicPattern(one.topic).matches(topic))
-    if (known === undefined) this.#ofTopic.set(topic, readers)
-    for (const { id, after } of readers) if (place <= after) this.#passed.set(id, (this.#passed.get(id) ?? 0) + 1)
-  }
-
-  passed({ id }: KeptSubscription): number {
-    return this.#passed.get(id) ?? 0
+    deadLetters: await digestOf(bus.deadLetters(), letterText),
+    delayed: await digestOf(bus.delayed(), textOf),
   }
 }
 
@@ -99,19 +74,9 @@ class Ordinals {
     this.#note(Number.POSITIVE_INFINITY)
   }
 
-  digest({ out, held, after: _after, id: _id, activeAt: _activeAt, ...terms }: KeptSubscription) {
-    const number = (place: number) => this.#numbers.get(place) ?? 0
-    // a lease that ended is not the same on every bus: it is one that may be had again
-    const lines = out.map(({ place, deliveries, spared, waitedMs, key }) => [
-      number(place),
-      deliveries,
-      spared,
-      waitedMs,
-      key,
-    ])
-    const waiting = held.map(({ place, key }) => [number(place), key])
-    const text = JSON.stringify([sortedEntries(terms), sortedLines(lines), sortedLines(waiting)])
-    return { open: out.length + held.length, sha256: hash('sha256', text) }
+  digest(one: KeptSubscription) {
+    const text = subscriptionText(one, (place) => this.#numbers.get(place) ?? 0)
+    return { open: one.out.length + one.held.length, sha256: hash('sha256', text) }
   }
 
   /** Places before this one have no message: they count those before them. */
@@ -122,23 +87,11 @@ class Ordinals {
   }
 }
 
-function sortedLines(lines: readonly (readonly unknown[])[]): readonly string[] {
-  return lines.map((line) => JSON.stringify(line)).sort()
-}
-
-function sortedEntries(value: object): readonly (readonly [string, unknown])[] {
-  return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
-}
-
-function lineOf(value: object): string {
-  return `${JSON.stringify(sortedEntries(value).map(([name, one]) => [name, typeof one === 'object' ? sortedEntries(one ?? {}) : one]))}\n`
-}
-
-async function digestOf<T extends object>(all: AsyncIterable<T>, said: (one: T) => object) {
+async function digestOf<T>(all: AsyncIterable<T>, said: (one: T) => string) {
   const digest = createHash('sha256')
   let count = 0
   for await (const one of all) {
-    digest.update(lineOf(said(one)))
+    digest.update(`${said(one)}\n`)
     count++
   }
   return { count, sha256: digest.digest('hex') }

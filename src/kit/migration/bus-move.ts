@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { BusPlace } from '../../drivers/bus/contract.ts'
+import { wantFillable } from '../../drivers/bus/fillable.ts'
 import { fillBus, readBus } from '../../drivers/bus/open.ts'
 import type { BusCounts, BusSnapshot } from '../../drivers/bus/transfer.ts'
 import { AppError } from '../errors.ts'
@@ -20,8 +21,8 @@ export interface BusMove {
 }
 
 /**
- * Looks at both sides, changes nothing, and says what is there to move; undefined where there is no bus yet. Throws AppError `CONFLICT` for a target that holds
- * something of others; rejects with DriverError.
+ * Looks at both sides, changes nothing, and says what is there to move; undefined where there is no bus yet. Rejects with DriverError, `conflict` for a target
+ * that holds something of others.
  */
 export async function planBus({ from, to, run, isCleared = false }: BusMove): Promise<BusCounts | undefined> {
   const source = await readBus(from)
@@ -29,7 +30,7 @@ export async function planBus({ from, to, run, isCleared = false }: BusMove): Pr
   try {
     const target = isCleared ? undefined : await readBus(to)
     try {
-      if (target && target.filledBy !== run) wantEmpty(await target.counts())
+      if (target) await wantFillable(target, run)
     } finally {
       await target?.close()
     }
@@ -37,14 +38,6 @@ export async function planBus({ from, to, run, isCleared = false }: BusMove): Pr
   } finally {
     await source.close()
   }
-}
-
-function wantEmpty({ topics, messages, subscriptions, deadLetters, delayed }: BusCounts): void {
-  if (topics + messages + subscriptions + deadLetters + delayed === 0) return
-  throw new AppError(
-    'CONFLICT',
-    `the target bus holds ${messages} messages and ${subscriptions} subscriptions already, not of this migration: name another (nats://host:4222/other-name), or take its streams away`,
-  )
 }
 
 /**

@@ -13,8 +13,15 @@ const OF_MIGRATIONS = ['kysely_migration', 'kysely_migration_lock']
 /** What of one service is moved, as the tables of both stores have it. */
 export interface Moved {
   readonly collections: readonly Collection[]
-  /** Tables that give out numbers. */
-  readonly serials: readonly TableShape[]
+  /** Columns for which the target gives out numbers. */
+  readonly serials: readonly Serial[]
+}
+
+/** A column for which a database gives out numbers, in both stores' tables. */
+interface Serial {
+  readonly column: string
+  readonly from: TableShape
+  readonly to: TableShape
 }
 
 /** What is to be moved of what a service keeps. Rejects with DriverError, `invalid` where the stores don't fit together. */
@@ -32,10 +39,14 @@ export async function whatMoves(
     ...collections.map(({ name }) => name),
   ])
   const tables = [...source.values()].filter(({ name }) => !apart.has(name))
-  const rows = tables.map((shape) => tableRows(shape, target.get(shape.name) ?? { ...shape, columns: [] }))
+  const pairs = tables.map((from) => ({ from, to: target.get(from.name) ?? { ...from, columns: [] } }))
+  const rows = pairs.map(({ from, to }) => tableRows(from, to))
   return {
     collections: [...(texts ? rows.map((one) => meantTexts(one, texts)) : rows), ...collections],
-    serials: tables.filter(({ serial }) => serial !== undefined),
+    // also outside of the key, as places in a queue: what comes next mustn't come before what is copied
+    serials: pairs.flatMap(({ from, to }) =>
+      to.columns.filter(({ isGenerated }) => isGenerated).map(({ name }) => ({ column: name, from, to })),
+    ),
   }
 }
 
@@ -81,14 +92,16 @@ export async function startAnew(collection: Collection, to: Store<unknown>): Pro
   })
 }
 
-/** Has tables that give out numbers go on behind the last one that the source gave out. Rejects with DriverError. */
+/** Has the target give out numbers behind the last ones that the source has and gave out. To be called once all is copied. Rejects with DriverError. */
 export async function moveSerials(
-  serials: readonly TableShape[],
+  serials: readonly Serial[],
   from: Pick<StoreSnapshot, 'db'>,
   to: Store<unknown>,
 ): Promise<void> {
-  for (const shape of serials) {
-    const last = await lastSerial(from.db, shape)
-    await to.transaction((trx) => raiseSerial(trx, shape, last))
-  }
+  if (serials.length === 0) return
+  const last = new Map<Serial, number>()
+  for (const serial of serials) last.set(serial, await lastSerial(from.db, serial.from, serial.column))
+  await to.transaction(async (trx) => {
+    for (const [{ to: shape, column }, number] of last) await raiseSerial(trx, shape, column, number)
+  })
 }

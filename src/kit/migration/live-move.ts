@@ -10,6 +10,7 @@ import { Done, Moved } from '../supervisor/control-protocol.ts'
 import { LiveBus } from './live-bus.ts'
 import { LiveStore } from './live-store.ts'
 import { noteChanges, stopNoting } from './noting.ts'
+import { runName } from './run-name.ts'
 
 /** Where a live move is. */
 export type LivePhase =
@@ -31,8 +32,6 @@ export interface LiveMoveOptions {
   readonly control: ControlClient
   readonly clock: Clock
   readonly signal: AbortSignal
-  /** Names this move, and an earlier try of it, for good. */
-  readonly run: string
   /** Gives a name that no other try has. */
   readonly newId: () => string
   /** Milliseconds for which requests may wait until it is decided. Default 1 200, so that they don't wait 2 s in all. */
@@ -80,7 +79,8 @@ export async function moveLive(options: LiveMoveOptions): Promise<LiveOutcome> {
     if (moved.includes('store')) parts.stores = await openStores(options)
     if (moved.includes('bus')) {
       const place = (url: string, folder: string) => ({ url, folder, clock: options.clock })
-      parts.bus = await LiveBus.open(place(from.bus, from.data), place(to.bus, to.data), options.run)
+      const run = runName(from.data, { from: from.bus, to: to.bus })
+      parts.bus = await LiveBus.open(place(from.bus, from.data), place(to.bus, to.data), run)
     }
     await control.ask({ do: 'copy' }, Done, signal)
     await control.ask({ do: 'prepare', to }, Done, signal)
@@ -111,8 +111,9 @@ interface Parts {
   messages: number
 }
 
-async function openStores({ from, to, services, run }: LiveMoveOptions): Promise<readonly LiveStore[]> {
+async function openStores({ from, to, services }: LiveMoveOptions): Promise<readonly LiveStore[]> {
   const opened: LiveStore[] = []
+  const run = runName(from.data, { from: from.store, to: to.store })
   try {
     for (const { service: name, keeps } of services) {
       const store = await LiveStore.open({
@@ -132,10 +133,18 @@ async function openStores({ from, to, services, run }: LiveMoveOptions): Promise
 
 async function copyAll(parts: Parts, { signal, onPhase }: LiveMoveOptions): Promise<void> {
   const tell = () => onPhase({ at: 'copying', rows: parts.rows, messages: parts.messages })
-  const bus = parts.bus?.follow(signal, (messages) => {
-    parts.messages += messages
-    tell()
-  })
+  const bus = async () => {
+    await parts.bus?.follow(signal, (messages) => {
+      parts.messages += messages
+      tell()
+    })
+    // most by far: later only those are left that came since
+    const differing = (await parts.bus?.compareMessages(signal)) ?? []
+    if (differing.length > 0) {
+      const what = `the copy differs from what it was made of (${differing.join(', ')})`
+      throw new AppError('CONFLICT', `${what}: take the streams of the new bus away, or name another, and try again`)
+    }
+  }
   const stores = async () => {
     for (const store of parts.stores) {
       await store.copy(signal, (rows) => {
@@ -144,7 +153,7 @@ async function copyAll(parts: Parts, { signal, onPhase }: LiveMoveOptions): Prom
       })
     }
   }
-  await Promise.all([bus, stores()])
+  await Promise.all([bus(), stores()])
 }
 
 /** Copies what changed until little is left. */
@@ -219,7 +228,8 @@ async function conclude(
   { pausedMs, heldMs, copiedMs, instants, attempts }: Extract<Tried, { at: 'moved' }> & { readonly attempts: number },
 ): Promise<LiveOutcome> {
   onPhase({ at: 'comparing', pausedMs })
-  const differing: string[] = []
+  const differing = [...(await compareBus(parts, signal))]
+  await parts.bus?.end()
   for (const [at, store] of parts.stores.entries()) {
     const instant = instants[at]
     if (!instant) continue
@@ -233,4 +243,13 @@ async function conclude(
     await store.end()
   }
   return { pausedMs, heldMs, copiedMs, attempts, rows: parts.rows, messages: parts.messages, differing }
+}
+
+/** First of all: brokers take messages away that all have done with, as time goes by. */
+async function compareBus({ bus }: Parts, signal: AbortSignal): Promise<readonly string[]> {
+  try {
+    return (await bus?.compare(signal)) ?? []
+  } catch (fault) {
+    return [`the bus, which could not be compared: ${messageOf(fault)}`]
+  }
 }

@@ -1,12 +1,13 @@
 import { DriverError } from '../../drivers/driver-error.ts'
 import type { Store, StorePlace, StoreSnapshot } from '../../drivers/store/contract.ts'
-import { openStore, readStore } from '../../drivers/store/open.ts'
+import { readStore } from '../../drivers/store/open.ts'
 import type { KeptData } from '../kept-data.ts'
-import { beginRun, endRun, runOf } from './checkpoints.ts'
+import { endRun, runOf } from './checkpoints.ts'
 import { checksumOf } from './checksum.ts'
 import { copyRows, type Moved, moveSerials, startAnew, whatMoves } from './copying.ts'
 import { type Followed, followChanges } from './noted-changes.ts'
 import type { Noting } from './noting.ts'
+import { fillStore } from './store-filling.ts'
 
 /** Rows of a collection that are counted while requests wait: some 10 ms. */
 const MOST_COUNTED = 100_000
@@ -35,17 +36,14 @@ export class LiveStore {
     this.#moved = moved
   }
 
-  /** Makes the target; undefined where the service keeps nothing yet. Rejects with DriverError `invalid` for a target that holds something else. */
+  /** Makes the target; undefined where the service keeps nothing yet. Throws AppError `CONFLICT` for a target that holds something else, and as `fillStore` does. */
   static async open(options: LiveStoreOptions): Promise<LiveStore | undefined> {
     const source = await readStore(options.from)
     if (!source) return undefined
     try {
-      await refuseForeign(options)
-      const target = await openStore<unknown>({ ...options.to, migrations: options.keeps.migrations })
+      const target = await fillStore(options.to, options.run, options.keeps)
       try {
-        const moved = await whatMoves(source, target, options.keeps)
-        await beginRun(target, options.run)
-        return new LiveStore(options, target, moved)
+        return new LiveStore(options, target, await whatMoves(source, target, options.keeps))
       } catch (fault) {
         await target.close()
         throw fault
@@ -150,20 +148,5 @@ export class LiveStore {
     } finally {
       await source.close()
     }
-  }
-}
-
-/** What is there must be from an earlier try of this very move; tables that are not made yet are empty. */
-async function refuseForeign({ run, to, keeps }: LiveStoreOptions): Promise<void> {
-  const target = await readStore(to, { toFill: true })
-  if (!target) return
-  try {
-    if ((await runOf(target.db)) === run) return
-    for (const collection of (await whatMoves(target, target, keeps)).collections) {
-      if ((await collection.count(target.db)) === 0) continue
-      throw new DriverError('invalid', `${to.name}: the new store holds ${collection.name} already; name an empty one`)
-    }
-  } finally {
-    await target.close()
   }
 }

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { BusCounts } from '../../drivers/bus/transfer.ts'
 import { isEmbedded } from '../../drivers/by-scheme.ts'
@@ -15,6 +14,7 @@ import { databasesInTheWay, setDatabasesAside } from './fresh-databases.ts'
 import { holdFolder } from './hold-folder.ts'
 import { type Backend, noteMove, readMoves } from './move-notes.ts'
 import { type KeepingRole, type MovedService, movedServices } from './moved-services.ts'
+import { runName, type Way } from './run-name.ts'
 import {
   endService,
   type MovedTable,
@@ -24,12 +24,6 @@ import {
   type Step,
   type StoreMove,
 } from './store-move.ts'
-
-/** From where to where, by URL. */
-export interface Way {
-  readonly from: string
-  readonly to: string
-}
 
 /** What is moved while no platform runs. */
 export interface MigrationOptions {
@@ -159,15 +153,10 @@ function moveOf<P>(options: MigrationOptions, backend: Backend, { from, to }: Wa
   return {
     from: place(from),
     to: place(to),
-    run: runName(options, { from, to }),
+    run: runName(options.data, { from, to }),
     // in a data folder only what is coming already, or nothing, is left there by then
     isCleared: isEmbedded(to) && readMoves(options.data)[backend]?.state !== 'coming',
   }
-}
-
-/** The same for every try from one place to another, so that a later one knows what an earlier one began. */
-function runName({ data }: MigrationOptions, { from, to }: Way): string {
-  return hash('sha256', JSON.stringify([data, withoutPassword(from), withoutPassword(to)])).slice(0, 16)
 }
 
 function inTheWay({ data, force, ...options }: MigrationOptions, backend: Backend, names: readonly string[]) {

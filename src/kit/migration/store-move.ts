@@ -1,13 +1,13 @@
 import type { Store, StorePlace, StoreSnapshot } from '../../drivers/store/contract.ts'
 import { openStore, readStore } from '../../drivers/store/open.ts'
-import { lastSerial, storeBytes, tableShapes } from '../../drivers/store/table-shapes.ts'
+import { lastSerial, storeBytes } from '../../drivers/store/table-shapes.ts'
 import { AppError } from '../errors.ts'
-import type { Collection, KeptData } from '../kept-data.ts'
-import { beginRun, CHECKPOINTS_TABLE, endRun, runOf } from './checkpoints.ts'
+import type { Collection } from '../kept-data.ts'
+import { endRun } from './checkpoints.ts'
 import { checksumOf } from './checksum.ts'
 import { copyRows, moveSerials, startAnew, whatMoves } from './copying.ts'
 import { type MovedService, wantSameVersion } from './moved-services.ts'
-import { tableRows } from './table-rows.ts'
+import { fillStore, wantFillable } from './store-filling.ts'
 
 /** Where stores are moved from and to, without the services' names. */
 export interface StoreMove {
@@ -68,29 +68,6 @@ export async function planService(
   }
 }
 
-async function wantFillable(place: StorePlace, run: string, { leaves = [] }: KeptData): Promise<void> {
-  const target = await readStore(place, { toFill: true, alone: true })
-  if (target === undefined) return
-  try {
-    if ((await runOf(target.db)) === run) return
-    for (const shape of (await tableShapes(target.db)).values()) {
-      if (shape.name.startsWith('kysely_') || [...leaves, CHECKPOINTS_TABLE].includes(shape.name)) continue
-      const rows = await tableRows(shape, shape).count(target.db)
-      if (rows > 0) throw taken(place, shape.name, rows)
-    }
-  } finally {
-    await target.close()
-  }
-}
-
-function taken({ name }: StorePlace, table: string, rows: number): AppError {
-  const advice = `name an empty database, or take that away (drop schema "${name}" cascade)`
-  return new AppError(
-    'CONFLICT',
-    `${name} store: the target holds ${rows} rows in ${table} already, not of this migration: ${advice}`,
-  )
-}
-
 /**
  * Copies a service's store and compares both sides; what was copied before the source went on is copied anew. Rejects with DriverError, AppError `CONFLICT`
  * where both sides are not the same in the end, and the signal's reason.
@@ -102,15 +79,14 @@ export async function moveService(service: MovedService, move: StoreMove): Promi
   if (source === undefined) return []
   let target: Store<unknown> | undefined
   try {
-    target = await openStore<unknown>({ ...move.to, name, migrations: keeps.migrations })
-    await beginRun(target, move.run)
+    target = await fillStore({ ...move.to, name }, move.run, keeps)
     const { collections, serials } = await whatMoves(source, target, keeps)
     const moved: MovedTable[] = []
     for (const collection of collections) moved.push(await moveCollection(name, collection, source, target, move))
     await moveSerials(serials, source, target)
-    for (const shape of serials) {
-      const [wanted, found] = [await lastSerial(source.db, shape), await lastSerial(target.db, shape)]
-      if (found < wanted) throw differs(name, shape.name, `it would give out ${found + 1} again`)
+    for (const { from, to, column } of serials) {
+      const [wanted, found] = [await lastSerial(source.db, from, column), await lastSerial(target.db, to, column)]
+      if (found < wanted) throw differs(name, to.name, `it would give out ${found + 1} again`)
     }
     return moved
   } finally {

@@ -10,12 +10,13 @@ const MOST_KEYS = 200
 const MOST_PARAMETERS = 8_000
 
 /**
- * The rows of a table that is the same in both stores, by whatever columns both have. What one has alone the database fills there by itself.
+ * The rows of a table that is the same in both stores, by whatever columns both have. What one has alone, or lets nobody write, the database fills there by itself.
  * Throws DriverError `invalid` where the tables don't fit.
  */
 export function tableRows(from: TableShape, to: TableShape): Collection {
   const { name, key } = from
-  const shared = from.columns.filter((column) => to.columns.some((other) => other.name === column.name))
+  const writable = to.columns.filter(({ isReadOnly }) => !isReadOnly)
+  const shared = from.columns.filter((column) => writable.some((other) => other.name === column.name))
   const lost = from.columns.filter((column) => !shared.includes(column) && !column.isGenerated)
   if (lost.length > 0 || key.length === 0 || key.join() !== to.key.join()) {
     const what = lost.length > 0 ? `no column ${lost.map((column) => column.name).join(', ')}` : 'another key'

@@ -58,7 +58,7 @@ export function readBusFile(folder: string): BusSnapshot | undefined {
  * What a connection sees of a bus whose transaction is open already, such as one of several databases' at one instant (sqlite-instant.ts); who opened it
  * closes it. Throws DriverError `invalid` for a file of another version.
  */
-function busSnapshotOn(db: DatabaseSync, path: string): BusSnapshot {
+export function busSnapshotOn(db: DatabaseSync, path: string): BusSnapshot {
   const version = Number(db.prepare('PRAGMA user_version').get()?.user_version)
   if (version !== SCHEMA_VERSION) {
     const what =

@@ -1,9 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { DriverError } from '../../driver-error.ts'
 import { topicPattern } from '../topic-pattern.ts'
-import type { BusFilling, BusSnapshot, KeptMessage, KeptSubscription } from '../transfer.ts'
+import type { BusFilling, BusRest, BusSnapshot, KeptMessage, KeptSubscription } from '../transfer.ts'
 import { attributesText } from './attributes-text.ts'
-import { FILLING_TABLE } from './bus-snapshot.ts'
+import { busSnapshotOn, FILLING_TABLE } from './bus-snapshot.ts'
 import type { OpenBusFile } from './database.ts'
 import { MessageRows } from './message-rows.ts'
 import { toDriverError } from './sqlite-fault.ts'
@@ -15,6 +15,11 @@ import { SubscriptionRows } from './subscription-rows.ts'
  */
 export function fillBusFile(opened: OpenBusFile, run: string): BusFilling {
   return new FilledBus(opened, run)
+}
+
+/** A bus that was being filled is one like any other from now on. Throws what node:sqlite throws. */
+export function endFilling(db: DatabaseSync): void {
+  db.exec(`DROP TABLE IF EXISTS ${FILLING_TABLE}`)
 }
 
 class FilledBus implements BusFilling {
@@ -31,8 +36,8 @@ class FilledBus implements BusFilling {
     this.#db = opened.database
     this.#messages = new MessageRows(this.#db)
     this.#subscriptions = new SubscriptionRows(this.#db)
-    this.#db.exec(`CREATE TABLE IF NOT EXISTS ${FILLING_TABLE}(run TEXT NOT NULL) STRICT`)
-    this.#db.prepare(`INSERT INTO ${FILLING_TABLE} SELECT ? WHERE NOT EXISTS (SELECT 1 FROM ${FILLING_TABLE})`).run(run)
+    this.#db.exec(`CREATE TABLE IF NOT EXISTS ${FILLING_TABLE}(run TEXT NOT NULL) STRICT; DELETE FROM ${FILLING_TABLE}`)
+    this.#db.prepare(`INSERT INTO ${FILLING_TABLE} VALUES (?)`).run(run)
     for (const { key, name, last } of this.#messages.topics()) this.#topics.set(name, { key, last })
     this.#place = Number(this.#db.prepare('SELECT max(position) AS place FROM messages').get()?.place ?? 0)
   }
@@ -74,8 +79,26 @@ class FilledBus implements BusFilling {
     await this.#addDelayed(source)
   }
 
+  async *messages(after: number): AsyncGenerator<readonly KeptMessage[]> {
+    yield* this.#there().messages(after)
+  }
+
+  async rest(): Promise<BusRest> {
+    const there = this.#there()
+    return {
+      topics: await there.topics(),
+      subscriptions: await there.subscriptions(),
+      deadLetters: await Array.fromAsync(there.deadLetters()),
+      delayed: await Array.fromAsync(there.delayed()),
+    }
+  }
+
+  #there(): BusSnapshot {
+    return busSnapshotOn(this.#db, 'the target')
+  }
+
   async end(): Promise<void> {
-    this.#transaction(() => this.#db.exec(`DROP TABLE IF EXISTS ${FILLING_TABLE}`))
+    this.#transaction(() => endFilling(this.#db))
   }
 
   async close(): Promise<void> {

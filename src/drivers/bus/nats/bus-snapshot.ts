@@ -6,21 +6,19 @@ import { hearsBroker } from './brokers.ts'
 import { type Connected, connectTo, namesUntold } from './connected.ts'
 import { DeadLetters, type Letter } from './dead-letters.ts'
 import { isNoStream, toDriverError } from './faults.ts'
-import { Journal } from './journal.ts'
-import { fromSteps, type Row } from './journal-entry.ts'
+import { readJournals } from './journal.ts'
+import { fromSteps, type JournalEntry, type Row } from './journal-entry.ts'
 import { LeaseBook } from './lease-book.ts'
 import { dueOf, storedMessage } from './message-format.ts'
 import type { Names, SubscriptionName } from './names.ts'
 import { type StreamMessage, StreamReader } from './stream-reader.ts'
 import { StreamWriter } from './stream-writer.ts'
-import { laterSubject, messageSubject } from './streams.ts'
+import { filledBy, laterSubject, messageSubject } from './streams.ts'
 
 /** Messages of one part. */
 const PART = 256
 /** Dead letters of one part. */
 const LETTERS = 100
-/** How the description of a stream begins that a run fills. */
-export const FILLED_BY = 'filled by '
 
 /** What of a bus on NATS is read with. */
 interface Source extends Connected {
@@ -33,18 +31,40 @@ interface Source extends Connected {
 /** Reads what is on NATS at the URL; undefined where no bus was made. Rejects with DriverError, `unavailable` where a broker runs on it. */
 export async function readNats({ url, clock }: BusPlace): Promise<BusSnapshot | undefined> {
   const connected = await connectTo(url)
+  const { link } = connected
+  try {
+    await wantNoBrokers(connected)
+    const snapshot = await snapshotOn(connected, clock)
+    if (snapshot === undefined) await link.close()
+    return (
+      snapshot && {
+        ...snapshot,
+        async close() {
+          await snapshot.close()
+          await link.close()
+        },
+      }
+    )
+  } catch (fault) {
+    await link.close()
+    throw toDriverError(fault)
+  }
+}
+
+/**
+ * What a connection sees of a bus on which no broker runs; undefined where none was made. Whoever made the connection closes it. Rejects with DriverError.
+ */
+export async function snapshotOn(connected: Connected, clock: BusPlace['clock']): Promise<BusSnapshot | undefined> {
   const { link, manager, jetStream, streams } = connected
   const writer = new StreamWriter(link, () => clock.monotonic())
   try {
-    await wantNoBrokers(connected)
     const { config } = await manager.streams.info(streams.messages)
     const names = namesUntold({ jetStream, streams, writer })
     await names.refresh()
     const deadLetters = new DeadLetters({ jetStream, streams, writer })
     const source = { ...connected, clock, names, deadLetters, writer }
-    const { description = '' } = config
     return {
-      filledBy: description.startsWith(FILLED_BY) ? description.slice(FILLED_BY.length) : undefined,
+      filledBy: filledBy(config),
       counts: () => counts(source),
       topics: async () =>
         [...names.topics.values()].map(({ name, owner }) => ({ name, ...(owner !== undefined && { owner }) })),
@@ -55,18 +75,17 @@ export async function readNats({ url, clock }: BusPlace): Promise<BusSnapshot | 
       async close() {
         names.close()
         writer.close()
-        await link.close()
       },
     }
   } catch (fault) {
     writer.close()
-    await link.close()
     if (isNoStream(fault)) return undefined
     throw toDriverError(fault)
   }
 }
 
-async function wantNoBrokers({ address, link, streams }: Connected): Promise<void> {
+/** Rejects with DriverError `unavailable` where a broker runs on a bus. */
+export async function wantNoBrokers({ address, link, streams }: Connected): Promise<void> {
   if (!(await hearsBroker(link, streams))) return
   const where = `${address.servers.join(', ')}/${address.name}`
   throw new DriverError('unavailable', `bus: a broker runs on NATS at ${where}: stop its platform, or name another bus`)
@@ -126,16 +145,15 @@ function kept(message: StoredMessage, part: KeptMessage['part']): KeptMessage {
 }
 
 async function subscriptions(source: Source): Promise<KeptSubscription[]> {
-  const found: KeptSubscription[] = []
+  const journals = await readJournals(source)
   const names = [...source.names.subscriptions.values()].sort((a, b) => a.key - b.key)
-  for (const name of names) found.push(await subscription(source, name))
-  return found
+  return names.map((name) => subscription(source, name, journals.get(name.id) ?? []))
 }
 
-async function subscription(source: Source, name: SubscriptionName): Promise<KeptSubscription> {
+function subscription({ clock }: Source, name: SubscriptionName, journal: readonly JournalEntry[]): KeptSubscription {
   const { id, key: _key, topic, group, owner, pushUrl, after, madeAt, ...terms } = name
-  const book = new LeaseBook(source.clock, { after, activeAt: madeAt })
-  book.load(await new Journal(id, source).read(), name.ackWaitMs)
+  const book = new LeaseBook(clock, { after, activeAt: madeAt })
+  book.load(journal, name.ackWaitMs)
   const { cursor, rows, held, activeAt } = book.takeChanges(true)
   const waiting = Object.entries(held).flatMap(([key, steps]) =>
     fromSteps(steps).map((place) => ({ place, key, attempt: 0 })),

@@ -1,19 +1,20 @@
 import { DriverError } from '../../driver-error.ts'
 import type { BusPlace } from '../contract.ts'
+import { wantFillable } from '../fillable.ts'
 import { keyIn } from '../message-key.ts'
-import type { BusFilling, BusSnapshot, KeptDelivery, KeptMessage, KeptSubscription } from '../transfer.ts'
-import { FILLED_BY } from './bus-snapshot.ts'
+import type { BusFilling, BusRest, BusSnapshot, KeptDelivery, KeptMessage, KeptSubscription } from '../transfer.ts'
+import { snapshotOn, wantNoBrokers } from './bus-snapshot.ts'
 import { type Connected, connectTo, namesUntold } from './connected.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { isOvertaken, toDriverError } from './faults.ts'
 import { Journal } from './journal.ts'
 import { asSteps, type Row } from './journal-entry.ts'
-import { dedupId, laterWrite, messageWrite } from './message-format.ts'
+import { dedupId, laterWrite, messageWrite, storedMessage } from './message-format.ts'
 import { type NameChange, type Names, type SubscriptionName, subscriptionSubject, topicSubject } from './names.ts'
 import { PlaceMap } from './place-map.ts'
 import { StreamReader } from './stream-reader.ts'
 import { type Stored, StreamWriter } from './stream-writer.ts'
-import { laterSubject, makeStreams, messageSubject } from './streams.ts'
+import { filledBy, fillingMark, laterSubject, makeStreams, messageSubject } from './streams.ts'
 
 /** Where a message stood on the bus that it came from. */
 const PLACE = 'Msvc-Place'
@@ -28,11 +29,13 @@ export async function fillNats({ url, clock }: BusPlace, run: string): Promise<B
   const { link, manager, jetStream, streams, address } = connected
   const writer = new StreamWriter(link, () => clock.monotonic())
   try {
-    await makeStreams(manager, streams, address)
-    await manager.streams.update(streams.messages, { description: FILLED_BY + run })
+    await wantNoBrokers(connected)
+    const there = await snapshotOn(connected, clock)
+    if (there) await wantFillable(there, run).finally(() => there.close())
+    await makeStreams(manager, streams, address, fillingMark(run))
     const names = namesUntold({ jetStream, streams, writer })
     await names.refresh()
-    const filled = new FilledBus({ ...connected, writer, names })
+    const filled = new FilledBus({ ...connected, writer, names, run, clock })
     await filled.catchUp()
     return filled
   } catch (fault) {
@@ -45,6 +48,8 @@ export async function fillNats({ url, clock }: BusPlace, run: string): Promise<B
 interface Parts extends Connected {
   readonly writer: StreamWriter
   readonly names: Names
+  readonly run: string
+  readonly clock: BusPlace['clock']
 }
 
 /**
@@ -74,8 +79,13 @@ class FilledBus implements BusFilling {
     const filter = messageSubject(streams, '>')
     const reader = new StreamReader({ jetStream, stream: streams.messages, filter, after, headersOnly: true })
     try {
-      for await (const part of reader.readOn(PART))
-        for (const { seq, headers } of part) this.#places.add(Number(headers?.get(PLACE) ?? 0), seq)
+      for await (const part of reader.readOn(PART)) {
+        for (const { seq, headers } of part) {
+          const place = Number(headers?.get(PLACE))
+          if (!(place > 0)) throw usedByOthers()
+          this.#places.add(place, seq)
+        }
+      }
     } finally {
       reader.close()
     }
@@ -131,6 +141,7 @@ class FilledBus implements BusFilling {
   async complete(source: BusSnapshot): Promise<void> {
     const subscriptions = await source.subscriptions()
     try {
+      await this.#wantMark()
       await this.#nameAll(source, subscriptions)
       await this.#writeJournals(subscriptions)
       await this.#addLetters(source)
@@ -138,6 +149,49 @@ class FilledBus implements BusFilling {
     } catch (fault) {
       throw toDriverError(fault)
     }
+  }
+
+  async *messages(after: number): AsyncGenerator<readonly KeptMessage[]> {
+    const { jetStream, streams } = this.#parts
+    const [begin, end] = [this.#places.seqUpTo(after), this.#places.lastSeq]
+    const filter = messageSubject(streams, '>')
+    const reader = new StreamReader({ jetStream, stream: streams.messages, filter, after: begin })
+    try {
+      for (;;) {
+        const part = (await reader.read(PART)).filter(({ seq }) => seq <= end)
+        if (part.length === 0) return
+        yield part.map((message) => {
+          const { offset: _offset, ...content } = storedMessage(streams, message, message)
+          return { ...content, place: this.#places.placeOf(message.seq), part: 'kept' as const }
+        })
+      }
+    } finally {
+      reader.close()
+    }
+  }
+
+  async rest(): Promise<BusRest> {
+    const there = await snapshotOn(this.#parts, this.#parts.clock)
+    if (there === undefined) throw new DriverError('unavailable', 'the target bus is gone')
+    try {
+      const [topics, subscriptions, deadLetters, delayed] = await Promise.all([
+        there.topics(),
+        there.subscriptions(),
+        Array.fromAsync(there.deadLetters()),
+        Array.fromAsync(there.delayed()),
+      ])
+      return { topics, subscriptions: subscriptions.map((one) => this.#inPlaces(one)), deadLetters, delayed }
+    } finally {
+      await there.close()
+    }
+  }
+
+  #inPlaces({ after, out, held, ...terms }: KeptSubscription): KeptSubscription {
+    const inPlace = <T extends { readonly place: number }>(one: T) => ({
+      ...one,
+      place: this.#places.placeOf(one.place),
+    })
+    return { ...terms, after: this.#places.placeOf(after), out: out.map(inPlace), held: held.map(inPlace) }
   }
 
   async end(): Promise<void> {
@@ -152,6 +206,13 @@ class FilledBus implements BusFilling {
     names.close()
     writer.close()
     await link.close()
+  }
+
+  /** A broker takes the mark away when it opens the bus, and another run puts its own in its place. */
+  async #wantMark(): Promise<void> {
+    const { manager, streams, run } = this.#parts
+    const { config } = await manager.streams.info(streams.messages)
+    if (filledBy(config) !== run) throw usedByOthers()
   }
 
   async #nameAll(source: BusSnapshot, subscriptions: readonly KeptSubscription[]): Promise<void> {
@@ -260,6 +321,10 @@ class FilledBus implements BusFilling {
     for (const seq of there.values()) await jetStream.remove(streams.messages, seq)
     await this.catchUp()
   }
+}
+
+function usedByOthers(): DriverError {
+  return new DriverError('conflict', 'the target bus has been used by others since this migration began: name another')
 }
 
 /** Whether the server has told of another message that it has with the same id, and has not stored this one. */

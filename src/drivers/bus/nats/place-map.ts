@@ -31,14 +31,24 @@ export class PlaceMap {
     return this.#seqs[this.#upTo(place) - 1] ?? 0
   }
 
+  /** The place of the last sequence up to one; 0 where there is none. */
+  placeOf(seq: number): number {
+    return this.#places[countUpTo(this.#seqs, seq) - 1] ?? 0
+  }
+
   /** How many places there are up to one. */
   #upTo(place: number): number {
-    let [low, high] = [0, this.#places.length]
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.#places[middle] ?? 0) <= place) low = middle + 1
-      else high = middle
-    }
-    return low
+    return countUpTo(this.#places, place)
   }
+}
+
+/** How many of some numbers, which grow, are no larger than one. */
+function countUpTo(numbers: readonly number[], most: number): number {
+  let [low, high] = [0, numbers.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((numbers[middle] ?? 0) <= most) low = middle + 1
+    else high = middle
+  }
+  return low
 }

@@ -12,6 +12,7 @@ import { isNoStream } from './faults.ts'
 
 /** How long a write that is sent again after a break is known, where ids serve only for that. */
 const RETRY_WINDOW_MS = 120_000
+const FILLED_BY = 'filled by '
 
 /** The names of a bus's streams, and the subjects in them. */
 export interface Streams {
@@ -55,14 +56,32 @@ export function topicOf({ prefix }: Streams, subject: string): string {
 /**
  * Makes the streams that aren't there, and gives those that are the replicas and the window that the address asks for. Rejects with what JetStream says, or
  * DriverError `invalid` where it can't have that many replicas.
+ * @param mark says who fills the bus, see `fillingMark`. Default: nobody does (any more)
  */
-export async function makeStreams(manager: JetStreamManager, streams: Streams, address: NatsAddress): Promise<void> {
-  for (const config of configsOf(streams, address)) await make(manager, config, address)
+export async function makeStreams(
+  manager: JetStreamManager,
+  streams: Streams,
+  address: NatsAddress,
+  mark: string = '',
+): Promise<void> {
+  for (const config of configsOf(streams, address, mark)) await make(manager, config, address)
 }
 
-type Config = Partial<StreamConfig> & { readonly name: string }
+/** What the stream of messages has as its description while a run fills the bus. */
+export function fillingMark(run: string): string {
+  return `${FILLED_BY}${run}`
+}
 
-function configsOf({ prefix, ...streams }: Streams, { replicas, dedupMs }: NatsAddress): Config[] {
+/** The run that fills a bus, by the description of its stream of messages; undefined for none. */
+export function filledBy({ description = '' }: Pick<StreamConfig, 'description'>): string | undefined {
+  return description.startsWith(FILLED_BY) ? description.slice(FILLED_BY.length) : undefined
+}
+
+/** What of a stream may be changed afterwards. */
+type Changeable = Pick<StreamConfig, 'num_replicas' | 'duplicate_window'> & { readonly description: string }
+type Config = Partial<StreamConfig> & Changeable & { readonly name: string }
+
+function configsOf({ prefix, ...streams }: Streams, { replicas, dedupMs }: NatsAddress, mark: string): Config[] {
   const base = {
     retention: RetentionPolicy.Limits,
     storage: StorageType.File,
@@ -71,6 +90,7 @@ function configsOf({ prefix, ...streams }: Streams, { replicas, dedupMs }: NatsA
     num_replicas: replicas,
     allow_direct: true,
     duplicate_window: nanos(RETRY_WINDOW_MS),
+    description: '',
   }
   const newestOnly = { ...base, max_msgs_per_subject: 1, discard: DiscardPolicy.Old }
   return [
@@ -79,6 +99,7 @@ function configsOf({ prefix, ...streams }: Streams, { replicas, dedupMs }: NatsA
       name: streams.messages,
       subjects: [`${prefix}.m.>`, laterSubject({ prefix })],
       duplicate_window: nanos(dedupMs),
+      description: mark,
     },
     { ...newestOnly, name: streams.names, subjects: [`${prefix}.topic.>`, `${prefix}.subscription.*`] },
     { ...base, name: streams.leases, subjects: [`${prefix}.lease.*`, `${prefix}.again.*.*`] },
@@ -89,10 +110,10 @@ function configsOf({ prefix, ...streams }: Streams, { replicas, dedupMs }: NatsA
 async function make(manager: JetStreamManager, wanted: Config, { replicas }: NatsAddress): Promise<void> {
   try {
     const { config } = await manager.streams.info(wanted.name)
-    if (config.num_replicas !== wanted.num_replicas || config.duplicate_window !== wanted.duplicate_window) {
-      const { num_replicas = replicas, duplicate_window = config.duplicate_window } = wanted
-      await manager.streams.update(wanted.name, { num_replicas, duplicate_window })
-    }
+    const { num_replicas, duplicate_window, description } = wanted
+    const isSame = config.num_replicas === num_replicas && config.duplicate_window === duplicate_window
+    if (isSame && (config.description ?? '') === description) return
+    await manager.streams.update(wanted.name, { num_replicas, duplicate_window, description })
   } catch (fault) {
     if (!isNoStream(fault)) throw replicasOr(fault, replicas)
     await manager.streams.add(wanted).catch((cause: unknown) => {

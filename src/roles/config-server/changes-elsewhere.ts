@@ -1,15 +1,16 @@
 import type { Kysely } from 'kysely'
 import type { Store } from '../../drivers/store/contract.ts'
-import { pause } from '../../kit/pause.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
+import { createWakeUp } from '../../kit/wake-up.ts'
 import { type ConfigTables, readConfigs, readKeysSince } from './config-rows.ts'
 import type { ConfigChange, Configs } from './configs.ts'
 import { nameOf } from './documents.ts'
 
 /** What config servers on one store ring when they have changed something. */
 const BELL = 'configs'
-/** Milliseconds until a look that failed is repeated. */
+/** Milliseconds until a look that failed is repeated, and between two looks for what nobody rang for: who made the change may have been killed before. */
 const RETRY_MS = 1_000
+const LOOK_MS = 5_000
 
 /** What is followed. */
 export interface ChangesElsewhereOptions {
@@ -18,25 +19,25 @@ export interface ChangesElsewhereOptions {
   readonly log: Log
   /** Fires when the role stops. */
   readonly signal: AbortSignal
+  /** Milliseconds between two looks without a ring. Default 5 000 */
+  readonly lookMs?: number
 }
 
 /**
  * Lets the config servers on one store hear of each other's changes, so that watchers at any of them are told of all. Resolves once it is known what there
  * is; a change while that is read is told twice rather than never.
  */
-export async function followChangesElsewhere({ configs, store, log, signal }: ChangesElsewhereOptions): Promise<void> {
+export async function followChangesElsewhere(options: ChangesElsewhereOptions): Promise<void> {
+  const { configs, store, log, signal, lookMs = LOOK_MS } = options
   const known = new Map<string, number>()
+  const bell = createWakeUp()
   let isOurs = false
-  let isLooking = false
-  let again = false
 
   configs.onChange((change) => {
     known.set(nameOf(change), Math.max(change.version, known.get(nameOf(change)) ?? 0))
   })
   const stop = store.onRing(BELL, () => {
-    if (isOurs) return
-    again = true
-    if (!isLooking) void look()
+    if (!isOurs) bell.ring()
   })
   signal.addEventListener('abort', stop, { once: true })
   for (const config of await readConfigs(store.db)) known.set(nameOf(config), config.version)
@@ -47,20 +48,20 @@ export async function followChangesElsewhere({ configs, store, log, signal }: Ch
     store.ring(BELL)
     isOurs = false
   })
+  void follow()
 
-  async function look(): Promise<void> {
-    isLooking = true
-    while (again && !signal.aborted) {
-      again = false
+  async function follow(): Promise<void> {
+    for (let waitMs = lookMs; ; ) {
+      await bell.sleep(waitMs, signal)
+      if (signal.aborted) return
       try {
         for (const change of await changesSince(store.db, known)) configs.tell(change)
+        waitMs = lookMs
       } catch (fault) {
-        log.warning(`It is not known yet what other config servers changed: ${fault}`)
-        again = true
-        await pause(RETRY_MS, signal)
+        if (!signal.aborted) log.warning(`It is not known yet what other config servers changed: ${fault}`)
+        waitMs = Math.min(RETRY_MS, lookMs)
       }
     }
-    isLooking = false
   }
 }
 

@@ -108,6 +108,7 @@ export async function run({
   const call = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
     app.request(path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) })
   return {
+    store,
     app,
     folder,
     /** How often the routes read the store by themselves. */

@@ -92,15 +92,19 @@ export class DistantBells {
   }
 
   async #send(): Promise<void> {
-    if (this.#sending || !this.#line || this.#unsent.size === 0) return
+    const line = this.#line
+    if (this.#sending || !line || this.#unsent.size === 0) return
     this.#sending = true
     const bells = [...this.#unsent]
     this.#unsent.clear()
     try {
       const payload = JSON.stringify({ bells, from: this.#self })
-      await this.#line.query({ text: 'select pg_notify($1, $2)', values: [this.#channel, payload], name: 'msvc-ring' })
+      await line.query({ text: 'select pg_notify($1, $2)', values: [this.#channel, payload], name: 'msvc-ring' })
     } catch {
-      // whoever was to hear it looks from time to time
+      // the next connection rings them
+      for (const bell of bells) this.#unsent.add(bell)
+      this.#line = undefined
+      void endQuietly(line)
     }
     this.#sending = false
     void this.#send()

@@ -157,8 +157,13 @@ export class Registry {
     })
   }
 
-  /** Looks at all leases once; called every second. */
+  /** Looks at all leases once, and whether the disk is to be brought up to date; called every second. */
   sweep(): void {
+    void this.#rows.catchUp(() => this.#entries().filter(({ lease }) => lease.at !== 'expired'))
+    this.#judge()
+  }
+
+  #judge(): void {
     const now = this.#clock.monotonic()
     const late = now - this.#sweptAt - SWEEP_MS
     this.#sweptAt = now
@@ -193,7 +198,11 @@ export class Registry {
   #check(isMine: boolean): void {
     this.#isChecking = isMine
     if (!isMine) this.#checks.close()
-    else for (const entry of [...this.instances.byService().values()].flat()) this.#watch(entry)
+    else for (const entry of this.#entries()) this.#watch(entry)
+  }
+
+  #entries(): readonly Entry[] {
+    return [...this.instances.byService().values()].flat()
   }
 
   #watch({ instance, healthCheckUrl }: Entry): void {

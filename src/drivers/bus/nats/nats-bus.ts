@@ -146,13 +146,12 @@ export class NatsBus implements Bus {
       idle: (id) => void this.unsubscribe(id).catch(() => {}),
     })
     this.#office = new DeadLetterOffice({ deadLetters, subscriptions: this.#subscriptions })
-    news.on(({ topics, names: haveChanged, delayed: moreDelayed }) => {
+    news.on(async ({ topics, names: haveChanged, delayed: moreDelayed }) => {
       if (topics !== undefined) {
         this.#reader.heard(topics)
         this.#subscriptions.heard(topics)
       }
-      if (moreDelayed) void delayed.refresh().catch(() => {})
-      if (haveChanged) void this.#refreshNames().catch(() => {})
+      await Promise.all([moreDelayed && delayed.refresh(), haveChanged && this.#refreshNames()])
     })
   }
 

@@ -21,8 +21,11 @@ const EVERYTHING: Happened = { topics: 'all', names: true, delayed: true }
 
 /** What news are told and looked for with. */
 export interface NewsOptions {
-  readonly link: NatsLink
-  readonly streams: Streams
+  readonly link: Pick<NatsLink, 'isUp' | 'on'> & {
+    readonly connection: Pick<NatsLink['connection'], 'publish'>
+    listen(...what: Parameters<NatsLink['listen']>): unknown
+  }
+  readonly streams: Pick<Streams, 'prefix'>
   /** Who tells; it doesn't hear itself. */
   readonly broker: string
   /** The sequence of the newest message that is stored. */
@@ -31,13 +34,15 @@ export interface NewsOptions {
 
 /**
  * Tells all brokers on a bus what was published, and hears what they tell. Nothing of it is stored: what gets lost, as a broker that is killed between
- * storing and telling, is found by looking once a second.
+ * storing and telling, is found by looking once a second; so is what could not be looked at when it was told.
  */
 export class News {
   readonly #options: NewsOptions
-  readonly #listeners = new Set<(happened: Happened) => void>()
+  readonly #listeners = new Set<(happened: Happened) => Promise<void>>()
   readonly #topics = new Set<string>()
   #isTelling = false
+  /** Whether somebody could not look at what he was told of. */
+  #isMissed = false
   /** Up to where all were told. */
   #told = 0
   #untold = 0
@@ -61,8 +66,8 @@ export class News {
     return `${this.#options.streams.prefix}.news`
   }
 
-  /** Calls back with what happened at any broker; returns how to stop. */
-  on(listener: (happened: Happened) => void): () => void {
+  /** Calls back with what happened at any broker, again a little later where what that gives rejects; returns how to stop. */
+  on(listener: (happened: Happened) => Promise<void>): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
@@ -115,14 +120,19 @@ export class News {
     if (!this.#options.link.isUp || this.#listeners.size === 0) return
     const newest = await this.#options.newest().catch(() => 0)
     // what is stored by now and wasn't told a look ago, nobody tells any more
-    if (this.#untold > this.#told) {
-      this.#told = this.#untold
+    if (this.#untold > this.#told || this.#isMissed) {
+      this.#told = Math.max(this.#told, this.#untold)
+      this.#isMissed = false
       this.#happened(EVERYTHING)
     }
     this.#untold = newest
   }
 
   #happened(happened: Happened): void {
-    for (const listener of this.#listeners) listener(happened)
+    for (const listener of this.#listeners) {
+      listener(happened).catch(() => {
+        this.#isMissed = true
+      })
+    }
   }
 }

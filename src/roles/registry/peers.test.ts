@@ -284,6 +284,20 @@ describe('registries that share a table', () => {
     expect(again.ports()).toEqual([1, 2])
   })
 
+  it('ask what health checks say before they answer who is healthy, also after a restart', async () => {
+    const checked = createServer((_, answer) => answer.end())
+    await new Promise<void>((resolve) => checked.listen(0, '127.0.0.1', resolve))
+    closing.push(() => checked.close())
+    const folder = await newFolder()
+    const a = await run('a', { folder })
+    await a.register(1, { health_check_url: `http://127.0.0.1:${portOf(checked)}/` })
+    expect(a.ports()).toEqual([1])
+    await a.close()
+    // it moves to another table
+    cache = await openCache({ url: 'memory:', prefix: '' })
+    expect((await run('a', { folder })).ports()).toEqual([1])
+  })
+
   it('have each health check asked by one of them, by another when that is gone, and by each while nobody can choose', async () => {
     let asked = 0
     let status = 200

@@ -203,6 +203,33 @@ describe('Revocations', () => {
     await expect.poll(() => kept, SOON).toEqual(['a'])
   })
 
+  it('are put on disk once each, however many come at once', async () => {
+    const kept: string[] = []
+    let writes = 0
+    const add = async (revoked: readonly TokenReference[]) => {
+      writes++
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      kept.push(...revoked.map(({ id }) => id))
+    }
+    const { open } = await setUp()
+    const one = await open({ ...noFiles, add })
+    const ids = Array.from({ length: 100 }, (_, at) => `token-${at}`)
+    await Promise.all(ids.map((id) => one.revoke(id, later())))
+    expect(kept.toSorted()).toEqual(ids.toSorted())
+    expect(writes).toBeLessThan(5)
+  })
+
+  it('are neither told nor kept once they have ended', async () => {
+    const kept: string[] = []
+    const add = async (revoked: readonly TokenReference[]) => void kept.push(...revoked.map(({ id }) => id))
+    const { link, open } = await setUp()
+    const ended = { id: 'ended', until: Date.now() - 1_000 }
+    const table = link.cache.table('revoked-tokens')
+    await table.write([{ do: 'put', key: 'told', value: String(ended.until) }])
+    await open({ ...noFiles, add, news: async () => [ended] })
+    expect([kept, link.writes]).toEqual([[], 0])
+  })
+
   it('let nobody in while what is on disk can not be read', async () => {
     const news = () => Promise.reject(new AppError('CONFIG_INVALID', 'others can read it'))
     const { open } = await setUp()

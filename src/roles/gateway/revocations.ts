@@ -51,6 +51,8 @@ export class Revocations {
   /** What is not on disk yet. */
   readonly #unkept = new Map<string, TokenReference>()
   readonly #stop = new AbortController()
+  #keeping: Promise<void> = Promise.resolve()
+  #keepingNext: Promise<void> | undefined
   #cursor = ''
   /** Counts how often the table began anew: what was written before may be lost. */
   #beginnings = 0
@@ -120,9 +122,10 @@ export class Revocations {
 
   /** Takes in what others on the data folder revoked. */
   async #hear(): Promise<void> {
-    for (const { id, until } of await this.#options.files.news()) {
+    const { files, clock } = this.#options
+    for (const { id, until } of await files.news()) {
       this.#unkept.delete(id)
-      if (this.#revoked.has(id)) continue
+      if (this.#revoked.has(id) || until < clock.now()) continue
       this.#revoked.set(id, { until, fence: 0 })
       this.#untold.add(id)
     }
@@ -144,7 +147,9 @@ export class Revocations {
       const { rows, cursor, more, afresh } = await this.#options.table.changes(this.#cursor)
       if (afresh) this.#beginAnew()
       const news = rows.flatMap((row) => this.#read(row))
-      for (const { id, until } of news) if (!this.#revoked.has(id)) this.#unkept.set(id, { id, until })
+      const now = this.#options.clock.now()
+      const strangers = news.filter(({ id, until }) => until >= now && !this.#revoked.has(id))
+      for (const { id, until } of strangers) this.#unkept.set(id, { id, until })
       // who begins anew after this has heeded a token finds it on disk
       await this.#keepAll()
       for (const { id, until, fence } of news) {
@@ -194,7 +199,18 @@ export class Revocations {
     }
   }
 
-  async #keep(): Promise<void> {
+  /** Puts on disk what isn't there: all who ask while that is under way share the next time, and its flush. */
+  #keep(): Promise<void> {
+    this.#keepingNext ??= this.#keeping.then(() => {
+      this.#keepingNext = undefined
+      const keeping = this.#keepNow()
+      this.#keeping = keeping.catch(() => {})
+      return keeping
+    })
+    return this.#keepingNext
+  }
+
+  async #keepNow(): Promise<void> {
     const revoked = [...this.#unkept.values()]
     if (revoked.length > 0) await this.#options.files.add(revoked)
     for (const { id } of revoked) this.#unkept.delete(id)

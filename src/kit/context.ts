@@ -4,6 +4,7 @@ import type { Cache } from '../drivers/cache/contract.ts'
 import type { Clock } from '../drivers/clock.ts'
 import type { Store } from '../drivers/store/contract.ts'
 import type { Authority } from './auth/authority.ts'
+import type { RevocationFiles } from './auth/revocation-files.ts'
 import type { ServiceClient } from './client/service-client.ts'
 import type { RemoteConfig } from './config/changing-values.ts'
 import type { Directory } from './discovery/directory.ts'
@@ -57,6 +58,8 @@ export interface RoleContext<C> {
   secretKey(name: string): Promise<Uint8Array>
   /** A client for a service, by its registered name. Same name, same client. */
   client(service: string): ServiceClient
+  /** Opens what is kept in the data folder of the tokens that were revoked, to be read from its beginning. */
+  revocationFiles(): RevocationFiles
   /** Adds a check to `/health` and, unless it only degrades, to `/readyz`. Default `unhealthy`. */
   readonly check: AddCheck
   /** Registers what stop runs, in reverse order, also after a start that failed half way. */

@@ -15,7 +15,10 @@ type State =
   | { readonly at: 'running'; readonly places: Places; readonly run: RoleRun }
   | { readonly at: 'held'; readonly places: Places; readonly run: RoleRun }
 
-/** What a running role is left on whose other places move: nothing in memory that must agree with anybody is lost by beginning anew beside it. */
+/**
+ * Of which places a role may have its next run begin while the one before still takes requests: where nothing else is its own, all that a run is told and
+ * that must outlive it is told to other runs too. On a store of its own the next one would have read by then what the other still writes.
+ */
 const SWAPPED: readonly PlaceKind[] = ['cache']
 
 /** The runs of a role, one after the other behind one open port: it can be moved to other places while requests wait. */
@@ -86,7 +89,8 @@ export class MovingRun implements Movable {
 
   async hold(to: Places, ms: number): Promise<void> {
     const { run, places } = this.#started()
-    if (!this.#moves(run, differences(places, to)).some((kind) => !SWAPPED.includes(kind))) return
+    const isSwapped = [...run.uses].every((kind) => SWAPPED.includes(kind))
+    if (isSwapped || this.#moves(run, differences(places, to)).length === 0) return
     this.door.shut()
     // those that wait for something to happen end when they are told to, the others in their own time
     if (!(await run.traffic.quiet(() => run.waits.count, ms))) {

@@ -4,6 +4,7 @@ import { isEmbedded } from '../drivers/by-scheme.ts'
 import { openCache } from '../drivers/cache/open.ts'
 import type { StoreOptions } from '../drivers/store/contract.ts'
 import { openStore } from '../drivers/store/open.ts'
+import { RevocationFiles } from './auth/revocation-files.ts'
 import { readSecretKey } from './auth/secret-key.ts'
 import type { PlaceKind, Places } from './config/places.ts'
 import type { Section, Settings } from './config/schema.ts'
@@ -102,7 +103,8 @@ export async function beginRun(role: AnyRole, places: Places, premises: Premises
     waits,
     check: addCheck,
     defer: life.defer,
-    secretKey: (name) => readSecretKey(`${places.data}/keys`, name),
+    secretKey: (name) => readSecretKey(keysOf(places), name),
+    revocationFiles: () => new RevocationFiles(keysOf(places)),
     store: <DB>(migrations: StoreOptions['migrations'], { expendable = false } = {}) => {
       hold('store', service)
       const place = { url: places.store, name: service, folder: places.data, migrations }
@@ -174,6 +176,10 @@ export async function beginRun(role: AnyRole, places: Places, premises: Premises
     if (part.checkWrites) addCheck(`${name}_writes`, async () => part.checkWrites?.(), 'degraded')
     return part
   }
+}
+
+function keysOf({ data }: Places): string {
+  return `${data}/keys`
 }
 
 /** How a part is looked after. */

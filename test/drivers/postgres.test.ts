@@ -65,6 +65,20 @@ describe.skipIf(!server)('PostgreSQL', () => {
       await expect(open({ name: 'x'.repeat(64) })).rejects.toMatchObject({ kind: 'invalid' })
     })
 
+    it('rings again elsewhere when the connection broke under a ring', async () => {
+      const name = newName()
+      await using wire = await tapWire(port)
+      const [here, there] = [await open({ name, at: through(wire.port) }), await open({ name })]
+      let rings = 0
+      there.onRing('rows', () => rings++)
+      await expect.poll(() => rings).toBe(1)
+      let drops = 0
+      wire.onSaid = (said) => (said.includes('pg_notify') && drops++ === 0 ? 'drop' : 'pass')
+      here.ring('rows')
+      await expect.poll(() => rings, { timeout: 5_000 }).toBe(2)
+      expect(drops).toBeGreaterThan(0)
+    })
+
     it('opens at most as many connections as the URL says, and closes them', async () => {
       const name = newName()
       const store = await open({ name, at: `${url}?pool_max_conns=5` })

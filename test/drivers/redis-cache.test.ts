@@ -7,12 +7,17 @@ import type { Cache, CacheOptions } from '../../src/drivers/cache/contract.ts'
 import { redis } from '../../src/drivers/cache/redis.ts'
 import type { DriverError } from '../../src/drivers/driver-error.ts'
 import { LOOPBACK_CERTIFICATE } from '../../src/kit/http/testing/loopback-certificate.ts'
+import { bulk, startFakeRedis } from '../servers/fake-redis.ts'
 import { isHere } from '../servers/programs.ts'
 import { type RedisServer, startRedis } from '../servers/redis.ts'
 import { type RedisSet, say, startCluster, startSentinel } from '../servers/redis-sets.ts'
+import { freePort } from '../servers/server.ts'
 import { cacheSuite } from './cache-suite.ts'
 import { cacheTableSuite } from './cache-table-suite.ts'
 
+/** What a Redis before 5.0 says to a script that writes after it has asked for the time. */
+const NOT_DETERMINISTIC =
+  '-ERR Error running script (call to f_0123): @user_script:2: Write commands not allowed after non deterministic commands. Call redis.replicate_commands() at the start of your script in order to switch to single commands replication mode.'
 const LIMIT = { perSecond: 0.001, burst: 1_000_000 }
 
 describe.skipIf(!isHere('redis-server'))('Redis', () => {
@@ -116,6 +121,88 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
         expect(message).not.toMatch(/secret|hunter|\n/)
       }
     }, 30_000)
+
+    describe('of a version', () => {
+      /** A server that runs no script as this one needs it, and says what it is as those of its time do. */
+      function old(answers: Readonly<Record<string, string>>) {
+        return startFakeRedis(([name = '']) => {
+          const command = name.toUpperCase()
+          if (command.startsWith('EVAL')) return NOT_DETERMINISTIC
+          return answers[command] ?? '+OK'
+        })
+      }
+      const hello = (server: string, version: string) =>
+        `*4\r\n${['server', server, 'version', version].map(bulk).join('\r\n')}`
+      const info = (text: string) => bulk(`# Server\r\n${text}\r\nos:Linux`)
+      const unknown = (name: string) => `-ERR unknown command \`${name}\`, with args beginning with: `
+
+      it.each([
+        ['4.0.14', { HELLO: unknown('HELLO'), INFO: info('redis_version:4.0.14') }],
+        ['5.0.14', { HELLO: unknown('HELLO'), INFO: info('redis_version:5.0.14') }],
+        ['5.9.103', { HELLO: hello('redis', '5.9.103') }],
+      ])('%s is told what it is, and which is needed', async (version, answers) => {
+        await using server = await old(answers)
+        const { kind, message } = await refusal(server.url)
+        expect(message).toBe(`cache: ${server.url} is a Redis ${version}; use one from 6.0 on, or a Valkey`)
+        expect(kind).toBe('invalid')
+      })
+
+      it('that does not say which is told what it answers, and is not called away', async () => {
+        await using server = await old({
+          HELLO: unknown('HELLO'),
+          INFO: '-NOPERM this user has no permissions to run it',
+        })
+        expect(await refusal(server.url)).toMatchObject({
+          kind: 'invalid',
+          message: expect.stringContaining(
+            'is too old; use a Redis from 6.0 on, or a Valkey (ERR Error running script',
+          ),
+        })
+        await using odd = await startFakeRedis(([name = '']) => (name === 'CLIENT' ? '+OK' : '-ERR something else'))
+        const { cache } = await open(odd.url)
+        expect(await failure(cache)).toMatchObject({
+          kind: 'unavailable',
+          message: `cache: ${odd.url} answers with an error (ERR something else)`,
+        })
+      })
+
+      it.each([
+        ['a Redis', hello('redis', '6.0.0')],
+        ['a Valkey', hello('valkey', '8.1.3')],
+        ['one that counts from 1', hello('valkey', '1.0.0')],
+        ['one that says no version', hello('redis', 'unstable')],
+        ['one whose user may not ask', "-NOPERM this user has no permissions to run the 'hello' command"],
+        ['one of 6.0 that wants more words', "-ERR wrong number of arguments for 'hello' command"],
+      ])('is taken: %s', async (_, answer) => {
+        await using server = await startFakeRedis(([name = '']) =>
+          name.toUpperCase() === 'HELLO' ? answer : name.toUpperCase().startsWith('EVAL') ? bulk('1') : '+OK',
+        )
+        const { told } = await open(server.url)
+        expect(told).toEqual(['back'])
+      })
+
+      it('is looked at again at each connection', async () => {
+        let version = '7.0.15'
+        const port = await freePort()
+        const start = () =>
+          startFakeRedis(
+            ([name = '']) =>
+              name.toUpperCase() === 'HELLO'
+                ? hello('redis', version)
+                : name.toUpperCase().startsWith('EVAL')
+                  ? bulk('1')
+                  : '+OK',
+            port,
+          )
+        const before = await start()
+        const { cache, told } = await open(before.url)
+        version = '5.0.14'
+        await before[Symbol.asyncDispose]()
+        await using _after = await start()
+        await expect.poll(async () => (await failure(cache)).message, { timeout: 5_000 }).toContain('is a Redis 5.0.14')
+        expect(told).toContain('back')
+      })
+    })
 
     it('hints at TLS where one side speaks it and the other does not', async () => {
       const tls = await listen(createTlsServer(LOOPBACK_CERTIFICATE))

@@ -12,7 +12,7 @@ import type { SharedTable } from './table.ts'
  * a cluster (redis/address.ts has the URLs). Each call is one script: one round trip, atomic, by the server's clock, all keys in one hash slot.
  *
  * `open` rejects with DriverError `invalid` for what won't pass by itself: a wrong URL or password, rights that are missing, TLS where there is none,
- * a server that is no Redis. One that can't be reached is away until it is back, which `onBack` tells; meanwhile every call fails at once.
+ * a server that is too old or no Redis. One that can't be reached is away until it is back, which `onBack` tells; meanwhile every call fails at once.
  */
 export const redis: CacheDriver = {
   checkUrl(url) {

@@ -21,8 +21,9 @@ export async function secureFolder(folder: string): Promise<void> {
 /**
  * What a secret file holds; undefined when there is none. Throws AppError `CONFIG_INVALID` for one that other users can read or write,
  * and for a link.
+ * @param from bytes at its beginning that are left out. Default 0
  */
-export async function readPrivateFile(path: string): Promise<Buffer | undefined> {
+export async function readPrivateFile(path: string, from = 0): Promise<Buffer | undefined> {
   const file = await openPrivate(path)
   if (!file) return undefined
   try {
@@ -32,7 +33,10 @@ export async function readPrivateFile(path: string): Promise<Buffer | undefined>
     if (isOpenToOthers(found.mode)) {
       throw new AppError('CONFIG_INVALID', `Other users can read the key ${path}; run: chmod 600 ${path}`)
     }
-    return await file.readFile()
+    if (from === 0) return await file.readFile()
+    const rest = Buffer.alloc(Math.max(0, found.size - from))
+    const { bytesRead } = await file.read(rest, 0, rest.length, from)
+    return rest.subarray(0, bytesRead)
   } finally {
     await file.close()
   }
@@ -75,6 +79,7 @@ export async function createPrivateFile(path: string, content: string | Uint8Arr
   }
 }
 
-function isCode(thrown: unknown, code: string): boolean {
+/** Whether what was thrown is a fault of the system with this code, such as `ENOENT`. */
+export function isCode(thrown: unknown, code: string): boolean {
   return thrown instanceof Error && 'code' in thrown && thrown.code === code
 }

@@ -29,6 +29,25 @@ it('tells the command of each server’s own tool, and no password', () => {
   ])
 })
 
+it('finds the server behind Sentinels, and all of a cluster', () => {
+  const commandsOf = (cache: string) => {
+    const [tool] = serverTools({ ...embedded, cache })
+    expect(JSON.stringify(tool)).not.toContain('secret')
+    return tool?.commands
+  }
+  const asked = "-h 's1' -p 26379 SENTINEL get-master-addr-by-name 'main')"
+  expect(commandsOf('redis+sentinel://:secret@s1,s2:26380/main/2')).toEqual([
+    `set -- $(env -u REDISCLI_AUTH redis-cli ${asked} && redis-cli -h "$1" -p "$2" BGSAVE`,
+    `set -- $(env -u REDISCLI_AUTH redis-cli ${asked} && redis-cli -h "$1" -p "$2" --rdb msvc.rdb`,
+  ])
+  expect(commandsOf('rediss+sentinel://ann:secret@s1/main?sentinel_user=bob&sentinel_password=secret')?.[1]).toBe(
+    `set -- $(env REDISCLI_AUTH="$SENTINEL_AUTH" redis-cli --tls --user 'bob' ${asked} && redis-cli --tls --user 'ann' -h "$1" -p "$2" --rdb msvc.rdb`,
+  )
+  expect(commandsOf('redis+cluster://ann:secret@c1:7000,c2:7000')).toEqual([
+    "mkdir msvc-redis && redis-cli --user 'ann' --cluster backup 'c1:7000' msvc-redis",
+  ])
+})
+
 it('dumps every database where each service has its own', () => {
   const [tool] = serverTools({ ...embedded, store: 'postgresql://db/{service}' })
   expect(tool?.commands[0]).toBe("pg_dumpall --clean --if-exists --dbname='postgresql://db/postgres' --file=msvc.sql")

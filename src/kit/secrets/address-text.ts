@@ -8,5 +8,6 @@ export function withoutPassword(address: string): string {
     .replace(/(?<=^[a-z][a-z0-9+.-]*:\/\/|,)([^\s/,@:]*):[^\s/,]*@/gi, (_, user: string) =>
       user === '' ? '' : `${user}@`,
     )
-    .replace(/[?&]password=[^&]*/gi, '')
+    .replace(/(?<=[?&])(?:sentinel_)?password=[^&]*&?/gi, '')
+    .replace(/[?&]$/, '')
 }

@@ -23,7 +23,17 @@ import { SharedLimits } from './shared-limits.ts'
 /** What a gateway needs of its role's context. */
 export type GatewayContext = Pick<
   RoleContext<GatewayConfig>,
-  'config' | 'service' | 'authority' | 'directory' | 'clock' | 'log' | 'metrics' | 'client' | 'signal' | 'defer'
+  | 'config'
+  | 'service'
+  | 'authority'
+  | 'revocationFiles'
+  | 'directory'
+  | 'clock'
+  | 'log'
+  | 'metrics'
+  | 'client'
+  | 'signal'
+  | 'defer'
 >
 
 /**
@@ -45,7 +55,12 @@ export async function createGateway(
   const stop = new AbortController()
   ctx.defer(() => stop.abort())
   const metrics = gatewayMetrics(ctx.metrics)
-  const revocations = new Revocations({ table: cache.table('revoked-tokens'), clock, log })
+  const revocations = new Revocations({
+    files: ctx.revocationFiles(),
+    table: cache.table('revoked-tokens'),
+    clock,
+    log,
+  })
   ctx.defer(() => revocations.close())
   await revocations.open()
   authority.heed((id) => revocations.has(id))

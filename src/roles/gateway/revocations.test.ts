@@ -1,10 +1,17 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Cache } from '../../drivers/cache/contract.ts'
 import { openCache } from '../../drivers/cache/open.ts'
+import type { RowWrite } from '../../drivers/cache/table.ts'
 import { systemClock } from '../../drivers/clock.ts'
 import { DriverError } from '../../drivers/driver-error.ts'
+import type { TokenReference } from '../../kit/auth/authority.ts'
+import { RevocationFiles } from '../../kit/auth/revocation-files.ts'
+import { AppError } from '../../kit/errors.ts'
 import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
-import { Revocations } from './revocations.ts'
+import { Revocations, type RevocationsOptions } from './revocations.ts'
 import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 
 const SOON = { timeout: 2_000, interval: 20 }
@@ -58,17 +65,27 @@ describe('POST /oauth/revoke', () => {
   })
 })
 
+/** Kept nowhere. */
+const noFiles = { news: async () => [], add: async () => {}, sweep: async () => {} }
+
 describe('Revocations', () => {
   /** A cache that can be cut off, and lost. */
   async function setUp() {
-    const link = { isCut: false, cache: await openCache({ url: 'memory:', prefix: '' }) }
-    async function open() {
+    const link = { isCut: false, writes: 0, cache: await openCache({ url: 'memory:', prefix: '' }) }
+    async function open(files: RevocationsOptions['files'] = noFiles) {
       const table = () => {
         if (link.isCut) throw new DriverError('unavailable', 'cut')
         return link.cache.table('revoked-tokens')
       }
       const revocations = new Revocations({
-        table: { write: async (writes) => table().write(writes), changes: async (cursor) => table().changes(cursor) },
+        files,
+        table: {
+          async write(writes) {
+            link.writes += writes.length
+            return table().write(writes)
+          },
+          changes: async (cursor) => table().changes(cursor),
+        },
         clock: systemClock,
         log: silentLog,
       })
@@ -106,5 +123,116 @@ describe('Revocations', () => {
     link.cache = await openCache({ url: 'memory:', prefix: '' })
     const other = await open()
     await expect.poll(() => other.has('a'), SOON).toBe(true)
+  })
+
+  it('are told once the cache is back, all of them and no more than that', async () => {
+    const { link, open } = await setUp()
+    const [one, other] = [await open(), await open()]
+    link.isCut = true
+    const ids = Array.from({ length: 450 }, (_, at) => `token-${at}`)
+    for (const id of ids) await expect(one.revoke(id, later())).rejects.toMatchObject({ kind: 'unavailable' })
+    link.isCut = false
+    await expect.poll(() => ids.filter((id) => !other.has(id)), SOON).toEqual([])
+    const { writes } = link
+    await one.revoke('one-more', later())
+    await expect.poll(() => other.has('one-more'), SOON).toBe(true)
+    expect(link.writes - writes).toBe(1)
+  })
+
+  it('are told again when the cache was lost while they were being told', async () => {
+    const { link, open } = await setUp()
+    const one = await open()
+    const ids = Array.from({ length: 450 }, (_, at) => `token-${at}`)
+    for (const id of ids) await one.revoke(id, later())
+    const fresh = await openCache({ url: 'memory:', prefix: '' })
+    let rest = 1
+    const table = (name: string) => {
+      const whole = fresh.table(name)
+      return { ...whole, write: async (writes: readonly RowWrite[]) => (rest-- > 0 ? whole.write(writes) : cut()) }
+    }
+    const cut = () => Promise.reject(new DriverError('unavailable', 'cut'))
+    link.cache = { ...fresh, table }
+    await expect.poll(() => rest, SOON).toBeLessThan(0)
+    link.cache = fresh
+    const other = await open()
+    await expect.poll(() => ids.filter((id) => !other.has(id)), SOON).toEqual([])
+  })
+
+  it('go on by the own clock when another gateway’s is ahead', async () => {
+    const { link, open } = await setUp()
+    const one = await open()
+    await one.revoke('a', later())
+    const table = link.cache.table('revoked-tokens')
+    const fence = Date.now() + 1_000
+    await table.write([{ do: 'remove', key: 'a', fence, value: 'ended' }])
+    const isThere = async () => (await table.changes('')).rows.some(({ key, is }) => key === 'a' && is === 'put')
+    await expect.poll(isThere, SOON).toBe(true)
+    expect(one.has('a')).toBe(true)
+  })
+
+  it('are kept, and told to who shares a cache, by whoever hears of them', async () => {
+    const folders = [mkdtempSync(join(tmpdir(), 'revoked-')), mkdtempSync(join(tmpdir(), 'revoked-'))] as const
+    for (const folder of folders) closing.push(() => rmSync(folder, { recursive: true }))
+    const files = (at: 0 | 1) => new RevocationFiles(join(folders[at], 'keys'))
+    const { link, open } = await setUp()
+    await files(0).add([{ id: 'early', until: later() }])
+    const [one, other] = [await open(files(0)), await open(files(1))]
+    expect([one.has('early'), other.has('early')]).toEqual([true, true])
+    await other.revoke('late', later())
+    await expect.poll(() => one.has('late'), SOON).toBe(true)
+    link.isCut = true
+    for (const at of [0, 1] as const) {
+      const alone = await open(files(at))
+      expect([alone.has('early'), alone.has('late')]).toEqual([true, true])
+    }
+  })
+
+  it('hold while the disk is full, and are kept when there is room', async () => {
+    const kept: string[] = []
+    let isFull = true
+    const add = async (revoked: readonly TokenReference[]) => {
+      if (isFull) throw new AppError('UNAVAILABLE', 'the disk is full')
+      kept.push(...revoked.map(({ id }) => id))
+    }
+    const { open } = await setUp()
+    const [one, other] = [await open({ ...noFiles, add }), await open()]
+    await expect(one.revoke('a', later())).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    expect(one.has('a')).toBe(true)
+    await expect.poll(() => other.has('a'), SOON).toBe(true)
+    isFull = false
+    await expect.poll(() => kept, SOON).toEqual(['a'])
+  })
+
+  it('are put on disk once each, however many come at once', async () => {
+    const kept: string[] = []
+    let writes = 0
+    const add = async (revoked: readonly TokenReference[]) => {
+      writes++
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      kept.push(...revoked.map(({ id }) => id))
+    }
+    const { open } = await setUp()
+    const one = await open({ ...noFiles, add })
+    const ids = Array.from({ length: 100 }, (_, at) => `token-${at}`)
+    await Promise.all(ids.map((id) => one.revoke(id, later())))
+    expect(kept.toSorted()).toEqual(ids.toSorted())
+    expect(writes).toBeLessThan(5)
+  })
+
+  it('are neither told nor kept once they have ended', async () => {
+    const kept: string[] = []
+    const add = async (revoked: readonly TokenReference[]) => void kept.push(...revoked.map(({ id }) => id))
+    const { link, open } = await setUp()
+    const ended = { id: 'ended', until: Date.now() - 1_000 }
+    const table = link.cache.table('revoked-tokens')
+    await table.write([{ do: 'put', key: 'told', value: String(ended.until) }])
+    await open({ ...noFiles, add, news: async () => [ended] })
+    expect([kept, link.writes]).toEqual([[], 0])
+  })
+
+  it('let nobody in while what is on disk can not be read', async () => {
+    const news = () => Promise.reject(new AppError('CONFIG_INVALID', 'others can read it'))
+    const { open } = await setUp()
+    await expect(open({ ...noFiles, news })).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
   })
 })

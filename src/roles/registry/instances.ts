@@ -186,10 +186,10 @@ export class Instances {
     return this.#put({ ...entry, lease, mark: entry.mark === 'draining' ? 'draining' : 'none' })
   }
 
-  /** Takes an instance out of rotation. */
+  /** Takes an instance out of rotation, or back in; one that drains stays out until it registers anew. */
   mark(ref: InstanceRef, mark: Mark): Entry | undefined {
     const entry = this.find(ref)
-    return entry && this.#put({ ...entry, mark })
+    return entry && this.#put({ ...entry, mark: entry.mark === 'draining' ? 'draining' : mark })
   }
 
   /** Forgets an instance; gives what it was. @param why told to watchers */

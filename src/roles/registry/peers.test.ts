@@ -30,12 +30,17 @@ interface Options {
 
 /** A registry among others, which can be cut off from what they share. */
 async function run(holder: string, { folder, leaseMs = 30_000, checkIntervalMs = 10_000 }: Options = {}) {
-  const link = { isCut: false }
+  const link = { isCut: false, isFull: false }
   const through = <T>(ask: () => Promise<T>) =>
     link.isCut ? Promise.reject(new DriverError('unavailable', 'cut')) : ask()
   const store = await openRegistryStore(folder)
+  const disk: ConstructorParameters<typeof InstanceRows>[0] = {
+    db: store.db,
+    transaction: (work) =>
+      link.isFull ? Promise.reject(new DriverError('full', 'the disk is full')) : store.transaction(work),
+  }
   const registry = new Registry({
-    rows: new InstanceRows(store, silentLog, 'http://a:8500,http://b:8500'),
+    rows: new InstanceRows(disk, silentLog, 'http://a:8500,http://b:8500'),
     log: silentLog,
     checkIntervalMs,
     signal: new AbortController().signal,
@@ -217,6 +222,49 @@ describe('registries that share a table', () => {
     expect(b.ports()).toEqual([2, 3])
   })
 
+  it('tell of a drain that was told while the table was away, also after a restart', async () => {
+    const folder = await newFolder()
+    const [a, b] = [await run('a', { folder }), await run('b')]
+    const { instance } = await a.register(1)
+    await expect.poll(b.ports, SOON).toEqual([1])
+    // a mark from before is no news by then
+    await b.registry.markUnhealthy(await b.registry.find({ id: instance.id }))
+    await b.heartbeat({ id: instance.id })
+    await expect.poll(a.ports, SOON).toEqual([1])
+    a.link.isCut = true
+    await a.registry.drain(await a.registry.find({ id: instance.id }))
+    await a.close()
+    expect(b.ports()).toEqual([1])
+    const again = await run('a', { folder })
+    expect(again.ports()).toEqual([])
+    await expect.poll(b.ports, SOON).toEqual([])
+    // only a registration ends it
+    await b.registry.markUnhealthy(await b.registry.find({ id: instance.id }))
+    await b.heartbeat({ id: instance.id })
+    expect(b.ports()).toEqual([])
+    await b.register(1)
+    await expect.poll(again.ports, SOON).toEqual([1])
+  })
+
+  it('keep what they know on disk once it has room, also what they were told while it had none', async () => {
+    const folder = await newFolder()
+    const a = await run('a', { folder })
+    const [gone, drained] = [await a.register(1), await a.register(2)]
+    a.link.isFull = true
+    await a.register(3)
+    await a.registry.drain(await a.registry.find({ id: drained.instance.id }))
+    await a.registry.deregister(await a.registry.find({ id: gone.instance.id }))
+    a.link.isFull = false
+    await a.register(4)
+    a.registry.sweep()
+    await a.close()
+    cache = await openCache({ url: 'memory:', prefix: '' })
+    await cache.close()
+    const again = await run('a', { folder })
+    expect(again.ports()).toEqual([3, 4])
+    expect(again.registry.instances.count()).toEqual({ healthy: 2, unhealthy: 1 })
+  })
+
   it('know from what they kept when they begin without the table, and join the others later', async () => {
     const folder = await newFolder()
     const a = await run('a', { folder })
@@ -234,6 +282,20 @@ describe('registries that share a table', () => {
     const b = await run('b')
     await expect.poll(b.ports, SOON).toEqual([1, 2])
     expect(again.ports()).toEqual([1, 2])
+  })
+
+  it('ask what health checks say before they answer who is healthy, also after a restart', async () => {
+    const checked = createServer((_, answer) => answer.end())
+    await new Promise<void>((resolve) => checked.listen(0, '127.0.0.1', resolve))
+    closing.push(() => checked.close())
+    const folder = await newFolder()
+    const a = await run('a', { folder })
+    await a.register(1, { health_check_url: `http://127.0.0.1:${portOf(checked)}/` })
+    expect(a.ports()).toEqual([1])
+    await a.close()
+    // it moves to another table
+    cache = await openCache({ url: 'memory:', prefix: '' })
+    expect((await run('a', { folder })).ports()).toEqual([1])
   })
 
   it('have each health check asked by one of them, by another when that is gone, and by each while nobody can choose', async () => {

@@ -3,7 +3,7 @@ import type { Row } from '../../drivers/cache/table.ts'
 import type { Clock } from '../../drivers/clock.ts'
 import { LeaderElection } from '../../kit/leadership.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
-import type { Entry, Instances } from './instances.ts'
+import type { Entry, Instances, Mark } from './instances.ts'
 import { Replica } from './replica.ts'
 import {
   checkRow,
@@ -173,15 +173,18 @@ export class Peers {
 
   /**
    * After all was told anew: what is known here alone. What was kept from before, at the first look, is gone; who was heard since is told of again, as
-   * the table was lost, or away.
+   * the table was lost, or away. So is a mark that the table doesn't show: whoever was told of it may have ended before it could be passed on.
    */
   #settleDifferences(news: readonly SharedNews[], first: boolean): void {
     const { instances } = this.#options
     const there = new Set(news.map((one) => (one.is === 'registered' ? one.id : '')))
+    const marks = new Set(news.map((one) => (one.is === 'marked' ? nameOfMark(one.mark, one.id, one.fence) : '')))
     for (const entry of [...instances.byService().values()].flat()) {
       const { id } = entry.instance
-      if (there.has(id)) continue
-      if (entry.lease.at !== 'restored') this.#tellAgain(instanceKey(id))
+      if (there.has(id)) {
+        if (entry.mark !== 'none' && !marks.has(nameOfMark(entry.mark, id, entry.fence)))
+          this.#replica.queue(markRow(entry))
+      } else if (entry.lease.at !== 'restored') this.#tellAgain(instanceKey(id))
       else if (first) this.#takeGone(entry, 'deregistered')
     }
   }
@@ -205,6 +208,10 @@ export class Peers {
     const leader = this.#election.now
     if (leader.at === 'leading') this.#replica.queue(noCheckRow(id, leader.lease.fence))
   }
+}
+
+function nameOfMark(mark: Mark, id: string, fence: number): string {
+  return `${mark} ${fence} ${id}`
 }
 
 function isAbout({ is }: SharedNews): boolean {

@@ -15,6 +15,8 @@ const SWEEP_MS = 1_000
 const STOOD_STILL_MS = 5_000
 /** How long a registration waits for the first health check or for DNS, milliseconds. */
 const FIRST_LOOK_MS = 1_000
+/** How long a start waits for the first health checks, milliseconds: those in the same network take a few, and a platform that moves waits for it. */
+const FIRST_CHECKS_MS = 250
 
 /** What a registry works with. */
 export interface RegistryOptions extends InstancesOptions {
@@ -75,13 +77,16 @@ export class Registry {
       })
   }
 
-  /** Takes in what an earlier run kept and what other registries know, and begins to sweep. */
+  /** Takes in what an earlier run kept and what other registries know, asks health checks once (for 250 ms at most), and begins to sweep. */
   async open(): Promise<void> {
     const kept = await this.#rows.load()
     this.instances.restore(kept)
     if (kept.length > 0) this.#log.info(`${kept.length} instances known from before`, { instances: kept.length })
     await this.#peers?.open()
     this.#check(this.#isChecking)
+    // who watched the one before must not hear that those are gone who are only not checked yet
+    await within(FIRST_CHECKS_MS, Promise.all(this.#entries().map((entry) => this.#firstLook(entry))))
+    this.#firstLooks.clear()
     this.#sweptAt = this.#clock.monotonic()
     this.#sweeper = setInterval(() => this.sweep(), SWEEP_MS)
   }
@@ -157,8 +162,13 @@ export class Registry {
     })
   }
 
-  /** Looks at all leases once; called every second. */
+  /** Looks at all leases once, and whether the disk is to be brought up to date; called every second. */
   sweep(): void {
+    void this.#rows.catchUp(() => this.#entries().filter(({ lease }) => lease.at !== 'expired'))
+    this.#judge()
+  }
+
+  #judge(): void {
     const now = this.#clock.monotonic()
     const late = now - this.#sweptAt - SWEEP_MS
     this.#sweptAt = now
@@ -193,7 +203,11 @@ export class Registry {
   #check(isMine: boolean): void {
     this.#isChecking = isMine
     if (!isMine) this.#checks.close()
-    else for (const entry of [...this.instances.byService().values()].flat()) this.#watch(entry)
+    else for (const entry of this.#entries()) this.#watch(entry)
+  }
+
+  #entries(): readonly Entry[] {
+    return [...this.instances.byService().values()].flat()
   }
 
   #watch({ instance, healthCheckUrl }: Entry): void {

@@ -64,13 +64,11 @@ export class Journal {
     try {
       const found: JournalEntry[] = []
       const joiner = new EntryJoiner()
-      for (;;) {
-        const part = await reader.read(PART)
+      for await (const part of reader.readOn(PART)) {
         for (const message of part) {
           const entry = joiner.next(message)
           if (entry !== undefined) found.push(entry)
         }
-        if (!reader.mayHaveMore) break
       }
       this.#last = reader.place
       this.#entries = found.length
@@ -135,12 +133,16 @@ export async function readJournals({
 }: Pick<JournalOptions, 'jetStream' | 'streams'>): Promise<ReadonlyMap<string, readonly JournalEntry[]>> {
   const reader = new StreamReader({ jetStream, stream: streams.leases, filter: leaseSubject(streams, '*'), after: 0 })
   const found = new Map<string, JournalEntry[]>()
+  const joiners = new Map<string, EntryJoiner>()
   const begin = leaseSubject(streams, '').length
   try {
-    for (let part = await reader.read(PART); part.length > 0; part = await reader.read(PART)) {
-      for (const { subject, data } of part) {
-        const entry = readEntry(data)
-        const id = subject.slice(begin)
+    for await (const part of reader.readOn(PART)) {
+      for (const message of part) {
+        const id = message.subject.slice(begin)
+        const joiner = joiners.get(id) ?? new EntryJoiner()
+        joiners.set(id, joiner)
+        const entry = joiner.next(message)
+        if (entry === undefined) continue
         const before = found.get(id)
         // one that says all needs none of those before it
         if (before === undefined || entry.whole === 0) found.set(id, [entry])

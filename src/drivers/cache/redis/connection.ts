@@ -5,6 +5,7 @@ import type { RedisAddress } from './address.ts'
 import { createClient, pauseAfter } from './client.ts'
 import { noWord, redisFault } from './faults.ts'
 import { PROBE, type Script } from './scripts.ts'
+import { refuseOld } from './version.ts'
 
 /** How long the server may take for its first word, milliseconds, until it counts as away for the time being. */
 const FIRST_WORD_MS = 1_000
@@ -133,6 +134,7 @@ export class RedisConnection {
 
   async #tryOut(): Promise<void> {
     try {
+      await refuseOld(this.#client, this.#options.address)
       await this.#ask(PROBE, [this.#options.probeKey], [])
     } catch (fault) {
       this.#failures++

@@ -1,3 +1,4 @@
+import { ReplyError } from 'ioredis'
 import { DriverError, type DriverErrorKind } from '../../driver-error.ts'
 import type { RedisAddress } from './address.ts'
 
@@ -25,6 +26,7 @@ const MEANINGS: readonly (readonly [pattern: RegExp, kind: DriverErrorKind, word
     'invalid',
     'lacks a command that is needed, such as EVAL; use a Redis from 6.0 on, or a Valkey, with its commands as they are',
   ],
+  [/non deterministic commands/i, 'invalid', 'is too old; use a Redis from 6.0 on, or a Valkey'],
   [/cluster support disabled/i, 'invalid', 'is no cluster; use redis://'],
   [/^(?:MOVED|CROSSSLOT)/, 'invalid', 'is part of a cluster; use redis+cluster://'],
   [/DB index is out of range/i, 'invalid', 'has no database of this number'],
@@ -47,7 +49,8 @@ const MEANINGS: readonly (readonly [pattern: RegExp, kind: DriverErrorKind, word
 export function redisFault({ shown }: RedisAddress, cause: unknown): DriverError {
   if (cause instanceof DriverError) return cause
   const said = textOf(cause)
-  const [, kind, words] = MEANINGS.find(([pattern]) => pattern.test(said)) ?? UNREACHABLE
+  const [, kind, words] =
+    MEANINGS.find(([pattern]) => pattern.test(said)) ?? (cause instanceof ReplyError ? ODD : UNREACHABLE)
   return new DriverError(kind, `cache: ${shown} ${words} (${said.slice(0, 200)})`, { cause })
 }
 
@@ -57,6 +60,7 @@ export function noWord({ shown, tls }: RedisAddress): DriverError {
   return new DriverError('unavailable', `cache: ${shown} has not said a word; ${hint}`)
 }
 
+const ODD = [/./, 'unavailable', 'answers with an error'] as const
 const UNREACHABLE = [/./, 'unavailable', 'can not be reached; start it, or correct the address'] as const
 
 /** Whether a connection should be made anew for a fault that a command was answered with: its server is no primary any more. */

@@ -8,6 +8,7 @@ import { openCache } from '../../../drivers/cache/open.ts'
 import { systemClock as clock } from '../../../drivers/clock.ts'
 import type { Authority } from '../../../kit/auth/authority.ts'
 import { createAuthority } from '../../../kit/auth/local-authority.ts'
+import { RevocationFiles } from '../../../kit/auth/revocation-files.ts'
 import type { ServiceClient } from '../../../kit/client/service-client.ts'
 import type { Directory, Instance } from '../../../kit/discovery/directory.ts'
 import { portOf } from '../../../kit/http/port-of.ts'
@@ -81,6 +82,7 @@ export async function startGateway(
     config: parsed,
     service: GATEWAY_SERVICE,
     authority,
+    revocationFiles: () => new RevocationFiles(join(folder, 'keys')),
     directory,
     clock,
     log,

@@ -98,6 +98,7 @@ const KINDS: Readonly<Record<DriverErrorKind, ErrorCode>> = {
   damaged: 'UNAVAILABLE',
   full: 'DISK_FULL',
   'too-many': 'RATE_LIMITED',
+  'too-large': 'BODY_TOO_LARGE',
   closed: 'STOPPING',
 }
 

@@ -11,6 +11,12 @@ const PLAIN_ID = /^[!-~]{1,64}$/
 
 const DUE = 'Msvc-Due'
 
+/**
+ * Bytes of the server's `max_payload` that a message leaves free when it is taken, for what is noted beside it later: when it is due, which place it is to
+ * take, or how it died, with a reason of 3 000 bytes at most (dead-letters.ts).
+ */
+export const ROOM = 4_096
+
 /** When a message that waits takes its place, and where. */
 export interface Due {
   readonly topic: string

@@ -26,6 +26,7 @@ export function embeddedDriver({ random = Math.random, freeBytes = freeOnDisk }:
       wantUrl(place.url)
       return fillBusFile(await openDatabase(place.folder, place.clock), run)
     },
+    async checkSizes() {},
     async open(options) {
       wantUrl(options.url)
       const opened = await openDatabase(options.folder, options.clock)

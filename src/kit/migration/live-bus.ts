@@ -1,5 +1,5 @@
 import type { BusPlace } from '../../drivers/bus/contract.ts'
-import { fillBus, readBus } from '../../drivers/bus/open.ts'
+import { checkBusSizes, fillBus, readBus } from '../../drivers/bus/open.ts'
 import type { BusFilling, BusSnapshot } from '../../drivers/bus/transfer.ts'
 import { DriverError } from '../../drivers/driver-error.ts'
 import { copyMessages, fillFrom } from './bus-filling.ts'
@@ -17,7 +17,11 @@ export class LiveBus {
   /** Makes the target; undefined where there is no bus yet. @param run names the run for good */
   static async open(from: BusPlace, to: BusPlace, run: string): Promise<LiveBus | undefined> {
     const source = await readBus(from)
-    await source?.close()
+    try {
+      if (source) await checkBusSizes(to, await source.largest())
+    } finally {
+      await source?.close()
+    }
     return source && new LiveBus(from, await fillBus(to, run))
   }
 

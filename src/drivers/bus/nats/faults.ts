@@ -101,6 +101,9 @@ export function connectFault(fault: unknown, { servers, credentials }: NatsAddre
   if (credentials !== undefined && text.includes('ENOENT')) {
     return new DriverError('invalid', `bus: there is no credentials file ${credentials}`, options)
   }
+  if (credentials !== undefined && text.includes('not a regular file')) {
+    return new DriverError('invalid', `bus: the credentials ${text}`, options)
+  }
   if (/tls|ssl|certificate|self.signed|altname/i.test(text)) {
     const message = `bus: no encrypted connection to NATS at ${where}: ${text}; name who signed its certificate by tls_ca=, or use nats:// where it has none`
     return new DriverError('invalid', message, options)

@@ -1,5 +1,4 @@
 import { once, setMaxListeners } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import {
   type Authenticator,
   connect,
@@ -10,6 +9,7 @@ import {
   type Subscription,
 } from '@nats-io/transport-node'
 import { DriverError } from '../../driver-error.ts'
+import { readRegularFile } from '../../regular-file.ts'
 import type { NatsAddress } from './address.ts'
 import { connectFault, lostLink, toDriverError } from './faults.ts'
 
@@ -65,7 +65,7 @@ export class NatsLink {
         noAsyncTraces: true,
         ...(token !== undefined && { token }),
         ...(user !== undefined && { user, pass: password ?? '' }),
-        ...(address.credentials !== undefined && { authenticator: await credentials(address.credentials) }),
+        ...(address.credentials !== undefined && { authenticator: credentials(address.credentials) }),
         ...(tls && { tls: tlsFiles }),
       })
       return new NatsLink(connection)
@@ -174,8 +174,8 @@ export class NatsLink {
   }
 }
 
-async function credentials(path: string): Promise<Authenticator> {
-  return credsAuthenticator(new Uint8Array(await readFile(path)))
+function credentials(path: string): Authenticator {
+  return credsAuthenticator(new Uint8Array(readRegularFile(path)))
 }
 
 function closed(): DriverError {

@@ -25,6 +25,8 @@ export type DriverErrorKind =
 interface DriverErrorOptions extends ErrorOptions {
   /** Seconds after which it is worth trying again. Default: not known; for `too-many` a minute, in which somebody may have removed something. */
   readonly retryAfterS?: number
+  /** The message for who asks from outside, where it tells of the backend's insides, such as a user's name. Default: the message. */
+  readonly told?: string
 }
 
 /** The only error that leaves a driver. `cause` keeps the backend's own. */
@@ -33,10 +35,13 @@ export class DriverError extends Error {
   readonly kind: DriverErrorKind
   /** Seconds after which it is worth trying again; undefined where that isn't known. */
   readonly retryAfterS: number | undefined
+  /** What whoever asks from outside may be told; the message is for logs and for who runs it. */
+  readonly told: string
 
   constructor(kind: DriverErrorKind, message: string, options: DriverErrorOptions = {}) {
     super(message, options)
     this.kind = kind
+    this.told = options.told ?? message
     this.retryAfterS = options.retryAfterS ?? (kind === 'too-many' ? 60 : undefined)
   }
 }

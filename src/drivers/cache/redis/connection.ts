@@ -72,10 +72,9 @@ export class RedisConnection {
     if (this.#state.at === 'closed') throw new DriverError('closed', 'cache: it is closed')
     if (this.#state.at === 'away') throw this.#state.fault
     if (this.#inFlight >= MAX_IN_FLIGHT) {
-      throw new DriverError(
-        'unavailable',
-        `cache: ${this.#options.address.shown} has ${MAX_IN_FLIGHT} commands to answer already`,
-      )
+      const what = `has ${MAX_IN_FLIGHT} commands to answer already`
+      const told = `cache: its server ${what}`
+      throw new DriverError('unavailable', `cache: ${this.#options.address.shown} ${what}`, { told })
     }
     return this.#ask(script, keys, args)
   }
@@ -83,8 +82,9 @@ export class RedisConnection {
   /** Resolves when the server takes a write before `signal` fires; for health. */
   async check(signal: AbortSignal): Promise<void> {
     const late = Promise.withResolvers<never>()
-    const giveUp = () =>
-      late.reject(new DriverError('unavailable', `cache: ${this.#options.address.shown} did not answer in time`))
+    const told = 'cache: its server did not answer in time'
+    const message = `cache: ${this.#options.address.shown} did not answer in time`
+    const giveUp = () => late.reject(new DriverError('unavailable', message, { told }))
     signal.addEventListener('abort', giveUp)
     if (signal.aborted) giveUp()
     try {

@@ -30,6 +30,7 @@ export class RedisConnection {
   readonly #client: Redis | Cluster
   readonly #firstWord = Promise.withResolvers<void>()
   readonly #random: () => number
+  readonly #notes = new Set<string>()
   #state: State
   #inFlight = 0
   /** Connections, in a row, on which what is needed could not be done. */
@@ -41,7 +42,10 @@ export class RedisConnection {
     this.#options = options
     this.#random = options.random ?? Math.random
     this.#state = { at: 'away', fault: noWord(options.address) }
-    const client = createClient(options.address, this.#random)
+    const client = createClient(options.address, {
+      random: this.#random,
+      onNeedlessPassword: () => this.#notes.add(`${options.address.shown} wants no password, and its URL has one`),
+    })
     this.#client = client
     client.on('ready', () => this.#planTrial())
     client.on('close', () => this.#lost(this.#reason()))
@@ -65,6 +69,11 @@ export class RedisConnection {
     } finally {
       clearTimeout(late)
     }
+  }
+
+  /** What an operator should know of the server, as far as it is known. */
+  get notes(): readonly string[] {
+    return [...this.#notes]
   }
 
   /** Runs a script. Rejects with DriverError: at once where the server is away. */

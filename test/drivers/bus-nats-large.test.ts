@@ -1,7 +1,8 @@
-import { connect } from '@nats-io/transport-node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { FreshDeadLetter } from '../../src/drivers/bus/administration.ts'
 import type { Bus } from '../../src/drivers/bus/contract.ts'
+import { connectTo } from '../../src/drivers/bus/nats/connected.ts'
+import { DeadLetters } from '../../src/drivers/bus/nats/dead-letters.ts'
+import { StreamWriter } from '../../src/drivers/bus/nats/stream-writer.ts'
 import { nats } from '../../src/drivers/bus/nats.ts'
 import { systemClock } from '../../src/drivers/clock.ts'
 import { type NatsServer, startNats } from '../servers/nats.ts'
@@ -75,28 +76,29 @@ describe.skipIf(!isHere('nats-server'))('what is large on NATS', () => {
     await bus.close()
   })
 
-  it('and was stored by another client dies all the same: its content stays where it is', async () => {
-    const bus = await open('others')
-    const told: FreshDeadLetter[] = []
-    bus.watchDeadLetters((letter) => told.push(letter))
-    await bus.publish([message(10)])
-    const { id } = await bus.subscribe({ topic: 'a', maxDeliver: 1 })
-    const connection = await connect({ servers: server.url })
-    const payload = `"${'y'.repeat(MOST - 2)}"`
-    connection.publish('others.m.a', payload)
-    await connection.flush()
-    await connection.close()
-    await bury(bus, id)
-    expect(await bus.subscription(id)).toMatchObject({ pending: 0, leased: 0 })
-    const reason = expect.stringContaining('(NATS takes no copy of it, as it is too large')
-    expect(told).toMatchObject([{ reason }])
+  it('and has no room as a dead letter any more, as max_payload was lowered, stays where it is', async () => {
+    const bus = await open('lowered')
+    await bus.publish([message(30_000)])
+    const { id } = await bus.subscribe({ topic: 'a', from: 'first', maxDeliver: 1 })
+    const { link, jetStream, streams } = await connectTo(`${server.url}/lowered`)
+    const writer = new StreamWriter(link, () => systemClock.monotonic())
+    Object.defineProperty(writer, 'mostBytes', { value: 1_000 })
+    const [got] = await bus.pull(id, { max: 1, waitMs: 2_000, signal: never })
+    if (got === undefined) throw new Error('it was not delivered')
+    const payload = Array.from({ length: 5_000 }, (_, n) => String.fromCodePoint(0x4e00 + ((n * 7_919) % 20_000))).join(
+      '',
+    )
+    const letters = new DeadLetters({ jetStream, streams, writer })
+    const { reason } = await letters.add(id, { ...got, payload }, { deliveries: 1, attempt: 1, reason: 'no' })
+    expect(reason).toMatch(/^no \(NATS takes no copy of it, as it is too large/)
     const [letter] = await bus.deadLetters({ limit: 10 })
-    expect(letter).toMatchObject({ topic: 'a', payload, reason, deliveries: 1 })
+    expect(letter).toMatchObject({ id: 'of 30000', topic: 'a', payload: message(30_000).payload, reason })
+    await bus.ack(id, [got.ack])
     expect(await bus.redrive({})).toBe(1)
     const [again] = await bus.pull(id, { max: 1, waitMs: 2_000, signal: never })
-    expect(again?.payload).toBe(payload)
-    expect(await bus.nack(id, [again?.ack ?? ''])).toBe(1)
-    expect(await bus.deadLetters({ limit: 10 })).toMatchObject([{ payload }])
+    expect(again?.payload).toBe(message(30_000).payload)
+    writer.close()
+    await link.close()
     await bus.close()
   })
 

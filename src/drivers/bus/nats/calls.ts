@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createInbox, type Msg } from '@nats-io/transport-node'
 import { DriverError, type DriverErrorKind } from '../../driver-error.ts'
 import type { Brokers } from './brokers.ts'
+import { callParts, PartJoiner } from './call-parts.ts'
 import type { NatsLink } from './link.ts'
 import { Moved } from './moved.ts'
 import type { Streams } from './streams.ts'
@@ -10,15 +11,20 @@ import type { Streams } from './streams.ts'
 const MARGIN_MS = 8_000
 /** Whoever asked has so long to say that he got the answer, in milliseconds. */
 const RECEIPT_MS = 2_000
-/** Longest part of an answer, in bytes: any server takes that much, whatever its max_payload. */
-const PART = 512 * 1024
-const [MORE, LAST] = [0, 1]
+/** A call whose next part doesn't come for so long never comes whole, in milliseconds. */
+const PART_MS = 2_000
 
 /** What one broker asks another for, by name and with arguments that are JSON. */
 export interface Request {
   readonly what: string
   readonly of: string
   readonly args: readonly unknown[]
+}
+
+/** A request on its way: who asks, and by what name he knows the answer. */
+interface Call extends Request {
+  readonly id: string
+  readonly by: string
 }
 
 /** What answers calls. */
@@ -39,7 +45,7 @@ export interface CallsOptions {
 
 interface Sent {
   readonly to: string
-  readonly parts: Uint8Array[]
+  readonly parts: PartJoiner
   settle(answer: Answer): void
 }
 
@@ -53,6 +59,8 @@ export class Calls {
   readonly #options: CallsOptions
   readonly #inbox = createInbox()
   readonly #sent = new Map<string, Sent>()
+  /** What is asked of this broker and isn't here in all its parts, by where its answer goes. */
+  readonly #arriving = new Map<string, { readonly parts: PartJoiner; readonly timer: NodeJS.Timeout }>()
   readonly #unconfirmed = new Map<string, NodeJS.Timeout>()
   readonly #answering = new Map<string, { readonly by: string; readonly controller: AbortController }>()
 
@@ -75,7 +83,7 @@ export class Calls {
   answer(answering: Answering): void {
     const { link, streams, me } = this.#options
     const subject = `${streams.prefix}.at.${me}`
-    link.listen(subject, (message) => this.#answer(message, answering))
+    link.listen(subject, (message) => this.#arrived(message, answering))
     link.listen(`${subject}.not`, (message) => this.#answering.get(message.string())?.controller.abort())
     link.listen(`${subject}.got`, (message) => this.#got(message.string()))
   }
@@ -98,8 +106,10 @@ export class Calls {
     const timer = setTimeout(() => this.#sent.get(id)?.settle({ moved: true }), patienceMs + MARGIN_MS)
     try {
       const answer = await new Promise<Answer>((settle) => {
-        this.#sent.set(id, { to, parts: [], settle })
-        link.connection.publish(subject, JSON.stringify({ id, by: me, ...request }), { reply: `${this.#inbox}.${id}` })
+        this.#sent.set(id, { to, parts: new PartJoiner(), settle })
+        const reply = `${this.#inbox}.${id}`
+        for (const part of callParts({ id, by: me, ...request }, link.room))
+          link.connection.publish(subject, part, { reply })
         signal?.addEventListener('abort', cancel, { once: true })
         if (signal?.aborted) cancel()
       })
@@ -120,10 +130,25 @@ export class Calls {
     for (const sent of this.#sent.values()) sent.settle({ fault: { kind: 'closed', message: 'the bus is closed' } })
     for (const { controller } of this.#answering.values()) controller.abort()
     for (const timer of this.#unconfirmed.values()) clearTimeout(timer)
+    for (const { timer } of this.#arriving.values()) clearTimeout(timer)
   }
 
-  async #answer(message: Msg, answering: Answering): Promise<void> {
-    const { id, by, ...request } = message.json<Request & { id: string; by: string }>()
+  #arrived(message: Msg, answering: Answering): void {
+    const { reply = '', data } = message
+    const { parts, timer } = this.#arriving.get(reply) ?? { parts: new PartJoiner() }
+    clearTimeout(timer)
+    const whole = parts.next(data)
+    if (whole === undefined) {
+      this.#arriving.set(reply, { parts, timer: setTimeout(() => this.#arriving.delete(reply), PART_MS) })
+      return
+    }
+    this.#arriving.delete(reply)
+    const call = readCall(whole)
+    if (call === undefined) this.#reply(message, { moved: true })
+    else void this.#answer(message, call, answering)
+  }
+
+  async #answer(message: Msg, { id, by, ...request }: Call, answering: Answering): Promise<void> {
     const controller = new AbortController()
     this.#answering.set(id, { by, controller })
     try {
@@ -146,16 +171,10 @@ export class Calls {
     this.#unconfirmed.delete(id)
   }
 
-  /** In parts, of which the first byte says whether it is the last. */
   #reply({ reply = '' }: Msg, answer: Answer): void {
     const { link } = this.#options
     if (!link.isUp || link.connection.isClosed()) return
-    const bytes = Buffer.from(JSON.stringify(answer))
-    for (let at = 0; at === 0 || at < bytes.length; at += PART) {
-      const part = bytes.subarray(at, at + PART)
-      const isLast = at + PART >= bytes.length
-      link.connection.publish(reply, Buffer.concat([Uint8Array.of(isLast ? LAST : MORE), part]))
-    }
+    for (const part of callParts(answer, link.room)) link.connection.publish(reply, part)
   }
 
   #answered({ subject, data }: Msg): void {
@@ -167,7 +186,16 @@ export class Calls {
       sent.settle({ moved: true })
       return
     }
-    sent.parts.push(data.subarray(1))
-    if (data[0] === LAST) sent.settle(JSON.parse(Buffer.concat(sent.parts).toString()) as Answer)
+    const whole = sent.parts.next(data)
+    if (whole !== undefined) sent.settle(JSON.parse(whole.toString()) as Answer)
+  }
+}
+
+/** A call as it came; undefined for one whose first parts got lost. */
+function readCall(whole: Buffer): Call | undefined {
+  try {
+    return JSON.parse(whole.toString()) as Call
+  } catch {
+    return undefined
   }
 }

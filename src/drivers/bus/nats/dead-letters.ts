@@ -4,15 +4,15 @@ import { boundedLimit } from '../page-of.ts'
 import type { StoredMessage } from '../publisher.ts'
 import { isOvertaken, toDriverError } from './faults.ts'
 import type { JetStream } from './jetstream.ts'
-import { copyHeaders, storedMessage } from './message-format.ts'
+import { copyWrite, storedMessage } from './message-format.ts'
 import { type StreamMessage, StreamReader } from './stream-reader.ts'
 import { bytesOf, type StreamWriter, type Write } from './stream-writer.ts'
 import type { Streams } from './streams.ts'
 
 /** What a copy says of the message's death, or of where it stood, as JSON in one header. */
 const HEADER = 'Msvc-Death'
-/** Characters after which a list takes no further letter. */
-const MAX_LIST_SIZE = 2 * 1024 * 1024
+/** Characters after which no further letter is taken at a time. */
+const MOST_SIZE = 2 * 1024 * 1024
 /** Letters looked at in one part. */
 const PART = 100
 /** Longest reason kept, in characters, and in bytes of JSON: messages leave room for no more (message-format.ts). */
@@ -87,7 +87,7 @@ export class DeadLetters {
     if (!/^\d{1,15}$/.test(after)) throw new DriverError('invalid', `${after} is no cursor of a dead letter`)
     const most = boundedLimit(limit)
     const found: Letter[] = []
-    let left = MAX_LIST_SIZE
+    let left = MOST_SIZE
     for await (const letter of this.#letters(subscription, Number(after))) {
       if (found.length >= most || left <= 0) break
       if (id !== undefined && letter.id !== id && !letter.id.startsWith(`${id} `)) continue
@@ -97,7 +97,7 @@ export class DeadLetters {
     return found
   }
 
-  /** Those with one of these ids, or all, of one subscription or of all: at most `most`. */
+  /** Those with one of these ids, or all, of one subscription or of all: at most `most`, and no more than some megabytes. */
   async choose(
     subscription: string | undefined,
     ids: readonly string[] | undefined,
@@ -105,9 +105,12 @@ export class DeadLetters {
   ): Promise<readonly Letter[]> {
     const wanted = ids && new Set(ids)
     const found: Letter[] = []
+    let left = MOST_SIZE
     for await (const letter of this.#letters(subscription, 0)) {
-      if (found.length >= most) break
-      if (wanted === undefined || wanted.has(letter.id)) found.push(letter)
+      if (found.length >= most || left <= 0) break
+      if (wanted !== undefined && !wanted.has(letter.id)) continue
+      found.push(letter)
+      left -= letter.payload.length
     }
     return found
   }
@@ -115,7 +118,11 @@ export class DeadLetters {
   /** After how many deliveries ever those of a subscription died, by their offsets. Rejects with DriverError. */
   async attempts(subscription: string): Promise<ReadonlyMap<number, number>> {
     const attempts = new Map<number, number>()
-    for await (const { offset, death } of this.#letters(subscription, 0)) attempts.set(offset, death.attempt)
+    // there may be gigabytes of them, and whoever takes over reads this first
+    for await (const { headers } of this.#read(subscription, 0, { headersOnly: true })) {
+      const { offset, attempt } = deathIn(headers)
+      attempts.set(offset, attempt)
+    }
     return attempts
   }
 
@@ -166,14 +173,22 @@ export class DeadLetters {
   }
 
   async *#letters(subscription: string | undefined, after: number): AsyncGenerator<Letter> {
+    for await (const message of this.#read(subscription, after)) yield this.#letter(message)
+  }
+
+  async *#read(
+    subscription: string | undefined,
+    after: number,
+    { headersOnly = false }: { headersOnly?: boolean } = {},
+  ): AsyncGenerator<StreamMessage> {
     const { jetStream, streams } = this.#options
     const filter = `${streams.prefix}.dead.${subscription ?? '*'}.*`
-    const reader = new StreamReader({ jetStream, stream: streams.dead, filter, after })
+    const reader = new StreamReader({ jetStream, stream: streams.dead, filter, after, headersOnly })
     try {
       for (;;) {
         const part = await reader.read(PART)
-        for (const message of part) yield await this.#letter(message)
-        if (part.length < PART) return
+        yield* part
+        if (!reader.mayHaveMore) return
       }
     } finally {
       reader.close()
@@ -185,13 +200,14 @@ export class DeadLetters {
     return found && this.#letter(found)
   }
 
-  /** A letter with the content; without it where both have no room in one message. */
+  /** A letter with the content, packed where that is too large beside it; without it where it is still too large, as when `max_payload` was lowered. */
   #asKept(message: StoredMessage, death: Death, subject: string): { readonly kept: Death; readonly write: Write } {
     const { topic, offset, timestamp } = message
+    const { mostBytes } = this.#options.writer
     const headers = (kept: Death) => ({ [HEADER]: JSON.stringify({ topic, offset, timestamp, ...kept }) })
     const { apart: _apart, ...whole } = { ...death, reason: cut(death.reason) }
-    const write = { subject, payload: message.payload, headers: copyHeaders(message, headers(whole)) }
-    if (bytesOf({ ...write, expectOfSubject: 0 }) <= this.#options.writer.mostBytes) return { kept: whole, write }
+    const write = { subject, ...copyWrite(message, headers(whole), mostBytes) }
+    if (bytesOf({ ...write, expectOfSubject: 0 }) <= mostBytes) return { kept: whole, write }
     const reason = whole.reason.endsWith(LEFT_APART) ? whole.reason : `${whole.reason} ${LEFT_APART}`
     const kept = { ...whole, reason, apart: message.id }
     return { kept, write: { subject, payload: '', headers: headers(kept) } }
@@ -200,8 +216,7 @@ export class DeadLetters {
   async #letter(found: Pick<StreamMessage, 'seq' | 'subject' | 'headers' | 'data'>): Promise<Letter> {
     const { streams } = this.#options
     const { seq, subject, headers } = found
-    const { topic, offset, timestamp, ...death } = JSON.parse(headers?.get(HEADER) ?? '{}') as Death &
-      Pick<StoredMessage, 'topic' | 'offset' | 'timestamp'>
+    const { topic, offset, timestamp, ...death } = deathIn(headers)
     const { deliveries, reason, apart } = death
     const at = { seq: offset, timestamp }
     const message =
@@ -225,6 +240,10 @@ interface Origin {
   readonly topic: string
   readonly seq: number
   readonly timestamp: number
+}
+
+function deathIn(headers: StreamMessage['headers']): Death & Pick<StoredMessage, 'topic' | 'offset' | 'timestamp'> {
+  return JSON.parse(headers?.get(HEADER) ?? '{}')
 }
 
 /** A reason, as much of it as is kept. */

@@ -101,7 +101,7 @@ export class DelayedMessages {
     for (;;) {
       const part = await this.#reader.read(STEP)
       for (const message of part) this.#add(message)
-      if (part.length < STEP) break
+      if (!this.#reader.mayHaveMore) break
     }
     this.#setAlarm()
   }

@@ -22,7 +22,7 @@ export function wantFit(streams: Streams, message: Publication, maxPayload: numb
 export async function checkNatsSizes(url: string, messages: readonly Publication[]): Promise<void> {
   const { link, streams } = await connectTo(url)
   try {
-    for (const message of messages) wantFit(streams, message, link.info?.max_payload ?? Number.POSITIVE_INFINITY)
+    for (const message of messages) wantFit(streams, message, link.most)
   } finally {
     await link.close()
   }

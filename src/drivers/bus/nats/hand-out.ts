@@ -11,7 +11,7 @@ import type { Undertaker } from './undertaker.ts'
 import type { WaitingPull, WaitingPulls } from './waiting-pulls.ts'
 
 /** Most messages a subscription has out at a time; further ones stay in the stream. */
-export const MOST_OUT = 10_000
+const MOST_OUT = 10_000
 /** Most that wait for another of their key: where that many do, all others wait too. Some 3 MB. */
 const MOST_WAITING = 100_000
 /** Characters after which a pull takes no further message: at 3 bytes each, and with a last message of 1 MiB, under the contract's 8 MiB. */
@@ -27,6 +27,11 @@ export interface HandOutParts {
   readonly name: () => SubscriptionName | undefined
   /** Told of deliveries that nobody gets, though they may stand in the journal. */
   readonly unsure: (tokens: readonly string[]) => void
+}
+
+/** Whether one more message may be out, or wait for another: what a subscription has to write down is bounded by that. */
+export function hasRoom({ size, waiting }: Pick<LeaseBook, 'size' | 'waiting'>): boolean {
+  return size < MOST_OUT && waiting < MOST_WAITING
 }
 
 /** Gives the waiting pulls of one subscription what there is for them. */
@@ -96,7 +101,7 @@ export class HandOut {
     give: (entry: Entry, message: StoredMessage) => Promise<boolean>,
   ): Promise<void> {
     const { book, source } = this.#parts
-    while (wanted() > 0 && book.size < MOST_OUT && book.waiting < MOST_WAITING) {
+    while (wanted() > 0 && hasRoom(book)) {
       const message = await source.next(wanted())
       if (message === undefined) return
       const entry = book.admit(message.offset, keyIn(JSON.stringify(message.attributes)))

@@ -1,8 +1,10 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { isOvertaken, toDriverError } from './faults.ts'
 import type { JetStream } from './jetstream.ts'
-import { type Changes, entryBytes, type JournalEntry, readEntry } from './journal-entry.ts'
+import { type Changes, entryBytes, type JournalEntry } from './journal-entry.ts'
+import { EntryJoiner, partHeaders, readMark } from './journal-parts.ts'
 import { Moved } from './moved.ts'
+import { partsOf } from './parts.ts'
 import { StreamReader } from './stream-reader.ts'
 import type { StreamWriter } from './stream-writer.ts'
 import type { Streams } from './streams.ts'
@@ -17,18 +19,20 @@ const PART = 1_000
 export interface JournalOptions {
   readonly jetStream: JetStream
   readonly streams: Streams
-  readonly writer: StreamWriter
+  readonly writer: Pick<StreamWriter, 'write'>
 }
 
 /**
  * What one subscription has handed out, as a journal in a stream. Each entry is stored only behind the one that its writer knows as the last (a condition on
- * the subject's last sequence): that is the fence which keeps a broker that was taken for dead from changing anything.
+ * the subject's last sequence): that is the fence which keeps a broker that was taken for dead from changing anything. An entry that is longer than a server
+ * takes is several messages, each behind the one before it, and counts from the last one on: a whole state that isn't complete leaves the one before valid.
  */
 export class Journal {
   readonly #options: JournalOptions
   readonly #subject: string
-  /** The sequence of the last entry. */
+  /** The sequence of the last message. */
   #last = 0
+  /** Where the last whole state begins. */
   #whole = 0
   #entries = 0
   #size = 0
@@ -59,10 +63,14 @@ export class Journal {
     const reader = new StreamReader({ jetStream, stream: streams.leases, filter: this.#subject, after })
     try {
       const found: JournalEntry[] = []
+      const joiner = new EntryJoiner()
       for (;;) {
         const part = await reader.read(PART)
-        for (const { data } of part) found.push(readEntry(data))
-        if (part.length < PART) break
+        for (const message of part) {
+          const entry = joiner.next(message)
+          if (entry !== undefined) found.push(entry)
+        }
+        if (!reader.mayHaveMore) break
       }
       this.#last = reader.place
       this.#entries = found.length
@@ -78,35 +86,45 @@ export class Journal {
    * @throws Moved where somebody else added one since, or DriverError; it may be stored all the same then: read it anew.
    */
   async add(by: string, changes: Changes, isWhole: boolean): Promise<void> {
-    const { writer } = this.#options
-    const entry: JournalEntry = { by, whole: isWhole ? 0 : this.#whole, ...changes }
-    const payload = entryBytes(entry)
-    try {
-      const id = randomUUIDv7()
-      const { seq } = await writer.write({ subject: this.#subject, payload, id, expectOfSubject: this.#last })
-      this.#last = seq
-    } catch (cause) {
-      throw isOvertaken(cause) ? new Moved({ cause }) : toDriverError(cause)
+    const payload = entryBytes({ by, whole: isWhole ? 0 : this.#whole, ...changes })
+    const parts = partsOf(payload, this.#options.jetStream.link.room)
+    let first = 0
+    for (const [at, part] of parts.entries()) {
+      const isLast = at === parts.length - 1
+      const headers = partHeaders({ by, whole: isWhole && isLast ? first : this.#whole, at, of: parts.length })
+      const seq = await this.#write(part, headers)
+      first ||= seq
     }
     this.#entries++
     this.#size += payload.length
-    if (isWhole) this.#begin()
+    if (isWhole) this.#begin(first)
   }
 
-  /** Takes away what is before the last entry, which says all. */
-  #begin(): void {
+  async #write(payload: Uint8Array, headers: Readonly<Record<string, string>>): Promise<number> {
+    const { writer } = this.#options
+    try {
+      const write = { subject: this.#subject, payload, headers, id: randomUUIDv7(), expectOfSubject: this.#last }
+      this.#last = (await writer.write(write)).seq
+      return this.#last
+    } catch (cause) {
+      throw isOvertaken(cause) ? new Moved({ cause }) : toDriverError(cause)
+    }
+  }
+
+  /** Takes away what is before the last entry, which says all and begins at `first`. */
+  #begin(first: number): void {
     const { jetStream, streams } = this.#options
-    this.#whole = this.#last
+    this.#whole = first
     this.#entries = 0
     this.#size = 0
     // one that fails leaves more to the next
-    void jetStream.purge(streams.leases, this.#subject, this.#last).catch(() => {})
+    void jetStream.purge(streams.leases, this.#subject, first).catch(() => {})
   }
 
-  async #newest(): Promise<(JournalEntry & { readonly seq: number }) | undefined> {
+  async #newest(): Promise<(Pick<JournalEntry, 'by' | 'whole'> & { readonly seq: number }) | undefined> {
     const { jetStream, streams } = this.#options
     const message = await jetStream.message(streams.leases, { lastOf: this.#subject })
-    return message && { ...readEntry(message.data), seq: message.seq }
+    return message && { ...readMark(message), seq: message.seq }
   }
 }
 

@@ -17,7 +17,7 @@ import {
 } from '../lease-rules.ts'
 import { type TopicPattern, topicPattern } from '../topic-pattern.ts'
 import type { DeadLetters, Letter } from './dead-letters.ts'
-import { HandOut, MOST_OUT } from './hand-out.ts'
+import { HandOut, hasRoom } from './hand-out.ts'
 import type { Journal } from './journal.ts'
 import { type Entry, LeaseBook } from './lease-book.ts'
 import type { MessageSource } from './message-source.ts'
@@ -186,7 +186,7 @@ export class Leader {
     return this.#work(async () => {
       const taken: Letter[] = []
       for (const letter of letters) {
-        if (this.#book.size >= MOST_OUT) break
+        if (!hasRoom(this.#book)) break
         const { offset, death } = letter
         // a letter that should have gone when it was given back is in the way no longer
         if (!this.#book.has(offset)) {

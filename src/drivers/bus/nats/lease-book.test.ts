@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { hasRoom } from './hand-out.ts'
 import { entryBytes, type JournalEntry, readEntry } from './journal-entry.ts'
 import { LeaseBook } from './lease-book.ts'
 
@@ -80,4 +81,25 @@ it('keeps a long state in fewer bytes', () => {
   const bytes = entryBytes(entry)
   expect(bytes.length).toBeLessThan(10_000)
   expect(readEntry(bytes)).toEqual(entry)
+})
+
+it('keeps who has what, however many have something', () => {
+  const times = clock()
+  const book = new LeaseBook(times, { after: 0, activeAt: 0 })
+  const names = Array.from({ length: 1_000 }, (_, n) => `b c${n % 700}`)
+  for (const [n, holder] of names.entries()) {
+    const entry = book.admit(n + 1, undefined)
+    if (entry) book.lease(entry, { ackWaitMs: ACK_WAIT_MS, maxDeliver: 9, holder })
+  }
+  const changes = book.takeChanges(true)
+  expect(changes.holders).toEqual(names.slice(0, 700))
+  const read = new LeaseBook(times, { after: 0, activeAt: 0 })
+  read.load([{ whole: 0, ...changes }], ACK_WAIT_MS)
+  expect(read.heldBy(() => true).map(({ state }) => state.at === 'leased' && state.consumer)).toEqual(names)
+})
+
+it('has no room where as many are out as may be, or wait', () => {
+  expect(hasRoom({ size: 9_999, waiting: 99_999 })).toBe(true)
+  expect(hasRoom({ size: 10_000, waiting: 0 })).toBe(false)
+  expect(hasRoom({ size: 1, waiting: 100_000 })).toBe(false)
 })

@@ -192,7 +192,7 @@ export class LeaseBook {
 
   /** What changed since it was asked last, or all. */
   takeChanges(isWhole: boolean): Changes {
-    const holders: string[] = []
+    const holders = new Map<string, number>()
     const rows: Row[] = []
     const done: number[] = []
     const seqs = isWhole ? [...this.#entries.keys(), ...this.#back.keys()] : this.#changed
@@ -208,7 +208,7 @@ export class LeaseBook {
     this.#changed = new Set()
     this.#held = new Map()
     this.#hasChanged = false
-    return { cursor: this.#cursor, rows, holders, done, held, activeAt: this.#activeAt }
+    return { cursor: this.#cursor, rows, holders: [...holders.keys()], done, held, activeAt: this.#activeAt }
   }
 
   /**
@@ -279,7 +279,7 @@ export class LeaseBook {
     this.sweepAt = Math.min(this.sweepAt, state.until)
   }
 
-  #row({ seq, restored, state }: Entry, holders: string[]): Row {
+  #row({ seq, restored, state }: Entry, holders: Map<string, number>): Row {
     const { deliveries, attempt, spared, waitedMs, key } = state
     const at = state.at === 'leased' ? 1 : state.at === 'delayed' ? 2 : state.at === 'interrupted' ? 3 : 0
     const left = state.at === 'delayed' ? Math.max(0, state.until - this.#times.monotonic()) : 0
@@ -306,7 +306,8 @@ export class LeaseBook {
   }
 }
 
-function placeIn(holders: string[], holder: string): number {
-  const at = holders.indexOf(holder)
-  return at >= 0 ? at : holders.push(holder) - 1
+function placeIn(holders: Map<string, number>, holder: string): number {
+  const at = holders.get(holder) ?? holders.size
+  holders.set(holder, at)
+  return at
 }

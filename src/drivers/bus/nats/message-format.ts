@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { Msg } from '@nats-io/transport-node'
 import type { Publication, StoredMessage } from '../publisher.ts'
 import type { Write } from './stream-writer.ts'
@@ -10,6 +11,10 @@ const HEADER = 'Msvc-Message'
 const PLAIN_ID = /^[!-~]{1,64}$/
 
 const DUE = 'Msvc-Due'
+/** Of a copy whose data are what the message says and its payload, packed. */
+const PACKED = 'Msvc-Packed'
+/** What a message has besides its payload and the values of its own headers, in bytes: their names, and headers of NATS. */
+const FRAME = 512
 
 /**
  * Bytes of the server's `max_payload` that a message leaves free when it is taken, for what is noted beside it later: when it is due, which place it is to
@@ -69,9 +74,21 @@ function told({ id, form, attributes, tookPlaceAt }: Told): string {
   })
 }
 
-/** Headers by which a copy of a message says what the message says. */
-export function copyHeaders(message: Told, more: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return { [HEADER]: told(message), ...more }
+/**
+ * A copy of a message, with more headers: packed where that is more than a server takes, as for a message that another client put there, whose bytes may be
+ * longer as text.
+ * @param most bytes that the server takes
+ */
+export function copyWrite(
+  message: Told & Pick<Publication, 'payload'>,
+  more: Readonly<Record<string, string>>,
+  most: number,
+): Pick<Write, 'payload' | 'headers'> {
+  const { payload } = message
+  const said = told(message)
+  const size = [payload, said, ...Object.values(more)].reduce((sum, text) => sum + Buffer.byteLength(text), FRAME)
+  if (size <= most) return { payload, headers: { [HEADER]: said, ...more } }
+  return { payload: deflateRawSync(`${said}\n${payload}`), headers: { [PACKED]: 'deflate', ...more } }
 }
 
 /** A message as it was published. @param at where it stands in the stream of messages, and since when */
@@ -80,16 +97,24 @@ export function storedMessage(
   { subject, headers, data }: { readonly subject: string; readonly headers: Msg['headers']; readonly data: Uint8Array },
   at: { readonly seq: number; readonly timestamp: number },
 ): StoredMessage {
-  const { id, form, attributes, tookPlaceAt = at.timestamp } = readTold(headers?.get(HEADER) ?? '')
+  const { said, payload } = contentOf(headers, Buffer.from(data.buffer, data.byteOffset, data.byteLength))
+  const { id, form, attributes, tookPlaceAt = at.timestamp } = readTold(said)
   return {
     id,
     topic: topicOf(streams, subject),
-    payload: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString(),
+    payload,
     attributes,
     ...(form !== undefined && { form }),
     offset: at.seq,
     timestamp: tookPlaceAt,
   }
+}
+
+function contentOf(headers: Msg['headers'], data: Buffer): { readonly said: string; readonly payload: string } {
+  if ((headers?.get(PACKED) ?? '') === '') return { said: headers?.get(HEADER) ?? '', payload: data.toString() }
+  const text = inflateRawSync(data).toString()
+  const end = text.indexOf('\n')
+  return { said: text.slice(0, end), payload: text.slice(end + 1) }
 }
 
 /** A message that somebody else put into the stream says nothing of the kind. */

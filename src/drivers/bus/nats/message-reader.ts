@@ -68,7 +68,7 @@ export class MessageReader implements BusReader {
           size += message.data.length
           messages.push({ ...storedMessage(streams, message, message), cursor: cursorOf(message.seq, of) })
         }
-        if (part.length < wanted) break
+        if (!reader.mayHaveMore) break
       }
       return { messages, cursor: cursorOf(reader.place, of) }
     } finally {

@@ -73,7 +73,7 @@ export class MessageSource {
     try {
       this.#ahead = (await this.#reader?.read(part)) ?? []
       this.#at = 0
-      if (this.#ahead.length === part) this.#mayHaveMore = true
+      if (this.#reader?.mayHaveMore) this.#mayHaveMore = true
     } catch (fault) {
       this.#mayHaveMore = true
       throw fault

@@ -123,7 +123,7 @@ export class Names {
       const part = await this.#reader.read(PART)
       for (const { subject, seq, timestamp, data } of part)
         this.#apply(subject, { seq, at: timestamp }, Buffer.from(data).toString())
-      if (part.length < PART) return
+      if (!this.#reader.mayHaveMore) return
     }
   }
 

@@ -8,7 +8,7 @@ const LOOK_MS = 1_000
 
 /** What happened. */
 export interface Happened {
-  /** Topics that have new messages: `all` for more than are worth naming. */
+  /** Topics that have new messages: `all` for more than are worth naming, or fit into a message. */
   readonly topics?: readonly string[] | 'all'
   /** What there is by name changed. */
   readonly names?: boolean
@@ -108,7 +108,9 @@ export class News {
     const { link, broker } = this.#options
     // a connection that isn't there would keep it for later, when whoever comes back looks anyway
     if (!link.isUp) return
-    link.connection.publish(this.#subject, JSON.stringify({ by: broker, ...what }))
+    const text = (happened: Happened) => Buffer.from(JSON.stringify({ by: broker, ...happened }))
+    const told = text(what)
+    link.connection.publish(this.#subject, told.length > link.room ? text({ ...what, topics: 'all' }) : told)
   }
 
   async #look(): Promise<void> {

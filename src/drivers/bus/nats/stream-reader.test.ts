@@ -29,6 +29,7 @@ function fakeStream(fates: Fate[]): JetStream {
   }
   const link = {
     epoch: 1,
+    most: 1_048_576,
     whenUp: async () => {},
     listen(_subject: string, listener: typeof deliver) {
       deliver = listener

@@ -5,8 +5,10 @@ import type { ConsumerTerms, JetStream, KeptMessage } from './jetstream.ts'
 
 /** A part that isn't complete by then never will be, in milliseconds. */
 const ANSWER_MS = 3_000
-/** Most bytes that are on their way to one reader. */
+/** Most bytes that are on their way to one reader: what is more it has to read on for. */
 const MOST_BYTES = 8 * 1024 * 1024
+/** What the server counts of a message besides what was published: its subject, and where it stands. */
+const ENVELOPE = 4_096
 
 /** A message as a reader gets it. */
 export interface StreamMessage extends KeptMessage {
@@ -33,6 +35,7 @@ export class StreamReader {
   #subscription: Subscription | undefined
   #consumer: string | undefined
   #newestOfEach: boolean
+  #mayHaveMore = true
   #reading: Promise<unknown> = Promise.resolve()
   #take: ((message: Msg) => void) | undefined
   #asked = 0
@@ -48,6 +51,11 @@ export class StreamReader {
   /** The sequence of the last message it gave, or where it began. */
   get place(): number {
     return this.#place
+  }
+
+  /** Whether there may be more than it gave last, which is then no more than `max`, or than is on its way at a time. */
+  get mayHaveMore(): boolean {
+    return this.#mayHaveMore
   }
 
   /** What is there now: up to `max` messages, none where there are no more. Rejects with DriverError. */
@@ -121,7 +129,7 @@ export class StreamReader {
       ANSWER_MS,
     )
     const lost = link.on('down', () => over(new DriverError('unavailable', 'the connection to NATS broke')))
-    const over = (fault?: unknown) => {
+    const over = (fault?: unknown, mayHaveMore = false) => {
       clearTimeout(timer)
       lost()
       this.#take = undefined
@@ -132,22 +140,27 @@ export class StreamReader {
       // not before: what is found and not given is read again
       this.#place = found.at(-1)?.seq ?? this.#place
       this.#newestOfEach &&= found.length === 0
+      this.#mayHaveMore = mayHaveMore
       resolve(found)
     }
     this.#take = (message) => {
       const status = message.headers?.code ?? 0
       if (status === 0) {
         found.push(streamMessage(message))
-        if (found.length >= max) over()
+        if (found.length >= max) over(undefined, true)
       } else if (message.subject !== reply) {
         return
-      } else if (status === 404 || (status === 408 && found.length > 0) || (status === 409 && found.length > 0)) {
+      } else if (status === 409 && found.length > 0) {
+        // the next one would be more bytes than may be on their way
+        over(undefined, true)
+      } else if (status === 404 || (status === 408 && found.length > 0)) {
         over()
       } else if (status !== 100) {
         over(new DriverError('unavailable', `NATS: ${message.headers?.status}`))
       }
     }
-    const request = JSON.stringify({ batch: max, no_wait: true, max_bytes: MOST_BYTES })
+    // a server that takes larger messages sends them to nobody who asks for less
+    const request = JSON.stringify({ batch: max, no_wait: true, max_bytes: Math.max(MOST_BYTES, link.most + ENVELOPE) })
     try {
       link.connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, request, { reply })
     } catch (fault) {

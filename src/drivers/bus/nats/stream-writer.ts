@@ -71,7 +71,7 @@ export class StreamWriter {
 
   /** How many bytes the server takes in one message, headers included: its `max_payload`. */
   get mostBytes(): number {
-    return this.#link.info?.max_payload ?? Number.POSITIVE_INFINITY
+    return this.#link.most
   }
 
   /** Resolves once it is stored. Rejects with DriverError `too-large`, with what JetStream says (`isOvertaken` tells), or DriverError `unavailable`. */

@@ -98,16 +98,17 @@ const KINDS: Readonly<Record<DriverErrorKind, ErrorCode>> = {
   damaged: 'UNAVAILABLE',
   full: 'DISK_FULL',
   'too-many': 'RATE_LIMITED',
+  'too-large': 'BODY_TOO_LARGE',
   closed: 'STOPPING',
 }
 
-/** Any thrown thing as an AppError, the original kept as `cause`. Unknown things become INTERNAL with a message that tells nothing. */
+/** Any thrown thing as an AppError that callers may see, the original kept as `cause`. Unknown things become INTERNAL with a message that tells nothing. */
 export function toAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown
   if (thrown instanceof DriverError) {
-    const { kind, message, retryAfterS } = thrown
+    const { kind, told, retryAfterS } = thrown
     const headers = retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }
-    return new AppError(KINDS[kind], message, { cause: thrown, headers })
+    return new AppError(KINDS[kind], told, { cause: thrown, headers })
   }
   return new AppError('INTERNAL', 'Internal error', { cause: thrown })
 }
@@ -115,6 +116,11 @@ export function toAppError(thrown: unknown): AppError {
 /** What any thrown thing says, without its stack. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
+}
+
+/** What any thrown thing says to who asks from outside. */
+export function toldOf(thrown: unknown): string {
+  return thrown instanceof DriverError ? thrown.told : messageOf(thrown)
 }
 
 /** An RFC 9457 problem document, with the seed's `error` beside the standard members. */

@@ -48,6 +48,10 @@ describe.skipIf(!isHere('nats-server'))('a NATS that can’t be used', () => {
       kind: 'invalid',
       message: 'bus: there is no credentials file /nonexistent',
     })
+    await expect(open('nats://127.0.0.1:1/x?creds=/dev/null')).rejects.toMatchObject({
+      kind: 'invalid',
+      message: 'bus: the credentials /dev/null is not a regular file',
+    })
   })
 
   it('is told where JetStream is off, where TLS is, and where there are too few servers', async () => {

@@ -80,6 +80,40 @@ describe.skipIf(!isHere('postgres'))('a store on PostgreSQL', () => {
     rmSync(folder, { recursive: true, force: true })
   })
 
+  it('tells callers of what ails it without its names, and who runs it with them', async () => {
+    const name = `shop${randomUUID().slice(0, 8)}`
+    await say(`create user ${name} password 'pass-word-1' createdb`, `create database ${name} owner ${name}`)
+    const url = new URL(server.url)
+    Object.assign(url, { username: name, password: 'pass-word-1', pathname: `/${name}` })
+    const store = await open({ at: url.href })
+    const ends = `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${name}'`
+    const faultOf = () =>
+      store.check(AbortSignal.timeout(4_000)).then(
+        () => undefined,
+        (fault: DriverError) => fault,
+      )
+    for (const [change, message, told] of [
+      [
+        "password 'pass-word-2'",
+        new RegExp(`"${name}" \\(SQLSTATE 28P01\\)$`),
+        /it refuses this service; try again later$/,
+      ],
+      [
+        "password 'pass-word-1' connection limit 0",
+        new RegExp(`"${name}" \\(SQLSTATE 53300\\)$`),
+        /are taken; try again$/,
+      ],
+    ] as const) {
+      await say(`alter user ${name} ${change}`, ends)
+      await expect.poll(async () => (await faultOf())?.message, { timeout: 10_000 }).toMatch(message)
+      const fault = await faultOf()
+      expect(fault?.told).toMatch(told)
+      expect(fault?.told).not.toMatch(/SQLSTATE|shop/)
+    }
+    await say(`alter user ${name} connection limit -1`)
+    await expect.poll(faultOf, { timeout: BACK_MS }).toBeUndefined()
+  })
+
   describe('whose server is restarted', () => {
     it.each(['kill', 'stop'] as const)(
       'by %s loses nothing acknowledged, does nothing twice, and is back in 5 s',
@@ -176,7 +210,11 @@ describe.skipIf(!isHere('postgres'))('a store on PostgreSQL', () => {
       await store.transaction((trx) => insert(trx, 'a@example.com'))
       await server.kill()
       try {
-        expect(await outcomeOf(store.check(AbortSignal.timeout(1_000)))).toBe('unavailable')
+        // it is still tried again when the check has no more time
+        await expect(store.check(AbortSignal.timeout(300))).rejects.toMatchObject({
+          kind: 'unavailable',
+          message: expect.stringMatching(/store: its server (?:can't be reached|went away)$/),
+        })
         const faults = await Promise.all([
           outcomeOf(store.transaction((trx) => insert(trx, 'b@example.com'))),
           outcomeOf(emails(store)),
@@ -212,7 +250,10 @@ describe.skipIf(!isHere('postgres'))('a store on PostgreSQL', () => {
     wire.cut()
     const since = performance.now()
     try {
-      expect(await outcomeOf(store.check(AbortSignal.timeout(500)))).toBe('unavailable')
+      await expect(store.check(AbortSignal.timeout(500))).rejects.toMatchObject({
+        kind: 'unavailable',
+        message: expect.stringMatching(/store: its server does not answer$/),
+      })
       expect(await outcomeOf(store.transaction((trx) => insert(trx, 'b@example.com')))).toBe('unavailable')
       expect(performance.now() - since).toBeLessThan(15_000)
     } finally {
@@ -233,8 +274,19 @@ describe.skipIf(!isHere('postgres'))('a store on PostgreSQL', () => {
         .poll(() => outcomeOf(store.transaction((trx) => insert(trx, randomUUID()))), { timeout: 10_000 })
         .toBe('unavailable')
       await expect.poll(() => outcomeOf(store.checkWrites()), { timeout: 10_000 }).toBe('unavailable')
-      await store.check(AbortSignal.timeout(1_000))
+      // reads that succeed meanwhile, and a health check that waits for no more than a second
+      for (let round = 0; round < 3; round++) {
+        await store.check(AbortSignal.timeout(1_000))
+        const since = performance.now()
+        const write = round === 0 ? store.checkWrites() : store.transaction((trx) => insert(trx, randomUUID()))
+        await expect(write).rejects.toMatchObject({ message: expect.stringContaining('the server only reads') })
+        expect(performance.now() - since).toBeLessThan(900)
+      }
       expect(await emails(store)).toContain('a@example.com')
+      expect(await refusal(server.url)).toMatchObject({
+        kind: 'unavailable',
+        message: expect.stringMatching(/PostgreSQL at 127\.0\.0\.1:\d+: it only reads: .*; name the primary in store/),
+      })
     } finally {
       await say(
         'set default_transaction_read_only = off',
@@ -350,7 +402,25 @@ describe.skipIf(!isHere('postgres'))('a store on PostgreSQL', () => {
         'a URL that is none',
         () => 'postgres://a:b:c',
         'invalid',
-        /one is postgres:\/\/user:password@host:5432\/database$/,
+        /one is postgres:\/\/host:5432\/database, with user:password/,
+      ],
+      [
+        'a database with a quote in its name',
+        () =>
+          at((url) => {
+            url.pathname = '/a%22b'
+          }),
+        'invalid',
+        /it has no database "a"b"; make it \(createdb 'a"b'\)/,
+      ],
+      [
+        'a NUL in its database',
+        () =>
+          at((url) => {
+            url.pathname = '/%00'
+          }),
+        'invalid',
+        /^store: a %00 stands in it/,
       ],
       ['a # in its password', () => server.url.replace('@', '#@'), 'invalid', /it is no URL|a # stands in it/],
     ])('%s', async (_, at, kind, message) => {

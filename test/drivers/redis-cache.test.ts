@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Cache, CacheOptions } from '../../src/drivers/cache/contract.ts'
 import { redis } from '../../src/drivers/cache/redis.ts'
 import type { DriverError } from '../../src/drivers/driver-error.ts'
@@ -202,6 +202,20 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
         await expect.poll(async () => (await failure(cache)).message, { timeout: 5_000 }).toContain('is a Redis 5.0.14')
         expect(told).toContain('back')
       })
+    })
+
+    it('notes a password that a server, or a node of a cluster, doesn’t want, and writes nothing on the console', async () => {
+      const warned = vi.spyOn(console, 'warn')
+      for (const url of [server.url, `redis+cluster://127.0.0.1:${cluster.servers[0]?.port}`]) {
+        const { cache } = await open(url.replace('//', '//:needless@'))
+        expect((await take(cache)).allowed).toBe(true)
+        expect(cache.notes).toEqual([expect.stringMatching(/ wants no password, and its URL has one$/)])
+        expect(cache.notes.join()).not.toContain('needless')
+      }
+      const { cache } = await open(server.url)
+      expect(cache.notes).toEqual([])
+      expect(warned).not.toHaveBeenCalled()
+      warned.mockRestore()
     })
 
     it('hints at TLS where one side speaks it and the other does not', async () => {

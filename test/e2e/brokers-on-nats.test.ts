@@ -80,3 +80,46 @@ describe.skipIf(!isHere('nats-server'))('two brokers on one NATS', () => {
     expect(told.length).toBeGreaterThanOrEqual(2)
   })
 })
+
+describe.skipIf(!isHere('nats-server'))('a broker on a NATS that takes little', () => {
+  it('says what is too large, how large it may be, and who says so', { timeout: 60_000 }, async () => {
+    await using nats = await startNats({ config: 'max_payload: 32768' })
+    await using platform = await boot(['registry', 'broker'], { platform: { bus: nats.url } })
+    const publish = (path: string, body: string, headers: Record<string, string> = {}) =>
+      platform.fetch('broker', `/broker/publish${path}`, { method: 'POST', headers, body })
+    const large = `"${'x'.repeat(32_768)}"`
+    const bytes = {
+      'ce-specversion': '1.0',
+      'ce-id': '1',
+      'ce-source': '/s',
+      'ce-type': 't',
+      'content-type': 'image/png',
+    }
+    for (const answer of [
+      await publish('/a', large),
+      await publish('/a?delay=5&key=k', large),
+      await publish('/a', 'x'.repeat(24_000), bytes),
+    ]) {
+      expect(answer.status).toBe(413)
+      expect(await answer.json()).toMatchObject({
+        code: 'BODY_TOO_LARGE',
+        detail: expect.stringMatching(
+          /^a message of a is too large: it has \d{5} bytes .* at most 28672 \(its max_payload is 32768,/,
+        ),
+      })
+    }
+    const lines = [1, large, 2].map((payload) => `{"topic":"a","payload":${payload}}`).join('\n')
+    const atomic = await publish('?atomic=true', lines)
+    expect(atomic.status).toBe(413)
+    expect(await atomic.json()).toMatchObject({ detail: expect.stringContaining('index 1') })
+    expect(await (await publish('', lines)).json()).toEqual({
+      accepted: 2,
+      rejected: [
+        { index: 1, code: 'BODY_TOO_LARGE', detail: expect.stringMatching(/^Message at index 1: a message of a is/) },
+      ],
+    })
+    expect((await publish('', `{"topic":"a","payload":${large}}`)).status).toBe(413)
+    const topics = await (await platform.fetch('broker', '/broker/topics')).json()
+    expect(topics).toMatchObject({ topics: [{ topic: 'a', messages: 2 }] })
+  })
+})

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { DriverError } from '../driver-error.ts'
 import type { BusAdministration } from './administration.ts'
 import type { BusConsumer } from './consumer.ts'
-import type { BusPublisher } from './publisher.ts'
+import type { BusPublisher, Publication } from './publisher.ts'
 import type { BusReader } from './reader.ts'
 import type { BusFilling, BusSnapshot } from './transfer.ts'
 
@@ -72,6 +72,11 @@ export interface BusDriver {
    * @param run names the run for good
    */
   fill(place: BusPlace, run: string): Promise<BusFilling>
+  /**
+   * Resolves where a bus at this place could be filled with these messages; makes nothing. Rejects with DriverError `too-large`, which names the first that
+   * it could not, and as `open` does.
+   */
+  checkSizes(place: BusPlace, messages: readonly Publication[]): Promise<void>
   /** One that was being filled is one like any other then. Rejects with DriverError: `invalid` for a wrong URL or a newer version's file, `damaged`, `unavailable`, `full`. */
   open(options: BusOptions): Promise<Bus>
 }

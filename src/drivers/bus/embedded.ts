@@ -35,6 +35,7 @@ export function embeddedDriver({ random = Math.random, freeBytes = freeOnDisk }:
         throw toDriverError(fault)
       }
     },
+    async checkSizes() {},
     async open(options) {
       wantUrl(options.url)
       const opened = await openDatabase(options.folder, options.clock)

@@ -2,6 +2,7 @@ import type { BusDriver } from './contract.ts'
 import { natsAddress } from './nats/address.ts'
 import { readNats } from './nats/bus-snapshot.ts'
 import { fillNats } from './nats/filled-bus.ts'
+import { checkNatsSizes } from './nats/filled-size.ts'
 import { NatsBus } from './nats/nats-bus.ts'
 
 /**
@@ -17,6 +18,7 @@ export function natsDriver(scheme: 'nats:' | 'tls:', random: () => number = Math
     open: (options) => NatsBus.open(options, random),
     snapshot: (place) => readNats(place),
     fill: (place, run) => fillNats(place, run),
+    checkSizes: ({ url }, messages) => checkNatsSizes(url, messages),
   }
 }
 

@@ -1,5 +1,6 @@
 import { type DriversByScheme, driverFor } from '../by-scheme.ts'
 import type { Bus, BusDriver, BusOptions, BusPlace } from './contract.ts'
+import type { Publication } from './publisher.ts'
 import type { BusFilling, BusSnapshot } from './transfer.ts'
 
 const DRIVERS: DriversByScheme<BusDriver> = {
@@ -38,6 +39,12 @@ export async function readBus(place: BusPlace): Promise<BusSnapshot | undefined>
 export async function fillBus(place: BusPlace, run: string): Promise<BusFilling> {
   const driver = await driverFor('bus', place.url, DRIVERS)
   return driver.fill(place, run)
+}
+
+/** Asks whether a bus could be filled with messages of such sizes, see `BusDriver.checkSizes`. */
+export async function checkBusSizes(place: BusPlace, messages: readonly Publication[]): Promise<void> {
+  const driver = await driverFor('bus', place.url, DRIVERS)
+  await driver.checkSizes(place, messages)
 }
 
 /** Rejects with DriverError `invalid` for a URL that can't be a bus's; asks nobody. */

@@ -56,7 +56,7 @@ export interface BusPublisher {
    * rejects, the first parts may be stored, and come to no harm when all are published again with the same ids.
    * @param owner whose the topics are that it makes; undefined counts for nobody
    * @param options.atomic as one, for at most `MOST_ATOMIC` messages (`invalid` for more): rejects `conflict` where one has the id of another and says
-   * something else. Where it rejects, none is stored, whatever happens; a bus without transactions, whose driver says so, may have stored the first ones.
+   * something else, `too-large` where one is larger than the server behind the bus takes. Where it rejects, none is stored, whatever happens; a bus without transactions, whose driver says so, may have stored the first ones.
    * Default false
    */
   publish(
@@ -64,4 +64,6 @@ export interface BusPublisher {
     owner?: string,
     options?: { readonly atomic?: boolean },
   ): Promise<readonly Receipt[]>
+  /** Throws DriverError `too-large` for a message that `publish` would refuse so, all of its call with it. */
+  checkSize(message: Publication): void
 }

@@ -1,6 +1,6 @@
 import type { DeadLetter } from './administration.ts'
 import type { Subscription } from './consumer.ts'
-import type { StoredMessage } from './publisher.ts'
+import type { Publication, StoredMessage } from './publisher.ts'
 
 /** A topic as a bus knows it. */
 export interface KeptTopic {
@@ -81,6 +81,8 @@ export interface BusSnapshot {
   readonly filledBy: string | undefined
   counts(): Promise<BusCounts>
   topics(): Promise<readonly KeptTopic[]>
+  /** Messages of which one has the most bytes of all, whether it has its place, waits for its time or is a dead letter. */
+  largest(): Promise<readonly Publication[]>
   /** Messages behind a place in the order stored, in parts of some megabytes. */
   messages(after: number): AsyncIterable<readonly KeptMessage[]>
   /** The oldest first. */

@@ -39,6 +39,8 @@ export interface Lease {
 export interface Cache {
   /** Whether all processes that open it with the same prefix see the same; else it is this process's alone. */
   readonly shared: boolean
+  /** What an operator should know of the server behind it, a line each, for the log at start. */
+  readonly notes: readonly string[]
   /**
    * Takes tokens out of a bucket, if it has as many. In one round trip, by the server's clock.
    * @param key whose bucket

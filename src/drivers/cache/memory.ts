@@ -27,6 +27,7 @@ function wantUrl(url: string): void {
 
 class MemoryCache implements Cache {
   readonly shared = false
+  readonly notes = []
   readonly #clock: Clock
   readonly #buckets: TokenBuckets
   readonly #leases: MemoryLeases

@@ -40,6 +40,10 @@ class RedisCache implements Cache {
     this.#prefix = prefix
   }
 
+  get notes(): readonly string[] {
+    return this.#connection.notes
+  }
+
   async take(key: string, limit: BucketLimit, cost = 1): Promise<Taken> {
     checkTake(limit, cost)
     const { perSecond, burst } = limit

@@ -30,6 +30,9 @@ const LONG_READERS_SHARE = 0.2
 /** Transactions running or waiting at the same time; the next one is refused. */
 const MOST_TRANSACTIONS = 4_096
 
+/** How long the probe of a server's writes tries again, in milliseconds: its answer is waited for no longer than a second. */
+const PROBE_AWAY_MS = 500
+
 /** PostgreSQL cuts longer names short, and two could become one. */
 const NAME = /^[A-Za-z0-9-]{1,63}$/
 
@@ -81,6 +84,7 @@ class PostgresStore<DB> implements Store<DB> {
   readonly #name: string
   readonly #sessions: Sessions
   readonly #pools: { readonly writing: Pool; readonly reading: Pool; readonly readingLong: Pool }
+  readonly #reads: Attempts
   readonly #transactions: Transactions
   readonly #callbacks = new CommitCallbacks<DB>()
   readonly #bells: DistantBells
@@ -93,8 +97,11 @@ class PostgresStore<DB> implements Store<DB> {
     const pool = (purpose: Purpose, most: number) => new Pool({ store: name, most, open: () => sessions.open(purpose) })
     const readers = Math.max(1, Math.floor(address.connections * READERS_SHARE))
     const longReaders = Math.max(1, Math.floor(address.connections * LONG_READERS_SHARE))
-    const attempts = new Attempts({ clock: systemClock, random: Math.random })
-    const options = { store: name, clock: systemClock, attempts }
+    // what can be read tells nothing of what can be written: each is told at once when it has been away for long enough
+    const attempts = (awayMs?: number) =>
+      new Attempts({ clock: systemClock, random: Math.random, ...(awayMs !== undefined && { awayMs }) })
+    const common = { store: name, clock: systemClock }
+    this.#reads = attempts()
     this.#name = name
     this.#sessions = sessions
     this.#pools = {
@@ -103,14 +110,21 @@ class PostgresStore<DB> implements Store<DB> {
       readingLong: pool(READING_LONG, longReaders),
     }
     this.#bells = new DistantBells(name, () => sessions.open(READING))
-    this.#transactions = new Transactions({ ...options, pool: this.#pools.writing })
-    const reader = (pool: Pool) => readingKysely<DB>(new PostgresReader({ ...options, pool }), POSTGRES_PARTS)
+    this.#transactions = new Transactions({ ...common, attempts: attempts(), pool: this.#pools.writing })
+    const probing = attempts(PROBE_AWAY_MS)
+    const reader = (pool: Pool) =>
+      readingKysely<DB>(new PostgresReader({ ...common, attempts: this.#reads, pool }), POSTGRES_PARTS)
     this.db = reader(this.#pools.reading)
     this.longReads = reader(this.#pools.readingLong)
     this.#probe = new WriteProbe({
       clock: systemClock,
       // of no use to anybody else, since the store's own lock is taken around migrations
-      write: () => this.transaction((trx) => sql`update kysely_migration_lock set is_locked = is_locked`.execute(trx)),
+      write: () =>
+        this.#while(() => {
+          const touch = (trx: Transaction<DB>) =>
+            sql`update kysely_migration_lock set is_locked = is_locked`.execute(trx)
+          return this.#transactions.run(touch, {}, probing)
+        }),
     })
   }
 
@@ -123,6 +137,11 @@ class PostgresStore<DB> implements Store<DB> {
   }
 
   transaction<T>(work: (trx: Transaction<DB>) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    return this.#while(() => this.#transact(work, options))
+  }
+
+  /** Runs a transaction that closing waits for. */
+  #while<T>(transact: () => Promise<T>): Promise<T> {
     if (this.#closed) {
       return Promise.reject(new DriverError('closed', 'the store is closed; no transaction can start'))
     }
@@ -130,7 +149,7 @@ class PostgresStore<DB> implements Store<DB> {
       const message = `${MOST_TRANSACTIONS} transactions are waiting already; try again later`
       return Promise.reject(new DriverError('unavailable', message))
     }
-    const running = this.#transact(work, options)
+    const running = transact()
     this.#running.add(running)
     const over = () => this.#running.delete(running)
     running.then(over, over)
@@ -159,11 +178,12 @@ class PostgresStore<DB> implements Store<DB> {
   }
 
   async check(signal: AbortSignal): Promise<void> {
-    const late = () =>
-      new DriverError('unavailable', `${this.#name} store: no time left to ask it`, { cause: signal.reason })
-    if (signal.aborted) throw late()
+    const late = (what: string) =>
+      new DriverError('unavailable', `${this.#name} store: ${what}`, { cause: signal.reason })
+    if (signal.aborted) throw late('no time left to ask it')
     const { promise: fired, reject } = Promise.withResolvers<never>()
-    const onAbort = () => reject(late())
+    // it is tried again meanwhile: what it was in vain by says more
+    const onAbort = () => reject(this.#reads.lastLoss ?? late('its server does not answer'))
     signal.addEventListener('abort', onAbort, { once: true })
     try {
       await Promise.race([fired, sql`select 1`.execute(this.db)])

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { constants, createGunzip, createGzip } from 'node:zlib'
+import { openRegularFile } from '../../drivers/regular-file.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { MANIFEST, type Manifest, MOST_MANIFEST_BYTES, readManifest, type StoredFile } from './manifest.ts'
 import { readTar, type TarEntry, writeTar } from './tar.ts'
@@ -43,14 +44,14 @@ async function* once(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
 
 /**
  * Reads an archive to its end, every checksum compared. Nothing is believed of it but what its manifest says: no other name, no more bytes.
- * @throws AppError `INVALID_BODY` for what is no whole backup, `NOT_FOUND`; the signal's reason; what `onManifest` and `onFile` throw
+ * @throws AppError `INVALID_BODY` for what is no whole backup, and at once for what is no regular file, `NOT_FOUND`; the signal's reason; what `onManifest` and `onFile` throw
  */
 export async function readArchive(path: string, options: ReadingOptions): Promise<Manifest> {
   const { signal } = options
   let manifest: Manifest | undefined
   try {
     await pipeline(
-      createReadStream(path),
+      createReadStream(path, { fd: openArchive(path) }),
       createGunzip(),
       async (source: AsyncIterable<Uint8Array>) => {
         manifest = await readEntries(readTar(source), options)
@@ -63,6 +64,12 @@ export async function readArchive(path: string, options: ReadingOptions): Promis
   }
   if (manifest) return manifest
   throw new AppError('INVALID_BODY', `${path} can't be restored: it is empty`)
+}
+
+function openArchive(path: string): number {
+  const file = openRegularFile(path)
+  if (file !== undefined) return file
+  throw new AppError('INVALID_BODY', 'it is no regular file')
 }
 
 function readingFault(path: string, fault: unknown): unknown {

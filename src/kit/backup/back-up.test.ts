@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   existsSync,
@@ -234,6 +235,17 @@ describe('a restored folder', () => {
     }
     expect(rowsOf(data)).toEqual(['one'])
     expect(readdirSync(root).sort()).toEqual(['archive.tar.gz', 'data'])
+  })
+
+  it('is refused at once from a pipe that nobody writes to, and from a folder', { timeout: 5_000 }, async () => {
+    const pipe = join(root, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    for (const path of [pipe, root, '/dev/null']) {
+      const refused = { code: 'INVALID_BODY', message: `${path} can't be restored: it is no regular file` }
+      await expect(readArchive(path, { version: '1.2.3', signal })).rejects.toMatchObject(refused)
+      await expect(put({ file: path })).rejects.toMatchObject(refused)
+    }
+    rmSync(pipe)
   })
 
   it('is refused of a newer version, of one that says it is huge, and of none', async () => {

@@ -1,6 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, readSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import * as z from 'zod'
+import { openRegularFile } from '../../drivers/regular-file.ts'
 import { AppError } from '../errors.ts'
 import { isRecord } from '../record.ts'
 import { type Override, readEnvironment } from './environment.ts'
@@ -101,10 +102,9 @@ function readYaml(file: string, folder: string): LocatedYaml {
 
 /** A pipe, a device or a folder is none: it may hold nothing, or never end. */
 function readRegularFile(path: string, refuse: (why: string) => AppError): string {
-  // opening a pipe without a writer would wait for one
-  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  const file = openRegularFile(path)
+  if (file === undefined) throw refuse('not a regular file')
   try {
-    if (!fstatSync(file).isFile()) throw refuse('not a regular file')
     const bytes = Buffer.alloc(MAX_BYTES + 1)
     let size = 0
     for (let read = -1; read !== 0 && size < bytes.length; size += read)

@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers'
 import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock as clock } from '../../drivers/clock.ts'
+import { DriverError } from '../../drivers/driver-error.ts'
 import { identityOf } from '../auth/asker.ts'
 import type { Authority } from '../auth/authority.ts'
 import { AppError } from '../errors.ts'
@@ -27,6 +28,10 @@ interface Recorded {
   readonly spans: SpanRecord[]
   readonly entries: { level: string; message: string; metadata: unknown }[]
 }
+
+const REFUSED = new DriverError('unavailable', 'no password for "shop" (SQLSTATE 28P01)', {
+  told: 'the store is away; try again',
+})
 
 async function boot(overrides: Partial<ChainOptions> & { tracesPerSecond?: number } = {}) {
   const recorded: Recorded = { spans: [], entries: [] }
@@ -55,6 +60,9 @@ async function boot(overrides: Partial<ChainOptions> & { tracesPerSecond?: numbe
   })
   app.get('/busy', () => {
     throw new AppError('UNAVAILABLE', 'Too many searches are under way')
+  })
+  app.get('/refused', () => {
+    throw REFUSED
   })
   app.get('/down', () => {
     throw new AppError('UNAVAILABLE', 'The database is gone', { cause: new Error('no such file') })
@@ -290,6 +298,29 @@ describe('the chain', () => {
     ])
     const ready = await get('/readyz')
     expect([ready.status, await ready.json()]).toEqual([200, { ready: true, why: {} }])
+  })
+
+  it('keeps what a driver says to who runs it from who asks, in problems and in health', async () => {
+    const check = { check: () => Promise.reject(REFUSED), failing: 'unhealthy' } as const
+    const { get, recorded } = await boot({ checks: new Map([['store', check]]) })
+    const answer = await get('/refused')
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1'])
+    const texts = [await answer.text(), await (await get('/health')).text(), await (await get('/readyz')).text()]
+    for (const text of texts) {
+      expect(text).toContain(REFUSED.told)
+      expect(text).not.toMatch(/SQLSTATE|shop/)
+    }
+    expect(JSON.stringify(recorded.entries)).toContain('SQLSTATE 28P01')
+  })
+
+  it('gives a check the last word that says why it is late', async () => {
+    const check = async (signal: AbortSignal) => {
+      await once(signal, 'abort')
+      await Promise.resolve()
+      throw new Error('it does not answer')
+    }
+    const { get } = await boot({ checks: new Map([['store', { check, failing: 'unhealthy' }]]) })
+    expect(await (await get('/health')).json()).toMatchObject({ checks: { store: 'it does not answer' } })
   })
 
   it('takes a check that doesn’t answer for one that failed', async () => {

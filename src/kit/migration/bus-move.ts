@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { BusPlace } from '../../drivers/bus/contract.ts'
 import { wantFillable } from '../../drivers/bus/fillable.ts'
-import { fillBus, readBus } from '../../drivers/bus/open.ts'
+import { checkBusSizes, fillBus, readBus } from '../../drivers/bus/open.ts'
 import type { BusCounts, BusSnapshot } from '../../drivers/bus/transfer.ts'
 import { AppError } from '../errors.ts'
 import { type BusDigest, busDigest } from './bus-digest.ts'
@@ -22,7 +22,7 @@ export interface BusMove {
 
 /**
  * Looks at both sides, changes nothing, and says what is there to move; undefined where there is no bus yet. Rejects with DriverError, `conflict` for a target
- * that holds something of others.
+ * that holds something of others, `too-large` for a message that the target would not take.
  */
 export async function planBus({ from, to, run, isCleared = false }: BusMove): Promise<BusCounts | undefined> {
   const source = await readBus(from)
@@ -34,6 +34,7 @@ export async function planBus({ from, to, run, isCleared = false }: BusMove): Pr
     } finally {
       await target?.close()
     }
+    await checkBusSizes(to, await source.largest())
     return await source.counts()
   } finally {
     await source.close()

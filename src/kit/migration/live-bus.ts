@@ -1,5 +1,5 @@
 import type { BusPlace } from '../../drivers/bus/contract.ts'
-import { fillBus, readBus } from '../../drivers/bus/open.ts'
+import { checkBusSizes, fillBus, readBus } from '../../drivers/bus/open.ts'
 import type { BusFilling, BusRest, BusSnapshot } from '../../drivers/bus/transfer.ts'
 import { DriverError } from '../../drivers/driver-error.ts'
 import { type ComparedMessages, differingRest, differingTopics } from './bus-comparison.ts'
@@ -25,7 +25,11 @@ export class LiveBus {
    */
   static async open(from: BusPlace, to: BusPlace, run: string): Promise<LiveBus | undefined> {
     const source = await readBus(from)
-    await source?.close()
+    try {
+      if (source) await checkBusSizes(to, await source.largest())
+    } finally {
+      await source?.close()
+    }
     return source && new LiveBus(from, await fillBus(to, run))
   }
 

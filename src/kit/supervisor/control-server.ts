@@ -1,5 +1,6 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
+import { DriverError } from '../../drivers/driver-error.ts'
 import { AppError, toAppError } from '../errors.ts'
 import { Asked, CONTROL_VERSION, ControlRequest } from './control-protocol.ts'
 import { lineSplitter, parseJson } from './lines.ts'
@@ -83,6 +84,7 @@ async function perform(version: number, given: unknown, handle: ControlHandler, 
     return { answer: (await handle(request, signal)) ?? {} }
   } catch (fault) {
     const { code, message } = toAppError(fault)
-    return { fault: { code, message } }
+    // whoever has this socket runs the platform
+    return { fault: { code, message: fault instanceof DriverError ? fault.message : message } }
   }
 }

@@ -3,7 +3,7 @@ import { randomUUIDv7 } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import * as z from 'zod'
 import type { Publication } from '../../drivers/bus/publisher.ts'
-import { AppError } from '../../kit/errors.ts'
+import { AppError, toAppError } from '../../kit/errors.ts'
 import { memberOf } from '../../kit/exact-json.ts'
 import { type ReadItem, readArray, readLines } from '../../kit/http/batch.ts'
 import { bodyText, MAX_BODY_BYTES, parseJsonText } from '../../kit/http/body.ts'
@@ -21,6 +21,7 @@ import {
 import { checkTopicName } from '../../kit/messaging/topic-name.ts'
 import { asWished, DELIVERY_FIELDS } from './delivery-wish.ts'
 import { busId } from './event-identity.ts'
+import type { Publisher } from './publisher.ts'
 
 /** As an event's id: without control characters. */
 const MESSAGE_ID = z
@@ -87,6 +88,30 @@ export async function readBatch(
   throw new AppError('INVALID_BODY', 'The body is empty; one JSON document a line was expected')
 }
 
+/**
+ * Leaves those messages of a batch out that are too large for what the broker keeps them in, and names them by their index; with `atomic`, and when none
+ * fits, the first one's AppError `BODY_TOO_LARGE` is thrown.
+ */
+export function leaveOutLarge(
+  { items, indexes, rejected }: Sifted<Publication>,
+  { publisher, atomic }: { readonly publisher: Pick<Publisher, 'checkSize'>; readonly atomic: boolean },
+): Sifted<Publication> {
+  const faults = new Map<number, AppError>()
+  for (const [at, message] of items.entries()) {
+    try {
+      publisher.checkSize(message)
+    } catch (fault) {
+      faults.set(at, atIndex(indexes[at] ?? at, toAppError(fault)))
+    }
+  }
+  const [first] = faults.values()
+  if (first === undefined) return { items, indexes, rejected }
+  if (atomic || faults.size === items.length) throw first
+  const fits = (_: unknown, at: number) => !faults.has(at)
+  const large = [...faults].map(([at, { code, detail }]) => ({ index: indexes[at] ?? at, code, detail }))
+  return { items: items.filter(fits), indexes: indexes.filter(fits), rejected: [...rejected, ...large] }
+}
+
 /** What is known of a message of a batch before it is read. */
 interface Item {
   readonly owner: string | undefined
@@ -101,11 +126,12 @@ function readItemAt(bytes: Buffer, index: number, item: Item): Publication {
     return readItem(bodyText(bytes), item)
   } catch (fault) {
     if (!(fault instanceof AppError)) throw fault
-    throw new AppError(fault.code, fault.message, {
-      detail: `Message at index ${index}: ${fault.detail}`,
-      cause: fault,
-    })
+    throw atIndex(index, fault)
   }
+}
+
+function atIndex(index: number, fault: AppError): AppError {
+  return new AppError(fault.code, fault.message, { detail: `Message at index ${index}: ${fault.detail}`, cause: fault })
 }
 
 function readItem(text: string, { owner, isEvent, now }: Item): Publication {

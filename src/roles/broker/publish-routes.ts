@@ -13,7 +13,7 @@ import { asWished, DeliveryQuery } from './delivery-wish.ts'
 import { eventId } from './event-identity.ts'
 import { JSON_HEADERS } from './message-json.ts'
 import type { Ownership } from './ownership.ts'
-import { PLAIN_LINE, readBatch, readMessage } from './publish-request.ts'
+import { leaveOutLarge, PLAIN_LINE, readBatch, readMessage } from './publish-request.ts'
 import type { Publisher } from './publisher.ts'
 
 const DIFFERS = 'An earlier message has this id and says something else'
@@ -83,11 +83,12 @@ export function publishRoutes(app: Hono<AppEnv>, { publisher, clock, ownership }
         const detail = `It has ${items.length}: publish it in parts, or not as one`
         throw new AppError('INVALID_REQUEST', `At most ${MOST_ATOMIC} messages are published all or none`, { detail })
       }
-      const receipts = await publisher.publish(ownership.checkPublish(items), owner, { atomic })
+      const fitting = leaveOutLarge({ items: ownership.checkPublish(items), indexes, rejected }, { publisher, atomic })
+      const receipts = await publisher.publish(fitting.items, owner, { atomic })
       const taken = receipts.flatMap(({ differs }, at) =>
-        differs ? [{ index: indexes[at] ?? at, code: 'CONFLICT', detail: DIFFERS }] : [],
+        differs ? [{ index: fitting.indexes[at] ?? at, code: 'CONFLICT', detail: DIFFERS }] : [],
       )
-      return c.json(accepted(items.length - taken.length, [...rejected, ...taken]), 202)
+      return c.json(accepted(fitting.items.length - taken.length, [...fitting.rejected, ...taken]), 202)
     },
   )
 }

@@ -21,6 +21,8 @@ export interface Publisher {
     owner?: string,
     options?: { readonly atomic?: boolean },
   ): Promise<readonly Receipt[]>
+  /** Throws DriverError `too-large` for a message that can't be published, as it would be: with a trace. */
+  checkSize(message: Publication): void
 }
 
 /** What a publisher works with. */
@@ -103,6 +105,8 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
   }
 
   return {
+    checkSize: (message) =>
+      bus.checkSize(message.attributes.traceparent === undefined ? withTraceparent(message, WIDEST) : message),
     async publish(messages, owner, options) {
       const request = currentScope()?.span
       const slice = new Slice()
@@ -131,6 +135,9 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
     },
   }
 }
+
+/** What says where a message belongs is of one length, whichever trace it is. */
+const WIDEST: SpanContext = { traceId: '0'.repeat(32), spanId: '0'.repeat(16), sampled: true }
 
 function withTraceparent(message: Publication, span: SpanContext): Publication {
   return { ...message, attributes: { ...message.attributes, traceparent: formatTraceparent(span) } }

@@ -24,6 +24,8 @@ describe('vectorQuery', () => {
     [['order', 'Order'], { words: 'order', phrases: undefined, unsure: undefined }],
     [['order', 'créé'], { words: 'order & cree', phrases: undefined, unsure: undefined }],
     [['order_id:17', 'x'], { words: 'order & id & 17 & x', phrases: '((order <-> id <-> 17) & (x)) | ~', unsure: '~' }],
+    [['x'.repeat(499)], { words: 'x'.repeat(499), phrases: undefined, unsure: undefined }],
+    [['x'.repeat(500)], { words: 'x'.repeat(500), phrases: `((${'x'.repeat(500)})) | ~`, unsure: '~' }],
     [['-', '~'], { words: '', phrases: undefined, unsure: undefined }],
   ])('asks for %j', (phrases, query) => {
     expect(vectorQuery(phrases)).toEqual(query)

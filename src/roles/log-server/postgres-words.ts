@@ -36,7 +36,8 @@ export interface VectorQuery {
 export function vectorQuery(query: SearchQuery): VectorQuery {
   const phrases = query.map(wordList).filter((words) => words.length > 0)
   const words = [...new Set(phrases.flat().map(cut))].join(' & ')
-  const isSure = phrases.every((words) => words.length === 1 && words.every((word) => word === cut(word)))
+  // a longer word that begins so is the same to the index as one that is as long as it may be
+  const isSure = phrases.every((words) => words.length === 1 && words.every((word) => word.length < MAX_WORD))
   const exact = phrases.map((words) => `(${words.map(cut).join(' <-> ')})`).join(' & ')
   return isSure
     ? { words, phrases: undefined, unsure: undefined }

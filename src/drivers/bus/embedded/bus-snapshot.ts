@@ -38,6 +38,13 @@ SELECT (SELECT count(*) FROM topics) AS topics, (SELECT count(*) FROM messages W
   (SELECT count(*) FROM subscriptions) AS subscriptions, (SELECT count(*) FROM dead_letters) AS deadLetters,
   (SELECT count(*) FROM delayed) AS delayed`
 
+/** Counted in bytes as UTF-8; ids and topics are short. */
+const LARGEST_FIRST = 'ORDER BY length(CAST(payload AS BLOB)) + length(CAST(attributes AS BLOB)) DESC LIMIT 1'
+const LARGEST = ['messages', 'dead_letters', 'delayed'].map(
+  (table) =>
+    `SELECT ${table}.*, name FROM ${table} JOIN topics ON topics.key = ${table}.topic WHERE payload <> '' ${LARGEST_FIRST}`,
+)
+
 /** Reads the bus of a data folder as it is now; undefined where there is none. Throws DriverError. */
 export function readBusFile(folder: string): BusSnapshot | undefined {
   const path = busFile(folder)
@@ -71,6 +78,7 @@ export function busSnapshotOn(db: DatabaseSync, path: string): BusSnapshot {
     filledBy: run === undefined ? undefined : String(run),
     counts: async () => counts(db),
     topics: async () => topics(db),
+    largest: async () => LARGEST.flatMap((sql) => db.prepare(sql).all()).map(contentOf),
     messages: (after) => messages(db, after),
     subscriptions: async () => subscriptionsIn(db),
     deadLetters: () => deadLetters(db),

@@ -165,6 +165,8 @@ export class EmbeddedBus implements Bus {
     return messages.length <= PART ? this.#append(messages, messages, owner) : this.#publishMany(messages, owner)
   }
 
+  checkSize(): void {}
+
   subscribe(spec: SubscriptionSpec): Promise<Subscription> {
     return this.#commit.run((tx) => {
       this.#log.writeHeld()

@@ -68,6 +68,7 @@ export async function snapshotOn(connected: Connected, clock: BusPlace['clock'])
       counts: () => counts(source),
       topics: async () =>
         [...names.topics.values()].map(({ name, owner }) => ({ name, ...(owner !== undefined && { owner }) })),
+      largest: () => largest(source),
       messages: (after) => messages(source, after),
       subscriptions: () => subscriptions(source),
       deadLetters: () => deadLettersOf(source),
@@ -106,6 +107,28 @@ async function counts({ manager, streams, names, deadLetters }: Source): Promise
   } catch (fault) {
     throw toDriverError(fault)
   }
+}
+
+/** Of what lies in topics sizes alone are read. */
+async function largest(source: Source): Promise<readonly StoredMessage[]> {
+  const { jetStream, streams } = source
+  let largestOne = { seq: 0, bytes: -1 }
+  let largestLetter: { readonly letter?: Letter; readonly bytes: number } = { bytes: -1 }
+  for await (const part of read(source, streams.messages, `${streams.prefix}.>`, 0, true)) {
+    for (const { seq, headers } of part) {
+      const bytes = Number(headers?.get('Nats-Msg-Size') ?? 0) + (headers?.get('Msvc-Message') ?? '').length
+      if (bytes > largestOne.bytes) largestOne = { seq, bytes }
+    }
+  }
+  for await (const letter of letters(source)) {
+    const bytes = Buffer.byteLength(letter.payload) + JSON.stringify(letter.attributes).length
+    if (bytes > largestLetter.bytes) largestLetter = { letter, bytes }
+  }
+  const { seq } = largestOne
+  const found = seq === 0 ? undefined : await jetStream.message(streams.messages, { seq })
+  const message = found && storedMessage(streams, found, found)
+  const topic = dueOf(found?.headers)?.topic ?? message?.topic ?? ''
+  return [message && { ...message, topic }, largestLetter.letter].filter((one) => one !== undefined)
 }
 
 async function* messages(source: Source, after: number): AsyncGenerator<readonly KeptMessage[]> {
@@ -224,8 +247,9 @@ async function* read(
   stream: string,
   filter: string,
   after: number,
+  headersOnly = false,
 ): AsyncGenerator<readonly StreamMessage[]> {
-  const reader = new StreamReader({ jetStream, stream, filter, after })
+  const reader = new StreamReader({ jetStream, stream, filter, after, headersOnly })
   try {
     yield* reader.readOn(PART)
   } finally {

@@ -6,7 +6,7 @@ import { isOvertaken, toDriverError } from './faults.ts'
 import type { JetStream } from './jetstream.ts'
 import { copyWrite, storedMessage } from './message-format.ts'
 import { type StreamMessage, StreamReader } from './stream-reader.ts'
-import type { StreamWriter, Write } from './stream-writer.ts'
+import { bytesOf, type StreamWriter, type Write } from './stream-writer.ts'
 import type { Streams } from './streams.ts'
 
 /** What a copy says of the message's death, or of where it stood, as JSON in one header. */
@@ -15,8 +15,12 @@ const HEADER = 'Msvc-Death'
 const MOST_SIZE = 2 * 1024 * 1024
 /** Letters looked at in one part. */
 const PART = 100
-/** Longest reason kept, in characters. */
+/** Longest reason kept, in characters, and in bytes of JSON: messages leave room for no more (message-format.ts). */
 const MOST_REASON = 1_000
+const MOST_REASON_BYTES = 3_000
+/** What is said of a letter beside which there is no room for the content. */
+const LEFT_APART =
+  '(NATS takes no copy of it, as it is too large: its content is kept as long as its topic keeps the message)'
 
 /** How a message died in a subscription. */
 export interface Death {
@@ -25,6 +29,8 @@ export interface Death {
   readonly attempt: number
   readonly reason: string
   readonly key?: string
+  /** There was no room for the content beside this: it lies where the message does, under this id. */
+  readonly apart?: string
 }
 
 /** A dead letter, and what else its stream says of it. */
@@ -49,11 +55,19 @@ export class DeadLetters {
     this.#options = options
   }
 
-  /** Adds a message that died; one that was added before, by a broker that could not write down more, makes no copy. Rejects with DriverError. */
-  async add(subscription: string, message: StoredMessage, death: Death): Promise<void> {
+  /**
+   * Adds a message that died; one that was added before, by a broker that could not write down more, makes no copy. Gives the death as it is kept: of a
+   * message that is too large for a copy, its reason says so. Rejects with DriverError.
+   */
+  async add(subscription: string, message: StoredMessage, death: Death): Promise<Death> {
+    const { kept, write } = this.#asKept(message, death, this.#subject(subscription, message.offset))
+    await this.#addOne({ ...write, expectOfSubject: 0 }, death)
+    return kept
+  }
+
+  async #addOne(write: Write, death: Death): Promise<void> {
     const { streams, writer, jetStream } = this.#options
-    const subject = this.#subject(subscription, message.offset)
-    const write = { subject, ...this.#copy(message, death), expectOfSubject: 0 }
+    const { subject } = write
     try {
       await writer.write(write)
     } catch (fault) {
@@ -133,9 +147,8 @@ export class DeadLetters {
 
   /** Keeps the content of one that goes back into its subscription: retention may have taken the original. Rejects with DriverError. */
   async keepContent(letter: Letter): Promise<void> {
-    const { writer } = this.#options
     const subject = this.#againSubject(letter.subscription, letter.offset)
-    await writer.write({ subject, ...this.#copy(letter, letter.death) }).catch((fault: unknown) => {
+    await this.#options.writer.write(this.#asKept(letter, letter.death, subject).write).catch((fault: unknown) => {
       throw toDriverError(fault)
     })
   }
@@ -166,13 +179,6 @@ export class DeadLetters {
     return `${this.#options.streams.prefix}.again.${subscription}.${offset}`
   }
 
-  #copy(message: StoredMessage, death: Death): Pick<Write, 'payload' | 'headers'> {
-    const { topic, offset, timestamp } = message
-    const reason = death.reason.slice(0, MOST_REASON)
-    const more = { [HEADER]: JSON.stringify({ topic, offset, timestamp, ...death, reason }) }
-    return copyWrite(message, more, this.#options.jetStream.link.most)
-  }
-
   async *#letters(subscription: string | undefined, after: number): AsyncGenerator<Letter> {
     for await (const message of this.#read(subscription, after)) yield this.#letter(message)
   }
@@ -201,15 +207,55 @@ export class DeadLetters {
     return found && this.#letter(found)
   }
 
-  #letter({ seq, subject, headers, data }: Pick<StreamMessage, 'seq' | 'subject' | 'headers' | 'data'>): Letter {
+  /** A letter with the content, packed where that is too large beside it; without it where it is still too large, as when `max_payload` was lowered. */
+  #asKept(message: StoredMessage, death: Death, subject: string): { readonly kept: Death; readonly write: Write } {
+    const { topic, offset, timestamp } = message
+    const { mostBytes } = this.#options.writer
+    const headers = (kept: Death) => ({ [HEADER]: JSON.stringify({ topic, offset, timestamp, ...kept }) })
+    const { apart: _apart, ...whole } = { ...death, reason: cut(death.reason) }
+    const write = { subject, ...copyWrite(message, headers(whole), mostBytes) }
+    if (bytesOf({ ...write, expectOfSubject: 0 }) <= mostBytes) return { kept: whole, write }
+    const reason = whole.reason.endsWith(LEFT_APART) ? whole.reason : `${whole.reason} ${LEFT_APART}`
+    const kept = { ...whole, reason, apart: message.id }
+    return { kept, write: { subject, payload: '', headers: headers(kept) } }
+  }
+
+  async #letter(found: Pick<StreamMessage, 'seq' | 'subject' | 'headers' | 'data'>): Promise<Letter> {
+    const { streams } = this.#options
+    const { seq, subject, headers } = found
     const { topic, offset, timestamp, ...death } = deathIn(headers)
-    const message = storedMessage(this.#options.streams, { subject, headers, data }, { seq: offset, timestamp })
+    const { deliveries, reason, apart } = death
+    const at = { seq: offset, timestamp }
+    const message =
+      apart === undefined ? storedMessage(streams, found, at) : await this.#original({ id: apart, topic, ...at })
     const subscription = subject.split('.')[2] ?? ''
-    const { deliveries, reason } = death
     return { ...message, topic, cursor: String(seq), subscription, deliveries, reason, death, seq }
   }
+
+  /** A message as its topic has it; without content where that doesn't have it any more. */
+  async #original({ id, topic, seq, timestamp }: Origin): Promise<StoredMessage> {
+    const { jetStream, streams } = this.#options
+    const found = await jetStream.message(streams.messages, { seq })
+    if (found !== undefined) return storedMessage(streams, found, { seq, timestamp })
+    return { id, topic, payload: 'null', form: 'none', attributes: {}, offset: seq, timestamp }
+  }
+}
+
+/** A message that a letter means, and where it stood. */
+interface Origin {
+  readonly id: string
+  readonly topic: string
+  readonly seq: number
+  readonly timestamp: number
 }
 
 function deathIn(headers: StreamMessage['headers']): Death & Pick<StoredMessage, 'topic' | 'offset' | 'timestamp'> {
   return JSON.parse(headers?.get(HEADER) ?? '{}')
+}
+
+/** A reason, as much of it as is kept. */
+function cut(reason: string): string {
+  let kept = reason.slice(0, MOST_REASON)
+  while (Buffer.byteLength(JSON.stringify(kept)) > MOST_REASON_BYTES) kept = kept.slice(0, Math.floor(kept.length / 2))
+  return kept
 }

@@ -73,6 +73,17 @@ export function refusal(fault: ApiFault): JetStreamApiError {
   return new JetStreamApiError({ description: '', err_code: 0, ...fault })
 }
 
+/**
+ * Something is larger than the server takes in one message.
+ * @param what names it, as at the beginning of a sentence @param bytes what it takes with its headers
+ * @param room bytes of the server's `max_payload` that are kept free. Default 0
+ */
+export function tooLarge(what: string, bytes: number, maxPayload: number, room = 0): DriverError {
+  const kept = room === 0 ? '' : `, of which ${room} are kept for what is noted beside it later`
+  const message = `${what} is too large: it has ${bytes} bytes as it is stored, and NATS takes at most ${maxPayload - room} (its max_payload is ${maxPayload}${kept}): send less, or raise max_payload`
+  return new DriverError('too-large', message)
+}
+
 /** There is no connection, and hasn't been for some time. */
 export function lostLink(cause: unknown): DriverError {
   return away('no connection to it at the moment', cause)
@@ -89,6 +100,9 @@ export function connectFault(fault: unknown, { servers, credentials }: NatsAddre
   const text = textOf(fault)
   if (credentials !== undefined && text.includes('ENOENT')) {
     return new DriverError('invalid', `bus: there is no credentials file ${credentials}`, options)
+  }
+  if (credentials !== undefined && text.includes('not a regular file')) {
+    return new DriverError('invalid', `bus: the credentials ${text}`, options)
   }
   if (/tls|ssl|certificate|self.signed|altname/i.test(text)) {
     const message = `bus: no encrypted connection to NATS at ${where}: ${text}; name who signed its certificate by tls_ca=, or use nats:// where it has none`

@@ -7,6 +7,7 @@ import { snapshotOn, wantNoBrokers } from './bus-snapshot.ts'
 import { type Connected, connectTo, namesUntold } from './connected.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { isOvertaken, toDriverError } from './faults.ts'
+import { wantFit } from './filled-size.ts'
 import { Journal } from './journal.ts'
 import { asSteps, type Row } from './journal-entry.ts'
 import { dedupId, laterWrite, messageWrite, storedMessage } from './message-format.ts'
@@ -95,6 +96,7 @@ class FilledBus implements BusFilling {
   async add(messages: readonly KeptMessage[]): Promise<void> {
     // what has no content JetStream could not keep apart from what has
     let left = messages.filter(({ part, place }) => part !== 'known' && place > this.place)
+    for (const message of left) wantFit(this.#parts.streams, message, this.#parts.writer.mostBytes)
     /** Those whose id the server knows from another message: it may be given again after a while. */
     const again = new Set<number>()
     for (let attempt = 1; left.length > 0; attempt++) {
@@ -316,6 +318,7 @@ class FilledBus implements BusFilling {
     for await (const { dueAt, delayMs, ...message } of source.delayed()) {
       const id = dedupId(message)
       if (there.delete(id)) continue
+      wantFit(streams, message, writer.mostBytes)
       await writer.write(laterWrite(streams, message, { topic: message.topic, at: dueAt, delayMs }))
     }
     for (const seq of there.values()) await jetStream.remove(streams.messages, seq)

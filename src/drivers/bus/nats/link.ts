@@ -1,5 +1,4 @@
 import { once, setMaxListeners } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import {
   type Authenticator,
   connect,
@@ -10,6 +9,7 @@ import {
   type Subscription,
 } from '@nats-io/transport-node'
 import { DriverError } from '../../driver-error.ts'
+import { readRegularFile } from '../../regular-file.ts'
 import type { NatsAddress } from './address.ts'
 import { connectFault, lostLink, toDriverError } from './faults.ts'
 
@@ -49,7 +49,7 @@ export class NatsLink {
 
   private constructor(connection: NatsConnection) {
     this.connection = connection
-    // as many as there are questions under way
+    // one for each question that is open: many at a time are no leak, of which Node would warn
     setMaxListeners(0, this.#turns)
     void this.#watch()
   }
@@ -72,7 +72,7 @@ export class NatsLink {
         noAsyncTraces: true,
         ...(token !== undefined && { token }),
         ...(user !== undefined && { user, pass: password ?? '' }),
-        ...(address.credentials !== undefined && { authenticator: await credentials(address.credentials) }),
+        ...(address.credentials !== undefined && { authenticator: credentials(address.credentials) }),
         ...(tls && { tls: tlsFiles }),
       })
       return new NatsLink(connection)
@@ -202,8 +202,8 @@ function heed(message: Msg, listener: (message: Msg) => void): void {
   }
 }
 
-async function credentials(path: string): Promise<Authenticator> {
-  return credsAuthenticator(new Uint8Array(await readFile(path)))
+function credentials(path: string): Authenticator {
+  return credsAuthenticator(new Uint8Array(readRegularFile(path)))
 }
 
 function closed(): DriverError {

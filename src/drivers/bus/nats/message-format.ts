@@ -13,10 +13,14 @@ const PLAIN_ID = /^[!-~]{1,64}$/
 const DUE = 'Msvc-Due'
 /** Of a copy whose data are what the message says and its payload, packed. */
 const PACKED = 'Msvc-Packed'
-/** Bytes that a server must take besides a message, for its copy among the dead letters: where it stood, and why it died. */
-const COPY_ROOM = 4_096
 /** What a message has besides its payload and the values of its own headers, in bytes: their names, and headers of NATS. */
 const FRAME = 512
+
+/**
+ * Bytes of the server's `max_payload` that a message leaves free when it is taken, for what is noted beside it later: when it is due, which place it is to
+ * take, or how it died, with a reason of 3 000 bytes at most (dead-letters.ts).
+ */
+export const ROOM = 4_096
 
 /** When a message that waits takes its place, and where. */
 export interface Due {
@@ -40,7 +44,6 @@ export function messageWrite(streams: Streams, message: Publication & Told): Wri
     payload,
     id: dedupId(message),
     headers: { [HEADER]: told(message) },
-    spare: COPY_ROOM,
   }
 }
 

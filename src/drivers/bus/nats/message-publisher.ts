@@ -4,13 +4,13 @@ import { isDelay, WRONG_DELAY } from '../delay.ts'
 import { keyIn } from '../message-key.ts'
 import { type BusPublisher, MOST_ATOMIC, type Publication, type Receipt } from '../publisher.ts'
 import type { DelayedMessages } from './delayed-messages.ts'
-import { toDriverError } from './faults.ts'
+import { toDriverError, tooLarge } from './faults.ts'
 import { KeyOrder } from './key-order.ts'
-import { laterWrite, messageWrite } from './message-format.ts'
+import { laterWrite, messageWrite, ROOM } from './message-format.ts'
 import { type Names, topicSubject } from './names.ts'
 import type { News } from './news.ts'
 import type { Receipts, Sent } from './receipts.ts'
-import type { StreamWriter } from './stream-writer.ts'
+import { bytesOf, type StreamWriter } from './stream-writer.ts'
 import type { Streams } from './streams.ts'
 
 const MAX_TOPICS = 10_000
@@ -49,6 +49,7 @@ export class MessagePublisher implements BusPublisher {
       throw new DriverError('invalid', message)
     }
     if (!messages.every(({ delayMs = 0 }) => isDelay(delayMs))) throw new DriverError('invalid', WRONG_DELAY)
+    for (const message of messages) this.checkSize(message)
     await this.#makeTopics(messages, owner)
     const receipts: Receipt[] = []
     for (let at = 0; at < messages.length; at += PART)
@@ -59,6 +60,14 @@ export class MessagePublisher implements BusPublisher {
       'conflict',
       `the message ${clash.id} of ${clash.topic} has the id of another, and says something else`,
     )
+  }
+
+  checkSize(message: Publication): void {
+    const { streams, writer } = this.#options
+    const { mostBytes } = writer
+    if (mostOf(message) + ROOM <= mostBytes) return
+    const bytes = bytesOf(messageWrite(streams, message))
+    if (bytes + ROOM > mostBytes) throw tooLarge(`a message of ${message.topic}`, bytes, mostBytes, ROOM)
   }
 
   /** Stores a part: when one is refused, all that were on their way have their answer, so that nothing of it comes later. */
@@ -133,4 +142,12 @@ export class MessagePublisher implements BusPublisher {
 function tooMany(whose: string, most: string): DriverError {
   const message = `${whose} as many topics as ${most}, and none ever goes: put what varies into the message`
   return new DriverError('too-many', message, { retryAfterS: NO_TOPIC_GOES_S })
+}
+
+/** Bytes that a message has at most as it is stored: for most of them it needn't be known better. */
+function mostOf({ id, topic, payload, attributes }: Publication): number {
+  let characters = 2 * (id.length + topic.length)
+  for (const [name, value] of Object.entries(attributes)) characters += name.length + value.length + 6
+  // a character of the payload has 3 bytes at most, and one of what is beside it 6 where JSON escapes it
+  return payload.length * 3 + characters * 6 + 512
 }

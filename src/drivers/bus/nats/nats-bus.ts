@@ -188,6 +188,10 @@ export class NatsBus implements Bus {
     })
   }
 
+  checkSize(message: Publication): void {
+    this.#publisher.checkSize(message)
+  }
+
   subscribe(spec: SubscriptionSpec): Promise<Subscription> {
     return this.#do(async () => {
       const after = this.#reader.seqOf(await this.#reader.place(spec.topic, spec.from ?? 'new'))

@@ -1,6 +1,6 @@
 import { createInbox, type Msg, type MsgHdrs, MsgHdrsImpl } from '@nats-io/transport-node'
 import { DriverError } from '../../driver-error.ts'
-import { type ApiFault, refusal, toDriverError } from './faults.ts'
+import { type ApiFault, refusal, toDriverError, tooLarge } from './faults.ts'
 import type { NatsLink } from './link.ts'
 
 /** How long a write may take in all, a reconnection included, in milliseconds. */
@@ -10,6 +10,9 @@ const SWEEP_MS = 250
 const AGAIN_MS = 100
 /** Bytes on their way beyond which others wait. */
 const MOST_BYTES = 32 * 1024 * 1024
+
+/** A version line and an empty one, around headers of which each takes 4 bytes besides name and value (NATS ADR-4). */
+const NO_HEADERS_BYTES = 12
 
 /** What is to be stored in a stream. */
 export interface Write {
@@ -21,8 +24,6 @@ export interface Write {
   readonly expectOfSubject?: number
   /** It is stored only if the last message of the whole stream has this sequence. */
   readonly expectOfStream?: number
-  /** Bytes that the server must take besides: it is refused where it would leave less. Default 0. */
-  readonly spare?: number
   /** It is stored only right behind the write with this id, which was sent with it: of writes on the way together none gets in where one before it doesn't. */
   readonly expectBehind?: string | undefined
   /** More headers: names in their usual case, values without line ends. */
@@ -70,17 +71,23 @@ export class StreamWriter {
     this.#stopListening = link.on('up', () => this.#sendAgain())
   }
 
-  /** Resolves once it is stored. Rejects with what JetStream says (`isOvertaken` tells), or DriverError: `unavailable`, or `invalid` for what is too large. */
+  /** How many bytes the server takes in one message, headers included: its `max_payload`. */
+  get mostBytes(): number {
+    return this.#link.most
+  }
+
+  /** Resolves once it is stored. Rejects with DriverError `too-large`, with what JetStream says (`isOvertaken` tells), or DriverError `unavailable`. */
   async write(write: Write): Promise<Stored> {
-    const { spare = 0 } = write
-    if (spare > 0 && sizeOf(write) + spare > this.#link.most) throw tooLarge()
     if (!this.#link.isUp) await this.#link.whenUp()
+    const headers = headersOf(write)
+    const bytes = bytesOf(write, headers)
+    if (bytes > this.mostBytes) throw tooLarge('this', bytes, this.mostBytes)
     while (this.#bytes > MOST_BYTES) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     return new Promise((resolve, reject) => {
       const { subject, payload } = write
       const until = this.#now() + DEADLINE_MS
       const size = payload.length
-      const one = { subject, payload, headers: headersOf(write), size, until, epoch: 0, resolve, reject }
+      const one = { subject, payload, headers: encoded(headers), size, until, epoch: 0, resolve, reject }
       const token = this.#next++
       this.#bytes += size
       this.#onTheirWay.set(token, one)
@@ -105,7 +112,7 @@ export class StreamWriter {
         headers: one.headers,
       })
     } catch (fault) {
-      this.#end(token)?.reject(tooLargeOr(fault))
+      this.#end(token)?.reject(toDriverError(fault))
     }
   }
 
@@ -156,25 +163,23 @@ export class StreamWriter {
   }
 }
 
-function headersOf({ id, expectOfSubject, expectOfStream, expectBehind, headers = {} }: Write): MsgHdrs {
-  const all: Record<string, string[]> = {}
-  for (const [name, value] of Object.entries(headers)) all[name] = [value]
-  if (id !== undefined) all['Nats-Msg-Id'] = [id]
-  if (expectOfSubject !== undefined) all['Nats-Expected-Last-Subject-Sequence'] = [String(expectOfSubject)]
-  if (expectOfStream !== undefined) all['Nats-Expected-Last-Sequence'] = [String(expectOfStream)]
-  if (expectBehind !== undefined) all['Nats-Expected-Last-Msg-Id'] = [expectBehind]
-  return MsgHdrsImpl.fromRecord(all)
+/** How many bytes of the server's `max_payload` a write takes. */
+export function bytesOf(write: Write, headers: Readonly<Record<string, string>> = headersOf(write)): number {
+  let bytes = Buffer.byteLength(write.payload) + NO_HEADERS_BYTES
+  for (const [name, value] of Object.entries(headers)) bytes += name.length + Buffer.byteLength(value) + 4
+  return bytes
 }
 
-function sizeOf({ payload, headers = {} }: Write): number {
-  return [payload, ...Object.values(headers)].reduce((sum, part) => sum + Buffer.byteLength(part), 0)
+function headersOf({ id, expectOfSubject, expectOfStream, expectBehind, headers = {} }: Write): Record<string, string> {
+  return {
+    ...headers,
+    ...(id !== undefined && { 'Nats-Msg-Id': id }),
+    ...(expectOfSubject !== undefined && { 'Nats-Expected-Last-Subject-Sequence': String(expectOfSubject) }),
+    ...(expectOfStream !== undefined && { 'Nats-Expected-Last-Sequence': String(expectOfStream) }),
+    ...(expectBehind !== undefined && { 'Nats-Expected-Last-Msg-Id': expectBehind }),
+  }
 }
 
-function tooLargeOr(fault: unknown): DriverError {
-  return String(fault).includes('max_payload') ? tooLarge(fault) : toDriverError(fault)
-}
-
-function tooLarge(cause?: unknown): DriverError {
-  const message = 'NATS does not take messages of this size: raise its max_payload, or send less'
-  return new DriverError('invalid', message, { cause })
+function encoded(headers: Readonly<Record<string, string>>): MsgHdrs {
+  return MsgHdrsImpl.fromRecord(Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value]])))
 }

@@ -50,8 +50,14 @@ export class Undertaker {
       const death = { deliveries, attempt, reason, ...(key !== undefined && { key }) }
       // a broker that slept doesn't know that another leads by now, and that the message may be well
       await fence()
-      await deadLetters.add(this.#subscription, message, death)
-      const letter = { ...message, subscription: this.#subscription, group: name()?.group, deliveries, reason }
+      const kept = await deadLetters.add(this.#subscription, message, death)
+      const letter = {
+        ...message,
+        subscription: this.#subscription,
+        group: name()?.group,
+        deliveries,
+        reason: kept.reason,
+      }
       turns.after(() => died(letter))
     }
     this.done(entry)

@@ -16,6 +16,9 @@ const CLOSE_MS = 200
 /** How many nodes of a cluster a command may be sent on to. */
 const MAX_REDIRECTIONS = 4
 
+/** What Redis says of a password that it doesn't want, before version 6 and from then on. */
+const NEEDLESS = /no password is set|without any password configured for the default user/
+
 /** Milliseconds to wait before a new try. @param failures in a row, from 1 @param random uniform in [0, 1) */
 export function pauseAfter(failures: number, random: () => number): number {
   return Math.round(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10)) * (0.5 + random() / 2))
@@ -24,8 +27,12 @@ export function pauseAfter(failures: number, random: () => number): number {
 /**
  * Makes a client that isn't connected yet, and from then on connects again by itself. It keeps nothing waiting: what is asked while there is no
  * connection fails at once, as does what was under way when it broke, and nothing is sent twice.
+ * @param options.onNeedlessPassword told when the server is given a password that it doesn't want; it lets us in all the same
  */
-export function createClient(address: RedisAddress, random: () => number): Redis | Cluster {
+export function createClient(
+  address: RedisAddress,
+  { random, onNeedlessPassword }: { readonly random: () => number; readonly onNeedlessPassword: () => void },
+): Redis | Cluster {
   const { at, nodes, login, database, master, sentinelLogin, tls } = address
   const pause = (times: number) => pauseAfter(times, random)
   const common = {
@@ -44,7 +51,7 @@ export function createClient(address: RedisAddress, random: () => number): Redis
     connectionName: 'msvc',
   } satisfies CommonRedisOptions & { disconnectTimeout: number; tls?: object }
   if (at === 'cluster') {
-    return new Cluster([...nodes], {
+    const cluster = new Cluster([...nodes], {
       lazyConnect: true,
       enableOfflineQueue: false,
       clusterRetryStrategy: pause,
@@ -53,10 +60,12 @@ export function createClient(address: RedisAddress, random: () => number): Redis
       // certificates name hosts, not addresses
       ...(tls && { dnsLookup: (host, done) => done(null, host) }),
     })
+    cluster.on('+node', (node: Redis) => tellNeedlessPassword(node, onNeedlessPassword))
+    return cluster
   }
   const single = { ...common, db: database, lazyConnect: true, enableOfflineQueue: false, retryStrategy: pause }
-  if (at === 'server') return new Redis({ ...single, ...nodes[0] })
-  return new Redis({
+  if (at === 'server') return tellNeedlessPassword(new Redis({ ...single, ...nodes[0] }), onNeedlessPassword)
+  const client = new Redis({
     ...single,
     sentinels: [...nodes],
     name: master,
@@ -66,4 +75,26 @@ export function createClient(address: RedisAddress, random: () => number): Redis
     ...(sentinelLogin.password !== undefined && { sentinelPassword: sentinelLogin.password }),
     ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: {} }),
   })
+  return tellNeedlessPassword(client, onNeedlessPassword)
+}
+
+const plainAuth = Redis.prototype.auth
+/** Who is told, by client; those that ioredis makes by itself, such as a cluster's for subscriptions, tell nobody. */
+const listeners = new WeakMap<Redis, () => void>()
+
+/** Has a server that wants no password, and is given one, tell us. @param login all that there is to say, as one */
+async function tellingAuth(this: Redis, login: string): Promise<void> {
+  try {
+    await Reflect.apply(plainAuth, this, [login])
+  } catch (cause) {
+    if (!NEEDLESS.test(String(cause))) throw cause
+    listeners.get(this)?.()
+  }
+}
+
+/** ioredis writes on the console what such a server says, of clients too that it makes by itself: so the class is what changes. */
+function tellNeedlessPassword(client: Redis, tell: () => void): Redis {
+  Object.defineProperty(Redis.prototype, 'auth', { value: tellingAuth, configurable: true, writable: true })
+  listeners.set(client, tell)
+  return client
 }

@@ -31,6 +31,7 @@ export class RedisConnection {
   readonly #client: Redis | Cluster
   readonly #firstWord = Promise.withResolvers<void>()
   readonly #random: () => number
+  readonly #notes = new Set<string>()
   #state: State
   #inFlight = 0
   /** Connections, in a row, on which what is needed could not be done. */
@@ -42,7 +43,10 @@ export class RedisConnection {
     this.#options = options
     this.#random = options.random ?? Math.random
     this.#state = { at: 'away', fault: noWord(options.address) }
-    const client = createClient(options.address, this.#random)
+    const client = createClient(options.address, {
+      random: this.#random,
+      onNeedlessPassword: () => this.#notes.add(`${options.address.shown} wants no password, and its URL has one`),
+    })
     this.#client = client
     client.on('ready', () => this.#planTrial())
     client.on('close', () => this.#lost(this.#reason()))
@@ -68,15 +72,19 @@ export class RedisConnection {
     }
   }
 
+  /** What an operator should know of the server, as far as it is known. */
+  get notes(): readonly string[] {
+    return [...this.#notes]
+  }
+
   /** Runs a script. Rejects with DriverError: at once where the server is away. */
   async run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     if (this.#state.at === 'closed') throw new DriverError('closed', 'cache: it is closed')
     if (this.#state.at === 'away') throw this.#state.fault
     if (this.#inFlight >= MAX_IN_FLIGHT) {
-      throw new DriverError(
-        'unavailable',
-        `cache: ${this.#options.address.shown} has ${MAX_IN_FLIGHT} commands to answer already`,
-      )
+      const what = `has ${MAX_IN_FLIGHT} commands to answer already`
+      const told = `cache: its server ${what}`
+      throw new DriverError('unavailable', `cache: ${this.#options.address.shown} ${what}`, { told })
     }
     return this.#ask(script, keys, args)
   }
@@ -84,8 +92,9 @@ export class RedisConnection {
   /** Resolves when the server takes a write before `signal` fires; for health. */
   async check(signal: AbortSignal): Promise<void> {
     const late = Promise.withResolvers<never>()
-    const giveUp = () =>
-      late.reject(new DriverError('unavailable', `cache: ${this.#options.address.shown} did not answer in time`))
+    const told = 'cache: its server did not answer in time'
+    const message = `cache: ${this.#options.address.shown} did not answer in time`
+    const giveUp = () => late.reject(new DriverError('unavailable', message, { told }))
     signal.addEventListener('abort', giveUp)
     if (signal.aborted) giveUp()
     try {

@@ -51,13 +51,16 @@ export function redisFault({ shown }: RedisAddress, cause: unknown): DriverError
   const said = textOf(cause)
   const [, kind, words] =
     MEANINGS.find(([pattern]) => pattern.test(said)) ?? (cause instanceof ReplyError ? ODD : UNREACHABLE)
-  return new DriverError(kind, `cache: ${shown} ${words} (${said.slice(0, 200)})`, { cause })
+  // what is to be done is said to who runs it
+  const told = `cache: its server ${words.split(';', 1)[0]}`
+  return new DriverError(kind, `cache: ${shown} ${words} (${said.slice(0, 200)})`, { cause, told })
 }
 
 /** A server that took connections, or nothing, and never said a word. */
 export function noWord({ shown, tls }: RedisAddress): DriverError {
   const hint = tls ? 'where it speaks no TLS, use redis://' : 'where it wants TLS, use rediss://'
-  return new DriverError('unavailable', `cache: ${shown} has not said a word; ${hint}`)
+  const told = 'cache: its server has not said a word'
+  return new DriverError('unavailable', `cache: ${shown} has not said a word; ${hint}`, { told })
 }
 
 const ODD = [/./, 'unavailable', 'answers with an error'] as const

@@ -55,6 +55,7 @@ export function parseAddress(text: string, service: string): PostgresAddress {
     if (!PARAMETERS.includes(name))
       throw wrong(`the parameter ${JSON.stringify(name)} is not known; there are ${PARAMETERS.join(', ')}`)
   }
+  if (/%00/.test(text)) throw wrong('a %00 stands in it, which PostgreSQL has in no name and no password')
   if (url.hash !== '') throw wrong('a # stands in it; in a password it is written %23')
   if (`${url.hostname}${given.get('host') ?? ''}`.includes(',')) throw wrong('it names one server, not several')
   return {

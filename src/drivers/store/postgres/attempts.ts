@@ -17,6 +17,8 @@ export interface AttemptsOptions {
   readonly clock: Pick<Clock, 'monotonic'>
   /** Uniform in [0, 1). */
   readonly random: () => number
+  /** Milliseconds since the server went away for which things are tried again. Default 2 000. */
+  readonly awayMs?: number
 }
 
 /**
@@ -27,9 +29,15 @@ export class Attempts {
   readonly #options: AttemptsOptions
   /** When a connection was first lost, since anything last succeeded. */
   #awaySince: number | undefined
+  #lastLoss: unknown
 
   constructor(options: AttemptsOptions) {
     this.#options = options
+  }
+
+  /** What the last connection was lost by, since anything last succeeded; undefined for none. */
+  get lastLoss(): unknown {
+    return this.#lastLoss
   }
 
   /**
@@ -37,13 +45,14 @@ export class Attempts {
    * @param attempt told how often it met others' changes; it must have had no effect when it rejects with what `meaningOf` doesn't call final
    */
   async run<T>(attempt: (conflicts: number) => Promise<T>): Promise<T> {
-    const { clock, random } = this.#options
+    const { clock, random, awayMs = AWAY_MS } = this.#options
     let conflicts = 0
     for (let losses = 0; ; ) {
       const began = clock.monotonic()
       try {
         const result = await attempt(conflicts)
         this.#awaySince = undefined
+        this.#lastLoss = undefined
         return result
       } catch (fault) {
         const meaning = meaningOf(fault)
@@ -53,8 +62,9 @@ export class Attempts {
           await sleep(random() * Math.min(CONFLICT_MOST_MS, CONFLICT_FIRST_MS * 2 ** conflicts))
         } else {
           this.#awaySince ??= began
+          this.#lastLoss = fault
           const waitMs = random() * Math.min(AWAY_MOST_MS, AWAY_FIRST_MS * 2 ** losses++)
-          if (clock.monotonic() + waitMs > this.#awaySince + AWAY_MS) throw fault
+          if (clock.monotonic() + waitMs > this.#awaySince + awayMs) throw fault
           await sleep(waitMs)
         }
       }

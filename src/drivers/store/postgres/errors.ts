@@ -16,6 +16,7 @@ export const READ_ONLY = '25006'
 const FEATURE_NOT_SUPPORTED = '0A000'
 const UNIQUE_VIOLATION = '23505'
 const DISK_FULL = '53100'
+const TOO_MANY_CONNECTIONS = '53300'
 const QUERY_CANCELED = '57014'
 const LOCK_NOT_AVAILABLE = '55P03'
 const NO_RIGHTS = '42501'
@@ -85,11 +86,12 @@ function isConnectionFault(error: unknown): boolean {
  */
 export function toDriverError(error: unknown, store: string): DriverError {
   if (error instanceof DriverError) return error
-  const [kind, message] = diagnose(error)
-  return new DriverError(kind, `${store} store: ${message}`, { cause: error })
+  const [kind, message, told = message] = diagnose(error)
+  return new DriverError(kind, `${store} store: ${message}`, { cause: error, told: `${store} store: ${told}` })
 }
 
-function diagnose(error: unknown): readonly [DriverErrorKind, string] {
+/** The kind, what is said of it, and what is told callers instead where that is the server's own words. */
+function diagnose(error: unknown): readonly [DriverErrorKind, string, told?: string] {
   const fault = serverFault(error)
   if (!fault) {
     const message = error instanceof Error ? error.message : 'failed'
@@ -99,12 +101,24 @@ function diagnose(error: unknown): readonly [DriverErrorKind, string] {
   if (code === UNIQUE_VIOLATION) return ['conflict', `${takenColumns(fault)} is taken`]
   if (code === DISK_FULL) return ['full', ADVICE[code] ?? message]
   if (code === READ_ONLY) return ['unavailable', 'the server only reads: it is a standby, or was told to']
-  if (DAMAGED.test(code)) return ['damaged', `the server says that its data is damaged: ${message}`]
-  if (code === NO_RIGHTS) return ['invalid', `${message}: its user has no right to that`]
-  if (PASSING.test(code) || fault.severity !== 'ERROR' || meaningOf(fault) === 'lost') {
-    return ['unavailable', `${ADVICE[code] ?? message} (SQLSTATE ${code})`]
+  if (DAMAGED.test(code)) {
+    const what = 'the server says that its data is damaged'
+    return ['damaged', `${what}: ${message}`, what]
   }
-  return ['invalid', message]
+  if (code === NO_RIGHTS)
+    return ['invalid', `${message}: its user has no right to that`, 'its user has no right to that']
+  if (PASSING.test(code) || fault.severity !== 'ERROR' || meaningOf(fault) === 'lost') {
+    return ['unavailable', `${ADVICE[code] ?? message} (SQLSTATE ${code})`, ADVICE[code] ?? outageOf(code)]
+  }
+  return ['invalid', message, 'the server refuses what it was asked']
+}
+
+/** What keeps a server from answering, without names. */
+function outageOf(code: string): string {
+  if (REFUSED.test(code)) return "its server can't be used: it refuses this service; try again later"
+  if (code === TOO_MANY_CONNECTIONS) return "its server can't be used: all its connections are taken; try again"
+  if (/^57P0/.test(code)) return "its server can't be used: it is starting, or stopping; try again"
+  return "its server can't be used at the moment; try again"
 }
 
 /** `account.email` of "Key (email)=(a@example.com) already exists." */

@@ -1,6 +1,6 @@
 import { DriverError, type DriverErrorKind } from '../../driver-error.ts'
 import { type PostgresAddress, serverName } from './address.ts'
-import { serverFault } from './errors.ts'
+import { READ_ONLY, serverFault } from './errors.ts'
 
 const WRONG_PASSWORD = '28P01'
 const NOT_LET_IN = '28000'
@@ -43,7 +43,7 @@ export function explainRefusal(error: unknown, address: PostgresAddress, store: 
 function fromServer(cause: unknown, store: string): readonly [DriverErrorKind, string] | undefined {
   const fault = serverFault(cause)
   /** The user or the database that it speaks of. */
-  const [, named = ''] = /"([^"]*)"/.exec(fault?.message ?? '') ?? []
+  const [, named = ''] = /"(.*)"/s.exec(fault?.message ?? '') ?? []
   switch (fault?.code) {
     case WRONG_PASSWORD:
       return ['invalid', `it refuses the password of the user "${named}"; correct that in store (DATABASE_URL)`]
@@ -52,7 +52,7 @@ function fromServer(cause: unknown, store: string): readonly [DriverErrorKind, s
     case NO_DATABASE:
       return [
         'invalid',
-        `it has no database "${named}"; make it (createdb ${named}), or name another in store (DATABASE_URL)`,
+        `it has no database "${named}"; make it (createdb ${asWord(named)}), or name another in store (DATABASE_URL)`,
       ]
     case NO_RIGHTS:
       return [
@@ -64,11 +64,21 @@ function fromServer(cause: unknown, store: string): readonly [DriverErrorKind, s
         'unavailable',
         `${fault.message}; raise its max_connections, or lower pool_max_conns in store (DATABASE_URL)`,
       ]
+    case READ_ONLY:
+      return [
+        'unavailable',
+        'it only reads: it is a standby, or was told to (default_transaction_read_only); name the primary in store (DATABASE_URL), or let it write',
+      ]
     case STARTING:
       return ['unavailable', `${fault.message}; try again in a moment`]
     default:
       return undefined
   }
+}
+
+/** A name as a word of a shell. */
+function asWord(name: string): string {
+  return /^[\w.-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`
 }
 
 function fromNetwork(

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import { DriverError } from '../../driver-error.ts'
+import { readRegularFile } from '../../regular-file.ts'
 
 /** How much TLS is wanted, as libpq means it (https://www.postgresql.org/docs/15/libpq-ssl.html), from none at all to a certificate made out to the host. */
 export const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const
@@ -53,7 +53,7 @@ export function tlsAttempts({ mode, rootCert, cert, key }: TlsSettings): readonl
 
 function read(name: string, path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readRegularFile(path).toString()
   } catch (cause) {
     throw new DriverError('invalid', `store: the file that ${name} names can't be read: ${path}`, { cause })
   }

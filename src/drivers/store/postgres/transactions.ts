@@ -61,12 +61,14 @@ export class Transactions {
   /**
    * Runs `work` in a transaction and resolves with its value once that is committed. Rejects with what it threw, or with DriverError: `unavailable` also where
    * nobody can say any more whether it was committed.
+   * @param attempts how often it is tried. Default: as those of all
    */
   run<DB, T>(
     work: (trx: Transaction<DB>) => Promise<T>,
     { isolation = 'serializable' }: TransactionOptions = {},
+    attempts: Attempts = this.#options.attempts,
   ): Promise<T> {
-    return this.#options.attempts.run(
+    return attempts.run(
       // one that met others twice would go on to, where all of them want the same row
       (conflicts) => this.#turns.run(conflicts > 1, () => this.#attempt(work, BEGIN[isolation])),
     )

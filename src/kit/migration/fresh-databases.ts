@@ -5,6 +5,7 @@ import type { Clock } from '../../drivers/clock.ts'
 import { syncFolder } from '../backup/archive-file.ts'
 import { AppError } from '../errors.ts'
 import { type Backend, readMoves } from './move-notes.ts'
+import { whereaboutsOf } from './whereabouts.ts'
 
 /** What is to be filled in a data folder. */
 export interface FreshDatabases {
@@ -18,10 +19,9 @@ export interface FreshDatabases {
 
 /** Databases that stand in the way of those that are to come, and may be set aside. Throws AppError `CONFLICT` where they may not. */
 export function databasesInTheWay({ data, backend, names, force }: FreshDatabases): readonly string[] {
-  const state = readMoves(data)[backend]?.state
-  if (state === 'coming') return []
+  if (readMoves(data)[backend]?.state === 'coming') return []
   const there = names.filter((name) => existsSync(join(data, `${name}.db`)))
-  if (there.length === 0 || force || state === 'left') return there
+  if (there.length === 0 || force || whereaboutsOf(data, backend).at === 'server') return there
   const files = there.map((name) => `${name}.db`).join(', ')
   throw new AppError(
     'CONFLICT',

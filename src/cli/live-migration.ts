@@ -5,6 +5,7 @@ import { differences, type Places } from '../kit/config/places.ts'
 import { AppError } from '../kit/errors.ts'
 import { type LiveMoveOptions, type LivePhase, moveLive } from '../kit/migration/live-move.ts'
 import { planLive } from '../kit/migration/live-plan.ts'
+import { remarksOn } from '../kit/migration/remarks.ts'
 import { withoutPassword } from '../kit/secrets/address-text.ts'
 import { controlAddress } from '../kit/supervisor/control-address.ts'
 import { connectControl } from '../kit/supervisor/control-client.ts'
@@ -42,7 +43,9 @@ export async function migrateLive(session: Session, flags: MigrateFlags): Promis
     const services = roles.flatMap(({ service, keeps }) => (keeps ? [{ service, keeps }] : []))
     const move = { from, to, services, control, clock: systemClock, signal: io.signal, run: runOf(from, to) }
     const messages = createMessages(progress.above, options.quiet ?? false)
-    const work = { session, progress, messages, move, targets }
+    const remarks = async () =>
+      from.store === to.store ? [] : remarksOn({ url: from.store, folder: from.data }, roles, settings)
+    const work = { session, progress, messages, move, targets, remarks }
     await (flags.dryRun ? rehearse(work) : moveAndTell(work))
   } finally {
     progress.end()
@@ -57,29 +60,34 @@ interface Work {
   readonly messages: Messages
   readonly move: Omit<LiveMoveOptions, 'newId' | 'onPhase'>
   readonly targets: Targets
+  readonly remarks: () => Promise<readonly string[]>
 }
 
 /** Looks at both sides, here and from the running roles, which may know less than this process: such as PGPASSWORD. */
-async function rehearse({ session, progress, messages, move }: Work): Promise<void> {
+async function rehearse({ session, progress, messages, move, remarks: remarksOf }: Work): Promise<void> {
   progress.show('looking at both sides')
   const plan = await planLive(move)
   await move.control.ask({ do: 'prepare', to: move.to }, Done, move.signal)
+  const remarks = await remarksOf()
   progress.end()
   for (const line of planLines(plan)) session.print(line)
+  for (const remark of remarks) messages.warn(remark)
   messages.info('The platform answers, and its roles are ready and reach the new places. Nothing was written.')
-  session.printJson({ dry_run: true, ready: true, ...plan })
+  session.printJson({ dry_run: true, ready: true, ...plan, remarks })
 }
 
-async function moveAndTell({ session, progress, messages, move, targets }: Work): Promise<void> {
+async function moveAndTell({ session, progress, messages, move, targets, remarks: remarksOf }: Work): Promise<void> {
   const onPhase = (phase: LivePhase) => progress.show(phaseText(phase))
   const outcome = await moveLive({ ...move, newId: randomUUID, onPhase })
+  const remarks = await remarksOf()
   progress.end()
   const { pausedMs, heldMs, copiedMs, attempts, rows, messages: count, differing } = outcome
   const times = { paused_ms: pausedMs, held_ms: heldMs, copied_ms: copiedMs }
   const told = `${rows} rows and ${count} messages; requests waited ${Math.round(pausedMs)} ms at most`
   for (const line of [`The platform has moved, ${told}`, ...configurationLines(targets)]) session.print(line)
   const to = shownPlaces(move.to)
-  session.printJson({ ...rounded(times), attempts, rows, messages: count, differing, to })
+  session.printJson({ ...rounded(times), attempts, rows, messages: count, differing, remarks, to })
+  for (const remark of remarks) messages.warn(remark)
   if (differing.length > 0) {
     throw new AppError(
       'CONFLICT',

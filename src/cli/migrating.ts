@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { isEmbedded } from '../drivers/by-scheme.ts'
 import { systemClock } from '../drivers/clock.ts'
 import { type Migrated, migrate, planMigration } from '../kit/migration/offline.ts'
+import { remarksOn } from '../kit/migration/remarks.ts'
 import type { Step } from '../kit/migration/store-move.ts'
 import { configure } from './configuration.ts'
 import { createMessages, type Messages } from './messages.ts'
@@ -35,21 +36,27 @@ export async function runMigration(session: Session, flags: MigrateFlags): Promi
     signal: io.signal,
     onProgress: (step: Step) => progress.show(stepText(step)),
   }
+  const remarksOnSource = async () =>
+    ways.store ? remarksOn({ url: ways.store.from, folder: settings.data }, roles, settings) : []
   try {
     progress.show('looking at both sides')
     if (flags.dryRun) {
       const plan = await planMigration(wanted)
+      const remarks = await remarksOnSource()
       progress.end()
       for (const line of planLines(plan)) session.print(line)
+      for (const remark of remarks) messages.warn(remark)
       messages.info('Nothing was written.')
-      session.printJson({ dry_run: true, ...plan })
+      session.printJson({ dry_run: true, ...plan, remarks })
       return
     }
     const migrated = await migrate(wanted)
+    const remarks = await remarksOnSource()
     progress.end()
     for (const line of doneLines(migrated, targets, settings.data)) session.print(line)
+    for (const remark of remarks) messages.warn(remark)
     tellRest(messages, settings.data, migrated)
-    session.printJson({ ok: true, ...migrated, configuration: movedConfiguration(targets) })
+    session.printJson({ ok: true, ...migrated, remarks, configuration: movedConfiguration(targets) })
   } finally {
     progress.end()
   }

@@ -236,10 +236,11 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
     fresh.pathname = '/fresh'
     const { code, out } = await rehearse('--store', fresh.href, '--bus', `${nats.url}/fresh`, '--json')
     expect(code).toBe(0)
-    const { store, ready } = JSON.parse(out)
+    const { store, ready, remarks } = JSON.parse(out)
     const orders = store.services.find(({ service }: { service: string }) => service === 'order-service')
     expect(orders.tables).toContainEqual({ name: 'orders', rows: PAID + PENDING + 2 })
     expect(ready).toBe(true)
+    expect(remarks).toEqual([expect.stringMatching(/^2 values of the config server in production won't hold where/)])
     const client = new pg.Client(fresh.href)
     await client.connect()
     const { rows: schemas } = await client.query("select 1 from pg_namespace where nspname like '%-service'")

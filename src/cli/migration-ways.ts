@@ -68,18 +68,16 @@ export function waysOf(flags: MigrateFlags, configuration: Said): MigrationWays 
   const targets = targetsOf(flags, configuration)
   const from = { store: flags.fromStore, bus: flags.fromBus }
   const ways: Partial<Record<Backend, Way>> = {}
-  const stays: string[] = []
+  const stays: Staying[] = []
   for (const backend of BACKENDS) {
     const target = targets[backend]
     if (target === undefined) continue
     const source = from[backend] ?? sourceOf(backend, target, configuration)
     if (typeof source === 'string') ways[backend] = { from: source, to: target.url }
     else if (source.isThere && isFlag(target)) throw new AppError('CONFLICT', source.why)
-    else stays.push(source.why)
+    else stays.push(source)
   }
-  if (Object.keys(ways).length === 0 && stays.length > 0) {
-    throw new AppError('CONFLICT', `nothing is left to move: ${stays.join('; ')}`)
-  }
+  if (Object.keys(ways).length === 0 && stays.length > 0) throw nothingToMove(stays, configuration.settings.data)
   return { ...ways, ...(targets.cache && { cache: targets.cache.url }), targets }
 }
 
@@ -88,6 +86,11 @@ interface Staying {
   readonly why: string
   /** Whether it is where it is to go. */
   readonly isThere: boolean
+}
+
+function nothingToMove(stays: readonly Staying[], data: string): AppError {
+  const advice = stays.some(({ isThere }) => isThere) ? '' : `; ${data} is no platform's: name that with --data`
+  return new AppError('CONFLICT', `nothing is left to move: ${stays.map(({ why }) => why).join('; ')}${advice}`)
 }
 
 /** Whether the command line says where something is to go; else the configuration does. */
@@ -115,5 +118,5 @@ function sourceOf(backend: Backend, target: Target, { settings, saidBy }: Said):
   if (!isEmbedded(configured) && withoutPassword(configured) !== to) return configured
   return isEmbedded(to)
     ? { why: `the ${backend} is in ${data} (${target.saidBy}) already`, isThere: true }
-    : { why: `${data} holds no ${KEPT[backend]}; name the platform's with --data`, isThere: false }
+    : { why: `${data} holds no ${KEPT[backend]}`, isThere: false }
 }

@@ -84,7 +84,7 @@ export function requireDataFolder(data: string): void {
  * @param copies where all of them will listen. Default: its section says it
  */
 export function registryUrl(
-  { settings, sections }: Configuration,
+  { settings, sections }: Pick<Configuration, 'settings' | 'sections'>,
   running: readonly RunState[] = [],
   copies: readonly Section[] = sections.registry ? [sections.registry] : [],
 ): string {

@@ -15,16 +15,21 @@ export interface MigrateFlags {
 
 const EXAMPLES = `
 Examples:
-  $ msvc migrate --store postgres://shop@db/shop --bus nats://mq --dry-run
-  $ PGPASSWORD=… msvc migrate --store postgres://shop@db/shop
-  $ msvc migrate --bus nats://a,b,c/shop?replicas=3 --cache redis://cache
-  $ msvc migrate --live --store postgres://shop@db/shop --bus nats://mq
-  $ msvc migrate --from-store postgres://shop@db/shop --data back
+  $ export DATABASE_URL=postgres://shop:…@db/shop NATS_URL=nats://shop:…@mq/shop
+  $ msvc migrate --dry-run
+  $ msvc migrate
+  $ msvc migrate --live --config production.yaml
+  $ msvc migrate --bus 'nats://a,b,c/shop?replicas=3' --cache redis://cache
+  $ msvc migrate --store sqlite: --bus embedded: --data back
 
-Back again: --from-store and --from-bus name the servers. The data folder that
-is filled holds no databases yet, or some that have left it: those are set
-aside. Put keys/ there from the folder that the platform has run on: without
-them sealed values can't be opened.`
+Without --store, --bus and --cache everything goes from the data folder to the
+servers of the configuration: DATABASE_URL, NATS_URL, REDIS_URL, or the file.
+Passwords belong there: others can see the command line.
+
+Back again, from the servers of the configuration or from --from-store and
+--from-bus: the data folder that is filled holds no databases yet, or some that
+have left it, which are set aside. Put keys/ there (cp -a) from the folder that
+the platform has run on: without them sealed values can't be opened.`
 
 /** `msvc migrate`: databases and messages to servers, or back into a data folder. */
 export function addMigrate(program: Command, open: OpenSession): void {
@@ -37,13 +42,13 @@ export function addMigrate(program: Command, open: OpenSession): void {
     .option('--store <url>', 'where the databases go: postgres://…, or sqlite: for the data folder')
     .option('--bus <url>', 'where the messages go: nats://…, or embedded: for the data folder')
     .option('--cache <url>', 'the cache to be used: it is asked whether it answers, and nothing is copied')
-    .option('--from-store <url>', 'where the databases are (default: where the configuration says)')
-    .option('--from-bus <url>', 'where the messages are (default: where the configuration says)')
+    .option('--from-store <url>', 'where the databases are (default: where the data folder says that they are by now)')
+    .option('--from-bus <url>', 'where the messages are (default: where the data folder says that they are by now)')
     .option(
       '--live',
       'while the platform runs: it goes on serving, and its requests wait for less than 2 s when it begins on the servers',
     )
-    .option('--dry-run', 'check both sides and say what would be moved; nothing is written')
+    .option('--dry-run', 'check both sides and say what would be moved; nothing is written (with --live too)')
     .option('--force', 'set databases aside that stand in the way in the data folder')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: MigrateFlags, command: Command) => {

@@ -1,69 +1,65 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { isEmbedded } from '../drivers/by-scheme.ts'
 import { systemClock } from '../drivers/clock.ts'
-import { megabytes } from '../kit/backup/room.ts'
-import { AppError } from '../kit/errors.ts'
-import { type Migrated, type MigrationPlan, migrate, planMigration } from '../kit/migration/offline.ts'
-import type { Way } from '../kit/migration/run-name.ts'
+import { type Migrated, migrate, planMigration } from '../kit/migration/offline.ts'
+import { remarksOn } from '../kit/migration/remarks.ts'
 import type { Step } from '../kit/migration/store-move.ts'
 import { configure } from './configuration.ts'
 import { createMessages, type Messages } from './messages.ts'
 import type { MigrateFlags } from './migrate.ts'
+import { type Targets, waysOf } from './migration-ways.ts'
+import { configurationLines, movedConfiguration } from './moved-configuration.ts'
+import { planLines } from './plan-lines.ts'
 import { createStepProgress } from './progress.ts'
 import type { Session } from './session.ts'
 
 /** What a configuration says of them, where they are in the data folder. */
 const HERE = { store: 'sqlite:', bus: 'embedded:' } as const
+const SEALING_KEY = 'keys/config-values.key'
 const BAR = 20
 
 /** Moves a platform, or with `--dry-run` says what would be moved. Throws AppError `USAGE`, and what `migrate` throws. */
 export async function runMigration(session: Session, flags: MigrateFlags): Promise<void> {
   const { io, options } = session
-  const { settings, roles } = await configure(session, { runs: false })
-  const store = wayOf(flags.fromStore, flags.store, settings.store, HERE.store)
-  const bus = wayOf(flags.fromBus, flags.bus, settings.bus, HERE.bus)
-  if (store === undefined && bus === undefined && flags.cache === undefined) {
-    throw new AppError(
-      'USAGE',
-      'say what is to go where, such as --store postgres://… or --bus nats://…; see msvc migrate --help',
-    )
-  }
+  const configured = await configure(session, { runs: false })
+  const { settings, roles } = configured
+  const { targets, ...ways } = waysOf(flags, configured)
   const progress = createStepProgress(io.err, options.quiet ?? false)
   const messages = createMessages(progress.above, options.quiet ?? false)
   const wanted = {
     data: settings.data,
-    store,
-    bus,
-    cache: flags.cache,
+    ...ways,
     roles,
     force: flags.force ?? false,
     clock: systemClock,
     signal: io.signal,
     onProgress: (step: Step) => progress.show(stepText(step)),
   }
+  const remarksOnSource = async () =>
+    ways.store ? remarksOn({ url: ways.store.from, folder: settings.data }, roles, settings) : []
   try {
     progress.show('looking at both sides')
     if (flags.dryRun) {
       const plan = await planMigration(wanted)
+      const remarks = await remarksOnSource()
       progress.end()
       for (const line of planLines(plan)) session.print(line)
+      for (const remark of remarks) messages.warn(remark)
       messages.info('Nothing was written.')
-      session.printJson({ dry_run: true, ...plan })
+      session.printJson({ dry_run: true, ...plan, remarks })
       return
     }
     const migrated = await migrate(wanted)
+    const remarks = await remarksOnSource()
     progress.end()
-    for (const line of doneLines(migrated, settings.data)) session.print(line)
+    for (const line of doneLines(migrated, targets, settings.data)) session.print(line)
+    for (const remark of remarks) messages.warn(remark)
     tellRest(messages, settings.data, migrated)
-    session.printJson({ ok: true, ...migrated, configuration: configurationOf(migrated.plan) })
+    session.printJson({ ok: true, ...migrated, remarks, configuration: movedConfiguration(targets) })
   } finally {
     progress.end()
   }
-}
-
-/** Undefined where nothing is to go anywhere. */
-function wayOf(from: string | undefined, to: string | undefined, configured: string, here: string): Way | undefined {
-  if (from === undefined && to === undefined) return undefined
-  return { from: from ?? configured, to: to ?? here }
 }
 
 /** @example stepText({ what: 'copying messages', done: 5, of: 10 }) // 'copying messages ██████████░░░░░░░░░░ 50 %' */
@@ -73,25 +69,7 @@ function stepText({ what, done, of }: Step): string {
   return `${what} ${'█'.repeat(full)}${'░'.repeat(BAR - full)} ${Math.round(share * 100)} %`
 }
 
-function planLines({ store, bus, cache }: MigrationPlan): string[] {
-  const services = store?.services ?? []
-  return [
-    ...(store ? [`store: ${store.from} -> ${store.to}`] : []),
-    ...services.map(({ service, bytes, tables }) => {
-      const rows = tables.map((table) => `${table.rows} ${table.name}`).join(', ')
-      return `  ${service}: ${rows} (${megabytes(bytes)})`
-    }),
-    ...(bus
-      ? [
-          `bus: ${bus.from} -> ${bus.to}`,
-          `  ${bus.topics} topics, ${bus.messages} messages (${megabytes(bus.bytes)}), ${bus.subscriptions} subscriptions, ${bus.deadLetters} dead letters, ${bus.delayed} that wait for their time`,
-        ]
-      : []),
-    ...(cache ? [`cache: ${cache.to} answers; nothing is copied, leases and limits begin anew`] : []),
-  ]
-}
-
-function doneLines({ plan, tables, bus }: Migrated, data: string): string[] {
+function doneLines({ plan, tables, bus }: Migrated, targets: Targets, data: string): string[] {
   const at = (url: string) => (isEmbedded(url) ? `in ${data}` : `at ${url}`)
   const rows = tables.reduce((sum, table) => sum + table.rows, 0)
   const services = new Set(tables.map(({ service }) => service)).size
@@ -104,17 +82,8 @@ function doneLines({ plan, tables, bus }: Migrated, data: string): string[] {
         ]
       : []),
     ...(plan.cache ? [`the cache at ${plan.cache.to} answers; leases and limits begin anew there`] : []),
-    'Put into the configuration (passwords are left out here):',
-    ...Object.entries(configurationOf(plan)).map(([name, url]) => `  ${name}: ${url}`),
+    ...configurationLines(targets),
   ]
-}
-
-function configurationOf({ store, bus, cache }: MigrationPlan): Readonly<Record<string, string>> {
-  return {
-    ...(store && { store: store.to }),
-    ...(bus && { bus: bus.to }),
-    ...(cache && { cache: cache.to }),
-  }
 }
 
 function tellRest(messages: Messages, data: string, { plan, aside }: Migrated): void {
@@ -124,11 +93,15 @@ function tellRest(messages: Messages, data: string, { plan, aside }: Migrated): 
     messages.info(`${data} keeps keys/, and what was moved; on what was moved no platform starts there any more.`)
     messages.info('Other machines need a copy of keys/: with it they sign tokens and open sealed values.')
   } else if (plan.store) {
-    messages.info(`Sealed values are opened by keys/config-values.key: put the platform's keys/ into ${data}.`)
+    messages.info(
+      existsSync(join(data, SEALING_KEY))
+        ? `Sealed values are opened by ${SEALING_KEY} in ${data}: keep it.`
+        : `Sealed values are opened by ${SEALING_KEY}: put the platform's keys/ into ${data}, by cp -a.`,
+    )
   }
   if (plan.bus?.to.startsWith('nats:') || plan.bus?.to.startsWith('tls:')) {
     messages.info(
-      'Cursors of readers without a group begin anew, and a message is acknowledged there before it is on disk.',
+      'Readers without a group begin at first or at new there, and a message is acknowledged before it is on disk.',
     )
   }
 }

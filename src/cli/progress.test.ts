@@ -14,7 +14,7 @@ it('keeps text above its line, and cleans up', () => {
   progress.show('waiting for everybody and everything')
   progress.above.write('a log line\n')
   progress.end()
-  expect(written[0]).toBe('\r\u001b[K⠋ waiting for every')
+  expect(written[0]).toBe('\r\u001b[K⠋ waiting for ever…')
   expect(written[1]).toBe('\r\u001b[Ka log line\n')
   expect(written.at(-1)).toBe('\r\u001b[K')
   progress.above.write('later\n')

@@ -1,4 +1,5 @@
 import type { Terminal } from './io.ts'
+import { fitWidth } from './render/text-width.ts'
 
 /** A line at the bottom of the terminal that says what is under way. */
 export interface Progress {
@@ -19,7 +20,7 @@ export function createProgress(terminal: Terminal): Progress {
   let text = ''
   let frame = 0
   const draw = () =>
-    terminal.write(`${CLEAR_LINE}${FRAMES[frame++ % FRAMES.length]} ${text.slice(0, terminal.columns - 3)}`)
+    terminal.write(`${CLEAR_LINE}${FRAMES[frame++ % FRAMES.length]} ${fitWidth(text, terminal.columns - 3)}`)
   let timer: NodeJS.Timeout | undefined
   return {
     show(next) {

@@ -50,4 +50,6 @@ export interface KeptData {
   readonly texts?: (db: Kysely<unknown>) => TextForm
   /** Tables that are not moved, as they say something of the store that they are in. Default none. */
   readonly leaves?: readonly string[]
+  /** What a platform with these settings won't make of it, a line each, for who moves it. Rejects with DriverError. Default nothing. */
+  readonly remarks?: (db: Kysely<unknown>, settings: { readonly environment: string }) => Promise<readonly string[]>
 }

@@ -65,10 +65,13 @@ describe.skipIf(!isHere('nats-server'))('a NATS that can’t be used', () => {
       kind: 'invalid',
       message: expect.stringMatching(/^bus: no encrypted connection to NATS at/),
     })
-    await expect(open(`${plain.url}/x?replicas=3`)).rejects.toMatchObject({
-      kind: 'invalid',
-      message: expect.stringContaining("can't keep 3 replicas"),
-    })
+    const alone = { url: `${plain.url}/x?replicas=3`, folder: '', clock: systemClock }
+    for (const use of [nats.open, nats.snapshot, (place: typeof alone) => nats.fill(place, 'run')]) {
+      await expect(use(alone)).rejects.toMatchObject({
+        kind: 'invalid',
+        message: expect.stringContaining("can't keep 3 replicas"),
+      })
+    }
   })
 })
 

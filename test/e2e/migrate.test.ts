@@ -142,6 +142,9 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
     expect(orders.tables).toContainEqual({ name: 'orders', rows: PAID + PENDING })
     expect(await sql("select 1 from pg_namespace where nspname like '%-service'")).toEqual([])
     expect(existsSync(join(folder, 'data', 'migration.json'))).toBe(false)
+    // without flags the configuration says where to
+    const configured = await msvc('migrate', '--config', 'servers.yaml', '--data', 'data', '--dry-run', '--json')
+    expect(JSON.parse(configured.out)).toEqual(plan)
   })
 
   it('refuses a wrong password, and a way that leads nowhere, in one line', { timeout: TIMEOUT_MS }, async () => {
@@ -157,10 +160,13 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
   })
 
   it('moves through kill -9 at any moment, and pays once what was pending', { timeout: TIMEOUT_MS }, async () => {
-    const args = [MAIN, 'migrate', ...onServers(), '--config', 'here.yaml', '--data', 'data', '--json']
+    const common = [MAIN, 'migrate', '--data', 'data', '--json']
+    const named = [...common, ...onServers(), '--config', 'here.yaml']
+    const configured = [...common, '--config', 'servers.yaml']
     const before = rows('data', 'order-service', ORDERS)
     let done: string | undefined
     for (let kill = 0; kill < KILLS && done === undefined; kill++) {
+      const args = kill % 2 === 0 ? named : configured
       const child = spawn(process.execPath, args, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
       let out = ''
       child.stdout.on('data', (chunk) => {
@@ -173,7 +179,7 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
       if (code === 0) done = out
     }
     if (done === undefined) {
-      const { code, out, err } = await msvc(...args.slice(1))
+      const { code, out, err } = await msvc(...configured.slice(1))
       expect(err).not.toContain('error')
       expect(code).toBe(0)
       done = out
@@ -189,6 +195,11 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
     expect(refused.err).toContain('were moved to postgres://')
     expect(refused.code).not.toBe(0)
     expect((await msvc('migrate', ...onServers(), '--config', 'here.yaml', '--data', 'data')).err).toContain('already')
+    const again = await msvc('migrate', '--config', 'servers.yaml', '--data', 'data')
+    expect(again.err).toMatch(
+      /^error: nothing is left to move: the store is at postgres:.* \(servers.yaml:1\) already, since/,
+    )
+    expect(again.err).not.toContain('msvc-test')
 
     const platform = await up('data', 'servers.yaml')
     await vi.waitFor(async () => {
@@ -213,10 +224,36 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
     await platform.stop()
   })
 
+  /** A move of a platform that runs, of which nothing is left. */
+  async function rehearses(platform: Running) {
+    const rehearse = (...args: readonly string[]) =>
+      msvc('migrate', '--live', '--dry-run', '--data', 'back', '--config', 'servers.yaml', ...args)
+    const taken = await rehearse()
+    expect(taken.err).toMatch(/^error: .* holds \d+ rows in .* already/)
+    expect(taken.code).not.toBe(0)
+    await sql('create database fresh')
+    const fresh = new URL(postgres.url)
+    fresh.pathname = '/fresh'
+    const { code, out } = await rehearse('--store', fresh.href, '--bus', `${nats.url}/fresh`, '--json')
+    expect(code).toBe(0)
+    const { store, ready, remarks } = JSON.parse(out)
+    const orders = store.services.find(({ service }: { service: string }) => service === 'order-service')
+    expect(orders.tables).toContainEqual({ name: 'orders', rows: PAID + PENDING + 2 })
+    expect(ready).toBe(true)
+    expect(remarks).toEqual([expect.stringMatching(/^2 values of the config server in production won't hold where/)])
+    const client = new pg.Client(fresh.href)
+    await client.connect()
+    const { rows: schemas } = await client.query("select 1 from pg_namespace where nspname like '%-service'")
+    await client.end()
+    expect(schemas).toEqual([])
+    expect((await order(platform, 'still here')).status).toBe(201)
+  }
+
   it('comes back, with what came since', { timeout: TIMEOUT_MS }, async () => {
     const way = ['--from-store', postgres.url, '--from-bus', `${nats.url}/shop`]
     const { code, err } = await msvc('migrate', ...way, '--config', 'here.yaml', '--data', 'back')
     expect(err).not.toContain('error')
+    expect(err).toContain("put the platform's keys/ into")
     expect(code).toBe(0)
     cpSync(join(folder, 'data', 'keys'), join(folder, 'back', 'keys'), { recursive: true })
     const orders = rows('back', 'order-service', ORDERS)
@@ -231,10 +268,13 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
       15_000,
     )
     expect(rows('back', 'payment-service', 'select count(*) as count from payments')[0]?.count).toBe(PAID + PENDING + 2)
+    await rehearses(platform)
     await platform.stop()
 
-    const again = await msvc('migrate', ...way, '--config', 'here.yaml', '--data', 'data')
+    const back = ['--store', 'sqlite:', '--bus', 'embedded:']
+    const again = await msvc('migrate', ...back, '--config', 'servers.yaml', '--data', 'data')
     expect(again.err).toContain('What stood in the way is in')
+    expect(again.err).toContain('keep it')
     expect(again.code).toBe(0)
     expect(existsSync(join(folder, 'data', 'migration.json'))).toBe(false)
     expect(readFileSync(join(folder, 'data', 'order-service.db')).length).toBeGreaterThan(0)

@@ -78,6 +78,11 @@ describe('loadConfiguration', () => {
     expect((await load(yaml)).sections.user?.port).toBe(1)
     expect((await load(yaml, { served, environment: { PORT: '2' } })).sections.user?.port).toBe(2)
     expect((await load(yaml, { served, environment: { PORT: '2' }, flags })).sections.user?.port).toBe(3)
+    const port = ['user', 'port']
+    expect((await load('')).saidBy(port)).toBeUndefined()
+    expect((await load(yaml)).saidBy(port)).toBe('x.yaml:2')
+    expect((await load(yaml, { served, environment: { PORT: '2' } })).saidBy(port)).toBe('PORT')
+    expect((await load(yaml, { served, environment: { PORT: '2' }, flags })).saidBy(port)).toBe('--port')
   })
 
   it('reports every fault at once, each with its file, line and name', async () => {

@@ -46,6 +46,8 @@ export interface Configuration {
   readonly sections: Readonly<Record<string, Section>>
   /** SERVICE_NAME, when it was set for the served role. */
   readonly service?: string
+  /** Where a value is said: `--data`, `DATABASE_URL`, `shop.yaml:12`; undefined where its default holds. */
+  readonly saidBy: (path: Path) => string | undefined
 }
 
 /**
@@ -71,12 +73,18 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
 
   const placedFaults = faults.map((fault) => ({ fault, line: yaml.lineOf(fault.path) ?? 0 }))
   const inOrder = placedFaults.sort((a, b) => a.line - b.line)
-  const lines = [...environment.faults, ...inOrder.map(({ fault }) => sentence(fault, overrides, yaml, file))]
+  const saidBy = (path: Path) => {
+    const override = overrides.findLast(({ path: set }) => startsWith(path, set))
+    const line = yaml.lineOf(path)
+    return override?.from ?? (line === undefined ? undefined : `${file}:${line}`)
+  }
+  const lines = [...environment.faults, ...inOrder.map(({ fault }) => sentence(fault, saidBy(fault.path) ?? file))]
   if (!settings || lines.length > 0) throw invalid(lines)
   return {
     settings: { ...settings, data: resolve(folder, settings.data) },
     sections: Object.fromEntries([...sections].flatMap(([name, section]) => (section ? [[name, section]] : []))),
     ...(environment.service !== undefined && { service: environment.service }),
+    saidBy,
   }
 }
 
@@ -164,12 +172,9 @@ function parseSection(role: Configurable, raw: unknown, faults: Fault[]): Sectio
   return { ...Listen.parse(listen), ...(isRecord(parsed) ? parsed : {}) }
 }
 
-function sentence({ path, message }: Fault, overrides: readonly Override[], yaml: LocatedYaml, file?: string): string {
-  const override = overrides.findLast(({ path: set }) => startsWith(path, set))
+function sentence({ path, message }: Fault, where: string | undefined): string {
+  if (where?.startsWith('-')) return `${where}: ${message}`
   const name = path.join('.')
-  if (override?.from.startsWith('-')) return `${override.from}: ${message}`
-  const line = yaml.lineOf(path)
-  const where = override?.from ?? (line === undefined ? file : `${file}:${line}`)
   return where === undefined ? `${name}: ${message}` : `${where}: ${name}: ${message}`
 }
 

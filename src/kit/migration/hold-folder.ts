@@ -29,5 +29,8 @@ export function holdFolder(data: string, databases: readonly string[]): () => vo
 }
 
 function inUse(data: string): AppError {
-  return new AppError('CONFLICT', `a platform runs on ${data}: stop it first, or name another folder with --data`)
+  return new AppError(
+    'CONFLICT',
+    `a platform runs on ${data}: stop it first, move it while it serves (--live), or name another folder with --data`,
+  )
 }

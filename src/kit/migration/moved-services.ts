@@ -21,7 +21,7 @@ export interface KeepingRole {
 }
 
 /** The embedded bus's file, which is no service's store. */
-const BUS_FILE = 'bus.db'
+export const BUS_FILE = 'bus.db'
 
 /**
  * Which services have a store to move: those of the roles, and in a data folder whatever else has the tables of one, as a role that is served under another

@@ -135,6 +135,21 @@ export async function readConfigs(db: Kysely<ConfigTables>) {
   return all
 }
 
+/** All configurations with their documents: those of one service at a time. */
+export async function* readDocuments(
+  db: Kysely<ConfigTables>,
+): AsyncGenerator<readonly (ConfigPath & { readonly document: Document })[]> {
+  for (const service of new Set((await readConfigs(db)).map((config) => config.service))) {
+    const rows = await db
+      .selectFrom('configs')
+      .select(['service', 'environment', 'document'])
+      .where('service', '=', service)
+      .orderBy('environment')
+      .execute()
+    yield rows.map((row) => ({ ...row, document: documentOf(row.document) }))
+  }
+}
+
 /** How many configurations there are. @param madeBy counts those that take this one's share. Default: all */
 export async function countConfigs(db: Kysely<ConfigTables>, madeBy?: string): Promise<number> {
   const all = db.selectFrom('configs').select(({ fn }) => fn.countAll<number>().as('count'))

@@ -5,6 +5,7 @@ import { followChangesElsewhere } from './changes-elsewhere.ts'
 import { type ConfigTables, configMigrations } from './config-rows.ts'
 import { Configs } from './configs.ts'
 import { createSealer } from './sealed-values.ts'
+import { unseenValues } from './unseen-values.ts'
 
 const Config = z.strictObject({
   /** Versions of each configuration that a rollback can go back to. */
@@ -23,7 +24,7 @@ export const configServer = defineRole({
   config: Config,
   needs: ['registry'],
   agreesIn: 'store',
-  keeps: { migrations: configMigrations },
+  keeps: { migrations: configMigrations, remarks: unseenValues },
   async start(ctx) {
     const { clock, log, waits, authority, service, config, signal } = ctx
     const store = await ctx.store<ConfigTables>(configMigrations)

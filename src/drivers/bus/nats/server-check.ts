@@ -8,9 +8,13 @@ import type { NatsLink } from './link.ts'
 const OLDEST = [2, 9, 0] as const
 
 /** Refuses a server that can't be used, in words that say what to do. @throws DriverError `invalid`, or `unavailable` for one that only has to be started. */
-export async function checkServer(link: NatsLink, manager: JetStreamManager, { servers }: NatsAddress): Promise<void> {
+export async function checkServer(
+  link: NatsLink,
+  manager: JetStreamManager,
+  { servers, replicas }: NatsAddress,
+): Promise<void> {
   const where = servers.join(', ')
-  const { version = '0.0.0' } = link.info ?? {}
+  const { version = '0.0.0', jetstream = false, cluster } = link.info ?? {}
   if (isOlder(version)) {
     throw new DriverError('invalid', `bus: nats-server ${version} at ${where} is too old: ${OLDEST.join('.')} or newer`)
   }
@@ -21,6 +25,13 @@ export async function checkServer(link: NatsLink, manager: JetStreamManager, { s
     const message = `bus: JetStream is off at ${where}: start nats-server with -js, or with jetstream { store_dir: … } in its configuration; an account has to have it too`
     throw new DriverError('unavailable', message, { cause: fault })
   }
+  if (replicas > 1 && jetstream && cluster === undefined) throw tooManyReplicas(replicas)
+}
+
+/** That a server, or a cluster, is too small for what a URL asks of it. @param cause what it says itself */
+export function tooManyReplicas(replicas: number, cause?: unknown): DriverError {
+  const advice = 'it takes a cluster of as many servers, or fewer replicas in its URL'
+  return new DriverError('invalid', `bus: this NATS can't keep ${replicas} replicas: ${advice}`, { cause })
 }
 
 /**

@@ -6,9 +6,9 @@ import {
   type StreamConfig,
 } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
-import { DriverError } from '../../driver-error.ts'
 import type { NatsAddress } from './address.ts'
 import { isNoStream } from './faults.ts'
+import { tooManyReplicas } from './server-check.ts'
 
 /** How long a write that is sent again after a break is known, where ids serve only for that. */
 const RETRY_WINDOW_MS = 120_000
@@ -124,6 +124,5 @@ async function make(manager: JetStreamManager, wanted: Config, { replicas }: Nat
 
 function replicasOr(fault: unknown, replicas: number): unknown {
   if (replicas === 1 || !/replicas|peers|clustered/i.test(String(fault))) return fault
-  const message = `bus: this NATS can't keep ${replicas} replicas: it takes a cluster of as many servers, or fewer replicas in its URL`
-  return new DriverError('invalid', message, { cause: fault })
+  return tooManyReplicas(replicas, fault)
 }

@@ -79,11 +79,11 @@ export class Journal {
   }
 
   /**
-   * Adds an entry.
+   * Adds an entry. Gives its place: each later entry's is higher.
    * @param isWhole it says all, and what was before isn't needed any more
    * @throws Moved where somebody else added one since, or DriverError; it may be stored all the same then: read it anew.
    */
-  async add(by: string, changes: Changes, isWhole: boolean): Promise<void> {
+  async add(by: string, changes: Changes, isWhole: boolean): Promise<number> {
     const payload = entryBytes({ by, whole: isWhole ? 0 : this.#whole, ...changes })
     const parts = partsOf(payload, this.#options.jetStream.link.room)
     let first = 0
@@ -96,6 +96,7 @@ export class Journal {
     this.#entries++
     this.#size += payload.length
     if (isWhole) this.#begin(first)
+    return this.#last
   }
 
   async #write(payload: Uint8Array, headers: Readonly<Record<string, string>>): Promise<number> {

@@ -94,8 +94,8 @@ export class Leader {
 
   /**
    * Takes a subscription over: reads its journal, and writes in it who leads now.
-   * @param isHere whether a broker is there, whose consumers then keep what they have
-   * @throws Moved where another was faster, or DriverError
+   * @param isHere whether a broker is there, as this one is, whose consumers then keep what they have
+   * @throws Moved where another that is there was faster, or DriverError
    */
   static async lead(
     parts: LeaderParts,
@@ -104,7 +104,11 @@ export class Leader {
   ): Promise<Leader> {
     const { clock, journal, me, source, deadLetters } = parts
     const book = new LeaseBook(clock, { after: name.after, activeAt: name.madeAt })
-    book.load(await journal.read(), name.ackWaitMs)
+    const entries = await journal.read()
+    const { by = '' } = entries.at(-1) ?? {}
+    // it was taken over since somebody looked
+    if (by !== '' && by !== me && (await isHere(by))) throw new Moved()
+    book.load(entries, name.ackWaitMs)
     // the letter was written, and then its broker could write down no more
     const letters = book.size > 0 ? await deadLetters.attempts(name.id) : new Map<number, number>()
     for (const [offset, attempt] of letters) {
@@ -113,9 +117,9 @@ export class Leader {
     }
     const gone = new Set<string>()
     for (const broker of new Set(book.heldBy(() => true).map(({ state }) => brokerOf(holderOf(state)))))
-      if (broker === me || !(await isHere(broker))) gone.add(broker)
+      if (!(await isHere(broker))) gone.add(broker)
     book.interrupt((holder) => gone.has(brokerOf(holder)))
-    await journal.add(me, book.takeChanges(true), true)
+    book.written(await journal.add(me, book.takeChanges(true), true))
     source.begin(book.cursor)
     const leader = new Leader(parts, name, book)
     leader.#tick()
@@ -312,7 +316,7 @@ export class Leader {
     const { journal, me } = this.#parts
     const isWhole = journal.wantsWhole
     try {
-      await journal.add(me, this.#book.takeChanges(isWhole), isWhole)
+      this.#book.written(await journal.add(me, this.#book.takeChanges(isWhole), isWhole))
     } catch (fault) {
       this.#broken = fault
       throw fault

@@ -65,6 +65,43 @@ it('is the same when it is read back from its journal, wherever that begins to s
   )
 })
 
+it('never names two deliveries of a message alike, though one leader after the other could not write down its last ones', () => {
+  const step = fc.tuple(fc.constantFrom('lease', 'lease', 'return', 'write', 'write', 'lead' as const), fc.nat(3))
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const how = { ackWaitMs: ACK_WAIT_MS, maxDeliver: 1_000, holder: 'b c' }
+      const journal: JournalEntry[] = []
+      const given = new Set<string>()
+      const inThisTurn = new Set<number>()
+      let book = new LeaseBook(clock(), { after: 0, activeAt: 0 })
+      for (const seq of [1, 2, 3, 4]) book.admit(seq, undefined)
+      const write = (isWhole: boolean) => {
+        inThisTurn.clear()
+        book.written(journal.push({ by: 'x', whole: isWhole ? 0 : 1, ...book.takeChanges(isWhole) }))
+      }
+      write(true)
+      for (const [what, which] of steps) {
+        const entry = book.get(which + 1)
+        if (entry === undefined) throw new Error(`${which + 1} is gone`)
+        if (what === 'write') write(false)
+        else if (what === 'return') book.set({ ...entry, state: { ...entry.state, at: 'ready', reason: '' } })
+        else if (what === 'lead') {
+          book = new LeaseBook(clock(), { after: 0, activeAt: 0 })
+          book.load(journal, ACK_WAIT_MS)
+          write(true)
+        } else if (entry.state.at === 'ready' && !inThisTurn.has(entry.seq)) {
+          inThisTurn.add(entry.seq)
+          const then = book.lease(entry, how)
+          const name = `${entry.seq}-${then.at === 'dead' ? 'dead' : then.attempt}`
+          expect(given).not.toContain(name)
+          given.add(name)
+        }
+      }
+    }),
+    { numRuns: 500 },
+  )
+})
+
 it('hands one of a key out at a time, the oldest first', () => {
   const book = new LeaseBook(clock(), { after: 0, activeAt: 0 })
   const first = book.admit(1, 'k')

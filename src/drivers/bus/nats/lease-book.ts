@@ -39,6 +39,8 @@ export class LeaseBook {
   #hasChanged = false
   #cursor: number
   #activeAt: number
+  /** The place of the last entry in the journal. */
+  #lastEntry = 0
   /** When `sweep` next has something to do, monotonic; never later than that, sometimes earlier. */
   sweepAt = Number.POSITIVE_INFINITY
 
@@ -132,12 +134,22 @@ export class LeaseBook {
     this.#changed.add(seq)
   }
 
-  /** Hands one out, if it hasn't had its deliveries. */
+  /** What was taken to be written down is, at this place in the journal: each entry's is higher than the one's before. */
+  written(place: number): void {
+    this.#lastEntry = place
+  }
+
+  /**
+   * Hands one out, if it hasn't had its deliveries. The delivery is named by the last entry's place: none that another leader made, and could not write down,
+   * has that name. Whoever gives such a one back must not take the message from who has it now.
+   */
   lease(entry: Entry, how: { ackWaitMs: number; maxDeliver: number; holder: string }): Unsettled | Dead {
     const { ackWaitMs, maxDeliver, holder } = how
     const then = leaseAgain(entry.state, { now: this.#times.monotonic(), ackWaitMs, maxDeliver, consumer: holder })
-    if (then.at !== 'dead') this.set({ ...entry, state: then })
-    return then
+    if (then.at === 'dead') return then
+    const leased = { ...then, attempt: this.#lastEntry }
+    this.set({ ...entry, state: leased })
+    return leased
   }
 
   /** Puts a message into another state. */

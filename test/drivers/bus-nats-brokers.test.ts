@@ -7,6 +7,9 @@ import { connect } from '@nats-io/transport-node'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Delivery } from '../../src/drivers/bus/consumer.ts'
 import type { Bus } from '../../src/drivers/bus/contract.ts'
+import { connectTo } from '../../src/drivers/bus/nats/connected.ts'
+import { Journal } from '../../src/drivers/bus/nats/journal.ts'
+import { StreamWriter } from '../../src/drivers/bus/nats/stream-writer.ts'
 import { nats } from '../../src/drivers/bus/nats.ts'
 import { systemClock } from '../../src/drivers/clock.ts'
 import { type NatsServer, startNats } from '../servers/nats.ts'
@@ -103,6 +106,23 @@ describe.skipIf(!isHere('nats-server'))('brokers on one NATS', () => {
     await bus.publish([message('2')])
     expect(ids(await take(bus, id, 1))).toEqual(['2'])
     expect(await bus.countDeadLetters(1)).toBe(0)
+  })
+
+  it('lead again what they gave up when a write failed, for whoever asks', async () => {
+    const [leader, other] = [await open(), await open()]
+    const { id } = await leader.subscribe({ topic: 'a', group: 'g' })
+    await leader.pull(id, { max: 1, waitMs: 0, signal: never })
+    await other.publish([message('1')])
+    const got = await take(other, id, 1)
+    // an entry that it doesn't know of: its next one is refused
+    const connected = await connectTo(url)
+    const writer = new StreamWriter(connected.link, () => performance.now())
+    const journal = new Journal(id, { ...connected, writer })
+    const [last] = (await journal.read()).slice(-1)
+    if (last !== undefined) await journal.add(last.by, last, true)
+    writer.close()
+    await connected.link.close()
+    expect(await other.ack(id, tokens(got))).toBe(1)
   })
 
   it('give back what consumers had from one that is killed, though another leads', async () => {

@@ -215,9 +215,18 @@ export class Subscriptions {
     return leading
   }
 
+  /** Somebody takes this broker for the leader: by the journal it is, where what it had in memory was given up for a write that failed. */
+  async #leadAgain(id: string): Promise<Leader> {
+    const name = this.#options.names.subscriptions.get(id)
+    if (this.#isClosed || name === undefined) throw new Moved()
+    const leader = await new Journal(id, this.#options).leader()
+    if (leader !== this.#options.me) throw new Moved()
+    return this.#lead(name)
+  }
+
   async #answer(request: Request, by: string, signal: AbortSignal): Promise<unknown> {
-    const leader = await this.#leaders.get(request.of)
-    if (this.#isClosed || leader === undefined) throw new Moved()
+    const leader = await (this.#leaders.get(request.of) ?? this.#leadAgain(request.of))
+    if (this.#isClosed) throw new Moved()
     if (request.what !== 'pull') return perform(leader, request, by)
     const [max, waitMs, consumer] = request.args as [number, number, string]
     return leader.pull({ max, waitMs, holder: holderName(by, consumer), signal })

@@ -22,5 +22,5 @@ export async function forgetInstance(
     body: JSON.stringify({ service_name: service, host, port }),
     signal: AbortSignal.timeout(TIMEOUT_MS),
   })
-  await answer.body?.cancel()
+  answer.cancel()
 }

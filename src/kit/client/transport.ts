@@ -1,4 +1,4 @@
-import { type $Fetch, createFetch } from 'ofetch'
+import type { $Fetch } from 'ofetch'
 import type { Instance } from '../discovery/directory.ts'
 import { ByteBlocks } from '../http/byte-blocks.ts'
 import { ABSENT, type Enrolled, Roster } from '../roster.ts'
@@ -96,9 +96,9 @@ export function createTransport(fetchOf: InstanceFetch): Transport {
   const underWay = new Roster<UnderWay>()
   let closed = false
 
-  function fetcherOf(instance: Instance): $Fetch {
-    const known = fetchers.get(instance)
-    if (known) return known
+  async function fetcherOf(instance: Instance): Promise<$Fetch> {
+    // at the first call, not at the start: it brings node's whole fetch
+    const { createFetch } = await import('ofetch')
     const made = createFetch({ fetch: fetchOf(instance), Headers, AbortController })
     fetchers.set(instance, made)
     return made
@@ -111,7 +111,8 @@ export function createTransport(fetchOf: InstanceFetch): Transport {
     underWay.add(one)
     if (closed || signal?.aborted) one.abort()
     try {
-      const response = await fetcherOf(instance).raw(instance.url + target, {
+      const fetcher = fetchers.get(instance) ?? (await fetcherOf(instance))
+      const response = await fetcher.raw(instance.url + target, {
         method,
         headers,
         ...(body !== undefined && { body }),

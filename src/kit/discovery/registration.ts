@@ -1,4 +1,5 @@
 import { backOff } from '../back-off.ts'
+import type { NodeAnswer } from '../http/node-call.ts'
 import { isRecord } from '../record.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createWakeUp } from '../wake-up.ts'
@@ -75,7 +76,7 @@ export function register(options: RegistrationOptions): KeptRegistration {
   const bell = createWakeUp()
   let refused = false
 
-  async function post(path: string, content: unknown, signal: AbortSignal): Promise<Response> {
+  async function post(path: string, content: unknown, signal: AbortSignal): Promise<NodeAnswer> {
     const headers = { 'content-type': 'application/json' }
     return call(path, { method: 'POST', headers, body: JSON.stringify(content), signal })
   }
@@ -85,13 +86,13 @@ export function register(options: RegistrationOptions): KeptRegistration {
     const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(CALL_MS)])
     if (state.at === 'registered') {
       const answer = await post('/registry/heartbeat', state.self, signal)
-      await answer.body?.cancel()
+      answer.cancel()
       if (answer.ok) return
       if (answer.status !== 404) throw new Refusal(`status ${answer.status}`)
       state = { at: 'unknown' }
     }
     const answer = await post('/registry/register', body, signal)
-    const said: unknown = await answer.json()
+    const said = await answer.json()
     const self = answer.status === 201 ? readRegistered(said) : undefined
     if (self) state = { at: 'registered', self }
     else throw new Refusal(`status ${answer.status}, ${JSON.stringify(said).slice(0, 300)}`)
@@ -134,7 +135,7 @@ export function register(options: RegistrationOptions): KeptRegistration {
         const fence = state.at === 'registered' ? state.self.fence : undefined
         const self = { service_name: service, host, port, ...(fence !== undefined && { fence }) }
         const answer = await post('/registry/deregister', self, AbortSignal.timeout(LEAVE_MS))
-        await answer.body?.cancel()
+        answer.cancel()
         return answer.ok
       } catch {
         // a registry that is away or stopping too finds out by the lease

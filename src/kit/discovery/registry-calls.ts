@@ -1,4 +1,5 @@
 import type { Authority } from '../auth/authority.ts'
+import { type NodeAnswer, type NodeCall, nodeCall } from '../http/node-call.ts'
 import { createIdSource } from '../telemetry/ids.ts'
 import { formatTraceparent } from '../telemetry/tracing.ts'
 import { parseEndpoints, printEndpoint } from './endpoint.ts'
@@ -21,25 +22,23 @@ const HOUSEKEEPING: ReadonlySet<string> = new Set(['/registry/heartbeat', '/regi
 
 /**
  * A way to call the registry, which is found by address and not by discovery. Of several addresses one is used until it fails.
- * Redirects are refused.
- * @returns a function like `fetch`, with a path; it rejects as `fetch` does
+ * @returns `nodeCall` with a path; it rejects as that does
  */
 export function registryCalls({ registryUrl, service, agent, authority }: RegistryCallsOptions) {
   const addresses = parseEndpoints(registryUrl).map(printEndpoint)
   const nextId = createIdSource(16)
   let current = 0
 
-  return async function callRegistry(path: string, init: RequestInit): Promise<Response> {
-    const headers = new Headers(init.headers)
-    if (agent !== undefined) headers.set('user-agent', agent)
+  return async function callRegistry(path: string, call: NodeCall): Promise<NodeAnswer> {
+    const headers: Record<string, string> = { ...call.headers }
+    if (agent !== undefined) headers['user-agent'] = agent
     if (HOUSEKEEPING.has(path)) {
-      headers.set('traceparent', formatTraceparent({ traceId: nextId(), spanId: nextId().slice(16), sampled: false }))
+      headers.traceparent = formatTraceparent({ traceId: nextId(), spanId: nextId().slice(16), sampled: false })
     }
-    if (authority?.mode === 'token')
-      headers.set('authorization', `Bearer ${await authority.serviceToken(service, AUDIENCE)}`)
+    if (authority?.mode === 'token') headers.authorization = `Bearer ${await authority.serviceToken(service, AUDIENCE)}`
     const used = current
     try {
-      return await fetch(`${addresses[used % addresses.length]}${path}`, { ...init, headers, redirect: 'error' })
+      return await nodeCall(`${addresses[used % addresses.length]}${path}`, { ...call, headers })
     } catch (fault) {
       // a stream that ended later is no reason: only who can't be reached at all is left for the next
       if (current === used) current++

@@ -3,6 +3,16 @@ import { AppError, codeOfStatus } from '../errors.ts'
 import { pause } from '../pause.ts'
 import { EventParser, type ReceivedEvent } from './event-parser.ts'
 
+/** An answer that may be a stream of events, such as a `Response`. */
+export interface EventAnswer {
+  readonly status: number
+  /** 200 to 299. */
+  readonly ok: boolean
+  readonly headers: { get(name: string): string | null }
+  /** Ends with an error once the signal that `connect` was given fires. */
+  readonly body: AsyncIterable<Uint8Array> | null
+}
+
 /** What to follow, and with how much patience. */
 export interface EventSourceOptions {
   /**
@@ -10,7 +20,7 @@ export interface EventSourceOptions {
    * @param headers `accept`, and `last-event-id` when the server gave an id before
    * @param signal fires when the connection is given up
    */
-  readonly connect: (headers: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<Response>
+  readonly connect: (headers: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<EventAnswer>
   /** A throw counts as a lost stream. */
   readonly onEvent: (event: ReceivedEvent) => void
   /** The stream is open; called again after each reconnect. */
@@ -73,7 +83,7 @@ async function followOnce(options: EventSourceOptions, session: Session): Promis
   try {
     const headers = { accept: 'text/event-stream', ...(session.lastId !== '' && { 'last-event-id': session.lastId }) }
     const answer = await connect(headers, attempt.signal)
-    if (!answer.ok || !isEventStream(answer)) throw await refusal(answer)
+    if (!answer.ok || !isEventStream(answer)) throw refusal(answer)
     clearTimeout(watchdog)
     watchdog = giveUpAfter(idleMs, 'the stream fell silent', attempt)
     onOpen?.()
@@ -83,11 +93,9 @@ async function followOnce(options: EventSourceOptions, session: Session): Promis
       session.lastId = event.id
       session.heard = true
     }, maxLength)
-    const reader = answer.body?.getReader()
-    attempt.signal.addEventListener('abort', () => void reader?.cancel().catch(() => {}), { once: true })
-    for (let chunk = await reader?.read(); chunk?.value; chunk = await reader?.read()) {
+    for await (const chunk of answer.body ?? []) {
       watchdog.refresh()
-      parser.push(chunk.value)
+      parser.push(chunk)
     }
     return attempt.signal.reason ?? new AppError('UNREACHABLE', 'The stream was closed by the server')
   } catch (cause) {
@@ -103,12 +111,11 @@ function giveUpAfter(ms: number, why: string, attempt: AbortController): NodeJS.
   return setTimeout(() => attempt.abort(new AppError('UPSTREAM_TIMEOUT', why)), ms)
 }
 
-function isEventStream(answer: Response): boolean {
+function isEventStream(answer: EventAnswer): boolean {
   return answer.headers.get('content-type')?.startsWith('text/event-stream') ?? false
 }
 
-async function refusal(answer: Response): Promise<AppError> {
-  await answer.body?.cancel()
+function refusal(answer: EventAnswer): AppError {
   const code = codeOfStatus(answer.status) ?? 'UPSTREAM_FAILED'
   return new AppError(code, `The server answered ${answer.status} instead of a stream`)
 }

@@ -1,21 +1,20 @@
 import { createServer } from 'node:http'
 import { type Server, Socket } from 'node:net'
-import { getRequestListener, RequestError } from '@hono/node-server'
 import type { Clock } from '../../drivers/clock.ts'
-import { AppError, messageOf, toAppError, toProblem } from '../errors.ts'
-import { currentScope, runInScope, type Scope } from '../telemetry/scope.ts'
+import { AppError, messageOf } from '../errors.ts'
+import { runInScope, type Scope } from '../telemetry/scope.ts'
 import { type Accepting, accept } from './accepting.ts'
-import type { AppEnv } from './app-env.ts'
 import { Connection, type ConnectionLimits, connectionOf } from './connection.ts'
 import { Connections, type ConnectionsLimits } from './connections.ts'
 import type { Door } from './door.ts'
 import type { Exchange, Layer } from './exchange.ts'
 import { ExchangeResponse } from './exchange-response.ts'
 import { HeldBodies } from './held-bodies.ts'
+import { honoDoor, type InnerApp } from './hono-door.ts'
 import { IncomingRequest } from './incoming-request.ts'
 import { METHODS, malformedness, unservable } from './malformed.ts'
 import { portOf } from './port-of.ts'
-import { answerProblem, PROBLEM_TYPE } from './problem.ts'
+import { answerProblem } from './problem.ts'
 import { watchStalls } from './stalls.ts'
 
 /** How often Node looks for connections past their time, milliseconds. */
@@ -46,8 +45,7 @@ export interface ListenerOptions {
   readonly limits: ListenerLimits
   /** The outer chain, outermost first. */
   readonly layers: readonly Layer[]
-  /** The inner chain and the routes. */
-  readonly app: { fetch(request: Request, env: AppEnv['Bindings']): Response | Promise<Response> }
+  readonly app: InnerApp
   /** Takes a request before Hono sees it; true when it did. */
   readonly handle?: (exchange: Exchange) => boolean
   /** Where requests may have to wait once they have passed the layers. Default: nowhere. */
@@ -76,13 +74,7 @@ const NO_SCOPE: Scope = {
 /** Opens a role's port. Throws AppError `START_FAILED` when it is taken or not allowed. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const { host, port, limits, layers, app, handle, door, clock } = options
-  const toHono = getRequestListener(
-    (request, env) => {
-      const exchange = env.outgoing instanceof ExchangeResponse ? env.outgoing.exchange : undefined
-      return app.fetch(request, exchange ? { exchange } : {})
-    },
-    { errorHandler: outsideOfApp },
-  )
+  const toHono = honoDoor(app)
   let draining = false
 
   const server = createServer({
@@ -142,7 +134,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       incoming.whenRead(() => outgoing.askForBody())
     const go = () =>
       runInScope(exchange.scope, () => {
-        if (!handle?.(exchange)) void toHono(incoming, outgoing)
+        if (!handle?.(exchange)) toHono(incoming, outgoing)
       })
     if (door) door.pass(exchange, go)
     else go()
@@ -214,13 +206,6 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       })
     },
   }
-}
-
-/** Answers what never became a web Request. */
-function outsideOfApp(fault: unknown): Response {
-  const error = fault instanceof RequestError ? new AppError('INVALID_REQUEST', fault.message) : toAppError(fault)
-  const problem = toProblem(error, currentScope()?.span.traceId ?? '')
-  return new Response(JSON.stringify(problem), { status: error.status, headers: { 'content-type': PROBLEM_TYPE } })
 }
 
 /** Runs the layers; false when one of them answered. Their leaving halves run in reverse when the answer is over. */

@@ -5,6 +5,7 @@ import { systemClock } from '../../drivers/clock.ts'
 import { AppError } from '../errors.ts'
 import type { AppEnv } from '../http/app-env.ts'
 import { type EventStream, eventStream } from '../http/event-stream.ts'
+import { breakingOff } from '../http/testing/breaking-off.ts'
 import { testWaits } from '../http/testing/waits.ts'
 import type { Log } from '../telemetry/log.ts'
 import { silentLog } from '../telemetry/testing/recorded-log.ts'
@@ -46,7 +47,7 @@ function fakeServer(values: Record<string, unknown>) {
   const client: RemoteConfigOptions['client'] = {
     raw: async (path, init) => {
       if (state.away) throw new AppError('UNREACHABLE', 'No instance of config-server is known')
-      return app.request(path, init)
+      return breakingOff(await app.request(path, init), init?.signal)
     },
   }
   return Object.assign(state, {

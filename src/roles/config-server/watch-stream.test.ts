@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../drivers/clock.ts'
 import { createRemoteConfig } from '../../kit/config/remote-config.ts'
 import { EventParser, type ReceivedEvent } from '../../kit/http/event-parser.ts'
+import { breakingOff } from '../../kit/http/testing/breaking-off.ts'
 import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
 import { closeAll, closing, DEV, run } from './testing/running-routes.ts'
 
@@ -56,7 +57,7 @@ describe('watch', () => {
     const { app, put } = await run()
     await put(DEV, { limit: 1 })
     const remote = createRemoteConfig({
-      client: { raw: async (path, init) => app.request(path, init) },
+      client: { raw: async (path, init) => breakingOff(await app.request(path, init), init?.signal) },
       service: 'user-service',
       environment: 'development',
       clock: systemClock,

@@ -14,7 +14,7 @@ export interface Handed {
   readonly spared: number
   /** Milliseconds it was put off, since it was published or last redriven. */
   readonly waitedMs: number
-  /** Deliveries ever: with the position it names one delivery for good. */
+  /** With the position it names one delivery for good: how many there ever were, or, on NATS, a place in the journal. */
   readonly attempt: number
 }
 

@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest'
 import { systemClock } from '../../clock.ts'
-import type { Changes } from './journal-entry.ts'
-import { asSteps } from './journal-entry.ts'
+import { asSteps, type Changes } from './journal-entry.ts'
 import { Leader, type LeaderParts } from './leader.ts'
 import { Moved } from './moved.ts'
 import type { SubscriptionName } from './names.ts'

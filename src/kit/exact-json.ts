@@ -136,14 +136,18 @@ function endOfValue(json: string, from: number): number {
   return json.length
 }
 
-/** Where the closing quote of the string that begins here stands. */
-function endOfString(text: string, from: number): number {
-  for (let at = from + 1; at < text.length; at++) {
-    const unit = text.charCodeAt(at)
-    if (unit === BACKSLASH) at++
-    else if (unit === QUOTE) return at
-  }
-  return text.length
+/** Where the closing quote of the string that begins here stands; the end of the text where there is none. @param from where its opening quote stands */
+export function endOfString(text: string, from: number): number {
+  let at = text.indexOf('"', from + 1)
+  while (at > 0 && isEscaped(text, at)) at = text.indexOf('"', at + 1)
+  return at < 0 ? text.length : at
+}
+
+/** Whether an odd number of backslashes stands before: each of them escapes the next one. */
+function isEscaped(text: string, at: number): boolean {
+  let from = at
+  while (text.charCodeAt(from - 1) === BACKSLASH) from--
+  return (at - from) % 2 === 1
 }
 
 const SPACE = 0x20

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { createGunzip } from 'node:zlib'
 import type { Context } from 'hono'
 import { AppError } from '../errors.ts'
-import { parseExact } from '../exact-json.ts'
+import { endOfString, parseExact } from '../exact-json.ts'
 import type { AppEnv } from './app-env.ts'
 import { ByteBlocks } from './byte-blocks.ts'
 import type { Exchange } from './exchange.ts'
@@ -194,13 +194,9 @@ function checkShape(text: string, maxKeys: number): void {
   let depth = 0
   let values = 1
   let keys = 0
-  let inString = false
   for (let at = 0; at < text.length; at++) {
     const unit = text.charCodeAt(at)
-    if (inString) {
-      if (unit === BACKSLASH) at++
-      else if (unit === QUOTE) inString = false
-    } else if (unit === QUOTE) inString = true
+    if (unit === QUOTE) at = endOfString(text, at)
     else if (unit === CLOSE_BRACE || unit === CLOSE_BRACKET) depth--
     else if (unit === COLON) {
       if (++keys > maxKeys) throw new AppError('BODY_TOO_LARGE', `The body holds more than ${maxKeys} keys`)
@@ -216,7 +212,6 @@ function checkShape(text: string, maxKeys: number): void {
 const QUOTE = 0x22
 const COMMA = 0x2c
 const COLON = 0x3a
-const BACKSLASH = 0x5c
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 const OPEN_BRACKET = 0x5b

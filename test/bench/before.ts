@@ -11,29 +11,46 @@ import { up } from './startup.ts'
 const NOISE = 0.05
 const BATCH = 1_000
 const STARTS = 5
+const ROUNDS_OF_A_START = 2
 
 /**
- * This build beside an earlier one, both as a whole platform, in turn.
+ * This build beside an earlier one, both as a whole platform, in turn. Both are started anew for every few rounds: what one of nine processes
+ * compiles in its first seconds makes a platform faster or slower by a fifth for as long as it runs.
  * @param before the earlier executable
  */
 export async function besideBefore(wrk: string, folder: string, before: string): Promise<Bar[]> {
-  const config = 'gateway:\n  write_limit: null\n'
-  await using then = await startPlatform(join(folder, 'then'), 'all', { config, executable: before })
-  await using now = await startPlatform(join(folder, 'now'), 'all', { config, offset: OFFSET + 1_000 })
-  const bars: Bar[] = []
-  for (const { name, atLeast = 1 - NOISE, load } of LOADS) {
-    console.error(`${name} …`)
-    const rounds = await inTurn(wrk, { before: load(then), now: load(now) }, (which) =>
-      allPaid((which === 'now' ? now : then).url('order')),
-    )
-    bars.push({
+  const starts: Awaited<ReturnType<typeof besideOnce>>[] = []
+  for (let start = 0; start < STARTS; start++) {
+    starts.push(await besideOnce(wrk, join(folder, String(start)), before))
+  }
+  return LOADS.map(({ name, atLeast = 1 - NOISE }) => {
+    const all = (which: 'before' | 'now') => starts.flatMap((rounds) => rounds[name]?.[which] ?? [])
+    const rounds = { before: all('before'), now: all('now') }
+    return {
       name: `${name}, of the build before`,
       figure: ratio(rounds, 'now', 'before'),
       bar: { atLeast },
       rounds,
-    })
+    }
+  })
+}
+
+/** The rounds of one start of both, by load. */
+async function besideOnce(
+  wrk: string,
+  folder: string,
+  before: string,
+): Promise<Record<string, Record<string, number[]>>> {
+  const config = 'gateway:\n  write_limit: null\n'
+  await using then = await startPlatform(join(folder, 'then'), 'all', { config, executable: before })
+  await using now = await startPlatform(join(folder, 'now'), 'all', { config, offset: OFFSET + 1_000 })
+  const between = (which: string) => allPaid((which === 'now' ? now : then).url('order'))
+  const rounds: Record<string, Record<string, number[]>> = {}
+  for (const { name, load } of LOADS) {
+    console.error(`${name} …`)
+    rounds[name] = await inTurn(wrk, { before: load(then), now: load(now) }, { between, count: ROUNDS_OF_A_START })
   }
-  return bars
+  return rounds
 }
 
 /** How long both take to start, and what they hold in memory then. */

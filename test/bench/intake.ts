@@ -41,13 +41,14 @@ export async function intake(wrk: string, folder: string): Promise<Bar> {
   const beside = 'batches of 100 beside a search'
   let searching: Promise<void> | undefined
   let searches = new AbortController()
-  const rounds = await inTurn(wrk, { [alone]: load, [beside]: load }, async (name) => {
+  const between = async (name: string) => {
     // what was measured was alone, so the next one has company, and the other way round
     searches.abort()
     await searching
     searches = new AbortController()
     searching = name === alone ? search(url, AbortSignal.any([searches.signal, stop.signal])) : undefined
-  })
+  }
+  const rounds = await inTurn(wrk, { [alone]: load, [beside]: load }, { between })
   stop.abort()
   await searching
   return {

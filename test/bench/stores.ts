@@ -33,9 +33,8 @@ async function journeys(wrk: string, folder: string): Promise<Bar> {
     offset: OFFSET + 1_000,
   })
   const [onSqlite, onPostgres] = ['orders on SQLite', 'orders on PostgreSQL']
-  const rounds = await inTurn(wrk, { [onSqlite]: load(embedded), [onPostgres]: load(served) }, (name) =>
-    allPaid((name === onSqlite ? embedded : served).url('order')),
-  )
+  const between = (name: string) => allPaid((name === onSqlite ? embedded : served).url('order'))
+  const rounds = await inTurn(wrk, { [onSqlite]: load(embedded), [onPostgres]: load(served) }, { between })
   return {
     name: 'POST order through the gateway on PostgreSQL, of the same on SQLite',
     figure: ratio(rounds, onPostgres, onSqlite),

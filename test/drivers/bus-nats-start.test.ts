@@ -46,11 +46,11 @@ describe.skipIf(!isHere('nats-server'))('a NATS that can’t be used', () => {
     await expect(open(`nats://127.0.0.1:${port}`)).rejects.toMatchObject({ kind: 'unavailable' })
     await expect(open('nats://127.0.0.1:1/x?creds=/nonexistent')).rejects.toMatchObject({
       kind: 'invalid',
-      message: 'bus: there is no credentials file /nonexistent',
+      message: 'bus: creds in its URL names /nonexistent, and there is no such file: put it there, or correct the URL',
     })
     await expect(open('nats://127.0.0.1:1/x?creds=/dev/null')).rejects.toMatchObject({
       kind: 'invalid',
-      message: 'bus: the credentials /dev/null is not a regular file',
+      message: 'bus: creds in its URL names /dev/null, which is not a regular file: correct the URL',
     })
   })
 

@@ -24,6 +24,8 @@ it.each([
   'nats://user:secret@host?dedup=1',
   'nats://user:secret@host?replica=3',
   'nats://user:%secret@host',
+  'tls://user:secret@host?tls_cert=/mine.pem',
+  'tls://user:secret@host?tls_key=/mine.key',
 ])('refuses %s, without repeating what may be a secret', (url) => {
   expect(() => natsAddress(url)).toThrow(expect.objectContaining({ kind: 'invalid' }))
   expect(() => natsAddress(url)).not.toThrow(/secret/)

@@ -49,6 +49,8 @@ export function natsAddress(url: string): NatsAddress {
     ...given('certFile', settings.get('tls_cert')),
     ...given('keyFile', settings.get('tls_key')),
   }
+  if ((files.certFile === undefined) !== (files.keyFile === undefined))
+    throw wrong('tls_cert and tls_key go together: the certificate shown to the server, and its key')
   return {
     servers: hosts.split(',').map(server),
     name: nameOf(name),

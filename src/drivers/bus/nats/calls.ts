@@ -49,10 +49,14 @@ interface Sent {
   settle(answer: Answer): void
 }
 
-type Answer =
-  | { readonly value: unknown }
-  | { readonly fault: { readonly kind: DriverErrorKind; readonly message: string } }
-  | { readonly moved: true }
+interface Fault {
+  readonly kind: DriverErrorKind
+  readonly message: string
+  /** What callers may know of it; brokers of an earlier version don't say. Default: the message. */
+  readonly told?: string
+}
+
+type Answer = { readonly value: unknown } | { readonly fault: Fault } | { readonly moved: true }
 
 /** Calls between the brokers of a bus, by NATS's own request and reply. */
 export class Calls {
@@ -114,7 +118,7 @@ export class Calls {
         if (signal?.aborted) cancel()
       })
       if ('moved' in answer) throw new Moved()
-      if ('fault' in answer) throw new DriverError(answer.fault.kind, answer.fault.message)
+      if ('fault' in answer) throw asThrown(answer.fault)
       // where it can't be said, the answer is taken for lost, and what is in it comes again
       if (link.isUp) link.connection.publish(`${subject}.got`, id)
       return answer.value as T
@@ -158,9 +162,7 @@ export class Calls {
       this.#reply(message, { value })
     } catch (fault) {
       if (fault instanceof Moved) this.#reply(message, { moved: true })
-      else if (fault instanceof DriverError)
-        this.#reply(message, { fault: { kind: fault.kind, message: fault.message } })
-      else this.#reply(message, { fault: { kind: 'unavailable', message: String(fault) } })
+      else this.#reply(message, { fault: asFault(fault) })
     } finally {
       this.#answering.delete(id)
     }
@@ -191,6 +193,16 @@ export class Calls {
     if (whole === 'lost') sent.settle({ moved: true })
     else if (whole !== undefined) sent.settle(JSON.parse(whole.toString()) as Answer)
   }
+}
+
+function asThrown({ kind, message, told = message }: Fault): DriverError {
+  return new DriverError(kind, message, { told })
+}
+
+function asFault(thrown: unknown): Fault {
+  if (!(thrown instanceof DriverError)) return { kind: 'unavailable', message: String(thrown) }
+  const { kind, message, told } = thrown
+  return { kind, message, told }
 }
 
 /** A call as it came; undefined for one whose first parts got lost. */

@@ -1,7 +1,8 @@
 import type { Publication } from '../publisher.ts'
 import { connectTo } from './connected.ts'
-import { tooLarge } from './faults.ts'
+import { isNoStream, toDriverError, tooLarge } from './faults.ts'
 import { messageWrite } from './message-format.ts'
+import { wantServers } from './server-check.ts'
 import { bytesOf } from './stream-writer.ts'
 import type { Streams } from './streams.ts'
 
@@ -20,8 +21,13 @@ export function wantFit(streams: Streams, message: Publication, maxPayload: numb
 
 /** Whether the bus at a URL can be filled with these messages, see `BusDriver.checkSizes`. */
 export async function checkNatsSizes(url: string, messages: readonly Publication[]): Promise<void> {
-  const { link, streams } = await connectTo(url)
+  const { link, manager, streams, address } = await connectTo(url)
   try {
+    await manager.streams.info(streams.messages).catch((fault: unknown) => {
+      if (!isNoStream(fault)) throw toDriverError(fault)
+      // streams that are there do with most of their servers
+      wantServers(link, address)
+    })
     for (const message of messages) wantFit(streams, message, link.most)
   } finally {
     await link.close()

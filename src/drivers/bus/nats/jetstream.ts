@@ -1,10 +1,16 @@
-import { AckPolicy, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream'
-import { type Msg, nanos } from '@nats-io/transport-node'
+import { AckPolicy, DeliverPolicy, type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
+import { errors, type Msg, nanos } from '@nats-io/transport-node'
 import { isMissing, toDriverError } from './faults.ts'
 import type { NatsLink } from './link.ts'
 
 /** How long the server keeps a consumer that nobody asks, in milliseconds; one that is gone by then is made again. */
 const IDLE_MS = 300_000
+
+/**
+ * How long an answer is waited for before it is asked for again, in milliseconds, each time longer: while a stream of a cluster has no leader, nobody hears
+ * what is asked of it, and a busy server is to have its time.
+ */
+const PATIENCE_MS = [1_000, 2_000, 4_000]
 
 /** A stream as it stands. */
 export interface StreamState {
@@ -41,22 +47,29 @@ export interface ConsumerTerms {
 /** What is asked of JetStream besides writing and reading on. All of it may be asked twice, and is where the connection breaks. Rejects with DriverError. */
 export class JetStream {
   readonly link: NatsLink
-  readonly #manager: JetStreamManager
+  /** By how long each waits for an answer. */
+  readonly #managers: readonly JetStreamManager[]
 
-  constructor(link: NatsLink, manager: JetStreamManager) {
+  private constructor(link: NatsLink, managers: readonly JetStreamManager[]) {
     this.link = link
-    this.#manager = manager
+    this.#managers = managers
+  }
+
+  /** Asks nothing yet. */
+  static async by(link: NatsLink): Promise<JetStream> {
+    const manager = (timeout: number) => jetstreamManager(link.connection, { checkAPI: false, timeout })
+    return new JetStream(link, await Promise.all(PATIENCE_MS.map(manager)))
   }
 
   /** A stream as it stands now. */
   async state(stream: string): Promise<StreamState> {
-    const { state, created } = await this.#ask(() => this.#manager.streams.info(stream))
+    const { state, created } = await this.#ask(({ streams }) => streams.info(stream))
     return { first: state.first_seq, last: state.last_seq, messages: state.messages, created }
   }
 
   /** How many messages of a subject there are. */
   async count(stream: string, subject: string): Promise<number> {
-    const { state } = await this.#ask(() => this.#manager.streams.info(stream, { subjects_filter: subject }))
+    const { state } = await this.#ask(({ streams }) => streams.info(stream, { subjects_filter: subject }))
     return state.subjects?.[subject] ?? 0
   }
 
@@ -67,7 +80,7 @@ export class JetStream {
   ): Promise<KeptMessage | undefined> {
     const query = 'seq' in which ? { seq: which.seq } : { last_by_subj: which.lastOf }
     // asked of the stream's leader: a copy that lags behind would not have it yet
-    const found = await this.#ask(() => this.#manager.streams.getMessage(stream, query))
+    const found = await this.#ask(({ streams }) => streams.getMessage(stream, query))
     if (found === null) return undefined
     const { seq, subject, time, header: headers, data } = found
     return { seq, subject, timestamp: time.getTime(), headers, data }
@@ -77,13 +90,13 @@ export class JetStream {
   async firstOf(stream: string, subject: string, from = 1): Promise<number | undefined> {
     const query = { seq: from, next_by_subj: subject }
     // asked of the leader, as above
-    return (await this.#ask(() => this.#manager.streams.getMessage(stream, query)))?.seq
+    return (await this.#ask(({ streams }) => streams.getMessage(stream, query)))?.seq
   }
 
   /** Takes a message away. False where there was none. */
   async remove(stream: string, seq: number): Promise<boolean> {
     try {
-      return await this.#ask(() => this.#manager.streams.deleteMessage(stream, seq, false))
+      return await this.#ask(({ streams }) => streams.deleteMessage(stream, seq, false))
     } catch (fault) {
       if (isMissing(fault)) return false
       throw fault
@@ -94,7 +107,7 @@ export class JetStream {
   async purge(stream: string, filter: string, before?: number): Promise<void> {
     // for the server all are before its first message
     if (before !== undefined && before <= 1) return
-    await this.#ask(() => this.#manager.streams.purge(stream, { filter, ...(before !== undefined && { seq: before }) }))
+    await this.#ask(({ streams }) => streams.purge(stream, { filter, ...(before !== undefined && { seq: before }) }))
   }
 
   /** Makes a consumer in the server's memory that needs no acknowledgements; gives its name, and how many messages it has to come. */
@@ -102,8 +115,8 @@ export class JetStream {
     const begin = terms.newestOfEach
       ? { deliver_policy: DeliverPolicy.LastPerSubject }
       : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: terms.after + 1 }
-    const made = await this.#ask(() =>
-      this.#manager.consumers.add(stream, {
+    const made = await this.#ask(({ consumers }) =>
+      consumers.add(stream, {
         ...begin,
         filter_subject: terms.filter,
         ack_policy: AckPolicy.None,
@@ -118,19 +131,25 @@ export class JetStream {
 
   /** How many messages a consumer has to come. */
   async pending(stream: string, consumer: string): Promise<number> {
-    return (await this.#ask(() => this.#manager.consumers.info(stream, consumer))).num_pending
+    return (await this.#ask(({ consumers }) => consumers.info(stream, consumer))).num_pending
   }
 
   /** Lets the server forget a consumer, now or when it finds that nobody asks it. */
   forget(stream: string, consumer: string): void {
-    if (this.link.isUp) void this.#manager.consumers.delete(stream, consumer).catch(() => {})
+    const [manager] = this.#managers
+    if (this.link.isUp) void manager?.consumers.delete(stream, consumer).catch(() => {})
   }
 
-  async #ask<T>(question: () => Promise<T>): Promise<T> {
-    try {
-      return await this.link.ask(question)
-    } catch (fault) {
-      throw toDriverError(fault)
+  async #ask<T>(question: (manager: JetStreamManager) => Promise<T>): Promise<T> {
+    let fault: unknown
+    for (const manager of this.#managers) {
+      try {
+        return await this.link.ask(() => question(manager))
+      } catch (thrown) {
+        fault = thrown
+        if (!(thrown instanceof errors.TimeoutError)) break
+      }
     }
+    throw toDriverError(fault)
   }
 }

@@ -1,16 +1,15 @@
 import { once, setMaxListeners } from 'node:events'
 import {
-  type Authenticator,
   connect,
-  credsAuthenticator,
+  errors,
   type Msg,
   type NatsConnection,
   type ServerInfo,
   type Subscription,
 } from '@nats-io/transport-node'
 import { DriverError } from '../../driver-error.ts'
-import { readRegularFile } from '../../regular-file.ts'
 import type { NatsAddress } from './address.ts'
+import { checkTlsFiles, credentialsIn } from './credentials.ts'
 import { connectFault, lostLink, toDriverError } from './faults.ts'
 
 /** How long the first connection may take, in milliseconds. */
@@ -44,6 +43,8 @@ export class NatsLink {
   #isUp = true
   #isClosed = false
   #refusal: DriverError | undefined
+  /** Why the server lets us in no longer, while it does not. */
+  #shutOutBy: Error | undefined
   /** Sends since the connection was last made: what was sent before may be lost. */
   #epoch = 1
 
@@ -56,8 +57,10 @@ export class NatsLink {
 
   /** Connects. @throws DriverError `invalid` for what trying again won't mend, else `unavailable`; the message says what to do. */
   static async open(address: NatsAddress): Promise<NatsLink> {
+    const { servers, user, password, token, tls, tlsFiles, credentials } = address
+    checkTlsFiles(tlsFiles)
+    const authenticator = credentials === undefined ? undefined : credentialsIn(credentials)
     try {
-      const { servers, user, password, token, tls, tlsFiles } = address
       const connection = await connect({
         servers: [...servers],
         name: `msvc ${address.name}`,
@@ -72,9 +75,10 @@ export class NatsLink {
         noAsyncTraces: true,
         ...(token !== undefined && { token }),
         ...(user !== undefined && { user, pass: password ?? '' }),
-        ...(address.credentials !== undefined && { authenticator: credentials(address.credentials) }),
+        ...(authenticator && { authenticator }),
         ...(tls && { tls: tlsFiles }),
       })
+      rememberAll(connection, servers)
       return new NatsLink(connection)
     } catch (fault) {
       throw connectFault(fault, address)
@@ -140,7 +144,7 @@ export class NatsLink {
     try {
       await once(this.#turns, 'up', { signal: AbortSignal.timeout(patienceMs) })
     } catch (cause) {
-      throw lostLink(cause)
+      throw lostLink(cause, this.#shutOutBy)
     }
     if (this.#isClosed) throw closed()
   }
@@ -163,7 +167,7 @@ export class NatsLink {
       try {
         const answer = await Promise.race([question(), broken])
         if (answer !== BROKEN) return answer
-        if (attempt >= MOST_ATTEMPTS) throw lostLink(undefined)
+        if (attempt >= MOST_ATTEMPTS) throw lostLink(undefined, this.#shutOutBy)
       } finally {
         stop()
       }
@@ -181,13 +185,16 @@ export class NatsLink {
 
   async #watch(): Promise<void> {
     for await (const status of this.connection.status()) {
-      if (status.type === 'disconnect') {
+      if (status.type === 'error' && isShutOut(status.error)) this.#shutOutBy = status.error
+      // the client tells of each attempt that a server refused: of the connection as lost once more, and in the end as made so many times
+      if (status.type === 'disconnect' && this.#isUp) {
         this.#isUp = false
         this.#turns.dispatchEvent(new Event('down'))
       }
-      if (status.type === 'reconnect') {
+      if (status.type === 'reconnect' && !this.#isUp) {
         this.#isUp = true
         this.#epoch++
+        this.#shutOutBy = undefined
         this.#turns.dispatchEvent(new Event('up'))
       }
     }
@@ -202,8 +209,17 @@ function heed(message: Msg, listener: (message: Msg) => void): void {
   }
 }
 
-function credentials(path: string): Authenticator {
-  return credsAuthenticator(new Uint8Array(readRegularFile(path)))
+/** The client forgets servers that are away when it first connects; a cluster that advertises no addresses, or others, would never bring them back. */
+function rememberAll(connection: NatsConnection, servers: readonly string[]): void {
+  const known = connection.getServers().map(({ listen }) => listen)
+  const forgotten = servers.filter((server) => !known.includes(server.toLowerCase()))
+  if (forgotten.length > 0) connection.setServers([...known, ...forgotten])
+}
+
+/** Whether a server says that this user is not, or no longer, let in. */
+function isShutOut(fault: Error): boolean {
+  if (fault instanceof errors.AuthorizationError || fault instanceof errors.UserAuthenticationExpiredError) return true
+  return /authentication revoked/i.test(fault.message)
 }
 
 function closed(): DriverError {

@@ -1,7 +1,7 @@
 import type { JetStreamManager } from '@nats-io/jetstream'
 import { DriverError } from '../../driver-error.ts'
 import type { NatsAddress } from './address.ts'
-import { isNobody, toDriverError } from './faults.ts'
+import { isLeaderless, isNobody, toDriverError } from './faults.ts'
 import type { NatsLink } from './link.ts'
 
 /** The first that has direct reads and consumers with a name. */
@@ -21,6 +21,10 @@ export async function checkServer(
   try {
     await manager.getAccountInfo()
   } catch (fault) {
+    if (isLeaderless(fault) && cluster !== undefined) {
+      const message = `bus: the cluster of NATS at ${where} has no leader at the moment: most of its servers have to run, and to reach each other`
+      throw new DriverError('unavailable', message, { cause: fault })
+    }
     if (!isNobody(fault) && !/not enabled/i.test(String(fault))) throw toDriverError(fault)
     const message = `bus: JetStream is off at ${where}: start nats-server with -js, or with jetstream { store_dir: … } in its configuration; an account has to have it too`
     throw new DriverError('unavailable', message, { cause: fault })
@@ -32,6 +36,15 @@ export async function checkServer(
 export function tooManyReplicas(replicas: number, cause?: unknown): DriverError {
   const advice = 'it takes a cluster of as many servers, or fewer replicas in its URL'
   return new DriverError('invalid', `bus: this NATS can't keep ${replicas} replicas: ${advice}`, { cause })
+}
+
+/**
+ * Refuses a cluster that has fewer servers than an address wants replicas, by what it tells its clients, for who makes nothing there; one that tells nothing
+ * (`no_advertise`) may still refuse. @throws DriverError `invalid`
+ */
+export function wantServers({ info }: Pick<NatsLink, 'info'>, { replicas }: Pick<NatsAddress, 'replicas'>): void {
+  const { connect_urls: known = [] } = info ?? {}
+  if (known.length > 0 && known.length < replicas) throw tooManyReplicas(replicas)
 }
 
 /**

@@ -1,13 +1,15 @@
 import { createInbox, type Msg, type MsgHdrs, MsgHdrsImpl } from '@nats-io/transport-node'
 import { DriverError } from '../../driver-error.ts'
-import { type ApiFault, refusal, toDriverError, tooLarge } from './faults.ts'
+import { type ApiFault, isUnderWay, refusal, toDriverError, tooLarge } from './faults.ts'
 import type { NatsLink } from './link.ts'
 
 /** How long a write may take in all, a reconnection included, in milliseconds. */
 const DEADLINE_MS = 5_000
 const SWEEP_MS = 250
-/** How long after an answer that nobody is there a write is sent again, in milliseconds: streams come back after the server does. */
+/** How long after an answer that settles nothing a write is sent again, in milliseconds: streams come back after the server does. */
 const AGAIN_MS = 100
+/** How long no write at all is answered before all are sent again, in milliseconds: a cluster drops what comes while a stream has no leader. */
+const SILENCE_MS = 1_000
 /** Bytes on their way beyond which others wait. */
 const MOST_BYTES = 32 * 1024 * 1024
 
@@ -60,6 +62,8 @@ export class StreamWriter {
   readonly #stopListening: () => void
   #bytes = 0
   #next = 0
+  /** When a write was last answered, or the first of those on their way was sent. */
+  #heardAt = 0
   #waiting: (() => void)[] = []
   #sweeper: NodeJS.Timeout | undefined
 
@@ -89,6 +93,7 @@ export class StreamWriter {
       const size = payload.length
       const one = { subject, payload, headers: encoded(headers), size, until, epoch: 0, resolve, reject }
       const token = this.#next++
+      if (this.#onTheirWay.size === 0) this.#heardAt = this.#now()
       this.#bytes += size
       this.#onTheirWay.set(token, one)
       this.#sweeper ??= setTimeout(() => this.#sweep(), SWEEP_MS)
@@ -120,10 +125,9 @@ export class StreamWriter {
     const token = Number(message.subject.slice(this.#inbox.length + 1))
     const one = this.#onTheirWay.get(token)
     if (one === undefined) return
+    this.#heardAt = this.#now()
     if (message.data.length === 0) {
-      setTimeout(() => {
-        if (this.#onTheirWay.has(token)) this.#send(token, one)
-      }, AGAIN_MS)
+      this.#sendLater(token, one)
       return
     }
     const {
@@ -131,13 +135,31 @@ export class StreamWriter {
       seq = 0,
       duplicate = false,
     } = message.json<{ error?: ApiFault; seq?: number; duplicate?: boolean }>()
+    // a cluster's leader has it, and most of its servers not yet: it may still be lost
+    if (isUnderWay(error) || (error === undefined && duplicate && seq === 0)) {
+      this.#sendLater(token, one)
+      return
+    }
     this.#end(token)
     if (error === undefined) one.resolve({ seq, duplicate })
     else one.reject(refusal(error))
   }
 
+  #sendLater(token: number, one: OnItsWay): void {
+    setTimeout(() => {
+      if (this.#onTheirWay.has(token)) this.#send(token, one)
+    }, AGAIN_MS)
+  }
+
   #sendAgain(): void {
     for (const [token, one] of this.#onTheirWay) if (one.epoch < this.#link.epoch) this.#send(token, one)
+  }
+
+  /** In the order in which they were sent before. */
+  #breakSilence(now: number): void {
+    if (now - this.#heardAt < SILENCE_MS || !this.#link.isUp) return
+    this.#heardAt = now
+    for (const [token, one] of this.#onTheirWay) this.#send(token, one)
   }
 
   #sweep(): void {
@@ -146,6 +168,7 @@ export class StreamWriter {
       if (until > now) break
       this.#end(token)?.reject(new DriverError('unavailable', 'NATS did not say in time whether it has stored this'))
     }
+    this.#breakSilence(now)
     this.#sweeper = this.#onTheirWay.size > 0 ? setTimeout(() => this.#sweep(), SWEEP_MS) : undefined
   }
 

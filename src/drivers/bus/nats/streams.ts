@@ -6,6 +6,7 @@ import {
   type StreamConfig,
 } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
+import { DriverError } from '../../driver-error.ts'
 import type { NatsAddress } from './address.ts'
 import { isNoStream } from './faults.ts'
 import { tooManyReplicas } from './server-check.ts'
@@ -123,6 +124,16 @@ async function make(manager: JetStreamManager, wanted: Config, { replicas }: Nat
 }
 
 function replicasOr(fault: unknown, replicas: number): unknown {
-  if (replicas === 1 || !/replicas|peers|clustered/i.test(String(fault))) return fault
+  const text = String(fault)
+  if (replicas === 1 || !/replicas|peers|clustered/i.test(text)) return fault
+  // nats-server says why it finds no servers for a stream (selectPeerError, server/jetstream_cluster.go)
+  if (/peer offline/i.test(text)) {
+    const message = `bus: to make a stream of ${replicas} replicas takes ${replicas} servers of NATS, and one is away: start it; once it is made, most of them are enough`
+    return new DriverError('unavailable', message, { cause: fault })
+  }
+  if (/insufficient storage/i.test(text)) {
+    const message = `bus: fewer than ${replicas} servers of NATS have room: free some, or raise max_file_store`
+    return new DriverError('full', message, { cause: fault })
+  }
   return tooManyReplicas(replicas, fault)
 }

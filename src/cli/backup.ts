@@ -1,11 +1,6 @@
 import type { Command } from 'commander'
 import type { OpenSession } from './session.ts'
-
-/** Flags of `msvc backup` as commander gives them. */
-export interface BackupFlags {
-  readonly force?: boolean
-  readonly partial?: boolean
-}
+import type { BackupFlags } from './taking-backup.ts'
 
 const EXAMPLES = `
 Examples:

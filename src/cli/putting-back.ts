@@ -7,9 +7,15 @@ import { megabytes } from '../kit/backup/room.ts'
 import { configure } from './configuration.ts'
 import { createMessages } from './messages.ts'
 import { createStepProgress } from './progress.ts'
-import type { RestoreFlags } from './restore.ts'
 import type { Session } from './session.ts'
 import { VERSION } from './version.ts'
+
+/** Flags of `msvc restore` as commander gives them. */
+export interface RestoreFlags {
+  readonly check?: boolean
+  readonly force?: boolean
+  readonly keepIds?: boolean
+}
 
 /** Puts a backup back, or with `--check` only looks whether it could be. Throws what `restore` and `readArchive` throw. */
 export async function putBack(session: Session, name: string, flags: RestoreFlags): Promise<void> {

@@ -1,12 +1,6 @@
 import type { Command } from 'commander'
+import type { RestoreFlags } from './putting-back.ts'
 import type { OpenSession } from './session.ts'
-
-/** Flags of `msvc restore` as commander gives them. */
-export interface RestoreFlags {
-  readonly check?: boolean
-  readonly force?: boolean
-  readonly keepIds?: boolean
-}
 
 const EXAMPLES = `
 Examples:

@@ -7,7 +7,6 @@ import { backUp } from '../kit/backup/back-up.ts'
 import { megabytes } from '../kit/backup/room.ts'
 import { type ServerTool, serverTools } from '../kit/backup/server-tools.ts'
 import { AppError } from '../kit/errors.ts'
-import type { BackupFlags } from './backup.ts'
 import { configure, requireDataFolder } from './configuration.ts'
 import { createMessages } from './messages.ts'
 import { createStepProgress } from './progress.ts'
@@ -18,6 +17,12 @@ import { whereabouts } from './whereabouts.ts'
 
 /** Stdout, as a file's name. */
 const STDOUT = '-'
+
+/** Flags of `msvc backup` as commander gives them. */
+export interface BackupFlags {
+  readonly force?: boolean
+  readonly partial?: boolean
+}
 
 /**
  * Backs a platform up. Throws AppError `USAGE` for a place that can't be, `CONFLICT` for what lies on a server and for a file that is there, and what

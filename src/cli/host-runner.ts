@@ -1,6 +1,6 @@
 import { systemClock } from '../drivers/clock.ts'
 import { type RunningHost, runRole } from '../kit/host.ts'
-import type { Job } from '../kit/supervisor/member.ts'
+import type { Job } from '../kit/supervisor/job.ts'
 import type { Io } from './io.ts'
 import { logOutput } from './log-output.ts'
 import { findRole } from './roles.ts'

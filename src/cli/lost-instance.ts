@@ -1,7 +1,7 @@
 import type { Authority } from '../kit/auth/authority.ts'
 import { parseEndpoint } from '../kit/discovery/endpoint.ts'
 import { registryCalls } from '../kit/discovery/registry-calls.ts'
-import type { Started } from '../kit/supervisor/member.ts'
+import type { Started } from '../kit/supervisor/unit.ts'
 
 const TIMEOUT_MS = 400
 

@@ -3,7 +3,7 @@ import type { Section } from '../kit/config/schema.ts'
 import { withoutPort } from '../kit/discovery/advertised.ts'
 import { AppError } from '../kit/errors.ts'
 import { didYouMean } from '../kit/nearest.ts'
-import type { UnitPlan } from '../kit/supervisor/supervise.ts'
+import type { RolePlan } from '../kit/supervisor/role-unit.ts'
 import { checkNeeds } from '../kit/supervisor/waves.ts'
 import { ROLE_NAMES, UP_ROLE_NAMES } from '../roles/catalog.ts'
 import { type Configured, registryUrl } from './configuration.ts'
@@ -99,7 +99,7 @@ export function unitNames({ only, scale }: Pick<Wish, 'only' | 'scale'>): readon
  * Throws AppError `USAGE` when the offset leads past the last port, or for copies of a role that runs alone; `CONFIG_INVALID` when a role needs one
  * that there isn't.
  */
-export function planUnits(configured: Configured, wish: Wish): readonly UnitPlan[] {
+export function planUnits(configured: Configured, wish: Wish): readonly RolePlan[] {
   const { roles, settings, sections } = configured
   checkNeeds(roles)
   refuseLonely(configured, wish)

@@ -4,14 +4,14 @@ import { AppError } from '../kit/errors.ts'
 import { controlAddress } from '../kit/supervisor/control-address.ts'
 import type { ControlRequest } from '../kit/supervisor/control-protocol.ts'
 import { type ControlServer, openControl } from '../kit/supervisor/control-server.ts'
-import type { Job } from '../kit/supervisor/member.ts'
+import type { Job } from '../kit/supervisor/job.ts'
 import { PlatformCutover } from '../kit/supervisor/platform-cutover.ts'
-import type { Supervision, UnitPlan } from '../kit/supervisor/supervise.ts'
+import type { RoleUnits } from '../kit/supervisor/role-unit.ts'
+import type { Supervision } from '../kit/supervisor/supervise.ts'
 import { shownPlaces } from './moved.ts'
 
 /** What a platform is controlled with. */
 export interface PlatformControlOptions {
-  readonly plans: readonly UnitPlan[]
   readonly places: Places
   /** Told when the platform lives elsewhere. */
   readonly onMoved: (to: Places) => void
@@ -21,15 +21,17 @@ export interface PlatformControlOptions {
 
 /** A running platform's ear for other commands on its data folder. */
 export interface PlatformControl {
-  /** Gives what a unit is to start with, once it is certain where the platform lives. */
-  readonly admit: (job: Job) => Promise<Job>
+  /** Resolves once it is certain where the platform lives. */
+  readonly admit: () => Promise<void>
+  /** What a role is to start with: on the places where the platform lives. */
+  readonly jobNow: (job: Job) => Job
   /** Takes requests. Rejects with the system's own error when the socket can't be made. */
-  open(supervision: Pick<Supervision, 'states' | 'members'>): Promise<void>
+  open(supervision: Pick<Supervision, 'states'>, roles: RoleUnits): Promise<void>
   close(): Promise<void>
 }
 
 /** Makes a platform's control; it takes nothing until it is opened. */
-export function createPlatformControl({ plans, places, onMoved, onFault }: PlatformControlOptions): PlatformControl {
+export function createPlatformControl({ places, onMoved, onFault }: PlatformControlOptions): PlatformControl {
   let cutover: PlatformCutover | undefined
   let server: ControlServer | undefined
   let isCopied = false
@@ -45,7 +47,7 @@ export function createPlatformControl({ plans, places, onMoved, onFault }: Platf
     isCopied = false
   }
 
-  function handler(supervision: Pick<Supervision, 'states' | 'members'>, moving: PlatformCutover) {
+  function handler(supervision: Pick<Supervision, 'states'>, moving: PlatformCutover) {
     return async (request: ControlRequest, gone: AbortSignal): Promise<unknown> => {
       switch (request.do) {
         case 'look': {
@@ -73,9 +75,10 @@ export function createPlatformControl({ plans, places, onMoved, onFault }: Platf
   }
 
   return {
-    admit: async (job) => (cutover ? cutover.admit(job) : job),
-    async open(supervision) {
-      cutover = new PlatformCutover({ supervision, plans, places, clock: systemClock, shown: shownPlaces, onMoved })
+    admit: async () => cutover?.settled(),
+    jobNow: (job) => cutover?.jobNow(job) ?? job,
+    async open(supervision, roles) {
+      cutover = new PlatformCutover({ supervision, roles, places, clock: systemClock, shown: shownPlaces, onMoved })
       server = await openControl(controlAddress(places.data), handler(supervision, cutover))
     },
     async close() {

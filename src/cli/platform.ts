@@ -7,9 +7,9 @@ import { AppError, messageOf } from '../kit/errors.ts'
 import { aborted } from '../kit/pause.ts'
 import { childProcesses } from '../kit/supervisor/child-process.ts'
 import { freePort, isTaken } from '../kit/supervisor/free-port.ts'
-import type { Launch } from '../kit/supervisor/member.ts'
 import { prelaunch } from '../kit/supervisor/prelaunch.ts'
-import { supervise, type UnitPlan } from '../kit/supervisor/supervise.ts'
+import { type LaunchRole, type RolePlan, roleUnits } from '../kit/supervisor/role-unit.ts'
+import { supervise } from '../kit/supervisor/supervise.ts'
 import { ROLE_NAMES } from '../roles/catalog.ts'
 import { GATEWAY_SERVICE } from '../roles/gateway/contract.ts'
 import { type Configured, configure } from './configuration.ts'
@@ -82,8 +82,8 @@ async function endCopy(data: string): Promise<void> {
 
 interface Setup {
   readonly configured: Configured
-  readonly plans: readonly UnitPlan[]
-  readonly launch: Launch
+  readonly plans: readonly RolePlan[]
+  readonly launch: LaunchRole
   readonly stateFile: StateFile
 }
 
@@ -95,10 +95,9 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
   const state = () => {
     const states = supervision.states()
-    return stateOf(io.pid, settings, { roles: knownUnits(states), starting: unreadyUnits(states) })
+    return stateOf(io.pid, settings, { roles: knownUnits(roles.units, states), starting: unreadyUnits(states) })
   }
   const control = createPlatformControl({
-    plans,
     places: settings,
     onMoved: (to) =>
       messages.warn(
@@ -107,9 +106,9 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
     onFault: (fault) =>
       messages.warn(`what a copy of the stores left in them can't be taken away: ${messageOf(fault)}`),
   })
+  const roles = roleUnits(plans, launch, control.jobNow)
   const supervision = supervise({
-    plans,
-    launch,
+    units: roles.units,
     clock: systemClock,
     admit: control.admit,
     onChange(change) {
@@ -134,7 +133,7 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
     const welcome = prepareWelcome(session, plans, authority)
     welcome.catch(() => {})
     await supervision.ready.finally(progress.end)
-    await control.open(supervision).catch((fault: unknown) => {
+    await control.open(supervision, roles).catch((fault: unknown) => {
       messages.warn(`other commands can't control this platform: ${messageOf(fault)}`)
     })
     await stateFile.written()
@@ -167,13 +166,13 @@ async function prepare(session: Session, wish: Wish): Promise<Configured> {
   return { ...configured, sections: { ...configured.sections, registry: { ...registry, port } } }
 }
 
-function servicesOf({ roles }: Configured, plans: readonly UnitPlan[]): readonly string[] {
+function servicesOf({ roles }: Configured, plans: readonly RolePlan[]): readonly string[] {
   const planned = new Set(plans.map(({ job }) => job.role))
   return roles.filter(({ name }) => planned.has(name)).map(({ service }) => service)
 }
 
 /** Names every taken port at once, before anything is started. */
-async function refuseTakenPorts(plans: readonly UnitPlan[]): Promise<void> {
+async function refuseTakenPorts(plans: readonly RolePlan[]): Promise<void> {
   const found = await Promise.all(
     plans.map(async ({ unit, job: { section } }) =>
       section.port !== 0 && (await isTaken(section.host, section.port))
@@ -187,7 +186,7 @@ async function refuseTakenPorts(plans: readonly UnitPlan[]): Promise<void> {
   if (faults.length > 0) throw new AppError('START_FAILED', faults.join('\n'))
 }
 
-function processes({ io }: Session, output: UnitOutput): Launch {
+function processes({ io }: Session, output: UnitOutput): LaunchRole {
   return childProcesses({
     command: [...io.self, 'serve'],
     suffix: ['--supervised'],
@@ -196,7 +195,7 @@ function processes({ io }: Session, output: UnitOutput): Launch {
   })
 }
 
-async function thisProcess({ io, options }: Session, err: Terminal, { settings }: Configured): Promise<Launch> {
+async function thisProcess({ io, options }: Session, err: Terminal, { settings }: Configured): Promise<LaunchRole> {
   const [{ hostRunner }, { inProcess }] = await Promise.all([
     import('./host-runner.ts'),
     import('../kit/supervisor/in-process.ts'),
@@ -207,7 +206,7 @@ async function thisProcess({ io, options }: Session, err: Terminal, { settings }
 /** Makes ready, while the roles start, what says where everything is and how to begin. */
 async function prepareWelcome(
   session: Session,
-  plans: readonly UnitPlan[],
+  plans: readonly RolePlan[],
   authority: Authority,
 ): Promise<(state: RunState) => void> {
   const { io, options } = session

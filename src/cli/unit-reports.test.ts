@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest'
-import { Platform } from '../kit/config/schema.ts'
 import type { UnitChange, UnitState } from '../kit/supervisor/supervise.ts'
 import { createMessages } from './messages.ts'
 import { knownUnits, tellChange, unreadyUnits } from './unit-reports.ts'
@@ -10,19 +9,25 @@ const started = {
   url: 'http://127.0.0.1:8001',
   advertised: 'http://10.0.0.5:8001',
 }
+const units = [{ name: 'user-2', replicaOf: 'user' }]
 const unit = { unit: 'user-2', role: 'user', service: 'user-service', url: 'http://127.0.0.1:8001' }
 
 it('lists what was ready once, and how it is now', () => {
   const states = new Map<string, UnitState>([['user-2', { at: 'ready', pid: 7, ...started }]])
-  expect(knownUnits(states)).toEqual([{ ...unit, state: 'ready', pid: 7 }])
+  expect(knownUnits(units, states)).toEqual([{ ...unit, state: 'ready', pid: 7 }])
   states.set('user-2', { at: 'silent', pid: 7, ...started })
-  expect(knownUnits(states)).toEqual([{ ...unit, state: 'silent', pid: 7 }])
+  expect(knownUnits(units, states)).toEqual([{ ...unit, state: 'silent', pid: 7 }])
   states.set('user-2', { at: 'backing-off', delayMs: 100, why: 'SIGKILL', last: started })
-  expect(knownUnits(states)).toEqual([{ ...unit, state: 'down' }])
+  expect(knownUnits(units, states)).toEqual([{ ...unit, state: 'down' }])
   states.set('user-2', { at: 'starting', last: started })
-  expect(knownUnits(states)).toEqual([{ ...unit, state: 'down' }])
+  expect(knownUnits(units, states)).toEqual([{ ...unit, state: 'down' }])
   states.set('user-2', { at: 'starting' })
-  expect(knownUnits(states)).toEqual([])
+  expect(knownUnits(units, states)).toEqual([])
+})
+
+it('knows a unit whose own name ends in a number from a replica', () => {
+  const states = new Map<string, UnitState>([['worker-2', { at: 'ready', pid: 7, ...started }]])
+  expect(knownUnits([{ name: 'worker-2', replicaOf: 'worker-2' }], states)).toMatchObject([{ role: 'worker-2' }])
 })
 
 it('names what was never ready', () => {
@@ -43,10 +48,10 @@ it('says that a role gives no sign of life, and that it is back', () => {
     said += text
   }
   const terminal = { isTTY: false, colour: false, columns: 80, write }
-  const job = { role: 'user', settings: Platform.parse({}), section: { host: '127.0.0.1', port: 0 }, registryUrl: '' }
-  const plan = { unit: 'user', needs: [], job }
+  const launch = () => expect.fail('it is launched')
+  const user = { name: 'user', replicaOf: 'user', needs: [], livenessMs: 30_000, drainMs: 0, launch }
   const tell = (change: Pick<UnitChange, 'state' | 'was'>) =>
-    tellChange({ plan, life: 1, ...change }, createMessages(terminal, false))
+    tellChange({ unit: user, life: 1, ...change }, createMessages(terminal, false))
   tell({ state: { at: 'silent', pid: 7, ...started }, was: 'ready' })
   tell({ state: { at: 'ready', pid: 7, ...started }, was: 'silent' })
   expect(said).toMatch(

@@ -1,12 +1,17 @@
 import type { Supervision, UnitChange, UnitState } from '../kit/supervisor/supervise.ts'
+import type { Unit } from '../kit/supervisor/unit.ts'
 import type { Messages } from './messages.ts'
 import type { Progress } from './progress.ts'
 import type { RunState } from './run-state.ts'
 
 /** All that was ready once and how it is now, in the order of the plan. */
-export function knownUnits(states: ReturnType<Supervision['states']>): RunState['roles'] {
-  return [...states].flatMap(([unit, state]): RunState['roles'] => {
-    const role = unit.replace(/-\d+$/, '')
+export function knownUnits(
+  units: readonly Pick<Unit, 'name' | 'replicaOf'>[],
+  states: ReturnType<Supervision['states']>,
+): RunState['roles'] {
+  return units.flatMap(({ name: unit, replicaOf: role }): RunState['roles'] => {
+    const state = states.get(unit)
+    if (!state) return []
     if (state.at === 'ready' || state.at === 'silent') {
       const { at, service, url, pid } = state
       return [{ unit, role, service, url, state: at, pid }]
@@ -25,13 +30,15 @@ export function unreadyUnits(states: ReturnType<Supervision['states']>): string[
 }
 
 /** Tells the person what happens to a unit once it was ready: a line for each end, silence and return. */
-export function tellChange({ plan, state, was, life }: UnitChange, messages: Messages): void {
-  const { unit, job } = plan
+export function tellChange(
+  { unit: { name: unit, livenessMs }, state, was, life }: UnitChange,
+  messages: Messages,
+): void {
   if (state.at === 'backing-off') {
     messages.warn(`${unit} ended (${state.why}); it starts again in ${state.delayMs / 1_000} s`)
   }
   if (state.at === 'silent') {
-    const longest = `${job.settings.liveness_seconds} s (liveness_seconds)`
+    const longest = `${livenessMs / 1_000} s (liveness_seconds)`
     messages.warn(
       `${unit} gives no sign of life (process ${state.pid}); after ${longest} it is ended and started again`,
     )

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { Platform } from '../config/schema.ts'
 import { childProcesses } from './child-process.ts'
-import type { Job } from './member.ts'
+import type { Job } from './job.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-child-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { AppError } from '../errors.ts'
 import { createGuard } from './guard.ts'
+import type { Job } from './job.ts'
 import { lineSplitter } from './lines.ts'
-import type { Job, Launch, Member, Started } from './member.ts'
 import { type Order, Report, type Step } from './protocol.ts'
+import type { LaunchedRole, LaunchRole } from './role-unit.ts'
+import type { Started } from './unit.ts'
 
 export interface ChildProcessOptions {
   /** The program that runs one role, and its arguments up to the role's name, such as `['dist/msvc', 'serve']`. */
@@ -16,7 +18,7 @@ export interface ChildProcessOptions {
 }
 
 /** Launches every copy as an operating-system process of its own. It ends when the channel to this process breaks, and is ended when it hangs then. */
-export function childProcesses({ command, suffix, environment, onLine }: ChildProcessOptions): Launch {
+export function childProcesses({ command, suffix, environment, onLine }: ChildProcessOptions): LaunchRole {
   const [program, ...args] = command
   const guard = createGuard()
   return (role, unit) => {
@@ -34,11 +36,11 @@ export function childProcesses({ command, suffix, environment, onLine }: ChildPr
       guard.watch(pid)
       child.once('exit', () => guard.release(pid))
     }
-    return memberOf(child)
+    return launchedRole(child)
   }
 }
 
-function memberOf(child: ChildProcess): Member {
+function launchedRole(child: ChildProcess): LaunchedRole {
   const exited = new Promise<string>((resolve) => {
     child.on('error', (fault) => {
       if (child.pid === undefined) resolve(`could not start: ${fault.message}`)

@@ -3,7 +3,7 @@ import { Platform } from '../config/schema.ts'
 import { AppError } from '../errors.ts'
 import type { RunningHost } from '../host.ts'
 import { inProcess } from './in-process.ts'
-import type { Job } from './member.ts'
+import type { Job } from './job.ts'
 
 const job: Job = {
   role: 'user',

@@ -1,14 +1,16 @@
 import { AppError } from '../errors.ts'
 import type { RunningHost } from '../host.ts'
-import type { Job, Launch, Started } from './member.ts'
+import type { Job } from './job.ts'
 import { reasonOf } from './reason.ts'
+import type { LaunchRole } from './role-unit.ts'
 import { takeStep } from './take-step.ts'
+import type { Started } from './unit.ts'
 
 /**
  * Runs every copy inside this process: for small machines, tests and debuggers. A role that breaks the process takes all with it.
  * @param pid this process's id, for the table of running roles
  */
-export function inProcess(run: (job: Job) => Promise<RunningHost>, pid: number): Launch {
+export function inProcess(run: (job: Job) => Promise<RunningHost>, pid: number): LaunchRole {
   return () => {
     const ended = Promise.withResolvers<string>()
     let host: Promise<RunningHost> | undefined

@@ -6,22 +6,22 @@ beforeEach(() => {
   onTestFinished(() => void vi.useRealTimers())
 })
 
-/** A watch over a member that answers as the test says. */
+/** A watch over a unit that answers as the test says. */
 function watch(longestMs: number) {
   const told: string[] = []
   const exited = Promise.withResolvers<string>()
   const unit = { answers: true }
-  const member = {
+  const launched = {
     probe: () => (unit.answers ? Promise.resolve() : new Promise<void>(() => {})),
     kill: () => exited.resolve('SIGKILL'),
     exited: exited.promise,
   }
   const onSilence = (isSilent: boolean) => void told.push(isSilent ? 'silent' : 'heard')
-  void endOf(member, { longestMs: () => longestMs, onSilence }).then((why) => told.push(why))
+  void endOf(launched, { longestMs: () => longestMs, onSilence }).then((why) => told.push(why))
   return { told, unit, end: () => exited.resolve('exit code 0') }
 }
 
-it('ends a member that hangs for so long, and tells that it is silent before', async () => {
+it('ends a unit that hangs for so long, and tells that it is silent before', async () => {
   const { told, unit } = watch(30_000)
   await vi.advanceTimersByTimeAsync(60_000)
   expect(told).toEqual([])

@@ -1,9 +1,9 @@
 import { pause } from '../pause.ts'
-import type { Member } from './member.ts'
+import type { LaunchedUnit } from './unit.ts'
 
 /** How long a sign of life may take, milliseconds. */
 const PROBE_MS = 1_000
-/** Probes without an answer after which a member counts as silent: a busy one may miss one or two. */
+/** Probes without an answer after which a unit counts as silent: a busy one may miss one or two. */
 const SILENT_AFTER = 3
 
 export interface LivenessOptions {
@@ -14,18 +14,18 @@ export interface LivenessOptions {
 }
 
 /**
- * Resolves with how a member ends, and ends one that gives no sign of life: it is asked for one each second. What counts is probes, since a
+ * Resolves with how a unit ends, and ends one that gives no sign of life: it is asked for one each second. What counts is probes, since a
  * supervisor that stood still itself has not asked meanwhile.
  */
-export async function endOf(member: Pick<Member, 'probe' | 'kill' | 'exited'>, options: LivenessOptions) {
+export async function endOf(unit: Pick<LaunchedUnit, 'probe' | 'kill' | 'exited'>, options: LivenessOptions) {
   const ended = new AbortController()
-  const exited = member.exited.then((how) => {
+  const exited = unit.exited.then((how) => {
     ended.abort()
     return how
   })
-  const silentMs = await longSilence(() => member.probe(), options, ended.signal)
+  const silentMs = await longSilence(() => unit.probe(), options, ended.signal)
   if (silentMs === undefined) return exited
-  member.kill()
+  unit.kill()
   await exited
   return `no sign of life for ${silentMs / 1_000} s`
 }

@@ -6,10 +6,10 @@ import { systemClock } from '../../drivers/clock.ts'
 import { Platform } from '../config/schema.ts'
 import { giveVerdict, movesOf } from '../cutover/verdict.ts'
 import { AppError } from '../errors.ts'
-import type { Member } from './member.ts'
 import { PlatformCutover } from './platform-cutover.ts'
 import type { Step } from './protocol.ts'
-import type { UnitPlan, UnitState } from './supervise.ts'
+import { type LaunchedRole, type RolePlan, roleUnits } from './role-unit.ts'
+import type { UnitState } from './supervise.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'msvc-platform-cutover-'))
 afterAll(() => rmSync(root, { recursive: true }))
@@ -22,7 +22,7 @@ function stage(answers: (unit: string, step: Step) => Promise<void> = async () =
   const settings = Platform.parse({ data })
   const places = { data, store: settings.store, bus: settings.bus, cache: settings.cache }
   const to = { ...places, store: 'postgres://shop:secret@db/shop' }
-  const plan = (unit: string, needs: readonly string[]): UnitPlan => ({
+  const plan = (unit: string, needs: readonly string[]): RolePlan => ({
     unit,
     needs,
     job: { role: unit, settings, section: { host: '127.0.0.1', port: 0 }, registryUrl: '' },
@@ -35,7 +35,7 @@ function stage(answers: (unit: string, step: Step) => Promise<void> = async () =
       { at: 'ready', pid: 1, service: unit, instance: unit, url: 'http://x', advertised: 'http://x' },
     ]),
   )
-  const member = (unit: string): Member => ({
+  const launch = (unit: string): LaunchedRole => ({
     pid: 1,
     start: () => Promise.reject(new Error('not here')),
     probe: async () => {},
@@ -47,11 +47,12 @@ function stage(answers: (unit: string, step: Step) => Promise<void> = async () =
     kill: () => {},
     exited: new Promise(() => {}),
   })
-  const members = new Map(plans.map(({ unit }) => [unit, member(unit)]))
+  const roles = roleUnits(plans, launch)
+  for (const unit of roles.units) unit.launch()
   const moved: unknown[] = []
   const cutover = new PlatformCutover({
-    supervision: { states: () => states, members: () => members },
-    plans,
+    supervision: { states: () => states },
+    roles,
     places,
     clock: systemClock,
     shown: (given) => ({ ...given, store: given.store.replace('secret', '***') }),
@@ -73,7 +74,8 @@ describe('a platform in a cutover', () => {
     expect(steps.slice(2).sort()).toEqual(['order begins on the new', 'user begins on the new'])
     expect(moved).toEqual([to])
     expect(movesOf(data)).toMatchObject([{ id: 'one', to: { store: 'postgres://shop:***@db/shop' } }])
-    expect((await cutover.admit(job)).settings).toMatchObject({ store: to.store, drain_seconds: 10 })
+    await cutover.settled()
+    expect(cutover.jobNow(job).settings).toMatchObject({ store: to.store, drain_seconds: 10 })
   })
 
   it('goes on where it was when it is told to, or when nothing is decided in time', async () => {
@@ -90,10 +92,11 @@ describe('a platform in a cutover', () => {
   it('has a unit that is started again wait for the end, wherever that is', async () => {
     const { cutover, to, job } = stage()
     await cutover.hold('one', to, BUDGET)
-    const admitted = cutover.admit(job)
+    const admitted = cutover.settled()
     expect(await Promise.race([admitted, new Promise((resolve) => setTimeout(resolve, 20, 'waits'))])).toBe('waits')
     await cutover.move('one')
-    expect((await admitted).settings.store).toBe(to.store)
+    await admitted
+    expect(cutover.jobNow(job).settings.store).toBe(to.store)
   })
 
   it('counts one as held that has ended', async () => {
@@ -110,7 +113,8 @@ describe('a platform in a cutover', () => {
     })
     await expect(cutover.hold('one', to, BUDGET)).rejects.toMatchObject({ code: 'CONFLICT', message: /3 requests/ })
     expect(steps.filter((step) => step.endsWith('begins on the old'))).toHaveLength(2)
-    expect((await cutover.admit(job)).settings.store).toBe('sqlite:')
+    await cutover.settled()
+    expect(cutover.jobNow(job).settings.store).toBe('sqlite:')
   })
 
   it('refuses while a unit is not ready, and while it is held already', async () => {

@@ -3,11 +3,13 @@ import type { Places } from '../config/places.ts'
 import type { Cutover, Side } from '../cutover/role-state.ts'
 import { forgetStays, giveVerdict, type Verdict } from '../cutover/verdict.ts'
 import { AppError } from '../errors.ts'
-import type { Job, Member } from './member.ts'
+import type { Job } from './job.ts'
 import type { Step } from './protocol.ts'
 import { reasonOf } from './reason.ts'
-import type { Supervision, UnitPlan } from './supervise.ts'
-import { wavesOf } from './waves.ts'
+import type { LaunchedRole, RoleUnits } from './role-unit.ts'
+import type { Supervision } from './supervise.ts'
+import type { Unit } from './unit.ts'
+import { unitWaves } from './waves.ts'
 
 /** Where a platform is in a cutover; `held`: the processes that are, by unit. */
 export type CutoverState =
@@ -20,7 +22,7 @@ interface UnderWay {
   readonly cutover: Cutover
   /** Monotonic milliseconds at which the first request may have had to wait. */
   readonly since: number
-  readonly held: Map<string, Member>
+  readonly held: ReadonlyMap<string, LaunchedRole>
   /** Resolves when the platform is settled again, on whichever side. */
   readonly over: PromiseWithResolvers<void>
   readonly alarm: NodeJS.Timeout
@@ -34,8 +36,8 @@ export interface CutoverLimits {
 
 /** What a cutover of a platform works with. */
 export interface PlatformCutoverOptions {
-  readonly supervision: Pick<Supervision, 'states' | 'members'>
-  readonly plans: readonly UnitPlan[]
+  readonly supervision: Pick<Supervision, 'states'>
+  readonly roles: RoleUnits
   /** Where the platform is at the start. */
   readonly places: Places
   readonly clock: Clock
@@ -67,16 +69,21 @@ export class PlatformCutover {
     return this.#places
   }
 
-  /** What a unit is to start with: on the places where the platform lives, once that is certain. */
-  async admit(job: Job): Promise<Job> {
+  /** Resolves once it is certain where the platform lives. */
+  async settled(): Promise<void> {
     while (this.#state.at !== 'settled') await this.#state.over.promise
+  }
+
+  /** What a role is to start with instead of what was planned: on the places where the platform lives. */
+  jobNow(job: Job): Job {
     return { ...job, settings: { ...job.settings, ...this.#places } }
   }
 
   /** Has all roles look whether they reach other places, and load what they need there. Rejects with AppError `CONFLICT` and what is in the way. */
   async prepare(to: Places): Promise<void> {
-    const held = new Map(this.#options.supervision.members())
-    await Promise.all(waves(this.#options.plans).map((wave) => this.#tell({ held }, wave, { step: 'prepare', to })))
+    const { units, launched } = this.#options.roles
+    const held = new Map(launched)
+    await Promise.all(unitWaves(units).map((wave) => this.#tell({ held }, wave, { step: 'prepare', to })))
   }
 
   /**
@@ -84,23 +91,23 @@ export class PlatformCutover {
    * way, or when it could not be done within the budget: then all goes on as it was.
    */
   async hold(id: string, to: Places, { budgetMs }: CutoverLimits): Promise<void> {
-    const { clock, supervision, plans } = this.#options
+    const { clock, supervision, roles } = this.#options
     if (this.#state.at !== 'settled')
       throw new AppError('CONFLICT', `a cutover is under way (${this.#state.cutover.id})`)
     const states = supervision.states()
-    const missing = plans.find(({ unit }) => states.get(unit)?.at !== 'ready')
-    if (missing) throw new AppError('CONFLICT', `${missing.unit} is not ready: ${states.get(missing.unit)?.at}`)
+    const missing = roles.units.find(({ name }) => states.get(name)?.at !== 'ready')
+    if (missing) throw new AppError('CONFLICT', `${missing.name} is not ready: ${states.get(missing.name)?.at}`)
     const since = clock.monotonic()
     const under: UnderWay = {
       cutover: { id, to, leaseMs: budgetMs + GRACE_MS },
       since,
-      held: new Map(supervision.members()),
+      held: new Map(roles.launched),
       over: Promise.withResolvers(),
       alarm: setTimeout(() => void this.resume(id).catch(() => {}), budgetMs),
     }
     this.#state = { at: 'holding', ...under }
     try {
-      for (const wave of waves(plans).toReversed()) {
+      for (const wave of unitWaves(roles.units).toReversed()) {
         const ms = Math.max(1, since + budgetMs - clock.monotonic())
         await this.#tell(under, wave, { step: 'hold', cutover: under.cutover, ms })
         this.#want('holding', id)
@@ -155,7 +162,9 @@ export class PlatformCutover {
     try {
       // one that can't ends, and is started again
       await Promise.allSettled(
-        waves(this.#options.plans).map((wave) => this.#tell(under, wave, { step: 'begin', id: under.cutover.id, on })),
+        unitWaves(this.#options.roles.units).map((wave) =>
+          this.#tell(under, wave, { step: 'begin', id: under.cutover.id, on }),
+        ),
       )
     } finally {
       this.#state = { at: 'settled' }
@@ -164,11 +173,11 @@ export class PlatformCutover {
   }
 
   /** One that has ended has nothing open, and its next process waits for the end of the cutover. */
-  async #tell({ held }: Pick<UnderWay, 'held'>, units: readonly string[], step: Step): Promise<void> {
+  async #tell({ held }: Pick<UnderWay, 'held'>, units: readonly Unit[], step: Step): Promise<void> {
     await Promise.all(
-      units.map(async (unit) => {
+      units.map(async ({ name }) => {
         try {
-          await held.get(unit)?.take(step)
+          await held.get(name)?.take(step)
         } catch (fault) {
           if (!(fault instanceof AppError) || fault.code !== 'UNAVAILABLE') throw fault
         }
@@ -181,10 +190,4 @@ export class PlatformCutover {
     if (state.at === at && state.cutover.id === id) return state
     throw new AppError('CONFLICT', `the platform is not ${at} for this cutover: requests would have waited too long`)
   }
-}
-
-/** Units in the order in which they start. */
-function waves(plans: readonly UnitPlan[]): readonly (readonly string[])[] {
-  const roles = [...new Map(plans.map(({ job, needs }) => [job.role, { name: job.role, needs }])).values()]
-  return wavesOf(roles).map((wave) => plans.filter(({ job }) => wave.includes(job.role)).map(({ unit }) => unit))
 }

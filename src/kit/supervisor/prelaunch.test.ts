@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest'
-import type { Launch } from './member.ts'
 import { prelaunch } from './prelaunch.ts'
+import type { LaunchRole } from './role-unit.ts'
 
 it('gives each copy launched ahead once, and ends those that nobody took', () => {
   const events: string[] = []
-  const launch: Launch = (_role, unit) => {
+  const launch: LaunchRole = (_role, unit) => {
     events.push(`launch ${unit}`)
     return {
       pid: 1,

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { Places } from '../config/places.ts'
-import type { Job, Started } from './member.ts'
+import type { Job } from './job.ts'
+import type { Started } from './unit.ts'
 
 /** What a role's process tells its supervisor. */
 export const Report = z.discriminatedUnion('type', [

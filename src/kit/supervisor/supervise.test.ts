@@ -2,12 +2,13 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { systemClock } from '../../drivers/clock.ts'
 import { Platform } from '../config/schema.ts'
 import { AppError } from '../errors.ts'
-import type { Launch, Member, Started } from './member.ts'
-import { type SuperviseOptions, supervise, type UnitChange, type UnitPlan } from './supervise.ts'
+import { type LaunchedRole, type LaunchRole, type RolePlan, roleUnits } from './role-unit.ts'
+import { type SuperviseOptions, supervise, type UnitChange } from './supervise.ts'
+import type { Started } from './unit.ts'
 
 const settings = Platform.parse({ drain_seconds: 0 })
 
-const plan = (unit: string, needs: readonly string[] = []): UnitPlan => ({
+const plan = (unit: string, needs: readonly string[] = []): RolePlan => ({
   unit,
   needs,
   job: {
@@ -18,20 +19,20 @@ const plan = (unit: string, needs: readonly string[] = []): UnitPlan => ({
   },
 })
 
-/** A launcher of members that do as the test says, and what happened to them, in order. */
+/** A launcher of roles that do as the test says, and what happened to them, in order. */
 function theatre(refuse: (role: string, life: number) => AppError | undefined = () => undefined) {
   const events: string[] = []
   const why: (string | undefined)[] = []
   const lives = new Map<string, number>()
   const crash = new Map<string, () => void>()
   const hanging = new Set<string>()
-  const launch: Launch = (role, unit) => {
+  const launch: LaunchRole = (role, unit) => {
     const life = (lives.get(unit) ?? 0) + 1
     lives.set(unit, life)
     events.push(`launch ${unit}`)
     const ended = Promise.withResolvers<string>()
     crash.set(unit, () => ended.resolve('SIGKILL'))
-    const member: Member = {
+    const launched: LaunchedRole = {
       pid: 1,
       async start({ section, after }): Promise<Started> {
         const fault = refuse(role, life)
@@ -58,17 +59,16 @@ function theatre(refuse: (role: string, life: number) => AppError | undefined = 
       },
       exited: ended.promise,
     }
-    return member
+    return launched
   }
   return { events, why, launch, crash: (unit: string) => crash.get(unit)?.(), hanging }
 }
 
-function run(plans: readonly UnitPlan[], launch: Launch, options: Partial<SuperviseOptions> = {}) {
+function run(plans: readonly RolePlan[], launch: LaunchRole, options: Partial<SuperviseOptions> = {}) {
   const changes: UnitChange[] = []
   const watchers = new Set<() => void>()
   const supervision = supervise({
-    plans,
-    launch,
+    units: roleUnits(plans, launch).units,
     clock: systemClock,
     onLost: async () => {},
     onChange: (change) => {
@@ -118,7 +118,7 @@ describe('supervise', () => {
     await ready
     crash('user')
     await until(
-      () => changes.filter(({ state, plan: { unit } }) => unit === 'user' && state.at === 'ready').length === 2,
+      () => changes.filter(({ state, unit: { name } }) => name === 'user' && state.at === 'ready').length === 2,
     )
     expect(lost).toEqual(['user/1'])
     // the first two are the first of their kind
@@ -191,10 +191,10 @@ describe('supervise', () => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
     const { launch, hanging } = theatre()
-    const stuck: Launch = (role, unit) => {
-      const member = launch(role, unit)
-      const start = () => member.exited.then((how) => Promise.reject(new AppError('UNAVAILABLE', how)))
-      return { ...member, start }
+    const stuck: LaunchRole = (role, unit) => {
+      const launched = launch(role, unit)
+      const start = () => launched.exited.then((how) => Promise.reject(new AppError('UNAVAILABLE', how)))
+      return { ...launched, start }
     }
     hanging.add('user')
     const { ready, stop, changes } = run([plan('user')], stuck)
@@ -238,10 +238,10 @@ describe('supervise', () => {
 
   it('can be stopped in the middle of starting', async () => {
     const { launch } = theatre()
-    const hanging: Launch = (role, unit) => {
-      const member = launch(role, unit)
-      const start = () => member.exited.then((how) => Promise.reject(new AppError('UNAVAILABLE', how)))
-      return role === 'registry' ? { ...member, start } : member
+    const hanging: LaunchRole = (role, unit) => {
+      const launched = launch(role, unit)
+      const start = () => launched.exited.then((how) => Promise.reject(new AppError('UNAVAILABLE', how)))
+      return role === 'registry' ? { ...launched, start } : launched
     }
     const { ready, stop, states, until } = run([plan('user', ['registry']), plan('registry')], hanging)
     const refused = expect(ready).rejects.toMatchObject({ code: 'STOPPING' })
@@ -254,7 +254,7 @@ describe('supervise', () => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
     const { launch, events } = theatre()
-    const stubborn: Launch = (role, unit) =>
+    const stubborn: LaunchRole = (role, unit) =>
       role === 'gateway' ? { ...launch(role, unit), stop: () => {} } : launch(role, unit)
     const { ready, stop, states } = run([plan('gateway', ['user']), plan('user')], stubborn)
     await ready

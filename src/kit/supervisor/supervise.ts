@@ -3,18 +3,9 @@ import { AppError } from '../errors.ts'
 import { aborted, pause } from '../pause.ts'
 import { type Ends, endsAfter, NO_ENDS, restartDelay } from './backoff.ts'
 import { endOf } from './liveness.ts'
-import type { Job, Launch, Member, Started } from './member.ts'
 import { reasonOf, startFailure } from './reason.ts'
-import { wavesOf } from './waves.ts'
-
-/** One copy of a role that is to run. */
-export interface UnitPlan {
-  /** Its own name: the role's CLI word, with a number from the second copy on (`user-2`). */
-  readonly unit: string
-  /** CLI words of the roles that must be ready first. */
-  readonly needs: readonly string[]
-  readonly job: Job
-}
+import type { Inheritance, LaunchedUnit, Started, Unit } from './unit.ts'
+import { unitWaves } from './waves.ts'
 
 /** Where a unit is in its life; `last`: what it was when it was ready, and where. */
 export type UnitState =
@@ -28,7 +19,7 @@ export type UnitState =
 
 /** A unit that came into another state. */
 export interface UnitChange {
-  readonly plan: UnitPlan
+  readonly unit: Unit
   readonly state: UnitState
   /** Where it was before. */
   readonly was: UnitState['at']
@@ -37,14 +28,13 @@ export interface UnitChange {
 }
 
 export interface SuperviseOptions {
-  readonly plans: readonly UnitPlan[]
-  readonly launch: Launch
+  readonly units: readonly Unit[]
   readonly clock: Clock
-  /** Asked before each start: gives what the unit is to start with, as soon as it may; never rejects. Default: what was planned, at once. */
-  readonly admit?: (job: Job) => Promise<Job>
+  /** Asked before each start: resolves as soon as it may be; never rejects. Default: at once. */
+  readonly admit?: () => Promise<void>
   /** Told of every change of state, in order. */
   readonly onChange: (change: UnitChange) => void
-  /** Told of a copy that ended by itself, before the next one is started: the registry must forget it. Waited for up to half a second. */
+  /** Told of a unit that ended by itself, before the next one is started: the registry must forget it. Waited for up to half a second. */
   readonly onLost: (lost: Started) => Promise<void>
 }
 
@@ -52,9 +42,8 @@ export interface SuperviseOptions {
 export interface Supervision {
   /** Resolves when every unit has been ready once. Rejects, all stopped again, when one refuses to start or `stop` was called. */
   readonly ready: Promise<void>
+  /** By the units' names. */
   states(): ReadonlyMap<string, UnitState>
-  /** The process of each unit, as long as it lives. */
-  members(): ReadonlyMap<string, Member>
   /** Stops everything, in reverse order of starting; what has not ended in time is killed. May be called twice. */
   stop(): Promise<void>
 }
@@ -73,10 +62,7 @@ interface Life {
 }
 
 /** What a unit's earlier lives leave to the next. */
-interface Past {
-  readonly last?: Started
-  /** Why the last one ended. */
-  readonly after?: string
+interface Past extends Inheritance {
   /** Resolves when the registry has forgotten it, or was given time enough. */
   readonly forgotten?: Promise<void>
 }
@@ -86,54 +72,53 @@ interface Past {
  * hangs (liveness.ts), and stops in reverse order. A unit that refuses to start before the platform was ready once stops it all: the person who starts it must know.
  */
 export function supervise(options: SuperviseOptions): Supervision {
-  const { plans, launch, clock, onChange, onLost, admit = async (job: Job) => job } = options
-  const waves = wavesOf(rolesOf(plans))
-  const states = new Map<string, UnitState>(plans.map(({ unit }) => [unit, { at: 'waiting' }]))
-  const members = new Map<string, Member>()
-  const firstReady = new Map(plans.map(({ unit }) => [unit, Promise.withResolvers<void>()]))
+  const { units, clock, onChange, onLost, admit = async () => {} } = options
+  const waves = unitWaves(units)
+  const states = new Map<string, UnitState>(units.map(({ name }) => [name, { at: 'waiting' }]))
+  const launched = new Map<string, LaunchedUnit>()
+  const firstReady = new Map(units.map(({ name }) => [name, Promise.withResolvers<void>()]))
   const stopping = new AbortController()
   const whenStopping = aborted(stopping.signal)
   const failed = Promise.withResolvers<never>()
   let wasReady = false
   let stopped: Promise<void> | undefined
 
-  function change(plan: UnitPlan, life: number, state: UnitState) {
-    const was = states.get(plan.unit)?.at ?? 'waiting'
-    states.set(plan.unit, state)
-    onChange({ plan, life, state, was })
+  function change(unit: Unit, life: number, state: UnitState) {
+    const was = states.get(unit.name)?.at ?? 'waiting'
+    states.set(unit.name, state)
+    onChange({ unit, life, state, was })
   }
 
   /** One life of a unit, from launch to its end; it boots while the registry is told of the one before it. */
-  async function live(plan: UnitPlan, life: number, { last, after, forgotten }: Past): Promise<Life> {
-    const member = launch(plan.job.role, plan.unit)
-    members.set(plan.unit, member)
+  async function live(unit: Unit, life: number, { last, after, forgotten }: Past): Promise<Life> {
+    const itself = unit.launch()
+    launched.set(unit.name, itself)
     let isReady = false
-    const longestMs = plan.job.settings.liveness_seconds * 1_000
-    const end = endOf(member, {
-      longestMs: () => (isReady ? longestMs : longestMs * STARTING_PATIENCE),
+    const end = endOf(itself, {
+      longestMs: () => unit.livenessMs * (isReady ? 1 : STARTING_PATIENCE),
       onSilence(isSilent) {
-        const state = states.get(plan.unit)
+        const state = states.get(unit.name)
         if (state?.at === 'ready' || state?.at === 'silent')
-          change(plan, life, { ...state, at: isSilent ? 'silent' : 'ready' })
+          change(unit, life, { ...state, at: isSilent ? 'silent' : 'ready' })
       },
     })
-    const admitted = Promise.all([needsOf(plan), forgotten]).then(() => admit(plan.job))
-    const job = (await Promise.race([admitted, member.exited.then(() => plan.job), whenStopping])) ?? plan.job
+    const admitted = Promise.all([needsOf(unit), forgotten]).then(admit)
+    await Promise.race([admitted, itself.exited, whenStopping])
     if (stopping.signal.aborted) return { why: await end }
-    change(plan, life, { at: 'starting', ...(last && { last }) })
+    change(unit, life, { at: 'starting', ...(last && { last }) })
     let started: Started
     try {
-      started = await member.start({ ...job, ...(after !== undefined && { after }) })
+      started = await itself.start({ ...(last && { last }), ...(after !== undefined && { after }) })
     } catch (thrown) {
       const vanished = thrown instanceof AppError && thrown.code === 'UNAVAILABLE'
-      if (!vanished && !wasReady) failed.reject(startFailure(plan.unit, thrown))
-      member.kill()
+      if (!vanished && !wasReady) failed.reject(startFailure(unit.name, thrown))
+      itself.kill()
       return { why: vanished ? await end : reasonOf(thrown) }
     }
     const since = clock.monotonic()
     isReady = true
-    change(plan, life, { at: 'ready', pid: member.pid, ...started })
-    firstReady.get(plan.unit)?.resolve()
+    change(unit, life, { at: 'ready', pid: itself.pid, ...started })
+    firstReady.get(unit.name)?.resolve()
     const why = await end
     return { why, ready: { ms: clock.monotonic() - since, started } }
   }
@@ -143,51 +128,46 @@ export function supervise(options: SuperviseOptions): Supervision {
     await Promise.race([onLost(lost).catch(() => {}), pause(FORGET_MS, stopping.signal)])
   }
 
-  async function keep(plan: UnitPlan): Promise<void> {
+  async function keep(unit: Unit): Promise<void> {
     let ends: Ends = NO_ENDS
     let life = 0
-    let next = plan
     let past: Past = {}
     while (!stopping.signal.aborted) {
-      const { why, ready } = await live(next, ++life, past)
-      if (ready) {
-        next = onPortOf(plan, ready.started.url)
-        past = { last: ready.started, forgotten: forget(ready.started) }
-      }
+      const { why, ready } = await live(unit, ++life, past)
+      if (ready) past = { last: ready.started, forgotten: forget(ready.started) }
       if (stopping.signal.aborted) break
       past = { ...past, after: why }
       ends = endsAfter(ends, ready?.ms)
       const delayMs = restartDelay(ends)
-      change(plan, life, { at: 'backing-off', delayMs, why, ...(past.last && { last: past.last }) })
+      change(unit, life, { at: 'backing-off', delayMs, why, ...(past.last && { last: past.last }) })
       await pause(delayMs, stopping.signal)
     }
-    change(plan, life, { at: 'stopped' })
+    change(unit, life, { at: 'stopped' })
   }
 
-  async function needsOf({ needs }: UnitPlan): Promise<void> {
-    const needed = plans.filter(({ job }) => needs.includes(job.role))
-    await Promise.all(needed.map(({ unit }) => firstReady.get(unit)?.promise))
+  async function needsOf({ needs }: Unit): Promise<void> {
+    const needed = units.filter(({ replicaOf }) => needs.includes(replicaOf))
+    await Promise.all(needed.map(({ name }) => firstReady.get(name)?.promise))
   }
 
   async function stopAll(): Promise<void> {
     stopping.abort(new AppError('STOPPING', 'The platform is stopping'))
     // before it was ready as a whole there are no requests to wait for
-    const drainMs = wasReady ? Math.max(0, ...plans.map(({ job }) => job.settings.drain_seconds * 1_000)) : 0
+    const drainMs = wasReady ? Math.max(0, ...units.map(({ drainMs: ms }) => ms)) : 0
     const end = clock.monotonic() + drainMs + KILL_AFTER_MS
     const over = new AbortController()
     const deadline = setTimeout(() => {
-      for (const member of members.values()) member.kill()
+      for (const itself of launched.values()) itself.kill()
     }, drainMs + KILL_AFTER_MS)
     for (const wave of waves.toReversed()) {
-      const leaving = plans.filter(({ job }) => wave.includes(job.role))
-      for (const { unit } of leaving) {
-        const member = members.get(unit)
-        if (states.get(unit)?.at === 'silent') member?.kill()
-        else member?.stop()
+      for (const { name } of wave) {
+        const itself = launched.get(name)
+        if (states.get(name)?.at === 'silent') itself?.kill()
+        else itself?.stop()
       }
       // one stream that doesn't end must not eat up the time of those who come after
       const patience = pause((end - clock.monotonic()) / 2, over.signal)
-      await Promise.race([Promise.all(leaving.map(({ unit }) => members.get(unit)?.exited)), patience])
+      await Promise.race([Promise.all(wave.map(({ name }) => launched.get(name)?.exited)), patience])
     }
     await Promise.all(lives)
     clearTimeout(deadline)
@@ -195,8 +175,8 @@ export function supervise(options: SuperviseOptions): Supervision {
   }
 
   const stop = () => (stopped ??= stopAll())
-  const lives = plans.map((plan) => keep(plan))
-  const allReady = Promise.all(plans.map(({ unit }) => firstReady.get(unit)?.promise))
+  const lives = units.map((unit) => keep(unit))
+  const allReady = Promise.all(units.map(({ name }) => firstReady.get(name)?.promise))
   const ready = Promise.race([
     allReady,
     failed.promise,
@@ -210,15 +190,5 @@ export function supervise(options: SuperviseOptions): Supervision {
       throw fault
     },
   )
-  return { ready, states: () => states, members: () => members, stop }
-}
-
-function rolesOf(plans: readonly UnitPlan[]) {
-  return [...new Map(plans.map(({ job, needs }) => [job.role, { name: job.role, needs }])).values()]
-}
-
-/** A copy that is started again keeps the port it was given, so that whoever has its address finds it there. */
-function onPortOf(plan: UnitPlan, url: string): UnitPlan {
-  const section = { ...plan.job.section, port: Number(new URL(url).port) }
-  return { ...plan, job: { ...plan.job, section } }
+  return { ready, states: () => states, stop }
 }

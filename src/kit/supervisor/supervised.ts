@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts'
 import type { RunningHost } from '../host.ts'
-import type { Job } from './member.ts'
+import type { Job } from './job.ts'
 import { Order, type ParentChannel, type Report, type Step } from './protocol.ts'
 import { reasonOf, startCode } from './reason.ts'
 import { takeStep } from './take-step.ts'

@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts'
+import type { Unit } from './unit.ts'
 
 /** A role as far as the order of starting goes. */
 export interface Needing {
@@ -29,6 +30,12 @@ export function wavesOf(roles: readonly Needing[]): readonly (readonly string[])
     waves.push(wave)
   }
   return waves
+}
+
+/** Units in the waves in which they start, see `wavesOf`. */
+export function unitWaves<T extends Pick<Unit, 'replicaOf' | 'needs'>>(units: readonly T[]): readonly (readonly T[])[] {
+  const needing = new Map(units.map(({ replicaOf, needs }) => [replicaOf, { name: replicaOf, needs }]))
+  return wavesOf([...needing.values()]).map((wave) => units.filter(({ replicaOf }) => wave.includes(replicaOf)))
 }
 
 /** Refuses needs that no role of the platform has. Throws AppError `CONFIG_INVALID`. */

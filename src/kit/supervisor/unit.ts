@@ -1,0 +1,53 @@
+/**
+ * What the supervisor runs: something with a name that is launched, gets ready, may end, and is launched again. What it is, a role or anything else, only
+ * whoever makes it knows.
+ */
+export interface Unit {
+  /** Its own name, such as `user` or `user-2`. */
+  readonly name: string
+  /** What it is a replica of, by whose name others need it, such as `user`. */
+  readonly replicaOf: string
+  /** Names of what must be ready first. */
+  readonly needs: readonly string[]
+  /** For how long it may give no sign of life once it is ready, milliseconds. */
+  readonly livenessMs: number
+  /** How long what is under way may take when it is stopped, milliseconds. */
+  readonly drainMs: number
+  /** Launches it, to wait for its `start`: what takes long without needing anyone (booting, loading) happens now. */
+  launch(): LaunchedUnit
+}
+
+/** What a started unit says of itself. */
+export interface Started {
+  readonly service: string
+  readonly instance: string
+  readonly url: string
+  /** Where others reach it, as it is registered. */
+  readonly advertised: string
+}
+
+/** What the lives of a unit before this one leave to it. */
+export interface Inheritance {
+  /** What it was when it was ready. */
+  readonly last?: Started
+  /** Why the one before it ended. Default: it is the first. */
+  readonly after?: string
+}
+
+/** One life of a unit, from its launch to its end. */
+export interface LaunchedUnit {
+  readonly pid: number
+  /**
+   * Starts it; resolves when it is ready. Rejects with an AppError: `START_FAILED` with its own words when it
+   * refused (a taken port, a broken store), `CONFIG_INVALID` where its configuration is to blame, `UNAVAILABLE` when it ended without a word.
+   */
+  start(inheritance: Inheritance): Promise<Started>
+  /** Asks for a sign of life; resolves when it comes, which is never for one that hangs. Asked again before, it asks no second time. */
+  probe(): Promise<void>
+  /** Asks it to drain and end. `exited` tells when it has. */
+  stop(): void
+  /** Ends it at once, whatever it is doing. */
+  kill(): void
+  /** Resolves, never rejects, with how it ended: `exit code 1`, `SIGKILL`. */
+  readonly exited: Promise<string>
+}

@@ -1,6 +1,7 @@
 import { askerHeaders } from '../auth/asker.ts'
 import type { Scope } from '../telemetry/scope.ts'
-import { formatTraceparent, type SpanContext } from '../telemetry/tracing.ts'
+import { writeTraceContext } from '../telemetry/trace-context.ts'
+import type { SpanContext } from '../telemetry/tracing.ts'
 
 /** Milliseconds the caller goes on waiting; what is done after that is done for nobody. */
 export const DEADLINE_HEADER = 'x-deadline-ms'
@@ -17,7 +18,7 @@ export function outgoingHeaders(span: SpanContext, scope: Scope | undefined, wai
   const headers: Record<string, string> = {
     accept: 'application/json',
     'accept-encoding': 'identity',
-    traceparent: formatTraceparent(span),
+    ...writeTraceContext(span),
     'x-trace-id': span.traceId,
     'x-span-id': span.spanId,
   }

@@ -1,7 +1,7 @@
 import type { Authority } from '../auth/authority.ts'
 import { type NodeAnswer, type NodeCall, nodeCall } from '../http/node-call.ts'
 import { createIdSource } from '../telemetry/ids.ts'
-import { formatTraceparent } from '../telemetry/tracing.ts'
+import { formatTraceparent } from '../telemetry/trace-context.ts'
 import { parseEndpoints, printEndpoint } from './endpoint.ts'
 
 /** Where the registry is, and who calls it. */

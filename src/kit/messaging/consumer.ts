@@ -3,7 +3,8 @@ import { saysLater } from '../passing-faults.ts'
 import { pause } from '../pause.ts'
 import type { Log } from '../telemetry/log.ts'
 import { runInScope } from '../telemetry/scope.ts'
-import { parseTraceparent, type Tracing } from '../telemetry/tracing.ts'
+import { readTraceContext } from '../telemetry/trace-context.ts'
+import type { Tracing } from '../telemetry/tracing.ts'
 import { createWakeUp } from '../wake-up.ts'
 import type { BrokerClient, PulledMessage } from './broker-client.ts'
 import { linger } from './linger.ts'
@@ -174,7 +175,7 @@ async function handle(message: PulledMessage, options: ConsumerOptions, settleme
   const { ack, ...event } = message
   const span = options.tracing.start(`process ${event.topic}`, {
     kind: 'consumer',
-    parent: parseTraceparent(event.attributes.traceparent) ?? null,
+    parent: readTraceContext(event.attributes) ?? null,
     attributes: {
       'messaging.system': 'msvc',
       'messaging.operation.type': 'process',

@@ -3,7 +3,7 @@ import type { Clock } from '../../drivers/clock.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { parseJsonText } from '../http/body.ts'
 import { currentScope } from '../telemetry/scope.ts'
-import { formatTraceparent } from '../telemetry/tracing.ts'
+import { writeTraceContext } from '../telemetry/trace-context.ts'
 import { authContext } from './auth-context.ts'
 import { toStructured } from './cloud-event.ts'
 import type { OutgoingEvent } from './messaging.ts'
@@ -21,7 +21,7 @@ export interface EncodedEvent {
 }
 
 /**
- * Completes an event (id, source, time, the current scope's traceparent and person) and encodes it as a structured CloudEvent.
+ * Completes an event (id, source, time, the current scope's trace and person) and encodes it as a structured CloudEvent.
  * Throws AppError `INVALID_REQUEST` for a bad topic and `UNPROCESSABLE` for data that the broker would refuse: an event that can't be
  * delivered must fail where it is made, not block those behind it.
  */
@@ -33,7 +33,7 @@ export function encodeOutgoing(event: OutgoingEvent, service: string, clock: Clo
     type: checkTopicName(type),
     time: new Date(clock.now()).toISOString(),
     ...(key !== undefined && { partitionkey: key }),
-    ...(scope && { traceparent: formatTraceparent(scope.span), ...authContext(scope.asker) }),
+    ...(scope && { ...writeTraceContext(scope.span), ...authContext(scope.asker) }),
   }
   const text = JSON.stringify(toStructured({ id, attributes, data: data ?? null }))
   if (text.length > MAX_EVENT_CHARACTERS) {

@@ -4,7 +4,8 @@ import { DEADLINE_HEADER } from '../client/outgoing-headers.ts'
 import type { Exchange, Layer } from '../http/exchange.ts'
 import { isProbe } from '../http/probes.ts'
 import { statusOf } from '../http/status-of.ts'
-import { parseTraceparent, type SpanContext, type Tracing } from '../telemetry/tracing.ts'
+import { type B3Fields, readB3, readTraceContext } from '../telemetry/trace-context.ts'
+import type { SpanContext, Tracing } from '../telemetry/tracing.ts'
 
 /** What makes the spans, and what tells how long a caller waits. */
 export interface TracingLayerOptions {
@@ -13,7 +14,7 @@ export interface TracingLayerOptions {
 }
 
 /**
- * Puts each request into a trace: the caller's (W3C traceparent, else the seed's X-Trace-ID and X-Span-ID, 9.7.9) or a new one. The answer carries
+ * Puts each request into a trace: the caller's (W3C Trace Context, else the seed's X-Trace-ID and X-Span-ID, 9.7.9, else B3) or a new one. The answer carries
  * `X-Trace-ID`. Health and metrics probes begin no trace.
  */
 export function tracing({ tracing, clock }: TracingLayerOptions): Layer {
@@ -61,10 +62,12 @@ const HEX_SPAN = /^[0-9a-f]{16}$/
 
 /** The caller's place in its trace, if it told one. */
 function callersSpan(headers: IncomingHttpHeaders): SpanContext | undefined {
-  const { traceparent } = headers
-  if (typeof traceparent === 'string') return parseTraceparent(traceparent)
+  const { traceparent, tracestate } = headers
+  if (typeof traceparent === 'string')
+    return readTraceContext({ traceparent, ...(typeof tracestate === 'string' && { tracestate }) })
   const traceId = String(headers['x-trace-id'] ?? '').toLowerCase()
-  if (!HEX_TRACE.test(traceId)) return undefined
+  // node joins what comes twice, but for Set-Cookie
+  if (!HEX_TRACE.test(traceId)) return readB3(headers as B3Fields)
   const spanId = String(headers['x-span-id'] ?? '').toLowerCase()
   return { traceId, spanId: HEX_SPAN.test(spanId) ? spanId : traceId.slice(16), sampled: true }
 }

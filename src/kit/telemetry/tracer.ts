@@ -35,14 +35,18 @@ export function createTracing({ service, clock, tracesPerSecond = 100, ship, flu
 
   function startKept(name: string, { kind, attributes }: StartSpan, parent: SpanContext | undefined): ActiveSpan {
     const context = parent
-      ? trace.setSpanContext(ROOT_CONTEXT, { ...parent, traceFlags: TraceFlags.SAMPLED })
+      ? trace.setSpanContext(ROOT_CONTEXT, {
+          traceId: parent.traceId,
+          spanId: parent.spanId,
+          traceFlags: TraceFlags.SAMPLED,
+        })
       : ROOT_CONTEXT
     const span = tracer.startSpan(
       name,
       { kind: KINDS[kind], startTime: clock.now(), ...(attributes && { attributes }) },
       context,
     )
-    return keptSpan(span, clock)
+    return keptSpan(span, clock, parent)
   }
 
   function startDropped(name: string, { kind, attributes }: StartSpan, parent: SpanContext | undefined): ActiveSpan {
@@ -54,6 +58,8 @@ export function createTracing({ service, clock, tracesPerSecond = 100, ship, flu
       traceId,
       spanId,
       sampled: false,
+      random: parent?.random,
+      state: parent?.state,
       setAttribute: () => {},
       rename: (to) => {
         operation = to
@@ -87,7 +93,7 @@ export function createTracing({ service, clock, tracesPerSecond = 100, ship, flu
   }
 }
 
-function keptSpan(span: Span, clock: Clock): ActiveSpan {
+function keptSpan(span: Span, clock: Clock, parent: SpanContext | undefined): ActiveSpan {
   const { traceId, spanId } = span.spanContext()
   const startedAt = clock.monotonic()
   const startedWall = clock.now()
@@ -95,6 +101,8 @@ function keptSpan(span: Span, clock: Clock): ActiveSpan {
     traceId,
     spanId,
     sampled: true,
+    random: parent?.random,
+    state: parent?.state,
     setAttribute: (key, value) => void span.setAttribute(key, value),
     rename: (name) => void span.updateName(name),
     end({ failed = false, message, attributes }: SpanEnd = {}) {

@@ -1,8 +1,12 @@
-/** Where a span hangs: ids as in W3C traceparent. */
+/** Where a span hangs, as in W3C Trace Context (trace-context.ts). */
 export interface SpanContext {
   readonly traceId: string
   readonly spanId: string
   readonly sampled: boolean
+  /** Whoever began the trace made its id at random. Default: not known. */
+  readonly random?: boolean | undefined
+  /** What other vendors' tracing keeps in the trace (tracestate), passed on as it came. */
+  readonly state?: string | undefined
 }
 
 /** A span under way. Attribute and end calls on one that isn't kept cost nothing. */
@@ -53,20 +57,4 @@ export interface Tracing {
   start(name: string, options: StartSpan): ActiveSpan
   /** Sends what waits; resolves when it is delivered, or can't be. */
   flush(): Promise<void>
-}
-
-const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/
-
-/** Reads a W3C traceparent; undefined when it isn't valid (all-zero ids, version ff, wrong lengths). */
-export function parseTraceparent(header: string | undefined): SpanContext | undefined {
-  const match = header === undefined ? null : TRACEPARENT.exec(header)
-  const [, traceId, spanId, flags] = match ?? []
-  if (traceId === undefined || spanId === undefined || flags === undefined || header?.startsWith('ff')) return undefined
-  if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined
-  return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 }
-}
-
-/** Writes a W3C traceparent (version 00). */
-export function formatTraceparent(span: SpanContext): string {
-  return `00-${span.traceId}-${span.spanId}-${span.sampled ? '01' : '00'}`
 }

@@ -1,7 +1,8 @@
 import type { BusAdministration } from '../../drivers/bus/administration.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { runInScope } from '../../kit/telemetry/scope.ts'
-import { parseTraceparent, type Tracing } from '../../kit/telemetry/tracing.ts'
+import { readTraceContext } from '../../kit/telemetry/trace-context.ts'
+import type { Tracing } from '../../kit/telemetry/tracing.ts'
 import { eventId } from './event-identity.ts'
 
 /** What dead letters are told with. */
@@ -18,7 +19,7 @@ export function logDeadLetters({ bus, tracing, log }: DeadLetterLogOptions): voi
     const id = eventId(letter)
     const span = tracing.start(`bury ${topic}`, {
       kind: 'internal',
-      parent: parseTraceparent(letter.attributes.traceparent) ?? null,
+      parent: readTraceContext(letter.attributes) ?? null,
       attributes: { 'messaging.system': 'msvc', 'messaging.destination.name': topic, 'messaging.message.id': id },
     })
     runInScope({ span, requestId: id }, () =>

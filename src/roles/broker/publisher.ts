@@ -3,13 +3,8 @@ import { Slice } from '../../drivers/slice.ts'
 import { messageOf } from '../../kit/errors.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { currentScope, runInScope } from '../../kit/telemetry/scope.ts'
-import {
-  type ActiveSpan,
-  formatTraceparent,
-  parseTraceparent,
-  type SpanContext,
-  type Tracing,
-} from '../../kit/telemetry/tracing.ts'
+import { readTraceContext, writeTraceContext } from '../../kit/telemetry/trace-context.ts'
+import type { ActiveSpan, SpanContext, Tracing } from '../../kit/telemetry/tracing.ts'
 import type { BrokerMetrics } from './broker-metrics.ts'
 import { eventId } from './event-identity.ts'
 
@@ -45,8 +40,8 @@ interface Kept {
 /** Makes the one way into the bus: what is published any other way is in no trace and in no metric. */
 export function createPublisher({ bus, tracing, log, metrics, onPublished }: PublisherOptions): Publisher {
   /**
-   * Gives messages the traces they belong to: their own traceparents, else the request's. Where a trace is kept, its messages to one topic get a
-   * span, which their consumers' spans hang under: one for all of them that the request brought into its own trace, so that a batch of thousands
+   * Gives messages the traces they belong to: their own, which stay as they are, else the request's. Where a trace is kept, its messages to one topic get a
+   * span: one for all of them that the request brought into its own trace, which their consumers' spans hang under, so that a batch of thousands
    * is not told as often.
    */
   function createTraces(request: SpanContext | undefined) {
@@ -70,17 +65,19 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
     }
 
     function traced(message: Publication): Publication {
-      const own = parseTraceparent(message.attributes.traceparent)
+      const own = readTraceContext(message.attributes)
       const parent = own ?? request
       if (!parent?.sampled) {
         if (!parent || own) return message
-        return withTraceparent(message, parent)
+        return inTrace(message, parent)
       }
       const known = own ? undefined : ofRequest.get(message.topic)
       const one = known ?? start(message, parent)
-      if (!own) ofRequest.set(message.topic, one)
       one.count++
-      return withTraceparent(message, one.span)
+      // an event's own trace stays as its producer wrote it (CloudEvents, Distributed Tracing extension)
+      if (own) return message
+      ofRequest.set(message.topic, one)
+      return inTrace(message, one.span)
     }
 
     return { kept, traced }
@@ -105,8 +102,10 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
   }
 
   return {
-    checkSize: (message) =>
-      bus.checkSize(message.attributes.traceparent === undefined ? withTraceparent(message, WIDEST) : message),
+    checkSize(message) {
+      const widest = { ...WIDEST, state: currentScope()?.span.state }
+      bus.checkSize(message.attributes.traceparent === undefined ? inTrace(message, widest) : message)
+    },
     async publish(messages, owner, options) {
       const request = currentScope()?.span
       const slice = new Slice()
@@ -139,8 +138,8 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
 /** What says where a message belongs is of one length, whichever trace it is. */
 const WIDEST: SpanContext = { traceId: '0'.repeat(32), spanId: '0'.repeat(16), sampled: true }
 
-function withTraceparent(message: Publication, span: SpanContext): Publication {
-  return { ...message, attributes: { ...message.attributes, traceparent: formatTraceparent(span) } }
+function inTrace(message: Publication, span: SpanContext): Publication {
+  return { ...message, attributes: { ...message.attributes, ...writeTraceContext(span) } }
 }
 
 /** Counts neighbours of one topic together: a batch mostly has one. */

@@ -4,7 +4,8 @@ import { createPatience } from '../../kit/messaging/patience.ts'
 import { createRetries } from '../../kit/messaging/retries.ts'
 import { hideInText } from '../../kit/secrets/secret-text.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
-import { formatTraceparent, parseTraceparent, type Tracing } from '../../kit/telemetry/tracing.ts'
+import { readTraceContext } from '../../kit/telemetry/trace-context.ts'
+import type { Tracing } from '../../kit/telemetry/tracing.ts'
 import { createWakeUp } from '../../kit/wake-up.ts'
 import type { BrokerMetrics } from './broker-metrics.ts'
 import { eventId } from './event-identity.ts'
@@ -135,11 +136,10 @@ async function postOne(delivery: Delivery, options: DeliverOptions): Promise<boo
   metrics.delivered(topic, 1)
   const span = tracing.start(`push ${topic}`, {
     kind: 'client',
-    parent: parseTraceparent(delivery.attributes.traceparent) ?? null,
+    parent: readTraceContext(delivery.attributes) ?? null,
     attributes: { 'url.full': url, 'messaging.destination.name': topic, 'messaging.message.id': eventId(delivery) },
   })
-  const traceparent = formatTraceparent(span)
-  const outcome = await pushPost({ url, message: delivery, traceparent, timeoutMs: ackWaitMs, now, signal })
+  const outcome = await pushPost({ url, message: delivery, span, timeoutMs: ackWaitMs, now, signal })
   if (outcome.taken) {
     span.end()
     await bus.ack(id, [ack])

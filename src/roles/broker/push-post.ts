@@ -5,6 +5,8 @@ import { parseRetryAfter } from '../../kit/client/retry.ts'
 import { guardedLookup, refusedUrl } from '../../kit/discovery/address-rule.ts'
 import { type EventAttributes, isJsonType, toHeaders } from '../../kit/messaging/cloud-event.ts'
 import { saysLater } from '../../kit/passing-faults.ts'
+import { writeTraceContext } from '../../kit/telemetry/trace-context.ts'
+import type { SpanContext } from '../../kit/telemetry/tracing.ts'
 import { eventId } from './event-identity.ts'
 
 /** How a push endpoint took a message; `later`: it couldn't at the moment, whatever the message. */
@@ -16,8 +18,8 @@ export type PushOutcome =
 export interface PushOptions {
   readonly url: string
   readonly message: StoredMessage
-  /** W3C traceparent to send along. */
-  readonly traceparent: string
+  /** What the endpoint's work hangs from. What the event says of its trace stays as its producer wrote it (CloudEvents, Distributed Tracing extension). */
+  readonly span: SpanContext
   /** Milliseconds until the answer's head must be there. */
   readonly timeoutMs: number
   /** Wall clock. */
@@ -32,7 +34,7 @@ const MAX_RETRY_AFTER_MS = 3_600_000
  * Posts a message to a push endpoint as a CloudEvent in binary content mode. Taken is what is answered with 2xx; a redirect is
  * not followed, and the address rule holds for what the name resolves to now. Never rejects.
  */
-export function pushPost({ url, message, traceparent, timeoutMs, now, signal }: PushOptions): Promise<PushOutcome> {
+export function pushPost({ url, message, span, timeoutMs, now, signal }: PushOptions): Promise<PushOutcome> {
   const refused = refusedUrl(url)
   if (refused !== undefined)
     return Promise.resolve({ taken: false, later: false, reason: `the push URL is refused: ${refused}` })
@@ -46,7 +48,7 @@ export function pushPost({ url, message, traceparent, timeoutMs, now, signal }: 
       agent: false,
       lookup: guardedLookup,
       signal,
-      headers: { ...headersOf(message, traceparent), 'content-length': body.length },
+      headers: { ...headersOf(message, span), 'content-length': body.length },
     })
     const timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
     request.once('response', (response) => {
@@ -72,7 +74,7 @@ function bodyOf({ payload, form, attributes }: StoredMessage): Buffer {
 }
 
 /** CloudEvents HTTP binding 3.1. A message that came as plain JSON becomes an event of the broker's. */
-function headersOf(message: StoredMessage, traceparent: string): Record<string, string> {
+function headersOf(message: StoredMessage, span: SpanContext): Record<string, string> {
   const { topic, timestamp, attributes, form } = message
   const mediaType = attributes.datacontenttype ?? (form === undefined ? 'application/json' : undefined)
   const event: EventAttributes = {
@@ -80,13 +82,12 @@ function headersOf(message: StoredMessage, traceparent: string): Record<string, 
     type: topic,
     time: new Date(timestamp).toISOString(),
     ...attributes,
-    traceparent,
   }
   return {
     ...toHeaders({ id: eventId(message), attributes: event }),
     ...(mediaType !== undefined && { 'content-type': mediaType }),
     'user-agent': 'msvc-broker',
-    traceparent,
+    ...writeTraceContext(span),
   }
 }
 

@@ -224,13 +224,19 @@ describe('push delivery', () => {
     await using hook = await endpoint()
     await broker.call('POST', '/broker/subscriptions', { topic: 'a', push: { url: hook.url } })
     const traceId = '0af7651916cd43dd8448eb211c80319c'
-    await broker.call('POST', '/broker/publish/a', '1', { traceparent: `00-${traceId}-b7ad6b7169203331-01` })
+    const tracestate = 'congo=t61rcWkgMzE'
+    await broker.call('POST', '/broker/publish/a', '1', {
+      traceparent: `00-${traceId}-b7ad6b7169203331-01`,
+      tracestate,
+    })
     await vi.waitUntil(() => broker.spans.some(({ operation }) => operation === 'push a'))
     const span = broker.spans.find(({ operation }) => operation === 'push a')
     expect(span).toMatchObject({ trace_id: traceId, kind: 'client', status: 'ok' })
     expect(hook.received[0]?.headers).toMatchObject({
       traceparent: `00-${traceId}-${span?.span_id}-01`,
-      'ce-traceparent': `00-${traceId}-${span?.span_id}-01`,
+      tracestate,
+      'ce-traceparent': `00-${traceId}-${span?.parent_span_id}-01`,
+      'ce-tracestate': tracestate,
     })
   })
 })

@@ -1,6 +1,7 @@
 import { type Asker, askerHeaders } from '../../kit/auth/asker.ts'
 import { DEADLINE_HEADER } from '../../kit/client/outgoing-headers.ts'
-import { formatTraceparent, type SpanContext } from '../../kit/telemetry/tracing.ts'
+import { formatTraceparent } from '../../kit/telemetry/trace-context.ts'
+import type { SpanContext } from '../../kit/telemetry/tracing.ts'
 import { claimsOrigin, headerWords } from './header-kinds.ts'
 import type { RequestOrigin } from './request-origin.ts'
 
@@ -114,6 +115,7 @@ function ownLines({ origin, requestId, span, serviceToken, waitMs }: ForwardedFo
   let lines = `x-forwarded-for: ${path}\r\nx-forwarded-proto: ${proto}\r\n`
   if (host !== undefined) lines += `x-forwarded-host: ${host}\r\n`
   lines += `x-request-id: ${requestId}\r\ntraceparent: ${formatTraceparent(span)}\r\nx-trace-id: ${span.traceId}\r\nx-span-id: ${span.spanId}\r\n`
+  if (span.state !== undefined) lines += `tracestate: ${span.state}\r\n`
   lines += `${DEADLINE_HEADER}: ${waitMs}\r\n`
   lines += who
   return serviceToken === undefined ? lines : `${lines}authorization: Bearer ${serviceToken}\r\n`
@@ -177,6 +179,7 @@ const OWN = new Set([
   'sec-fetch-user',
   DEADLINE_HEADER,
   'traceparent',
+  'tracestate',
   'x-trace-id',
   'x-span-id',
   'x-request-id',

@@ -156,6 +156,13 @@ describe('the chain', () => {
     expect(missing.headers.get('x-trace-id')).toMatch(/^[0-9a-f]{32}$/)
   })
 
+  it('takes a B3 context where there is no other', async () => {
+    const { get, recorded } = await boot()
+    await get('/things/1', { b3: `${'c'.repeat(32)}-${'d'.repeat(16)}-1` })
+    await expect.poll(() => recorded.spans).toHaveLength(1)
+    expect(recorded.spans[0]).toMatchObject({ trace_id: 'c'.repeat(32), parent_span_id: 'd'.repeat(16) })
+  })
+
   it('takes the seed’s trace headers where there is no traceparent', async () => {
     const { get, recorded } = await boot()
     await get('/things/1', { 'x-trace-id': 'a'.repeat(32), 'x-span-id': 'b'.repeat(16) })

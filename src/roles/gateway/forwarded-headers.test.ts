@@ -49,6 +49,12 @@ describe('request headers', () => {
     ])
   })
 
+  it('say what other vendors keep in the trace, as it was found valid, and no other', () => {
+    const client = raw('tracestate: foo=1', 'TraceState: bar=')
+    expect(valuesOf(sent(client), 'tracestate')).toEqual([])
+    expect(valuesOf(sent(client, { span: { ...SPAN, state: 'foo=1' } }), 'tracestate')).toEqual(['foo=1'])
+  })
+
   it('say who asks, through whom, in which trace', () => {
     expect(sent([])).toEqual([
       ['host', '127.0.0.1:8001'],

@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts'
 import { addressGroup } from './address-group.ts'
 import type { Member, Seat } from './connections.ts'
 import type { ExchangeResponse } from './exchange-response.ts'
-import type { IncomingRequest } from './incoming-request.ts'
+import type { IncomingRequest, PieceCounter } from './incoming-request.ts'
 import { PacedReading, type Taker } from './paced-reading.ts'
 import { answerProblem } from './problem.ts'
 import { afterNextReads } from './stalls.ts'
@@ -49,7 +49,7 @@ export function connectionOf(socket: Socket): Connection | undefined {
  * One client's connection: serves so many requests at once, in the order they came, then isn't read until one of them is answered. What node's
  * parser had read by then waits for its turn.
  */
-export class Connection implements Member, Taker {
+export class Connection implements Member, Taker, PieceCounter {
   readonly socket: Socket
   readonly group: string
   /** Undefined until it is admitted. */
@@ -99,6 +99,7 @@ export class Connection implements Member, Taker {
 
   /** Takes a request whose head came; `later`: unless its client turns out to have left meanwhile. Requests keep their order. */
   take(incoming: IncomingRequest, outgoing: ExchangeResponse, later = false): void {
+    incoming.counter = this
     if (!later && this.#late === 0) {
       this.#take(incoming, outgoing)
       return

@@ -1,7 +1,6 @@
 import { IncomingMessage } from 'node:http'
 import { announcedLength } from './body.ts'
 import { ByteBlocks } from './byte-blocks.ts'
-import { connectionOf } from './connection.ts'
 
 /** Bytes under which a piece of a body is copied together with its neighbours instead of being kept. */
 const SMALL_BYTES = 1_024
@@ -9,6 +8,12 @@ const SMALL_BYTES = 1_024
 const GATHERED_BYTES = 16_384
 /** How many small pieces pass between two looks at whether there are too many. */
 const PIECES_A_LOOK = 64
+
+/** Whoever judges in how many pieces a body comes. */
+export interface PieceCounter {
+  /** Told now and then: of `count` small pieces more, of `pieces` and the bytes in them so far. */
+  passed(count: number, pieces: number, bytes: number): void
+}
 
 /**
  * A request whose body is read in few large pieces however many small ones it is sent in: each of a chunked body's pieces would be a Buffer and
@@ -22,6 +27,8 @@ export class IncomingRequest extends IncomingMessage {
   #received = 0
   #passesOn = false
   #begin: (() => void) | undefined
+  /** Undefined until a connection takes it: before that none of its body comes. */
+  counter: PieceCounter | undefined
 
   /** What is left of a body whose length was announced. */
   get bytesToCome(): number {
@@ -53,7 +60,7 @@ export class IncomingRequest extends IncomingMessage {
     this.#bytes += chunk.length
     // most bodies come in one piece
     if (++this.#pieces === 1) return super.push(chunk)
-    if (this.#pieces % PIECES_A_LOOK === 0) connectionOf(this.socket)?.passed(PIECES_A_LOOK, this.#pieces, this.#bytes)
+    if (this.#pieces % PIECES_A_LOOK === 0) this.counter?.passed(PIECES_A_LOOK, this.#pieces, this.#bytes)
     return this.#gather(chunk)
   }
 

@@ -20,6 +20,7 @@ import { pageOf } from '../page-of.ts'
 import type { Publication, Receipt } from '../publisher.ts'
 import type { BusReader, Cursor, Reading } from '../reader.ts'
 import { Watchers } from '../watchers.ts'
+import { Announcements } from './announcements.ts'
 import type { Chance } from './chance.ts'
 import { busFile, type OpenBusFile, REWRITE_VERSION } from './database.ts'
 import { DeadLetterOffice } from './dead-letter-office.ts'
@@ -44,8 +45,6 @@ import { TopicRoom } from './topic-room.ts'
 
 const MAX_TOPICS = 10_000
 const MAX_SUBSCRIPTIONS = 1_000
-/** Topics with news in one commit beyond which each reader looks for himself. */
-const MOST_NAMED = 64
 /** Messages in one transaction, when many are published at once: some 4 ms of work. */
 const PART = 500
 
@@ -70,8 +69,7 @@ export class EmbeddedBus implements Bus {
   readonly #dispatcher: Dispatcher
   readonly #watchers = new Watchers()
   readonly #probe: WriteProbe
-  /** Topics with messages of this transaction. */
-  readonly #news = new Set<Topic>()
+  readonly #announcements: Announcements
   #closed = false
 
   /** Reads the state of a database that `openDatabase` opened; nobody else writes to it from now on. */
@@ -152,7 +150,12 @@ export class EmbeddedBus implements Bus {
       subscriptions: this.#subscriptions,
       retention: this.#retention,
       delayed,
-      place: (tx, messages) => this.#announceOnCommit(tx, this.#log.place(tx, messages)),
+      place: (tx, messages) => this.#announcements.onCommit(tx, this.#log.place(tx, messages)),
+    })
+    this.#announcements = new Announcements({
+      watchers: this.#watchers,
+      subscriptions: this.#subscriptions,
+      dispatcher: this.#dispatcher,
     })
     for (const topic of this.#log.topics()) this.#dispatcher.considerTrimming(topic)
     this.#dispatcher.tick()
@@ -329,15 +332,9 @@ export class EmbeddedBus implements Bus {
       this.#log.checkRoom(all, owner)
       if (atomic) this.#log.wantAllOrNone(messages)
       const { receipts, topics } = this.#log.append(tx, messages, owner)
-      this.#announceOnCommit(tx, topics)
+      this.#announcements.onCommit(tx, topics)
       return receipts
     })
-  }
-
-  #announceOnCommit(tx: Transaction, topics: Iterable<Topic>): void {
-    for (const topic of topics) this.#news.add(topic)
-    tx.undo(() => this.#news.clear())
-    tx.after(() => this.#announce())
   }
 
   async #publishMany(messages: readonly Publication[], owner: string | undefined): Promise<readonly Receipt[]> {
@@ -365,21 +362,6 @@ export class EmbeddedBus implements Bus {
   #beginning({ from = 'new' }: SubscriptionSpec): number {
     if (from === 'new') return this.#log.end
     return from === 'first' ? 0 : this.#reader.position(from.after)
-  }
-
-  /** Tells of the messages that this commit stored, once for all who published. */
-  #announce(): void {
-    if (this.#news.size === 0) return
-    const topics = [...this.#news]
-    this.#news.clear()
-    const isMany = topics.length > MOST_NAMED
-    this.#watchers.published(isMany ? undefined : topics.map((topic) => topic.name))
-    for (const subscription of this.#subscriptions.all()) {
-      if (subscription.waiters.size > 0 && (isMany || topics.some((topic) => subscription.follows(topic)))) {
-        this.#dispatcher.wake(subscription)
-      }
-    }
-    for (const topic of topics) this.#dispatcher.considerTrimming(topic)
   }
 
   /** What `read` returns. Throws DriverError for a fault of the database. */

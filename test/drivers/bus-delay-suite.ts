@@ -113,6 +113,39 @@ export function delaySuite(use: BusFixture): void {
     })
   })
 
+  describe('messages that wait for their time', () => {
+    it('are no more than may be: what is one more is refused, all of its call with it', async () => {
+      await use.restart({ maxDelayed: 3 })
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      await use.bus.publish([later('a', '1', 800), later('a', '2', 60_000), use.message('a', 'now')])
+      const refused = { kind: 'too-many', message: expect.stringContaining('3 messages wait'), retryAfterS: 1 }
+      const both = [later('b', '3', 60_000), later('b', '4', 60_000)]
+      await expect(use.bus.publish(both)).rejects.toMatchObject(refused)
+      await expect(use.bus.publish(both, undefined, { atomic: true })).rejects.toMatchObject(refused)
+      expect(await use.bus.publish([later('b', '3', 60_000)])).toMatchObject([{ duplicate: false }])
+      for (const message of [later('b', '4', 1), later('a', '3', 60_000)]) {
+        await expect(use.bus.publish([message])).rejects.toMatchObject(refused)
+      }
+      // what is there is told to be, and what doesn't wait has its place
+      expect(await use.bus.publish([later('b', '3', 1), use.message('b', 'now')])).toMatchObject([
+        { duplicate: true, deliverAt: expect.any(Number) },
+        { duplicate: false, offset: expect.any(Number) },
+      ])
+      expect(ids(await use.take(id, 2))).toEqual(['now', '1'])
+      expect(await use.bus.publish([later('b', '4', 60_000)])).toMatchObject([{ duplicate: false }])
+    })
+
+    it('may be fewer after a restart than there are, which all wait on', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      await use.bus.publish([later('a', '1', 400), later('a', '2', 400), later('a', '3', 60_000)])
+      await use.restart({ maxDelayed: 1 })
+      await use.publish('a', 'now')
+      await expect(use.bus.publish([later('a', '4', 1)])).rejects.toMatchObject({ kind: 'too-many' })
+      expect(ids(await use.take(id, 3))).toEqual(['now', '1', '2'])
+      await expect(use.bus.publish([later('a', '4', 1)])).rejects.toMatchObject({ kind: 'too-many', retryAfterS: 60 })
+    })
+  })
+
   describe.runIf(use.under.obeysClock)('a message with a delay of days', () => {
     it('comes when they are over, whatever the wall clock says meanwhile', async () => {
       const day = 86_400_000

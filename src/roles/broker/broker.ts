@@ -49,6 +49,7 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
     maxTopicsPerOwner: Math.max(1, Math.floor(config.max_topics * config.owner_share)),
     maxSubscriptions: config.max_subscriptions,
     maxSubscriptionsPerOwner: Math.max(1, Math.floor(config.max_subscriptions * config.owner_share)),
+    maxDelayed: config.max_delayed,
   })
   logDeadLetters({ bus, tracing, log })
   const known = createKnownSubscriptions(bus)

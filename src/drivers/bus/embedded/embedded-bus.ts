@@ -15,7 +15,7 @@ import type {
 } from '../administration.ts'
 import type { Delivery, PullOptions, ReturnOptions, Subscription, SubscriptionSpec } from '../consumer.ts'
 import type { Bus, BusOptions } from '../contract.ts'
-import { isDelay, WRONG_DELAY } from '../delay.ts'
+import { isDelay, MAX_DELAYED, WRONG_DELAY } from '../delay.ts'
 import { pageOf } from '../page-of.ts'
 import type { Publication, Receipt } from '../publisher.ts'
 import type { BusReader, Cursor, Reading } from '../reader.ts'
@@ -77,6 +77,7 @@ export class EmbeddedBus implements Bus {
     const { clock, folder, minFreeBytes = 50_000_000, keepMessages = DEDUP_WINDOW } = options
     const { maxTopics = MAX_TOPICS, maxSubscriptions = MAX_SUBSCRIPTIONS, reservedTopics = [] } = options
     const { maxSubscriptionsPerOwner = maxSubscriptions, maxTopicsPerOwner = maxTopics } = options
+    const { maxDelayed = MAX_DELAYED } = options
     const rows = new MessageRows(db)
     this.#db = db
     this.#lock = lock
@@ -85,6 +86,7 @@ export class EmbeddedBus implements Bus {
     const deadLetters = new DeadLetters(db)
     const delayed = new DelayedMessages({
       rows: new DelayedRows(db),
+      max: maxDelayed,
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),
       added: () => this.#dispatcher.placeDue(),

@@ -6,7 +6,7 @@ import { type BusPublisher, MOST_ATOMIC, type Publication, type Receipt } from '
 import type { DelayedMessages } from './delayed-messages.ts'
 import { toDriverError, tooLarge } from './faults.ts'
 import { KeyOrder } from './key-order.ts'
-import { laterWrite, messageWrite, ROOM } from './message-format.ts'
+import { dedupId, laterWrite, messageWrite, ROOM } from './message-format.ts'
 import { type Names, topicSubject } from './names.ts'
 import type { News } from './news.ts'
 import type { Receipts, Sent } from './receipts.ts'
@@ -25,7 +25,7 @@ export interface MessagePublisherOptions {
   readonly streams: Streams
   readonly writer: StreamWriter
   readonly names: Names
-  readonly delayed: Pick<DelayedMessages, 'find' | 'now'>
+  readonly delayed: Pick<DelayedMessages, 'find' | 'now' | 'stored' | 'withRoom'>
   readonly receipts: Receipts
   readonly news: Pick<News, 'published'>
   readonly limits: BusLimits
@@ -50,10 +50,11 @@ export class MessagePublisher implements BusPublisher {
     }
     if (!messages.every(({ delayMs = 0 }) => isDelay(delayMs))) throw new DriverError('invalid', WRONG_DELAY)
     for (const message of messages) this.checkSize(message)
-    await this.#makeTopics(messages, owner)
-    const receipts: Receipt[] = []
-    for (let at = 0; at < messages.length; at += PART)
-      receipts.push(...(await this.#store(messages.slice(at, at + PART))))
+    const toWait = messages.filter(({ delayMs = 0 }) => delayMs > 0).map(dedupId)
+    const receipts = await this.#options.delayed.withRoom(toWait, async () => {
+      await this.#makeTopics(messages, owner)
+      return this.#storeAll(messages)
+    })
     const clash = atomic ? receipts.find(({ differs }) => differs) : undefined
     if (clash === undefined) return receipts
     throw new DriverError(
@@ -68,6 +69,13 @@ export class MessagePublisher implements BusPublisher {
     if (mostOf(message) + ROOM <= mostBytes) return
     const bytes = bytesOf(messageWrite(streams, message))
     if (bytes + ROOM > mostBytes) throw tooLarge(`a message of ${message.topic}`, bytes, mostBytes, ROOM)
+  }
+
+  async #storeAll(messages: readonly Publication[]): Promise<readonly Receipt[]> {
+    const receipts: Receipt[] = []
+    for (let at = 0; at < messages.length; at += PART)
+      receipts.push(...(await this.#store(messages.slice(at, at + PART))))
+    return receipts
   }
 
   /** Stores a part: when one is refused, all that were on their way have their answer, so that nothing of it comes later. */
@@ -91,10 +99,12 @@ export class MessagePublisher implements BusPublisher {
     const { topic, delayMs = 0 } = message
     const write = messageWrite(streams, message)
     const known = delayed.find(write.id)
-    if (known !== undefined) return { seq: known, duplicate: true }
+    if (known !== undefined) return { seq: known.seq, duplicate: true }
     if (delayMs <= 0) return writer.write(write)
     const due = { topic, at: Math.ceil(delayed.now() + delayMs), delayMs: Math.ceil(delayMs) }
-    return { ...(await writer.write(laterWrite(streams, message, due))), deliverAt: due.at }
+    const sent = await writer.write(laterWrite(streams, message, due))
+    if (!sent.duplicate) delayed.stored(message, due, sent.seq, write.id)
+    return { ...sent, deliverAt: due.at }
   }
 
   /** A copy, too: whoever stored the first one may have died before it could tell. */

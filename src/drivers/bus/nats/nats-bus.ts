@@ -10,6 +10,7 @@ import type {
 } from '../administration.ts'
 import type { Delivery, PullOptions, ReturnOptions, Subscription, SubscriptionSpec } from '../consumer.ts'
 import type { Bus, BusOptions } from '../contract.ts'
+import { MAX_DELAYED } from '../delay.ts'
 import { pageOf } from '../page-of.ts'
 import type { Publication, Receipt } from '../publisher.ts'
 import type { Cursor, Reading } from '../reader.ts'
@@ -77,7 +78,7 @@ export class NatsBus implements Bus {
     options: BusOptions,
     random: () => number,
   ) {
-    const { clock } = options
+    const { clock, maxDelayed = MAX_DELAYED, keepMessages = KEEP_MESSAGES } = options
     this.notes = notesOn(link.info?.version ?? '', address.replicas)
     const streams = streamsOf(address.name)
     const me = randomUUID().slice(0, 13)
@@ -105,10 +106,10 @@ export class NatsBus implements Bus {
       news,
       clock,
       dedupMs: address.dedupMs,
+      max: maxDelayed,
     })
     this.#delayed = delayed
     this.#writeCheck = new WriteCheck({ jetStream, streams, writer, now: monotonic })
-    const { keepMessages = KEEP_MESSAGES } = options
     this.#retention = new Retention({
       jetStream,
       streams,

@@ -52,6 +52,21 @@ export function sharingSuite(use: BusFixture): void {
       expect(await other.ack(id, [there?.ack ?? ''])).toBe(1)
     })
 
+    it('list and cancel what waits for its time, wherever it was published', async () => {
+      const other = await use.another()
+      const message = { ...use.message('a', 'x'), delayMs: 60_000 }
+      await use.bus.publish([message])
+      expect(ids(await other.delayed({ limit: 9 }))).toEqual(['x'])
+      expect(await other.cancelDelayed({ topic: use.topic('a'), id: 'x' })).toBe(true)
+      expect(await use.bus.delayed({ limit: 9 })).toEqual([])
+      expect(await use.bus.cancelDelayed({ topic: use.topic('a'), id: 'x' })).toBe(false)
+      expect(await use.bus.publish([message])).toMatchObject([{ duplicate: false }])
+      await other.cancelDelayed({ topic: use.topic('a'), id: 'x' })
+      // where it was published it is still known, and is asked for
+      expect(await use.bus.publish([{ ...message, delayMs: 0 }])).toMatchObject([{ duplicate: false }])
+      expect(ids(await use.readAll(use.topic('a')))).toEqual(['x'])
+    })
+
     it('tell each other of subscriptions', async () => {
       const other = await use.another()
       const told: unknown[] = []

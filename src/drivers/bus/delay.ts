@@ -7,6 +7,29 @@ export const MAX_DELAYED = 100_000
 /** Longest that a publisher who finds no room is told to stay away, in seconds: somebody may cancel some. */
 const MOST_RETRY_S = 3_600
 
+/** Where a message that waits stands in the order of times: those of one time are told apart by a number of the driver's own. */
+export interface DelayedPlace {
+  /** Milliseconds since 1970. */
+  readonly dueAt: number
+  readonly nr: number
+}
+
+/** The place before all. */
+const BEGINNING: DelayedPlace = { dueAt: -1, nr: -1 }
+
+/** The cursor of a message that waits. */
+export function delayedCursor({ dueAt, nr }: DelayedPlace): string {
+  return `${dueAt}-${nr}`
+}
+
+/** The place that a cursor means, and the beginning without one. Throws DriverError `invalid` for what is none. */
+export function placeAfter(cursor: string | undefined): DelayedPlace {
+  if (cursor === undefined) return BEGINNING
+  const [, dueAt, nr] = /^(\d{1,15})-(\d{1,15})$/.exec(cursor) ?? []
+  if (dueAt === undefined) throw new DriverError('invalid', `${cursor} is no cursor of a message that waits`)
+  return { dueAt: Number(dueAt), nr: Number(nr) }
+}
+
 /** What is said of a delay that is none. */
 export const WRONG_DELAY = `cannot publish: delayMs is a number of milliseconds from 0 to ${MOST_DELAY_MS}`
 

@@ -125,6 +125,12 @@ export const TopicState = z.object({
 /** A message that failed too often. */
 export const DeadLetter = Message.extend({ subscription: z.string(), deliveries: z.int(), reason: z.string() })
 
+/** A message that waits for its time. */
+export const DelayedMessage = Message.omit({ timestamp: true, offset: true, cursor: true }).extend({
+  /** When it takes its place in the topic. */
+  deliver_at: z.iso.datetime(),
+})
+
 /** Which dead letters to give another chance; all of them when empty. */
 export const Redrive = z.strictObject({
   subscription: z.string().optional(),

@@ -83,6 +83,14 @@ export class DelayedMessages {
     return dueAt
   }
 
+  /** Takes the one of a topic with an id away. False where none waits. */
+  cancel(tx: Transaction, topic: number, id: string): boolean {
+    if (!this.#counts.has(topic) || !this.#rows.remove(topic, id)) return false
+    this.#change(tx, topic, -1)
+    this.#setNext(tx, this.#rows.next())
+    return true
+  }
+
   /**
    * Has those that are due take their places, a transaction a step.
    * @param run runs a step in a transaction, and stores what it gives

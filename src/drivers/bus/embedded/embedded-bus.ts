@@ -9,6 +9,8 @@ import type {
   DeadLetter,
   DeadLetterChoice,
   DeadLetterQuery,
+  DelayedMessage,
+  DelayedQuery,
   FreshDeadLetter,
   Page,
   TopicInfo,
@@ -26,6 +28,7 @@ import { busFile, type OpenBusFile, REWRITE_VERSION } from './database.ts'
 import { DeadLetterOffice } from './dead-letter-office.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { DelayedMessages } from './delayed-messages.ts'
+import { DelayedOffice } from './delayed-office.ts'
 import { DelayedRows } from './delayed-rows.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { FreeDisk } from './free-disk.ts'
@@ -64,6 +67,7 @@ export class EmbeddedBus implements Bus {
   readonly #log: MessageLog
   readonly #reader: LogReader
   readonly #office: DeadLetterOffice
+  readonly #delayed: DelayedOffice
   readonly #subscriptions: Subscriptions
   readonly #retention: Retention
   readonly #dispatcher: Dispatcher
@@ -84,8 +88,9 @@ export class EmbeddedBus implements Bus {
     this.#snapshot = new SharedSnapshot(db)
     this.#disk = new FreeDisk(db, { clock, minFreeBytes, freeBytes: () => freeBytes(folder) })
     const deadLetters = new DeadLetters(db)
+    const delayedRows = new DelayedRows(db)
     const delayed = new DelayedMessages({
-      rows: new DelayedRows(db),
+      rows: delayedRows,
       max: maxDelayed,
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),
@@ -138,6 +143,7 @@ export class EmbeddedBus implements Bus {
       subscriptions: this.#subscriptions,
       wake: (subscription) => this.#dispatcher.wake(subscription),
     })
+    this.#delayed = new DelayedOffice({ commit: this.#commit, log: this.#log, rows: delayedRows, delayed })
     this.#retention = new Retention({
       log: this.#log,
       rows,
@@ -295,6 +301,14 @@ export class EmbeddedBus implements Bus {
 
   discard(choice: DeadLetterChoice): Promise<number> {
     return this.#office.discard(choice)
+  }
+
+  delayed(query: DelayedQuery): Promise<readonly DelayedMessage[]> {
+    return this.#delayed.list(query)
+  }
+
+  cancelDelayed(message: Pick<Publication, 'topic' | 'id'>): Promise<boolean> {
+    return this.#delayed.cancel(message)
   }
 
   get unsound(): Promise<DriverError> {

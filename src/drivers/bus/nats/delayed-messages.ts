@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import { Alarm } from '../alarm.ts'
-import { tooManyDelayed } from '../delay.ts'
+import { type DelayedPlace, tooManyDelayed } from '../delay.ts'
 import { keyIn } from '../message-key.ts'
 import type { Publication } from '../publisher.ts'
 import type { Brokers } from './brokers.ts'
@@ -17,6 +17,8 @@ import { type Waiting, WaitingMessages } from './waiting-messages.ts'
 const STEP = 256
 /** How much later than the broker before it one takes over what that should have done, in milliseconds. */
 const TURN_MS = 2_000
+/** By how much the clocks of brokers may differ, in milliseconds. */
+const CLOCKS_MS = 1_000
 /** When it is tried again after a failure, in milliseconds. */
 const RETRY_MS = 1_000
 
@@ -72,9 +74,40 @@ export class DelayedMessages {
     if (first !== undefined && first.at <= this.#options.clock.monotonic()) void this.#place()
   }
 
-  /** One that waits, or did lately. @param id as `dedupId` has it */
-  find(id: string): Waiting | undefined {
+  /** Whether `known` has to be asked. @param id as `dedupId` has it */
+  mayKnow(id: string): boolean {
+    return this.#waiting.find(id) !== undefined
+  }
+
+  /** One that waits, or did lately. Rejects with DriverError. @param id as `dedupId` has it */
+  async known(id: string): Promise<Waiting | undefined> {
+    const one = this.#waiting.find(id)
+    if (one === undefined || this.#isDue(one) || (await this.message(one)) !== undefined) return one
     return this.#waiting.find(id)
+  }
+
+  /** Those behind a place that are wanted, the next one first, at most so many; `message` has what they say. */
+  behind(place: DelayedPlace, wants: (one: Waiting) => boolean, most: number): readonly Waiting[] {
+    return this.#waiting.behind(place, wants, most)
+  }
+
+  /** What one that waits says; undefined where it has its place by now, or another broker has cancelled it. Rejects with DriverError. */
+  async message(one: Waiting): Promise<KeptMessage | undefined> {
+    const { jetStream, streams } = this.#options
+    const found = await jetStream.message(streams.messages, { seq: one.seq })
+    if (found === undefined && !this.#isDue(one)) this.#waiting.drop(one)
+    return found
+  }
+
+  /** Throws one away. False where none waits, or so short that it may be taking its place. Rejects with DriverError. @param id as `dedupId` has it */
+  async cancel(id: string): Promise<boolean> {
+    const { jetStream, streams } = this.#options
+    await this.refresh()
+    const one = this.#waiting.find(id)
+    if (one === undefined || this.#isDue(one)) return false
+    const wasThere = await jetStream.remove(streams.messages, one.seq)
+    this.#waiting.drop(one)
+    return wasThere
   }
 
   /**
@@ -144,6 +177,11 @@ export class DelayedMessages {
     const there = await jetStream.count(streams.messages, laterSubject(streams))
     if (there + this.#coming.size <= max) return
     throw tooManyDelayed(max, (this.#waiting.first?.at ?? Number.POSITIVE_INFINITY) - clock.monotonic())
+  }
+
+  /** Whether a broker may be placing it, whose clock is ahead of this one's. */
+  #isDue({ at }: Waiting): boolean {
+    return at <= this.#options.clock.monotonic() + CLOCKS_MS
   }
 
   #setAlarm(after = 0): void {

@@ -6,11 +6,11 @@ import { type BusPublisher, MOST_ATOMIC, type Publication, type Receipt } from '
 import type { DelayedMessages } from './delayed-messages.ts'
 import { toDriverError, tooLarge } from './faults.ts'
 import { KeyOrder } from './key-order.ts'
-import { dedupId, laterWrite, messageWrite, ROOM } from './message-format.ts'
+import { dedupId, idBehind, laterWrite, messageWrite, ROOM } from './message-format.ts'
 import { type Names, topicSubject } from './names.ts'
 import type { News } from './news.ts'
 import type { Receipts, Sent } from './receipts.ts'
-import { bytesOf, type StreamWriter } from './stream-writer.ts'
+import { bytesOf, type StreamWriter, type Write } from './stream-writer.ts'
 import type { Streams } from './streams.ts'
 
 const MAX_TOPICS = 10_000
@@ -18,14 +18,14 @@ const MAX_TOPICS = 10_000
 const NO_TOPIC_GOES_S = 3_600
 /** Messages of one call that are on their way at a time. */
 const PART = 1_000
-const NOT_STORED: Sent = { seq: 0, duplicate: true }
+const NOT_STORED: Sent = { seq: 0, duplicate: true, storedAs: '' }
 
 /** What messages are published with. */
 export interface MessagePublisherOptions {
   readonly streams: Streams
   readonly writer: StreamWriter
   readonly names: Names
-  readonly delayed: Pick<DelayedMessages, 'find' | 'now' | 'stored' | 'withRoom'>
+  readonly delayed: Pick<DelayedMessages, 'known' | 'mayKnow' | 'now' | 'stored' | 'withRoom'>
   readonly receipts: Receipts
   readonly news: Pick<News, 'published'>
   readonly limits: BusLimits
@@ -95,16 +95,27 @@ export class MessagePublisher implements BusPublisher {
   }
 
   async #send(message: Publication): Promise<Sent> {
-    const { streams, writer, delayed } = this.#options
+    const { streams, delayed } = this.#options
     const { topic, delayMs = 0 } = message
     const write = messageWrite(streams, message)
-    const known = delayed.find(write.id)
-    if (known !== undefined) return { seq: known.seq, duplicate: true }
-    if (delayMs <= 0) return writer.write(write)
+    // most are new: they needn't wait for a turn of the loop
+    const known = delayed.mayKnow(write.id) ? await delayed.known(write.id) : undefined
+    if (known !== undefined) return { seq: known.seq, duplicate: true, storedAs: known.storedAs }
+    if (delayMs <= 0) return this.#write(write)
     const due = { topic, at: Math.ceil(delayed.now() + delayMs), delayMs: Math.ceil(delayMs) }
-    const sent = await writer.write(laterWrite(streams, message, due))
-    if (!sent.duplicate) delayed.stored(message, due, sent.seq, write.id)
+    const sent = await this.#write(laterWrite(streams, message, due))
+    if (!sent.duplicate) delayed.stored(message, due, sent.seq, sent.storedAs)
     return { ...sent, deliverAt: due.at }
+  }
+
+  /** Writes it, under another id where the message that the server knows by this one was cancelled. */
+  async #write(write: Write & { readonly id: string }): Promise<Sent> {
+    const { writer, receipts } = this.#options
+    for (let storedAs = write.id; ; ) {
+      const sent = await writer.write({ ...write, id: storedAs })
+      if (!sent.duplicate || !(await receipts.isCancelled(sent.seq, storedAs))) return { ...sent, storedAs }
+      storedAs = idBehind(write.id, sent.seq)
+    }
   }
 
   /** A copy, too: whoever stored the first one may have died before it could tell. */

@@ -1,3 +1,4 @@
+import type { DelayedPlace } from '../delay.ts'
 import { dedupId } from './message-format.ts'
 import { TimeOrder } from './time-order.ts'
 
@@ -55,6 +56,17 @@ export class WaitingMessages {
     this.#waiting.delete(one)
     const id = dedupId(one)
     if (this.#byId.get(id)?.seq === one.seq) this.#byId.delete(id)
+  }
+
+  /** Those behind a place that are wanted, the next one first, at most so many. */
+  behind(place: DelayedPlace, wants: (one: Waiting) => boolean, most: number): readonly Waiting[] {
+    const found: Waiting[] = []
+    for (const one of this.#waiting) {
+      if (found.length >= most) break
+      const isBehind = one.dueAt > place.dueAt || (one.dueAt === place.dueAt && one.seq > place.nr)
+      if (isBehind && wants(one)) found.push(one)
+    }
+    return found
   }
 
   /** Takes those out that are due by a time (monotonic milliseconds), at most so many. */

@@ -1,7 +1,7 @@
 import { AppError } from '../kit/errors.ts'
 
 /** Most of a list that one run prints. */
-const MAX_LIMIT = 10_000
+export const MAX_LIMIT = 10_000
 
 /** Reads the value of `--limit`: how many of a list are printed at most, 1 to 10 000. Throws AppError `USAGE`. */
 export function parseLimit(text: string): number {

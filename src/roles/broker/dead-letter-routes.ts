@@ -5,7 +5,7 @@ import type { AppEnv } from '../../kit/http/app-env.ts'
 import { parseJson, readBody } from '../../kit/http/body.ts'
 import { Limit } from '../../kit/http/paging.ts'
 import { parseInput, route } from '../../kit/http/route.ts'
-import { DeadLetter as DeadLetterSchema, Discard, Redrive } from './contract.ts'
+import { DeadLetterPage, Discard, Redrive } from './contract.ts'
 import { eventId } from './event-identity.ts'
 import type { KnownSubscriptions } from './known-subscriptions.ts'
 import { listedPage } from './listed-page.ts'
@@ -37,7 +37,7 @@ export function deadLetterRoutes(app: Hono<AppEnv>, { bus, known, ownership }: D
       scope: 'messages:read',
       query: LettersQuery,
       invalid: 'Invalid query',
-      responses: { 200: z.object({ dead_letters: z.array(DeadLetterSchema), next: z.string().nullable() }) },
+      responses: { 200: DeadLetterPage },
     }),
     async (c) => {
       const { subscription, limit, after } = c.req.valid('query')

@@ -6,7 +6,7 @@ import type { AppEnv } from '../../kit/http/app-env.ts'
 import { Limit } from '../../kit/http/paging.ts'
 import { route } from '../../kit/http/route.ts'
 import { checkTopicName } from '../../kit/messaging/topic-name.ts'
-import { DelayedMessage as DelayedMessageSchema } from './contract.ts'
+import { DelayedPage } from './contract.ts'
 import { eventId } from './event-identity.ts'
 import { listedPage } from './listed-page.ts'
 import { delayedJson, JSON_HEADERS } from './message-json.ts'
@@ -34,7 +34,7 @@ export function delayedRoutes(
       scope: 'messages:read',
       query: DelayedListQuery,
       invalid: 'Invalid query',
-      responses: { 200: z.object({ delayed: z.array(DelayedMessageSchema), next: z.string().nullable() }) },
+      responses: { 200: DelayedPage },
     }),
     async (c) => {
       const { topic, limit, after } = c.req.valid('query')
@@ -66,7 +66,7 @@ export function delayedRoutes(
       }
       if (cancelled > 0) return c.json({ cancelled })
       throw new AppError('NOT_FOUND', 'No such message waits', {
-        detail: `No message waits with the id ${JSON.stringify(id)}: it may have taken its place, as they do from a second before their time on`,
+        detail: `No message waits with the id ${JSON.stringify(id)}: it may have taken its place, or be about to within a second`,
       })
     },
   )

@@ -155,6 +155,7 @@ export function delaySuite(use: BusFixture): void {
       await use.bus.publish([later('b', '1', 20_000), later('a', '2', 40_000), use.message('a', 'now')])
       const all = await use.bus.delayed({ limit: 100 })
       expect(ids(all)).toEqual(['1', '2', '3'])
+      expect(await use.bus.countDelayed()).toBe(3)
       const { attributes } = later('a', '3', 0, 'k')
       expect(all[2]).toEqual({
         ...{ id: '3', topic: use.topic('a'), payload: '{"n":"3"}', attributes, deliverAt },
@@ -213,6 +214,7 @@ export function delaySuite(use: BusFixture): void {
       expect(await use.bus.cancelDelayed(x)).toBe(true)
       expect(await use.bus.cancelDelayed(x)).toBe(false)
       expect(ids(await use.bus.delayed({ limit: 9 }))).toEqual(['y'])
+      expect(await use.bus.countDelayed()).toBe(1)
       for (const payload of ['"once more"', '"and again"']) {
         const again = { ...later('a', 'x', 3_000), payload }
         expect(await use.bus.publish([again])).toMatchObject([{ duplicate: false, deliverAt: expect.any(Number) }])

@@ -85,6 +85,8 @@ export interface BusAdministration {
   discard(choice: DeadLetterChoice): Promise<number>
   /** Messages that wait for their time, the next one first. Fewer than `limit` where they are large: only none is the end. */
   delayed(query: DelayedQuery): Promise<readonly DelayedMessage[]>
+  /** How many messages wait for their time. */
+  countDelayed(): Promise<number>
   /**
    * Throws a message away before it takes its place; its id is free then. False where none waits there with this id, any more: in the last second before its
    * time it may count as placed.

@@ -23,6 +23,7 @@ describe('messages that wait for their time', () => {
     })
     const lines = ['{"topic":"a","payload":1}', '{"topic":"a","payload":2,"delay":9}'].join('\n')
     expect((await broker.call('POST', '/broker/publish', lines)).status).toBe(429)
+    expect((await broker.call('GET', '/metrics')).body).toMatch(/^broker_messages_delayed\{[^}]*\} 2$/m)
     expect([(await publish('1', 100)).status, (await publish('4', 0)).status]).toEqual([202, 202])
   })
 

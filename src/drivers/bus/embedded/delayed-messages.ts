@@ -63,6 +63,16 @@ export class DelayedMessages {
     return this.#counts.has(topic) ? this.#rows.find(topic, id) : undefined
   }
 
+  /** How many wait. */
+  get size(): number {
+    return this.#total
+  }
+
+  /** Whether some wait in a topic. */
+  areIn(topic: number): boolean {
+    return this.#counts.has(topic)
+  }
+
   /** How many more may wait. */
   get room(): number {
     return Math.max(0, this.#max - this.#total)

@@ -14,6 +14,14 @@ const LOOK = 1_000
 /** Characters after which a list takes no further message. */
 const MOST_SIZE = 2 * 1024 * 1024
 
+/** What a look finds, and where it stopped looking; undefined for the end. */
+interface Found {
+  readonly messages: readonly DelayedMessage[]
+  readonly end: DelayedPlace | undefined
+}
+
+const NOTHING: Found = { messages: [], end: undefined }
+
 /** What it works with. */
 export interface DelayedOfficeParts {
   readonly commit: GroupCommit
@@ -32,17 +40,24 @@ export class DelayedOffice {
 
   /** Those that a query means. Rejects with DriverError. */
   async list({ topic, id, limit, after }: DelayedQuery): Promise<readonly DelayedMessage[]> {
-    const { commit, log } = this.#parts
+    const { commit, log, delayed } = this.#parts
     const most = boundedLimit(limit)
+    const known = topic === undefined ? undefined : log.named(topic)
+    const isEmpty = topic !== undefined && (known === undefined || !delayed.areIn(known.key))
     const wants = (one: DelayedName) =>
-      (topic === undefined || log.topic(one.topic)?.name === topic) &&
+      (known === undefined || one.topic === known.key) &&
       (id === undefined || one.id === id || one.id.startsWith(`${id} `))
     for (let place = placeAfter(after); ; ) {
       const from = place
-      const { messages, end } = await commit.run(() => this.#look(from, wants, most))
+      const { messages, end } = await commit.run(() => (isEmpty ? NOTHING : this.#look(from, wants, most)))
       if (messages.length > 0 || end === undefined) return messages
       place = end
     }
+  }
+
+  /** How many there are. Rejects with DriverError. */
+  count(): Promise<number> {
+    return this.#parts.commit.run(() => this.#parts.delayed.size)
   }
 
   /** Throws one away. False where none waits. Rejects with DriverError. */
@@ -54,8 +69,8 @@ export class DelayedOffice {
     })
   }
 
-  /** Those wanted among the next ones behind a place, and where it stopped looking; undefined for the end. */
-  #look(place: DelayedPlace, wants: (one: DelayedName) => boolean, most: number) {
+  /** Those wanted among the next ones behind a place. */
+  #look(place: DelayedPlace, wants: (one: DelayedName) => boolean, most: number): Found {
     const seen = this.#parts.rows.behind(place, LOOK)
     const messages: DelayedMessage[] = []
     let left = MOST_SIZE

@@ -78,10 +78,9 @@ export class EmbeddedBus implements Bus {
 
   /** Reads the state of a database that `openDatabase` opened; nobody else writes to it from now on. */
   constructor({ database: db, soundness, lock }: OpenBusFile, options: BusOptions, { random, freeBytes }: Chance) {
-    const { clock, folder, minFreeBytes = 50_000_000, keepMessages = DEDUP_WINDOW } = options
+    const { clock, folder, minFreeBytes = 50_000_000, keepMessages = DEDUP_WINDOW, maxDelayed = MAX_DELAYED } = options
     const { maxTopics = MAX_TOPICS, maxSubscriptions = MAX_SUBSCRIPTIONS, reservedTopics = [] } = options
     const { maxSubscriptionsPerOwner = maxSubscriptions, maxTopicsPerOwner = maxTopics } = options
-    const { maxDelayed = MAX_DELAYED } = options
     const rows = new MessageRows(db)
     this.#db = db
     this.#lock = lock
@@ -305,6 +304,10 @@ export class EmbeddedBus implements Bus {
 
   delayed(query: DelayedQuery): Promise<readonly DelayedMessage[]> {
     return this.#delayed.list(query)
+  }
+
+  countDelayed(): Promise<number> {
+    return this.#delayed.count()
   }
 
   cancelDelayed(message: Pick<Publication, 'topic' | 'id'>): Promise<boolean> {

@@ -74,6 +74,12 @@ export class DelayedMessages {
     if (first !== undefined && first.at <= this.#options.clock.monotonic()) void this.#place()
   }
 
+  /** How many wait. Rejects with DriverError. */
+  count(): Promise<number> {
+    const { jetStream, streams } = this.#options
+    return jetStream.count(streams.messages, laterSubject(streams))
+  }
+
   /** Whether `known` has to be asked. @param id as `dedupId` has it */
   mayKnow(id: string): boolean {
     return this.#waiting.find(id) !== undefined
@@ -173,8 +179,8 @@ export class DelayedMessages {
 
   /** Asks the server how many there are: others may have taken some away. */
   async #wantRoom(): Promise<void> {
-    const { jetStream, streams, max, clock } = this.#options
-    const there = await jetStream.count(streams.messages, laterSubject(streams))
+    const { max, clock } = this.#options
+    const there = await this.count()
     if (there + this.#coming.size <= max) return
     throw tooManyDelayed(max, (this.#waiting.first?.at ?? Number.POSITIVE_INFINITY) - clock.monotonic())
   }

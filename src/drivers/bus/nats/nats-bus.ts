@@ -307,6 +307,10 @@ export class NatsBus implements Bus {
     return this.#do(() => this.#delayedOffice.list(query))
   }
 
+  countDelayed(): Promise<number> {
+    return this.#do(() => this.#delayed.count())
+  }
+
   cancelDelayed(message: Pick<Publication, 'topic' | 'id'>): Promise<boolean> {
     return this.#do(() => this.#delayedOffice.cancel(message))
   }

@@ -111,10 +111,10 @@ export class MessagePublisher implements BusPublisher {
   /** Writes it, under another id where the message that the server knows by this one was cancelled. */
   async #write(write: Write & { readonly id: string }): Promise<Sent> {
     const { writer, receipts } = this.#options
-    for (let storedAs = write.id; ; ) {
-      const sent = await writer.write({ ...write, id: storedAs })
-      if (!sent.duplicate || !(await receipts.isCancelled(sent.seq, storedAs))) return { ...sent, storedAs }
-      storedAs = idBehind(write.id, sent.seq)
+    for (let next = write; ; ) {
+      const { seq, duplicate } = await writer.write(next)
+      if (!duplicate || !(await receipts.isCancelled(seq, next.id))) return { seq, duplicate, storedAs: next.id }
+      next = { ...write, id: idBehind(write.id, seq) }
     }
   }
 

@@ -4,6 +4,7 @@ import { type Entry, EntryPage, Entry as EntrySchema } from '../roles/log-server
 import { parseMoment } from '../roles/log-server/timestamps.ts'
 import { connect } from './api.ts'
 import { follow, parseEvent } from './follow.ts'
+import { parseLimit } from './limit.ts'
 import { formatLogLine } from './render/log-line.ts'
 import { createPaint } from './render/paint.ts'
 import { visibleText } from './render/visible-text.ts'
@@ -22,14 +23,12 @@ export interface LogsFlags {
   readonly limit: string
 }
 
-/** Most entries asked for in one run. */
-const MAX_LIMIT = 10_000
 /** The log server gives at most so many at once. */
 const PAGE = 1_000
 
 /** What `msvc logs` does: prints what is there, oldest first, and then, when asked to follow, what comes. */
 export async function printLogs(session: Session, flags: LogsFlags): Promise<void> {
-  const limit = readLimit(flags.limit)
+  const limit = parseLimit(flags.limit)
   const filter = {
     ...(flags.service !== undefined && { service: flags.service }),
     ...(flags.level !== undefined && { level: flags.level }),
@@ -77,12 +76,6 @@ export async function printLogs(session: Session, flags: LogsFlags): Promise<voi
 function noEntry(trace: string): string {
   const doubt = /^[0-9a-f]{32}$/i.test(trace) ? '' : '; trace ids have 32 hexadecimal digits, as a rule'
   return `no entry is of the trace ${visibleText(trace.slice(0, 60))}${doubt}`
-}
-
-function readLimit(text: string): number {
-  const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0
-  if (limit >= 1 && limit <= MAX_LIMIT) return limit
-  throw new AppError('USAGE', `--limit wants a whole number from 1 to ${MAX_LIMIT}, not ${text}`)
 }
 
 function moment(name: 'since' | 'until', text: string | undefined): Readonly<Record<string, string>> {

@@ -6,6 +6,8 @@ import { addBackup } from './backup.ts'
 import { addCheck } from './check.ts'
 import { addCompletion } from './completion.ts'
 import { addConfig } from './config.ts'
+import { addDeadLetters } from './dead-letters.ts'
+import { addDelayed } from './delayed.ts'
 import { addHealth } from './health.ts'
 import type { Io } from './io.ts'
 import { addLogs } from './logs.ts'
@@ -33,6 +35,8 @@ const COMMANDS: readonly AddCommand[] = [
   addConfig,
   addPublish,
   addSubscribe,
+  addDelayed,
+  addDeadLetters,
   addLogs,
   addTrace,
   addToken,

@@ -115,6 +115,17 @@ describe('the command line', () => {
     [['publish', 'a', '{bad'], /"\{bad" is not JSON/],
     [['publish', 'a'], /wants a JSON payload, and there is none/],
     [['publish', 'a', '1', '--delay', 'soon'], /--delay wants a length of time/],
+    [['dead-letters', 'redrive'], /^error: which dead letters\? name their ids .*, or every one with --all\n$/],
+    [['dead-letters', 'redrive', 'x', '--all'], /--all means every dead letter: name no ids/],
+    [
+      ['dead-letters', 'discard'],
+      /^error: which dead letters\? name their ids \(see msvc dead-letters list\), or a --sub/,
+    ],
+    [['dead-letters', 'discard', '--all'], /unknown option '--all'/],
+    [['dead-letters', 'list', '--limit', '0'], /--limit wants a whole number from 1 to 10000/],
+    [['delayed', 'list', '--limit', 'x'], /--limit wants/],
+    [['delayed', 'cancel'], /missing required argument 'id'/],
+    [['dead-leters'], /Did you mean dead-letters\?/],
     [['config', 'rollback', 'a', 'x'], /a version is a number/],
     [['completion', 'tcsh'], /Allowed choices are/],
   ])('refuses %j with exit code 2', async (args, message) => {
@@ -135,6 +146,8 @@ describe('the command line', () => {
     [['logs'], 'log-server', { LOG_SERVER_URL: NOBODY }],
     [['trace', 'f'.repeat(32)], 'log-server', { LOG_SERVER_URL: NOBODY }],
     [['subscribe', 'a'], 'broker', { BROKER_URL: NOBODY }],
+    [['delayed', 'list'], 'broker', { BROKER_URL: NOBODY }],
+    [['dead-letters', 'redrive', '--all'], 'broker', { BROKER_URL: NOBODY }],
     [['config', 'get', 'user-service'], 'config-server', { CONFIG_SERVER_URL: NOBODY }],
   ])('says that the server of %j is not running', async (args, role, environment) => {
     const { code, out, err } = await msvc(args, { environment })
@@ -307,7 +320,7 @@ describe('the command line', () => {
   async function helpsOf(...words: readonly string[]): Promise<readonly (readonly [string, string])[]> {
     const { out } = await msvc([...words, '--help'])
     const [, commands = ''] = out.split('\nCommands:\n')
-    const names = [...commands.matchAll(/^ {2}([a-z]+)\b/gm)].map(([, name = '']) => name)
+    const names = [...commands.matchAll(/^ {2}([a-z-]+)\b/gm)].map(([, name = '']) => name)
     const below = await Promise.all(names.filter((name) => name !== 'help').map((name) => helpsOf(...words, name)))
     return [[words.join(' '), out], ...below.flat()]
   }
@@ -315,7 +328,7 @@ describe('the command line', () => {
   it('has helps that fit into 80 columns', async () => {
     const helps = await helpsOf()
     expect(helps.map(([command]) => command)).toEqual(
-      expect.arrayContaining(['serve', 'config rollback', 'completion']),
+      expect.arrayContaining(['serve', 'config rollback', 'completion', 'dead-letters redrive', 'delayed cancel']),
     )
     for (const [command, help] of helps) {
       expect([command, help.split('\n').filter((line) => line.length > 80)]).toEqual([command, []])

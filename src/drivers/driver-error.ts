@@ -6,7 +6,7 @@
  * - `unavailable`: the backend can't be reached or failed; trying again may help.
  * - `damaged`: the file can't be read as it should be; trying again won't help, a copy or a new one will.
  * - `full`: no room on the disk; what was acknowledged before is safe.
- * - `too-many`: as many of what is kept by name as there may be; those that are there go on.
+ * - `too-many`: as many of what is kept by name, or waits for its time, as there may be; those that are there go on.
  * - `too-large`: one piece has more bytes than the backend takes at all; trying again won't help, less will.
  * - `closed`: the driver was closed while or before this was asked.
  */

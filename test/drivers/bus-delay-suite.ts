@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { DelayedQuery } from '../../src/drivers/bus/administration.ts'
 import { MOST_DELAY_MS, type Publication } from '../../src/drivers/bus/publisher.ts'
 import { type BusFixture, ids } from './bus-fixture.ts'
 
@@ -110,6 +111,136 @@ export function delaySuite(use: BusFixture): void {
         { duplicate: true },
         { duplicate: false },
       ])
+    })
+  })
+
+  describe('messages that wait for their time', () => {
+    it('are no more than may be: what is one more is refused, all of its call with it', async () => {
+      await use.restart({ maxDelayed: 3 })
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      await use.bus.publish([later('a', '1', 800), later('a', '2', 60_000), use.message('a', 'now')])
+      const refused = { kind: 'too-many', message: expect.stringContaining('3 messages wait'), retryAfterS: 1 }
+      const both = [later('b', '3', 60_000), later('b', '4', 60_000)]
+      await expect(use.bus.publish(both)).rejects.toMatchObject(refused)
+      await expect(use.bus.publish(both, undefined, { atomic: true })).rejects.toMatchObject(refused)
+      expect(await use.bus.publish([later('b', '3', 60_000)])).toMatchObject([{ duplicate: false }])
+      for (const message of [later('b', '4', 1), later('a', '3', 60_000)]) {
+        await expect(use.bus.publish([message])).rejects.toMatchObject(refused)
+      }
+      // what is there is told to be, and what doesn't wait has its place
+      expect(await use.bus.publish([later('b', '3', 1), use.message('b', 'now')])).toMatchObject([
+        { duplicate: true, deliverAt: expect.any(Number) },
+        { duplicate: false, offset: expect.any(Number) },
+      ])
+      expect(ids(await use.take(id, 2))).toEqual(['now', '1'])
+      expect(await use.bus.publish([later('b', '4', 60_000)])).toMatchObject([{ duplicate: false }])
+    })
+
+    it('may be fewer after a restart than there are, which all wait on', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      await use.bus.publish([later('a', '1', 400), later('a', '2', 400), later('a', '3', 60_000)])
+      await use.restart({ maxDelayed: 1 })
+      await use.publish('a', 'now')
+      await expect(use.bus.publish([later('a', '4', 1)])).rejects.toMatchObject({ kind: 'too-many' })
+      expect(ids(await use.take(id, 3))).toEqual(['now', '1', '2'])
+      await expect(use.bus.publish([later('a', '4', 1)])).rejects.toMatchObject({ kind: 'too-many', retryAfterS: 60 })
+    })
+  })
+
+  describe('the list of messages that wait for their time', () => {
+    const listed = async (query: Partial<DelayedQuery> = {}) => ids(await use.bus.delayed({ limit: 100, ...query }))
+
+    it('has the next one first, with all that it says, page by page, of a topic or of all', async () => {
+      const { deliverAt } = (await use.bus.publish([later('a', '3', 60_000, 'k')]))[0] ?? {}
+      await use.bus.publish([later('b', '1', 20_000), later('a', '2', 40_000), use.message('a', 'now')])
+      const all = await use.bus.delayed({ limit: 100 })
+      expect(ids(all)).toEqual(['1', '2', '3'])
+      expect(await use.bus.countDelayed()).toBe(3)
+      const { attributes } = later('a', '3', 0, 'k')
+      expect(all[2]).toEqual({
+        ...{ id: '3', topic: use.topic('a'), payload: '{"n":"3"}', attributes, deliverAt },
+        cursor: expect.any(String),
+      })
+      const [first] = await use.bus.delayed({ limit: 1 })
+      expect(await listed({ limit: 1, after: first?.cursor ?? '' })).toEqual(['2'])
+      expect(await listed({ after: all[2]?.cursor ?? '' })).toEqual([])
+      expect(await listed({ topic: use.topic('a') })).toEqual(['2', '3'])
+      expect(await listed({ topic: use.topic('a'), limit: 1, after: first?.cursor ?? '' })).toEqual(['2'])
+      expect(await listed({ topic: use.topic('none') })).toEqual([])
+      await expect(use.bus.delayed({ limit: 1, after: 'x' })).rejects.toMatchObject({ kind: 'invalid' })
+      await use.restart()
+      expect(await listed({ after: first?.cursor ?? '' })).toEqual(['2', '3'])
+    })
+
+    it('finds those of an id, also where more stands behind it', async () => {
+      await use.bus.publish([later('a', 'x', 9_000), later('b', 'x /source', 8_000), later('a', 'xx', 7_000)])
+      expect(await listed({ id: 'x' })).toEqual(['x /source', 'x'])
+      expect(await listed({ id: 'x', topic: use.topic('a') })).toEqual(['x'])
+      expect(await listed({ id: 'y' })).toEqual([])
+    })
+
+    it('is no longer than what one answer may hold, and misses none', async () => {
+      const large = Array.from({ length: 7 }, (_, n) => {
+        return { ...later('a', `${n}`, 60_000), payload: `"${'x'.repeat(700_000)}"` }
+      })
+      for (const message of large) await use.bus.publish([message])
+      const seen: string[] = []
+      for (let after = ''; ; ) {
+        const part = await use.bus.delayed({ limit: 100, ...(after && { after }) })
+        if (part.length === 0) break
+        expect(part.length).toBeLessThan(7)
+        seen.push(...ids(part))
+        after = part.at(-1)?.cursor ?? ''
+      }
+      expect(seen).toEqual(ids(large))
+    })
+
+    it('finds one of a topic among thousands of another', async () => {
+      const many = Array.from({ length: 2_500 }, (_, n) => later('a', `${n}`, 30_000))
+      await use.bus.publish([...many, later('b', 'other', 60_000)])
+      expect(await listed({ topic: use.topic('b') })).toEqual(['other'])
+      expect(await listed({ id: '2499' })).toEqual(['2499'])
+      expect(await listed({ limit: 3 })).toEqual(['0', '1', '2'])
+    })
+  })
+
+  describe('a message that is cancelled', () => {
+    it('never comes, leaves room, and its id is free', async () => {
+      await use.restart({ maxDelayed: 2 })
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      await use.bus.publish([later('a', 'x', 2_000), later('a', 'y', 2_500)])
+      const x = { topic: use.topic('a'), id: 'x' }
+      expect(await use.bus.cancelDelayed({ ...x, topic: use.topic('b') })).toBe(false)
+      expect(await use.bus.cancelDelayed(x)).toBe(true)
+      expect(await use.bus.cancelDelayed(x)).toBe(false)
+      expect(ids(await use.bus.delayed({ limit: 9 }))).toEqual(['y'])
+      expect(await use.bus.countDelayed()).toBe(1)
+      for (const payload of ['"once more"', '"and again"']) {
+        const again = { ...later('a', 'x', 3_000), payload }
+        expect(await use.bus.publish([again])).toMatchObject([{ duplicate: false, deliverAt: expect.any(Number) }])
+        expect(await use.bus.publish([again])).toMatchObject([{ duplicate: true, deliverAt: expect.any(Number) }])
+        expect(await use.bus.cancelDelayed(x)).toBe(true)
+      }
+      await use.restart()
+      expect(ids(await use.bus.delayed({ limit: 9 }))).toEqual(['y'])
+      const [receipt] = await use.publish('a', 'x')
+      expect(receipt).toMatchObject({ duplicate: false, offset: expect.any(Number) })
+      expect(await use.publish('a', 'x')).toMatchObject([{ duplicate: true, offset: receipt?.offset }])
+      expect(await use.take(id, 2)).toMatchObject([{ id: 'x', payload: '{"n":"x"}' }, { id: 'y' }])
+      expect(await use.bus.cancelDelayed({ ...x, id: 'y' })).toBe(false)
+    })
+
+    it('is told to have its place when it is published once more after it came, under the id of one that was cancelled', async () => {
+      const { id } = await use.bus.subscribe({ topic: use.topic('a') })
+      await use.bus.publish([later('a', 'x', 5_000)])
+      await use.bus.cancelDelayed({ topic: use.topic('a'), id: 'x' })
+      await use.bus.publish([later('a', 'x', 100)])
+      const [got] = await use.take(id, 1)
+      const copy = [{ duplicate: true, offset: got?.offset }]
+      expect(await use.bus.publish([later('a', 'x', 100)])).toMatchObject(copy)
+      await use.restart()
+      expect(await use.bus.publish([use.message('a', 'x')])).toMatchObject(copy)
+      expect(ids(await use.readAll(use.topic('a')))).toEqual(['x'])
     })
   })
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach } from 'vitest'
 import type { Delivery } from '../../src/drivers/bus/consumer.ts'
-import type { Bus, BusDriver, BusOptions } from '../../src/drivers/bus/contract.ts'
+import type { Bus, BusDriver, BusLimits, BusOptions } from '../../src/drivers/bus/contract.ts'
 import type { Publication, Receipt } from '../../src/drivers/bus/publisher.ts'
 import type { ReadMessage } from '../../src/drivers/bus/reader.ts'
 import { type Clock, systemClock } from '../../src/drivers/clock.ts'
@@ -50,9 +50,9 @@ export interface BusFixture {
   /** Reads all that is kept of a pattern, up to 100 messages. */
   readAll(pattern: string): Promise<readonly ReadMessage[]>
   /** Opens the same bus once more, as another broker does; closed after the test. */
-  another(): Promise<Bus>
+  another(limits?: BusLimits): Promise<Bus>
   /** Opens the bus again, closing it if need be. */
-  restart(): Promise<void>
+  restart(limits?: BusLimits): Promise<void>
   /** Moves the wall clock, and not the monotonic one. */
   jumpWallClock(ms: number): void
   /** Lets time pass: both clocks go on by so much, or it is waited for. */
@@ -72,7 +72,7 @@ export function useBus(under: BusUnderTest): BusFixture {
     now: () => systemClock.now() + jumped + passed,
     monotonic: () => systemClock.monotonic() + passed,
   }
-  const open = () => under.driver.open({ ...under.options, url, folder, clock })
+  const open = (limits: BusLimits = {}) => under.driver.open({ ...under.options, ...limits, url, folder, clock })
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'msvc-bus-'))
@@ -130,14 +130,14 @@ export function useBus(under: BusUnderTest): BusFixture {
       const after = await this.bus.place(pattern, 'first')
       return (await this.bus.read(pattern, { after, limit: 100 })).messages
     },
-    async another() {
-      const bus = await open()
+    async another(limits) {
+      const bus = await open(limits)
       others.push(bus)
       return bus
     },
-    async restart() {
+    async restart(limits) {
       await this.bus.close()
-      held = await open()
+      held = await open(limits)
     },
     jumpWallClock(ms) {
       jumped = ms

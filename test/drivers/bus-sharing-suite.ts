@@ -52,6 +52,34 @@ export function sharingSuite(use: BusFixture): void {
       expect(await other.ack(id, [there?.ack ?? ''])).toBe(1)
     })
 
+    it('list and cancel what waits for its time, wherever it was published', async () => {
+      const other = await use.another()
+      const message = { ...use.message('a', 'x'), delayMs: 60_000 }
+      await use.bus.publish([message])
+      expect(ids(await other.delayed({ limit: 9 }))).toEqual(['x'])
+      expect(await other.cancelDelayed({ topic: use.topic('a'), id: 'x' })).toBe(true)
+      expect(await use.bus.delayed({ limit: 9 })).toEqual([])
+      expect(await use.bus.cancelDelayed({ topic: use.topic('a'), id: 'x' })).toBe(false)
+      expect(await use.bus.publish([message])).toMatchObject([{ duplicate: false }])
+      await other.cancelDelayed({ topic: use.topic('a'), id: 'x' })
+      // where it was published it is still known, and is asked for
+      expect(await use.bus.publish([{ ...message, delayMs: 0 }])).toMatchObject([{ duplicate: false }])
+      expect(ids(await use.readAll(use.topic('a')))).toEqual(['x'])
+    })
+
+    it('have room for so many that wait together, and find out when another has cancelled one', async () => {
+      await use.restart({ maxDelayed: 2 })
+      const other = await use.another({ maxDelayed: 2 })
+      const later = (id: string) => [{ ...use.message('a', id), delayMs: 60_000 }]
+      await use.bus.publish(later('1'))
+      await other.publish(later('2'))
+      expect(ids(await use.bus.delayed({ limit: 9 }))).toEqual(['1', '2'])
+      await expect(use.bus.publish(later('3'))).rejects.toMatchObject({ kind: 'too-many' })
+      await other.cancelDelayed({ topic: use.topic('a'), id: '1' })
+      expect(await use.bus.publish(later('3'))).toMatchObject([{ duplicate: false }])
+      await expect(use.bus.publish(later('4'))).rejects.toMatchObject({ kind: 'too-many' })
+    })
+
     it('tell each other of subscriptions', async () => {
       const other = await use.another()
       const told: unknown[] = []

@@ -36,6 +36,8 @@ const BROKER: Readonly<Record<string, string>> = {
   'POST /broker/subscriptions/:id/renew': 'messages:consume',
   'POST /broker/subscriptions/:id/stream': 'messages:consume',
   'GET /broker/dead-letters': 'messages:read',
+  'GET /broker/delayed': 'messages:read',
+  'DELETE /broker/delayed/:id': 'messages:admin',
   'POST /broker/dead-letters/discard': 'messages:admin',
   'POST /broker/dead-letters/redrive': 'messages:admin',
 }

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import * as z from 'zod'
 import { UP_ROLE_NAMES } from '../../src/roles/catalog.ts'
 import { type Said, type Started, start } from './command-line.ts'
 
@@ -59,6 +60,14 @@ describe('a platform in token mode, by its data folder alone', () => {
       { payload: 2, attributes },
       { payload: 1, attributes },
     ])
+  })
+
+  it('cancels what waits for its time, and redrives dead letters', async () => {
+    const published = await answer('publish', 'shop.remind', '1', '--delay', '1h')
+    const { id } = z.object({ id: z.string() }).parse(published)
+    expect(await answer('delayed', 'list', '--topic', 'shop.remind')).toMatchObject({ id, payload: 1 })
+    expect(await answer('delayed', 'cancel', id)).toEqual({ cancelled: 1 })
+    expect(await answer('dead-letters', 'redrive', '--all')).toEqual({ redriven: 0 })
   })
 
   it.each(['9007199254740993', '123456789012345678901234567890', '1e400', '[-0,1.0,1E5]'])(

@@ -19,6 +19,11 @@ export interface Started {
 
 /** Starts a command line in this process, in a folder, without a terminal. */
 export function start(folder: string, ...args: readonly string[]): Started {
+  return startWith({}, folder, ...args)
+}
+
+/** The same, in an environment. */
+export function startWith(environment: Io['environment'], folder: string, ...args: readonly string[]): Started {
   const said = { out: '', err: '' }
   const interrupt = new AbortController()
   const line = Promise.withResolvers<string>()
@@ -41,7 +46,7 @@ export function start(folder: string, ...args: readonly string[]): Started {
     outputClosed: false,
     outputLost: new AbortController().signal,
     readInput: async () => '',
-    environment: {},
+    environment,
     folder,
     pid: process.pid,
     self: ['msvc'],

@@ -37,10 +37,12 @@ const ASKED: readonly Asked[] = [
   ['broker', 'GET /broker/stream/>', 'messages:read'],
   ['broker', 'GET /broker/subscriptions', 'messages:read'],
   ['broker', 'GET /broker/dead-letters', 'messages:read'],
+  ['broker', 'GET /broker/delayed', 'messages:read'],
   ['broker', 'POST /broker/publish/anything', 'messages:publish', {}],
   ['broker', 'POST /broker/publish/payment.processed', 'messages:publish', { order_id: 1, status: 'success' }],
   ['broker', 'POST /broker/subscriptions', 'messages:consume', { topic: 'order.created', group: 'payment-service' }],
   ['broker', 'POST /broker/dead-letters/redrive', 'messages:admin', {}],
+  ['broker', 'DELETE /broker/delayed/1', 'messages:admin'],
   ...ROLES.flatMap((role) => [
     [role, 'GET /metrics', 'metrics:read'] as const,
     [role, 'GET /openapi.json', 'docs:read'] as const,

@@ -1,4 +1,4 @@
-import type { StoredMessage } from './publisher.ts'
+import type { Publication, StoredMessage } from './publisher.ts'
 
 /** A part of a list. */
 export interface Page {
@@ -45,7 +45,25 @@ export interface DeadLetterQuery {
   readonly after?: string
 }
 
-/** What looks after topics and dead letters. */
+/** A message that waits for its time. */
+export interface DelayedMessage extends Omit<Publication, 'delayMs'> {
+  /** Its place in the list: `delayed({ after: cursor })` reads on behind it. */
+  readonly cursor: string
+  /** When it takes its place in its topic, milliseconds since 1970. */
+  readonly deliverAt: number
+}
+
+/** Which messages that wait are listed. */
+export interface DelayedQuery {
+  readonly topic?: string
+  /** Those with this message id, or one that begins with it and a space. */
+  readonly id?: string
+  readonly limit: number
+  /** The `cursor` of the last one seen. */
+  readonly after?: string
+}
+
+/** What looks after topics, dead letters and what waits for its time. */
 export interface BusAdministration {
   /**
    * Topics that were ever published to, in an order that stays as it is; one that comes meanwhile may stand before the last one seen. `after` is the name of
@@ -65,4 +83,13 @@ export interface BusAdministration {
   redrive(choice: DeadLetterChoice): Promise<number>
   /** Throws dead letters away for good. Returns how many: some at a time, so call again until it is 0. */
   discard(choice: DeadLetterChoice): Promise<number>
+  /** Messages that wait for their time, the next one first. Fewer than `limit` where they are large: only none is the end. */
+  delayed(query: DelayedQuery): Promise<readonly DelayedMessage[]>
+  /** How many messages wait for their time. */
+  countDelayed(): Promise<number>
+  /**
+   * Throws a message away before it takes its place; its id is free then. False where none waits there with this id, any more: in the last second before its
+   * time it may count as placed.
+   */
+  cancelDelayed(message: Pick<Publication, 'topic' | 'id'>): Promise<boolean>
 }

@@ -27,7 +27,7 @@ export interface Bus extends BusPublisher, BusConsumer, BusReader, BusAdministra
   close(): Promise<void>
 }
 
-/** How much a bus keeps by name. */
+/** How much a bus keeps. */
 export interface BusLimits {
   /** Topics beyond which a message for a new one is refused (`too-many`). Default 10 000. */
   readonly maxTopics?: number
@@ -39,6 +39,11 @@ export interface BusLimits {
   readonly maxSubscriptions?: number
   /** Of these, how many one owner may have; one more is refused (`too-many`). Default: all. */
   readonly maxSubscriptionsPerOwner?: number
+  /**
+   * Messages that may wait for their time beyond which one more is refused (`too-many`); those that a move brought wait beside. Several brokers of a bus that
+   * publish at the same moment may each take their last one. Default 100 000.
+   */
+  readonly maxDelayed?: number
 }
 
 /** What a bus needs to open. */

@@ -18,7 +18,8 @@ export interface Publication {
   readonly attributes: Readonly<Record<string, string>>
   /**
    * Milliseconds after which it takes its place in its topic, up to `MOST_DELAY_MS` (`invalid`). It is stored at once and its id is taken; until its time,
-   * which it meets within a second, neither readers nor subscriptions see it, and what takes its place earlier comes before it, of its key too. Default 0
+   * which it meets within a second, neither readers nor subscriptions see it, and what takes its place earlier comes before it, of its key too. As many may wait
+   * as `maxDelayed` says: what would be one more is refused (`too-many`), all of its call with it, and one that waits already is told to do so. Default 0
    */
   readonly delayMs?: number
 }

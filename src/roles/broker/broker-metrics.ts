@@ -21,10 +21,10 @@ export interface BrokerMetrics {
   nacked(topic: string, count: number): void
 }
 
-/** Makes the broker's metrics: four counters, and gauges that ask the bus when they are read. */
+/** Makes the broker's metrics: four counters, and three gauges that ask the bus when they are read. */
 export function createBrokerMetrics(
   metrics: Metrics,
-  bus: Pick<BusConsumer, 'subscriptions'> & Pick<BusAdministration, 'countDeadLetters'>,
+  bus: Pick<BusConsumer, 'subscriptions'> & Pick<BusAdministration, 'countDeadLetters' | 'countDelayed'>,
 ): BrokerMetrics {
   const counter = (name: string, help: string) => byTopic(metrics.counter({ name, help, labelNames: ['topic'] }))
   metrics.gauge({
@@ -42,6 +42,13 @@ export function createBrokerMetrics(
     help: `Messages that failed too often, counted up to ${MAX_DEAD}`,
     async collect() {
       this.set(await bus.countDeadLetters(MAX_DEAD).catch(() => 0))
+    },
+  })
+  metrics.gauge({
+    name: 'broker_messages_delayed',
+    help: 'Messages that wait for their time',
+    async collect() {
+      this.set(await bus.countDelayed().catch(() => 0))
     },
   })
   return {

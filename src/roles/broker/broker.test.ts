@@ -14,6 +14,8 @@ describe('the description of the routes', () => {
       '/broker/dead-letters',
       '/broker/dead-letters/discard',
       '/broker/dead-letters/redrive',
+      '/broker/delayed',
+      '/broker/delayed/{id}',
       '/broker/publish',
       '/broker/publish/{topic}',
       '/broker/stream/{topic}',

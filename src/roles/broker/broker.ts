@@ -9,6 +9,7 @@ import { Consumers } from './consumers.ts'
 import { checkDeadLetters } from './dead-letter-check.ts'
 import { logDeadLetters } from './dead-letter-log.ts'
 import { deadLetterRoutes } from './dead-letter-routes.ts'
+import { delayedRoutes } from './delayed-routes.ts'
 import { deliveryRoutes } from './delivery-routes.ts'
 import { createKnownSubscriptions } from './known-subscriptions.ts'
 import { createOwnership } from './ownership.ts'
@@ -49,6 +50,7 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
     maxTopicsPerOwner: Math.max(1, Math.floor(config.max_topics * config.owner_share)),
     maxSubscriptions: config.max_subscriptions,
     maxSubscriptionsPerOwner: Math.max(1, Math.floor(config.max_subscriptions * config.owner_share)),
+    maxDelayed: config.max_delayed,
   })
   logDeadLetters({ bus, tracing, log })
   const known = createKnownSubscriptions(bus)
@@ -75,5 +77,6 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
   deliveryRoutes(app, { bus, known, ownership, streams, consumers, metrics, waits })
   topicRoutes(app, { bus, log, waits })
   deadLetterRoutes(app, { bus, known, ownership })
+  delayedRoutes(app, { bus })
   return { app, bus, publisher }
 }

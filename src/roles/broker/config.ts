@@ -35,6 +35,12 @@ export const BrokerConfig = z.strictObject({
     .max(100_000)
     .default(1_000)
     .describe("besides those of the owners' groups to these topics"),
+  max_delayed: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(100_000)
+    .describe('messages that wait for their time; on NATS each broker keeps some 350 bytes of every one in memory'),
   owner_share: z
     .number()
     .min(0)

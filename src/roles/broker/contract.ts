@@ -125,6 +125,21 @@ export const TopicState = z.object({
 /** A message that failed too often. */
 export const DeadLetter = Message.extend({ subscription: z.string(), deliveries: z.int(), reason: z.string() })
 
+/** Where the next page of a list begins; null at the end. */
+const Next = z.string().nullable()
+
+/** Dead letters, page by page. */
+export const DeadLetterPage = z.object({ dead_letters: z.array(DeadLetter), next: Next })
+
+/** A message that waits for its time. */
+export const DelayedMessage = Message.omit({ timestamp: true, offset: true, cursor: true }).extend({
+  /** When it takes its place in the topic. */
+  deliver_at: z.iso.datetime(),
+})
+
+/** Messages that wait, page by page. */
+export const DelayedPage = z.object({ delayed: z.array(DelayedMessage), next: Next })
+
 /** Which dead letters to give another chance; all of them when empty. */
 export const Redrive = z.strictObject({
   subscription: z.string().optional(),

@@ -10,5 +10,8 @@ export async function checkDeadLetters(bus: Pick<BusAdministration, 'countDeadLe
   if (count === 0) return
   const many =
     count === 1 ? '1 message is a dead letter' : `${count < MOST ? count : `${MOST} or more`} messages are dead letters`
-  throw new AppError('UNAVAILABLE', `${many}: look at /broker/dead-letters, then redrive or discard them`)
+  throw new AppError(
+    'UNAVAILABLE',
+    `${many}: look at them (msvc dead-letters list, or /broker/dead-letters), then redrive or discard them`,
+  )
 }

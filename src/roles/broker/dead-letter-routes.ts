@@ -1,20 +1,14 @@
 import type { Hono } from 'hono'
 import * as z from 'zod'
-import type {
-  BusAdministration,
-  DeadLetter,
-  DeadLetterChoice,
-  DeadLetterQuery,
-} from '../../drivers/bus/administration.ts'
-import { DriverError } from '../../drivers/driver-error.ts'
-import { AppError } from '../../kit/errors.ts'
+import type { BusAdministration, DeadLetterChoice } from '../../drivers/bus/administration.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
 import { parseJson, readBody } from '../../kit/http/body.ts'
 import { Limit } from '../../kit/http/paging.ts'
 import { parseInput, route } from '../../kit/http/route.ts'
-import { DeadLetter as DeadLetterSchema, Discard, Redrive } from './contract.ts'
+import { DeadLetterPage, Discard, Redrive } from './contract.ts'
 import { eventId } from './event-identity.ts'
 import type { KnownSubscriptions } from './known-subscriptions.ts'
+import { listedPage } from './listed-page.ts'
 import { deadLetterJson, JSON_HEADERS } from './message-json.ts'
 import type { Ownership } from './ownership.ts'
 
@@ -43,18 +37,15 @@ export function deadLetterRoutes(app: Hono<AppEnv>, { bus, known, ownership }: D
       scope: 'messages:read',
       query: LettersQuery,
       invalid: 'Invalid query',
-      responses: { 200: z.object({ dead_letters: z.array(DeadLetterSchema), next: z.string().nullable() }) },
+      responses: { 200: DeadLetterPage },
     }),
     async (c) => {
       const { subscription, limit, after } = c.req.valid('query')
       ownership.checkLook(subscription === undefined ? undefined : await known.find(subscription))
       const filter = filterBy(subscription)
-      const letters = await page(bus, { ...filter, limit, ...(after !== undefined && { after }) })
-      const last = letters.at(-1)?.cursor
-      const isEnd = last === undefined || (await bus.deadLetters({ ...filter, limit: 1, after: last })).length === 0
-      const next = isEnd ? null : last
+      const { items, next } = await listedPage((page) => bus.deadLetters({ ...filter, ...page }), limit, after)
       return c.body(
-        `{"dead_letters":[${letters.map(deadLetterJson).join(',')}],"next":${JSON.stringify(next)}}`,
+        `{"dead_letters":[${items.map(deadLetterJson).join(',')}],"next":${JSON.stringify(next)}}`,
         200,
         JSON_HEADERS,
       )
@@ -86,16 +77,6 @@ export function deadLetterRoutes(app: Hono<AppEnv>, { bus, known, ownership }: D
     }),
     async (c) => c.json({ discarded: await each(bus, c.req.valid('json'), (chosen) => bus.discard(chosen)) }),
   )
-}
-
-/** Reads dead letters. A cursor that the bus doesn't know is the caller's mistake: AppError `INVALID_REQUEST`. */
-async function page(bus: DeadLetterRoutesOptions['bus'], options: DeadLetterQuery): Promise<readonly DeadLetter[]> {
-  try {
-    return await bus.deadLetters(options)
-  } catch (fault) {
-    if (!(fault instanceof DriverError) || fault.kind !== 'invalid') throw fault
-    throw new AppError('INVALID_REQUEST', 'Invalid query', { detail: `after: ${fault.message}`, cause: fault })
-  }
 }
 
 /** Which dead letters are meant: one subscription's, or all. */

@@ -1,6 +1,6 @@
-import type { DeadLetter } from '../../drivers/bus/administration.ts'
+import type { DeadLetter, DelayedMessage } from '../../drivers/bus/administration.ts'
 import type { Delivery } from '../../drivers/bus/consumer.ts'
-import type { StoredMessage } from '../../drivers/bus/publisher.ts'
+import type { Publication, StoredMessage } from '../../drivers/bus/publisher.ts'
 import type { ReadMessage } from '../../drivers/bus/reader.ts'
 import { eventId } from './event-identity.ts'
 
@@ -25,13 +25,23 @@ export function deadLetterJson(letter: DeadLetter): string {
   return `{${members(letter)},${JSON.stringify({ subscription, deliveries, reason }).slice(1)}`
 }
 
-function members(message: StoredMessage): string {
-  const { topic, timestamp, offset, attributes } = message
-  const time = new Date(timestamp).toISOString()
-  return `"id":${JSON.stringify(eventId(message))},"topic":${JSON.stringify(topic)}${data(message)},"timestamp":"${time}","offset":${offset},"attributes":${JSON.stringify(attributes)}`
+/** A message that waits as JSON text (contract.ts, DelayedMessage). */
+export function delayedJson(message: DelayedMessage): string {
+  const time = new Date(message.deliverAt).toISOString()
+  return `{${content(message)},"deliver_at":"${time}","attributes":${JSON.stringify(message.attributes)}}`
 }
 
-function data({ form, payload }: StoredMessage): string {
+function members(message: StoredMessage): string {
+  const { timestamp, offset, attributes } = message
+  const time = new Date(timestamp).toISOString()
+  return `${content(message)},"timestamp":"${time}","offset":${offset},"attributes":${JSON.stringify(attributes)}`
+}
+
+function content(message: Publication): string {
+  return `"id":${JSON.stringify(eventId(message))},"topic":${JSON.stringify(message.topic)}${data(message)}`
+}
+
+function data({ form, payload }: Publication): string {
   if (form === undefined) return `,"payload":${payload}`
   return form === 'bytes' ? `,"payload_base64":${payload}` : ''
 }

@@ -1,3 +1,5 @@
+import type { DriverError } from '../../driver-error.ts'
+import { tooManyDelayed } from '../delay.ts'
 import type { DelayedRow, DelayedRows } from './delayed-rows.ts'
 import type { Transaction } from './group-commit.ts'
 
@@ -11,6 +13,8 @@ const RETRY_MS = 1000
 /** What the delayed messages work with. */
 export interface DelayedMessagesOptions {
   readonly rows: DelayedRows
+  /** How many may wait. */
+  readonly max: number
   /** Wall clock, milliseconds since 1970. */
   readonly now: () => number
   /** Monotonic milliseconds. */
@@ -25,23 +29,27 @@ export interface DelayedMessagesOptions {
  */
 export class DelayedMessages {
   readonly #rows: DelayedRows
+  readonly #max: number
   readonly #monotonic: () => number
   readonly #added: () => void
   /** What the wall clock was ahead of the monotonic one when the process began. */
   readonly #ahead: number
   /** How many wait in each topic where some do. */
-  readonly #counts: Map<number, number>
+  readonly #counts = new Map<number, number>()
+  /** How many wait in all. */
+  #total = 0
   #next: number
   #isPlacing = false
   #retryAt = 0
 
-  constructor({ rows, now, monotonic, added }: DelayedMessagesOptions) {
+  constructor({ rows, max, now, monotonic, added }: DelayedMessagesOptions) {
     this.#rows = rows
+    this.#max = max
     this.#monotonic = monotonic
     this.#added = added
     this.#ahead = now() - monotonic()
     rows.shorten(Math.ceil(now()))
-    this.#counts = rows.counts()
+    for (const [topic, count] of rows.counts()) this.#count(topic, count)
     this.#next = rows.next()
   }
 
@@ -55,6 +63,26 @@ export class DelayedMessages {
     return this.#counts.has(topic) ? this.#rows.find(topic, id) : undefined
   }
 
+  /** How many wait. */
+  get size(): number {
+    return this.#total
+  }
+
+  /** Whether some wait in a topic. */
+  areIn(topic: number): boolean {
+    return this.#counts.has(topic)
+  }
+
+  /** How many more may wait. */
+  get room(): number {
+    return Math.max(0, this.#max - this.#total)
+  }
+
+  /** Why no more may: DriverError `too-many`. */
+  noRoom(): DriverError {
+    return tooManyDelayed(this.#max, this.#next - this.#time())
+  }
+
   /** Has a message wait. Returns when it is due, milliseconds since 1970. */
   add(tx: Transaction, message: Omit<DelayedRow, 'dueAt'>, delayMs: number): number {
     const dueAt = this.#time() + Math.ceil(delayMs)
@@ -63,6 +91,14 @@ export class DelayedMessages {
     this.#setNext(tx, Math.min(this.#next, dueAt))
     tx.after(this.#added)
     return dueAt
+  }
+
+  /** Takes the one of a topic with an id away. False where none waits. */
+  cancel(tx: Transaction, topic: number, id: string): boolean {
+    if (!this.#counts.has(topic) || !this.#rows.remove(topic, id)) return false
+    this.#change(tx, topic, -1)
+    this.#setNext(tx, this.#rows.next())
+    return true
   }
 
   /**
@@ -110,6 +146,7 @@ export class DelayedMessages {
   }
 
   #count(topic: number, count: number): void {
+    this.#total += count - (this.#counts.get(topic) ?? 0)
     if (count === 0) this.#counts.delete(topic)
     else this.#counts.set(topic, count)
   }

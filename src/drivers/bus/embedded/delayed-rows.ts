@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { DelayedPlace } from '../delay.ts'
 import type { ReadLimits } from './message-log.ts'
 import { sizeOf } from './message-rows.ts'
 
@@ -12,6 +13,9 @@ export interface DelayedRow {
   readonly attributes: string
 }
 
+/** A message that waits, without what it says. */
+export type DelayedName = Pick<DelayedRow, 'topic' | 'id'> & DelayedPlace
+
 /** The prepared statements over `delayed`; no rules. */
 export class DelayedRows {
   readonly #db: DatabaseSync
@@ -20,6 +24,10 @@ export class DelayedRows {
   readonly #due: StatementSync
   readonly #remove: StatementSync
   readonly #next: StatementSync
+  readonly #ofTime: StatementSync
+  readonly #later: StatementSync
+  readonly #at: StatementSync
+  readonly #cancel: StatementSync
 
   constructor(db: DatabaseSync) {
     this.#db = db
@@ -30,6 +38,12 @@ export class DelayedRows {
     this.#due = db.prepare('SELECT * FROM delayed WHERE due_at <= ? ORDER BY due_at, key LIMIT ?')
     this.#remove = db.prepare('DELETE FROM delayed WHERE key = ?')
     this.#next = db.prepare('SELECT min(due_at) AS next FROM delayed')
+    // two, as SQLite goes over all of one time to find those behind a key among them otherwise
+    const names = 'SELECT key, topic, id, due_at FROM delayed'
+    this.#ofTime = db.prepare(`${names} WHERE due_at = ? AND key > ? ORDER BY key LIMIT ?`)
+    this.#later = db.prepare(`${names} WHERE due_at > ? ORDER BY due_at, key LIMIT ?`)
+    this.#at = db.prepare('SELECT topic, id, due_at, payload, attributes FROM delayed WHERE key = ?')
+    this.#cancel = db.prepare('DELETE FROM delayed WHERE topic = ? AND id = ?')
   }
 
   /** How many wait, by the keys of their topics. */
@@ -68,6 +82,29 @@ export class DelayedRows {
     }
     for (const key of keys) this.#remove.run(key)
     return taken
+  }
+
+  /** The next `most` ones behind a place, the first one in front, without what they say. */
+  behind({ dueAt, nr }: DelayedPlace, most: number): DelayedName[] {
+    const rows = this.#ofTime.all(dueAt, nr, most)
+    if (rows.length < most) rows.push(...this.#later.all(dueAt, most - rows.length))
+    return rows.map((row) => ({
+      nr: Number(row.key),
+      topic: Number(row.topic),
+      id: String(row.id),
+      dueAt: Number(row.due_at),
+    }))
+  }
+
+  /** One of these. */
+  at(nr: number): DelayedRow | undefined {
+    const row = this.#at.get(nr)
+    return row === undefined ? undefined : delayedRow(row)
+  }
+
+  /** Removes the one of a topic with an id. False where there is none. */
+  remove(topic: number, id: string): boolean {
+    return this.#cancel.run(topic, id).changes > 0
   }
 
   /** When the first one is due; Infinity when there is none. */

@@ -9,22 +9,26 @@ import type {
   DeadLetter,
   DeadLetterChoice,
   DeadLetterQuery,
+  DelayedMessage,
+  DelayedQuery,
   FreshDeadLetter,
   Page,
   TopicInfo,
 } from '../administration.ts'
 import type { Delivery, PullOptions, ReturnOptions, Subscription, SubscriptionSpec } from '../consumer.ts'
 import type { Bus, BusOptions } from '../contract.ts'
-import { isDelay, WRONG_DELAY } from '../delay.ts'
+import { isDelay, MAX_DELAYED, WRONG_DELAY } from '../delay.ts'
 import { pageOf } from '../page-of.ts'
 import type { Publication, Receipt } from '../publisher.ts'
 import type { BusReader, Cursor, Reading } from '../reader.ts'
 import { Watchers } from '../watchers.ts'
+import { Announcements } from './announcements.ts'
 import type { Chance } from './chance.ts'
 import { busFile, type OpenBusFile, REWRITE_VERSION } from './database.ts'
 import { DeadLetterOffice } from './dead-letter-office.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { DelayedMessages } from './delayed-messages.ts'
+import { DelayedOffice } from './delayed-office.ts'
 import { DelayedRows } from './delayed-rows.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { FreeDisk } from './free-disk.ts'
@@ -44,8 +48,6 @@ import { TopicRoom } from './topic-room.ts'
 
 const MAX_TOPICS = 10_000
 const MAX_SUBSCRIPTIONS = 1_000
-/** Topics with news in one commit beyond which each reader looks for himself. */
-const MOST_NAMED = 64
 /** Messages in one transaction, when many are published at once: some 4 ms of work. */
 const PART = 500
 
@@ -65,18 +67,18 @@ export class EmbeddedBus implements Bus {
   readonly #log: MessageLog
   readonly #reader: LogReader
   readonly #office: DeadLetterOffice
+  readonly #delayed: DelayedOffice
   readonly #subscriptions: Subscriptions
   readonly #retention: Retention
   readonly #dispatcher: Dispatcher
   readonly #watchers = new Watchers()
   readonly #probe: WriteProbe
-  /** Topics with messages of this transaction. */
-  readonly #news = new Set<Topic>()
+  readonly #announcements: Announcements
   #closed = false
 
   /** Reads the state of a database that `openDatabase` opened; nobody else writes to it from now on. */
   constructor({ database: db, soundness, lock }: OpenBusFile, options: BusOptions, { random, freeBytes }: Chance) {
-    const { clock, folder, minFreeBytes = 50_000_000, keepMessages = DEDUP_WINDOW } = options
+    const { clock, folder, minFreeBytes = 50_000_000, keepMessages = DEDUP_WINDOW, maxDelayed = MAX_DELAYED } = options
     const { maxTopics = MAX_TOPICS, maxSubscriptions = MAX_SUBSCRIPTIONS, reservedTopics = [] } = options
     const { maxSubscriptionsPerOwner = maxSubscriptions, maxTopicsPerOwner = maxTopics } = options
     const rows = new MessageRows(db)
@@ -85,8 +87,10 @@ export class EmbeddedBus implements Bus {
     this.#snapshot = new SharedSnapshot(db)
     this.#disk = new FreeDisk(db, { clock, minFreeBytes, freeBytes: () => freeBytes(folder) })
     const deadLetters = new DeadLetters(db)
+    const delayedRows = new DelayedRows(db)
     const delayed = new DelayedMessages({
-      rows: new DelayedRows(db),
+      rows: delayedRows,
+      max: maxDelayed,
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),
       added: () => this.#dispatcher.placeDue(),
@@ -138,6 +142,7 @@ export class EmbeddedBus implements Bus {
       subscriptions: this.#subscriptions,
       wake: (subscription) => this.#dispatcher.wake(subscription),
     })
+    this.#delayed = new DelayedOffice({ commit: this.#commit, log: this.#log, rows: delayedRows, delayed })
     this.#retention = new Retention({
       log: this.#log,
       rows,
@@ -152,7 +157,12 @@ export class EmbeddedBus implements Bus {
       subscriptions: this.#subscriptions,
       retention: this.#retention,
       delayed,
-      place: (tx, messages) => this.#announceOnCommit(tx, this.#log.place(tx, messages)),
+      place: (tx, messages) => this.#announcements.onCommit(tx, this.#log.place(tx, messages)),
+    })
+    this.#announcements = new Announcements({
+      watchers: this.#watchers,
+      subscriptions: this.#subscriptions,
+      dispatcher: this.#dispatcher,
     })
     for (const topic of this.#log.topics()) this.#dispatcher.considerTrimming(topic)
     this.#dispatcher.tick()
@@ -292,6 +302,18 @@ export class EmbeddedBus implements Bus {
     return this.#office.discard(choice)
   }
 
+  delayed(query: DelayedQuery): Promise<readonly DelayedMessage[]> {
+    return this.#delayed.list(query)
+  }
+
+  countDelayed(): Promise<number> {
+    return this.#delayed.count()
+  }
+
+  cancelDelayed(message: Pick<Publication, 'topic' | 'id'>): Promise<boolean> {
+    return this.#delayed.cancel(message)
+  }
+
   get unsound(): Promise<DriverError> {
     return this.#soundness.unsound.then((fault) => withAdvice(fault, this.#path))
   }
@@ -329,15 +351,9 @@ export class EmbeddedBus implements Bus {
       this.#log.checkRoom(all, owner)
       if (atomic) this.#log.wantAllOrNone(messages)
       const { receipts, topics } = this.#log.append(tx, messages, owner)
-      this.#announceOnCommit(tx, topics)
+      this.#announcements.onCommit(tx, topics)
       return receipts
     })
-  }
-
-  #announceOnCommit(tx: Transaction, topics: Iterable<Topic>): void {
-    for (const topic of topics) this.#news.add(topic)
-    tx.undo(() => this.#news.clear())
-    tx.after(() => this.#announce())
   }
 
   async #publishMany(messages: readonly Publication[], owner: string | undefined): Promise<readonly Receipt[]> {
@@ -365,21 +381,6 @@ export class EmbeddedBus implements Bus {
   #beginning({ from = 'new' }: SubscriptionSpec): number {
     if (from === 'new') return this.#log.end
     return from === 'first' ? 0 : this.#reader.position(from.after)
-  }
-
-  /** Tells of the messages that this commit stored, once for all who published. */
-  #announce(): void {
-    if (this.#news.size === 0) return
-    const topics = [...this.#news]
-    this.#news.clear()
-    const isMany = topics.length > MOST_NAMED
-    this.#watchers.published(isMany ? undefined : topics.map((topic) => topic.name))
-    for (const subscription of this.#subscriptions.all()) {
-      if (subscription.waiters.size > 0 && (isMany || topics.some((topic) => subscription.follows(topic)))) {
-        this.#dispatcher.wake(subscription)
-      }
-    }
-    for (const topic of topics) this.#dispatcher.considerTrimming(topic)
   }
 
   /** What `read` returns. Throws DriverError for a fault of the database. */

@@ -44,11 +44,14 @@ const MOST_PASSED = 16 * 1024 * 1024
 
 const ALL = () => true
 
+/** The messages that have no place yet, as the log knows them. */
+type Waiting = Pick<DelayedMessages, 'find' | 'add' | 'room' | 'noRoom'>
+
 /** What the log works with. */
 export interface MessageLogOptions {
   readonly rows: MessageRows
   /** Those that have no place yet. */
-  readonly delayed: Pick<DelayedMessages, 'find' | 'add'>
+  readonly delayed: Waiting
   readonly room: TopicRoom
   /** Wall clock, milliseconds since 1970. */
   readonly now: () => number
@@ -59,7 +62,7 @@ export interface MessageLogOptions {
 /** The messages of all topics: appends them with their offsets, recognises duplicates, reads them back. */
 export class MessageLog {
   readonly #rows: MessageRows
-  readonly #delayed: Pick<DelayedMessages, 'find' | 'add'>
+  readonly #delayed: Waiting
   readonly #now: () => number
   readonly #seed: number
   readonly #room: TopicRoom
@@ -101,9 +104,14 @@ export class MessageLog {
     return this.#byKey.get(key)
   }
 
-  /** Throws DriverError `too-many` when messages are for more new topics than there may be, or than are left of their owner's share. */
+  /** Throws DriverError `too-many` when messages are for more new topics than there may be, or than are left of their owner's share, or more are to wait than may. */
   checkRoom(messages: readonly Publication[], owner: string | undefined): void {
     this.#room.check(messages, owner, this.#byName)
+    const { room } = this.#delayed
+    const toWait = messages.filter(({ delayMs = 0 }) => delayMs > 0)
+    // most have room, and need no look at what is there
+    if (toWait.length <= room) return
+    if (toWait.filter((message) => !this.#isKept(message)).length > room) throw this.#delayed.noRoom()
   }
 
   /** Throws DriverError `conflict` where a message has the id of another, kept or beside it, and says something else; `invalid` for more than may be. */
@@ -308,6 +316,15 @@ export class MessageLog {
     if (just !== undefined) return just.offset
     const found = recent.find(hash, (offset) => this.#rows.idAt(topic.key, offset) === id)
     return found !== undefined && found > topic.last - DEDUP_WINDOW ? found : undefined
+  }
+
+  /** Whether it makes no second copy. */
+  #isKept({ topic: name, id }: Publication): boolean {
+    const topic = this.#byName.get(name)
+    if (topic === undefined) return false
+    if (this.#delayed.find(topic.key, id) !== undefined) return true
+    const recent = this.#recent(topic)
+    return this.#known(topic, recent, recent.hash(id), id) !== undefined
   }
 
   #differs(topic: Topic, offset: number, { payload }: Publication): boolean {

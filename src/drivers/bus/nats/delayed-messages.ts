@@ -1,23 +1,26 @@
 import type { Clock } from '../../clock.ts'
 import { Alarm } from '../alarm.ts'
+import { type DelayedPlace, tooManyDelayed } from '../delay.ts'
 import { keyIn } from '../message-key.ts'
+import type { Publication } from '../publisher.ts'
 import type { Brokers } from './brokers.ts'
 import type { JetStream, KeptMessage } from './jetstream.ts'
 import { KeyOrder } from './key-order.ts'
-import { dueOf, placingId, storedMessage } from './message-format.ts'
+import { type Due, dedupId, dueOf, placingId, storedMessage } from './message-format.ts'
 import type { News } from './news.ts'
 import { type StreamMessage, StreamReader } from './stream-reader.ts'
 import type { StreamWriter } from './stream-writer.ts'
 import { laterSubject, messageSubject, type Streams } from './streams.ts'
+import { type Waiting, WaitingMessages } from './waiting-messages.ts'
 
 /** Read, or placed, in one step. */
 const STEP = 256
 /** How much later than the broker before it one takes over what that should have done, in milliseconds. */
 const TURN_MS = 2_000
+/** By how much the clocks of brokers may differ, in milliseconds. */
+const CLOCKS_MS = 1_000
 /** When it is tried again after a failure, in milliseconds. */
 const RETRY_MS = 1_000
-/** Messages whose ids are still known here when they have taken their places. */
-const MOST_PLACED = 100_000
 
 /** What delayed messages are kept with. */
 export interface DelayedMessagesOptions {
@@ -29,15 +32,8 @@ export interface DelayedMessagesOptions {
   readonly clock: Clock
   /** How long an id is known for, in milliseconds. */
   readonly dedupMs: number
-}
-
-/** A message that waits, or did a short while ago. */
-interface Waiting {
-  readonly seq: number
-  /** What the server knows it by. */
-  readonly id: string
-  /** Monotonic milliseconds. */
-  readonly at: number
+  /** How many may wait: of each something is kept in memory. */
+  readonly max: number
 }
 
 /**
@@ -49,11 +45,9 @@ export class DelayedMessages {
   readonly #options: DelayedMessagesOptions
   readonly #reader: StreamReader
   readonly #alarm: Alarm
-  /** In the order of their times, those of one time in the order that they came. */
-  readonly #waiting: Waiting[] = []
-  /** By what the server knows them by: those that wait, and those that have taken their places lately. */
-  readonly #byId = new Map<string, Waiting>()
-  readonly #placed: Waiting[] = []
+  readonly #waiting = new WaitingMessages()
+  /** Those on their way into the stream, as `dedupId` has them: there is a place for each. */
+  readonly #coming = new Set<string>()
   #reading: Promise<void> = Promise.resolve()
   /** What the wall clock was ahead of the monotonic one when this broker began. */
   readonly #ahead: number
@@ -76,13 +70,72 @@ export class DelayedMessages {
 
   /** Places what is due, if its alarm hasn't rung yet. */
   look(): void {
-    const [first] = this.#waiting
+    const { first } = this.#waiting
     if (first !== undefined && first.at <= this.#options.clock.monotonic()) void this.#place()
   }
 
-  /** The sequence of one that waits, or did lately, by what the server knows it by. */
-  find(id: string): number | undefined {
-    return this.#byId.get(id)?.seq
+  /** How many wait. Rejects with DriverError. */
+  count(): Promise<number> {
+    const { jetStream, streams } = this.#options
+    return jetStream.count(streams.messages, laterSubject(streams))
+  }
+
+  /** Whether `known` has to be asked. @param id as `dedupId` has it */
+  mayKnow(id: string): boolean {
+    return this.#waiting.find(id) !== undefined
+  }
+
+  /** One that waits, or did lately. Rejects with DriverError. @param id as `dedupId` has it */
+  async known(id: string): Promise<Waiting | undefined> {
+    const one = this.#waiting.find(id)
+    if (one === undefined || this.#isDue(one) || (await this.message(one)) !== undefined) return one
+    return this.#waiting.find(id)
+  }
+
+  /** Those behind a place that are wanted, the next one first, at most so many; `message` has what they say. */
+  behind(place: DelayedPlace, wants: (one: Waiting) => boolean, most: number): readonly Waiting[] {
+    return this.#waiting.behind(place, wants, most)
+  }
+
+  /** What one that waits says; undefined where it has its place by now, or another broker has cancelled it. Rejects with DriverError. */
+  async message(one: Waiting): Promise<KeptMessage | undefined> {
+    const { jetStream, streams } = this.#options
+    const found = await jetStream.message(streams.messages, { seq: one.seq })
+    if (found === undefined && !this.#isDue(one)) this.#waiting.drop(one)
+    return found
+  }
+
+  /** Throws one away. False where none waits, or so short that it may be taking its place. Rejects with DriverError. @param id as `dedupId` has it */
+  async cancel(id: string): Promise<boolean> {
+    const { jetStream, streams } = this.#options
+    await this.refresh()
+    const one = this.#waiting.find(id)
+    if (one === undefined || this.#isDue(one)) return false
+    const wasThere = await jetStream.remove(streams.messages, one.seq)
+    this.#waiting.drop(one)
+    return wasThere
+  }
+
+  /**
+   * Does something that has more messages wait, or nothing of it. Rejects with DriverError `too-many` where there is no room for those that don't wait yet.
+   * @param ids of those, as `dedupId` has them
+   */
+  async withRoom<T>(ids: readonly string[], does: () => Promise<T>): Promise<T> {
+    const fresh = ids.filter((id) => this.#waiting.find(id) === undefined && !this.#coming.has(id))
+    if (fresh.length === 0) return does()
+    for (const id of fresh) this.#coming.add(id)
+    try {
+      if (this.#waiting.size + this.#coming.size > this.#options.max) await this.#wantRoom()
+      return await does()
+    } finally {
+      for (const id of fresh) this.#coming.delete(id)
+    }
+  }
+
+  /** One is in the stream: it needn't be read to be known. @param storedAs what the server knows it by */
+  stored(message: Pick<Publication, 'id' | 'topic'>, { at, delayMs }: Due, seq: number, storedAs: string): void {
+    this.#add({ id: message.id, topic: message.topic, seq, storedAs, dueAt: at }, delayMs)
+    this.#setAlarm()
   }
 
   /** Reads what came. Rejects with DriverError. */
@@ -102,25 +155,43 @@ export class DelayedMessages {
   async #readAll(): Promise<void> {
     for (;;) {
       const part = await this.#reader.read(STEP)
-      for (const message of part) this.#add(message)
+      for (const message of part) this.#read(message)
       if (!this.#reader.mayHaveMore) break
     }
     this.#setAlarm()
   }
 
-  #add({ seq, headers }: StreamMessage): void {
-    const { clock } = this.#options
-    const due = dueOf(headers)
+  #read(message: StreamMessage): void {
+    const due = dueOf(message.headers)
     if (due === undefined) return
+    const { seq, headers } = message
+    const { id } = storedMessage(this.#options.streams, message, message)
+    const storedAs = headers?.get('Nats-Msg-Id') ?? ''
+    this.#add({ id, topic: due.topic, seq, storedAs, dueAt: due.at }, due.delayMs)
+  }
+
+  #add(one: Omit<Waiting, 'at'>, delayMs: number): void {
     // a wall clock that was set back must not stretch the delay
-    const at = clock.monotonic() + Math.min(due.at - this.now(), due.delayMs)
-    const one = { seq, id: headers?.get('Nats-Msg-Id') ?? '', at }
-    this.#waiting.splice(this.#waiting.findLastIndex((other) => other.at <= at) + 1, 0, one)
-    this.#byId.set(one.id, one)
+    const at = Math.min(one.dueAt - this.#ahead, this.#options.clock.monotonic() + delayMs)
+    this.#waiting.add({ ...one, at })
+    this.#coming.delete(dedupId(one))
+  }
+
+  /** Asks the server how many there are: others may have taken some away. */
+  async #wantRoom(): Promise<void> {
+    const { max, clock } = this.#options
+    const there = await this.count()
+    if (there + this.#coming.size <= max) return
+    throw tooManyDelayed(max, (this.#waiting.first?.at ?? Number.POSITIVE_INFINITY) - clock.monotonic())
+  }
+
+  /** Whether a broker may be placing it, whose clock is ahead of this one's. */
+  #isDue({ at }: Waiting): boolean {
+    return at <= this.#options.clock.monotonic() + CLOCKS_MS
   }
 
   #setAlarm(after = 0): void {
-    const [first] = this.#waiting
+    const { first } = this.#waiting
     const { brokers, clock } = this.#options
     if (first !== undefined && !this.#isClosed)
       this.#alarm.set(Math.max(first.at + brokers.rank() * TURN_MS, clock.monotonic() + after))
@@ -141,18 +212,16 @@ export class DelayedMessages {
   }
 
   async #placeDue(): Promise<void> {
-    const { clock, brokers } = this.#options
+    const { clock, brokers, dedupMs } = this.#options
     for (;;) {
-      const dueBy = clock.monotonic() - brokers.rank() * TURN_MS
-      const end = this.#waiting.findIndex(({ at }) => at > dueBy)
-      const due = this.#waiting.splice(0, Math.min(STEP, end < 0 ? this.#waiting.length : end))
+      const due = this.#waiting.takeDue(clock.monotonic() - brokers.rank() * TURN_MS, STEP)
       if (due.length === 0) return
       const outcomes = await this.#placeThese(due)
-      this.#remember(due.filter((_, at) => outcomes[at]?.status === 'fulfilled'))
+      const placed = due.filter((_, at) => outcomes[at]?.status === 'fulfilled')
+      this.#waiting.remember(placed, clock.monotonic() - dedupMs)
       const refused = outcomes.find((one) => one.status === 'rejected')
       if (refused === undefined) continue
-      this.#waiting.unshift(...due.filter((_, at) => outcomes[at]?.status === 'rejected'))
-      this.#waiting.sort((one, other) => one.at - other.at || one.seq - other.seq)
+      this.#waiting.putBack(due.filter((_, at) => outcomes[at]?.status === 'rejected'))
       throw refused.reason
     }
   }
@@ -182,19 +251,5 @@ export class DelayedMessages {
     news.published({ topics: [topic] }, duplicate ? [] : [seq])
     // one that stayed would get a second place, once its id isn't known any longer
     await jetStream.remove(streams.messages, message.seq)
-  }
-
-  /** Their ids are known for a while. */
-  #remember(placed: readonly Waiting[]): void {
-    const { clock, dedupMs } = this.#options
-    this.#placed.push(...placed)
-    const oldest = clock.monotonic() - dedupMs
-    let gone = 0
-    for (const { id, at } of this.#placed) {
-      if (at > oldest && this.#placed.length - gone <= MOST_PLACED) break
-      this.#byId.delete(id)
-      gone++
-    }
-    this.#placed.splice(0, gone)
   }
 }

@@ -64,6 +64,11 @@ export function placingId(id: string): string {
   return `${id} due`
 }
 
+/** The id by which the server knows a message that has the id of one that was cancelled, whose sequence was this. */
+export function idBehind(id: string, cancelled: number): string {
+  return `${id} behind ${cancelled}`
+}
+
 /** What a message says besides its payload, as a header's value. */
 function told({ id, form, attributes, tookPlaceAt }: Told): string {
   return JSON.stringify({

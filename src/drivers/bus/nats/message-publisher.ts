@@ -6,11 +6,11 @@ import { type BusPublisher, MOST_ATOMIC, type Publication, type Receipt } from '
 import type { DelayedMessages } from './delayed-messages.ts'
 import { toDriverError, tooLarge } from './faults.ts'
 import { KeyOrder } from './key-order.ts'
-import { laterWrite, messageWrite, ROOM } from './message-format.ts'
+import { dedupId, idBehind, laterWrite, messageWrite, ROOM } from './message-format.ts'
 import { type Names, topicSubject } from './names.ts'
 import type { News } from './news.ts'
 import type { Receipts, Sent } from './receipts.ts'
-import { bytesOf, type StreamWriter } from './stream-writer.ts'
+import { bytesOf, type StreamWriter, type Write } from './stream-writer.ts'
 import type { Streams } from './streams.ts'
 
 const MAX_TOPICS = 10_000
@@ -18,14 +18,14 @@ const MAX_TOPICS = 10_000
 const NO_TOPIC_GOES_S = 3_600
 /** Messages of one call that are on their way at a time. */
 const PART = 1_000
-const NOT_STORED: Sent = { seq: 0, duplicate: true }
+const NOT_STORED: Sent = { seq: 0, duplicate: true, storedAs: '' }
 
 /** What messages are published with. */
 export interface MessagePublisherOptions {
   readonly streams: Streams
   readonly writer: StreamWriter
   readonly names: Names
-  readonly delayed: Pick<DelayedMessages, 'find' | 'now'>
+  readonly delayed: Pick<DelayedMessages, 'known' | 'mayKnow' | 'now' | 'stored' | 'withRoom'>
   readonly receipts: Receipts
   readonly news: Pick<News, 'published'>
   readonly limits: BusLimits
@@ -50,10 +50,11 @@ export class MessagePublisher implements BusPublisher {
     }
     if (!messages.every(({ delayMs = 0 }) => isDelay(delayMs))) throw new DriverError('invalid', WRONG_DELAY)
     for (const message of messages) this.checkSize(message)
-    await this.#makeTopics(messages, owner)
-    const receipts: Receipt[] = []
-    for (let at = 0; at < messages.length; at += PART)
-      receipts.push(...(await this.#store(messages.slice(at, at + PART))))
+    const toWait = messages.filter(({ delayMs = 0 }) => delayMs > 0).map(dedupId)
+    const receipts = await this.#options.delayed.withRoom(toWait, async () => {
+      await this.#makeTopics(messages, owner)
+      return this.#storeAll(messages)
+    })
     const clash = atomic ? receipts.find(({ differs }) => differs) : undefined
     if (clash === undefined) return receipts
     throw new DriverError(
@@ -68,6 +69,13 @@ export class MessagePublisher implements BusPublisher {
     if (mostOf(message) + ROOM <= mostBytes) return
     const bytes = bytesOf(messageWrite(streams, message))
     if (bytes + ROOM > mostBytes) throw tooLarge(`a message of ${message.topic}`, bytes, mostBytes, ROOM)
+  }
+
+  async #storeAll(messages: readonly Publication[]): Promise<readonly Receipt[]> {
+    const receipts: Receipt[] = []
+    for (let at = 0; at < messages.length; at += PART)
+      receipts.push(...(await this.#store(messages.slice(at, at + PART))))
+    return receipts
   }
 
   /** Stores a part: when one is refused, all that were on their way have their answer, so that nothing of it comes later. */
@@ -87,14 +95,27 @@ export class MessagePublisher implements BusPublisher {
   }
 
   async #send(message: Publication): Promise<Sent> {
-    const { streams, writer, delayed } = this.#options
+    const { streams, delayed } = this.#options
     const { topic, delayMs = 0 } = message
     const write = messageWrite(streams, message)
-    const known = delayed.find(write.id)
-    if (known !== undefined) return { seq: known, duplicate: true }
-    if (delayMs <= 0) return writer.write(write)
+    // most are new: they needn't wait for a turn of the loop
+    const known = delayed.mayKnow(write.id) ? await delayed.known(write.id) : undefined
+    if (known !== undefined) return { seq: known.seq, duplicate: true, storedAs: known.storedAs }
+    if (delayMs <= 0) return this.#write(write)
     const due = { topic, at: Math.ceil(delayed.now() + delayMs), delayMs: Math.ceil(delayMs) }
-    return { ...(await writer.write(laterWrite(streams, message, due))), deliverAt: due.at }
+    const sent = await this.#write(laterWrite(streams, message, due))
+    if (!sent.duplicate) delayed.stored(message, due, sent.seq, sent.storedAs)
+    return { ...sent, deliverAt: due.at }
+  }
+
+  /** Writes it, under another id where the message that the server knows by this one was cancelled. */
+  async #write(write: Write & { readonly id: string }): Promise<Sent> {
+    const { writer, receipts } = this.#options
+    for (let next = write; ; ) {
+      const { seq, duplicate } = await writer.write(next)
+      if (!duplicate || !(await receipts.isCancelled(seq, next.id))) return { seq, duplicate, storedAs: next.id }
+      next = { ...write, id: idBehind(write.id, seq) }
+    }
   }
 
   /** A copy, too: whoever stored the first one may have died before it could tell. */

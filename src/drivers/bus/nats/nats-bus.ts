@@ -4,12 +4,15 @@ import type {
   DeadLetter,
   DeadLetterChoice,
   DeadLetterQuery,
+  DelayedMessage,
+  DelayedQuery,
   FreshDeadLetter,
   Page,
   TopicInfo,
 } from '../administration.ts'
 import type { Delivery, PullOptions, ReturnOptions, Subscription, SubscriptionSpec } from '../consumer.ts'
 import type { Bus, BusOptions } from '../contract.ts'
+import { MAX_DELAYED } from '../delay.ts'
 import { pageOf } from '../page-of.ts'
 import type { Publication, Receipt } from '../publisher.ts'
 import type { Cursor, Reading } from '../reader.ts'
@@ -20,6 +23,7 @@ import { connectTo } from './connected.ts'
 import { DeadLetterOffice } from './dead-letter-office.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { DelayedMessages } from './delayed-messages.ts'
+import { DelayedOffice } from './delayed-office.ts'
 import { toDriverError } from './faults.ts'
 import type { JetStream } from './jetstream.ts'
 import { Leftovers } from './leftovers.ts'
@@ -63,6 +67,7 @@ export class NatsBus implements Bus {
   readonly #subscribing: Subscribing
   readonly #subscriptions: Subscriptions
   readonly #office: DeadLetterOffice
+  readonly #delayedOffice: DelayedOffice
   readonly #writeCheck: WriteCheck
   readonly #retention: Retention
   readonly #watchers = new Set<SubscriptionWatcher>()
@@ -77,7 +82,8 @@ export class NatsBus implements Bus {
     options: BusOptions,
     random: () => number,
   ) {
-    const { clock } = options
+    const { dedupMs } = address
+    const { clock, maxDelayed: max = MAX_DELAYED, keepMessages = KEEP_MESSAGES } = options
     this.notes = notesOn(link.info?.version ?? '', address.replicas)
     const streams = streamsOf(address.name)
     const me = randomUUID().slice(0, 13)
@@ -97,24 +103,16 @@ export class NatsBus implements Bus {
     this.#names = names
     this.#reader = new MessageReader({ jetStream, streams })
     const brokers = new Brokers({ link, streams, me, now: monotonic })
-    const delayed = new DelayedMessages({
-      jetStream,
-      streams,
-      writer,
-      brokers,
-      news,
-      clock,
-      dedupMs: address.dedupMs,
-    })
+    const delayed = new DelayedMessages({ jetStream, streams, writer, brokers, news, clock, dedupMs, max })
     this.#delayed = delayed
+    this.#delayedOffice = new DelayedOffice(delayed, streams)
     this.#writeCheck = new WriteCheck({ jetStream, streams, writer, now: monotonic })
-    const { keepMessages = KEEP_MESSAGES } = options
     this.#retention = new Retention({
       jetStream,
       streams,
       names,
       keepMessages,
-      dedupMs: address.dedupMs,
+      dedupMs,
       now: () => clock.now(),
       settledUpTo: async (id) => (await this.#subscriptions.describe(id)).settledUpTo,
     })
@@ -303,6 +301,18 @@ export class NatsBus implements Bus {
 
   discard(choice: DeadLetterChoice): Promise<number> {
     return this.#do(() => this.#office.discard(choice))
+  }
+
+  delayed(query: DelayedQuery): Promise<readonly DelayedMessage[]> {
+    return this.#do(() => this.#delayedOffice.list(query))
+  }
+
+  countDelayed(): Promise<number> {
+    return this.#do(() => this.#delayed.count())
+  }
+
+  cancelDelayed(message: Pick<Publication, 'topic' | 'id'>): Promise<boolean> {
+    return this.#do(() => this.#delayedOffice.cancel(message))
   }
 
   async check(signal: AbortSignal): Promise<void> {

@@ -1,12 +1,14 @@
 import type { Publication, Receipt } from '../publisher.ts'
 import { isOvertaken, toDriverError } from './faults.ts'
 import type { JetStream } from './jetstream.ts'
-import { dedupId, dueOf, placingId, storedMessage } from './message-format.ts'
+import { dueOf, placingId, storedMessage } from './message-format.ts'
 import type { Stored, StreamWriter } from './stream-writer.ts'
-import { messageSubject, type Streams } from './streams.ts'
+import { laterSubject, type Streams } from './streams.ts'
 
 /** What became of a message that was sent. */
 export interface Sent extends Stored {
+  /** What the server knows it by. */
+  readonly storedAs: string
   /** It waits for this time, milliseconds since 1970. */
   readonly deliverAt?: number
 }
@@ -27,31 +29,41 @@ export class Receipts {
   }
 
   /** The receipt of a message. Rejects with DriverError. */
-  async of(message: Publication, { seq, duplicate, deliverAt }: Sent): Promise<Receipt> {
+  async of(message: Publication, { seq, duplicate, deliverAt, storedAs }: Sent): Promise<Receipt> {
     const receipt = { id: message.id, topic: message.topic, duplicate }
-    if (duplicate) return { ...receipt, ...(await this.#first(message, seq)) }
+    if (duplicate) return { ...receipt, ...(await this.#first(message, seq, storedAs)) }
     return deliverAt === undefined ? { ...receipt, offset: seq } : { ...receipt, deliverAt }
   }
 
-  async #first(message: Publication, seq: number): Promise<Pick<Receipt, 'offset' | 'deliverAt' | 'differs'>> {
+  /** Whether what the server knows by an id was taken away before it had a place. Rejects with DriverError. */
+  async isCancelled(seq: number, storedAs: string): Promise<boolean> {
+    const { jetStream, streams } = this.#options
+    // retention keeps what the server knows by its id
+    if ((await jetStream.message(streams.messages, { seq })) !== undefined) return false
+    return (await this.#placeOf(storedAs)) === undefined
+  }
+
+  async #first(
+    message: Publication,
+    seq: number,
+    storedAs: string,
+  ): Promise<Pick<Receipt, 'offset' | 'deliverAt' | 'differs'>> {
     const { jetStream, streams } = this.#options
     const found = await jetStream.message(streams.messages, { seq })
-    if (found === undefined) return this.#placed(message, seq)
+    // one that waited has another sequence in its place; retention may have taken any other
+    if (found === undefined) return { offset: (await this.#placeOf(storedAs)) ?? seq }
     const due = dueOf(found.headers)
     const place = due === undefined ? { offset: seq } : { deliverAt: due.at }
     return storedMessage(streams, found, found).payload === message.payload ? place : { ...place, differs: true }
   }
 
-  /** One that waited has another sequence in its place; retention may have taken any other. */
-  async #placed(message: Publication, seq: number): Promise<Pick<Receipt, 'offset'>> {
-    const placed = await this.#find(message)
-    return { offset: placed ?? seq }
-  }
-
-  /** Asks for the sequence of an id: nothing is stored, as a stream that has had messages can't be empty, and an id that is known is told before that. */
-  async #find(message: Publication): Promise<number | undefined> {
+  /**
+   * Asks for the sequence that one which waited has in its place: nothing is stored, as a stream that has had messages can't be empty, and an id that is known is
+   * told before that.
+   */
+  async #placeOf(storedAs: string): Promise<number | undefined> {
     const { streams, writer } = this.#options
-    const write = { subject: messageSubject(streams, message.topic), payload: '', id: placingId(dedupId(message)) }
+    const write = { subject: laterSubject(streams), payload: '', id: placingId(storedAs) }
     try {
       return (await writer.write({ ...write, expectOfStream: 0 })).seq
     } catch (fault) {

@@ -19,13 +19,14 @@ import { createTracing } from '../../../kit/telemetry/tracer.ts'
 import type { SpanRecord } from '../../../kit/telemetry/tracing.ts'
 import { type BrokerContext, startBroker } from '../broker.ts'
 import { BrokerConfig } from '../config.ts'
-import type { DeadLetter, Delivery, Receipt, SubscriptionState, TopicState } from '../contract.ts'
+import type { DeadLetter, DelayedMessage, Delivery, Receipt, SubscriptionState, TopicState } from '../contract.ts'
 
 /** The fields of all that the broker answers, each as its contract has it: a test reads those of the answer that it asked for. */
 interface Body extends z.output<typeof SubscriptionState>, z.output<typeof Receipt> {
   readonly messages: readonly z.output<typeof Delivery>[]
   readonly subscriptions: readonly z.output<typeof SubscriptionState>[]
   readonly dead_letters: readonly z.output<typeof DeadLetter>[]
+  readonly delayed: readonly z.output<typeof DelayedMessage>[]
   readonly topics: readonly z.output<typeof TopicState>[]
   readonly next: string | null
   readonly detail: string

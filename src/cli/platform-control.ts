@@ -9,6 +9,7 @@ import { PlatformCutover } from '../kit/supervisor/platform-cutover.ts'
 import type { RoleUnits } from '../kit/supervisor/role-unit.ts'
 import type { Supervision } from '../kit/supervisor/supervise.ts'
 import { shownPlaces } from './moved.ts'
+import { unitRow } from './unit-reports.ts'
 
 /** What a platform is controlled with. */
 export interface PlatformControlOptions {
@@ -26,7 +27,7 @@ export interface PlatformControl {
   /** What a role is to start with: on the places where the platform lives. */
   readonly jobNow: (job: Job) => Job
   /** Takes requests. Rejects with the system's own error when the socket can't be made. */
-  open(supervision: Pick<Supervision, 'states'>, roles: RoleUnits): Promise<void>
+  open(supervision: Pick<Supervision, 'states' | 'reports'>, roles: RoleUnits): Promise<void>
   close(): Promise<void>
 }
 
@@ -47,13 +48,15 @@ export function createPlatformControl({ places, onMoved, onFault }: PlatformCont
     isCopied = false
   }
 
-  function handler(supervision: Pick<Supervision, 'states'>, moving: PlatformCutover) {
+  function handler(supervision: Pick<Supervision, 'states' | 'reports'>, moving: PlatformCutover) {
     return async (request: ControlRequest, gone: AbortSignal): Promise<unknown> => {
       switch (request.do) {
         case 'look': {
           const states = [...supervision.states().values()]
           return { places: moving.places, ready: states.every(({ at }) => at === 'ready') }
         }
+        case 'list':
+          return { units: supervision.reports().map(unitRow) }
         case 'copy':
           if (isCopied) throw new AppError('CONFLICT', 'this platform is being copied already')
           isCopied = true

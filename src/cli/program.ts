@@ -12,6 +12,7 @@ import { addHealth } from './health.ts'
 import type { Io } from './io.ts'
 import { addLogs } from './logs.ts'
 import { addMigrate } from './migrate.ts'
+import { addPs } from './ps.ts'
 import { addPublish } from './publish.ts'
 import { addRegistry } from './registry.ts'
 import { addRestore } from './restore.ts'
@@ -30,6 +31,7 @@ const COMMANDS: readonly AddCommand[] = [
   addUp,
   addServe,
   addCheck,
+  addPs,
   addHealth,
   addRegistry,
   addConfig,

@@ -1,4 +1,5 @@
-import type { Supervision, UnitChange, UnitState } from '../kit/supervisor/supervise.ts'
+import type { UnitRow } from '../kit/supervisor/control-protocol.ts'
+import type { Supervision, UnitChange, UnitReport, UnitState } from '../kit/supervisor/supervise.ts'
 import type { Unit } from '../kit/supervisor/unit.ts'
 import type { Messages } from './messages.ts'
 import type { Progress } from './progress.ts'
@@ -20,6 +21,20 @@ export function knownUnits(
     const { last } = state
     return last ? [{ unit, role, service: last.service, url: last.url, state: 'down' }] : []
   })
+}
+
+/** A unit as other commands see it. */
+export function unitRow({ unit, state, restarts, since, ended }: UnitReport): UnitRow {
+  const started = state.at === 'ready' || state.at === 'silent' ? state : 'last' in state ? state.last : undefined
+  return {
+    unit: unit.name,
+    ...(started && { service: started.service, url: started.url }),
+    state: state.at,
+    ...('pid' in state && { pid: state.pid }),
+    restarts,
+    since: new Date(since).toISOString(),
+    ...(ended !== undefined && { ended }),
+  }
 }
 
 /** The names of those that were never ready, in the order of the plan. */

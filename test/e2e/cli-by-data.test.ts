@@ -41,6 +41,25 @@ describe('a platform in token mode, by its data folder alone', () => {
     await expect.poll(logged, { timeout: 10_000, interval: 50 }).toMatch(/"service":"registry"/)
   })
 
+  it('shows what runs, and how it is', async () => {
+    const { units } = (await answer('ps')) as { units: { unit: string; memory_bytes: number | null }[] }
+    expect(units.map(({ unit }) => unit)).toEqual(UP_ROLE_NAMES)
+    expect(units.find(({ unit }) => unit === 'gateway')).toEqual({
+      unit: 'gateway',
+      service: 'api-gateway',
+      state: 'ready',
+      pid: process.pid,
+      port: Number(new URL(urls.get('gateway') ?? '').port),
+      restarts: 0,
+      url: urls.get('gateway'),
+      since: expect.stringMatching(/^\d{4}-.*Z$/),
+      ended: null,
+      cpu: expect.any(Number),
+      memory_bytes: expect.any(Number),
+    })
+    expect(await msvc('elsewhere', 'ps')).toMatchObject({ code: 2, err: expect.stringContaining('no data folder') })
+  })
+
   it('publishes and subscribes', async () => {
     expect(await answer('publish', 'shop.opened', '{"n":1}')).toMatchObject({ topic: 'shop.opened' })
     const message = await answer('subscribe', 'shop.opened', '--from', 'first', '--count', '1')

@@ -8,6 +8,8 @@ export const CONTROL_VERSION = 1
 export const ControlRequest = z.discriminatedUnion('do', [
   /** Where it lives, and whether all its units are ready. */
   z.strictObject({ do: z.literal('look') }),
+  /** What runs, and how it is. */
+  z.strictObject({ do: z.literal('list') }),
   /** Says that a copy of it is going to be made while it runs: what that leaves in its stores is taken away when who asks is gone. */
   z.strictObject({ do: z.literal('copy') }),
   /** Has its roles look whether they reach other places, and load what they need there. */
@@ -41,6 +43,26 @@ export const Answered = z.strictObject({
 /** The answer to `look`. */
 export const Look = z.object({ places: Places, ready: z.boolean() })
 export type Look = z.infer<typeof Look>
+
+/** A unit as other commands see it. Fields may be added. */
+export const UnitRow = z.object({
+  unit: z.string(),
+  /** Its name in the registry; absent until it was ready once. */
+  service: z.string().optional(),
+  state: z.enum(['waiting', 'starting', 'ready', 'silent', 'backing-off', 'stopped']),
+  /** Absent while it doesn't run. */
+  pid: z.int().optional(),
+  url: z.string().optional(),
+  restarts: z.int().optional(),
+  /** When it came into its state (RFC 3339). */
+  since: z.string().optional(),
+  /** Why it last ended by itself, such as `SIGKILL` or `exit code 1`. */
+  ended: z.string().optional(),
+})
+export type UnitRow = z.infer<typeof UnitRow>
+
+/** The answer to `list`. */
+export const Units = z.object({ units: z.array(UnitRow) })
 
 /** The answer where there is nothing to tell. */
 export const Done = z.object({})

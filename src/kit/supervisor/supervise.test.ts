@@ -114,7 +114,7 @@ describe('supervise', () => {
     const { launch, crash, why } = theatre()
     const lost: string[] = []
     const onLost = async ({ instance }: Started) => void lost.push(instance)
-    const { ready, stop, states, changes, until } = run([plan('user'), plan('registry')], launch, { onLost })
+    const { ready, stop, states, reports, changes, until } = run([plan('user'), plan('registry')], launch, { onLost })
     await ready
     crash('user')
     await until(
@@ -128,6 +128,11 @@ describe('supervise', () => {
       delayMs: 100,
       why: 'SIGKILL',
     })
+    expect(reports()).toMatchObject([
+      { unit: { name: 'user' }, state: { at: 'ready' }, restarts: 1, ended: 'SIGKILL' },
+      { unit: { name: 'registry' }, state: { at: 'ready' }, restarts: 0 },
+    ])
+    expect(reports()[1]).not.toHaveProperty('ended')
     await stop()
   })
 
@@ -166,14 +171,16 @@ describe('supervise', () => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
     const { launch, hanging } = theatre()
-    const { ready, stop, states, changes } = run([plan('user')], launch)
+    const { ready, stop, states, reports, changes } = run([plan('user')], launch)
     await ready
+    const readySince = reports()[0]?.since
     hanging.add('user')
     await vi.advanceTimersByTimeAsync(5_000)
     expect(states().get('user')).toMatchObject({ at: 'silent', instance: 'user/1' })
     hanging.delete('user')
     await vi.advanceTimersByTimeAsync(2_000)
     expect(states().get('user')).toMatchObject({ at: 'ready', instance: 'user/1' })
+    expect(reports()[0]?.since).toBe(readySince)
     hanging.add('user')
     await vi.advanceTimersByTimeAsync(33_000)
     expect(states().get('user')).toMatchObject({ at: 'ready', instance: 'user/2' })

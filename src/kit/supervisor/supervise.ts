@@ -27,6 +27,18 @@ export interface UnitChange {
   readonly life: number
 }
 
+/** A unit as it stands, and what it has been through. */
+export interface UnitReport {
+  readonly unit: Unit
+  readonly state: UnitState
+  /** How often it was launched again. */
+  readonly restarts: number
+  /** When it came into its state, milliseconds since 1970; a ready one that was silent for a while is ready all the time. */
+  readonly since: number
+  /** Why it last ended by itself. Absent: it never did. */
+  readonly ended?: string
+}
+
 export interface SuperviseOptions {
   readonly units: readonly Unit[]
   readonly clock: Clock
@@ -42,6 +54,8 @@ export interface SuperviseOptions {
 export interface Supervision {
   /** Resolves when every unit has been ready once. Rejects, all stopped again, when one refuses to start or `stop` was called. */
   readonly ready: Promise<void>
+  /** All units, in the order in which they were given. */
+  reports(): readonly UnitReport[]
   /** By the units' names. */
   states(): ReadonlyMap<string, UnitState>
   /** Stops everything, in reverse order of starting; what has not ended in time is killed. May be called twice. */
@@ -75,6 +89,9 @@ export function supervise(options: SuperviseOptions): Supervision {
   const { units, clock, onChange, onLost, admit = async () => {} } = options
   const waves = unitWaves(units)
   const states = new Map<string, UnitState>(units.map(({ name }) => [name, { at: 'waiting' }]))
+  const reports = new Map<string, UnitReport>(
+    units.map((unit) => [unit.name, { unit, state: { at: 'waiting' }, restarts: 0, since: clock.now() }]),
+  )
   const launched = new Map<string, LaunchedUnit>()
   const firstReady = new Map(units.map(({ name }) => [name, Promise.withResolvers<void>()]))
   const stopping = new AbortController()
@@ -86,6 +103,16 @@ export function supervise(options: SuperviseOptions): Supervision {
   function change(unit: Unit, life: number, state: UnitState) {
     const was = states.get(unit.name)?.at ?? 'waiting'
     states.set(unit.name, state)
+    const before = reports.get(unit.name)
+    const ended = state.at === 'backing-off' ? state.why : before?.ended
+    const since = isUp(was) && isUp(state.at) ? before?.since : undefined
+    reports.set(unit.name, {
+      unit,
+      state,
+      restarts: Math.max(0, life - 1),
+      since: since ?? clock.now(),
+      ...(ended !== undefined && { ended }),
+    })
     onChange({ unit, life, state, was })
   }
 
@@ -190,5 +217,7 @@ export function supervise(options: SuperviseOptions): Supervision {
       throw fault
     },
   )
-  return { ready, states: () => states, stop }
+  return { ready, reports: () => [...reports.values()], states: () => states, stop }
 }
+
+const isUp = (at: UnitState['at']) => at === 'ready' || at === 'silent'

@@ -3,13 +3,18 @@ import { AppError } from '../kit/errors.ts'
 import { DeadLetterPage } from '../roles/broker/contract.ts'
 import { connect } from './api.ts'
 import { printList } from './broker-list.ts'
-import type { LettersFlags } from './dead-letters.ts'
 import { parseLimit } from './limit.ts'
 import { createPaint } from './render/paint.ts'
 import { visibleText } from './render/visible-text.ts'
 import type { Session } from './session.ts'
 
 const LIST = 'see msvc dead-letters list'
+
+/** Which dead letters a command is about, as commander gives it. */
+export interface LettersFlags {
+  readonly subscription?: string
+  readonly all?: boolean
+}
 
 /** `msvc dead-letters list`: two lines for each, or one of JSON. */
 export async function listDeadLetters(

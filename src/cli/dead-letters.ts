@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { LettersFlags } from './dead-letter-work.ts'
 import type { OpenSession } from './session.ts'
 
 const EXAMPLES = `
@@ -10,12 +11,6 @@ Examples:
   $ msvc dead-letters discard --subscription $SUBSCRIPTION`
 
 const IDS = 'ids of messages, as the list has them'
-
-/** Which dead letters a command is about, as commander gives it. */
-export interface LettersFlags {
-  readonly subscription?: string
-  readonly all?: boolean
-}
 
 /** `msvc dead-letters list|redrive|discard`: messages that were delivered in vain too often. */
 export function addDeadLetters(program: Command, open: OpenSession): void {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { EntryRow } from './entry-storage.ts'
+import type { EntryRow } from './entry-row.ts'
 
 /** Who is told of entries as they are stored. */
 export interface ArrivalListener {

@@ -1,27 +1,11 @@
 import type { Transaction } from 'kysely'
 import type { Arrivals } from './arrivals.ts'
 import type { Entry } from './contract.ts'
+import type { EntryRow } from './entry-row.ts'
 import type { Found } from './found.ts'
 import type { SearchQuery } from './search-query.ts'
 import type { Stepwise } from './stepped-read.ts'
 import type { LogTables } from './tables.ts'
-
-/** A log entry as its row has it. */
-export interface EntryRow {
-  /** Grows with time, see entry-ids.ts. */
-  readonly id: number
-  /** Milliseconds since 1970. */
-  readonly at: number
-  /** Rank: 0 for DEBUG up to 4 for CRITICAL. */
-  readonly level: number
-  readonly service: string
-  readonly instance: string
-  readonly message: string
-  readonly trace_id: string | null
-  readonly span_id: string | null
-  /** JSON. */
-  readonly metadata: string | null
-}
 
 /** Which entries: all that is given must hold. */
 export interface EntryFilter {

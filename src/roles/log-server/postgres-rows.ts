@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import type { EntryRow } from './entry-storage.ts'
+import type { EntryRow } from './entry-row.ts'
 import { vectorOf } from './postgres-words.ts'
 import { searchableText } from './searchable-text.ts'
 import { restored, storable } from './storable-text.ts'

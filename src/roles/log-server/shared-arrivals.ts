@@ -2,7 +2,7 @@ import { type RawBuilder, sql, type Transaction } from 'kysely'
 import type { Store } from '../../drivers/store/contract.ts'
 import { pause } from '../../kit/pause.ts'
 import type { ArrivalListener, Arrivals } from './arrivals.ts'
-import type { EntryRow } from './entry-storage.ts'
+import type { EntryRow } from './entry-row.ts'
 import { readRows } from './postgres-rows.ts'
 import type { LogTables } from './tables.ts'
 

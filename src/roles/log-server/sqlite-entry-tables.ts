@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import type { EntryRow } from './entry-storage.ts'
+import type { EntryRow } from './entry-row.ts'
 
 /** What SQLite keeps entries in. */
 export interface SqliteEntryTables {

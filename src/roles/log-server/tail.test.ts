@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { EventStream } from '../../kit/http/event-stream.ts'
-import type { EntryRow } from './entry-storage.ts'
+import type { EntryRow } from './entry-row.ts'
 import { Searches } from './searches.ts'
 import { Tail } from './tail.ts'
 

@@ -1,6 +1,6 @@
 import type { Transaction } from './group-commit.ts'
-import type { ReadLimits, Topic } from './message-log.ts'
-import type { MessageRow } from './message-rows.ts'
+import type { Topic } from './message-log.ts'
+import type { MessageRow, ReadLimits } from './message-rows.ts'
 
 /** Where a subscription stands in the log: what it has yet to hand out for the first time. */
 export interface Cursor {

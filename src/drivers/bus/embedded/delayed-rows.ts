@@ -1,7 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { DelayedPlace } from '../delay.ts'
-import type { ReadLimits } from './message-log.ts'
-import { sizeOf } from './message-rows.ts'
+import { type ReadLimits, sizeOf } from './message-rows.ts'
 
 /** A message that waits for its time; `topic` is the topic's key. */
 export interface DelayedRow {

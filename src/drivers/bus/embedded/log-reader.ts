@@ -3,7 +3,8 @@ import { boundedLimit } from '../page-of.ts'
 import type { BusReader, Cursor, Reading } from '../reader.ts'
 import { topicPattern } from '../topic-pattern.ts'
 import { cursorAt, cursorBehind, markOf, parseCursor } from './log-cursor.ts'
-import type { Found, MessageLog, ReadLimits } from './message-log.ts'
+import type { Found, MessageLog } from './message-log.ts'
+import type { ReadLimits } from './message-rows.ts'
 import { PatternReader, takeInTurns } from './pattern-reader.ts'
 
 /** Most payload that one call reads, in characters. */

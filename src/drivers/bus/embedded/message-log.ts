@@ -5,7 +5,7 @@ import { attributesText, readAttributes } from './attributes-text.ts'
 import type { DelayedMessages } from './delayed-messages.ts'
 import type { DelayedRow } from './delayed-rows.ts'
 import type { Transaction } from './group-commit.ts'
-import { type MessageRow, type MessageRows, sizeOf } from './message-rows.ts'
+import { type MessageRow, type MessageRows, type ReadLimits, sizeOf } from './message-rows.ts'
 import { DEDUP_WINDOW, RecentIds } from './recent-ids.ts'
 import type { TopicRoom } from './topic-room.ts'
 
@@ -22,13 +22,6 @@ export interface Topic {
   recent: RecentIds | undefined
   /** Where the ids stand that this transaction added. */
   readonly uncommitted: Map<string, { hash: number; offset: number }>
-}
-
-/** How much is read at a time. */
-export interface ReadLimits {
-  readonly messages: number
-  /** Characters of payload and attributes after which no further message is taken. */
-  readonly characters: number
 }
 
 /** What a look behind a position found, and up to which position it looked. */

@@ -17,6 +17,13 @@ export function sizeOf({ payload, attributes }: Pick<MessageRow, 'payload' | 'at
   return payload.length + attributes.length
 }
 
+/** How much is read at a time. */
+export interface ReadLimits {
+  readonly messages: number
+  /** Characters of payload and attributes after which no further message is taken. */
+  readonly characters: number
+}
+
 /** Where a message stands: among all topics, and in its own. */
 export interface Place {
   readonly position: number

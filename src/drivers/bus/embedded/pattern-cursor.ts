@@ -1,8 +1,8 @@
 import type { TopicPattern } from '../topic-pattern.ts'
 import type { Cursor } from './cursor.ts'
 import type { Transaction } from './group-commit.ts'
-import type { MessageLog, ReadLimits, Topic } from './message-log.ts'
-import type { MessageRow } from './message-rows.ts'
+import type { MessageLog, Topic } from './message-log.ts'
+import type { MessageRow, ReadLimits } from './message-rows.ts'
 import { PatternReader } from './pattern-reader.ts'
 import type { SubscriptionRows } from './subscription-rows.ts'
 

@@ -1,7 +1,7 @@
 import { Slice } from '../../slice.ts'
 import type { TopicPattern } from '../topic-pattern.ts'
-import type { Found, MessageLog, ReadLimits, Topic } from './message-log.ts'
-import type { MessageRow } from './message-rows.ts'
+import type { Found, MessageLog, Topic } from './message-log.ts'
+import type { MessageRow, ReadLimits } from './message-rows.ts'
 
 /** Topics with news that are asked one by one where the next message is, or how many there are: some 1 ms of work. */
 const MOST_ASKED = 64

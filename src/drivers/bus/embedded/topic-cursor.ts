@@ -1,7 +1,7 @@
 import type { Cursor } from './cursor.ts'
 import type { Transaction } from './group-commit.ts'
-import type { MessageLog, ReadLimits, Topic } from './message-log.ts'
-import type { MessageRow } from './message-rows.ts'
+import type { MessageLog, Topic } from './message-log.ts'
+import type { MessageRow, ReadLimits } from './message-rows.ts'
 import type { SubscriptionRows } from './subscription-rows.ts'
 
 /** What a topic cursor works with. */

@@ -9,6 +9,17 @@ const AT_ONCE = 2
 /** A part of a transaction. */
 type Work<Face, T> = (face: Face) => Promise<T>
 
+/**
+ * What became of works that shared a transaction:
+ * - `committed`: all of them are.
+ * - `failed`: none, since one of them threw.
+ * - `held up`: none, for what takes its time or passes: a lock of others, a connection that was lost.
+ */
+export type SharedOutcome = 'committed' | 'failed' | 'held up'
+
+/** Runs works in one transaction, all or none. Rejects where nobody can say, or nothing is to be had. */
+type Together<Face> = (works: readonly Work<Face, void>[]) => Promise<SharedOutcome>
+
 interface Job<Face> {
   readonly work: Work<Face, void>
   /** Tells who asked what the work gave. */
@@ -22,17 +33,16 @@ interface Job<Face> {
  * Techniques for Main Memory Database Systems", 1984). Their statements are sent without waiting for each other's answers, so that many share a round trip too.
  */
 export class SharedWorks<Face> {
-  readonly #together: (works: readonly Work<Face, void>[]) => Promise<boolean>
+  readonly #together: Together<Face>
   readonly #waiting: Job<Face>[] = []
   #running = 0
 
-  /** @param together runs works in one transaction, all or none; tells whether they were committed, and rejects where nobody can say */
-  constructor(together: (works: readonly Work<Face, void>[]) => Promise<boolean>) {
+  constructor(together: Together<Face>) {
     this.#together = together
   }
 
   /**
-   * Runs a work beside others, or alone where nobody else asks or one of them fails. Resolves with its value once it is committed; it runs in the
+   * Runs a work beside others, or alone where nobody else asks or it fails beside them. Resolves with its value once it is committed; it runs in the
    * caller's async context.
    * @param alone runs the same work in a transaction of its own
    */
@@ -61,13 +71,25 @@ export class SharedWorks<Face> {
     this.#running--
   }
 
+  /** Never rejects. */
   async #runSome(jobs: readonly Job<Face>[]): Promise<void> {
+    const [first, second] = jobs
+    if (!second) return first?.runAlone()
     try {
-      const areCommitted = jobs.length > 1 && (await this.#together(jobs.map(({ work }) => work)))
-      if (areCommitted) for (const { answer } of jobs) answer()
+      const outcome = await this.#together(jobs.map(({ work }) => work))
+      if (outcome === 'committed') for (const { answer } of jobs) answer()
+      else if (outcome === 'failed') await this.#runHalves(jobs)
+      // by halves, each would wait for it anew
       else await Promise.all(jobs.map(({ runAlone }) => runAlone()))
     } catch (fault) {
       for (const { refuse } of jobs) refuse(fault)
     }
+  }
+
+  /** One that fails so runs alone in the end, and has few of the others do. */
+  async #runHalves(jobs: readonly Job<Face>[]): Promise<void> {
+    const middle = Math.ceil(jobs.length / 2)
+    await this.#runSome(jobs.slice(0, middle))
+    await this.#runSome(jobs.slice(middle))
   }
 }

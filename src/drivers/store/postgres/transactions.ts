@@ -10,7 +10,7 @@ import { meaningOf, serverFault, toDriverError } from './errors.ts'
 import { POSTGRES_PARTS } from './kysely-parts.ts'
 import type { Pool } from './pool.ts'
 import type { Session } from './sessions.ts'
-import { SharedWorks } from './shared-works.ts'
+import { type SharedOutcome, SharedWorks } from './shared-works.ts'
 import { Turns } from './turns.ts'
 import { StatementNames } from './values.ts'
 import { WorkConnection } from './work-connection.ts'
@@ -81,19 +81,20 @@ export class Transactions {
     return isolation === 'shared' ? this.#shared.run(inIt, alone) : alone()
   }
 
-  /** Runs works in one transaction; tells whether all of them are committed, or none. Throws DriverError where nobody can say, or the server is away. */
-  #together(works: readonly ((open: Open) => Promise<void>)[]): Promise<boolean> {
+  /** Runs works in one transaction. Throws DriverError where nobody can say what became of them, or the server is away. */
+  #together(works: readonly ((open: Open) => Promise<void>)[]): Promise<SharedOutcome> {
     const { attempts, clock, pool, store } = this.#options
     return this.#turns.run(false, async () => {
       const began = clock.monotonic()
       try {
         const perform = (open: Open) => Promise.all(works.map((work) => work(open)))
         const { doubt } = await pool.use((session) => this.#work(session, perform, BEGIN.shared))
-        return !doubt || (await this.#wasCommitted(doubt))
+        return !doubt || (await this.#wasCommitted(doubt)) ? 'committed' : 'held up'
       } catch (error) {
+        if (attempts.mayRunAgain(error, began)) return 'held up'
+        if (!(error instanceof WorkFault)) throw toDriverError(error, store)
         // what ails a work it hears when it runs alone
-        if (error instanceof WorkFault || attempts.mayRunAgain(error, began)) return false
-        throw toDriverError(error, store)
+        return error.cause instanceof DriverError && error.cause.kind === 'unavailable' ? 'held up' : 'failed'
       }
     })
   }

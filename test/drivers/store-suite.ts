@@ -295,7 +295,7 @@ export function storeSuite(driver: StoreDriver, url: string): void {
         },
       )
 
-      it.each(['serializable', 'snapshot'] as const)('counts right when many add at once (%s)', async (isolation) => {
+      it('counts right when many add at once', async () => {
         const store = await open()
         const id = await store.transaction((trx) => insert(trx, 'a@example.com'))
         const addOne = async (trx: Transaction<SuiteTables>) => {
@@ -310,7 +310,7 @@ export function storeSuite(driver: StoreDriver, url: string): void {
             .where('id', '=', id)
             .execute()
         }
-        await Promise.all(Array.from({ length: 200 }, () => store.transaction(addOne, { isolation })))
+        await Promise.all(Array.from({ length: 200 }, () => store.transaction(addOne)))
         expect(await store.db.selectFrom('account').select('balance').executeTakeFirst()).toEqual({ balance: 200 })
       })
 

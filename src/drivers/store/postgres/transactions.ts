@@ -19,7 +19,6 @@ import { WorkConnection } from './work-connection.ts'
 const XID = 'select pg_current_xact_id()::text as xid'
 const BEGIN: Readonly<Record<Isolation, string>> = {
   serializable: `begin isolation level serializable; ${XID}`,
-  snapshot: `begin isolation level repeatable read; ${XID}`,
   committed: `begin isolation level read committed; ${XID}`,
   shared: `begin isolation level read committed; ${XID}`,
   loose: `begin isolation level read committed; set local synchronous_commit = off; ${XID}`,

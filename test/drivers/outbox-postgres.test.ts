@@ -127,19 +127,23 @@ describe.skipIf(!server)('an outbox on PostgreSQL', () => {
     await reaching[Symbol.asyncDispose]()
   })
 
-  it('lets an event that several instances handle at once have one effect', async () => {
-    const name = `inbox-${randomUUID()}`
-    const stores = [await open(name), await open(name)]
-    const ids = Array.from({ length: 10 }, (_, at) => `event ${at}`)
-    const ran = await Promise.all(
-      [...ids, ...ids, ...ids].map((id, at) =>
-        once({ store: stores[at % 2] ?? expect.fail() }, { id, topic: 'counted', payload: id }, async (trx) => {
-          await trx.insertInto('effects').values({ name: id }).execute()
+  it.each(['serializable', 'shared'] as const)(
+    'lets an event that several instances handle at once have one effect (%s)',
+    async (isolation) => {
+      const name = `inbox-${randomUUID()}`
+      const stores = [await open(name), await open(name)]
+      const ids = Array.from({ length: 10 }, (_, at) => `event ${at}`)
+      const ran = await Promise.all(
+        [...ids, ...ids, ...ids].map((id, at) => {
+          const inbox = { store: stores[at % 2] ?? expect.fail(), isolation }
+          return once(inbox, { id, topic: 'counted', payload: id }, async (trx) => {
+            await trx.insertInto('effects').values({ name: id }).execute()
+          })
         }),
-      ),
-    )
-    expect(ran.filter(Boolean)).toHaveLength(ids.length)
-    const effects = await stores[0]?.db.selectFrom('effects').select('name').orderBy('name').execute()
-    expect(effects?.map(({ name }) => name)).toEqual(ids)
-  })
+      )
+      expect(ran.filter(Boolean)).toHaveLength(ids.length)
+      const effects = await stores[0]?.db.selectFrom('effects').select('name').orderBy('name').execute()
+      expect(effects?.map(({ name }) => name)).toEqual(ids)
+    },
+  )
 })

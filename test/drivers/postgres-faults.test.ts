@@ -115,9 +115,13 @@ describe.skipIf(!isHere('postgres'))('a store on PostgreSQL', () => {
   })
 
   describe('whose server is restarted', () => {
-    it.each(['kill', 'stop'] as const)(
-      'by %s loses nothing acknowledged, does nothing twice, and is back in 5 s',
-      async (how) => {
+    it.each([
+      ['kill', 'serializable'],
+      ['stop', 'serializable'],
+      ['kill', 'shared'],
+    ] as const)(
+      'by %s loses nothing acknowledged, does nothing twice, and is back in 5 s (%s)',
+      async (how, isolation) => {
         const store = await open()
         const acknowledged = new Set<string>()
         const kinds = new Set<string>()
@@ -126,7 +130,7 @@ describe.skipIf(!isHere('postgres'))('a store on PostgreSQL', () => {
         const write = async () => {
           while (!isOver) {
             const email = `${next++}@example.com`
-            const outcome = await outcomeOf(store.transaction((trx) => insert(trx, email)))
+            const outcome = await outcomeOf(store.transaction((trx) => insert(trx, email), { isolation }))
             if (outcome === 'done') acknowledged.add(email)
             else kinds.add(outcome)
           }
@@ -243,25 +247,32 @@ describe.skipIf(!isHere('postgres'))('a store on PostgreSQL', () => {
     })
   })
 
-  it('answers nobody late whose server stands still, and goes on with it', async () => {
-    await using wire = await wireTo(Number(new URL(server.url).port))
-    const store = await open({ at: server.url.replace(/:\d+\//, `:${wire.port}/`) })
-    await store.transaction((trx) => insert(trx, 'a@example.com'))
-    wire.cut()
-    const since = performance.now()
-    try {
-      await expect(store.check(AbortSignal.timeout(500))).rejects.toMatchObject({
-        kind: 'unavailable',
-        message: expect.stringMatching(/store: its server does not answer$/),
-      })
-      expect(await outcomeOf(store.transaction((trx) => insert(trx, 'b@example.com')))).toBe('unavailable')
-      expect(performance.now() - since).toBeLessThan(15_000)
-    } finally {
-      wire.mend()
-    }
-    expect(await outcomeOf(store.transaction((trx) => insert(trx, 'c@example.com')))).toBe('done')
-    expect(await emails(store)).toEqual(expect.arrayContaining(['a@example.com', 'c@example.com']))
-  }, 60_000)
+  it.each(['serializable', 'shared'] as const)(
+    'answers nobody late whose server stands still, and goes on with it (%s)',
+    async (isolation) => {
+      await using wire = await wireTo(Number(new URL(server.url).port))
+      const store = await open({ at: server.url.replace(/:\d+\//, `:${wire.port}/`) })
+      await store.transaction((trx) => insert(trx, 'a@example.com'))
+      wire.cut()
+      const since = performance.now()
+      try {
+        await expect(store.check(AbortSignal.timeout(500))).rejects.toMatchObject({
+          kind: 'unavailable',
+          message: expect.stringMatching(/store: its server does not answer$/),
+        })
+        const asked = ['b1@example.com', 'b2@example.com'].map((email) =>
+          outcomeOf(store.transaction((trx) => insert(trx, email), { isolation })),
+        )
+        expect(await Promise.all(asked)).toEqual(['unavailable', 'unavailable'])
+        expect(performance.now() - since).toBeLessThan(10_000)
+      } finally {
+        wire.mend()
+      }
+      expect(await outcomeOf(store.transaction((trx) => insert(trx, 'c@example.com')))).toBe('done')
+      expect(await emails(store)).toEqual(expect.arrayContaining(['a@example.com', 'c@example.com']))
+    },
+    60_000,
+  )
 
   it('tells of a server that only reads, serves reads, and heals by itself', async () => {
     const store = await open()

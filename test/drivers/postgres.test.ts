@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { sql } from 'kysely'
+import { sql, type Transaction } from 'kysely'
 import pg from 'pg'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { Store } from '../../src/drivers/store/contract.ts'
@@ -40,6 +40,17 @@ async function say<R extends pg.QueryResultRow>(text: string, database = 'postgr
 
 const through = (wirePort: number) => url.replace(`:${port}/`, `:${wirePort}/`)
 const backendsOf = (name: string) => `select pid from pg_stat_activity where application_name = 'msvc/${name}'`
+
+/** Cuts the wire at the first COMMIT from here on; gives how often it was. */
+function cutAtCommit(wire: Awaited<ReturnType<typeof tapWire>>, fate: 'drop' | 'drop-answer'): () => number {
+  let cuts = 0
+  wire.onSaid = (said) => {
+    if (cuts > 0 || !said.includes('commit\0')) return 'pass'
+    cuts++
+    return fate
+  }
+  return () => cuts
+}
 
 describe.skipIf(!server)('PostgreSQL', () => {
   storeSuite(postgres, url)
@@ -150,6 +161,53 @@ describe.skipIf(!server)('PostgreSQL', () => {
       expect(await emails(store)).toEqual(['a@example.com'])
     })
 
+    it('shares a commit with others that may, also when one of them fails', async () => {
+      const store = await open()
+      const add = (at: number) =>
+        store.transaction(
+          async (trx) => {
+            await insert(trx, `${at}@example.com`)
+            const { rows } = await sql<{ xid: string }>`select pg_current_xact_id()::text as xid`.execute(trx)
+            if (at === 50) throw new Error('planned')
+            return rows[0]?.xid
+          },
+          { isolation: 'shared' },
+        )
+      const together = await Promise.all(Array.from({ length: 40 }, (_, at) => add(at)))
+      expect(new Set(together).size).toBeLessThan(5)
+      const outcomes = await Promise.allSettled(Array.from({ length: 20 }, (_, at) => add(at + 40)))
+      expect(outcomes.flatMap(({ status }, at) => (status === 'fulfilled' ? [] : [at]))).toEqual([10])
+      const beside = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []))
+      expect(new Set(beside).size).toBeLessThan(10)
+      expect(await emails(store)).toHaveLength(59)
+    })
+
+    it.each([
+      ['before COMMIT arrives', 'drop', 2],
+      ['before they are told that it is committed', 'drop-answer', 1],
+    ] as const)('that several share is there once when the wire is cut %s', async (_, fate, expected) => {
+      await using wire = await tapWire(port)
+      const store = await open({ at: through(wire.port) })
+      await store.transaction((trx) => insert(trx, 'before@example.com'))
+      const cuts = cutAtCommit(wire, fate)
+      let told = 0
+      const runs = await Promise.all(
+        [1, 2, 3].map(async (at) => {
+          let runs = 0
+          const work = async (trx: Transaction<SuiteTables>) => {
+            runs++
+            store.afterCommit(trx, () => told++)
+            await insert(trx, `${at}@example.com`)
+          }
+          await store.transaction(work, { isolation: 'shared' })
+          return runs
+        }),
+      )
+      expect([cuts(), told]).toEqual([1, 3])
+      expect(runs).toEqual([expected, expected, expected])
+      expect(await emails(store)).toEqual(['1@example.com', '2@example.com', '3@example.com', 'before@example.com'])
+    })
+
     it.each([
       ['before COMMIT arrives', 'drop', 2],
       ['before it is told that it is committed', 'drop-answer', 1],
@@ -157,12 +215,7 @@ describe.skipIf(!server)('PostgreSQL', () => {
       await using wire = await tapWire(port)
       const store = await open({ at: through(wire.port) })
       await store.transaction((trx) => insert(trx, 'before@example.com'))
-      let cuts = 0
-      wire.onSaid = (said) => {
-        if (cuts > 0 || !said.includes('commit\0')) return 'pass'
-        cuts++
-        return fate
-      }
+      const cuts = cutAtCommit(wire, fate)
       let runs = 0
       let told = 0
       const id = await store.transaction(async (trx) => {
@@ -170,7 +223,7 @@ describe.skipIf(!server)('PostgreSQL', () => {
         store.afterCommit(trx, () => told++)
         return insert(trx, 'a@example.com')
       })
-      expect([cuts, runs, told]).toEqual([1, expected, 1])
+      expect([cuts(), runs, told]).toEqual([1, expected, 1])
       expect(await store.db.selectFrom('account').select('id').where('email', '=', 'a@example.com').execute()).toEqual([
         { id },
       ])

@@ -273,23 +273,29 @@ export function storeSuite(driver: StoreDriver, url: string): void {
         expect(await emails(store)).toEqual([])
       })
 
-      it('runs in the async context of whoever asked for it', async () => {
-        const store = await open()
-        const asker = new AsyncLocalStorage<number>()
-        const found = await Promise.all(
-          [1, 2, 3].map((n) =>
-            asker.run(n, () =>
-              store.transaction(async (trx) => {
-                await insert(trx, `${n}@example.com`)
-                return asker.getStore()
-              }),
+      it.each(['serializable', 'shared'] as const)(
+        'runs in the async context of whoever asked for it (%s)',
+        async (isolation) => {
+          const store = await open()
+          const asker = new AsyncLocalStorage<number>()
+          const found = await Promise.all(
+            [1, 2, 3].map((n) =>
+              asker.run(n, () =>
+                store.transaction(
+                  async (trx) => {
+                    await insert(trx, `${n}@example.com`)
+                    return asker.getStore()
+                  },
+                  { isolation },
+                ),
+              ),
             ),
-          ),
-        )
-        expect(found).toEqual([1, 2, 3])
-      })
+          )
+          expect(found).toEqual([1, 2, 3])
+        },
+      )
 
-      it.each(['serializable', 'snapshot'] as const)('counts right when many add at once (%s)', async (isolation) => {
+      it('counts right when many add at once', async () => {
         const store = await open()
         const id = await store.transaction((trx) => insert(trx, 'a@example.com'))
         const addOne = async (trx: Transaction<SuiteTables>) => {
@@ -304,7 +310,7 @@ export function storeSuite(driver: StoreDriver, url: string): void {
             .where('id', '=', id)
             .execute()
         }
-        await Promise.all(Array.from({ length: 200 }, () => store.transaction(addOne, { isolation })))
+        await Promise.all(Array.from({ length: 200 }, () => store.transaction(addOne)))
         expect(await store.db.selectFrom('account').select('balance').executeTakeFirst()).toEqual({ balance: 200 })
       })
 
@@ -329,30 +335,62 @@ export function storeSuite(driver: StoreDriver, url: string): void {
         expect(await stores[1]?.db.selectFrom('account').select('balance').executeTakeFirst()).toEqual({ balance: 200 })
       })
 
-      it('leaves the rows of exactly those that succeed, of any mix at the same time', async () => {
-        const store = await open()
-        await fc.assert(
-          fc.asyncProperty(fc.array(plan, { maxLength: 40 }), async (plans) => {
-            await store.transaction((trx) => trx.deleteFrom('account').execute())
-            const outcomes = await Promise.allSettled(
-              plans.map((one) => store.transaction((trx) => carryOut(trx, one))),
-            )
-            const kept = plans.filter((_, at) => outcomes[at]?.status === 'fulfilled')
-            for (const [at, { throws }] of plans.entries()) {
-              if (throws) expect(outcomes[at]).toMatchObject({ status: 'rejected', reason: expect.any(Error) })
-            }
-            const wanted = kept.flatMap((one) => one.emails)
-            expect(await emails(store)).toEqual(wanted.toSorted())
-            // A plan that could have succeeded, did: whatever failed without throwing itself met a taken e-mail.
-            for (const [at, one] of plans.entries()) {
-              if (one.throws || outcomes[at]?.status === 'fulfilled') continue
-              expect(outcomes[at]).toMatchObject({ reason: { kind: 'conflict' } })
-              expect(new Set([...one.emails, ...wanted]).size).toBeLessThan(one.emails.length + wanted.length)
-            }
-          }),
-          { numRuns: 50 },
-        )
+      it('counts right when many add as long as nobody else did (shared), of another process too', async () => {
+        const name = newName()
+        const stores = [await open(name), await open(name)]
+        const id = await stores[0]?.transaction((trx) => insert(trx, 'a@example.com'))
+        let told = 0
+        const addOne = async (store: Store<SuiteTables>, trx: Transaction<SuiteTables>) => {
+          store.afterCommit(trx, () => told++)
+          const account = trx
+            .selectFrom('account')
+            .select('balance')
+            .where('id', '=', id ?? 0)
+          for (let changed = 0n; changed === 0n; ) {
+            const { balance } = await account.executeTakeFirstOrThrow()
+            const { numUpdatedRows } = await trx
+              .updateTable('account')
+              .set({ balance: balance + 1 })
+              .where('id', '=', id ?? 0)
+              .where('balance', '=', balance)
+              .executeTakeFirst()
+            changed = numUpdatedRows
+          }
+        }
+        const adding = (store: Store<SuiteTables>) =>
+          Array.from({ length: 100 }, () => store.transaction((trx) => addOne(store, trx), { isolation: 'shared' }))
+        await Promise.all(stores.flatMap(adding))
+        expect(told).toBe(200)
+        expect(await stores[1]?.db.selectFrom('account').select('balance').executeTakeFirst()).toEqual({ balance: 200 })
       })
+
+      it.each(['serializable', 'shared'] as const)(
+        'leaves the rows of exactly those that succeed, of any mix at the same time (%s)',
+        async (isolation) => {
+          const store = await open()
+          await fc.assert(
+            fc.asyncProperty(fc.array(plan, { maxLength: 40 }), async (plans) => {
+              await store.transaction((trx) => trx.deleteFrom('account').execute())
+              const outcomes = await Promise.allSettled(
+                plans.map((one) => store.transaction((trx) => carryOut(trx, one), { isolation })),
+              )
+              const kept = plans.filter((_, at) => outcomes[at]?.status === 'fulfilled')
+              for (const [at, { throws }] of plans.entries()) {
+                if (throws) expect(outcomes[at]).toMatchObject({ status: 'rejected', reason: expect.any(Error) })
+              }
+              const wanted = kept.flatMap((one) => one.emails)
+              expect(await emails(store)).toEqual(wanted.toSorted())
+              // A plan that could have succeeded, did: whatever failed without throwing itself met a taken e-mail.
+              for (const [at, one] of plans.entries()) {
+                if (one.throws || outcomes[at]?.status === 'fulfilled') continue
+                expect(outcomes[at]).toMatchObject({ reason: { kind: 'conflict' } })
+                expect(new Set([...one.emails, ...wanted]).size).toBeLessThan(one.emails.length + wanted.length)
+              }
+            }),
+            { numRuns: 50 },
+          )
+        },
+      )
     })
 
     describe('a query', () => {

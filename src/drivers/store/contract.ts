@@ -22,16 +22,18 @@ export interface StoreOptions {
 /**
  * What a transaction may rely on while others run:
  * - `serializable`: it behaves as if it ran before or after each other one.
- * - `snapshot`: it sees the store as it was at its beginning, and nobody changes meanwhile what it changes. For works that decide by nothing else than the rows
- *   that they change, and by unique constraints: neighbours in an index make none of these run again.
  * - `committed`: each statement sees what was committed before it, and waits for who is changing what it changes: it never runs again for what others do. For upserts
  *   that many make of the same rows, and rows that stand for themselves.
+ * - `shared`: as `committed`, and it may share a transaction, and so a commit and its round trips, with others that ask for the same at that time: it may see what these
+ *   have written so far, and its statements may come between theirs. Where one of them fails, all of them run again, with fewer others or alone. For works that many ask for at
+ *   once, each of whose statements is right whatever the others do before and after it: a new row, one that a unique constraint decides about, an update that
+ *   says which state it expects.
  * - `loose`: as `committed`, and a crash of the server may lose what was written. For notes that nobody is told of, such as who
  *   is at what.
  *
  * An embedded store runs all of them one after the other.
  */
-export type Isolation = 'serializable' | 'snapshot' | 'committed' | 'loose'
+export type Isolation = 'serializable' | 'committed' | 'shared' | 'loose'
 
 /** How a transaction is run. */
 export interface TransactionOptions {

@@ -9,7 +9,7 @@ import { readable } from '../../kit/messaging/readable.ts'
 import { fromCents } from '../../kit/money.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { PaymentProcessed, PaymentRefunded } from '../payment/contract.ts'
-import { ORDER_REFUNDING, type OrderRefunding, orderKey } from './contract.ts'
+import { ORDER_REFUNDING, type OrderRefunding, type OrderStatus, orderKey } from './contract.ts'
 import { afterPayment, afterRefund, type Transition } from './order-status.ts'
 import type { OrderTables } from './order-tables.ts'
 
@@ -35,13 +35,8 @@ export interface PaymentResults {
   refunded(event: IncomingEvent): Promise<void>
 }
 
-/** A step that an order takes. */
-interface Change {
-  readonly id: number
-  readonly to: Transition & { readonly outcome: 'becomes' }
-  /** Why its payment failed. */
-  readonly reason?: string | undefined
-}
+/** What is known of an order that is here. */
+type Found = Pick<OrderTables['orders'], 'uuid' | 'status' | 'total_cents'>
 
 /** Notes payments in a store, its statements compiled once. */
 export function createPaymentResults({
@@ -52,23 +47,44 @@ export function createPaymentResults({
   currency: own,
 }: PaymentResultsOptions): PaymentResults {
   const { db } = store
-  // it decides by the order alone that it changes
-  const inbox = { store, clock, isolation: 'snapshot' } as const
+  // an order is changed as long as nobody else did since it was read
+  const inbox = { store, clock, isolation: 'shared' } as const
   const select = db.selectFrom('orders').select(['uuid', 'status', 'total_cents']).where('id', '=', 0).compile()
-  const update = db.updateTable('orders').set({ status: 'paid', reason: null }).where('id', '=', 0).compile()
+  const update = db
+    .updateTable('orders')
+    .set({ status: 'paid', reason: null })
+    .where('id', '=', 0)
+    .where('status', '=', 'pending')
+    .compile()
 
   const find = async (trx: Transaction<OrderTables>, id: number) => (await trx.executeQuery(bind(select, [id]))).rows[0]
 
-  async function change(trx: Transaction<OrderTables>, { id, to, reason }: Change): Promise<void> {
-    await trx.executeQuery(bind(update, [to.status, reason ?? null, id]))
+  /**
+   * Changes an order's status, whatever else does so meanwhile.
+   * @param decide what becomes of an order, undefined for none here; asked again when the order has changed since it was read
+   * @returns what it became, undefined where it stays
+   */
+  async function change(
+    trx: Transaction<OrderTables>,
+    id: number,
+    decide: (order: Found | undefined) => Transition,
+    reason?: string,
+  ): Promise<OrderStatus | undefined> {
+    for (;;) {
+      const order = await find(trx, id)
+      const to = decide(order)
+      if (!order || to.outcome !== 'becomes') return undefined
+      const { numAffectedRows } = await trx.executeQuery(bind(update, [to.status, reason ?? null, id, order.status]))
+      if (numAffectedRows !== 0n) return to.status
+    }
   }
 
   return {
     async processed(event) {
       const said = readable(event, PaymentProcessed, 'a payment')
       const { order_id, order_uuid, payment_id, status: payment, amount, currency = own, reason } = said
-      await once(inbox, event, async (trx) => {
-        const order = await find(trx, order_id)
+      /** What becomes of the order. */
+      function decide(order: Found | undefined): Transition {
         if (!order)
           throw new AppError('UNPROCESSABLE', `Payment ${payment_id} is for order ${order_id}, which is not here`)
         if (order_uuid !== undefined && order_uuid !== order.uuid) {
@@ -80,12 +96,13 @@ export function createPaymentResults({
           const fault = `A payment of ${amount} ${currency} is not order ${order_id}'s ${price} ${own}: it is refused`
           throw new AppError('UNPROCESSABLE', fault)
         }
-        const to = afterPayment(order.status, payment)
-        if (to.outcome !== 'becomes') return
-        await change(trx, { id: order_id, to, reason })
-        if (to.status === 'payment_failed')
+        return afterPayment(order.status, payment)
+      }
+      await once(inbox, event, async (trx) => {
+        const status = await change(trx, order_id, decide, reason)
+        if (status === 'payment_failed')
           store.afterCommit(trx, () => log.warning(failure(order_id, reason), { order_id, payment_id }))
-        if (to.status !== 'refunding') return
+        if (status !== 'refunding') return
         const data: OrderRefunding = { order_id, order_uuid, payment_id, amount, currency }
         await outbox.add(trx, { type: ORDER_REFUNDING, key: orderKey(data), data })
         const what = `Order ${order_id} was cancelled while it was being paid: its payment goes back`
@@ -96,17 +113,17 @@ export function createPaymentResults({
     async refunded(event) {
       const said = readable(event, PaymentRefunded, 'a refund')
       const { order_id, order_uuid, payment_id, amount, currency = own } = said
-      await once(inbox, event, async (trx) => {
-        const order = await find(trx, order_id)
+      /** What becomes of the order. */
+      function decide(order: Found | undefined): Transition {
         const isIts = order_uuid === undefined || order_uuid === order?.uuid
         const isOwn = order && isIts && amount === fromCents(order.total_cents) && currency === own
         const to = isOwn ? afterRefund(order.status) : undefined
-        if (!order || !to || to.outcome === 'refused') {
-          const what = `${amount} ${currency} for order ${order_id}`
-          throw new AppError('UNPROCESSABLE', `A refund of ${what} is refused: no such order waits for it`)
-        }
-        if (to.outcome !== 'becomes') return
-        await change(trx, { id: order_id, to })
+        if (to && to.outcome !== 'refused') return to
+        const what = `${amount} ${currency} for order ${order_id}`
+        throw new AppError('UNPROCESSABLE', `A refund of ${what} is refused: no such order waits for it`)
+      }
+      await once(inbox, event, async (trx) => {
+        if ((await change(trx, order_id, decide)) === undefined) return
         store.afterCommit(trx, () => log.info(`Order ${order_id} is refunded`, { order_id, payment_id }))
       })
     },

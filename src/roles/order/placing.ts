@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto'
 import type { Transaction } from 'kysely'
 import type { Clock } from '../../drivers/clock.ts'
-import type { Store } from '../../drivers/store/contract.ts'
+import type { Store, TransactionOptions } from '../../drivers/store/contract.ts'
 import { bind } from '../../kit/bound-query.ts'
 import type { ServiceClient } from '../../kit/client/service-client.ts'
 import { AppError, toAppError } from '../../kit/errors.ts'
@@ -14,6 +14,9 @@ import type { Placer } from './ownership.ts'
 
 /** Milliseconds for which a user who was there counts as there while user-service can't be asked. */
 const USER_REMEMBERED_MS = 60_000
+
+/** Its rows stand for themselves, and of two with one key the unique constraint lets one be. */
+const TOGETHER: TransactionOptions = { isolation: 'shared' }
 
 /** How every order begins, and is answered. */
 const NEW = { status: 'pending', reason: null } as const
@@ -109,7 +112,7 @@ export function createPlacing({ store, outbox, users, clock, priceOf, currency }
   return async function placeOrder(order, { owner, keys: keysOf }, key) {
     if (key === undefined) {
       await checkUser(order.user_id)
-      return { order: await store.transaction((trx) => write(trx, order, owner)), replayed: false }
+      return { order: await store.transaction((trx) => write(trx, order, owner), TOGETHER), replayed: false }
     }
     const owned = { owner: keysOf, key }
     const before = await replay(order, owned)
@@ -120,7 +123,7 @@ export function createPlacing({ store, outbox, users, clock, priceOf, currency }
         const made = await write(trx, order, owner)
         await keys.remember(trx, owned, made.id, clock.now())
         return made
-      })
+      }, TOGETHER)
       return { order: made, replayed: false }
     } catch (fault) {
       // Two requests with one key may come this far together, and the key takes one. To ask for it in the transaction would make that run again for

@@ -75,6 +75,9 @@ export function createPayments({ store, outbox, cancellations, clock, log, limit
 
   const visible = (view: View) => db.selectFrom('payments').selectAll().where(visibleTo(view))
 
+  // its rows stand for themselves, and unique constraints say what came before
+  const inbox = { store, clock, isolation: 'shared' } as const
+
   return {
     async orderCreated(event) {
       const { order_id, order_uuid, user_id, total_price, currency } = readable(event, OrderCreated, 'an order')
@@ -85,8 +88,7 @@ export function createPayments({ store, outbox, cancellations, clock, log, limit
       }
       const reason = refusalOf(cents, limitCents())
       const status = reason === undefined ? 'success' : 'failed'
-      let isCharged = false
-      await once({ store, clock }, event, async (trx) => {
+      await once(inbox, event, async (trx) => {
         if (await cancellations.has(trx, key)) {
           store.afterCommit(trx, () => log.info(`Order ${order_id} was cancelled before it was charged`, { order_id }))
           return
@@ -125,15 +127,14 @@ export function createPayments({ store, outbox, cancellations, clock, log, limit
           reason,
         }
         await outbox.add(trx, { type: PAYMENT_PROCESSED, key, data })
+        const isNamesake = (await trx.executeQuery(bind(namesake, [order_id, key, 1]))).rows.length > 0
         store.afterCommit(trx, () => {
-          isCharged = true
           if (reason !== undefined) log.warning(`Order ${order_id} is not charged: ${reason}`, { order_id, payment_id })
+          if (!isNamesake) return
+          const what = `The order id ${order_id} was another order's before, as after a restore: both are charged`
+          log.warning(what, { order_id, order_uuid, message_id: event.id })
         })
       })
-      // asked within, it would have transactions of neighbouring orders wait for each other
-      if (!isCharged || (await db.executeQuery(bind(namesake, [order_id, key, 1]))).rows.length === 0) return
-      const what = `The order id ${order_id} was another order's before, as after a restore: both are charged`
-      log.warning(what, { order_id, order_uuid, message_id: event.id })
     },
     async list({ limit, after = '', orderId, view }) {
       const seen = visible(view)

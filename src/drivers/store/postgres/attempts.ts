@@ -41,6 +41,19 @@ export class Attempts {
   }
 
   /**
+   * Whether what failed may be run again in another way: it met others' changes, or lost its connection while the server had not been away for long.
+   * @param began when it began, by the monotonic clock
+   */
+  mayRunAgain(fault: unknown, began: number): boolean {
+    const meaning = meaningOf(fault)
+    if (meaning !== 'lost') return meaning === 'conflicts'
+    const { clock, awayMs = AWAY_MS } = this.#options
+    this.#awaySince ??= began
+    this.#lastLoss = fault
+    return clock.monotonic() < this.#awaySince + awayMs
+  }
+
+  /**
    * Runs something until it succeeds or fails for good.
    * @param attempt told how often it met others' changes; it must have had no effect when it rejects with what `meaningOf` doesn't call final
    */

@@ -88,6 +88,8 @@ export class Sessions {
       statement_timeout: statementMs,
       query_timeout: statementMs + UNANSWERED_MS,
       lock_timeout: LOCK_MS,
+      // works that share a transaction ask without waiting for each other's answers
+      pipeline: !readOnly,
       idle_in_transaction_session_timeout: STANDSTILL_MS,
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_MS,

@@ -10,6 +10,7 @@ import { meaningOf, serverFault, toDriverError } from './errors.ts'
 import { POSTGRES_PARTS } from './kysely-parts.ts'
 import type { Pool } from './pool.ts'
 import type { Session } from './sessions.ts'
+import { type SharedOutcome, SharedWorks } from './shared-works.ts'
 import { Turns } from './turns.ts'
 import { StatementNames } from './values.ts'
 import { WorkConnection } from './work-connection.ts'
@@ -18,8 +19,8 @@ import { WorkConnection } from './work-connection.ts'
 const XID = 'select pg_current_xact_id()::text as xid'
 const BEGIN: Readonly<Record<Isolation, string>> = {
   serializable: `begin isolation level serializable; ${XID}`,
-  snapshot: `begin isolation level repeatable read; ${XID}`,
   committed: `begin isolation level read committed; ${XID}`,
+  shared: `begin isolation level read committed; ${XID}`,
   loose: `begin isolation level read committed; set local synchronous_commit = off; ${XID}`,
 }
 /** Milliseconds to find out what became of it, and between two questions while the old connection's process is still at it. */
@@ -38,7 +39,10 @@ export interface TransactionsOptions {
   readonly pool: Pool
 }
 
-/** A work that was run, and committed or not known to be. */
+/** Makes one more face of a transaction: what asks through it is answered in turn. */
+type Open = <DB>() => Transaction<DB>
+
+/** Works that were run, and committed or not known to be. */
 interface Ran<T> {
   readonly result: T
   /** Set where COMMIT was not answered. */
@@ -53,6 +57,7 @@ export class Transactions {
   readonly #options: TransactionsOptions
   readonly #names = new StatementNames()
   readonly #turns = new Turns()
+  readonly #shared = new SharedWorks<Open>((works) => this.#together(works))
 
   constructor(options: TransactionsOptions) {
     this.#options = options
@@ -68,16 +73,35 @@ export class Transactions {
     { isolation = 'serializable' }: TransactionOptions = {},
     attempts: Attempts = this.#options.attempts,
   ): Promise<T> {
-    return attempts.run(
-      // one that met others twice would go on to, where all of them want the same row
-      (conflicts) => this.#turns.run(conflicts > 1, () => this.#attempt(work, BEGIN[isolation])),
-    )
+    const inIt = (open: Open) => work(open<DB>())
+    // one that met others twice would go on to, where all of them want the same row
+    const alone = () =>
+      attempts.run((conflicts) => this.#turns.run(conflicts > 1, () => this.#attempt(inIt, BEGIN[isolation])))
+    return isolation === 'shared' ? this.#shared.run(inIt, alone) : alone()
   }
 
-  async #attempt<DB, T>(work: (trx: Transaction<DB>) => Promise<T>, begin: string): Promise<T> {
+  /** Runs works in one transaction. Throws DriverError where nobody can say what became of them, or the server is away. */
+  #together(works: readonly ((open: Open) => Promise<void>)[]): Promise<SharedOutcome> {
+    const { attempts, clock, pool, store } = this.#options
+    return this.#turns.run(false, async () => {
+      const began = clock.monotonic()
+      try {
+        const perform = (open: Open) => Promise.all(works.map((work) => work(open)))
+        const { doubt } = await pool.use((session) => this.#work(session, perform, BEGIN.shared))
+        return !doubt || (await this.#wasCommitted(doubt)) ? 'committed' : 'held up'
+      } catch (error) {
+        if (attempts.mayRunAgain(error, began)) return 'held up'
+        if (!(error instanceof WorkFault)) throw toDriverError(error, store)
+        // what ails a work it hears when it runs alone
+        return error.cause instanceof DriverError && error.cause.kind === 'unavailable' ? 'held up' : 'failed'
+      }
+    })
+  }
+
+  async #attempt<T>(perform: (open: Open) => Promise<T>, begin: string): Promise<T> {
     const { pool, store } = this.#options
     try {
-      const { result, doubt } = await pool.use((session) => this.#work(session, work, begin))
+      const { result, doubt } = await pool.use((session) => this.#work(session, perform, begin))
       if (doubt && !(await this.#wasCommitted(doubt))) throw doubt.cause
       return result
     } catch (error) {
@@ -86,23 +110,29 @@ export class Transactions {
     }
   }
 
-  async #work<DB, T>(
-    { client, run }: Session,
-    work: (trx: Transaction<DB>) => Promise<T>,
-    begin: string,
-  ): Promise<Ran<T>> {
+  async #work<T>({ client, run }: Session, perform: (open: Open) => Promise<T>, begin: string): Promise<Ran<T>> {
     const begun = (await client.query(begin)) as unknown as readonly pg.QueryResult<{ xid: string }>[]
     const xid = begun.at(-1)?.rows[0]?.xid ?? ''
-    const connection = new WorkConnection(client, this.#names, this.#options.store)
+    const connections: WorkConnection[] = []
+    const open = <DB>() => {
+      const connection = new WorkConnection(client, this.#names, this.#options.store)
+      connections.push(connection)
+      return workingTransaction<DB>(connection, POSTGRES_PARTS)
+    }
+    const end = async () => {
+      await Promise.all(connections.map((connection) => connection.end()))
+      const faults = connections.flatMap(({ fault }) => fault ?? [])
+      // where several share it, only one of them may hear why it is of no use any more
+      return faults.find((fault) => meaningOf(fault) !== 'final') ?? faults[0]
+    }
     let result: T
     try {
-      result = await work(workingTransaction<DB>(connection, POSTGRES_PARTS))
-      await connection.end()
+      result = await perform(open)
+      const fault = await end()
       // a work that went on after a query had failed
-      if (connection.fault) throw connection.fault
+      if (fault) throw fault
     } catch (thrown) {
-      await connection.end()
-      const { fault } = connection
+      const fault = await end()
       if (fault && meaningOf(fault) === 'lost') throw fault
       await client.query('rollback')
       throw fault && meaningOf(fault) === 'conflicts' ? fault : new WorkFault('a work failed', { cause: thrown })

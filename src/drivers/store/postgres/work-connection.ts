@@ -48,8 +48,12 @@ export class WorkConnection implements DatabaseConnection {
 
   async #run<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     if (this.#fault) throw this.#fault
+    const { stream } = this.#client.connection
     try {
       const { sql: text } = query
+      // all that is asked in this turn goes in one write: a system call costs more than a statement's bytes
+      stream.cork()
+      process.nextTick(() => stream.uncork())
       return toResult<R>(await this.#client.query({ text, values: bindable(query), name: this.#names.of(text) }))
     } catch (error) {
       this.#fault = toDriverError(error, this.#store)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Hono } from 'hono'
 import type { Store } from '../../../drivers/store/contract.ts'
-import { sqlite } from '../../../drivers/store/sqlite.ts'
+import { openStore } from '../../../drivers/store/open.ts'
 import { type Asker, LOCAL } from '../../../kit/auth/asker.ts'
 import type { ServiceClient } from '../../../kit/client/service-client.ts'
 import { AppError } from '../../../kit/errors.ts'
@@ -41,10 +41,11 @@ export class OrderService implements AsyncDisposable {
   readonly #payments: PaymentResults
   readonly #folder: string
 
-  static async open({ currency = 'EUR' } = {}): Promise<OrderService> {
+  /** @param url of its store. Default: a SQLite's in a temporary folder */
+  static async open({ currency = 'EUR', url = 'sqlite:' } = {}): Promise<OrderService> {
     const folder = await mkdtemp(join(tmpdir(), 'msvc-order-'))
     const migrations = orderMigrations
-    const store = await sqlite.open<OrderTables>({ url: 'sqlite:', name: 'order-service', folder, migrations })
+    const store = await openStore<OrderTables>({ url, name: 'order-service', folder, migrations })
     return new OrderService(store, folder, currency)
   }
 

@@ -61,8 +61,8 @@ async function asked(
     } finally {
       control.close()
     }
-  } catch (fault) {
-    if (signal.aborted) throw fault
+  } catch {
+    // it is starting, hangs, or nobody wants to know any more
     return undefined
   }
 }

@@ -17,7 +17,7 @@ const BAR = 5_000
 /** How long a write is waited for that was on its way when the connection was lost, in milliseconds. */
 const WRITE_MS = 5_000
 /** How long a user is good for who expires, in seconds: whole ones, as claims have them. */
-const SHORT_S = 3
+const SHORT_S = 6
 
 let folder = ''
 

@@ -44,7 +44,10 @@ export function isDelay(delayMs: number): boolean {
  * @param nextMs milliseconds until the next one takes its place, and leaves room
  */
 export function tooManyDelayed(max: number, nextMs: number): DriverError {
-  const message = `${max} messages wait for their time, as many as may: publish it when it is due, or cancel some`
+  const message =
+    max === 0
+      ? 'no message may wait for its time here: publish it when it is due'
+      : `${max} messages wait for their time, as many as may: publish it when it is due, or cancel some`
   const retryAfterS = Math.max(1, Math.min(Math.ceil(nextMs / 1000), MOST_RETRY_S))
   return new DriverError('too-many', message, { retryAfterS })
 }

@@ -5,7 +5,7 @@ export interface SpanContext {
   readonly sampled: boolean
   /** Whoever began the trace made its id at random. Default: not known. */
   readonly random?: boolean | undefined
-  /** What other vendors' tracing keeps in the trace (tracestate), passed on as it came. */
+  /** What other vendors' tracing keeps in the trace (tracestate), as it is passed on. */
   readonly state?: string | undefined
 }
 

@@ -104,7 +104,7 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
   return {
     checkSize(message) {
       const widest = { ...WIDEST, state: currentScope()?.span.state }
-      bus.checkSize(message.attributes.traceparent === undefined ? inTrace(message, widest) : message)
+      bus.checkSize(readTraceContext(message.attributes) === undefined ? inTrace(message, widest) : message)
     },
     async publish(messages, owner, options) {
       const request = currentScope()?.span
@@ -138,8 +138,10 @@ export function createPublisher({ bus, tracing, log, metrics, onPublished }: Pub
 /** What says where a message belongs is of one length, whichever trace it is. */
 const WIDEST: SpanContext = { traceId: '0'.repeat(32), spanId: '0'.repeat(16), sampled: true }
 
+/** The message in this trace, and in no other. */
 function inTrace(message: Publication, span: SpanContext): Publication {
-  return { ...message, attributes: { ...message.attributes, ...writeTraceContext(span) } }
+  const { traceparent: _parent, tracestate: _state, ...attributes } = message.attributes
+  return { ...message, attributes: { ...attributes, ...writeTraceContext(span) } }
 }
 
 /** Counts neighbours of one topic together: a batch mostly has one. */

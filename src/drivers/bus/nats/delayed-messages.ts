@@ -8,6 +8,7 @@ import type { JetStream, KeptMessage } from './jetstream.ts'
 import { KeyOrder } from './key-order.ts'
 import { type Due, dedupId, dueOf, placingId, storedMessage } from './message-format.ts'
 import type { News } from './news.ts'
+import type { Receipts } from './receipts.ts'
 import { type StreamMessage, StreamReader } from './stream-reader.ts'
 import type { StreamWriter } from './stream-writer.ts'
 import { laterSubject, messageSubject, type Streams } from './streams.ts'
@@ -27,6 +28,7 @@ export interface DelayedMessagesOptions {
   readonly jetStream: JetStream
   readonly streams: Streams
   readonly writer: StreamWriter
+  readonly receipts: Pick<Receipts, 'isCancelled'>
   readonly brokers: Pick<Brokers, 'rank'>
   readonly news: Pick<News, 'published'>
   readonly clock: Clock
@@ -107,13 +109,14 @@ export class DelayedMessages {
 
   /** Throws one away. False where none waits, or so short that it may be taking its place. Rejects with DriverError. @param id as `dedupId` has it */
   async cancel(id: string): Promise<boolean> {
-    const { jetStream, streams } = this.#options
+    const { jetStream, streams, receipts } = this.#options
     await this.refresh()
     const one = this.#waiting.find(id)
     if (one === undefined || this.#isDue(one)) return false
     const wasThere = await jetStream.remove(streams.messages, one.seq)
     this.#waiting.drop(one)
-    return wasThere
+    // while it was asked for another broker may have given it its place
+    return wasThere && (!this.#isDue(one) || receipts.isCancelled(one.seq, one.storedAs))
   }
 
   /**

@@ -93,12 +93,16 @@ export class JetStream {
     return (await this.#ask(({ streams }) => streams.getMessage(stream, query)))?.seq
   }
 
-  /** Takes a message away. False where there was none. */
+  /** Takes a message away. False where there was none; one that is missing when it is asked for again was taken by the first time, whose answer got lost. */
   async remove(stream: string, seq: number): Promise<boolean> {
+    let times = 0
     try {
-      return await this.#ask(({ streams }) => streams.deleteMessage(stream, seq, false))
+      return await this.#ask(({ streams }) => {
+        times++
+        return streams.deleteMessage(stream, seq, false)
+      })
     } catch (fault) {
-      if (isMissing(fault)) return false
+      if (isMissing(fault)) return times > 1
       throw fault
     }
   }

@@ -103,7 +103,8 @@ export class NatsBus implements Bus {
     this.#names = names
     this.#reader = new MessageReader({ jetStream, streams })
     const brokers = new Brokers({ link, streams, me, now: monotonic })
-    const delayed = new DelayedMessages({ jetStream, streams, writer, brokers, news, clock, dedupMs, max })
+    const receipts = new Receipts({ jetStream, streams, writer })
+    const delayed = new DelayedMessages({ jetStream, streams, writer, receipts, brokers, news, clock, dedupMs, max })
     this.#delayed = delayed
     this.#delayedOffice = new DelayedOffice(delayed, streams)
     this.#writeCheck = new WriteCheck({ jetStream, streams, writer, now: monotonic })
@@ -116,7 +117,6 @@ export class NatsBus implements Bus {
       now: () => clock.now(),
       settledUpTo: async (id) => (await this.#subscriptions.describe(id)).settledUpTo,
     })
-    const receipts = new Receipts({ jetStream, streams, writer })
     this.#publisher = new MessagePublisher({
       streams,
       writer,

@@ -39,12 +39,14 @@ export function tooManyReplicas(replicas: number, cause?: unknown): DriverError 
 }
 
 /**
- * Refuses a cluster that has fewer servers than an address wants replicas, by what it tells its clients, for who makes nothing there; one that tells nothing
- * (`no_advertise`) may still refuse. @throws DriverError `invalid`
+ * Refuses a cluster of which fewer servers are there than an address wants replicas, by what it tells its clients, for who makes nothing there; one that tells
+ * nothing (`no_advertise`), or several addresses of each server, may still refuse. @throws DriverError `unavailable`
  */
 export function wantServers({ info }: Pick<NatsLink, 'info'>, { replicas }: Pick<NatsAddress, 'replicas'>): void {
   const { connect_urls: known = [] } = info ?? {}
-  if (known.length > 0 && known.length < replicas) throw tooManyReplicas(replicas)
+  if (known.length === 0 || known.length >= replicas) return
+  const message = `bus: to make a stream of ${replicas} replicas takes ${replicas} servers of NATS, and ${known.length} are there: start the others, or ask for fewer replicas in its URL`
+  throw new DriverError('unavailable', message)
 }
 
 /**

@@ -41,13 +41,28 @@ it.each([
   writer.close()
 })
 
-it('sends again what is on its way once nothing was answered for a second: a cluster drops what has no leader', async () => {
-  const { link, sent } = linkTo([undefined, undefined, { seq: 1 }, { seq: 2 }])
+it('sends again what had no answer for a second, whatever else is answered: a cluster drops what has no leader', async () => {
+  const { link, sent } = linkTo([undefined, undefined, { seq: 3 }, { seq: 1 }, { seq: 2 }])
   let now = 0
   const writer = new StreamWriter(link, () => now)
-  const both = Promise.all(['1', '2'].map((id) => writer.write({ subject: 's', payload: 'x', id })))
+  const both = Promise.all(['1', '2'].map((id) => writer.write({ subject: 'leaderless', payload: 'x', id })))
+  await expect(writer.write({ subject: 'other', payload: 'x', id: '3' })).resolves.toMatchObject({ seq: 3 })
   now = 1_000
   await expect(both).resolves.toMatchObject([{ seq: 1 }, { seq: 2 }])
-  expect(sent()).toBe(4)
+  expect(sent()).toBe(5)
+  writer.close()
+})
+
+it('sends no more than a little again while nothing is answered at all', async () => {
+  const { link, sent } = linkTo([undefined])
+  let now = 0
+  const writer = new StreamWriter(link, () => now)
+  const payload = 'x'.repeat(600_000)
+  const writes = Promise.allSettled(['1', '2', '3', '4'].map((id) => writer.write({ subject: 's', payload, id })))
+  now = 1_000
+  await expect.poll(sent, { timeout: 2_000 }).toBe(6)
+  now = 6_000
+  await writes
+  expect(sent()).toBeLessThanOrEqual(8)
   writer.close()
 })

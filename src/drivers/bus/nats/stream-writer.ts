@@ -8,8 +8,10 @@ const DEADLINE_MS = 5_000
 const SWEEP_MS = 250
 /** How long after an answer that settles nothing a write is sent again, in milliseconds: streams come back after the server does. */
 const AGAIN_MS = 100
-/** How long no write at all is answered before all are sent again, in milliseconds: a cluster drops what comes while a stream has no leader. */
+/** How long a write is without an answer before it is sent again, in milliseconds: a cluster drops what comes while a stream has no leader. */
 const SILENCE_MS = 1_000
+/** Bytes of writes sent again and not answered: no more may gather in front of a server that hangs. */
+const MOST_AGAIN_BYTES = 1024 * 1024
 /** Bytes on their way beyond which others wait. */
 const MOST_BYTES = 32 * 1024 * 1024
 
@@ -46,6 +48,12 @@ interface OnItsWay {
   readonly size: number
   readonly until: number
   epoch: number
+  /** Monotonic milliseconds at which it was sent last. */
+  sentAt: number
+  /** It was sent again, on the same connection. */
+  isAgain: boolean
+  /** Set while it is to be sent again in a moment. */
+  later: NodeJS.Timeout | undefined
   resolve(stored: Stored): void
   reject(fault: unknown): void
 }
@@ -62,8 +70,6 @@ export class StreamWriter {
   readonly #stopListening: () => void
   #bytes = 0
   #next = 0
-  /** When a write was last answered, or the first of those on their way was sent. */
-  #heardAt = 0
   #waiting: (() => void)[] = []
   #sweeper: NodeJS.Timeout | undefined
 
@@ -91,9 +97,9 @@ export class StreamWriter {
       const { subject, payload } = write
       const until = this.#now() + DEADLINE_MS
       const size = payload.length
-      const one = { subject, payload, headers: encoded(headers), size, until, epoch: 0, resolve, reject }
+      const sending = { epoch: 0, sentAt: 0, isAgain: false, later: undefined }
+      const one: OnItsWay = { subject, payload, headers: encoded(headers), size, until, ...sending, resolve, reject }
       const token = this.#next++
-      if (this.#onTheirWay.size === 0) this.#heardAt = this.#now()
       this.#bytes += size
       this.#onTheirWay.set(token, one)
       this.#sweeper ??= setTimeout(() => this.#sweep(), SWEEP_MS)
@@ -111,6 +117,7 @@ export class StreamWriter {
 
   #send(token: number, one: OnItsWay): void {
     one.epoch = this.#link.epoch
+    one.sentAt = this.#now()
     try {
       this.#link.connection.publish(one.subject, one.payload, {
         reply: `${this.#inbox}.${token}`,
@@ -125,7 +132,6 @@ export class StreamWriter {
     const token = Number(message.subject.slice(this.#inbox.length + 1))
     const one = this.#onTheirWay.get(token)
     if (one === undefined) return
-    this.#heardAt = this.#now()
     if (message.data.length === 0) {
       this.#sendLater(token, one)
       return
@@ -146,7 +152,8 @@ export class StreamWriter {
   }
 
   #sendLater(token: number, one: OnItsWay): void {
-    setTimeout(() => {
+    one.later ??= setTimeout(() => {
+      one.later = undefined
       if (this.#onTheirWay.has(token)) this.#send(token, one)
     }, AGAIN_MS)
   }
@@ -155,11 +162,20 @@ export class StreamWriter {
     for (const [token, one] of this.#onTheirWay) if (one.epoch < this.#link.epoch) this.#send(token, one)
   }
 
-  /** In the order in which they were sent before. */
+  /** Sends again what had no answer for a while, in the order in which it was sent before. */
   #breakSilence(now: number): void {
-    if (now - this.#heardAt < SILENCE_MS || !this.#link.isUp) return
-    this.#heardAt = now
-    for (const [token, one] of this.#onTheirWay) this.#send(token, one)
+    if (!this.#link.isUp) return
+    let bytes = 0
+    for (const { isAgain, size } of this.#onTheirWay.values()) if (isAgain) bytes += size
+    for (const [token, one] of this.#onTheirWay) {
+      if (now - one.sentAt < SILENCE_MS || one.later !== undefined) continue
+      if (!one.isAgain) {
+        if (bytes >= MOST_AGAIN_BYTES) break
+        bytes += one.size
+      }
+      one.isAgain = true
+      this.#send(token, one)
+    }
   }
 
   #sweep(): void {
@@ -176,6 +192,7 @@ export class StreamWriter {
     const one = this.#onTheirWay.get(token)
     if (one === undefined) return undefined
     this.#onTheirWay.delete(token)
+    clearTimeout(one.later)
     this.#bytes -= one.size
     if (this.#waiting.length > 0 && this.#bytes <= MOST_BYTES) {
       const waiting = this.#waiting

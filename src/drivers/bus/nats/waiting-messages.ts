@@ -61,10 +61,14 @@ export class WaitingMessages {
   /** Those behind a place that are wanted, the next one first, at most so many. */
   behind(place: DelayedPlace, wants: (one: Waiting) => boolean, most: number): readonly Waiting[] {
     const found: Waiting[] = []
+    // theirs is the order of the monotonic clock, from which the wall clocks of their brokers may differ
     for (const one of this.#waiting) {
-      if (found.length >= most) break
-      const isBehind = one.dueAt > place.dueAt || (one.dueAt === place.dueAt && one.seq > place.nr)
-      if (isBehind && wants(one)) found.push(one)
+      const last = found.at(-1)
+      if (last && found.length >= most && comesBefore(placeOf(last), one)) continue
+      if (!comesBefore(place, one) || !wants(one)) continue
+      const at = found.findLastIndex((other) => comesBefore(placeOf(other), one)) + 1
+      found.splice(at, 0, one)
+      if (found.length > most) found.pop()
     }
     return found
   }
@@ -91,4 +95,10 @@ export class WaitingMessages {
     }
     this.#placed.splice(0, gone)
   }
+}
+
+const placeOf = ({ dueAt, seq }: Waiting): DelayedPlace => ({ dueAt, nr: seq })
+
+function comesBefore(place: DelayedPlace, { dueAt, seq }: Waiting): boolean {
+  return dueAt > place.dueAt || (dueAt === place.dueAt && seq > place.nr)
 }

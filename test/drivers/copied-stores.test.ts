@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
+import pg from 'pg'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../../src/drivers/clock.ts'
 import type { Store, StoreSnapshot } from '../../src/drivers/store/contract.ts'
 import { dialectOf } from '../../src/drivers/store/dialect.ts'
 import { openStore, readStore } from '../../src/drivers/store/open.ts'
@@ -12,6 +14,10 @@ import type { Collection } from '../../src/kit/kept-data.ts'
 import { beginRun } from '../../src/kit/migration/checkpoints.ts'
 import { checksumOf } from '../../src/kit/migration/checksum.ts'
 import { copyRows, moveSerials, startAnew, whatMoves } from '../../src/kit/migration/copying.ts'
+import { readMoves } from '../../src/kit/migration/move-notes.ts'
+import { migrate } from '../../src/kit/migration/offline.ts'
+import { whereaboutsOf } from '../../src/kit/migration/whereabouts.ts'
+import { withoutPassword } from '../../src/kit/secrets/address-text.ts'
 import { startPostgres } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 
@@ -221,6 +227,47 @@ describe.each(ways)('rows of one store copied to another (%#)', (fromUrl, toUrl)
     await copy()
     expect(await sumOf(asAny(target).db, pairs)).toEqual(await sumOf(source.db, pairs))
   })
+})
+
+describe.skipIf(!server)('a store that moves from the data folder to a server, and on to another', () => {
+  const data = (name: string) => join(folder, name)
+  const move = (data: string, from: string, to: string) =>
+    migrate({
+      data,
+      store: { from, to },
+      roles: [{ service: 'shop', keeps: { migrations } }],
+      force: false,
+      clock: systemClock,
+      signal: never,
+      onProgress: () => {},
+    })
+  /** A server of its own, as far as anybody can tell. */
+  async function another(): Promise<string> {
+    const url = new URL(server?.url ?? '')
+    const name = `other_${randomUUID().replaceAll('-', '')}`
+    const client = new pg.Client(url.href)
+    await client.connect()
+    await client.query(`create database ${name}`).finally(() => client.end())
+    url.pathname = `/${name}`
+    return url.href
+  }
+
+  it('is at the last of them, as the folder knows that it left', async () => {
+    const [first, second] = [await another(), await another()]
+    const made = await openStore<Tables>({ url: 'sqlite:', name: 'shop', folder: data('left'), migrations })
+    await made.close()
+    await move(data('left'), 'sqlite:', first)
+    expect(whereaboutsOf(data('left'), 'store')).toMatchObject({ at: 'server', server: withoutPassword(first) })
+    cpSync(data('left'), data('elsewhere'), { recursive: true })
+    await move(data('left'), first, second)
+    expect(whereaboutsOf(data('left'), 'store')).toMatchObject({ at: 'server', server: withoutPassword(second) })
+    expect(readMoves(data('left'))).toMatchObject({ store: { state: 'left', server: withoutPassword(second) } })
+    // what another folder knows of it is not this one's business
+    await move(data('elsewhere'), second, await another())
+    expect(whereaboutsOf(data('elsewhere'), 'store')).toMatchObject({ server: withoutPassword(first) })
+    await move(data('fresh'), second, await another())
+    expect(readMoves(data('fresh'))).toEqual({})
+  }, 30_000)
 })
 
 describe('a store that is looked at', () => {

@@ -42,7 +42,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     { configure, numeric, registryUrl },
     { hostRunner },
     { findRole },
-    { startFailure },
+    { endOfRun, startFailure },
     states,
     { refuseSharing },
     { refuseMoved },
@@ -98,7 +98,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     await stateFile.written()
     session.printJson({ role: name, service: registered, url, pid: io.pid })
     const fault = await Promise.race([aborted(io.signal), host.broken])
-    if (fault) throw new AppError('UNAVAILABLE', `${name}: ${fault.message}`, { cause: fault })
+    if (fault) throw endOfRun(name, fault)
     if (io.err.isTTY) messages.info('stopping, once the requests under way are finished (Ctrl-C again: at once)')
   } finally {
     await inTime(host.stop(), settings.drain_seconds * 1_000 + STUCK_MS)

@@ -25,7 +25,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/{e2e,seed}/**/*.test.ts'],
           exclude: ['test/e2e/{bounds,live}/**'],
-          globalSetup: ['test/servers/install.ts'],
+          globalSetup: ['test/servers/install.ts', 'test/e2e/program.ts'],
         },
       },
       // measures how long a good client waits: alone, after the others
@@ -45,7 +45,7 @@ export default defineConfig({
           name: 'live',
           include: ['test/e2e/live/**/*.test.ts'],
           maxWorkers: 1,
-          globalSetup: ['test/servers/install.ts'],
+          globalSetup: ['test/servers/install.ts', 'test/e2e/program.ts'],
         },
       },
       { extends: true, test: { name: 'smoke', include: ['test/smoke/**/*.test.ts'] } },

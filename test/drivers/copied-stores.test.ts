@@ -18,10 +18,10 @@ import { readMoves } from '../../src/kit/migration/move-notes.ts'
 import { migrate } from '../../src/kit/migration/offline.ts'
 import { whereaboutsOf } from '../../src/kit/migration/whereabouts.ts'
 import { withoutPassword } from '../../src/kit/secrets/address-text.ts'
-import { startPostgres } from '../servers/postgres.ts'
+import { startPostgres, UNSYNCED } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 
-const server = isHere('postgres') ? await startPostgres() : undefined
+const server = isHere('postgres') ? await startPostgres({ config: UNSYNCED }) : undefined
 afterAll(() => server?.[Symbol.asyncDispose]())
 const folder = mkdtempSync(join(tmpdir(), 'msvc-copied-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -90,32 +90,26 @@ const isNew = (store: Store<Tables>, value: boolean) => (dialectOf(store.db).nam
 const FAR = 5_000_000
 
 async function fill(store: Store<Tables>): Promise<void> {
+  const things = Array.from({ length: 1_200 }, (_, at) => ({
+    name: at % 7 === 0 ? null : `naïve ${at} 😀 "'\\\n`,
+    price: [0.1 + 0.2, 1e-300, -5, null, 1_234_567.875, Number.MAX_VALUE][at % 6] ?? null,
+    bytes: at % 3 === 0 ? null : Uint8Array.of(0, at % 256, 255),
+    is_new: isNew(store, at % 2 === 0),
+  }))
+  const pairs = ['a', 'B', 'é', '😀', ''].flatMap((left_part) =>
+    Array.from({ length: 303 }, (_, at) => ({
+      left_part,
+      right_part: at - 3,
+      text: 'x'.repeat(at === 10 ? 900_000 : 3),
+    })),
+  )
   await store.transaction(async (trx) => {
-    for (let at = 0; at < 1_200; at++) {
-      const bytes = at % 3 === 0 ? null : Uint8Array.of(0, at % 256, 255)
-      const price = [0.1 + 0.2, 1e-300, -5, null, 1_234_567.875, Number.MAX_VALUE][at % 6] ?? null
-      await trx
-        .insertInto('things')
-        .values({
-          name: at % 7 === 0 ? null : `naïve ${at} 😀 "'\\\n`,
-          price,
-          bytes,
-          is_new: isNew(store, at % 2 === 0),
-        })
-        .execute()
-    }
+    await trx.insertInto('things').values(things).execute()
     await trx.deleteFrom('things').where('id', '>', 1_190).execute()
     for (const [name, place] of Object.entries({ far: FAR, first: 1 })) {
       await trx.insertInto('waiting').values({ name, place }).execute()
     }
-    for (const left_part of ['a', 'B', 'é', '😀', '']) {
-      for (let right_part = -3; right_part < 300; right_part++) {
-        await trx
-          .insertInto('pairs')
-          .values({ left_part, right_part, text: 'x'.repeat(right_part === 7 ? 900_000 : 3) })
-          .execute()
-      }
-    }
+    await trx.insertInto('pairs').values(pairs).execute()
   })
 }
 

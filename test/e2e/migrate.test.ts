@@ -7,17 +7,17 @@ import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import { UP_ROLE_NAMES } from '../../src/roles/catalog.ts'
 import { type NatsServer, startNats } from '../servers/nats.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts')
+const MAIN = inject('program')
 const TIMEOUT_MS = 180_000
 /** Runs that are killed, and the longest each may take until then, milliseconds. */
 const KILLS = 8
-const LONGEST_MS = 1_800
+const LONGEST_MS = 1_400
 /** Orders that are paid, and those that wait to be, before the move. */
 const PAID = 15
 const PENDING = 10
@@ -231,7 +231,7 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
         out += chunk
       })
       const exit = once(child, 'exit')
-      await Promise.race([exit, sleep(500 + Math.random() * LONGEST_MS)])
+      await Promise.race([exit, sleep(250 + Math.random() * LONGEST_MS)])
       child.kill('SIGKILL')
       const [code] = await exit
       if (code === 0) done = out

@@ -18,7 +18,10 @@ const EXAMPLES = `
 Examples:
   $ msvc serve registry
   $ msvc serve user --port 8101 --data /var/lib/msvc
-  $ REGISTRY_URL=http://10.0.0.5:8500 msvc serve order --config production.yaml`
+  $ REGISTRY_URL=http://10.0.0.5:8500 msvc serve order --config production.yaml
+
+Without REGISTRY_URL it registers where a registry runs on the same data folder,
+or else where the configuration has it (127.0.0.1:8500).`
 
 /** `msvc serve <role>`: one role in this process, until it is stopped. */
 export function addServe(program: Command, open: OpenSession, roles: string): void {

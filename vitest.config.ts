@@ -15,6 +15,9 @@ export default defineConfig({
         test: {
           name: 'drivers',
           include: ['test/{drivers,servers}/**/*.test.ts'],
+          // they wait for servers and disks, for the most part
+          maxWorkers: 4,
+          sequence: { groupOrder: 2 },
           globalSetup: ['test/servers/install.ts'],
         },
       },

@@ -15,6 +15,9 @@ export default defineConfig({
         test: {
           name: 'drivers',
           include: ['test/{drivers,servers}/**/*.test.ts'],
+          // they wait for servers and disks, for the most part
+          maxWorkers: 4,
+          sequence: { groupOrder: 2 },
           globalSetup: ['test/servers/install.ts'],
         },
       },
@@ -25,7 +28,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/{e2e,seed}/**/*.test.ts'],
           exclude: ['test/e2e/{bounds,live}/**'],
-          globalSetup: ['test/servers/install.ts'],
+          globalSetup: ['test/servers/install.ts', 'test/e2e/program.ts'],
         },
       },
       // measures how long a good client waits: alone, after the others
@@ -45,7 +48,7 @@ export default defineConfig({
           name: 'live',
           include: ['test/e2e/live/**/*.test.ts'],
           maxWorkers: 1,
-          globalSetup: ['test/servers/install.ts'],
+          globalSetup: ['test/servers/install.ts', 'test/e2e/program.ts'],
         },
       },
       { extends: true, test: { name: 'smoke', include: ['test/smoke/**/*.test.ts'] } },

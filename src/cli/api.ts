@@ -160,7 +160,7 @@ export function callFault(fault: unknown, name: string, place: string): AppError
 }
 
 function strangerText(name: string, place: string): string {
-  return `${name} at ${place} wants a token of its own platform: name that platform's data folder with --data, and run msvc as its user`
+  return `${name} at ${place} wants a token of its own platform: name that platform's data folder with --data (on another machine one with a copy of its keys/), and run msvc as its user`
 }
 
 function problemText(status: number, data: unknown): string {

@@ -10,6 +10,8 @@ const IN_HAND = 16
 
 /** How long giving messages back may take, in milliseconds. */
 const GIVE_BACK_MS = 1_000
+/** Seconds until they come again. By then this reader has left: were it handed them once more, its leaving would count against them. */
+const GIVEN_BACK_FOR_S = 1
 
 const Found = z.object({ subscriptions: z.array(SubscriptionState) })
 
@@ -92,7 +94,8 @@ export function createGroupReading({ io, messages }: Session, api: Api, options:
   /** Nothing more can be printed: another of the group may have them, and none of them is to blame. */
   async function giveBack(unprinted: readonly z.infer<typeof Delivery>[]): Promise<void> {
     const acks = unprinted.map(({ ack }) => ack)
-    const body = { acks, later: true, reason: 'the output of msvc subscribe can not be written' }
+    const reason = 'the output of msvc subscribe can not be written'
+    const body = { acks, later: true, delay: GIVEN_BACK_FOR_S, reason }
     const signal = AbortSignal.timeout(GIVE_BACK_MS)
     if (acks.length > 0)
       await api.call(`/broker/subscriptions/${subscription}/nack`, { method: 'POST', body, signal }).catch(() => {})

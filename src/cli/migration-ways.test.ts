@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { loadConfiguration } from '../kit/config/load.ts'
 import { giveVerdict } from '../kit/cutover/verdict.ts'
-import { noteMove } from '../kit/migration/move-notes.ts'
+import { noteMoves } from '../kit/migration/move-notes.ts'
 import type { MigrateFlags } from './migrate.ts'
 import { waysOf } from './migration-ways.ts'
 
@@ -40,8 +40,8 @@ function fill() {
 }
 
 const left = async () => {
-  await noteMove(folder, 'store', { state: 'left', server: 'postgres://shop@db/shop', at: SINCE })
-  await noteMove(folder, 'bus', { state: 'left', server: 'nats://shop@mq/shop', at: SINCE })
+  await noteMoves(folder, { store: { state: 'left', server: 'postgres://shop@db/shop', at: SINCE } })
+  await noteMoves(folder, { bus: { state: 'left', server: 'nats://shop@mq/shop', at: SINCE } })
 }
 
 function switchedOver() {
@@ -59,7 +59,7 @@ describe('the ways of a move', () => {
     expect(await ways({}, {}, `bus: ${BUS}\n`)).toEqual({ bus: wanted.bus })
     expect(await ways({}, { REDIS_URL: CACHE })).toEqual({ cache: CACHE })
     // an earlier try was ended
-    await noteMove(folder, 'store', { state: 'leaving', server: 'postgres://shop@db/shop', at: SINCE })
+    await noteMoves(folder, { store: { state: 'leaving', server: 'postgres://shop@db/shop', at: SINCE } })
     expect(await ways({}, ALL)).toEqual({ ...wanted, cache: CACHE })
   })
 

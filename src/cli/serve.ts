@@ -18,7 +18,10 @@ const EXAMPLES = `
 Examples:
   $ msvc serve registry
   $ msvc serve user --port 8101 --data /var/lib/msvc
-  $ REGISTRY_URL=http://10.0.0.5:8500 msvc serve order --config production.yaml`
+  $ REGISTRY_URL=http://10.0.0.5:8500 msvc serve order --config production.yaml
+
+Without REGISTRY_URL it registers where a registry runs on the same data folder,
+or else where the configuration has it (127.0.0.1:8500).`
 
 /** `msvc serve <role>`: one role in this process, until it is stopped. */
 export function addServe(program: Command, open: OpenSession, roles: string): void {
@@ -42,7 +45,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     { configure, numeric, registryUrl },
     { hostRunner },
     { findRole },
-    { startFailure },
+    { endOfRun, startFailure },
     states,
     { refuseSharing },
     { refuseMoved },
@@ -98,7 +101,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     await stateFile.written()
     session.printJson({ role: name, service: registered, url, pid: io.pid })
     const fault = await Promise.race([aborted(io.signal), host.broken])
-    if (fault) throw new AppError('UNAVAILABLE', `${name}: ${fault.message}`, { cause: fault })
+    if (fault) throw endOfRun(name, fault)
     if (io.err.isTTY) messages.info('stopping, once the requests under way are finished (Ctrl-C again: at once)')
   } finally {
     await inTime(host.stop(), settings.drain_seconds * 1_000 + STUCK_MS)

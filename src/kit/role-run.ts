@@ -3,7 +3,6 @@ import { openBus } from '../drivers/bus/open.ts'
 import { isEmbedded } from '../drivers/by-scheme.ts'
 import { openCache } from '../drivers/cache/open.ts'
 import type { StoreOptions } from '../drivers/store/contract.ts'
-import { openStore } from '../drivers/store/open.ts'
 import { RevocationFiles } from './auth/revocation-files.ts'
 import { readSecretKey } from './auth/secret-key.ts'
 import type { PlaceKind, Places } from './config/places.ts'
@@ -13,6 +12,7 @@ import { holdDatabase } from './database-lock.ts'
 import { standingPlace } from './discovery/advertised.ts'
 import { Outage } from './discovery/outage.ts'
 import { messageOf } from './errors.ts'
+import { openServiceStore } from './filled-store.ts'
 import type { Check, Failing, HealthCheck } from './health-check.ts'
 import { Traffic } from './http/door.ts'
 import { Waits } from './http/waits.ts'
@@ -108,7 +108,7 @@ export async function beginRun(role: AnyRole, places: Places, premises: Premises
     store: <DB>(migrations: StoreOptions['migrations'], { expendable = false } = {}) => {
       hold('store', service)
       const place = { url: places.store, name: service, folder: places.data, migrations }
-      const opening = openStore<DB>(expendable ? { ...place, onDamaged: (what) => log.error(what) } : place)
+      const opening = openServiceStore<DB>(expendable ? { ...place, onDamaged: (what) => log.error(what) } : place)
       return opened('store', opening, { expendable })
     },
     bus: (limits) => {

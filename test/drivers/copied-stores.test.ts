@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
+import pg from 'pg'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../../src/drivers/clock.ts'
 import type { Store, StoreSnapshot } from '../../src/drivers/store/contract.ts'
 import { dialectOf } from '../../src/drivers/store/dialect.ts'
 import { openStore, readStore } from '../../src/drivers/store/open.ts'
@@ -12,10 +14,14 @@ import type { Collection } from '../../src/kit/kept-data.ts'
 import { beginRun } from '../../src/kit/migration/checkpoints.ts'
 import { checksumOf } from '../../src/kit/migration/checksum.ts'
 import { copyRows, moveSerials, startAnew, whatMoves } from '../../src/kit/migration/copying.ts'
-import { startPostgres } from '../servers/postgres.ts'
+import { readMoves } from '../../src/kit/migration/move-notes.ts'
+import { migrate } from '../../src/kit/migration/offline.ts'
+import { whereaboutsOf } from '../../src/kit/migration/whereabouts.ts'
+import { withoutPassword } from '../../src/kit/secrets/address-text.ts'
+import { startPostgres, UNSYNCED } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 
-const server = isHere('postgres') ? await startPostgres() : undefined
+const server = isHere('postgres') ? await startPostgres({ config: UNSYNCED }) : undefined
 afterAll(() => server?.[Symbol.asyncDispose]())
 const folder = mkdtempSync(join(tmpdir(), 'msvc-copied-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -84,32 +90,26 @@ const isNew = (store: Store<Tables>, value: boolean) => (dialectOf(store.db).nam
 const FAR = 5_000_000
 
 async function fill(store: Store<Tables>): Promise<void> {
+  const things = Array.from({ length: 1_200 }, (_, at) => ({
+    name: at % 7 === 0 ? null : `naïve ${at} 😀 "'\\\n`,
+    price: [0.1 + 0.2, 1e-300, -5, null, 1_234_567.875, Number.MAX_VALUE][at % 6] ?? null,
+    bytes: at % 3 === 0 ? null : Uint8Array.of(0, at % 256, 255),
+    is_new: isNew(store, at % 2 === 0),
+  }))
+  const pairs = ['a', 'B', 'é', '😀', ''].flatMap((left_part) =>
+    Array.from({ length: 303 }, (_, at) => ({
+      left_part,
+      right_part: at - 3,
+      text: 'x'.repeat(at === 10 ? 900_000 : 3),
+    })),
+  )
   await store.transaction(async (trx) => {
-    for (let at = 0; at < 1_200; at++) {
-      const bytes = at % 3 === 0 ? null : Uint8Array.of(0, at % 256, 255)
-      const price = [0.1 + 0.2, 1e-300, -5, null, 1_234_567.875, Number.MAX_VALUE][at % 6] ?? null
-      await trx
-        .insertInto('things')
-        .values({
-          name: at % 7 === 0 ? null : `naïve ${at} 😀 "'\\\n`,
-          price,
-          bytes,
-          is_new: isNew(store, at % 2 === 0),
-        })
-        .execute()
-    }
+    await trx.insertInto('things').values(things).execute()
     await trx.deleteFrom('things').where('id', '>', 1_190).execute()
     for (const [name, place] of Object.entries({ far: FAR, first: 1 })) {
       await trx.insertInto('waiting').values({ name, place }).execute()
     }
-    for (const left_part of ['a', 'B', 'é', '😀', '']) {
-      for (let right_part = -3; right_part < 300; right_part++) {
-        await trx
-          .insertInto('pairs')
-          .values({ left_part, right_part, text: 'x'.repeat(right_part === 7 ? 900_000 : 3) })
-          .execute()
-      }
-    }
+    await trx.insertInto('pairs').values(pairs).execute()
   })
 }
 
@@ -221,6 +221,47 @@ describe.each(ways)('rows of one store copied to another (%#)', (fromUrl, toUrl)
     await copy()
     expect(await sumOf(asAny(target).db, pairs)).toEqual(await sumOf(source.db, pairs))
   })
+})
+
+describe.skipIf(!server)('a store that moves from the data folder to a server, and on to another', () => {
+  const data = (name: string) => join(folder, name)
+  const move = (data: string, from: string, to: string) =>
+    migrate({
+      data,
+      store: { from, to },
+      roles: [{ service: 'shop', keeps: { migrations } }],
+      force: false,
+      clock: systemClock,
+      signal: never,
+      onProgress: () => {},
+    })
+  /** A server of its own, as far as anybody can tell. */
+  async function another(): Promise<string> {
+    const url = new URL(server?.url ?? '')
+    const name = `other_${randomUUID().replaceAll('-', '')}`
+    const client = new pg.Client(url.href)
+    await client.connect()
+    await client.query(`create database ${name}`).finally(() => client.end())
+    url.pathname = `/${name}`
+    return url.href
+  }
+
+  it('is at the last of them, as the folder knows that it left', async () => {
+    const [first, second] = [await another(), await another()]
+    const made = await openStore<Tables>({ url: 'sqlite:', name: 'shop', folder: data('left'), migrations })
+    await made.close()
+    await move(data('left'), 'sqlite:', first)
+    expect(whereaboutsOf(data('left'), 'store')).toMatchObject({ at: 'server', server: withoutPassword(first) })
+    cpSync(data('left'), data('elsewhere'), { recursive: true })
+    await move(data('left'), first, second)
+    expect(whereaboutsOf(data('left'), 'store')).toMatchObject({ at: 'server', server: withoutPassword(second) })
+    expect(readMoves(data('left'))).toMatchObject({ store: { state: 'left', server: withoutPassword(second) } })
+    // what another folder knows of it is not this one's business
+    await move(data('elsewhere'), second, await another())
+    expect(whereaboutsOf(data('elsewhere'), 'store')).toMatchObject({ server: withoutPassword(first) })
+    await move(data('fresh'), second, await another())
+    expect(readMoves(data('fresh'))).toEqual({})
+  }, 30_000)
 })
 
 describe('a store that is looked at', () => {

@@ -14,10 +14,10 @@ import { LiveBus } from '../../src/kit/migration/live-bus.ts'
 import { LiveStore } from '../../src/kit/migration/live-store.ts'
 import { noteChanges, stopNoting } from '../../src/kit/migration/noting.ts'
 import { startNats } from '../servers/nats.ts'
-import { startPostgres } from '../servers/postgres.ts'
+import { startPostgres, UNSYNCED } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 
-const postgres = isHere('postgres') ? await startPostgres() : undefined
+const postgres = isHere('postgres') ? await startPostgres({ config: UNSYNCED }) : undefined
 const nats = isHere('nats-server') ? await startNats() : undefined
 const folder = mkdtempSync(join(tmpdir(), 'msvc-live-copies-'))
 afterAll(async () => {

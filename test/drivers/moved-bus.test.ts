@@ -123,29 +123,29 @@ async function use(bus: Bus, ops: readonly Op[]): Promise<void> {
   }
 }
 
-/** What every subscription gets until there is no more: by key in order, the rest as a set. */
-async function drain(bus: Bus): Promise<unknown> {
-  const found: Record<string, unknown> = {}
-  for (const { id, group = '' } of await bus.subscriptions()) {
-    const byKey: Record<string, string[]> = {}
-    for (let empty = 0; empty < 2; ) {
-      const got = await bus.pull(id, { max: 50, waitMs: 80, signal: never })
-      empty = got.length === 0 ? empty + 1 : 0
-      for (const { id: message, delivery, attributes, payload, ack } of got) {
-        const key = attributes.partitionkey ?? ''
-        const seen = byKey[key] ?? []
-        byKey[key] = [...seen, `${message} ${delivery} ${payload}`]
-        if (message.endsWith('7')) await bus.nack(id, [ack], { delayMs: 0, reason: 'a seven' })
-        else await bus.ack(id, [ack])
-      }
-    }
-    byKey[''] = (byKey[''] ?? []).toSorted()
-    const dead = await bus.deadLetters({ subscription: id, limit: 1_000 })
-    found[group] = {
-      byKey,
-      dead: dead.map((one) => `${one.id} ${one.deliveries} ${one.reason} ${one.payload}`).toSorted(),
+/** What a subscription gets until there is no more: by key in order, the rest as a set. */
+async function drainOne(bus: Bus, id: string): Promise<unknown> {
+  const byKey: Record<string, string[]> = {}
+  for (let empty = 0; empty < 2; ) {
+    const got = await bus.pull(id, { max: 50, waitMs: 80, signal: never })
+    empty = got.length === 0 ? empty + 1 : 0
+    for (const { id: message, delivery, attributes, payload, ack } of got) {
+      const key = attributes.partitionkey ?? ''
+      const seen = byKey[key] ?? []
+      byKey[key] = [...seen, `${message} ${delivery} ${payload}`]
+      if (message.endsWith('7')) await bus.nack(id, [ack], { delayMs: 0, reason: 'a seven' })
+      else await bus.ack(id, [ack])
     }
   }
+  byKey[''] = (byKey[''] ?? []).toSorted()
+  const dead = await bus.deadLetters({ subscription: id, limit: 1_000 })
+  return { byKey, dead: dead.map((one) => `${one.id} ${one.deliveries} ${one.reason} ${one.payload}`).toSorted() }
+}
+
+/** What every subscription gets, and what readers find. */
+async function drain(bus: Bus): Promise<unknown> {
+  const all = (await bus.subscriptions()).map(async ({ id, group = '' }) => [group, await drainOne(bus, id)] as const)
+  const found = Object.fromEntries(await Promise.all(all))
   const after = await bus.place('>', 'first')
   const log = await bus.read('>', { after, limit: 1_000 })
   return { found, log: log.messages.map(({ offset: _offset, cursor: _cursor, ...message }) => message) }
@@ -209,14 +209,14 @@ async function movedAsItIs(way: () => readonly BusPlace[], numRuns: number): Pro
       const next = places[at + 1]
       if (next) await move(place, next, 1 + (at % 2))
     }
-    const expected = await drained(first)
-    expect(await drained(places.at(-1) ?? first)).toEqual(expected)
+    const [expected, found] = await Promise.all([drained(first), drained(places.at(-1) ?? first)])
+    expect(found).toEqual(expected)
   })
   await fc.assert(property, { numRuns, endOnFailure: true })
   expect(Object.entries(seen).filter(([, count]) => count === 0)).toEqual([])
 }
 
-describe('a bus that is moved', () => {
+describe.concurrent('a bus that is moved', () => {
   it('delivers the same as the one it came from, in the same order of each key', { timeout: 120_000 }, async () => {
     await movedAsItIs(() => [anEmbedded(), anEmbedded(), anEmbedded()], 8)
   })
@@ -228,7 +228,7 @@ describe('a bus that is moved', () => {
   })
 })
 
-describe.each([
+describe.concurrent.each([
   { what: 'a file', place: anEmbedded, isHere: true },
   { what: 'NATS', place: onNats, isHere: isHere('nats-server') },
 ])('a bus that is filled, on $what', ({ place, isHere }) => {

@@ -13,10 +13,10 @@ import { beginRun } from '../../src/kit/migration/checkpoints.ts'
 import { checksumOf } from '../../src/kit/migration/checksum.ts'
 import { copyRows, whatMoves } from '../../src/kit/migration/copying.ts'
 import { followChanges } from '../../src/kit/migration/noted-changes.ts'
-import { startPostgres } from '../servers/postgres.ts'
+import { startPostgres, UNSYNCED } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 
-const server = isHere('postgres') ? await startPostgres() : undefined
+const server = isHere('postgres') ? await startPostgres({ config: UNSYNCED }) : undefined
 afterAll(() => server?.[Symbol.asyncDispose]())
 const folder = mkdtempSync(join(tmpdir(), 'msvc-noted-'))
 afterAll(() => rmSync(folder, { recursive: true }))

@@ -4,9 +4,9 @@ import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterAll, expect, it, vi } from 'vitest'
+import { afterAll, expect, inject, it, vi } from 'vitest'
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts')
+const MAIN = inject('program')
 /** It takes a second; a busy machine may take longer. */
 const PATIENCE_MS = 15_000
 

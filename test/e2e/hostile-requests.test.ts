@@ -18,11 +18,16 @@ afterAll(() => platform[Symbol.asyncDispose]())
 
 const portOf = (role: string) => Number(new URL(platform.url(role)).port)
 
-/** What each role answers, as one list when they all do the same. */
+/** What each role answers. All are asked at once: one that waits for more keeps its connection for a second. */
+function answers(bytes: string): Promise<(readonly [role: string, answer: string])[]> {
+  return Promise.all(ROLES.map(async (role) => [role, await exchangeBytes(portOf(role), bytes)] as const))
+}
+
+/** The statuses that each role answers with, as one list when they all do the same. */
 async function statuses(bytes: string): Promise<readonly number[] | string> {
-  const answers = await Promise.all(ROLES.map(async (role) => statusesIn(await exchangeBytes(portOf(role), bytes))))
-  const [first = []] = answers
-  return answers.every((answer) => String(answer) === String(first)) ? first : JSON.stringify(answers)
+  const all = (await answers(bytes)).map(([, answer]) => statusesIn(answer))
+  const [first = []] = all
+  return all.every((answer) => String(answer) === String(first)) ? first : JSON.stringify(all)
 }
 
 describe('every role', () => {
@@ -30,8 +35,7 @@ describe('every role', () => {
     'gives one answer of just its length to a body that turns out to be none, where %s reads none',
     async (path) => {
       const chunked = `GET ${path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n\r\n`
-      for (const role of ROLES) {
-        const text = await exchangeBytes(portOf(role), chunked)
+      for (const [role, text] of await answers(chunked)) {
         const [head = '', ...bodies] = text.split('\r\n\r\n')
         expect(head, role).toMatch(/^HTTP\/1\.1 400 /)
         expect(bodies.join('').length, role).toBe(Number(/content-length: (\d+)/i.exec(head)?.[1]))
@@ -96,9 +100,8 @@ describe('every role', () => {
     ['a coding that is not implemented', post('Transfer-Encoding: gzip, chunked', '0\r\n\r\n')],
     ['chunks that are none', post('Transfer-Encoding: chunked', 'zz\r\n')],
   ])('tells who sends %s what is wrong, in a problem document with a trace id', async (_, bytes) => {
-    for (const role of ROLES) {
-      const answer = await exchangeBytes(portOf(role), bytes)
-      expect(answer).toMatch(/^content-type: application\/problem\+json/im)
+    for (const [role, answer] of await answers(bytes)) {
+      expect(answer, role).toMatch(/^content-type: application\/problem\+json/im)
       expect(answer).toMatch(/^x-request-id: [0-9a-f]{32}/im)
       expect(answer).toMatch(/^connection: close/im)
       expect(answer).toMatch(/"trace_id":"[0-9a-f]{32}"/)

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, describe, expect, inject, it, vi } from 'vitest'
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts')
+const MAIN = inject('program')
 /** Longer than two signals that count as one. */
 const APART_MS = 200
 /** The bar is 1 s; what is left behind stays for ever, so that a busy machine may take longer. */

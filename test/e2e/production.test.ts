@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, inject, it } from 'vitest'
 import { startNats } from '../servers/nats.ts'
 import { startPostgres } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 import { startRedis } from '../servers/redis.ts'
 
 const run = promisify(execFile)
-const MAIN = join(import.meta.dirname, '../../src/main.ts')
+const MAIN = inject('program')
 const CONFIG = join(import.meta.dirname, '../../configs/production.yaml')
 /** Below the ports that the system gives to outgoing connections. */
 const OFFSET = 14_000 + (process.pid % 80) * 100

@@ -4,13 +4,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, inject, it } from 'vitest'
 import { isHere } from '../servers/programs.ts'
 import { startRedis } from '../servers/redis.ts'
 import { say } from '../servers/redis-sets.ts'
 import { freePort } from '../servers/server.ts'
 
-const PROGRAM = join(import.meta.dirname, '../../src/main.ts')
+const PROGRAM = inject('program')
 /** Within which a change at one registry is known at the other. */
 const SOON = { timeout: 1_000, interval: 10 }
 

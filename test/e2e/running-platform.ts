@@ -4,9 +4,10 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
+import { inject } from 'vitest'
 import { UP_ROLE_NAMES } from '../../src/roles/catalog.ts'
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts')
+const MAIN = inject('program')
 const CONFIG = 'free.yaml'
 
 /** A platform under `msvc up` in processes of its own. `await using` ends it. */

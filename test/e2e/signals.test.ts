@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, inject, it } from 'vitest'
 import { portOf } from '../../src/kit/http/port-of.ts'
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts')
+const MAIN = inject('program')
 /** Time for a busy machine to end a process. */
 const SOON_MS = 5_000
 

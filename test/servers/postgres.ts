@@ -23,6 +23,9 @@ export interface PostgresServer extends ServerProcess {
   readonly folder: string
 }
 
+/** For tests in which nothing but processes ends: what these have written is there all the same, and nobody waits for the disk. */
+export const UNSYNCED = 'fsync = off'
+
 /** How it is run. */
 export interface PostgresSettings {
   /** Lines of its postgresql.conf. Default: none, so every commit waits for the disk. */

@@ -216,6 +216,15 @@ describe('local authority', () => {
     })
   })
 
+  it('tells who brings a token of another platform, or machine, where to make one', async () => {
+    const token = forge({ ...goodHeader(), kid: 'elsewhere' }, goodClaims())
+    await expect(authority.verify(token, AUDIENCE)).rejects.toMatchObject({
+      code: 'UNAUTHENTICATED',
+      message: 'The token was refused: it is signed by a key that is not known here',
+      detail: expect.stringMatching(/; make it by msvc token on the platform's own data folder, or beside a copy of/),
+    })
+  })
+
   it('mints nothing that is too long to be taken', async () => {
     const scopes = Array.from({ length: 40 }, (_, index) => `${'x'.repeat(100)}${index}`)
     await expect(authority.mint({ subject: 'a', audience: AUDIENCE, scopes })).rejects.toMatchObject({ code: 'USAGE' })

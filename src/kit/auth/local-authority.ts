@@ -241,7 +241,7 @@ function keyFor(header: JWTHeaderParameters, keys: KeyRing['verifying']): Crypto
   const fault = headerFault(header)
   if (fault !== undefined) throw refused(fault)
   const known = typeof header.kid === 'string' ? keys.get(header.kid) : undefined
-  if (!known) throw refused('it is signed by a key that is not known here')
+  if (!known) throw refused('it is signed by a key that is not known here', undefined, UNKNOWN_KEY)
   if (header.alg !== known.algorithm) throw refused('it is signed with an algorithm that is not accepted')
   return known.key
 }
@@ -257,8 +257,15 @@ function reasonOf(cause: unknown): string {
   return 'it is malformed'
 }
 
-/** @param reason goes on after "The token was refused:" and is told the caller (RFC 6750 §3) */
-function refused(reason: string, cause?: unknown): AppError {
+/** On another machine keys are made anew where there are none. */
+const UNKNOWN_KEY = "make it by msvc token on the platform's own data folder, or beside a copy of its keys/"
+
+/**
+ * @param reason goes on after "The token was refused:" and is told the caller (RFC 6750 §3)
+ * @param cure what to do, for the problem document's detail
+ */
+function refused(reason: string, cause?: unknown, cure?: string): AppError {
   const headers = { 'www-authenticate': `Bearer error="invalid_token", error_description="${reason}"` }
-  return new AppError('UNAUTHENTICATED', `The token was refused: ${reason}`, { cause, headers })
+  const message = `The token was refused: ${reason}`
+  return new AppError('UNAUTHENTICATED', message, { cause, headers, ...(cure && { detail: `${message}; ${cure}` }) })
 }

@@ -3,6 +3,7 @@ import { schemeOf } from '../../drivers/by-scheme.ts'
 import { CACHE_SCHEMES, checkCacheUrl } from '../../drivers/cache/open.ts'
 import { DriverError } from '../../drivers/driver-error.ts'
 import { checkStoreUrl, STORE_SCHEMES } from '../../drivers/store/open.ts'
+import { behindPart } from '../part-words.ts'
 import type { Fault } from './explain.ts'
 import type { Settings } from './schema.ts'
 
@@ -33,6 +34,6 @@ async function faultOf(kind: keyof typeof BACKENDS, url: string): Promise<Fault 
     return undefined
   } catch (fault) {
     if (!(fault instanceof DriverError)) throw fault
-    return { path: [kind], message: fault.message.replace(`${kind}: `, '') }
+    return { path: [kind], message: behindPart(kind, fault.message) }
   }
 }

@@ -95,7 +95,7 @@ export function register(options: RegistrationOptions): KeptRegistration {
     const said = await answer.json()
     const self = answer.status === 201 ? readRegistered(said) : undefined
     if (self) state = { at: 'registered', self }
-    else throw new Refusal(`status ${answer.status}, ${JSON.stringify(said).slice(0, 300)}`)
+    else throw new Refusal(`status ${answer.status}, ${JSON.stringify(said).slice(0, 300)}${cureOf(answer.status)}`)
   }
 
   async function keepRegistered() {
@@ -143,6 +143,13 @@ export function register(options: RegistrationOptions): KeptRegistration {
       }
     },
   }
+}
+
+/** What to do about who isn't believed: on a second machine keys are made anew where there are none, and nobody else knows them. */
+function cureOf(status: number): string {
+  return status === 401
+    ? "; where the platform's other machines run with auth.mode: token, say so here too, with a copy of their keys/ in the data folder (cp -a)"
+    : ''
 }
 
 function readRegistered(said: unknown): Registered | undefined {

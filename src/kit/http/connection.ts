@@ -160,6 +160,25 @@ export class Connection implements Member, Taker, PieceCounter {
    * @param incoming a request that node's server leaves to us
    */
   refuse(fault: AppError, incoming?: IncomingRequest): void {
+    this.#onceTaken(() => this.#refuse(fault, incoming))
+  }
+
+  /** What comes behind the last request that there was to be is nobody's. */
+  surplus(): void {
+    this.#onceTaken(() => this.doom())
+  }
+
+  /** What ends a connection comes after the requests before it, also where these are taken a little later: node has given the first of them its socket. */
+  #onceTaken(end: () => void): void {
+    if (this.#late === 0) {
+      end()
+      return
+    }
+    this.#reading.drop()
+    afterNextReads(end)
+  }
+
+  #refuse(fault: AppError, incoming: IncomingRequest | undefined): void {
     if (this.#isDoomed) {
       if (this.#isIdle) this.socket.destroy()
       return

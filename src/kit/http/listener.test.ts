@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock as clock } from '../../drivers/clock.ts'
@@ -5,14 +6,15 @@ import type { AppEnv } from './app-env.ts'
 import type { Layer } from './exchange.ts'
 import { type Listener, listen } from './listener.ts'
 import { DEFAULT_LIMITS as limits } from './testing/listener-limits.ts'
+import { exchangeBytes, statusesIn } from './testing/raw-requests.ts'
 
 const open: Listener[] = []
 afterEach(async () => {
   await Promise.all(open.splice(0).map((listener) => listener.drain(0)))
 })
 
-async function start(app = new Hono<AppEnv>(), layers: readonly Layer[] = [], port = 0) {
-  const listener = await listen({ host: '127.0.0.1', port, limits, layers, app, clock })
+async function start(app = new Hono<AppEnv>(), layers: readonly Layer[] = [], port = 0, monotonic = clock.monotonic) {
+  const listener = await listen({ host: '127.0.0.1', port, limits, layers, app, clock: { ...clock, monotonic } })
   open.push(listener)
   return { listener, url: `http://127.0.0.1:${listener.port}/` }
 }
@@ -64,6 +66,42 @@ describe('listen', () => {
     answer.resolve()
     expect(await (await response).text()).toBe('done')
     await drained
+  })
+
+  describe('that works off what waited while the process stood still', () => {
+    /** By this clock it stood still a moment ago, whenever it is looked. */
+    const standing = () => {
+      let now = 0
+      return () => {
+        now += 2_000
+        return now
+      }
+    }
+    const chunked = 'GET /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n'
+    const plain = 'GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n'
+
+    it.for([
+      // a route that wants no body has answered by then
+      ['a body that is none', `${chunked}ZZ\r\n\r\n`, [404]],
+      ['a body that is none behind another request', `${plain}${chunked}ZZ\r\n\r\n`, [404, 404]],
+      ['what is none behind a request', `${plain}ZZ\r\n\r\n`, [404, 400]],
+      ['what is none', 'ZZ\r\n\r\n', [400]],
+    ] as const)('gives %s its answer, once', async ([, bytes, statuses]) => {
+      const { listener } = await start(new Hono<AppEnv>(), [], 0, standing())
+      expect(statusesIn(await exchangeBytes(listener.port, bytes))).toEqual(statuses)
+    })
+
+    it('lives on when clients leave that sent such things', async () => {
+      const { listener, url } = await start(new Hono<AppEnv>(), [], 0, standing())
+      for (const bytes of [`${chunked}ZZ\r\n\r\n`, `${plain}ZZ\r\n\r\n`, plain, 'ZZ\r\n\r\n']) {
+        await new Promise<void>((resolve) => {
+          const socket = connect(listener.port, '127.0.0.1', () => socket.end(bytes, 'latin1'))
+          socket.on('error', () => {}).on('close', () => resolve())
+          socket.resume()
+        })
+      }
+      expect((await fetch(url)).status).toBe(404)
+    })
   })
 
   it('cuts what is still under way when the time to drain is over', async () => {

@@ -184,7 +184,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     const connection = socket instanceof Socket ? connectionOf(socket) : undefined
     const fault = malformedness(cause)
     if (!connection || fault === 'reset') socket.destroy()
-    else if (fault === 'surplus') connection.doom()
+    else if (fault === 'surplus') connection.surplus()
     else if (fault.code === 'REQUEST_TIMEOUT') connection.overdue(fault)
     else connection.refuse(fault)
   })

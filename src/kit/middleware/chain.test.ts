@@ -320,6 +320,19 @@ describe('the chain', () => {
     expect(JSON.stringify(recorded.entries)).toContain('SQLSTATE 28P01')
   })
 
+  it.for([
+    ['store', 'thing-service store: its server went away', 'its server went away'],
+    ['store_writes', 'thing-service store: the server only reads', 'the server only reads'],
+    ['bus', 'bus: it is closed', 'it is closed'],
+    ['cache', 'cache: redis://cache is not ready', 'redis://cache is not ready'],
+    ['outbox', 'bus: it is closed', 'bus: it is closed'],
+  ] as const)('names the part %s once, whose driver names it too', async ([part, said, told]) => {
+    const check = { check: () => Promise.reject(new DriverError('unavailable', said)), failing: 'unhealthy' } as const
+    const { get } = await boot({ checks: new Map([[part, check]]) })
+    expect(await (await get('/health')).json()).toMatchObject({ checks: { [part]: told } })
+    expect(await (await get('/readyz')).json()).toMatchObject({ why: { [part]: told } })
+  })
+
   it('gives a check the last word that says why it is late', async () => {
     const check = async (signal: AbortSignal) => {
       await once(signal, 'abort')

@@ -3,6 +3,7 @@ import { toldOf } from '../errors.ts'
 import type { Failing, HealthCheck } from '../health-check.ts'
 import type { AppEnv } from '../http/app-env.ts'
 import { route } from '../http/route.ts'
+import { behindPart } from '../part-words.ts'
 import { aborted } from '../pause.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
@@ -70,7 +71,7 @@ function runChecks(checks: ReadonlyMap<string, HealthCheck>): Promise<readonly R
         await Promise.race([check(late), aborted(late).then(tooLate)])
         return { name, failing }
       } catch (fault) {
-        return { name, failing, fault: toldOf(fault) }
+        return { name, failing, fault: behindPart(name, toldOf(fault)) }
       }
     }),
   )

@@ -1,12 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import type { Store } from '../../drivers/store/contract.ts'
-import { dialectOf } from '../../drivers/store/dialect.ts'
+import { CHECKPOINTS_TABLE, RUN, runOf } from '../filled-store.ts'
 import type { RowKey } from '../kept-data.ts'
-
-/** In every store that is filled, beside the service's own tables. */
-export const CHECKPOINTS_TABLE = 'msvc_migration'
-/** The row that says which run fills it; no table has that name. */
-const RUN = ''
 
 /** How far a collection is copied. */
 export interface Checkpoint {
@@ -14,15 +9,6 @@ export interface Checkpoint {
   readonly after: RowKey | undefined
   readonly rows: number
   readonly isDone: boolean
-}
-
-/** Which run a store is filled by; undefined for none. Rejects with DriverError. */
-export async function runOf(db: Kysely<unknown>): Promise<string | undefined> {
-  const { rows: tables } = await dialectOf(db).findTable(CHECKPOINTS_TABLE).execute(db)
-  if (tables.length === 0) return undefined
-  const { rows } = await sql<{ run: string }>`
-    select last_key as run from ${sql.table(CHECKPOINTS_TABLE)} where name = ${RUN}`.execute(db)
-  return rows[0]?.run
 }
 
 /** Notes which run fills a store, and makes the place for its checkpoints; what another left there is forgotten. Rejects with DriverError. */
@@ -62,11 +48,4 @@ export async function noteCheckpoint(
     on conflict (name) do update set last_key = excluded.last_key, copied = excluded.copied, done = excluded.done`.execute(
     trx,
   )
-}
-
-/** Takes the checkpoints away: the store is one like any other. Rejects with DriverError. */
-export async function endRun(store: Store<unknown>): Promise<void> {
-  await store.transaction(async (trx) => {
-    await sql`drop table if exists ${sql.table(CHECKPOINTS_TABLE)}`.execute(trx)
-  })
 }

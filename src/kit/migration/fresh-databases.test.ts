@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { giveVerdict } from '../cutover/verdict.ts'
 import { databasesInTheWay, setDatabasesAside } from './fresh-databases.ts'
-import { noteMove } from './move-notes.ts'
+import { noteMoves } from './move-notes.ts'
 
 let data: string
 beforeEach(() => {
@@ -25,9 +25,9 @@ describe('databases where others are to come', () => {
 
   it('may be set aside where they have moved away, whether the platform stood still or served meanwhile', async () => {
     const server = 'postgres://db/shop'
-    await noteMove(data, 'store', { state: 'left', server, at })
+    await noteMoves(data, { store: { state: 'left', server, at } })
     expect(inTheWay()).toEqual(['order-service'])
-    await noteMove(data, 'store', undefined)
+    await noteMoves(data, { store: undefined })
     const from = { data, store: 'sqlite:', bus: 'embedded:', cache: 'memory:' }
     giveVerdict(data, { outcome: 'moved', id: 'a', at, from, to: { ...from, bus: 'nats://queue' } })
     expect(() => inTheWay()).toThrow()

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Move, NOTES_FILE, noteMove, readMoves, refuseMoved } from './move-notes.ts'
+import { type Move, NOTES_FILE, noteMoves, readMoves, refuseMoved } from './move-notes.ts'
 
 let data: string
 beforeEach(() => {
@@ -16,25 +16,26 @@ const embedded = () => ({ data, store: 'sqlite:', bus: 'embedded:' })
 describe('what a data folder says of its moves', () => {
   it('is nothing at first, and a file for its owner alone while there is something to say', async () => {
     expect(readMoves(data)).toEqual({})
-    await noteMove(data, 'store', move('leaving'))
-    await noteMove(data, 'bus', move('left'))
+    await noteMoves(data, { store: move('leaving') })
+    await noteMoves(data, { bus: move('left') })
     expect(readMoves(data)).toEqual({ store: move('leaving'), bus: move('left') })
     expect(statSync(join(data, NOTES_FILE)).mode & 0o777).toBe(0o600)
-    await noteMove(data, 'store', undefined)
-    await noteMove(data, 'bus', undefined)
+    await noteMoves(data, { store: move('left'), bus: undefined })
+    expect(readMoves(data)).toEqual({ store: move('left') })
+    await noteMoves(data, { store: undefined })
     expect(readdirSync(data)).toEqual([])
   })
 
   it('lets a platform run on what is being copied from it, and not on what has left or is not whole', async () => {
-    await noteMove(data, 'store', move('leaving'))
+    await noteMoves(data, { store: move('leaving') })
     expect(() => refuseMoved(embedded())).not.toThrow()
-    await noteMove(data, 'store', move('left'))
+    await noteMoves(data, { store: move('left') })
     expect(() => refuseMoved(embedded())).toThrow(
       /were moved to postgres:\/\/db\/shop .* say store: postgres:\/\/db\/shop/,
     )
     expect(() => refuseMoved({ ...embedded(), store: 'postgres://db/shop' })).not.toThrow()
-    await noteMove(data, 'store', undefined)
-    await noteMove(data, 'bus', move('coming'))
+    await noteMoves(data, { store: undefined })
+    await noteMoves(data, { bus: move('coming') })
     expect(() => refuseMoved(embedded())).toThrow(/run the same msvc migrate again/)
   })
 

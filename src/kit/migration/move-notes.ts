@@ -40,13 +40,18 @@ export function readMoves(folder: string): MoveNotes {
   }
 }
 
-/** Writes down what became of one backend; undefined for nothing that anybody needs to know. What is written is on disk when this resolves. */
-export async function noteMove(folder: string, backend: Backend, move: Move | undefined): Promise<void> {
-  const { [backend]: _before, ...others } = readMoves(folder)
-  if (move?.state === 'coming') forgetMoves(folder)
-  const notes: MoveNotes = move === undefined ? others : { ...others, [backend]: move }
+/**
+ * Writes down what became of one backend, or of both at once, so that nobody finds half of it; what is written is on disk when this resolves.
+ * @param became by backend; undefined for nothing that anybody needs to know. Of a backend that isn't named, what was written before stays
+ */
+export async function noteMoves(
+  folder: string,
+  became: Readonly<Partial<Record<Backend, Move | undefined>>>,
+): Promise<void> {
+  if (Object.values(became).some((move) => move?.state === 'coming')) forgetMoves(folder)
+  const notes = MoveNotes.parse({ ...readMoves(folder), ...became })
   const path = join(folder, NOTES_FILE)
-  if (Object.keys(notes).length === 0) {
+  if (notes.store === undefined && notes.bus === undefined) {
     await rm(path, { force: true })
   } else {
     const fresh = `${path}.new`

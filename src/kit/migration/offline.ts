@@ -12,7 +12,7 @@ import type { BusDigest } from './bus-digest.ts'
 import { type BusMove, endBus, moveBus, planBus } from './bus-move.ts'
 import { databasesInTheWay, setDatabasesAside } from './fresh-databases.ts'
 import { holdFolder } from './hold-folder.ts'
-import { type Backend, noteMove, readMoves } from './move-notes.ts'
+import { type Backend, type Move, noteMoves, readMoves } from './move-notes.ts'
 import { type KeepingRole, type MovedService, movedServices } from './moved-services.ts'
 import { runName, type Way } from './run-name.ts'
 import {
@@ -24,6 +24,7 @@ import {
   type Step,
   type StoreMove,
 } from './store-move.ts'
+import { whereaboutsOf } from './whereabouts.ts'
 
 /** What is moved while no platform runs. */
 export interface MigrationOptions {
@@ -208,16 +209,23 @@ function wantRoom({ data, store, bus }: MigrationOptions, plan: MigrationPlan): 
   )
 }
 
-/** Writes down in the data folder what leaves it, or comes. */
-async function note(options: MigrationOptions, plan: MigrationPlan, when: 'begun' | 'done'): Promise<void> {
-  const { data, clock } = options
+/** Writes down in the data folder what leaves it, or comes: in one write, so that nobody finds half of a move done. */
+async function note({ data, clock }: MigrationOptions, plan: MigrationPlan, when: 'begun' | 'done'): Promise<void> {
   const at = new Date(clock.now()).toISOString()
+  const became: Partial<Record<Backend, Move | undefined>> = {}
   for (const backend of BACKENDS) {
     const way = plan[backend]
     if (way === undefined) continue
-    const [leaves, comes] = [isEmbedded(way.from), isEmbedded(way.to)]
-    if (leaves) await noteMove(data, backend, { state: when === 'begun' ? 'leaving' : 'left', server: way.to, at })
-    else if (comes)
-      await noteMove(data, backend, when === 'begun' ? { state: 'coming', server: way.from, at } : undefined)
+    if (isEmbedded(way.from)) became[backend] = { state: when === 'begun' ? 'leaving' : 'left', server: way.to, at }
+    else if (isEmbedded(way.to))
+      became[backend] = when === 'begun' ? { state: 'coming', server: way.from, at } : undefined
+    else if (when === 'done' && isAt(data, backend, way.from)) became[backend] = { state: 'left', server: way.to, at }
   }
+  await noteMoves(data, became)
+}
+
+/** Whether what a data folder held of a backend is on this server by now: of the moves of others it says nothing. */
+function isAt(data: string, backend: Backend, server: string): boolean {
+  const found = whereaboutsOf(data, backend)
+  return found.at === 'server' && found.server === server
 }

@@ -3,8 +3,9 @@ import type { Store, StorePlace } from '../../drivers/store/contract.ts'
 import { openStore, readStore } from '../../drivers/store/open.ts'
 import { tableShapes } from '../../drivers/store/table-shapes.ts'
 import { AppError } from '../errors.ts'
+import { CHECKPOINTS_TABLE, runOf } from '../filled-store.ts'
 import type { KeptData } from '../kept-data.ts'
-import { beginRun, CHECKPOINTS_TABLE, runOf } from './checkpoints.ts'
+import { beginRun } from './checkpoints.ts'
 
 /**
  * Opens a store to be filled, its tables made. Throws AppError `CONFLICT` where it holds anything that isn't of this run; rejects with DriverError, `unavailable`

@@ -237,8 +237,13 @@ describe('supervise', () => {
   it('stops all when a role refuses to start', async () => {
     const taken = new AppError('START_FAILED', 'port 8001 is taken')
     const { launch, events } = theatre((role) => (role === 'user' ? taken : undefined))
-    const { ready, states } = run([plan('gateway', ['user']), plan('user', ['registry']), plan('registry')], launch)
+    const { ready, states, changes } = run(
+      [plan('gateway', ['user']), plan('user', ['registry']), plan('registry')],
+      launch,
+    )
     await expect(ready).rejects.toMatchObject({ code: 'START_FAILED', message: 'user: port 8001 is taken' })
+    // nobody is told of a start that there won't be
+    expect(changes.filter(({ state }) => state.at === 'backing-off')).toEqual([])
     expect(events.filter((event) => event.startsWith('stop'))).toEqual(['stop gateway', 'stop user', 'stop registry'])
     expect([...states().values()].map(({ at }) => at)).toEqual(['stopped', 'stopped', 'stopped'])
   })

@@ -1,5 +1,6 @@
 import type { Clock } from '../../drivers/clock.ts'
 import { AppError } from '../errors.ts'
+import { behindRole } from '../part-words.ts'
 import { aborted, pause } from '../pause.ts'
 import { type Ends, endsAfter, NO_ENDS, restartDelay } from './backoff.ts'
 import { endOf } from './liveness.ts'
@@ -138,9 +139,13 @@ export function supervise(options: SuperviseOptions): Supervision {
       started = await itself.start({ ...(last && { last }), ...(after !== undefined && { after }) })
     } catch (thrown) {
       const vanished = thrown instanceof AppError && thrown.code === 'UNAVAILABLE'
-      if (!vanished && !wasReady) failed.reject(startFailure(unit.name, thrown))
       itself.kill()
-      return { why: vanished ? await end : reasonOf(thrown) }
+      if (!vanished && !wasReady) {
+        failed.reject(startFailure(unit.name, thrown))
+        // it isn't started again: all is stopped by the next turn
+        await pause(0, stopping.signal)
+      }
+      return { why: vanished ? await end : behindRole(reasonOf(thrown)) }
     }
     const since = clock.monotonic()
     isReady = true

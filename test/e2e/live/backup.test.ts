@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import { UP_ROLE_NAMES } from '../../../src/roles/catalog.ts'
 
-const MAIN = join(import.meta.dirname, '../../../src/main.ts')
+const MAIN = inject('program')
 const PER_SECOND = 30
 const BACKUPS = 5
 /** Orders before the first: a platform that has just begun is slow by itself. */

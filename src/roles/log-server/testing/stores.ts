@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe } from 'vitest'
-import { type PostgresServer, startPostgres } from '../../../../test/servers/postgres.ts'
+import { type PostgresServer, startPostgres, UNSYNCED } from '../../../../test/servers/postgres.ts'
 import { isHere } from '../../../../test/servers/programs.ts'
 
 /** Where a test's log server keeps what it takes. */
@@ -23,14 +23,14 @@ export function onEachStore(tests: (newPlace: () => TestPlace) => void): void {
 }
 
 /** A PostgreSQL for the tests of the suite that calls it. */
-export function ownPostgres(config?: string): {
+export function ownPostgres(config = UNSYNCED): {
   readonly newPlace: () => TestPlace
   readonly server: () => PostgresServer
 } {
   let server: PostgresServer | undefined
   let count = 0
   beforeAll(async () => {
-    server = await startPostgres(config === undefined ? {} : { config })
+    server = await startPostgres({ config })
   })
   afterAll(() => server?.[Symbol.asyncDispose]())
   function started(): PostgresServer {

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest'
+import { DriverError } from '../../drivers/driver-error.ts'
+import { AppError } from '../errors.ts'
+import { endOfRun, startFailure } from './reason.ts'
+
+const REFUSED = 'order-service store: PostgreSQL at db:5432: it refuses the password'
+
+describe('what a person is told of a role', () => {
+  it('names the role, and its part once, however it comes: from a driver here, or from a process of the role', () => {
+    const told = 'order: store: PostgreSQL at db:5432: it refuses the password'
+    expect(startFailure('order', new DriverError('invalid', REFUSED))).toMatchObject({
+      code: 'START_FAILED',
+      message: told,
+    })
+    expect(startFailure('order', new AppError('CONFIG_INVALID', REFUSED))).toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: told,
+    })
+    expect(endOfRun('order', new DriverError('unavailable', REFUSED))).toMatchObject({
+      code: 'UNAVAILABLE',
+      message: told,
+    })
+    expect(endOfRun('broker', new DriverError('unavailable', 'bus.db was removed'))).toMatchObject({
+      message: 'broker: bus.db was removed',
+    })
+  })
+})

@@ -1,7 +1,8 @@
 import { DriverError } from '../../drivers/driver-error.ts'
 import type { Store, StorePlace, StoreSnapshot } from '../../drivers/store/contract.ts'
+import { dialectOf } from '../../drivers/store/dialect.ts'
 import { readStore } from '../../drivers/store/open.ts'
-import { endRun, runOf } from '../filled-store.ts'
+import { CHECKPOINTS_TABLE, endRun } from '../filled-store.ts'
 import type { KeptData } from '../kept-data.ts'
 import { checksumOf } from './checksum.ts'
 import { copyRows, type Moved, moveSerials, startAnew, whatMoves } from './copying.ts'
@@ -103,8 +104,8 @@ export class LiveStore {
 
   /** Large ones are only compared afterwards: requests wait. */
   async #wantCounts(from: StoreSnapshot, instant: StoreSnapshot): Promise<void> {
-    // in PostgreSQL the instant is that of the first query
-    await runOf(instant.db)
+    // in PostgreSQL the instant is that of the first query; it must lock nothing that the service takes away when it opens the store (filled-store.ts)
+    await dialectOf(instant.db).findTable(CHECKPOINTS_TABLE).execute(instant.db)
     for (const collection of this.#moved.collections) {
       if ((this.#copied.get(collection.name) ?? 0) > MOST_COUNTED) continue
       const wanted = await collection.count(from.db)

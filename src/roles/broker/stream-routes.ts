@@ -111,8 +111,9 @@ async function giveBack(
 ): Promise<void> {
   const reason = 'the reader went away'
   try {
-    if (others.length > 0) await bus.nack(id, others, { reason, unseen: true })
+    // the first one before the others: it comes first again, since what comes back comes in the order in which it was given back
     if (first !== undefined) await bus.nack(id, [first], { reason, left: true })
+    if (others.length > 0) await bus.nack(id, others, { reason, unseen: true })
   } catch (fault) {
     if (!isOver(fault)) throw fault
   }

@@ -132,6 +132,9 @@ describe('a stream', () => {
   })
 })
 
+/** For what passes several requests, where other tests take the processors. */
+const PATIENCE = { timeout: 5_000 }
+
 describe('the stream of a subscription', () => {
   const subscribe = async (broker: RunningBroker, spec: object): Promise<string> =>
     (await broker.call('POST', '/broker/subscriptions', spec)).body.id
@@ -178,13 +181,13 @@ describe('the stream of a subscription', () => {
     // three times are spared
     for (const delivery of [1, 2, 3, 4]) {
       const stream = await consume(broker, id)
-      await vi.waitUntil(() => stream.events.length === 3)
+      await vi.waitUntil(() => stream.events.length === 3, PATIENCE)
       expect(stream.events.find(({ data }) => data.payload === 1)?.data.delivery).toBe(delivery)
       await stream.close()
-      await vi.waitUntil(async () => (await state(broker, id)).leased === 0)
+      await vi.waitUntil(async () => (await state(broker, id)).leased === 0, PATIENCE)
     }
     await using last = await consume(broker, id)
-    await vi.waitUntil(() => last.events.length === 2)
+    await vi.waitUntil(() => last.events.length === 2, PATIENCE)
     expect(last.events.map(({ data }) => [data.payload, data.delivery]).toSorted()).toEqual([
       [2, 1],
       [3, 1],

@@ -61,18 +61,18 @@ describe('readPage', () => {
     })
   })
 
-  it('takes smaller steps when they are slow, larger ones when they are quick', async () => {
+  it('takes steps of 5 ms: smaller ones where they are slow, larger ones where they are quick', async () => {
     let now = 0
     const sizes: number[] = []
     const list: Stepwise<number, number> = {
       async step(from, size) {
         sizes.push(size)
-        now += size / 100
+        now += size / (from > 4_000 ? 300 : 100)
         return { rows: [], next: from > size ? from - size : undefined }
       },
       after: (n) => n,
     }
     await readPage(list, 8_000, 10, { search, clock: { monotonic: () => now } })
-    expect(sizes).toEqual([500, 1_000, 2_000, 1_000, 2_000, 1_000, 2_000])
+    expect(sizes).toEqual([500, 1_000, 1_500, 1_500, 1_500, 750, 500, 500, 500])
   })
 })

@@ -24,7 +24,7 @@ const FIRST_ROWS = 500
 const LEAST_ROWS = 100
 const MOST_ROWS = 50_000
 /** Milliseconds a step should take: what everybody else who searches waits for. */
-const STEP_MS = 10
+const STEP_MS = 5
 
 /**
  * Reads a page of the rows that fit a filter, in steps, so that a search that finds little in a lot lets the others have their turns. When its time is
@@ -53,6 +53,12 @@ export async function readPage<R, C>(
     if (rows.length > limit && last !== undefined) return { rows: rows.slice(0, limit), next: list.after(last) }
     if (looked.next === undefined) return { rows, next: undefined }
     from = looked.next
-    size = Math.min(MOST_ROWS, Math.max(LEAST_ROWS, looked.ms > STEP_MS ? size >> 1 : size << 1))
+    size = nextSize(size, looked.ms)
   }
+}
+
+/** As many rows as would have taken as long as a step should; at most twice as many as before, and no less than half, since one step may have met a pause. */
+function nextSize(size: number, ms: number): number {
+  const factor = Math.min(2, Math.max(0.5, STEP_MS / Math.max(ms, 0.1)))
+  return Math.min(MOST_ROWS, Math.max(LEAST_ROWS, Math.round(size * factor)))
 }

@@ -27,8 +27,19 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/{e2e,seed}/**/*.test.ts'],
-          exclude: ['test/e2e/{bounds,live}/**'],
+          exclude: ['test/e2e/{alone,bounds,live}/**'],
           globalSetup: ['test/servers/install.ts', 'test/e2e/program.ts'],
+        },
+      },
+      // tests of how long somebody waits, which another test's start of nine processes would be part of: one after the other, after all others
+      {
+        extends: true,
+        test: {
+          name: 'alone',
+          include: ['test/e2e/alone/**/*.test.ts'],
+          maxWorkers: 1,
+          sequence: { groupOrder: 3 },
+          globalSetup: ['test/e2e/program.ts'],
         },
       },
       // measures how long a good client waits: alone, after the others

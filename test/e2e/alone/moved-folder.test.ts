@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, describe, expect, it, vi } from 'vitest'
-import { controlAddress } from '../../src/kit/supervisor/control-address.ts'
-import { connectControl } from '../../src/kit/supervisor/control-client.ts'
-import { Done, Look, Moved } from '../../src/kit/supervisor/control-protocol.ts'
-import { placeOrders } from './order-load.ts'
-import { commandsIn } from './running-platform.ts'
+import { controlAddress } from '../../../src/kit/supervisor/control-address.ts'
+import { connectControl } from '../../../src/kit/supervisor/control-client.ts'
+import { Done, Look, Moved } from '../../../src/kit/supervisor/control-protocol.ts'
+import { placeOrders } from '../order-load.ts'
+import { commandsIn } from '../running-platform.ts'
 
 /** As many as other tests beside it leave room for; MSVC_ORDERS=200 on a machine that has nothing else to do. */
 const PER_SECOND = Number(process.env.MSVC_ORDERS ?? 60)

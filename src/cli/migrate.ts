@@ -1,17 +1,6 @@
 import type { Command } from 'commander'
+import type { MigrateFlags } from './migration-ways.ts'
 import type { OpenSession } from './session.ts'
-
-/** Flags of `msvc migrate` as commander gives them. */
-export interface MigrateFlags {
-  readonly store?: string
-  readonly bus?: string
-  readonly cache?: string
-  readonly fromStore?: string
-  readonly fromBus?: string
-  readonly dryRun?: boolean
-  readonly force?: boolean
-  readonly live?: boolean
-}
 
 const EXAMPLES = `
 Examples:

@@ -5,7 +5,18 @@ import type { Backend } from '../kit/migration/move-notes.ts'
 import type { Way } from '../kit/migration/run-name.ts'
 import { whereaboutsOf } from '../kit/migration/whereabouts.ts'
 import { withoutPassword } from '../kit/secrets/address-text.ts'
-import type { MigrateFlags } from './migrate.ts'
+
+/** Flags of `msvc migrate` as commander gives them. */
+export interface MigrateFlags {
+  readonly store?: string
+  readonly bus?: string
+  readonly cache?: string
+  readonly fromStore?: string
+  readonly fromBus?: string
+  readonly dryRun?: boolean
+  readonly force?: boolean
+  readonly live?: boolean
+}
 
 /** What a configuration says of them, where they are in the data folder. */
 const HERE = { store: 'sqlite:', bus: 'embedded:' } as const

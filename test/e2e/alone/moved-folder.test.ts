@@ -9,7 +9,7 @@ import { Done, Look, Moved } from '../../../src/kit/supervisor/control-protocol.
 import { placeOrders } from '../order-load.ts'
 import { commandsIn } from '../running-platform.ts'
 
-/** As many as other tests beside it leave room for; MSVC_ORDERS=200 on a machine that has nothing else to do. */
+/** As many as the slowest machine has time for; MSVC_ORDERS=200 on one that is fast. */
 const PER_SECOND = Number(process.env.MSVC_ORDERS ?? 60)
 const MOVES = 5
 const BUDGET_MS = 2_000

@@ -14,6 +14,7 @@ export async function forgetInstance(
   registryUrl: string,
   authority: Authority,
 ): Promise<void> {
+  if (advertised === undefined) return
   const { host, port } = parseEndpoint(advertised)
   const call = registryCalls({ registryUrl, service, authority })
   const answer = await call('/registry/deregister', {

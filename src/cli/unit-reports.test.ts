@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import type { UnitChange, UnitState } from '../kit/supervisor/supervise.ts'
+import type { Unit } from '../kit/supervisor/unit.ts'
+import type { UnitChange, UnitState } from '../kit/supervisor/unit-state.ts'
 import { createMessages } from './messages.ts'
 import { knownUnits, tellChange, unreadyUnits } from './unit-reports.ts'
 
@@ -49,7 +50,17 @@ it('says that a role gives no sign of life, and that it is back', () => {
   }
   const terminal = { isTTY: false, colour: false, columns: 80, write }
   const launch = () => expect.fail('it is launched')
-  const user = { name: 'user', replicaOf: 'user', needs: [], livenessMs: 30_000, drainMs: 0, launch }
+  const user: Unit = {
+    name: 'user',
+    replicaOf: 'user',
+    needs: [],
+    definition: '',
+    essential: true,
+    livenessMs: 30_000,
+    drainMs: 0,
+    afterEnd: () => 'again',
+    launch,
+  }
   const tell = (change: Pick<UnitChange, 'state' | 'was'>) =>
     tellChange({ unit: user, life: 1, ...change }, createMessages(terminal, false))
   tell({ state: { at: 'silent', pid: 7, ...started }, was: 'ready' })

@@ -1,11 +1,12 @@
 import type { UnitRow } from '../kit/supervisor/control-protocol.ts'
-import type { Supervision, UnitChange, UnitReport, UnitState } from '../kit/supervisor/supervise.ts'
+import type { Supervision } from '../kit/supervisor/supervise.ts'
 import type { Unit } from '../kit/supervisor/unit.ts'
+import type { UnitChange, UnitReport, UnitState } from '../kit/supervisor/unit-state.ts'
 import type { Messages } from './messages.ts'
 import type { Progress } from './progress.ts'
 import type { RunState } from './run-state.ts'
 
-/** All that was ready once and how it is now, in the order of the plan. */
+/** All that was ready once and listens, and how it is now, in the order of the plan. */
 export function knownUnits(
   units: readonly Pick<Unit, 'name' | 'replicaOf'>[],
   states: ReturnType<Supervision['states']>,
@@ -15,11 +16,11 @@ export function knownUnits(
     if (!state) return []
     if (state.at === 'ready' || state.at === 'silent') {
       const { at, service, url, pid } = state
-      return [{ unit, role, service, url, state: at, pid }]
+      return url === undefined ? [] : [{ unit, role, service, url, state: at, pid }]
     }
     if (state.at !== 'starting' && state.at !== 'backing-off') return []
     const { last } = state
-    return last ? [{ unit, role, service: last.service, url: last.url, state: 'down' }] : []
+    return last?.url === undefined ? [] : [{ unit, role, service: last.service, url: last.url, state: 'down' }]
   })
 }
 
@@ -28,8 +29,9 @@ export function unitRow({ unit, state, restarts, since, ended }: UnitReport): Un
   const started = state.at === 'ready' || state.at === 'silent' ? state : 'last' in state ? state.last : undefined
   return {
     unit: unit.name,
-    ...(started && { service: started.service, url: started.url }),
+    ...(started && { service: started.service, ...(started.url !== undefined && { url: started.url }) }),
     state: state.at,
+    ...('doing' in state && { doing: state.doing }),
     ...('pid' in state && { pid: state.pid }),
     restarts,
     since: new Date(since).toISOString(),
@@ -41,7 +43,8 @@ export function unitRow({ unit, state, restarts, since, ended }: UnitReport): Un
 export function unreadyUnits(states: ReturnType<Supervision['states']>): string[] {
   const wasReady = (state: UnitState) =>
     state.at === 'ready' || state.at === 'silent' || ('last' in state && state.last !== undefined)
-  return [...states].filter(([, state]) => state.at !== 'stopped' && !wasReady(state)).map(([unit]) => unit)
+  const isOver = ({ at }: UnitState) => at === 'stopped' || at === 'finished' || at === 'failed'
+  return [...states].filter(([, state]) => !isOver(state) && !wasReady(state)).map(([unit]) => unit)
 }
 
 /** Tells the person what happens to a unit once it was ready: a line for each end, silence and return. */
@@ -52,21 +55,26 @@ export function tellChange(
   if (state.at === 'backing-off') {
     messages.warn(`${unit} ended (${state.why}); it starts again in ${state.delayMs / 1_000} s`)
   }
+  if (state.at === 'failed') messages.error(`${unit} ended (${state.why}), and is not started again`)
+  if (state.at === 'finished') messages.success(`${unit} is done`)
   if (state.at === 'silent') {
-    const longest = `${livenessMs / 1_000} s (liveness_seconds)`
-    messages.warn(
-      `${unit} gives no sign of life (process ${state.pid}); after ${longest} it is ended and started again`,
-    )
+    const next =
+      livenessMs === Number.POSITIVE_INFINITY
+        ? 'it gets no requests until it does'
+        : `after ${livenessMs / 1_000} s (liveness_seconds) it is ended and started again`
+    messages.warn(`${unit} gives no sign of life (process ${state.pid}); ${next}`)
   }
   if (state.at === 'ready' && was === 'silent') messages.success(`${unit} answers again (process ${state.pid})`)
   else if (state.at === 'ready' && life > 1) {
-    messages.success(`${unit} is ready again at ${state.url} (process ${state.pid})`)
+    const where = state.url === undefined ? '' : ` at ${state.url}`
+    messages.success(`${unit} is ready again${where} (process ${state.pid})`)
   }
 }
 
 /** Shows which units are waited for while the platform starts, or stops. */
 export function showProgress(states: ReadonlyMap<string, UnitState>, isStopping: boolean, progress: Progress): void {
-  const isWaitedFor = ({ at }: UnitState) => at !== 'stopped' && (isStopping || at !== 'ready')
+  const isOver = (at: UnitState['at']) => at === 'stopped' || at === 'finished' || at === 'failed'
+  const isWaitedFor = ({ at }: UnitState) => !isOver(at) && (isStopping || at !== 'ready')
   const waiting = [...states].filter(([, state]) => isWaitedFor(state)).map(([name]) => name)
   const done = isStopping
     ? 'stopping (Ctrl-C again: at once)'

@@ -49,7 +49,9 @@ export const UnitRow = z.object({
   unit: z.string(),
   /** Its name in the registry; absent until it was ready once. */
   service: z.string().optional(),
-  state: z.enum(['waiting', 'starting', 'ready', 'silent', 'backing-off', 'stopped']),
+  state: z.enum(['waiting', 'starting', 'ready', 'silent', 'backing-off', 'finished', 'failed', 'stopped']),
+  /** What takes it so long to start, in its own words. */
+  doing: z.string().optional(),
   /** Absent while it doesn't run. */
   pid: z.int().optional(),
   url: z.string().optional(),

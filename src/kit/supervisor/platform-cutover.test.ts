@@ -9,7 +9,7 @@ import { AppError } from '../errors.ts'
 import { PlatformCutover } from './platform-cutover.ts'
 import type { Step } from './protocol.ts'
 import { type LaunchedRole, type RolePlan, roleUnits } from './role-unit.ts'
-import type { UnitState } from './supervise.ts'
+import type { UnitState } from './unit-state.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'msvc-platform-cutover-'))
 afterAll(() => rmSync(root, { recursive: true }))

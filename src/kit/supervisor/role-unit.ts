@@ -50,6 +50,9 @@ export function roleUnits(
       name: unit,
       replicaOf: job.role,
       needs,
+      definition: JSON.stringify(job),
+      essential: true,
+      afterEnd: () => 'again',
       livenessMs: job.settings.liveness_seconds * 1_000,
       drainMs: job.settings.drain_seconds * 1_000,
       launch() {
@@ -67,5 +70,5 @@ export function roleUnits(
 }
 
 function onPortOf(job: Job, last: Started | undefined): Job {
-  return last ? { ...job, section: { ...job.section, port: Number(new URL(last.url).port) } } : job
+  return last?.url ? { ...job, section: { ...job.section, port: Number(new URL(last.url).port) } } : job
 }

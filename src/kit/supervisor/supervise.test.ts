@@ -3,8 +3,9 @@ import { systemClock } from '../../drivers/clock.ts'
 import { Platform } from '../config/schema.ts'
 import { AppError } from '../errors.ts'
 import { type LaunchedRole, type LaunchRole, type RolePlan, roleUnits } from './role-unit.ts'
-import { type SuperviseOptions, supervise, type UnitChange } from './supervise.ts'
+import { type SuperviseOptions, supervise } from './supervise.ts'
 import type { Started } from './unit.ts'
+import type { UnitChange } from './unit-state.ts'
 
 const settings = Platform.parse({ drain_seconds: 0 })
 
@@ -284,5 +285,100 @@ describe('supervise', () => {
   it('refuses roles that need each other', () => {
     const { launch } = theatre()
     expect(() => run([plan('a', ['b']), plan('b', ['a'])], launch)).toThrow(/circle: a, b/)
+  })
+})
+
+describe('a running supervision', () => {
+  it('stops a unit that it is asked to, starts it again on its port, and restarts it', async () => {
+    const { launch, events } = theatre()
+    const { ready, halt, start, restart, stop, states, until } = run([plan('user'), plan('registry')], launch)
+    await ready
+    await halt(['user'])
+    expect(states().get('user')?.at).toBe('stopped')
+    expect(states().get('registry')?.at).toBe('ready')
+    start(['user'])
+    await until(() => states().get('user')?.at === 'ready')
+    expect(states().get('user')).toMatchObject({ instance: 'user/2', url: 'http://127.0.0.1:41001' })
+    await restart(['user'])
+    await until(() => states().get('user')?.at === 'ready')
+    expect(states().get('user')).toMatchObject({ instance: 'user/3', url: 'http://127.0.0.1:41001' })
+    expect(events.filter((event) => event.endsWith('registry'))).toEqual(['launch registry', 'start registry'])
+    expect(() => start(['shop'])).toThrow('there is no unit shop')
+    await stop()
+  })
+
+  it('restarts one after the other, and leaves the rest as it is when one does not come back', async () => {
+    let breaks = false
+    const { launch, events } = theatre((_, life) =>
+      breaks && life > 2 ? new AppError('START_FAILED', 'port taken') : undefined,
+    )
+    const { ready, restart, stop } = run([plan('user'), plan('user-2')], launch)
+    await ready
+    events.length = 0
+    await restart(['user', 'user-2'], { rolling: true })
+    expect(events).toEqual([
+      ...['stop user', 'launch user', 'start user'],
+      ...['stop user-2', 'launch user-2', 'start user-2'],
+    ])
+    breaks = true
+    events.length = 0
+    await expect(restart(['user', 'user-2'], { rolling: true })).rejects.toMatchObject({ code: 'START_FAILED' })
+    expect(events).not.toContain('stop user-2')
+    await stop()
+  })
+
+  it('applies what has changed alone', async () => {
+    const { launch, events } = theatre()
+    const plans = [plan('user', ['registry']), plan('order', ['registry']), plan('registry')]
+    const { ready, apply, reports, until, states, stop } = run(plans, launch)
+    await ready
+    events.length = 0
+    const changed = { ...plan('order', ['registry']), job: { ...plan('order').job, registryUrl: 'http://127.0.0.1:2' } }
+    const next = roleUnits([changed, plan('registry'), plan('payment', ['registry'])], launch).units
+    expect(await apply(next)).toEqual({ started: ['payment'], stopped: ['user'], restarted: ['order'] })
+    await until(() => [...states().values()].every(({ at }) => at === 'ready'))
+    expect(events.filter((event) => event.endsWith('registry'))).toEqual([])
+    expect(reports().map(({ unit: { name } }) => name)).toEqual(['order', 'registry', 'payment'])
+    await stop()
+    expect(events.at(-1)).toBe('stop registry')
+  })
+
+  it('goes on without a unit that is not essential, which says why', async () => {
+    const { launch } = theatre((role) => (role === 'shop' ? new AppError('START_FAILED', 'no such folder') : undefined))
+    const [shop, registry] = roleUnits([plan('shop'), plan('registry')], launch).units
+    if (!shop || !registry) return expect.fail()
+    const units = [{ ...shop, essential: false, afterEnd: () => 'failed' as const }, registry]
+    const { ready, states, stop } = run([], launch, { units })
+    await ready
+    expect(states().get('shop')).toEqual({ at: 'failed', why: 'no such folder' })
+    expect(states().get('registry')?.at).toBe('ready')
+    await stop()
+  })
+
+  it('takes one that is done for ready, for those who need it', async () => {
+    const { launch, crash, events } = theatre()
+    const [migration, shop] = roleUnits([plan('migration'), plan('shop', ['migration'])], launch).units
+    if (!migration || !shop) return expect.fail()
+    const job = {
+      ...migration,
+      afterEnd: (how: string) => (how === 'SIGKILL' ? ('finished' as const) : ('again' as const)),
+    }
+    const never: LaunchRole = (role, unit) => {
+      const launched = launch(role, unit)
+      return {
+        ...launched,
+        start: () => launched.exited.then((how) => Promise.reject(new AppError('UNAVAILABLE', how))),
+      }
+    }
+    const [stuck] = roleUnits([plan('migration')], never).units
+    if (!stuck) return expect.fail()
+    const { ready, states, until, stop } = run([], launch, { units: [{ ...job, launch: stuck.launch }, shop] })
+    await until(() => states().get('migration')?.at === 'starting')
+    expect(events).not.toContain('start shop')
+    crash('migration')
+    await ready
+    expect(states().get('migration')).toEqual({ at: 'finished' })
+    expect(states().get('shop')?.at).toBe('ready')
+    await stop()
   })
 })

@@ -1,6 +1,6 @@
 /**
- * What the supervisor runs: something with a name that is launched, gets ready, may end, and is launched again. What it is, a role or anything else, only
- * whoever makes it knows.
+ * What the supervisor runs: something with a name that is launched, gets ready, may end, and is launched again. What it is, a role or a command of
+ * somebody's, only whoever makes it knows.
  */
 export interface Unit {
   /** Its own name, such as `user` or `user-2`. */
@@ -9,10 +9,16 @@ export interface Unit {
   readonly replicaOf: string
   /** Names of what must be ready first. */
   readonly needs: readonly string[]
-  /** For how long it may give no sign of life once it is ready, milliseconds. */
+  /** Tells it from one of its name that is run otherwise: the same text, the same unit. */
+  readonly definition: string
+  /** Whether the platform stops when this one refuses to start, and isn't ready before it is. Else its state says why, and the rest runs. */
+  readonly essential: boolean
+  /** For how long it may give no sign of life once it is ready, milliseconds; `Infinity` for one that is left alone. */
   readonly livenessMs: number
   /** How long what is under way may take when it is stopped, milliseconds. */
   readonly drainMs: number
+  /** What becomes of it when it has ended by itself, by how it did. */
+  afterEnd(how: string): 'again' | 'finished' | 'failed'
   /** Launches it, to wait for its `start`: what takes long without needing anyone (booting, loading) happens now. */
   launch(): LaunchedUnit
 }
@@ -21,9 +27,10 @@ export interface Unit {
 export interface Started {
   readonly service: string
   readonly instance: string
-  readonly url: string
-  /** Where others reach it, as it is registered. */
-  readonly advertised: string
+  /** Where it listens. Absent for one that doesn't. */
+  readonly url?: string
+  /** Where others reach it, as it is registered. Absent for one that isn't. */
+  readonly advertised?: string
 }
 
 /** What the lives of a unit before this one leave to it. */
@@ -36,14 +43,18 @@ export interface Inheritance {
 
 /** One life of a unit, from its launch to its end. */
 export interface LaunchedUnit {
+  /** Its process; 0 while there is none. */
   readonly pid: number
   /**
    * Starts it; resolves when it is ready. Rejects with an AppError: `START_FAILED` with its own words when it
    * refused (a taken port, a broken store), `CONFIG_INVALID` where its configuration is to blame, `UNAVAILABLE` when it ended without a word.
+   * @param tell told what it is doing meanwhile, in a few words such as `building`
    */
-  start(inheritance: Inheritance): Promise<Started>
+  start(inheritance: Inheritance, tell: (doing: string) => void): Promise<Started>
   /** Asks for a sign of life; resolves when it comes, which is never for one that hangs. Asked again before, it asks no second time. */
   probe(): Promise<void>
+  /** Told when it has given no sign of life for a while, and when it does again. */
+  onSilence?(isSilent: boolean): void
   /** Asks it to drain and end. `exited` tells when it has. */
   stop(): void
   /** Ends it at once, whatever it is doing. */

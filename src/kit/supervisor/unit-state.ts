@@ -1,0 +1,43 @@
+import type { Started, Unit } from './unit.ts'
+
+/** Where a unit is in its life; `last`: what it was when it was ready, and where. */
+export type UnitState =
+  /** For what it needs. */
+  | { readonly at: 'waiting' }
+  /** `doing`: what takes it so long, in its own words. */
+  | { readonly at: 'starting'; readonly pid?: number; readonly doing?: string; readonly last?: Started }
+  | ({ readonly at: 'ready'; readonly pid: number } & Started)
+  /** It was ready, and gives no sign of life. */
+  | ({ readonly at: 'silent'; readonly pid: number } & Started)
+  | { readonly at: 'backing-off'; readonly delayMs: number; readonly why: string; readonly last?: Started }
+  /** It has done what it was for. */
+  | { readonly at: 'finished' }
+  /** It ended, and is not to be started again. */
+  | { readonly at: 'failed'; readonly why: string }
+  /** As somebody asked, or with the platform. */
+  | { readonly at: 'stopped' }
+
+/** A unit that came into another state. */
+export interface UnitChange {
+  readonly unit: Unit
+  readonly state: UnitState
+  /** Where it was before. */
+  readonly was: UnitState['at']
+  /** How often it has been launched; above 1 it is back after an end. */
+  readonly life: number
+}
+
+/** A unit as it stands, and what it has been through. */
+export interface UnitReport {
+  readonly unit: Unit
+  readonly state: UnitState
+  /** How often it was launched again after it had ended by itself. */
+  readonly restarts: number
+  /** When it came into its state, milliseconds since 1970; a ready one that was silent for a while is ready all the time. */
+  readonly since: number
+  /** Why it last ended by itself. Absent: it never did. */
+  readonly ended?: string
+}
+
+/** Whether it is there, although it may be silent. */
+export const isUp = (at: UnitState['at']): boolean => at === 'ready' || at === 'silent'

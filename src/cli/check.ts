@@ -39,7 +39,7 @@ async function checked(session: Session): Promise<Configured> {
     import('./configuration.ts'),
     import('../kit/supervisor/waves.ts'),
   ])
-  const configured = await configure(session)
+  const configured = await configure(session, { runsServices: true })
   checkNeeds(configured.roles)
   wavesOf(configured.roles)
   return configured

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Override } from '../kit/config/environment.ts'
 import type { Configuration } from '../kit/config/load.ts'
 import { addressOf, type Section } from '../kit/config/schema.ts'
@@ -20,14 +21,21 @@ export interface ConfigureOptions {
   readonly flags?: readonly Override[]
   /** Whether roles are going to run: what speaks of a role that is served concerns nobody else. Default true. */
   readonly runs?: boolean
+  /** Whether the user's own services are going to run too. Default false. */
+  readonly runsServices?: boolean
 }
+
+/** The file that is read when no other is named, if it is there. */
+const DEFAULT_FILE = 'msvc.yaml'
 
 /** Loads all roles and the configuration, `--data` and `--config` heeded. Throws AppError `CONFIG_INVALID` with every fault. */
 export async function configure({ io, options }: Session, wanted: ConfigureOptions = {}): Promise<Configured> {
-  const [{ loadRoles, UP_ROLE_NAMES }, { loadConfiguration }] = await Promise.all([
+  const [{ loadRoles, UP_ROLE_NAMES }, { loadConfiguration }, { ownServiceRoutes }] = await Promise.all([
     import('../roles/catalog.ts'),
     import('../kit/config/load.ts'),
+    import('../roles/gateway/own-service-routes.ts'),
   ])
+  const file = options.config ?? (existsSync(join(io.folder, DEFAULT_FILE)) ? DEFAULT_FILE : undefined)
   const roles = await loadRoles()
   const data = options.data === undefined ? [] : [{ path: ['data'], value: options.data, from: '--data' }]
   const configuration = await loadConfiguration({
@@ -37,7 +45,9 @@ export async function configure({ io, options }: Session, wanted: ConfigureOptio
       wanted.runs === false ? { ...io.environment, PORT: undefined, SERVICE_NAME: undefined } : io.environment,
     folder: io.folder,
     flags: [...data, ...(wanted.flags ?? [])],
-    ...(options.config !== undefined && { file: options.config }),
+    runsServices: wanted.runsServices ?? false,
+    derive: ownServiceRoutes,
+    ...(file !== undefined && { file }),
     ...(wanted.served !== undefined && { served: wanted.served }),
   })
   return { roles, ...configuration }

@@ -1,5 +1,5 @@
 import { closeSync, readSync } from 'node:fs'
-import { isAbsolute, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import * as z from 'zod'
 import { openRegularFile } from '../../drivers/regular-file.ts'
 import { AppError } from '../errors.ts'
@@ -7,6 +7,9 @@ import { isRecord } from '../record.ts'
 import { type Override, readEnvironment } from './environment.ts'
 import { explain, type Fault, MAX_FAULTS } from './explain.ts'
 import { type LocatedYaml, locateYaml, type Path } from './locate.ts'
+import type { OwnServices } from './own-service.ts'
+import { ownServiceFaults } from './own-service-rules.ts'
+import { type OwnServicesOptions, readOwnServices, sortServices } from './own-services.ts'
 import { placeFaults } from './place-faults.ts'
 import { crossFaults } from './rules.ts'
 import { Listen, Platform, type Section, type Settings } from './schema.ts'
@@ -37,6 +40,18 @@ export interface LoadOptions {
   readonly flags?: readonly Override[]
   /** What relative paths start from. */
   readonly folder: string
+  /** Whether the user's own services are to run here: only then their folders and variables have to be there. Default false. */
+  readonly runsServices?: boolean
+  /** What the user's own services mean for the sections of roles. Default: nothing. */
+  readonly derive?: (services: OwnServices) => readonly Derived[]
+}
+
+/** A value of a role's section that follows from something else in the file. */
+export interface Derived {
+  readonly path: Path
+  readonly value: unknown
+  /** Where it comes from, which is where its faults are told of. */
+  readonly origin: Path
 }
 
 /** A configuration that holds: every default filled in, every rule checked. */
@@ -44,6 +59,8 @@ export interface Configuration {
   readonly settings: Settings
   /** By the role's CLI word. */
   readonly sections: Readonly<Record<string, Section>>
+  /** The user's own services, by name. */
+  readonly own: OwnServices
   /** SERVICE_NAME, when it was set for the served role. */
   readonly service?: string
   /** Where a value is said: `--data`, `DATABASE_URL`, `shop.yaml:12`; undefined where its default holds. */
@@ -60,9 +77,15 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
   const yaml = file === undefined ? EMPTY : readYaml(file, folder)
   const environment = readEnvironment(options.environment, roles, served)
   const overrides = [...environment.overrides, ...flags]
-  const raw = overrides.reduce(withOverride, yaml.value)
+  const given = overrides.reduce(withOverride, yaml.value)
 
   const faults: Fault[] = []
+  const { elsewhere, own: ownGiven } = sortServices(given.services)
+  const own = readOwnServices(ownGiven, placeOfServices(options), faults)
+  const derived = options.derive?.(own) ?? []
+  faults.push(...derived.filter(({ path }) => isGiven(given, path)).map(saidTwice))
+  const isSorted = Object.keys(ownGiven).length > 0
+  const raw = derived.reduce(withOverride, isSorted ? { ...given, services: elsewhere } : given)
   const settings = parsePlatform(raw, roles, faults)
   const sections = new Map(roles.map((role) => [role.name, parseSection(role, raw[role.name], faults)]))
   const placed = together.flatMap((name) => {
@@ -70,8 +93,13 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
     return section ? [{ name, section, portGiven: isGiven(raw, [name, 'port']) }] : []
   })
   if (settings) faults.push(...(await placeFaults(settings)), ...crossFaults(settings, placed))
+  faults.push(...ownServiceFaults(own, roles, placed))
 
-  const placedFaults = faults.map((fault) => ({ fault, line: yaml.lineOf(fault.path) ?? 0 }))
+  const originOf = (fault: Fault): Fault => {
+    const source = derived.find(({ path }) => startsWith(fault.path, path))
+    return source ? { ...fault, path: source.origin } : fault
+  }
+  const placedFaults = faults.map(originOf).map((fault) => ({ fault, line: yaml.lineOf(fault.path) ?? 0 }))
   const inOrder = placedFaults.sort((a, b) => a.line - b.line)
   const saidBy = (path: Path) => {
     const override = overrides.findLast(({ path: set }) => startsWith(path, set))
@@ -83,6 +111,7 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
   return {
     settings: { ...settings, data: resolve(folder, settings.data) },
     sections: Object.fromEntries([...sections].flatMap(([name, section]) => (section ? [[name, section]] : []))),
+    own,
     ...(environment.service !== undefined && { service: environment.service }),
     saidBy,
   }
@@ -98,7 +127,7 @@ function readYaml(file: string, folder: string): LocatedYaml {
     invalid([`${file}: ${why}; --config names a YAML file, and without it the built-in defaults hold`], cause)
   let text: string | undefined
   try {
-    text = readRegularFile(isAbsolute(file) ? file : resolve(folder, file), refuse)
+    text = readRegularFile(resolve(folder, file), refuse)
   } catch (cause) {
     if (cause instanceof AppError) throw cause
     throw refuse(isRecord(cause) && cause.code === 'ENOENT' ? 'no such file' : 'cannot be read', cause)
@@ -130,13 +159,26 @@ function invalid(faults: readonly string[], cause?: unknown): AppError {
   return new AppError('CONFIG_INVALID', [...told, ...more].join('\n'), { cause })
 }
 
+function placeOfServices({ file, folder, environment, runsServices }: LoadOptions): OwnServicesOptions | undefined {
+  return runsServices
+    ? { folder: file === undefined ? folder : dirname(resolve(folder, file)), environment }
+    : undefined
+}
+
+function saidTwice({ path, origin }: Derived): Fault {
+  return { path: origin, message: `${path.join('.')} is given too; leave one of them out` }
+}
+
 /** Sets one value from outside the file; leaves a section that isn't one as it is, for the schema to refuse. */
-function withOverride(raw: Record<string, unknown>, { path, value }: Override): Record<string, unknown> {
+function withOverride(
+  raw: Record<string, unknown>,
+  { path, value }: Pick<Override, 'path' | 'value'>,
+): Record<string, unknown> {
   const [key, ...rest] = path
   if (key === undefined) return raw
   if (rest.length === 0) return { ...raw, [key]: value }
   const inner = raw[key] ?? {}
-  return isRecord(inner) ? { ...raw, [key]: withOverride(inner, { path: rest, value, from: '' }) } : raw
+  return isRecord(inner) ? { ...raw, [key]: withOverride(inner, { path: rest, value }) } : raw
 }
 
 function isGiven(raw: Record<string, unknown>, [key, ...rest]: Path): boolean {

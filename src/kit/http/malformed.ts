@@ -1,9 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import { AppError } from '../errors.ts'
 import { framingFault } from './framing.ts'
+import { HTTP_METHODS } from './methods.ts'
 
 /** What a role may be asked to do, as an Allow header says it. */
-export const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
+export const METHODS = HTTP_METHODS.join(', ')
 
 /**
  * Why a request isn't looked at whatever it asks for, since nobody can be sure of what it is or where it ends; undefined when it is a good one.

@@ -5,3 +5,6 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT'
 export function isIdempotent(method: string): boolean {
   return IDEMPOTENT.has(method)
 }
+
+/** Methods that a route can list. TRACE and CONNECT are not among them: no route can open them. */
+export const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const

@@ -1,5 +1,6 @@
 import type { Clock } from '../../drivers/clock.ts'
 import type { Exchange, Layer } from '../http/exchange.ts'
+import { HTTP_METHODS } from '../http/methods.ts'
 import { statusOf } from '../http/status-of.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Tally } from '../telemetry/spread.ts'
@@ -83,5 +84,5 @@ export function metrics({ metrics, clock }: MetricsLayerOptions): Layer {
   }
 }
 
-const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+const METHODS: ReadonlySet<string> = new Set(HTTP_METHODS)
 const knownMethod = (method: string) => (METHODS.has(method) ? method : 'other')

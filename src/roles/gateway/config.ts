@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { Origin } from '../../kit/config/schema.ts'
+import { HTTP_METHODS } from '../../kit/http/methods.ts'
 import { isProbe } from '../../kit/http/probes.ts'
 import { didYouMean } from '../../kit/nearest.ts'
 import { isRecord } from '../../kit/record.ts'
@@ -9,7 +10,7 @@ import { USER_SERVICE } from '../user/contract.ts'
 import { ownMethods } from './own-paths.ts'
 import { proxyFault } from './request-origin.ts'
 import { parseRequestTarget } from './request-path.ts'
-import { METHODS, type Route } from './route-table.ts'
+import type { Route } from './route-table.ts'
 
 /** Limits of security.md's table. */
 const DEADLINE_MS = 15_000
@@ -49,7 +50,7 @@ const RouteConfig = z
     prefix: Prefix,
     upstream: Upstream,
     strip_prefix: z.union([z.literal(''), Prefix]).default(''),
-    methods: z.partialRecord(z.enum(METHODS), Access),
+    methods: z.partialRecord(z.enum(HTTP_METHODS), Access),
     deadline_ms: Milliseconds.optional(),
     upstream_timeout_ms: Milliseconds.optional(),
     stream_idle_ms: StreamIdle.optional(),

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { METHODS, type Route, routeTable, upstreamTarget } from './route-table.ts'
+import { HTTP_METHODS } from '../../kit/http/methods.ts'
+import { type Route, routeTable, upstreamTarget } from './route-table.ts'
 
 const route = (prefix: string, changes: Partial<Route> = {}): Route => ({
   prefix,
@@ -87,7 +88,7 @@ describe('routeTable', () => {
   })
 
   it('has no route for TRACE by type', () => {
-    expect(METHODS).not.toContain('TRACE')
+    expect(HTTP_METHODS).not.toContain('TRACE')
   })
 })
 

@@ -1,6 +1,6 @@
-/** Methods a route can list. TRACE and CONNECT are not among them: no route can open them. */
-export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
-type Method = (typeof METHODS)[number]
+import { HTTP_METHODS } from '../../kit/http/methods.ts'
+
+type Method = (typeof HTTP_METHODS)[number]
 
 /** Who may use a method: anybody, anybody with a valid token, or a token that holds all of these scopes. */
 export type Access = 'public' | 'token' | readonly string[]
@@ -104,7 +104,7 @@ interface CompiledPrefix {
 }
 
 function compile(prefix: string, routes: readonly Route[]): CompiledPrefix {
-  const listed = METHODS.flatMap((method) =>
+  const listed = HTTP_METHODS.flatMap((method) =>
     routes.flatMap((route) => {
       const access = route.methods[method]
       return access === undefined ? [] : [{ method, route, access }]

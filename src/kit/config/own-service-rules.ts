@@ -1,0 +1,111 @@
+import { didYouMean } from '../nearest.ts'
+import type { Fault } from './explain.ts'
+import type { OwnServices } from './own-service.ts'
+import type { PlacedRole } from './rules.ts'
+
+/** A role as far as these rules go. */
+export interface NamedRole {
+  /** CLI word. */
+  readonly name: string
+  /** Registered name. */
+  readonly service: string
+}
+
+/**
+ * What no service shows by itself: a name that a role has, needs that nobody meets, needs in a circle, one port for two, two units of one name.
+ * @param placed the roles that run on this machine at the same time
+ */
+export function ownServiceFaults(
+  services: OwnServices,
+  roles: readonly NamedRole[],
+  placed: readonly PlacedRole[],
+): readonly Fault[] {
+  return [
+    ...nameFaults(services, roles),
+    ...needFaults(services, roles),
+    ...circleFaults(services),
+    ...portFaults(services, placed),
+  ]
+}
+
+/** The name of a replica: the service's own, with a number from the second on. */
+export function replicaName(service: string, index: number): string {
+  return index === 0 ? service : `${service}-${index + 1}`
+}
+
+function nameFaults(services: OwnServices, roles: readonly NamedRole[]): readonly Fault[] {
+  return Object.keys(services).flatMap((name): readonly Fault[] => {
+    const path = ['services', name]
+    const role = roles.find((each) => each.name === name || each.service === name)
+    if (role) {
+      const message = `${name} is the platform's own (the role ${role.name}); give your service another name`
+      return [{ path, message }]
+    }
+    const twin = Object.entries(services).find(([other, { replicas }]) =>
+      Array.from({ length: replicas - 1 }, (_, index) => replicaName(other, index + 1)).includes(name),
+    )
+    if (!twin) return []
+    return [
+      { path, message: `${name} is a replica of ${twin[0]} too (replicas: ${twin[1].replicas}); rename one of them` },
+    ]
+  })
+}
+
+function needFaults(services: OwnServices, roles: readonly NamedRole[]): readonly Fault[] {
+  const known = [...roles.map(({ name }) => name), ...Object.keys(services)]
+  return Object.entries(services).flatMap(([name, { needs }]) =>
+    needs.flatMap((need, index): readonly Fault[] => {
+      if (known.includes(need)) return []
+      const path = ['services', name, 'needs', index]
+      const role = roles.find(({ service }) => service === need)
+      const hint = role ? `; did you mean ${role.name}?` : didYouMean(need, known)
+      return [{ path, message: `there is neither a role nor a service ${need}${hint}` }]
+    }),
+  )
+}
+
+/** Each circle once, told at the first of its services in the file. */
+function circleFaults(services: OwnServices): readonly Fault[] {
+  const told = new Set<string>()
+  return Object.keys(services).flatMap((name): readonly Fault[] => {
+    const circle = circleFrom(name, services)
+    if (!circle || circle.some((each) => told.has(each))) return []
+    for (const each of circle) told.add(each)
+    const message = `these need each other in a circle, so none could start: ${[...circle, name].join(' -> ')}`
+    return [{ path: ['services', name, 'needs'], message }]
+  })
+}
+
+/** The services from one back to itself, the shortest way; undefined where no way leads back. */
+function circleFrom(start: string, services: OwnServices): readonly string[] | undefined {
+  const cameFrom = new Map<string, string>()
+  const queue = [start]
+  for (const name of queue) {
+    for (const need of services[name]?.needs ?? []) {
+      if (need === start) return wayTo(name, cameFrom)
+      if (!Object.hasOwn(services, need) || cameFrom.has(need)) continue
+      cameFrom.set(need, name)
+      queue.push(need)
+    }
+  }
+  return undefined
+}
+
+function wayTo(end: string, cameFrom: ReadonlyMap<string, string>): readonly string[] {
+  const way = [end]
+  for (let at = cameFrom.get(end); at !== undefined; at = cameFrom.get(at)) way.unshift(at)
+  return way
+}
+
+function portFaults(services: OwnServices, placed: readonly PlacedRole[]): readonly Fault[] {
+  const holders = new Map(placed.map(({ name, section }) => [section.port, name]))
+  return Object.entries(services).flatMap(([name, { port, ready }]): readonly Fault[] => {
+    if (port === undefined) return []
+    const path = ['services', name, 'port']
+    if (ready.by === 'none') return [{ path, message: 'a service that is ready: none has no port; leave it out' }]
+    const holder = holders.get(port)
+    holders.set(port, name)
+    if (holder === undefined) return []
+    return [{ path, message: `${port} is ${holder}'s port too; give each its own, or leave it out for a free one` }]
+  })
+}

@@ -1,0 +1,130 @@
+import * as z from 'zod'
+import { HTTP_METHODS } from '../http/methods.ts'
+
+/** How it is known that a service is ready. */
+export type Readiness =
+  /** A GET of the path is answered with 2xx or 3xx. */
+  | { readonly by: 'http'; readonly path: string }
+  /** Somebody listens on its port. */
+  | { readonly by: 'tcp' }
+  /** It has written a line that holds the text. */
+  | { readonly by: 'log'; readonly text: string }
+  /** The command ends with exit code 0. */
+  | { readonly by: 'exec'; readonly command: string }
+  /** As soon as it runs. It has no port, and is not registered: a worker. */
+  | { readonly by: 'none' }
+
+const READINESS = 'http /health, tcp, log "listening on", exec ./ready.sh, or none'
+
+/** Reads a service's `ready`; undefined for what is none. */
+function readReadiness(text: string): Readiness | undefined {
+  if (text === 'tcp' || text === 'none') return { by: text }
+  const [, by, rest = ''] = /^(http|log|exec)\s+(\S.*)$/s.exec(text) ?? []
+  if (by === 'http') return /^\/\S*$/.test(rest) ? { by, path: rest } : undefined
+  if (by === 'log') return { by, text: /^"(.+)"$/s.exec(rest)?.[1] ?? rest }
+  return by === 'exec' ? { by, command: rest } : undefined
+}
+
+/** A name in the registry that every system takes for a host's too. */
+const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+/** A variable's name (POSIX.1-2024, XBD 8.1). */
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
+const Path = z
+  .string()
+  .regex(/^\/[^\s?#]*$/)
+  .meta({ expected: 'a path such as /events/order' })
+const Words = z
+  .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+  .meta({ expected: 'a line for the shell, or a list of words' })
+const Milliseconds = z.int().min(1).max(600_000)
+
+/** Who may do what: as at the gateway's routes. */
+const Access = z
+  .union([z.literal('public'), z.literal('token'), z.array(z.string().min(1)).min(1)])
+  .meta({ expected: 'public, token, or a list of scopes' })
+
+const RouteOfService = z.strictObject({
+  /** Whole leading segments of the path, at the gateway. */
+  path: z.string().min(1),
+  methods: z.partialRecord(z.enum(HTTP_METHODS), Access),
+  /** Whether the service doesn't see `path`. Default false. */
+  strip: z.boolean().default(false),
+  /** Of one caller. */
+  limit: z
+    .strictObject({ per_second: z.number().min(0.001).max(1_000_000), burst: z.int().min(1).max(1_000_000) })
+    .optional(),
+})
+
+/** What a service does about messages of a topic. */
+const Received = z.strictObject({
+  /** Where each is posted. */
+  to: Path,
+  /** Deliveries in vain before it becomes a dead letter. Default the broker's, 5. */
+  max_deliver: z.int().min(1).max(1_000).optional(),
+  /** Seconds that the service has for one. Default the broker's, 30. */
+  ack_wait: z.number().min(0.1).max(43_200).optional(),
+})
+
+/** What its calls to another service obey. Defaults: the platform's `client`. */
+const CallPolicy = z.strictObject({
+  timeout_ms: Milliseconds.optional(),
+  attempts: z.int().min(1).max(10).optional(),
+  breaker_failures: z.int().min(1).max(1_000).optional(),
+  breaker_open_ms: z.int().min(1).max(60_000).optional(),
+})
+
+/** The names that stand in `services`. */
+export const OwnServiceName = z.string().regex(NAME).meta({ expected: 'a name of small letters, digits and dashes' })
+
+/** A service of the user's own, as `services` has it: run, watched over and wired by `msvc up`. */
+export const OwnService = z.strictObject({
+  run: Words,
+  /** From the file's own folder. Default: that. */
+  dir: z.string().min(1).default('.'),
+  env: z
+    .record(
+      z.string().regex(VARIABLE).meta({ expected: 'the name of a variable' }),
+      z
+        .union([z.string(), z.number(), z.boolean()])
+        .transform(String)
+        .meta({ expected: 'text, a number, true or false' }),
+    )
+    .default({}),
+  /** Of its first replica; further ones take free ports. Default: a free one. */
+  port: z.int().min(1).max(65_535).optional(),
+  ready: z
+    .string()
+    .transform((text, context) => {
+      const readiness = readReadiness(text)
+      if (readiness) return readiness
+      context.addIssue({ code: 'custom', message: `expected ${READINESS}, got ${JSON.stringify(text)}` })
+      return z.NEVER
+    })
+    .prefault('tcp'),
+  /** Roles and services that must be ready before it starts. */
+  needs: z.array(z.string().min(1)).default([]),
+  replicas: z.int().min(1).max(64).default(1),
+  /** Patterns of files, from `dir`, whose change restarts it. */
+  watch: z.array(z.string().min(1)).default([]),
+  /** Run before the first start, and after a change. */
+  build: Words.optional(),
+  route: RouteOfService.optional(),
+  receives: z.record(z.string().min(1), Received).default({}),
+  calls: z.union([z.literal('direct'), z.record(z.string().min(1), CallPolicy)]).default({}),
+  /** Names of secrets of the config server, which become variables. */
+  secrets: z.array(z.string().regex(VARIABLE).meta({ expected: 'the name of a variable' })).default([]),
+  stop: z
+    .strictObject({
+      signal: z.enum(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGKILL']).default('SIGTERM'),
+      /** Until it is killed. */
+      grace_ms: z.int().min(0).max(600_000).default(10_000),
+    })
+    .prefault({}),
+  /** After it has ended by itself. */
+  restart: z.enum(['always', 'on-failure', 'never']).default('always'),
+})
+/** One that is checked, its folder an absolute path. */
+export type OwnService = z.output<typeof OwnService>
+
+/** Services by their names. */
+export type OwnServices = Readonly<Record<string, OwnService>>

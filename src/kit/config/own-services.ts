@@ -1,0 +1,90 @@
+import { statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { isRecord } from '../record.ts'
+import { explain, type Fault } from './explain.ts'
+import { fillText, MissingVariable } from './filled-text.ts'
+import { OwnService, OwnServiceName, type OwnServices } from './own-service.ts'
+
+/** `services` as a file gives it, sorted: what runs elsewhere, and what is to be run. */
+export interface SortedServices {
+  /** Addresses by name, for the platform's schema to check. */
+  readonly elsewhere: Readonly<Record<string, unknown>>
+  readonly own: Readonly<Record<string, Record<string, unknown>>>
+}
+
+/** Sorts `services`: a section is a service to be run, anything else is said to be an address. */
+export function sortServices(given: unknown): SortedServices {
+  if (!isRecord(given)) return { elsewhere: {}, own: {} }
+  const entries = Object.entries(given)
+  return {
+    elsewhere: Object.fromEntries(entries.filter(([, value]) => !isRecord(value))),
+    own: Object.fromEntries(entries.flatMap(([name, value]) => (isRecord(value) ? [[name, value]] : []))),
+  }
+}
+
+/** Where a user's services are to run. */
+export interface OwnServicesOptions {
+  /** What relative folders start from: the file's own. */
+  readonly folder: string
+  /** What `env` is filled in with. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+/** Variables that a service is given, and can't be told otherwise. */
+const GIVEN = new Set(['PORT', 'HOST', 'SERVICE_NAME', 'INSTANCE_ID', 'MSVC_TOKEN_FILE', 'MSVC_SUPERVISED'])
+
+/**
+ * Checks a user's services, each for itself, and fills in what they leave out. Gives those that hold; the faults of the rest are added to `faults`.
+ * @param place absent: they don't run here, so that their folders and variables needn't be there, and stay as they are given
+ */
+export function readOwnServices(
+  given: SortedServices['own'],
+  place: OwnServicesOptions | undefined,
+  faults: Fault[],
+): OwnServices {
+  const services: Record<string, OwnService> = {}
+  for (const [name, raw] of Object.entries(given)) {
+    const path = ['services', name]
+    const found = [...explain(OwnServiceName, name), ...explain(OwnService, raw)]
+    faults.push(...found.map((fault) => ({ path: [...path, ...fault.path], message: fault.message })))
+    if (found.length > 0) continue
+    const service = OwnService.parse(raw)
+    services[name] = place ? placed(service, place, path, faults) : service
+  }
+  return services
+}
+
+function placed(
+  service: OwnService,
+  { folder, environment }: OwnServicesOptions,
+  path: readonly string[],
+  faults: Fault[],
+): OwnService {
+  const dir = resolve(folder, service.dir)
+  if (!isFolder(dir)) faults.push({ path: [...path, 'dir'], message: `there is no folder ${dir}` })
+  return { ...service, dir, env: filledIn(service.env, environment, [...path, 'env'], faults) }
+}
+
+function filledIn(
+  env: OwnService['env'],
+  environment: OwnServicesOptions['environment'],
+  path: readonly string[],
+  faults: Fault[],
+): OwnService['env'] {
+  const filled: Record<string, string> = {}
+  for (const [variable, text] of Object.entries(env)) {
+    if (GIVEN.has(variable))
+      faults.push({ path: [...path, variable], message: `${variable} is given by the platform; leave it out` })
+    try {
+      filled[variable] = fillText(text, environment)
+    } catch (fault) {
+      if (!(fault instanceof MissingVariable)) throw fault
+      faults.push({ path: [...path, variable], message: fault.message })
+    }
+  }
+  return filled
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+}

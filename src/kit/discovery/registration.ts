@@ -24,7 +24,7 @@ export interface RegistrationOptions extends RegistryCallsOptions {
   readonly tags?: readonly string[]
   /** Should tell this process from its predecessor on the same port, so that callers give it a fresh start. */
   readonly metadata: Readonly<Record<string, string>>
-  readonly log: Log
+  readonly log: Pick<Log, 'error'>
   /** Tells when the registry is back. */
   readonly directory: Pick<RegistryDirectory, 'onConnect'>
   /** Milliseconds between heartbeats. Default 10 000. */
@@ -35,6 +35,8 @@ export interface RegistrationOptions extends RegistryCallsOptions {
 
 /** This process's place in the registry. */
 export interface KeptRegistration {
+  /** Takes it out of rotation, as for one that doesn't answer, and puts it in again. It is healthy at first. */
+  setHealthy(isHealthy: boolean): void
   /** Deregisters, waiting at most 1 s. True when the registry had known this instance and took it out. Never throws. */
   leave(): Promise<boolean>
 }
@@ -68,29 +70,32 @@ export function register(options: RegistrationOptions): KeptRegistration {
     heartbeatMs = HEARTBEAT_MS,
     random = Math.random,
   } = options
-  if (options.registryUrl === '') return { leave: () => Promise.resolve(false) }
+  if (options.registryUrl === '') return { setHealthy: () => {}, leave: () => Promise.resolve(false) }
   const call = registryCalls(options)
   const stop = new AbortController()
   const body = { service_name: service, host, port, tags, metadata }
   let state: State = { at: 'unknown' }
   const bell = createWakeUp()
   let refused = false
+  let healthy = true
 
   async function post(path: string, content: unknown, signal: AbortSignal): Promise<NodeAnswer> {
     const headers = { 'content-type': 'application/json' }
     return call(path, { method: 'POST', headers, body: JSON.stringify(content), signal })
   }
 
-  /** One step: registers, or renews. Throws when it could not. */
+  /** One step: registers, renews, or says that it is unhealthy. Throws when it could not. */
   async function step(): Promise<void> {
     const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(CALL_MS)])
     if (state.at === 'registered') {
-      const answer = await post('/registry/heartbeat', state.self, signal)
+      // a heartbeat would put it in rotation again; without any the lease ends
+      const answer = await post(healthy ? '/registry/heartbeat' : '/registry/unhealthy', state.self, signal)
       answer.cancel()
       if (answer.ok) return
       if (answer.status !== 404) throw new Refusal(`status ${answer.status}`)
       state = { at: 'unknown' }
     }
+    if (!healthy) return
     const answer = await post('/registry/register', body, signal)
     const said = await answer.json()
     const self = answer.status === 201 ? readRegistered(said) : undefined
@@ -124,6 +129,11 @@ export function register(options: RegistrationOptions): KeptRegistration {
   const keeping = keepRegistered()
 
   return {
+    setHealthy(isHealthy) {
+      if (healthy === isHealthy) return
+      healthy = isHealthy
+      bell.ring()
+    },
     async leave() {
       const { signal } = stop
       if (signal.aborted) return false

@@ -34,3 +34,19 @@ function tryPort(host: string, port: number): Promise<number> {
     })
   })
 }
+
+/** Where ports are looked for that are to stay free while their owner is away: below those that systems give to outgoing connections (Linux from 32768 on). */
+const STEADY = { from: 20_000, to: 32_000 } as const
+const TRIES = 50
+
+/**
+ * Finds a port that nobody listens on, and that nobody is given by chance while whoever has it is started again.
+ * @param random uniform in [0, 1)
+ */
+export async function steadyPort(host: string, random: () => number = Math.random): Promise<number> {
+  for (let left = TRIES; left > 0; left--) {
+    const port = STEADY.from + Math.floor(random() * (STEADY.to - STEADY.from))
+    if (!(await isTaken(host, port))) return port
+  }
+  return freePort(host)
+}

@@ -4,16 +4,27 @@ import { type ChildProcess, spawn } from 'node:child_process'
 const SHELL = '/bin/sh'
 /** Beyond what a process takes to stop by itself (main.ts), and within the second that it may outlive its supervisor, seconds. */
 const GRACE_S = 0.5
-/** Each line holds the processes that run now. The end of the input is the end of the supervisor, however it came. */
+/**
+ * Each line holds the processes that run now, a group of them as a negative number. The end of the input is the end of the supervisor, however it came: groups
+ * are somebody's commands, which don't see it and are asked to stop; then all are killed, and on Linux what has left its group but carries the mark ($1).
+ */
 const SCRIPT = `
 trap '' INT TERM HUP
 while read -r line; do pids=$line; done
-[ -n "$pids" ] && { sleep ${GRACE_S}; kill -9 $pids; }
+[ -n "$pids" ] || exit 0
+for pid in $pids; do case $pid in -*) kill -s TERM -- $pid;; esac; done
+sleep ${GRACE_S}
+kill -s KILL -- $pids
+[ -n "$1" ] || exit 0
+for file in $(grep -lszF -- "$1" /proc/[0-9]*/environ); do
+  file=\${file#/proc/}
+  kill -s KILL -- "\${file%/environ}"
+done
 `
 
 /** Ends processes that outlive this one: one that hangs, such as a stopped one, doesn't see that its supervisor is gone. */
 export interface Guard {
-  /** From now on this process ends with this one. */
+  /** From now on this process ends with this one; by a negative number a whole process group. */
   watch(pid: number): void
   /** It has ended. */
   release(pid: number): void
@@ -22,13 +33,14 @@ export interface Guard {
 /**
  * Makes a guard: a process beside this one for as long as there is something to watch. Where there is no shell it does nothing, and what hangs
  * when this process is killed stays.
+ * @param mark a variable as the environment of the groups' processes has it (`NAME=value`), which nobody else's has. Default: what leaves its group gets away
  */
-export function createGuard(): Guard {
+export function createGuard(mark = ''): Guard {
   const pids = new Set<number>()
   let shell: ChildProcess | undefined
 
   function open(): ChildProcess {
-    const opened = spawn(SHELL, ['-c', SCRIPT, 'msvc-guard'], {
+    const opened = spawn(SHELL, ['-c', SCRIPT, 'msvc-guard', mark], {
       stdio: ['pipe', 'ignore', 'ignore'],
       env: { PATH: '/usr/bin:/bin' },
       // a session of its own, which Ctrl-C doesn't reach

@@ -47,8 +47,8 @@ function stage(answers: (unit: string, step: Step) => Promise<void> = async () =
     kill: () => {},
     exited: new Promise(() => {}),
   })
-  const roles = roleUnits(plans, launch)
-  for (const unit of roles.units) unit.launch()
+  const roles = roleUnits(launch)
+  for (const unit of roles.plan(plans)) unit.launch()
   const moved: unknown[] = []
   const cutover = new PlatformCutover({
     supervision: { states: () => states },

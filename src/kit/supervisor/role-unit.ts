@@ -30,43 +30,50 @@ export type LaunchRole = (role: string, unit: string) => LaunchedRole
 
 /** Copies of roles as the supervisor runs them. */
 export interface RoleUnits {
+  /** Those made last. */
   readonly units: readonly Unit[]
   /** What each was launched as last, by its name. */
   readonly launched: ReadonlyMap<string, LaunchedRole>
+  /** Makes units of what is to run from now on. */
+  plan(plans: readonly RolePlan[]): readonly Unit[]
 }
 
 /**
  * Makes units of copies of roles. One that is started again keeps the port it was given, so that whoever has its address finds it there.
  * @param jobNow asked at each start: what is to be done instead of what was planned. Default: just that
  */
-export function roleUnits(
-  plans: readonly RolePlan[],
-  launch: LaunchRole,
-  jobNow: (job: Job) => Job = (job) => job,
-): RoleUnits {
+export function roleUnits(launch: LaunchRole, jobNow: (job: Job) => Job = (job) => job): RoleUnits {
   const launched = new Map<string, LaunchedRole>()
-  const units = plans.map(
-    ({ unit, needs, job }): Unit => ({
-      name: unit,
-      replicaOf: job.role,
-      needs,
-      definition: JSON.stringify(job),
-      essential: true,
-      afterEnd: () => 'again',
-      livenessMs: job.settings.liveness_seconds * 1_000,
-      drainMs: job.settings.drain_seconds * 1_000,
-      launch() {
-        const role = launch(job.role, unit)
-        launched.set(unit, role)
-        return {
-          ...role,
-          start: ({ last, after }) =>
-            role.start({ ...jobNow(onPortOf(job, last)), ...(after !== undefined && { after }) }),
-        }
-      },
-    }),
-  )
-  return { units, launched }
+  let units: readonly Unit[] = []
+  const unitOf = ({ unit, needs, job }: RolePlan): Unit => ({
+    name: unit,
+    replicaOf: job.role,
+    needs,
+    definition: JSON.stringify(job),
+    essential: true,
+    afterEnd: () => 'again',
+    livenessMs: job.settings.liveness_seconds * 1_000,
+    drainMs: job.settings.drain_seconds * 1_000,
+    launch() {
+      const role = launch(job.role, unit)
+      launched.set(unit, role)
+      return {
+        ...role,
+        start: ({ last, after }) =>
+          role.start({ ...jobNow(onPortOf(job, last)), ...(after !== undefined && { after }) }),
+      }
+    },
+  })
+  return {
+    get units() {
+      return units
+    },
+    launched,
+    plan(plans) {
+      units = plans.map(unitOf)
+      return units
+    },
+  }
 }
 
 function onPortOf(job: Job, last: Started | undefined): Job {

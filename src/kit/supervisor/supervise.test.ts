@@ -69,7 +69,7 @@ function run(plans: readonly RolePlan[], launch: LaunchRole, options: Partial<Su
   const changes: UnitChange[] = []
   const watchers = new Set<() => void>()
   const supervision = supervise({
-    units: roleUnits(plans, launch).units,
+    units: roleUnits(launch).plan(plans),
     clock: systemClock,
     onLost: async () => {},
     onChange: (change) => {
@@ -334,7 +334,7 @@ describe('a running supervision', () => {
     await ready
     events.length = 0
     const changed = { ...plan('order', ['registry']), job: { ...plan('order').job, registryUrl: 'http://127.0.0.1:2' } }
-    const next = roleUnits([changed, plan('registry'), plan('payment', ['registry'])], launch).units
+    const next = roleUnits(launch).plan([changed, plan('registry'), plan('payment', ['registry'])])
     expect(await apply(next)).toEqual({ started: ['payment'], stopped: ['user'], restarted: ['order'] })
     await until(() => [...states().values()].every(({ at }) => at === 'ready'))
     expect(events.filter((event) => event.endsWith('registry'))).toEqual([])
@@ -345,7 +345,7 @@ describe('a running supervision', () => {
 
   it('goes on without a unit that is not essential, which says why', async () => {
     const { launch } = theatre((role) => (role === 'shop' ? new AppError('START_FAILED', 'no such folder') : undefined))
-    const [shop, registry] = roleUnits([plan('shop'), plan('registry')], launch).units
+    const [shop, registry] = roleUnits(launch).plan([plan('shop'), plan('registry')])
     if (!shop || !registry) return expect.fail()
     const units = [{ ...shop, essential: false, afterEnd: () => 'failed' as const }, registry]
     const { ready, states, stop } = run([], launch, { units })
@@ -357,7 +357,7 @@ describe('a running supervision', () => {
 
   it('takes one that is done for ready, for those who need it', async () => {
     const { launch, crash, events } = theatre()
-    const [migration, shop] = roleUnits([plan('migration'), plan('shop', ['migration'])], launch).units
+    const [migration, shop] = roleUnits(launch).plan([plan('migration'), plan('shop', ['migration'])])
     if (!migration || !shop) return expect.fail()
     const job = {
       ...migration,
@@ -370,7 +370,7 @@ describe('a running supervision', () => {
         start: () => launched.exited.then((how) => Promise.reject(new AppError('UNAVAILABLE', how))),
       }
     }
-    const [stuck] = roleUnits([plan('migration')], never).units
+    const [stuck] = roleUnits(never).plan([plan('migration')])
     if (!stuck) return expect.fail()
     const { ready, states, until, stop } = run([], launch, { units: [{ ...job, launch: stuck.launch }, shop] })
     await until(() => states().get('migration')?.at === 'starting')

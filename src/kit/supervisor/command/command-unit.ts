@@ -1,0 +1,210 @@
+import type { Clock } from '../../../drivers/clock.ts'
+import type { OwnService, Readiness } from '../../config/own-service.ts'
+import { printEndpoint } from '../../discovery/endpoint.ts'
+import { AppError } from '../../errors.ts'
+import { aborted } from '../../pause.ts'
+import type { Guard } from '../guard.ts'
+import type { LaunchedUnit, Unit } from '../unit.ts'
+import { processEnvironment } from './environment.ts'
+import { type CommandLine, type ProcessGroup, startGroup } from './process-group.ts'
+import { lookReady, type ReadinessOptions, untilReady } from './readiness.ts'
+
+/** A replica of a user's service that is to run. */
+export interface CommandPlan {
+  /** Its own name: the service's, with a number from the second replica on. */
+  readonly unit: string
+  /** What it is registered as. */
+  readonly service: string
+  /** Names of the roles and services that must be ready first. */
+  readonly needs: readonly string[]
+  readonly run: CommandLine
+  readonly build: CommandLine | undefined
+  readonly dir: string
+  /** All that it is told, but for what each process is told of itself. */
+  readonly env: Readonly<Record<string, string>>
+  /** Names of secrets, which become variables. */
+  readonly secrets: readonly string[]
+  /** Where it should listen; undefined for a worker. */
+  readonly place: { readonly host: string; readonly port: number } | undefined
+  readonly ready: Readiness
+  readonly stop: OwnService['stop']
+  readonly restart: OwnService['restart']
+}
+
+/** A replica's place in the registry. */
+export interface Enrolment {
+  /** Takes it out of rotation, or puts it in again. */
+  setHealthy(isHealthy: boolean): void
+  /** Takes it out for good; resolves when who routes has had time to hear it. */
+  leave(): Promise<void>
+}
+
+/** What commands work with. */
+export interface CommandTools {
+  readonly clock: Clock
+  readonly guard: Guard
+  /** Makes the id of a process. */
+  readonly instanceOf: (service: string) => string
+  /** Takes what a process writes. */
+  readonly output: (plan: CommandPlan, instance: string) => CommandOutput
+  /** Puts a ready one in the registry. */
+  readonly enrol: (plan: CommandPlan, instance: string) => Enrolment
+  /** What a process is told that isn't in its plan, secrets among it. Rejects with an AppError that names what is missing. */
+  readonly variablesOf: (plan: CommandPlan, signal: AbortSignal) => Promise<Readonly<Record<string, string>>>
+}
+
+/** Where goes what a process writes. */
+export interface CommandOutput {
+  take(stream: 'stdout' | 'stderr', chunk: Buffer): void
+  /** Whether it has written the text that it is ready by. */
+  hasWritten(): boolean
+  end(): void
+}
+
+/** How long what answered is believed to be well before it is asked again, milliseconds: each question stands in its own log. */
+const WELL_MS = 5_000
+/** By this its processes are told from everybody else's. */
+const MARK = 'INSTANCE_ID'
+
+/** A unit that runs a command of somebody's. `rebuild` runs its build, so that the next start has what it makes. */
+export interface CommandUnit extends Unit {
+  /** Rejects with AppError `START_FAILED` when the build fails. */
+  rebuild(): Promise<void>
+}
+
+/** Makes the unit of a replica: a command in a process group of its own, in the registry for as long as it is well. */
+export function commandUnit(plan: CommandPlan, tools: CommandTools): CommandUnit {
+  const { unit, service, needs, build, dir, stop, restart } = plan
+  let isBuilt = build === undefined
+
+  /** Runs the build, if there is one and it hasn't run. */
+  async function ensureBuilt(signal: AbortSignal): Promise<void> {
+    if (isBuilt || build === undefined) return
+    const instance = tools.instanceOf(service)
+    const output = tools.output(plan, instance)
+    const group = await startGroup({
+      command: build,
+      dir,
+      env: processEnvironment(plan.env, instance),
+      mark: MARK,
+      stop: { signal: 'SIGTERM', graceMs: stop.grace_ms },
+      guard: tools.guard,
+      onOutput: output.take,
+      onOutputEnd: output.end,
+    })
+    signal.addEventListener('abort', group.kill, { once: true })
+    const how = await group.exited
+    signal.removeEventListener('abort', group.kill)
+    if (how !== 'exit code 0') throw new AppError('START_FAILED', `its build ended with ${how}`)
+    isBuilt = true
+  }
+
+  return {
+    name: unit,
+    replicaOf: service,
+    needs,
+    definition: JSON.stringify(plan),
+    essential: false,
+    // whoever stands still in a debugger is not to be ended
+    livenessMs: Number.POSITIVE_INFINITY,
+    drainMs: stop.grace_ms,
+    afterEnd(how) {
+      if (restart === 'always') return 'again'
+      if (how === 'exit code 0') return 'finished'
+      return restart === 'never' ? 'failed' : 'again'
+    },
+    launch: () => launch(plan, tools, ensureBuilt),
+    async rebuild() {
+      isBuilt = build === undefined
+      await ensureBuilt(new AbortController().signal)
+    },
+  }
+}
+
+function launch(
+  plan: CommandPlan,
+  tools: CommandTools,
+  ensureBuilt: (signal: AbortSignal) => Promise<void>,
+): LaunchedUnit {
+  const { unit, service, run, dir, place, ready, stop } = plan
+  const instance = tools.instanceOf(service)
+  const exited = Promise.withResolvers<string>()
+  const leaving = new AbortController()
+  let group: ProcessGroup | undefined
+  let enrolment: Enrolment | undefined
+  let look: ReadinessOptions | undefined
+  let wellAt = Number.NEGATIVE_INFINITY
+
+  async function begin(tell: (doing: string) => void): Promise<ProcessGroup> {
+    const variables = await tools.variablesOf(plan, leaving.signal)
+    if (plan.build !== undefined) tell('building')
+    await ensureBuilt(leaving.signal)
+    leaving.signal.throwIfAborted()
+    const env = { ...processEnvironment(plan.env, instance), ...variables }
+    const output = tools.output(plan, instance)
+    look = { ready, place, dir, env, hasWritten: output.hasWritten }
+    const onOutput = output.take
+    return startGroup({
+      command: run,
+      dir,
+      env,
+      mark: MARK,
+      stop: { signal: stop.signal, graceMs: stop.grace_ms },
+      guard: tools.guard,
+      onOutput,
+      onOutputEnd: output.end,
+    })
+  }
+
+  return {
+    get pid() {
+      return group?.pid ?? 0
+    },
+    async start(_, tell) {
+      try {
+        group = await begin(tell)
+      } catch (fault) {
+        exited.resolve('stopped')
+        throw fault
+      }
+      const { ended } = group
+      void ended.then((how) => {
+        // who is sent to it meanwhile is refused: that is the one thing that can't wait
+        void enrolment?.leave()
+        leaving.abort()
+        return how
+      })
+      void group.exited.then(exited.resolve)
+      if (leaving.signal.aborted) group.stop()
+      tell('starting')
+      const over = new AbortController()
+      const isReady = untilReady(look ?? { ready, place, dir, env: {}, hasWritten: () => false }, tell, over.signal)
+      await Promise.race([isReady, aborted(leaving.signal)])
+      over.abort()
+      if (leaving.signal.aborted) throw new AppError('UNAVAILABLE', `${unit} ended before it was ready`)
+      wellAt = tools.clock.monotonic()
+      if (place) enrolment = tools.enrol(plan, instance)
+      return { service, instance, ...(place && { url: printEndpoint(place) }) }
+    },
+    async probe() {
+      if (!enrolment || !look || tools.clock.monotonic() - wellAt < WELL_MS) return
+      if (ready.by !== 'http' && ready.by !== 'tcp') return
+      const why = await lookReady(look)
+      // no answer is the answer
+      if (why !== undefined) await new Promise(() => {})
+      wellAt = tools.clock.monotonic()
+    },
+    onSilence: (isSilent) => enrolment?.setHealthy(!isSilent),
+    stop() {
+      leaving.abort()
+      if (!group) exited.resolve('stopped')
+      else void (enrolment?.leave() ?? Promise.resolve()).then(() => group?.stop())
+    },
+    kill() {
+      leaving.abort()
+      if (group) group.kill()
+      else exited.resolve('stopped')
+    },
+    exited: exited.promise,
+  }
+}

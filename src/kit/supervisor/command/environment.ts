@@ -1,0 +1,71 @@
+import { addressVariable } from '../../discovery/address-variable.ts'
+
+/** What a service is told of the platform. */
+export interface ServiceSurroundings {
+  /** What it is registered as. */
+  readonly service: string
+  /** `development`, `production`, … */
+  readonly environment: string
+  /** Where it should listen; undefined for a worker. */
+  readonly place: { readonly host: string; readonly port: number } | undefined
+  /** Where the roles are that every service may use, by registered name. */
+  readonly roles: Readonly<Record<string, string>>
+  /** Where it reaches the services that it may call, by registered name. */
+  readonly calls: Readonly<Record<string, string>>
+  /** What it inherits: the platform's own environment. */
+  readonly inherited: Readonly<Record<string, string | undefined>>
+  /** What the file says; wins over all but where it listens. */
+  readonly own: Readonly<Record<string, string>>
+}
+
+/** What tells the platform itself where its stores are and who it is: no service's business, and passwords are among it. */
+const THE_PLATFORMS = new Set([
+  ...['DATABASE_URL', 'DB_HOST', 'DB_PORT', 'NATS_URL', 'REDIS_URL', 'PGPASSWORD', 'PGPASSFILE'],
+  ...['PORT', 'HOST', 'SERVICE_NAME', 'ADVERTISE', 'INSTANCE_ID', 'NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE'],
+])
+
+/** By what a service knows them (seed 9.7.10). */
+const GATEWAY = 'api-gateway'
+const LOG_SERVER = 'log-server'
+
+/**
+ * The environment of a service, in any language: where it listens, where everything is, and where OpenTelemetry's SDKs send to
+ * (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). What each of its processes is told of itself comes besides.
+ */
+export function serviceEnvironment(surroundings: ServiceSurroundings): Readonly<Record<string, string>> {
+  const { service, environment, place, roles, calls, inherited, own } = surroundings
+  const known = { ...roles, ...calls }
+  const urls = Object.entries(known).map(([name, url]) => [addressVariable(name), url])
+  const kept = Object.entries(inherited).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && !THE_PLATFORMS.has(entry[0]),
+  )
+  const gateway = known[GATEWAY]
+  const logs = known[LOG_SERVER]
+  return {
+    // a line that waits in a buffer for more is seen too late
+    PYTHONUNBUFFERED: '1',
+    ...Object.fromEntries(kept),
+    ...Object.fromEntries(urls),
+    ...(gateway !== undefined && { GATEWAY_URL: gateway }),
+    ...(logs !== undefined && { OTEL_EXPORTER_OTLP_ENDPOINT: logs, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' }),
+    OTEL_SERVICE_NAME: service,
+    OTEL_RESOURCE_ATTRIBUTES: `deployment.environment.name=${environment}`,
+    ...own,
+    ...(place && { HOST: place.host, PORT: String(place.port) }),
+    SERVICE_NAME: service,
+    MSVC_SUPERVISED: '1',
+  }
+}
+
+/** The same for one process of it, which has an id of its own. */
+export function processEnvironment(
+  env: Readonly<Record<string, string>>,
+  instance: string,
+): Readonly<Record<string, string>> {
+  const { OTEL_RESOURCE_ATTRIBUTES: attributes } = env
+  return {
+    ...env,
+    INSTANCE_ID: instance,
+    OTEL_RESOURCE_ATTRIBUTES: [`service.instance.id=${instance}`, attributes].filter(Boolean).join(','),
+  }
+}

@@ -1,0 +1,103 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it, vi } from 'vitest'
+import { type GroupOptions, startGroup } from './process-group.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'msvc-group-'))
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+const PATH = process.env.PATH ?? ''
+let count = 0
+
+async function run(command: GroupOptions['command'], options: Partial<GroupOptions> = {}) {
+  let said = ''
+  const watched = new Set<number>()
+  const group = await startGroup({
+    command,
+    dir,
+    env: { PATH, WHO: `test-${process.pid}-${count++}` },
+    mark: 'WHO',
+    stop: { signal: 'SIGTERM', graceMs: 5_000 },
+    guard: { watch: (pid) => void watched.add(pid), release: (pid) => void watched.delete(pid) },
+    onOutput: (stream, chunk) => {
+      said += `${stream}: ${chunk}`
+    },
+    ...options,
+  })
+  return { group, watched, said: () => said, until: (text: string) => vi.waitUntil(() => said.includes(text)) }
+}
+
+const isAlive = (pid: number) => {
+  try {
+    // a zombie that nobody has fetched yet is dead
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+describe('a process group', () => {
+  it.each([
+    ['exit 0', 'exit code 0'],
+    ['exit 3', 'exit code 3'],
+    ['pyhton3 x', 'exit code 127, command not found'],
+    ['./plain', 'exit code 126, not executable'],
+    ['kill -9 $$', 'SIGKILL'],
+  ])('tells how %s ended', async (line, how) => {
+    writeFileSync(join(dir, 'plain'), 'x', { mode: 0o600 })
+    const { group, watched } = await run(line)
+    expect(await group.exited).toBe(how)
+    expect(watched.size).toBe(0)
+  })
+
+  it('runs words without a shell, and says what is wrong with the first', async () => {
+    const { group, said } = await run(['printf', '%s', '$HOME'])
+    await group.exited
+    expect(said()).toBe('stdout: $HOME')
+    await expect(run(['pyhton3'])).rejects.toMatchObject({
+      code: 'START_FAILED',
+      message: "pyhton3 can't be started: there is no such program",
+    })
+  })
+
+  it('keeps the last words', async () => {
+    const { group, said } = await run('echo out; echo err >&2; head -c 100000 /dev/zero | tr "\\0" x')
+    await group.exited
+    expect(said()).toMatch(/stdout: out/)
+    expect(said()).toMatch(/stderr: err/)
+    expect(said().replaceAll(/[^x]/g, '')).toHaveLength(100_000)
+  })
+
+  it('stops all of it, in its own time', async () => {
+    const { group, said, until } = await run(
+      'sh -c \'trap "echo drained; exit 0" TERM; echo up; while :; do sleep 0.05; done\' & wait',
+    )
+    await until('up')
+    group.stop()
+    expect(await group.exited).toBe('SIGTERM')
+    expect(said()).toContain('drained')
+  })
+
+  it('kills what does not stop in time', async () => {
+    const { group, said, until } = await run(
+      'trap "" TERM; sh -c "echo child $$; sleep 60" & echo "pid $!"; wait; sleep 60',
+      {
+        stop: { signal: 'SIGTERM', graceMs: 100 },
+      },
+    )
+    await until('child')
+    group.stop()
+    expect(await group.exited).toBe('SIGKILL')
+    const [, child] = /pid (\d+)/.exec(said()) ?? []
+    expect(isAlive(Number(child))).toBe(false)
+  })
+
+  it('takes what a command leaves behind with it, also what has left the group', async () => {
+    const { group, said } = await run('sleep 60 & echo "kept $!"; setsid sleep 60 & echo "strayed $!"; exit 1')
+    expect(await group.exited).toBe('exit code 1')
+    for (const [, pid] of said().matchAll(/(?:kept|strayed) (\d+)/g)) {
+      await vi.waitUntil(() => !isAlive(Number(pid)))
+    }
+    expect([...said().matchAll(/\d+/g)]).toHaveLength(2)
+  })
+})

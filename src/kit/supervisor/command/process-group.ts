@@ -1,0 +1,142 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import { AppError } from '../../errors.ts'
+import type { Guard } from '../guard.ts'
+import { memoryKills } from './memory-kills.ts'
+import { strays } from './strays.ts'
+
+/** A line for the shell, or words without one. */
+export type CommandLine = string | readonly string[]
+
+/** What a command runs with. */
+export interface GroupOptions {
+  readonly command: CommandLine
+  readonly dir: string
+  readonly env: Readonly<Record<string, string>>
+  /** A variable of `env` that is this command's alone, by whose value what has left the group is found. */
+  readonly mark: string
+  readonly stop: { readonly signal: NodeJS.Signals; readonly graceMs: number }
+  readonly guard: Guard
+  readonly onOutput: (stream: 'stdout' | 'stderr', chunk: Buffer) => void
+  /** Told when it has written all that it will. Default: nobody. */
+  readonly onOutputEnd?: () => void
+}
+
+/** A running command and all that it starts. */
+export interface ProcessGroup {
+  /** Of the command itself. */
+  readonly pid: number
+  /** Resolves as soon as the command itself has ended, with how. */
+  readonly ended: Promise<string>
+  /** Resolves once nothing of the group is left, with how the command itself ended. */
+  readonly exited: Promise<string>
+  /** Asks all of it to stop, and kills it when it has not in time. */
+  stop(): void
+  /** Kills all of it. */
+  kill(): void
+}
+
+/** How often a group is looked at that is to end, milliseconds. */
+const LOOK_MS = 20
+/** After a kill, until what is left is taken for dead: a zombie that nobody fetches, as in a container, milliseconds. */
+const DEAD_MS = 500
+/** For what was written before the end, where somebody who got away still could write more, milliseconds. */
+const LAST_WORDS_MS = 500
+
+/**
+ * Starts a command in a process group (and session) of its own, so that all that it starts ends with it and Ctrl-C reaches the platform alone. When
+ * the command itself has ended, what it leaves is asked to stop like itself. Rejects with AppError `START_FAILED` when it can't be started.
+ */
+export async function startGroup(options: GroupOptions): Promise<ProcessGroup> {
+  const { command, dir, env, mark, guard, stop, onOutput, onOutputEnd = () => {} } = options
+  const [program, ...args] = typeof command === 'string' ? ['/bin/sh', '-c', command] : command
+  const killsBefore = memoryKills()
+  const child = spawn(program ?? '', args, {
+    cwd: dir,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+    windowsHide: true,
+  })
+  const exit = Promise.withResolvers<string>()
+  let isKilled = false
+  let leaving: Promise<void> | undefined
+  child.once('exit', (code, signal) => {
+    const isShortOfMemory = signal === 'SIGKILL' && !isKilled && memoryKills() > killsBefore
+    exit.resolve(howItEnded(code, signal, isShortOfMemory))
+  })
+  await started(child, program ?? '')
+  const { pid = 0 } = child
+  guard.watch(-pid)
+  const read = Promise.all([child.stdout, child.stderr].map((stream) => stream && once(stream, 'close'))).then(
+    onOutputEnd,
+  )
+  child.stdout?.on('data', (chunk: Buffer) => onOutput('stdout', chunk)).on('error', () => {})
+  child.stderr?.on('data', (chunk: Buffer) => onOutput('stderr', chunk)).on('error', () => {})
+
+  const signal = (name: NodeJS.Signals | 0) => signalProcess(-pid, name)
+
+  /** Resolves when nothing of the group is left, or the time is over. */
+  async function gone(ms: number): Promise<void> {
+    for (let left = ms; left > 0 && signal(0); left -= LOOK_MS) await delay(LOOK_MS)
+  }
+
+  /** Asks what there is to stop, and sees to it. */
+  async function leave(): Promise<void> {
+    if (signal(stop.signal)) await gone(stop.graceMs)
+    if (signal(0)) kill()
+    await gone(DEAD_MS)
+    for (const stray of await strays(`${mark}=${env[mark] ?? ''}`)) signalProcess(stray, 'SIGKILL')
+    guard.release(-pid)
+    // its last words may still be on their way
+    await Promise.race([read, delay(LAST_WORDS_MS)])
+    child.stdout?.destroy()
+    child.stderr?.destroy()
+  }
+
+  function kill() {
+    isKilled = true
+    signal('SIGKILL')
+  }
+
+  const ask = () => (leaving ??= leave())
+  const exited = exit.promise.then(async (how) => {
+    await ask()
+    return how
+  })
+  return { pid, ended: exit.promise, exited, stop: () => void ask(), kill }
+}
+
+function started(child: ChildProcess, program: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once('spawn', resolve)
+    child.once('error', (cause: NodeJS.ErrnoException) => {
+      const why =
+        cause.code === 'ENOENT'
+          ? 'there is no such program'
+          : cause.code === 'EACCES'
+            ? 'it may not be executed'
+            : cause.message
+      reject(new AppError('START_FAILED', `${program} can't be started: ${why}`, { cause }))
+    })
+  })
+}
+
+/** Sends a signal to a process, or by a negative number to a group; false when there is none. */
+function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, signal)
+  } catch {
+    return false
+  }
+}
+
+/** What a shell says by these codes (POSIX.1-2024, XCU 2.8.2). */
+const SHELL_CODES: Readonly<Record<number, string>> = { 126: 'not executable', 127: 'command not found' }
+
+function howItEnded(code: number | null, signal: NodeJS.Signals | null, isShortOfMemory: boolean): string {
+  if (signal !== null) return isShortOfMemory ? `${signal}, out of memory` : signal
+  const meaning = SHELL_CODES[code ?? 0]
+  return meaning === undefined ? `exit code ${code}` : `exit code ${code}, ${meaning}`
+}

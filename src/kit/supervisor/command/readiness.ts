@@ -1,0 +1,127 @@
+import { execFile } from 'node:child_process'
+import { connect } from 'node:net'
+import type { Readiness } from '../../config/own-service.ts'
+import { nodeCall } from '../../http/node-call.ts'
+import { pause } from '../../pause.ts'
+
+/** What a service is asked with whether it is ready. */
+export interface ReadinessOptions {
+  readonly ready: Readiness
+  /** Where it should listen; undefined for a worker. */
+  readonly place: { readonly host: string; readonly port: number } | undefined
+  readonly dir: string
+  readonly env: Readonly<Record<string, string>>
+  /** Whether it has written the text that it is ready by. */
+  readonly hasWritten: () => boolean
+}
+
+/** How long one look may take, milliseconds. */
+const LOOK_MS = 1_000
+/** Between two looks: twice as long after each, milliseconds. */
+const FIRST_PAUSE_MS = 10
+const LONGEST_PAUSE_MS = 250
+/** Looks in vain after which it is told why it takes so long, milliseconds. */
+const PATIENCE_MS = 1_000
+/** Not to be traced, and known in the service's own log. */
+const HEADERS = { 'user-agent': 'msvc-probe', traceparent: '00-00000000000000000000000000000001-0000000000000001-00' }
+
+/** Looks once whether a service is ready. Gives why it isn't, in a few words; undefined when it is. */
+export async function lookReady({ ready, place, dir, env, hasWritten }: ReadinessOptions): Promise<string | undefined> {
+  switch (ready.by) {
+    case 'none':
+      return undefined
+    case 'log':
+      return hasWritten() ? undefined : `it hasn't written ${JSON.stringify(ready.text)}`
+    case 'exec':
+      return succeeded(ready.command, dir, env)
+    case 'tcp':
+      return place && listens(place.host, place.port)
+    case 'http':
+      return place && answers(`http://${place.host}:${place.port}${ready.path}`, ready.path, place)
+  }
+}
+
+/**
+ * Resolves when a service is ready, or the signal fires. Never rejects.
+ * @param tell told why it isn't, when it takes long and whenever that changes
+ */
+export async function untilReady(
+  options: ReadinessOptions,
+  tell: (why: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let told: string | undefined
+  let waited = 0
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
+    const why = await lookReady(options)
+    if (why === undefined || signal.aborted) return
+    if (waited >= PATIENCE_MS && why !== told) tell(why)
+    if (waited >= PATIENCE_MS) told = why
+    await pause(pauseMs, signal)
+    waited += pauseMs
+    if (signal.aborted) return
+  }
+}
+
+function listens(host: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: LOOK_MS })
+    const finish = (why?: string) => {
+      socket.destroy()
+      resolve(why)
+    }
+    socket.once('connect', () => finish()).once('timeout', () => finish(`${host}:${port} doesn't answer`))
+    socket.once('error', (fault: NodeJS.ErrnoException) => void refusal(host, port, fault).then(finish))
+  })
+}
+
+async function answers(
+  url: string,
+  path: string,
+  place: { readonly host: string; readonly port: number },
+): Promise<string | undefined> {
+  try {
+    const { status, cancel } = await nodeCall(url, { headers: HEADERS, signal: AbortSignal.timeout(LOOK_MS) })
+    cancel()
+    return status >= 200 && status < 400 ? undefined : `GET ${path} answers ${status}`
+  } catch (fault) {
+    if (fault instanceof Error && fault.name === 'TimeoutError')
+      return `GET ${path} doesn't answer within ${LOOK_MS} ms`
+    return refusal(place.host, place.port, fault)
+  }
+}
+
+/** Why nobody can be reached, as the one who wrote the service can use it. */
+async function refusal(host: string, port: number, fault: unknown): Promise<string> {
+  const code = fault instanceof Error && 'code' in fault ? String(fault.code) : String(fault)
+  if (code !== 'ECONNREFUSED') return `${host}:${port}: ${code}`
+  const isElsewhere = await new Promise<boolean>((resolve) => {
+    const socket = connect({ host: '::1', port, timeout: LOOK_MS })
+    const finish = (found: boolean) => {
+      socket.destroy()
+      resolve(found)
+    }
+    socket
+      .once('connect', () => finish(true))
+      .once('error', () => finish(false))
+      .once('timeout', () => finish(false))
+  })
+  if (isElsewhere) return `it listens on [::1]:${port} alone; have it listen on HOST, ${host}`
+  return `nobody listens on ${host}:${port}; it should on the port that PORT says`
+}
+
+function succeeded(command: string, cwd: string, env: Readonly<Record<string, string>>): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    execFile(
+      '/bin/sh',
+      ['-c', command],
+      { cwd, env, timeout: LOOK_MS * 10, killSignal: 'SIGKILL' },
+      (fault, stdout, stderr) => {
+        const [words = ''] = `${stderr || stdout}`.trim().split('\n')
+        const how =
+          fault && (fault.killed ? 'takes longer than 10 s' : `ended with ${fault.signal ?? `exit code ${fault.code}`}`)
+        resolve(how ? `${command} ${how}${words && `: ${words.slice(0, 200)}`}` : undefined)
+      },
+    )
+  })
+}

@@ -1,0 +1,38 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { expect, it, vi } from 'vitest'
+
+const isAlive = (pid: number) => {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+it('ends groups, and what has left them, when who guards them is killed', async () => {
+  const mark = `MSVC_RUN=guard-test-${process.pid}`
+  const guard = new URL('guard.ts', import.meta.url).pathname
+  const script = `
+    import { spawn } from 'node:child_process'
+    import { createGuard } from '${guard}'
+    const guard = createGuard('${mark}')
+    const line = 'sleep 60 & echo $!; setsid sleep 60 & echo $!; trap "" TERM; echo $$; while :; do sleep 1; done'
+    const child = spawn('/bin/sh', ['-c', line], { detached: true, stdio: ['ignore', 'inherit', 'ignore'], env: { PATH: process.env.PATH, MSVC_RUN: '${mark.split('=')[1]}' } })
+    guard.watch(-child.pid)
+  `
+  const holder = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let said = ''
+  holder.stdout.on('data', (chunk: Buffer) => {
+    said += chunk
+  })
+  await vi.waitUntil(() => said.trim().split('\n').length === 3, { timeout: 10_000 })
+  const pids = said.trim().split('\n').map(Number)
+  expect(pids.map(isAlive)).toEqual([true, true, true])
+  holder.kill('SIGKILL')
+  await once(holder, 'exit')
+  await vi.waitUntil(() => !pids.some(isAlive), { timeout: 5_000 })
+})

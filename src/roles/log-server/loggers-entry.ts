@@ -1,8 +1,8 @@
 import { isRecord } from '../../kit/record.ts'
 import { hideSecrets } from '../../kit/secrets/secret-values.ts'
 import { levelOf } from '../../kit/telemetry/level-names.ts'
+import { parseTimestamp } from '../../kit/telemetry/timestamps.ts'
 import { MAX_TEXT } from './contract.ts'
-import { parseTimestamp } from './timestamps.ts'
 
 /** A field of ours by what other loggers call it, and whether a value can be it: one of that name may be somebody's own. */
 interface Aliases {

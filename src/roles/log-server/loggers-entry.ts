@@ -1,29 +1,15 @@
 import { isRecord } from '../../kit/record.ts'
 import { hideSecrets } from '../../kit/secrets/secret-values.ts'
-import { levelOf } from '../../kit/telemetry/level-names.ts'
-import { parseTimestamp } from '../../kit/telemetry/timestamps.ts'
+import { type LoggerField, takeField } from '../../kit/telemetry/logger-fields.ts'
 import { MAX_TEXT } from './contract.ts'
 
-/** A field of ours by what other loggers call it, and whether a value can be it: one of that name may be somebody's own. */
-interface Aliases {
-  readonly names: readonly string[]
-  readonly fits: (value: unknown) => boolean
-}
-
-const isText = (value: unknown) => typeof value === 'string'
-const isCount = (value: unknown) => typeof value === 'number' || JSON.isRawJSON(value)
-const isTime = (value: unknown) =>
-  (isText(value) || isCount(value)) &&
-  parseTimestamp(JSON.isRawJSON(value) ? value.rawJSON : String(value)) !== undefined
-const isLevel = (value: unknown) => (isText(value) || typeof value === 'number') && levelOf(value) !== undefined
-
-/** What pino, bunyan, winston, zap, slog, logrus, structlog and python-json-logger write. */
-const FIELDS: Readonly<Record<string, Aliases | undefined>> = {
-  timestamp: { names: ['time', 'ts', '@timestamp'], fits: isTime },
-  level: { names: ['severity', 'levelname'], fits: isLevel },
-  service: { names: ['name'], fits: isText },
-  instance: { names: ['hostname'], fits: isText },
-  message: { names: ['msg', 'event'], fits: isText },
+/** The fields of an entry of ours, in their order, and which of them other loggers have under other names. */
+const FIELDS: Readonly<Record<string, LoggerField | undefined>> = {
+  timestamp: 'timestamp',
+  level: 'level',
+  service: 'service',
+  instance: 'instance',
+  message: 'message',
   trace_id: undefined,
   span_id: undefined,
   metadata: undefined,
@@ -40,28 +26,26 @@ export function asEntry(item: unknown, service?: string): unknown {
   if (!isRecord(item)) return item
   const unknown = Object.entries(item).filter(([name]) => !Object.hasOwn(FIELDS, name))
   if (unknown.length === 0 && (item.service ?? undefined) !== undefined) return item
-  const others = new Map(Object.entries(hideSecrets(Object.fromEntries(unknown)) ?? {}))
+  const others = Object.fromEntries(Object.entries(hideSecrets(Object.fromEntries(unknown)) ?? {}))
   const entry: Record<string, unknown> = {}
-  for (const [name, aliases] of Object.entries(FIELDS)) {
+  for (const [name, field] of Object.entries(FIELDS)) {
     const own = item[name] ?? (name === 'service' ? service : undefined)
-    const alias = own === undefined ? aliases?.names.find((other) => aliases.fits(others.get(other))) : undefined
-    const value = alias === undefined ? own : others.get(alias)
+    const value = own ?? (field && takeField(others, field))
     if (value !== undefined) entry[name] = value
-    if (alias !== undefined) others.delete(alias)
   }
   // pino writes none for an object alone
   if (entry.message === undefined && typeof entry.level === 'number') entry.message = ''
   const { metadata = {} } = entry
-  if (others.size === 0 || !isRecord(metadata)) return entry
+  if (Object.keys(others).length === 0 || !isRecord(metadata)) return entry
   return { ...entry, metadata: { ...withRoom(others, JSON.stringify(metadata).length), ...metadata } }
 }
 
 /** As many fields as metadata has room for. @param taken characters of it that are */
-function withRoom(fields: ReadonlyMap<string, unknown>, taken: number): Readonly<Record<string, unknown>> {
+function withRoom(fields: Readonly<Record<string, unknown>>, taken: number): Readonly<Record<string, unknown>> {
   const kept = new Map<string, unknown>()
   const leftOut: string[] = []
   let size = taken
-  for (const [name, value] of fields) {
+  for (const [name, value] of Object.entries(fields)) {
     const more = JSON.stringify({ [name]: value }).length
     if (size + more > MAX_TEXT - ROOM_FOR_NAMES) leftOut.push(name.slice(0, 100))
     else {

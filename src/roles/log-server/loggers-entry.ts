@@ -3,17 +3,9 @@ import { hideSecrets } from '../../kit/secrets/secret-values.ts'
 import { type LoggerField, takeField } from '../../kit/telemetry/logger-fields.ts'
 import { MAX_TEXT } from './contract.ts'
 
-/** The fields of an entry of ours, in their order, and which of them other loggers have under other names. */
-const FIELDS: Readonly<Record<string, LoggerField | undefined>> = {
-  timestamp: 'timestamp',
-  level: 'level',
-  service: 'service',
-  instance: 'instance',
-  message: 'message',
-  trace_id: undefined,
-  span_id: undefined,
-  metadata: undefined,
-}
+/** The fields of an entry of ours that other loggers have under other names, in their order. */
+const FIELDS: readonly LoggerField[] = ['timestamp', 'level', 'service', 'instance', 'message', 'trace_id', 'span_id']
+const OURS: ReadonlySet<string> = new Set([...FIELDS, 'metadata'])
 
 /**
  * An entry as somebody's logger writes it, as one of ours: fields by other names count where ours are absent, and what else there is becomes metadata, as
@@ -24,15 +16,15 @@ const FIELDS: Readonly<Record<string, LoggerField | undefined>> = {
  */
 export function asEntry(item: unknown, service?: string): unknown {
   if (!isRecord(item)) return item
-  const unknown = Object.entries(item).filter(([name]) => !Object.hasOwn(FIELDS, name))
+  const unknown = Object.entries(item).filter(([name]) => !OURS.has(name))
   if (unknown.length === 0 && (item.service ?? undefined) !== undefined) return item
   const others = Object.fromEntries(Object.entries(hideSecrets(Object.fromEntries(unknown)) ?? {}))
   const entry: Record<string, unknown> = {}
-  for (const [name, field] of Object.entries(FIELDS)) {
-    const own = item[name] ?? (name === 'service' ? service : undefined)
-    const value = own ?? (field && takeField(others, field))
-    if (value !== undefined) entry[name] = value
+  for (const field of FIELDS) {
+    const value = item[field] ?? (field === 'service' ? service : undefined) ?? takeField(others, field)
+    if (value !== undefined) entry[field] = value
   }
+  if ((item.metadata ?? undefined) !== undefined) entry.metadata = item.metadata
   // pino writes none for an object alone
   if (entry.message === undefined && typeof entry.level === 'number') entry.message = ''
   const { metadata = {} } = entry

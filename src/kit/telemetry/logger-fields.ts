@@ -63,7 +63,7 @@ const FIELDS: Readonly<Record<LoggerField, Aliases>> = {
 
 /**
  * Takes a field of ours out of what somebody's logger wrote, by the first of its names there under which a fitting value stands.
- * @param fields what the logger wrote; the field found is removed from it, but for what stands in a list
+ * @param fields what the logger wrote; the field found is undefined in it afterwards (deleting it would make all of them slow to read); what stands in a list stays
  * @returns the value as it was written; undefined where there is none
  * @example takeField({ msg: 'sold', id: 7 }, 'message') // 'sold', and { id: 7 } is left
  */
@@ -72,7 +72,7 @@ export function takeField(fields: Record<string, unknown>, field: LoggerField): 
   for (const name of names) {
     const value = fields[name]
     if (value === undefined || !fits(value)) continue
-    delete fields[name]
+    fields[name] = undefined
     return value
   }
   for (const [key, inner] of within) {
@@ -97,7 +97,6 @@ function takeWithin(fields: Record<string, unknown>, key: string, names: readonl
   const name = names.find((other) => fits(held[other]))
   if (name === undefined) return undefined
   const { [name]: value, ...rest } = held
-  if (Object.keys(rest).length > 0) fields[key] = rest
-  else delete fields[key]
+  fields[key] = Object.keys(rest).length > 0 ? rest : undefined
   return value
 }

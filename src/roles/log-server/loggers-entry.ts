@@ -28,16 +28,17 @@ export function asEntry(item: unknown, service?: string): unknown {
   // pino writes none for an object alone
   if (entry.message === undefined && typeof entry.level === 'number') entry.message = ''
   const { metadata = {} } = entry
-  if (Object.keys(others).length === 0 || !isRecord(metadata)) return entry
-  return { ...entry, metadata: { ...withRoom(others, JSON.stringify(metadata).length), ...metadata } }
+  const left = Object.entries(others).filter(([, value]) => value !== undefined)
+  if (left.length === 0 || !isRecord(metadata)) return entry
+  return { ...entry, metadata: { ...withRoom(left, JSON.stringify(metadata).length), ...metadata } }
 }
 
 /** As many fields as metadata has room for. @param taken characters of it that are */
-function withRoom(fields: Readonly<Record<string, unknown>>, taken: number): Readonly<Record<string, unknown>> {
+function withRoom(fields: readonly (readonly [string, unknown])[], taken: number): Readonly<Record<string, unknown>> {
   const kept = new Map<string, unknown>()
   const leftOut: string[] = []
   let size = taken
-  for (const [name, value] of Object.entries(fields)) {
+  for (const [name, value] of fields) {
     const more = JSON.stringify({ [name]: value }).length
     if (size + more > MAX_TEXT - ROOM_FOR_NAMES) leftOut.push(name.slice(0, 100))
     else {

@@ -55,6 +55,7 @@ const ROOMS = [
   'secrets',
   'auth',
   'telemetry',
+  'output',
   'http',
   'discovery',
   'upstream',

@@ -1,7 +1,7 @@
 import { systemClock } from '../drivers/clock.ts'
 import { AppError } from '../kit/errors.ts'
+import { parseMoment } from '../kit/telemetry/timestamps.ts'
 import { type Entry, EntryPage, Entry as EntrySchema } from '../roles/log-server/contract.ts'
-import { parseMoment } from '../roles/log-server/timestamps.ts'
 import { connect } from './api.ts'
 import { follow, parseEvent } from './follow.ts'
 import { parseLimit } from './limit.ts'

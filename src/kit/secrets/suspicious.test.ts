@@ -10,12 +10,14 @@ describe('isSuspicious', () => {
     'user ready at http://localhost:3001',
     'ann@example.com has ordered',
     '192.168.117.204',
+    'WARN 4711 --- [main] c.e.Mill : low',
+    '-----',
     '',
   ])('knows that %s holds nothing', (text) => {
     expect(isSuspicious(text)).toBe(false)
   })
 
-  it.each(['PW', 'pwd', 'Key', '--a', '</a', '://a:b@', 'sk-', 'otp', 'Pass', 'eyJ', 'basic x', 'Connection'])(
+  it.each(['PW', 'pwd', 'Key', '--a', '--Zed', '</a', '://a:b@', 'sk-', 'otp', 'Pass', 'eyJ', 'basic x', 'Connection'])(
     'sees %s whatever stands around it',
     (mark) => {
       const utf16 = fc.array(fc.nat(0xffff)).map((units) => String.fromCharCode(...units))

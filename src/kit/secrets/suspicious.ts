@@ -4,11 +4,13 @@
  */
 const MARKS = [
   'pass|pw|secret|token|key|cred|auth|cookie|sig|sess|otp|cvv|cvc|code|hmac|jwt|jws|jwe|eyj|bearer|basic |digest',
-  'connstr|connection|connect.sid|?sid|&sid|</|--|curl|mysql|mariadb|identified|hooks.|webhook|akia|asia',
+  'connstr|connection|connect.sid|?sid|&sid|</|curl|mysql|mariadb|identified|hooks.|webhook|akia|asia',
   'aiza|ya29|gocspx|ltai|akid|hvb.|hvs.|hvr.|hf_|dckr_|doo_v|dop_v|dor_v|ghp_|gho_|ghu_|ghs_|ghr_|github_pat',
   'glpat-|gldt-|glrt-|glcbt-|glptt-|glsoat-|glft-|xox|xapp|shpat_|shpca_|shppa_|shpss_|pypi-|rk_|sk_|sk-|npm_|sg.|whsec_|-u|redis-cli|docker|@tcp|@unix|jdbc:oracle|api.telegram',
 ].flatMap((row) => row.split('|'))
-const MARKED = new RegExp(MARKS.map((mark) => RegExp.escape(mark)).join('|'), 'i')
+/** Flags: two dashes alone part words, or draw a line. */
+const FLAGS = Array.from('abcdefghijklmnopqrstuvwxyz', (letter) => `--${letter}`)
+const MARKED = new RegExp([...MARKS.map((mark) => RegExp.escape(mark)), '--[a-z]'].join('|'), 'i')
 
 /** Characters of a window, whose hash is what is looked up: each moves the hash by four bits, so older ones fall out of its sixteen. */
 const WINDOW = 4
@@ -57,7 +59,7 @@ function pushed(hash: number, character: number): number {
 function marksByHash(): Int32Array {
   const seen = new Int32Array(2 ** 11)
   const befores = hashesOfAny(WINDOW - Math.min(...MARKS.map(({ length }) => length)))
-  for (const mark of MARKS) {
+  for (const mark of [...MARKS, ...FLAGS]) {
     const beginning = mark.slice(0, WINDOW)
     for (const before of befores[WINDOW - beginning.length] ?? []) {
       const hash = Array.from(beginning, (character) => character.charCodeAt(0) | SPACE).reduce(pushed, before)

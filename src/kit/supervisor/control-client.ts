@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net'
 import type * as z from 'zod'
 import { AppError, isErrorCode } from '../errors.ts'
+import { lineSplitter, parseJson } from '../output/lines.ts'
 import { Answered, CONTROL_VERSION, type ControlRequest } from './control-protocol.ts'
-import { lineSplitter, parseJson } from './lines.ts'
 
 /** A connection to a running platform. */
 export interface ControlClient {

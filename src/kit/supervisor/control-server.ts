@@ -2,8 +2,8 @@ import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { DriverError } from '../../drivers/driver-error.ts'
 import { AppError, toAppError } from '../errors.ts'
+import { lineSplitter, parseJson } from '../output/lines.ts'
 import { Asked, CONTROL_VERSION, ControlRequest } from './control-protocol.ts'
-import { lineSplitter, parseJson } from './lines.ts'
 
 /** Most connections at a time. */
 const MOST = 16

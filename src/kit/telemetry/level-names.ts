@@ -1,12 +1,12 @@
 import { LEVELS, type Level } from './log.ts'
 
-/** What people's loggers call the levels, in capitals: syslog, pino, winston, log4j, logrus, Serilog, java.util.logging. */
+/** What people's loggers call the levels, in capitals: syslog, pino, winston, log4j, logrus, Serilog, zerolog, java.util.logging, .NET's console. */
 const NAMES: Readonly<Record<Level, readonly string[]>> = {
-  DEBUG: ['DEBUG', 'TRACE', 'VERBOSE', 'SILLY', 'FINE', 'FINER', 'FINEST', 'DBG'],
-  INFO: ['INFO', 'INFORMATION', 'INFORMATIONAL', 'NOTICE', 'CONFIG', 'LOG', 'HTTP'],
+  DEBUG: ['DEBUG', 'TRACE', 'VERBOSE', 'SILLY', 'FINE', 'FINER', 'FINEST', 'DBG', 'DBUG', 'TRC', 'TRCE', 'VRB'],
+  INFO: ['INFO', 'INFORMATION', 'INFORMATIONAL', 'NOTICE', 'CONFIG', 'LOG', 'HTTP', 'INF', 'SUCCESS'],
   WARNING: ['WARNING', 'WARN', 'WRN'],
-  ERROR: ['ERROR', 'ERR', 'SEVERE'],
-  CRITICAL: ['CRITICAL', 'CRIT', 'FATAL', 'ALERT', 'EMERG', 'EMERGENCY', 'PANIC', 'DPANIC'],
+  ERROR: ['ERROR', 'ERR', 'SEVERE', 'FAIL'],
+  CRITICAL: ['CRITICAL', 'CRIT', 'FATAL', 'ALERT', 'EMERG', 'EMERGENCY', 'PANIC', 'DPANIC', 'FTL', 'PNC'],
 }
 const LEVEL_OF_NAME = new Map(LEVELS.flatMap((level) => NAMES[level].map((name) => [name, level] as const)))
 /** pino's and bunyan's numbers: trace 10, debug 20, info 30, warn 40, error 50, fatal 60; what lies between counts as the lower one. */

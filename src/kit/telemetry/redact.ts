@@ -14,7 +14,7 @@ export function redactText(text: string): string {
 }
 
 /**
- * A copy of a log entry's metadata that can be written down: plain JSON values, the secrets among them hidden. Bounded: eight levels, 500 values,
+ * A copy of a log entry's metadata that can be written down: plain JSON values (numbers that no double holds as they are), the secrets among them hidden. Bounded: eight levels, 500 values,
  * 10 240 characters. Never throws, whatever it is given (cycles, getters that throw, BigInt, functions); errors keep name, message, stack, code and
  * cause.
  */
@@ -35,6 +35,8 @@ class PlainCopy {
     if (typeof value === 'string') return this.#text(value)
     if (typeof value === 'number') return Number.isFinite(value) ? value : String(value)
     if (typeof value === 'boolean' || value === null || value === undefined) return value
+    // a number that no double holds: it is written to the letter
+    if (JSON.isRawJSON(value)) return value
     if (typeof value !== 'object') return this.#text(typeof value === 'function' ? '[function]' : String(value))
     if (this.#around.includes(value)) return '[circular]'
     if (depth >= MAX_DEPTH) return '[nested too deep]'

@@ -1,6 +1,7 @@
 import type { Clock } from '../../drivers/clock.ts'
 import { DriverError } from '../../drivers/driver-error.ts'
 import { LEVELS } from '../../kit/telemetry/log.ts'
+import { formatTimestamp } from '../../kit/telemetry/timestamps.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { EntryIds, filingTime, firstIdAt } from './entry-ids.ts'
 import type { EntryRow } from './entry-row.ts'
@@ -10,7 +11,6 @@ import type { NewEntry } from './requests.ts'
 import { countWords, parseSearch } from './search-query.ts'
 import type { Search, Searcher, Searches } from './searches.ts'
 import { type Page, readPage } from './stepped-read.ts'
-import { formatTimestamp } from './timestamps.ts'
 
 /** From when to when, and how many. */
 export interface EntryRange {

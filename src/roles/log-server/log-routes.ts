@@ -8,6 +8,7 @@ import { Accepted, accepted } from '../../kit/http/sifting.ts'
 import type { Waits } from '../../kit/http/waits.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
+import { parseMoment } from '../../kit/telemetry/timestamps.ts'
 import { answerJson, searcherOf } from './answers.ts'
 import { EntryPage } from './contract.ts'
 import { type Entries, entryJson } from './entries.ts'
@@ -15,7 +16,6 @@ import { batchOf, readBatch } from './intake.ts'
 import { asEntry } from './loggers-entry.ts'
 import { EntryQuery, LogBatchQuery, NewEntry, TailPlace, TailQuery } from './requests.ts'
 import type { Tail } from './tail.ts'
-import { parseMoment } from './timestamps.ts'
 
 /** What the routes work with. */
 export interface LogRoutesOptions {

@@ -23,6 +23,24 @@ describe('an entry of somebody’s logger', () => {
       { levelname: 'WARNING', message: 'low', name: 'shop', '@timestamp': '2026-11-27T00:00:00Z' },
       { level: 'WARNING', message: 'low', service: 'shop', timestamp: '2026-11-27T00:00:00Z' },
     ],
+    [
+      'log4j2, in ECS',
+      {
+        'log.level': 'WARN',
+        message: 'low',
+        service: 'shop',
+        trace: { id: '4bf92f3577b34da6a3ce929d0e0e4736' },
+        mdc: { spanId: '00f067aa0ba902b7', user: 7 },
+      },
+      {
+        level: 'WARN',
+        message: 'low',
+        service: 'shop',
+        trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
+        span_id: '00f067aa0ba902b7',
+        metadata: { mdc: { user: 7 } },
+      },
+    ],
   ])('of %s is one of ours', (_, theirs, ours) => {
     expect(asEntry(theirs)).toEqual(ours)
   })
@@ -45,13 +63,18 @@ describe('an entry of somebody’s logger', () => {
     expect(asEntry({ level: 'info', service: 'shop', mesage: 'typo' })).not.toHaveProperty('message')
   })
 
-  it.each([{ time: '08:00' }, { time: 12.5 }, { ts: null }, { hostname: 7 }, { severity: 3 }, { severity: 'loud' }])(
-    'leaves alone what is none of ours, but by its name: %j',
-    (mine) => {
-      const entry = { service: 's', message: 'm', level: 'INFO' }
-      expect(asEntry({ ...entry, ...mine })).toEqual({ ...entry, metadata: mine })
-    },
-  )
+  it.each([
+    { time: '08:00' },
+    { time: 12.5 },
+    { ts: null },
+    { hostname: 7 },
+    { severity: 3 },
+    { severity: 'loud' },
+    { traceId: '7' },
+  ])('leaves alone what is none of ours, but by its name: %j', (mine) => {
+    const entry = { service: 's', message: 'm', level: 'INFO' }
+    expect(asEntry({ ...entry, ...mine })).toEqual({ ...entry, metadata: mine })
+  })
 
   it('leaves out what is too large, and says so', () => {
     const entry = { service: 's', message: 'm', level: 'INFO' }

@@ -1,33 +1,11 @@
 import { isRecord } from '../../kit/record.ts'
 import { hideSecrets } from '../../kit/secrets/secret-values.ts'
-import { levelOf } from '../../kit/telemetry/level-names.ts'
+import { type LoggerField, takeField } from '../../kit/telemetry/logger-fields.ts'
 import { MAX_TEXT } from './contract.ts'
-import { parseTimestamp } from './timestamps.ts'
 
-/** A field of ours by what other loggers call it, and whether a value can be it: one of that name may be somebody's own. */
-interface Aliases {
-  readonly names: readonly string[]
-  readonly fits: (value: unknown) => boolean
-}
-
-const isText = (value: unknown) => typeof value === 'string'
-const isCount = (value: unknown) => typeof value === 'number' || JSON.isRawJSON(value)
-const isTime = (value: unknown) =>
-  (isText(value) || isCount(value)) &&
-  parseTimestamp(JSON.isRawJSON(value) ? value.rawJSON : String(value)) !== undefined
-const isLevel = (value: unknown) => (isText(value) || typeof value === 'number') && levelOf(value) !== undefined
-
-/** What pino, bunyan, winston, zap, slog, logrus, structlog and python-json-logger write. */
-const FIELDS: Readonly<Record<string, Aliases | undefined>> = {
-  timestamp: { names: ['time', 'ts', '@timestamp'], fits: isTime },
-  level: { names: ['severity', 'levelname'], fits: isLevel },
-  service: { names: ['name'], fits: isText },
-  instance: { names: ['hostname'], fits: isText },
-  message: { names: ['msg', 'event'], fits: isText },
-  trace_id: undefined,
-  span_id: undefined,
-  metadata: undefined,
-}
+/** The fields of an entry of ours that other loggers have under other names, in their order. */
+const FIELDS: readonly LoggerField[] = ['timestamp', 'level', 'service', 'instance', 'message', 'trace_id', 'span_id']
+const OURS: ReadonlySet<string> = new Set([...FIELDS, 'metadata'])
 
 /**
  * An entry as somebody's logger writes it, as one of ours: fields by other names count where ours are absent, and what else there is becomes metadata, as
@@ -38,26 +16,25 @@ const FIELDS: Readonly<Record<string, Aliases | undefined>> = {
  */
 export function asEntry(item: unknown, service?: string): unknown {
   if (!isRecord(item)) return item
-  const unknown = Object.entries(item).filter(([name]) => !Object.hasOwn(FIELDS, name))
+  const unknown = Object.entries(item).filter(([name]) => !OURS.has(name))
   if (unknown.length === 0 && (item.service ?? undefined) !== undefined) return item
-  const others = new Map(Object.entries(hideSecrets(Object.fromEntries(unknown)) ?? {}))
+  const others = Object.fromEntries(Object.entries(hideSecrets(Object.fromEntries(unknown)) ?? {}))
   const entry: Record<string, unknown> = {}
-  for (const [name, aliases] of Object.entries(FIELDS)) {
-    const own = item[name] ?? (name === 'service' ? service : undefined)
-    const alias = own === undefined ? aliases?.names.find((other) => aliases.fits(others.get(other))) : undefined
-    const value = alias === undefined ? own : others.get(alias)
-    if (value !== undefined) entry[name] = value
-    if (alias !== undefined) others.delete(alias)
+  for (const field of FIELDS) {
+    const value = item[field] ?? (field === 'service' ? service : undefined) ?? takeField(others, field)
+    if (value !== undefined) entry[field] = value
   }
+  if ((item.metadata ?? undefined) !== undefined) entry.metadata = item.metadata
   // pino writes none for an object alone
   if (entry.message === undefined && typeof entry.level === 'number') entry.message = ''
   const { metadata = {} } = entry
-  if (others.size === 0 || !isRecord(metadata)) return entry
-  return { ...entry, metadata: { ...withRoom(others, JSON.stringify(metadata).length), ...metadata } }
+  const left = Object.entries(others).filter(([, value]) => value !== undefined)
+  if (left.length === 0 || !isRecord(metadata)) return entry
+  return { ...entry, metadata: { ...withRoom(left, JSON.stringify(metadata).length), ...metadata } }
 }
 
 /** As many fields as metadata has room for. @param taken characters of it that are */
-function withRoom(fields: ReadonlyMap<string, unknown>, taken: number): Readonly<Record<string, unknown>> {
+function withRoom(fields: readonly (readonly [string, unknown])[], taken: number): Readonly<Record<string, unknown>> {
   const kept = new Map<string, unknown>()
   const leftOut: string[] = []
   let size = taken

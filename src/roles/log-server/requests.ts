@@ -6,9 +6,9 @@ import { hideInText } from '../../kit/secrets/secret-text.ts'
 import { hideSecrets } from '../../kit/secrets/secret-values.ts'
 import { levelOf, SOME_LEVEL } from '../../kit/telemetry/level-names.ts'
 import type { Level as LevelName } from '../../kit/telemetry/log.ts'
+import { parseDuration, parseMoment, parseTimestamp } from '../../kit/telemetry/timestamps.ts'
 import { ExactNumber, MAX_TEXT, Tag } from './contract.ts'
 import { countWords, MAX_WORDS, parseSearch } from './search-query.ts'
-import { parseDuration, parseMoment, parseTimestamp } from './timestamps.ts'
 
 const Name = z.string().max(256)
 const Id = z.string().max(128).toLowerCase()

@@ -1,6 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import type { Clock } from '../../drivers/clock.ts'
 import type { Store } from '../../drivers/store/contract.ts'
+import { formatTimestamp } from '../../kit/telemetry/timestamps.ts'
 import { BatchWriter } from './batch-writer.ts'
 import type { TracePage } from './contract.ts'
 import { type Found, withinBytes } from './found.ts'
@@ -10,7 +11,6 @@ import { type Searcher, type Searches, tooBusy } from './searches.ts'
 import { type SqlWords, wordsFor } from './sql-words.ts'
 import { type Page, readPage, type Stepwise } from './stepped-read.ts'
 import type { LogTables, SpanRow, TraceRow } from './tables.ts'
-import { formatTimestamp } from './timestamps.ts'
 import { summarise } from './trace-summary.ts'
 
 /** Which traces: all that is given must hold. */

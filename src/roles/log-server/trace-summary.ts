@@ -1,8 +1,8 @@
 import { type Kysely, sql } from 'kysely'
+import { formatTimestamp } from '../../kit/telemetry/timestamps.ts'
 import type { TraceSummary } from './contract.ts'
 import { wordsFor } from './sql-words.ts'
 import type { LogTables, SpanRow, TraceRow } from './tables.ts'
-import { formatTimestamp } from './timestamps.ts'
 
 /** Services of a trace that are named in the list. */
 const MAX_SERVICES = 32

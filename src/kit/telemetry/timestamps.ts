@@ -1,4 +1,4 @@
-const TIMESTAMP = /^(\d{4}-\d\d-(\d\d))[Tt ](\d\d):(\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)?$/
+const TIMESTAMP = /^(\d{4}-\d\d-(\d\d))[Tt ](\d\d):(\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:?\d\d)?$/
 const DURATION = /^(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d|w)?$/
 const UNITS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -24,19 +24,24 @@ function fromEpoch(count: number): number {
 }
 
 /**
- * Milliseconds since 1970, fractions kept, of a count of seconds, ms, µs or ns since then, of an RFC 3339 time, or of the seed's `yyyy-mm-dd hh:nn:ss.zzz` (9.7.8), which names no zone and
- * is taken for UTC like every time of the platform. Undefined for anything else, also for days and hours that don't exist.
+ * Milliseconds since 1970, fractions kept, of a count of seconds, ms, µs or ns since then, of an RFC 3339 time (its zone without a colon too, as zap writes it), or of the seed's
+ * `yyyy-mm-dd hh:nn:ss.zzz` (9.7.8), which names no zone and is taken for UTC like every time of the platform. Undefined for anything else, also for days and hours that don't exist.
  */
 export function parseTimestamp(text: string): number | undefined {
   if (EPOCH.test(text)) return fromEpoch(Number(text))
   const [, date, day, hour, rest, fraction = '', zone] = TIMESTAMP.exec(text) ?? []
   if (date === undefined || day === undefined || hour === '24') return undefined
   if (zone === undefined && text[10] !== ' ') return undefined
-  const whole = Date.parse(`${date}T${hour}:${rest}${zone?.toUpperCase() ?? 'Z'}`)
+  const whole = Date.parse(`${date}T${hour}:${rest}${zoneOf(zone)}`)
   // Date.parse takes the 30th of February for the 2nd of March
   if (!(whole >= FIRST && whole <= LAST) || (day > '28' && new Date(date).getUTCDate() !== Number(day)))
     return undefined
   return fraction === '' ? whole : whole + Number(fraction.padEnd(9, '0')) / 1e6
+}
+
+/** A zone as RFC 3339 has it. */
+function zoneOf(zone = 'Z'): string {
+  return zone.length === 5 ? `${zone.slice(0, 3)}:${zone.slice(3)}` : zone.toUpperCase()
 }
 
 /** RFC 3339 in UTC: milliseconds, and microseconds where there are any. */

@@ -24,7 +24,7 @@ describe('planUnits', () => {
   it('advertises a port for the first copy alone', () => {
     const user = { host: '0.0.0.0', port: 8001, advertise: 'shop.example:80' }
     const sections = { ...configuration.sections, user }
-    const wish = { scale: parseScale(['user=2'], ['user']), portOffset: 0, only: ['user'] }
+    const wish = { scale: parseScale(['user=2']), portOffset: 0, only: ['user'] }
     const units = planUnits({ roles, ...configuration, sections }, wish)
     expect(units.map(({ job }) => job.section.advertise)).toEqual(['shop.example:80', 'shop.example'])
   })
@@ -32,7 +32,7 @@ describe('planUnits', () => {
   it('puts copies of the registry one behind the other, and tells all of all', () => {
     const cache = 'redis://127.0.0.1:6379'
     const shared = { ...configuration, settings: { ...configuration.settings, cache } }
-    const wish = { scale: parseScale(['registry=2'], ['registry']), portOffset: 10, only: ['registry', 'user'] }
+    const wish = { scale: parseScale(['registry=2']), portOffset: 10, only: ['registry', 'user'] }
     const units = planUnits({ roles, ...shared }, wish)
     expect(units.map(({ unit, job }) => `${unit} ${job.section.port}`)).toEqual([
       'registry 8510',
@@ -45,7 +45,7 @@ describe('planUnits', () => {
   })
 
   it('puts further copies on free ports', () => {
-    const units = plan({ only: ['registry', 'user'], scale: parseScale(['user=3'], ['user']) })
+    const units = plan({ only: ['registry', 'user'], scale: parseScale(['user=3']) })
     const ports = units.map(({ unit, job }) => `${unit} ${job.role} ${job.section.port}`)
     expect(ports).toEqual(['registry registry 8500', 'user user 8001', 'user-2 user 0', 'user-3 user 0'])
   })

@@ -23,36 +23,47 @@ export interface Wish {
   readonly portOffset: number
 }
 
-/**
- * Reads `--only a,b`. Throws AppError `USAGE` for a role that there isn't.
- */
-export function parseOnly(text: string, names: readonly string[]): readonly string[] {
+/** Reads `--only a,b`. Throws AppError `USAGE` when it names nothing. */
+export function parseOnly(text: string): readonly string[] {
   const wanted = text
     .split(',')
     .map((name) => name.trim())
     .filter(Boolean)
-  for (const name of wanted) known(name, names, '--only')
   if (wanted.length === 0) throw new AppError('USAGE', '--only wants roles, such as --only registry,user')
   return [...new Set(wanted)]
 }
 
 /** Reads `--scale user=2,order=3`. Throws AppError `USAGE`. */
-export function parseScale(texts: readonly string[], names: readonly string[]): ReadonlyMap<string, number> {
+export function parseScale(texts: readonly string[]): ReadonlyMap<string, number> {
   const pairs = texts
     .flatMap((text) => text.split(','))
     .map((pair): [string, number] => {
       const [, name = '', count] = /^\s*([\w-]+)=(\d{1,3})\s*$/.exec(pair) ?? []
       const copies = Number(count)
-      if (!(copies >= 1 && copies <= MAX_COPIES)) {
-        throw new AppError(
-          'USAGE',
-          `--scale wants role=copies with 1 to ${MAX_COPIES} copies, such as user=2, not ${pair}`,
-        )
-      }
-      known(name, names, '--scale')
-      return [name, copies]
+      if (copies >= 1 && copies <= MAX_COPIES) return [name, copies]
+      throw new AppError(
+        'USAGE',
+        `--scale wants role=copies with 1 to ${MAX_COPIES} copies, such as user=2, not ${pair}`,
+      )
     })
   return new Map(pairs)
+}
+
+/**
+ * Refuses a wish for what there isn't. Throws AppError `USAGE`.
+ * @param services names of the user's own services
+ */
+export function checkWish({ only, scale }: Pick<Wish, 'only' | 'scale'>, services: readonly string[]): void {
+  const names = [...ROLE_NAMES, ...services]
+  for (const name of only ?? []) known(name, names, '--only')
+  for (const name of scale.keys()) known(name, names, '--scale')
+  const chosen = only ?? [...UP_ROLE_NAMES, ...services]
+  const left = [...scale.keys()].find((name) => !chosen.includes(name))
+  if (left === undefined) return
+  throw new AppError(
+    'USAGE',
+    `--scale: ${left} is not one of the roles to run (${chosen.join(', ')}); add it with --only`,
+  )
 }
 
 /** Reads `--port-offset N`. Throws AppError `USAGE`. */
@@ -75,16 +86,9 @@ export interface UnitName {
   readonly unit: string
 }
 
-/** The copies that a wish runs, in the catalog's order: `user`, `user-2` and so on. Throws AppError `USAGE` for copies of a role that doesn't run. */
+/** The copies of roles that a wish runs, in the catalog's order: `user`, `user-2` and so on. */
 export function unitNames({ only, scale }: Pick<Wish, 'only' | 'scale'>): readonly UnitName[] {
   const chosen = only ? ROLE_NAMES.filter((name) => only.includes(name)) : UP_ROLE_NAMES
-  const left = [...scale.keys()].find((name) => !chosen.includes(name))
-  if (left !== undefined) {
-    throw new AppError(
-      'USAGE',
-      `--scale: ${left} is not one of the roles to run (${chosen.join(', ')}); add it with --only`,
-    )
-  }
   return chosen.flatMap((role) =>
     Array.from({ length: scale.get(role) ?? 1 }, (_, copy) => ({
       role,

@@ -10,17 +10,18 @@ import { freePort, isTaken } from '../kit/supervisor/free-port.ts'
 import { prelaunch } from '../kit/supervisor/prelaunch.ts'
 import { type LaunchRole, type RolePlan, roleUnits } from '../kit/supervisor/role-unit.ts'
 import { supervise } from '../kit/supervisor/supervise.ts'
-import { ROLE_NAMES } from '../roles/catalog.ts'
+import type { LogSink } from '../kit/telemetry/log.ts'
 import { GATEWAY_SERVICE } from '../roles/gateway/contract.ts'
 import { type Configured, configure } from './configuration.ts'
 import type { Terminal } from './io.ts'
 import { createUnitOutput, logOutput, type UnitOutput } from './log-output.ts'
 import { createMessages, type Messages } from './messages.ts'
 import { movedSettings, refuseMoved } from './moved.ts'
-import { parseOffset, parseOnly, parseScale, planUnits, unitNames, type Wish } from './plan.ts'
+import { checkWish, parseOffset, parseOnly, parseScale, planUnits, unitNames, type Wish } from './plan.ts'
 import { createPlatformControl } from './platform-control.ts'
 import { createProgress, type Progress } from './progress.ts'
 import { createStateFile, type RunState, type StateFile, stateOf } from './run-state.ts'
+import type { OwnUnits, OwnUnitsOptions } from './services/own-units.ts'
 import type { Session } from './session.ts'
 import { holdDatabases, refuseSharing } from './sole-use.ts'
 import { knownUnits, showProgress, tellChange, unreadyUnits } from './unit-reports.ts'
@@ -60,9 +61,10 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
       release = holdDatabases(configured.settings, services)
       await endCopy(configured.settings.data)
       await refuseTakenPorts(plans)
-      output.begin(await logOutput(above, configured.settings.log.format))
+      const sink = await logOutput(above, configured.settings.log.format)
+      output.begin(sink)
       const launch = ahead?.launch ?? (await thisProcess(session, progress.above, configured))
-      await runUnits(session, messages, progress, { configured, plans, launch, stateFile })
+      await runUnits(session, messages, progress, { wish, configured, plans, launch, stateFile, sink })
     } finally {
       release()
       await stateFile.remove()
@@ -81,21 +83,25 @@ async function endCopy(data: string): Promise<void> {
 }
 
 interface Setup {
+  readonly wish: Wish
   readonly configured: Configured
   readonly plans: readonly RolePlan[]
   readonly launch: LaunchRole
   readonly stateFile: StateFile
+  /** Where entries go that people see. */
+  readonly sink: LogSink
 }
 
 /** Runs what was planned, until the signal fires or a role refuses to start. */
 async function runUnits(session: Session, messages: Messages, progress: Progress, setup: Setup): Promise<void> {
-  const { configured, plans, launch, stateFile } = setup
+  const { wish, configured, plans, launch, stateFile, sink } = setup
   const { io } = session
   const { settings } = configured
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
   const state = () => {
+    const units = supervision.reports().map(({ unit }) => unit)
     const states = supervision.states()
-    return stateOf(io.pid, settings, { roles: knownUnits(roles.units, states), starting: unreadyUnits(states) })
+    return stateOf(io.pid, settings, { roles: knownUnits(units, states), starting: unreadyUnits(states) })
   }
   const control = createPlatformControl({
     places: settings,
@@ -106,13 +112,25 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
     onFault: (fault) =>
       messages.warn(`what a copy of the stores left in them can't be taken away: ${messageOf(fault)}`),
   })
-  const roles = roleUnits(plans, launch, control.jobNow)
+  const roles = roleUnits(launch, control.jobNow)
+  const registryBack = new Set<() => void>()
+  const services = await ownUnits(setup, {
+    authority,
+    environment: io.environment,
+    onRegistryBack(then) {
+      registryBack.add(then)
+      return () => void registryBack.delete(then)
+    },
+    seen: () => sink,
+    warn: (words) => messages.warn(words),
+  })
   const supervision = supervise({
-    units: roles.units,
+    units: [...roles.plan(plans), ...((await services?.plan(configured, wish, plans)) ?? [])],
     clock: systemClock,
     admit: control.admit,
     onChange(change) {
       tellChange(change, messages)
+      if (change.unit.replicaOf === 'registry' && change.state.at === 'ready') for (const then of registryBack) then()
       showProgress(supervision.states(), io.signal.aborted, progress)
       stateFile.save(state())
     },
@@ -132,10 +150,10 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
     if (io.signal.aborted) stop()
     const welcome = prepareWelcome(session, plans, authority)
     welcome.catch(() => {})
-    await supervision.ready.finally(progress.end)
     await control.open(supervision, roles).catch((fault: unknown) => {
       messages.warn(`other commands can't control this platform: ${messageOf(fault)}`)
     })
+    await supervision.ready.finally(progress.end)
     await stateFile.written()
     const say = await welcome
     say(state())
@@ -145,25 +163,39 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
   } finally {
     await control.close()
     await supervision.stop()
+    await services?.close()
   }
+}
+
+/** What runs the user's services; undefined, and nothing of it loaded, where there are none. */
+async function ownUnits(
+  { configured, plans }: Setup,
+  options: Omit<OwnUnitsOptions, 'configured' | 'plans'>,
+): Promise<OwnUnits | undefined> {
+  if (Object.keys(configured.own).length === 0) return undefined
+  const { createOwnUnits } = await import('./services/own-units.ts')
+  return createOwnUnits({ ...options, configured, plans })
 }
 
 function readWish(flags: UpFlags): Wish {
   return {
-    scale: parseScale(flags.scale ?? [], ROLE_NAMES),
+    scale: parseScale(flags.scale ?? []),
     portOffset: parseOffset(flags.portOffset ?? '0'),
-    ...(flags.only !== undefined && { only: parseOnly(flags.only, ROLE_NAMES) }),
+    ...(flags.only !== undefined && { only: parseOnly(flags.only) }),
   }
 }
 
 async function prepare(session: Session, wish: Wish): Promise<Configured> {
   const together = [...new Set(unitNames(wish).map(({ role }) => role))]
-  const configured = await configure(session, { together })
-  const { registry } = configured.sections
-  if (registry?.port !== 0 || !together.includes('registry')) return configured
-  // everyone must know the registry's address before it listens
-  const port = await freePort(registry.host)
-  return { ...configured, sections: { ...configured.sections, registry: { ...registry, port } } }
+  const configured = await configure(session, { together, runsServices: true })
+  checkWish(wish, Object.keys(configured.own))
+  // everyone must know the registry's address before it listens, and users' services that of every role
+  const known = Object.keys(configured.own).length > 0 ? together : together.filter((name) => name === 'registry')
+  const sections = Object.entries(configured.sections).map(async ([name, section]) => {
+    const isWanted = known.includes(name) && section.port === 0
+    return [name, isWanted ? { ...section, port: await freePort(section.host) } : section] as const
+  })
+  return { ...configured, sections: Object.fromEntries(await Promise.all(sections)) }
 }
 
 function servicesOf({ roles }: Configured, plans: readonly RolePlan[]): readonly string[] {

@@ -1,0 +1,133 @@
+import type { OwnService, OwnServices } from '../../kit/config/own-service.ts'
+import { replicaName } from '../../kit/config/own-service-rules.ts'
+import { addressOf } from '../../kit/config/schema.ts'
+import { parseEndpoints, printEndpoint } from '../../kit/discovery/endpoint.ts'
+import type { CommandPlan } from '../../kit/supervisor/command/command-unit.ts'
+import { serviceEnvironment } from '../../kit/supervisor/command/environment.ts'
+import type { RolePlan } from '../../kit/supervisor/role-unit.ts'
+import type { Configured } from '../configuration.ts'
+import type { Wish } from '../plan.ts'
+
+/** Where services listen: on this machine alone. */
+const HOST = '127.0.0.1'
+/** Registered names of what every service may use; it is told their own addresses. */
+const INFRASTRUCTURE: ReadonlySet<string> = new Set([
+  'registry',
+  'config-server',
+  'log-server',
+  'broker',
+  'api-gateway',
+])
+
+/** What services are planned by. */
+export interface ServicePlanOptions {
+  readonly configured: Pick<Configured, 'own' | 'settings' | 'roles'>
+  readonly wish: Pick<Wish, 'only' | 'scale'>
+  /** The roles that run beside them. */
+  readonly plans: readonly RolePlan[]
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** A free port for a replica, the same each time it is asked for. */
+  readonly portOf: (unit: string) => Promise<number>
+}
+
+/** The user's services that are to run, and in how many replicas. */
+export function wantedServices(own: OwnServices, { only, scale }: Pick<Wish, 'only' | 'scale'>): OwnServices {
+  return Object.fromEntries(
+    Object.entries(own).flatMap(([name, service]) =>
+      only && !only.includes(name) ? [] : [[name, { ...service, replicas: scale.get(name) ?? service.replicas }]],
+    ),
+  )
+}
+
+/** The replicas of the user's services, each with where it listens and all that it is told. */
+export async function planServices(options: ServicePlanOptions): Promise<readonly CommandPlan[]> {
+  const { configured, wish } = options
+  const services = wantedServices(configured.own, wish)
+  const places = await placesOf(services, options.portOf)
+  const urls = new Map(
+    places.flatMap(({ name, index, place }) => (index === 0 && place ? [[name, printEndpoint(place)]] : [])),
+  )
+  return places.flatMap(({ name, unit, place }): readonly CommandPlan[] => {
+    const service = services[name]
+    return service ? [planReplica(options, { name, unit, place, service, urls })] : []
+  })
+}
+
+interface Replica {
+  readonly name: string
+  readonly unit: string
+  readonly place: CommandPlan['place']
+}
+
+async function placesOf(services: OwnServices, portOf: ServicePlanOptions['portOf']) {
+  const replicas = Object.entries(services).flatMap(([name, { replicas, port, ready }]) =>
+    Array.from({ length: replicas }, (_, index) => ({
+      name,
+      index,
+      unit: replicaName(name, index),
+      port: index === 0 ? port : undefined,
+      isWorker: ready.by === 'none',
+    })),
+  )
+  return Promise.all(
+    replicas.map(async ({ name, index, unit, port, isWorker }): Promise<Replica & { readonly index: number }> => {
+      const place = isWorker ? undefined : { host: HOST, port: port ?? (await portOf(unit)) }
+      return { name, index, unit, place }
+    }),
+  )
+}
+
+interface PlannedReplica extends Replica {
+  readonly service: OwnService
+  /** Where the user's services are, by name. */
+  readonly urls: ReadonlyMap<string, string>
+}
+
+function planReplica(
+  { configured, plans, environment }: ServicePlanOptions,
+  { name, unit, place, service, urls }: PlannedReplica,
+): CommandPlan {
+  const { settings } = configured
+  const addresses = Object.entries(roleAddresses(configured, plans))
+  const pick = (isWanted: (name: string) => boolean) => Object.fromEntries(addresses.filter(([of]) => isWanted(of)))
+  const { run, build, dir, needs, secrets, ready, stop, restart } = service
+  return {
+    unit,
+    service: name,
+    // what is registered needs where it is registered, and a secret its keeper
+    needs: [...new Set([...needs, ...(place ? ['registry'] : []), ...(secrets.length > 0 ? ['config-server'] : [])])],
+    run,
+    build,
+    dir,
+    env: serviceEnvironment({
+      service: name,
+      environment: settings.environment,
+      place,
+      roles: pick((of) => INFRASTRUCTURE.has(of)),
+      calls: { ...pick((of) => !INFRASTRUCTURE.has(of)), ...Object.fromEntries(urls) },
+      inherited: environment,
+      own: service.env,
+    }),
+    secrets,
+    place,
+    ready,
+    stop,
+    restart,
+  }
+}
+
+/** Where what is no service of the user's is, by registered name: roles that run beside them, and what runs elsewhere. */
+export function roleAddresses(
+  { settings, roles }: ServicePlanOptions['configured'],
+  plans: readonly RolePlan[],
+): Readonly<Record<string, string>> {
+  const running = roles.flatMap(({ name, service }): readonly [string, string][] => {
+    const plan = plans.find(({ job }) => job.role === name)
+    return plan ? [[service, addressOf(plan.job.section)]] : []
+  })
+  const elsewhere = Object.entries(settings.services).map(([name, list]): [string, string] => {
+    const [first] = parseEndpoints(list).map(printEndpoint)
+    return [name, first ?? list]
+  })
+  return Object.fromEntries([...running, ...elsewhere])
+}

@@ -5,7 +5,8 @@ import type { OpenSession } from './session.ts'
 
 const EXAMPLES = `
 Examples:
-  $ msvc logs --service order-service --since 10m
+  $ msvc logs order-service --since 10m
+  $ msvc logs catalog -f
   $ msvc logs --follow --level warning
   $ msvc logs --trace 4bf92f3577b34da6a3ce929d0e0e4736
   $ msvc logs --grep 'payment failed' --json | jq -r .message`
@@ -18,8 +19,9 @@ export function addLogs(program: Command, open: OpenSession): void {
     .description(
       'Prints log entries that the log server holds, oldest first; with --follow also those to come, until Ctrl-C.',
     )
+    .argument('[service]', 'of this service only, by its registered name')
     .option('-f, --follow', 'go on with new entries as they come')
-    .option('--service <name>', 'of this service only')
+    .option('--service <name>', 'the same')
     .option('--level <level>', 'of at least this level: debug, info, warning, error, critical', severity)
     .option('--trace <id>', 'of this trace (a request and all it caused)')
     .option('--grep <text>', 'with these words')
@@ -27,9 +29,9 @@ export function addLogs(program: Command, open: OpenSession): void {
     .option('--until <when>', 'up to then')
     .option('--limit <number>', 'the newest so many', '100')
     .addHelpText('after', EXAMPLES)
-    .action(async (flags: LogsFlags, command: Command) => {
+    .action(async (service: string | undefined, flags: LogsFlags, command: Command) => {
       const { printLogs } = await import('./log-query.ts')
-      await printLogs(open(command), flags)
+      await printLogs(open(command), { ...flags, ...(service !== undefined && { service }) })
     })
 }
 

@@ -9,6 +9,7 @@ import { PlatformCutover } from '../kit/supervisor/platform-cutover.ts'
 import type { RoleUnits } from '../kit/supervisor/role-unit.ts'
 import type { Supervision } from '../kit/supervisor/supervise.ts'
 import { shownPlaces } from './moved.ts'
+import type { Steering } from './steering.ts'
 import { unitRow } from './unit-reports.ts'
 
 /** What a platform is controlled with. */
@@ -27,7 +28,7 @@ export interface PlatformControl {
   /** What a role is to start with: on the places where the platform lives. */
   readonly jobNow: (job: Job) => Job
   /** Takes requests. Rejects with the system's own error when the socket can't be made. */
-  open(supervision: Pick<Supervision, 'states' | 'reports'>, roles: RoleUnits): Promise<void>
+  open(supervision: Pick<Supervision, 'states' | 'reports'>, roles: RoleUnits, steering: Steering): Promise<void>
   close(): Promise<void>
 }
 
@@ -48,7 +49,7 @@ export function createPlatformControl({ places, onMoved, onFault }: PlatformCont
     isCopied = false
   }
 
-  function handler(supervision: Pick<Supervision, 'states' | 'reports'>, moving: PlatformCutover) {
+  function handler(supervision: Pick<Supervision, 'states' | 'reports'>, moving: PlatformCutover, steering: Steering) {
     return async (request: ControlRequest, gone: AbortSignal): Promise<unknown> => {
       switch (request.do) {
         case 'look': {
@@ -73,6 +74,8 @@ export function createPlatformControl({ places, onMoved, onFault }: PlatformCont
           return { paused_ms: await moving.move(request.id) }
         case 'resume':
           return moving.resume(request.id)
+        default:
+          return steering.steer(request)
       }
     }
   }
@@ -80,9 +83,9 @@ export function createPlatformControl({ places, onMoved, onFault }: PlatformCont
   return {
     admit: async () => cutover?.settled(),
     jobNow: (job) => cutover?.jobNow(job) ?? job,
-    async open(supervision, roles) {
+    async open(supervision, roles, steering) {
       cutover = new PlatformCutover({ supervision, roles, places, clock: systemClock, shown: shownPlaces, onMoved })
-      server = await openControl(controlAddress(places.data), handler(supervision, cutover))
+      server = await openControl(controlAddress(places.data), handler(supervision, cutover, steering))
     },
     async close() {
       await server?.close()

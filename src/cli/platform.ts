@@ -3,27 +3,30 @@ import { join } from 'node:path'
 import { systemClock } from '../drivers/clock.ts'
 import type { Authority } from '../kit/auth/authority.ts'
 import { createAuthority } from '../kit/auth/local-authority.ts'
+import { createBell } from '../kit/bell.ts'
 import { AppError, messageOf } from '../kit/errors.ts'
 import { aborted } from '../kit/pause.ts'
 import { childProcesses } from '../kit/supervisor/child-process.ts'
-import { freePort, isTaken } from '../kit/supervisor/free-port.ts'
+import { isTaken } from '../kit/supervisor/free-port.ts'
 import { prelaunch } from '../kit/supervisor/prelaunch.ts'
 import { type LaunchRole, type RolePlan, roleUnits } from '../kit/supervisor/role-unit.ts'
 import { supervise } from '../kit/supervisor/supervise.ts'
 import type { LogSink } from '../kit/telemetry/log.ts'
 import { GATEWAY_SERVICE } from '../roles/gateway/contract.ts'
-import { type Configured, configure } from './configuration.ts'
+import type { Configured } from './configuration.ts'
 import type { Terminal } from './io.ts'
 import { createUnitOutput, logOutput, type UnitOutput } from './log-output.ts'
 import { createMessages, type Messages } from './messages.ts'
 import { movedSettings, refuseMoved } from './moved.ts'
-import { checkWish, parseOffset, parseOnly, parseScale, planUnits, unitNames, type Wish } from './plan.ts'
+import { parseOffset, parseOnly, parseScale, unitNames, type Wish } from './plan.ts'
+import { createPlanner, type Planned, type Planner } from './planner.ts'
 import { createPlatformControl } from './platform-control.ts'
 import { createProgress, type Progress } from './progress.ts'
 import { createStateFile, type RunState, type StateFile, stateOf } from './run-state.ts'
-import type { OwnUnits, OwnUnitsOptions } from './services/own-units.ts'
+import { createOwnUnits } from './services/own-units.ts'
 import type { Session } from './session.ts'
 import { holdDatabases, refuseSharing } from './sole-use.ts'
+import { createSteering } from './steering.ts'
 import { knownUnits, showProgress, tellChange, unreadyUnits } from './unit-reports.ts'
 
 /** Flags of `msvc up` as commander gives them. */
@@ -49,8 +52,9 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
   // the processes boot while this one loads all roles and the configuration
   const ahead = flags.inProcess ? undefined : prelaunch(processes(session, output), unitNames(wish))
   try {
-    const configured = await prepare(session, wish)
-    const plans = planUnits(configured, wish)
+    const planner = createPlanner(session)
+    const planned = await planner.plan(wish)
+    const { configured, roles: plans } = planned
     const messages = createMessages(progress.above, quiet)
     const stateFile = await createStateFile(configured.settings.data, (words) => messages.warn(words))
     let release = () => {}
@@ -64,7 +68,7 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
       const sink = await logOutput(above, configured.settings.log.format)
       output.begin(sink)
       const launch = ahead?.launch ?? (await thisProcess(session, progress.above, configured))
-      await runUnits(session, messages, progress, { wish, configured, plans, launch, stateFile, sink })
+      await runUnits(session, messages, progress, { planner, planned, launch, stateFile, sink })
     } finally {
       release()
       await stateFile.remove()
@@ -83,9 +87,8 @@ async function endCopy(data: string): Promise<void> {
 }
 
 interface Setup {
-  readonly wish: Wish
-  readonly configured: Configured
-  readonly plans: readonly RolePlan[]
+  readonly planner: Planner
+  readonly planned: Planned
   readonly launch: LaunchRole
   readonly stateFile: StateFile
   /** Where entries go that people see. */
@@ -94,10 +97,11 @@ interface Setup {
 
 /** Runs what was planned, until the signal fires or a role refuses to start. */
 async function runUnits(session: Session, messages: Messages, progress: Progress, setup: Setup): Promise<void> {
-  const { wish, configured, plans, launch, stateFile, sink } = setup
+  const { planner, planned, launch, stateFile, sink } = setup
   const { io } = session
-  const { settings } = configured
+  const { settings } = planned.configured
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
+  const registryUrl = planned.roles[0]?.job.registryUrl ?? ''
   const state = () => {
     const units = supervision.reports().map(({ unit }) => unit)
     const states = supervision.states()
@@ -113,68 +117,64 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
       messages.warn(`what a copy of the stores left in them can't be taken away: ${messageOf(fault)}`),
   })
   const roles = roleUnits(launch, control.jobNow)
-  const registryBack = new Set<() => void>()
-  const services = await ownUnits(setup, {
+  const registryBack = createBell()
+  const services = createOwnUnits({
     authority,
     environment: io.environment,
-    onRegistryBack(then) {
-      registryBack.add(then)
-      return () => void registryBack.delete(then)
-    },
+    onRegistryBack: registryBack.heed,
     seen: () => sink,
     warn: (words) => messages.warn(words),
   })
+  const unitsOf = async (now: Planned) => [...roles.plan(now.roles), ...(await services.plan(now))]
   const supervision = supervise({
-    units: [...roles.plan(plans), ...((await services?.plan(configured, wish, plans)) ?? [])],
+    units: await unitsOf(planned),
     clock: systemClock,
     admit: control.admit,
     onChange(change) {
       tellChange(change, messages)
-      if (change.unit.replicaOf === 'registry' && change.state.at === 'ready') for (const then of registryBack) then()
-      showProgress(supervision.states(), io.signal.aborted, progress)
+      if (change.unit.replicaOf === 'registry' && change.state.at === 'ready') registryBack.ring()
+      showProgress(supervision.states(), ending.aborted, progress)
       stateFile.save(state())
     },
     async onLost(lost) {
       const { forgetInstance } = await import('./lost-instance.ts')
-      await forgetInstance(lost, plans[0]?.job.registryUrl ?? '', authority)
+      await forgetInstance(lost, registryUrl, authority)
     },
+  })
+  const asked = new AbortController()
+  const ending = AbortSignal.any([io.signal, asked.signal])
+  const steering = createSteering({
+    supervision,
+    wish: planned.wish,
+    plan: async (wish) => unitsOf(await planner.plan(wish)),
+    down: () => asked.abort(),
   })
   const stop = () => {
     showProgress(supervision.states(), true, progress)
     void supervision.stop()
   }
-  io.signal.addEventListener('abort', stop, { once: true })
+  ending.addEventListener('abort', stop, { once: true })
   try {
     // other commands shall not look for it elsewhere while it starts
     stateFile.save(state())
-    if (io.signal.aborted) stop()
-    const welcome = prepareWelcome(session, plans, authority)
+    if (ending.aborted) stop()
+    const welcome = prepareWelcome(session, planned.roles, authority)
     welcome.catch(() => {})
-    await control.open(supervision, roles).catch((fault: unknown) => {
+    await control.open(supervision, roles, steering).catch((fault: unknown) => {
       messages.warn(`other commands can't control this platform: ${messageOf(fault)}`)
     })
     await supervision.ready.finally(progress.end)
     await stateFile.written()
     const say = await welcome
     say(state())
-    await aborted(io.signal)
+    await aborted(ending)
   } catch (fault) {
-    if (!io.signal.aborted) throw fault
+    if (!ending.aborted) throw fault
   } finally {
-    await control.close()
     await supervision.stop()
-    await services?.close()
+    await control.close()
+    await services.close()
   }
-}
-
-/** What runs the user's services; undefined, and nothing of it loaded, where there are none. */
-async function ownUnits(
-  { configured, plans }: Setup,
-  options: Omit<OwnUnitsOptions, 'configured' | 'plans'>,
-): Promise<OwnUnits | undefined> {
-  if (Object.keys(configured.own).length === 0) return undefined
-  const { createOwnUnits } = await import('./services/own-units.ts')
-  return createOwnUnits({ ...options, configured, plans })
 }
 
 function readWish(flags: UpFlags): Wish {
@@ -183,19 +183,6 @@ function readWish(flags: UpFlags): Wish {
     portOffset: parseOffset(flags.portOffset ?? '0'),
     ...(flags.only !== undefined && { only: parseOnly(flags.only) }),
   }
-}
-
-async function prepare(session: Session, wish: Wish): Promise<Configured> {
-  const together = [...new Set(unitNames(wish).map(({ role }) => role))]
-  const configured = await configure(session, { together, runsServices: true })
-  checkWish(wish, Object.keys(configured.own))
-  // everyone must know the registry's address before it listens, and users' services that of every role
-  const known = Object.keys(configured.own).length > 0 ? together : together.filter((name) => name === 'registry')
-  const sections = Object.entries(configured.sections).map(async ([name, section]) => {
-    const isWanted = known.includes(name) && section.port === 0
-    return [name, isWanted ? { ...section, port: await freePort(section.host) } : section] as const
-  })
-  return { ...configured, sections: Object.fromEntries(await Promise.all(sections)) }
 }
 
 function servicesOf({ roles }: Configured, plans: readonly RolePlan[]): readonly string[] {

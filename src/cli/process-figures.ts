@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** What a process takes of the machine. */
@@ -26,10 +26,11 @@ export async function processFigures(
 }
 
 async function fromProc(pids: readonly number[], signal: AbortSignal): Promise<ReadonlyMap<number, ProcessFigures>> {
-  const look = async () => ({ at: performance.now(), seconds: await Promise.all(pids.map(processorSeconds)) })
+  const groups = await groupsOf(pids)
+  const look = async () => ({ at: performance.now(), seconds: await sums(groups, processorSeconds) })
   const before = await look()
   await sleep(SAMPLE_MS, undefined, { signal }).catch(() => {})
-  const [after, memory] = await Promise.all([look(), Promise.all(pids.map(residentBytes))])
+  const [after, memory] = await Promise.all([look(), sums(groups, residentBytes)])
   const passed = (after.at - before.at) / 1_000
   const figures = new Map<number, ProcessFigures>()
   for (const [index, pid] of pids.entries()) {
@@ -40,11 +41,38 @@ async function fromProc(pids: readonly number[], signal: AbortSignal): Promise<R
   return figures
 }
 
-/** Processor time that a process has taken; undefined for one that has ended. */
-async function processorSeconds(pid: number): Promise<number | undefined> {
+/** The processes of each unit: one that leads a process group is a command with all that it has started, any other one is by itself. */
+async function groupsOf(pids: readonly number[]): Promise<readonly (readonly number[])[]> {
+  const names = await readdir('/proc').catch(() => [])
+  const all = names.map(Number).filter((pid) => pid > 0)
+  const leaders = await Promise.all(all.map(async (pid) => Number((await statFields(pid))?.[2])))
+  const members = Map.groupBy(all.entries(), ([index]) => leaders[index] ?? 0)
+  return pids.map((pid) => members.get(pid)?.map(([, member]) => member) ?? [pid])
+}
+
+/** What the processes of each group have together; undefined where none of them runs any more. */
+async function sums(
+  groups: readonly (readonly number[])[],
+  figure: (pid: number) => Promise<number | undefined>,
+): Promise<readonly (number | undefined)[]> {
+  return Promise.all(
+    groups.map(async (group) => {
+      const found = (await Promise.all(group.map(figure))).filter((one) => one !== undefined)
+      return found.length === 0 ? undefined : found.reduce((sum, one) => sum + one, 0)
+    }),
+  )
+}
+
+/** Fields of /proc/<pid>/stat from the third on; undefined for a process that has ended. */
+async function statFields(pid: number): Promise<readonly string[] | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
   // the second field is the program's name in parentheses, which can hold anything
-  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
+}
+
+/** Processor time that a process has taken; undefined for one that has ended. */
+async function processorSeconds(pid: number): Promise<number | undefined> {
+  const fields = await statFields(pid)
   return fields && (Number(fields[11]) + Number(fields[12])) / TICKS
 }
 

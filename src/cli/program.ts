@@ -18,6 +18,7 @@ import { addRegistry } from './registry.ts'
 import { addRestore } from './restore.ts'
 import { addServe } from './serve.ts'
 import { type OpenSession, sessions } from './session.ts'
+import { addApply, addDown, addRestart, addScale, addStart, addStop } from './steering-commands.ts'
 import { addSubscribe } from './subscribe.ts'
 import { addToken } from './token.ts'
 import { addTrace } from './trace.ts'
@@ -32,6 +33,12 @@ const COMMANDS: readonly AddCommand[] = [
   addServe,
   addCheck,
   addPs,
+  addStart,
+  addStop,
+  addRestart,
+  addScale,
+  addApply,
+  addDown,
   addHealth,
   addRegistry,
   addConfig,
@@ -100,7 +107,10 @@ function createProgram(io: Io, roles: string): Command {
     .version(VERSION, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand(false)
-    .option('--config <file>', 'YAML file with settings (default: built in, see configs/msvc.yaml)')
+    .option(
+      '--config <file>',
+      'YAML file with settings (default: msvc.yaml here if there is one; what it leaves out is built in, see configs/msvc.yaml)',
+    )
     .option('--data <folder>', 'folder for databases, messages and keys (default: .msvc)')
     .option('--json', 'one JSON document, or one a line, on stdout and nothing else')
     .option('--quiet', 'only errors on stderr')

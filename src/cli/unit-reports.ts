@@ -27,9 +27,11 @@ export function knownUnits(
 /** A unit as other commands see it. */
 export function unitRow({ unit, state, restarts, since, ended }: UnitReport): UnitRow {
   const started = state.at === 'ready' || state.at === 'silent' ? state : 'last' in state ? state.last : undefined
+  const service = started?.service ?? unit.service
   return {
     unit: unit.name,
-    ...(started && { service: started.service, ...(started.url !== undefined && { url: started.url }) }),
+    ...(service !== undefined && { service }),
+    ...(started?.url !== undefined && { url: started.url }),
     state: state.at,
     ...('doing' in state && { doing: state.doing }),
     ...('pid' in state && { pid: state.pid }),

@@ -1,89 +1,19 @@
-import { randomBytes } from 'node:crypto'
-import { systemClock } from '../../drivers/clock.ts'
-import type { Authority } from '../../kit/auth/authority.ts'
-import { messageOf } from '../../kit/errors.ts'
-import { commandUnit } from '../../kit/supervisor/command/command-unit.ts'
-import { steadyPort } from '../../kit/supervisor/free-port.ts'
-import type { RolePlan } from '../../kit/supervisor/role-unit.ts'
-import type { Unit } from '../../kit/supervisor/unit.ts'
-import type { LogSink } from '../../kit/telemetry/log.ts'
-import type { Configured } from '../configuration.ts'
-import type { Wish } from '../plan.ts'
-import { createServiceEntries } from './service-entries.ts'
-import { planServices, roleAddresses } from './service-plans.ts'
-import { createServiceTokens } from './service-tokens.ts'
-import { serviceTools } from './service-tools.ts'
+import type { Planned } from '../planner.ts'
+import type { OwnUnits, OwnUnitsOptions } from './commands.ts'
 
-/** What users' services are made with. */
-export interface OwnUnitsOptions {
-  /** The configuration, and the roles that run, at first. */
-  readonly configured: Configured
-  readonly plans: readonly RolePlan[]
-  readonly authority: Authority
-  /** The platform's own environment, which services inherit for the most part. */
-  readonly environment: Readonly<Record<string, string | undefined>>
-  /** Tells when the registry is back. */
-  readonly onRegistryBack: (then: () => void) => () => void
-  /** Where the lines go that people see. */
-  readonly seen: (unit: string) => LogSink
-  readonly warn: (words: string) => void
-}
-
-/** The user's services as the supervisor runs them. */
-export interface OwnUnits {
-  /** Makes units of what is to run from now on. */
-  plan(configured: Configured, wish: Wish, plans: readonly RolePlan[]): Promise<readonly Unit[]>
-  /** Sends the last of what they wrote, and takes away what they were given. */
-  close(): Promise<void>
-}
-
-/** Makes what runs users' services on this platform. */
+/** Makes what runs users' services on this platform; nothing of it is loaded before there are some. */
 export function createOwnUnits(options: OwnUnitsOptions): OwnUnits {
-  const { configured, plans, authority, environment, onRegistryBack, seen, warn } = options
-  const { settings } = configured
-  const addresses = roleAddresses(configured, plans)
-  const mark = `MSVC_RUN=${randomBytes(12).toString('hex')}`
-  const ports = new Map<string, Promise<number>>()
-  const entries = createServiceEntries({
-    url: addresses['log-server'],
-    authority,
-    clock: systemClock,
-    onDrop: (service, count) =>
-      warn(`${count} lines of ${service} were dropped: the log server takes none, or not all`),
-  })
-  const tokens = createServiceTokens({
-    authority,
-    data: settings.data,
-    audiences: [...configured.roles.map(({ service }) => service), ...Object.keys(configured.own)],
-    onFault: (service, fault) => warn(`the token of ${service} can't be renewed: ${messageOf(fault)}`),
-  })
-  const tools = serviceTools({
-    authority,
-    registryUrl: addresses.registry ?? '',
-    configServerUrl: addresses['config-server'],
-    environment: settings.environment,
-    mark,
-    onRegistryBack,
-    entries,
-    tokens,
-    seen,
-    warn,
-  })
+  let commands: OwnUnits | undefined
 
-  function portOf(unit: string): Promise<number> {
-    const port = ports.get(unit) ?? steadyPort('127.0.0.1')
-    ports.set(unit, port)
-    return port
+  async function loaded(planned: Planned): Promise<OwnUnits | undefined> {
+    if (commands || Object.keys(planned.configured.own).length === 0) return commands
+    const { createCommands } = await import('./commands.ts')
+    commands = createCommands(planned, options)
+    return commands
   }
 
   return {
-    async plan(now, wish, rolePlans) {
-      const commands = await planServices({ configured: now, wish, plans: rolePlans, environment, portOf })
-      return commands.map((plan) => commandUnit(plan, tools))
-    },
-    async close() {
-      await entries.close()
-      tokens.close()
-    },
+    plan: async (planned) => (await (await loaded(planned))?.plan(planned)) ?? [],
+    close: async () => commands?.close(),
   }
 }

@@ -7,6 +7,7 @@ import { serviceEnvironment } from '../../kit/supervisor/command/environment.ts'
 import type { RolePlan } from '../../kit/supervisor/role-unit.ts'
 import type { Configured } from '../configuration.ts'
 import type { Wish } from '../plan.ts'
+import type { Planned } from '../planner.ts'
 
 /** Where services listen: on this machine alone. */
 const HOST = '127.0.0.1'
@@ -21,17 +22,14 @@ const INFRASTRUCTURE: ReadonlySet<string> = new Set([
 
 /** What services are planned by. */
 export interface ServicePlanOptions {
-  readonly configured: Pick<Configured, 'own' | 'settings' | 'roles'>
-  readonly wish: Pick<Wish, 'only' | 'scale'>
-  /** The roles that run beside them. */
-  readonly plans: readonly RolePlan[]
+  readonly planned: Planned
   readonly environment: Readonly<Record<string, string | undefined>>
   /** A free port for a replica, the same each time it is asked for. */
   readonly portOf: (unit: string) => Promise<number>
 }
 
 /** The user's services that are to run, and in how many replicas. */
-export function wantedServices(own: OwnServices, { only, scale }: Pick<Wish, 'only' | 'scale'>): OwnServices {
+function wantedServices(own: OwnServices, { only, scale }: Pick<Wish, 'only' | 'scale'>): OwnServices {
   return Object.fromEntries(
     Object.entries(own).flatMap(([name, service]) =>
       only && !only.includes(name) ? [] : [[name, { ...service, replicas: scale.get(name) ?? service.replicas }]],
@@ -41,7 +39,7 @@ export function wantedServices(own: OwnServices, { only, scale }: Pick<Wish, 'on
 
 /** The replicas of the user's services, each with where it listens and all that it is told. */
 export async function planServices(options: ServicePlanOptions): Promise<readonly CommandPlan[]> {
-  const { configured, wish } = options
+  const { configured, wish } = options.planned
   const services = wantedServices(configured.own, wish)
   const places = await placesOf(services, options.portOf)
   const urls = new Map(
@@ -84,11 +82,11 @@ interface PlannedReplica extends Replica {
 }
 
 function planReplica(
-  { configured, plans, environment }: ServicePlanOptions,
+  { planned: { configured, roles }, environment }: ServicePlanOptions,
   { name, unit, place, service, urls }: PlannedReplica,
 ): CommandPlan {
   const { settings } = configured
-  const addresses = Object.entries(roleAddresses(configured, plans))
+  const addresses = Object.entries(roleAddresses(configured, roles))
   const pick = (isWanted: (name: string) => boolean) => Object.fromEntries(addresses.filter(([of]) => isWanted(of)))
   const { run, build, dir, needs, secrets, ready, stop, restart } = service
   return {
@@ -118,7 +116,7 @@ function planReplica(
 
 /** Where what is no service of the user's is, by registered name: roles that run beside them, and what runs elsewhere. */
 export function roleAddresses(
-  { settings, roles }: ServicePlanOptions['configured'],
+  { settings, roles }: Pick<Configured, 'settings' | 'roles'>,
   plans: readonly RolePlan[],
 ): Readonly<Record<string, string>> {
   const running = roles.flatMap(({ name, service }): readonly [string, string][] => {

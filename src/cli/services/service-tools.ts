@@ -15,20 +15,20 @@ import type { ServiceTokens } from './service-tokens.ts'
 /** What users' services are run with. */
 export interface ServiceToolsOptions {
   readonly authority: Authority
+  /** Tells when the registry is back. */
+  readonly onRegistryBack: (then: () => void) => () => void
+  /** Where the lines go that people see. */
+  readonly seen: (unit: string) => LogSink
+  readonly warn: (words: string) => void
   readonly registryUrl: string
   /** Where secrets are; undefined where no config server is known. */
   readonly configServerUrl: string | undefined
-  readonly environment: string
+  /** Which values of the config server hold. */
+  readonly platformEnvironment: string
   /** A variable of all processes of this platform and of nobody else's, by which those are found that get away. */
   readonly mark: string
-  /** Tells when the registry is back. */
-  readonly onRegistryBack: (then: () => void) => () => void
   readonly entries: ServiceEntries
   readonly tokens: ServiceTokens
-  /** Where the lines go that people see. */
-  readonly seen: (unit: string) => LogSink
-  /** Told what the registry refuses. */
-  readonly warn: (words: string) => void
 }
 
 /** How long requests sent just before a stop may still arrive after the registry was told, milliseconds. */
@@ -36,7 +36,7 @@ const LAST_CALLS_MS = 100
 
 /** Makes what commands work with on this platform. */
 export function serviceTools(options: ServiceToolsOptions): CommandTools {
-  const { authority, configServerUrl, environment, mark, entries, tokens, seen } = options
+  const { authority, configServerUrl, platformEnvironment: environment, mark, entries, tokens, seen } = options
   const nextId = createIdSource(4)
   return {
     clock: systemClock,

@@ -4,12 +4,26 @@ import { Places } from '../config/places.ts'
 /** Goes up when an older side could take a message for something else. */
 export const CONTROL_VERSION = 1
 
+const Names = z.array(z.string().max(200)).min(1).max(1_000)
+
 /** What a running platform may be asked by who has its data folder. */
 export const ControlRequest = z.discriminatedUnion('do', [
   /** Where it lives, and whether all its units are ready. */
   z.strictObject({ do: z.literal('look') }),
   /** What runs, and how it is. */
   z.strictObject({ do: z.literal('list') }),
+  /** Starts units that were stopped, have finished or failed; answered when they are ready. Names as in `namedUnits`, here and below. */
+  z.strictObject({ do: z.literal('start'), units: Names }),
+  /** Stops units, until they are started again. */
+  z.strictObject({ do: z.literal('halt'), units: Names }),
+  /** Stops and starts units; `rolling`: one after the other. */
+  z.strictObject({ do: z.literal('restart'), units: Names, rolling: z.boolean().default(false) }),
+  /** Runs another number of replicas of a role or service. */
+  z.strictObject({ do: z.literal('scale'), of: z.string(), replicas: z.int() }),
+  /** Reads its configuration again, and starts, stops and restarts what that changes. */
+  z.strictObject({ do: z.literal('apply') }),
+  /** Stops all of it in order; answered before it has. */
+  z.strictObject({ do: z.literal('down') }),
   /** Says that a copy of it is going to be made while it runs: what that leaves in its stores is taken away when who asks is gone. */
   z.strictObject({ do: z.literal('copy') }),
   /** Has its roles look whether they reach other places, and load what they need there. */
@@ -68,6 +82,14 @@ export const Units = z.object({ units: z.array(UnitRow) })
 
 /** The answer where there is nothing to tell. */
 export const Done = z.object({})
+
+/** The answer to what changes what runs: which units were. */
+export const Changes = z.object({
+  started: z.array(z.string()),
+  stopped: z.array(z.string()),
+  restarted: z.array(z.string()),
+})
+export type Changes = z.infer<typeof Changes>
 
 /** The answer to `move`: for how long requests waited at most, milliseconds. */
 export const Moved = z.object({ paused_ms: z.number() })

@@ -35,11 +35,14 @@ export interface Supervision {
   reports(): readonly UnitReport[]
   /** By the units' names. */
   states(): ReadonlyMap<string, UnitState>
-  /** Starts units that were stopped, have finished or failed. Throws AppError `NOT_FOUND` for a name that none has. */
-  start(names: readonly string[]): void
-  /** Stops units, in reverse order of starting; they stay stopped. Throws as `start`. */
+  /**
+   * Starts units that were stopped, have finished or failed; resolves when they are ready. Rejects with AppError `NOT_FOUND` for a name that none has, and
+   * `START_FAILED` when one ends before; it is kept trying.
+   */
+  start(names: readonly string[]): Promise<void>
+  /** Stops units, in reverse order of starting; they stay stopped. Rejects with AppError `NOT_FOUND`. */
   halt(names: readonly string[]): Promise<void>
-  /** Stops and starts units: all at once, or one after the other, each when the one before it is ready. Throws as `start`. */
+  /** Stops and starts units: all at once, or one after the other, each when the one before it is ready. Rejects as `start`; then the rest stays as it is. */
   restart(names: readonly string[], options?: { readonly rolling?: boolean }): Promise<void>
   /** From now on runs these units: those that are gone are stopped, new ones started, those whose definition has changed restarted; nothing else is touched. */
   apply(units: readonly Unit[]): Promise<Applied>
@@ -92,12 +95,16 @@ export function supervise(options: SuperviseOptions): Supervision {
       await Promise.all(wave.map(({ name }) => keepers.get(name)?.stop()))
   }
 
+  async function start(some: readonly Keeper[]): Promise<void> {
+    for (const keeper of some) keeper.start()
+    await Promise.all(some.map(async (keeper) => refuseUnready(keeper.unit, await keeper.until(isDecided))))
+  }
+
   async function roll(some: readonly Keeper[]): Promise<void> {
     for (const keeper of some) {
       await keeper.stop()
       if (stopping.signal.aborted) return
-      keeper.start()
-      refuseUnready(keeper.unit, await keeper.until(isDecided))
+      await start([keeper])
     }
   }
 
@@ -171,15 +178,13 @@ export function supervise(options: SuperviseOptions): Supervision {
     ready,
     reports: () => all().map(({ report }) => report),
     states: () => new Map(all().map(({ unit, state }) => [unit.name, state])),
-    start(names) {
-      for (const keeper of named(names)) keeper.start()
-    },
+    start: async (names) => start(named(names)),
     halt: async (names) => halt(named(names)),
     async restart(names, { rolling = false } = {}) {
       const some = named(names)
       if (rolling) return roll(some)
       await halt(some)
-      if (!stopping.signal.aborted) for (const keeper of some) keeper.start()
+      if (!stopping.signal.aborted) await start(some)
     },
     apply,
     stop,
@@ -192,7 +197,7 @@ const isDecided = ({ at }: UnitState) => at !== 'waiting' && at !== 'starting'
 /** The others shall stay as they are when one doesn't come back. */
 function refuseUnready({ name }: Unit, state: UnitState): void {
   if (state.at === 'backing-off' || state.at === 'failed')
-    throw new AppError('START_FAILED', `${name} did not get ready again: ${state.why}; the rest was left as it is`)
+    throw new AppError('START_FAILED', `${name} did not get ready: ${state.why}`)
 }
 
 /** Resolves when what is essential is ready, and for the rest there is nothing more to wait for. */

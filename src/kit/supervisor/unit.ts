@@ -7,6 +7,8 @@ export interface Unit {
   readonly name: string
   /** What it is a replica of, by whose name others need it, such as `user`. */
   readonly replicaOf: string
+  /** Its name in the registry, where that is known before it runs. */
+  readonly service?: string
   /** Names of what must be ready first. */
   readonly needs: readonly string[]
   /** Tells it from one of its name that is run otherwise: the same text, the same unit. */

@@ -102,6 +102,7 @@ export function commandUnit(plan: CommandPlan, tools: CommandTools): CommandUnit
   return {
     name: unit,
     replicaOf: service,
+    service,
     needs,
     definition: JSON.stringify(plan),
     essential: false,

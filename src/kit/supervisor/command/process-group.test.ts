@@ -101,3 +101,25 @@ describe('a process group', () => {
     expect([...said().matchAll(/\d+/g)]).toHaveLength(2)
   })
 })
+
+describe('a line for the shell', () => {
+  it.each([
+    ['sleep 60', 'sleep'],
+    ['sleep "6 0"', 'exit'],
+    ['sleep 60 # for a while', 'sh'],
+    ['LEVEL=1 sleep 60', 'sh'],
+    ['cd / && sleep 60', 'sh'],
+  ])('%s: %s is the process that gets signals', async (line, name) => {
+    const { group } = await run(line)
+    const comm = () => {
+      try {
+        return readFileSync(`/proc/${group.pid}/comm`, 'utf8').trim()
+      } catch {
+        return 'exit'
+      }
+    }
+    await vi.waitUntil(() => comm() === name)
+    group.kill()
+    await group.exited
+  })
+})

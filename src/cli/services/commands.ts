@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto'
+import { systemClock } from '../../drivers/clock.ts'
+import type { Authority } from '../../kit/auth/authority.ts'
+import { messageOf } from '../../kit/errors.ts'
+import { commandUnit } from '../../kit/supervisor/command/command-unit.ts'
+import { steadyPort } from '../../kit/supervisor/free-port.ts'
+import type { Unit } from '../../kit/supervisor/unit.ts'
+import type { LogSink } from '../../kit/telemetry/log.ts'
+import type { Planned } from '../planner.ts'
+import { createServiceEntries } from './service-entries.ts'
+import { planServices, roleAddresses } from './service-plans.ts'
+import { createServiceTokens } from './service-tokens.ts'
+import { serviceTools } from './service-tools.ts'
+
+/** What users' services are made with. */
+export interface OwnUnitsOptions {
+  readonly authority: Authority
+  /** The platform's own environment, which services inherit for the most part. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Tells when the registry is back. */
+  readonly onRegistryBack: (then: () => void) => () => void
+  /** Where the lines go that people see. */
+  readonly seen: (unit: string) => LogSink
+  readonly warn: (words: string) => void
+}
+
+/** The user's services as the supervisor runs them. */
+export interface OwnUnits {
+  /** Makes units of what is to run from now on. */
+  plan(planned: Planned): Promise<readonly Unit[]>
+  /** Sends the last of what they wrote, and takes away what they were given. */
+  close(): Promise<void>
+}
+
+/** Makes what runs users' services beside the roles of a platform. */
+export function createCommands({ configured, roles }: Planned, options: OwnUnitsOptions): OwnUnits {
+  const { authority, environment, warn } = options
+  const { settings } = configured
+  const addresses = roleAddresses(configured, roles)
+  const ports = new Map<string, Promise<number>>()
+  const entries = createServiceEntries({
+    url: addresses['log-server'],
+    authority,
+    clock: systemClock,
+    onDrop: (service, count) =>
+      warn(`${count} lines of ${service} were dropped: the log server takes none, or not all`),
+  })
+  const tokens = createServiceTokens({
+    authority,
+    data: settings.data,
+    audiences: [...configured.roles.map(({ service }) => service), ...Object.keys(configured.own)],
+    onFault: (service, fault) => warn(`the token of ${service} can't be renewed: ${messageOf(fault)}`),
+  })
+  const tools = serviceTools({
+    ...options,
+    registryUrl: addresses.registry ?? '',
+    configServerUrl: addresses['config-server'],
+    platformEnvironment: settings.environment,
+    mark: `MSVC_RUN=${randomBytes(12).toString('hex')}`,
+    entries,
+    tokens,
+  })
+
+  function portOf(unit: string): Promise<number> {
+    const port = ports.get(unit) ?? steadyPort('127.0.0.1')
+    ports.set(unit, port)
+    return port
+  }
+
+  return {
+    async plan(planned) {
+      const plans = await planServices({ planned, environment, portOf })
+      return plans.map((plan) => commandUnit(plan, tools))
+    },
+    async close() {
+      await entries.close()
+      tokens.close()
+    },
+  }
+}

@@ -1,0 +1,93 @@
+import { AppError } from '../kit/errors.ts'
+import type { Changes, ControlRequest } from '../kit/supervisor/control-protocol.ts'
+import { namedUnits } from '../kit/supervisor/named-units.ts'
+import type { Supervision } from '../kit/supervisor/supervise.ts'
+import type { Unit } from '../kit/supervisor/unit.ts'
+import type { Wish } from './plan.ts'
+
+/** What changes which units run. */
+export type SteeringRequest = Extract<
+  ControlRequest,
+  { readonly do: 'start' | 'halt' | 'restart' | 'scale' | 'apply' | 'down' }
+>
+
+/** How a platform is steered. */
+export interface SteeringOptions {
+  readonly supervision: Pick<Supervision, 'reports' | 'start' | 'halt' | 'restart' | 'apply'>
+  /** What was asked for at the start. */
+  readonly wish: Wish
+  /** The units that a wish comes to, by the configuration as it is now. Throws AppError `CONFIG_INVALID` or `USAGE`. */
+  readonly plan: (wish: Wish) => Promise<readonly Unit[]>
+  /** Stops all of it. */
+  readonly down: () => void
+}
+
+/** Changes which units of a platform run, one request after the other. */
+export interface Steering {
+  steer(request: SteeringRequest): Promise<Changes>
+}
+
+/** Most replicas of anything on one machine. */
+const MOST = 64
+const NOTHING: Changes = { started: [], stopped: [], restarted: [] }
+
+/** Makes what steers a platform. */
+export function createSteering({ supervision, plan, down, ...first }: SteeringOptions): Steering {
+  let wish = first.wish
+  let last: Promise<unknown> = Promise.resolve()
+
+  const meant = (names: readonly string[]) =>
+    namedUnits(
+      names,
+      supervision.reports().map(({ unit }) => unit),
+    )
+
+  async function applied(wanted: Wish): Promise<Changes> {
+    const units = await plan(wanted)
+    wish = wanted
+    const { started, stopped, restarted } = await supervision.apply(units)
+    return { started: [...started], stopped: [...stopped], restarted: [...restarted] }
+  }
+
+  async function now(request: SteeringRequest): Promise<Changes> {
+    switch (request.do) {
+      case 'start': {
+        const units = meant(request.units)
+        await supervision.start(units)
+        return { ...NOTHING, started: [...units] }
+      }
+      case 'halt': {
+        const units = meant(request.units)
+        await supervision.halt(units)
+        return { ...NOTHING, stopped: [...units] }
+      }
+      case 'restart': {
+        const units = meant(request.units)
+        await supervision.restart(units, { rolling: request.rolling })
+        return { ...NOTHING, restarted: [...units] }
+      }
+      case 'scale':
+        return applied({ ...wish, scale: new Map([...wish.scale, [request.of, replicasOf(request)]]) })
+      case 'apply':
+        return applied(wish)
+      case 'down':
+        down()
+        return NOTHING
+    }
+  }
+
+  return {
+    steer(request) {
+      // who stops all of it must not wait for a unit that never gets ready
+      if (request.do === 'down') return now(request)
+      const answer = last.then(() => now(request))
+      last = answer.catch(() => {})
+      return answer
+    },
+  }
+}
+
+function replicasOf({ of, replicas }: Extract<SteeringRequest, { readonly do: 'scale' }>): number {
+  if (replicas >= 1 && replicas <= MOST) return replicas
+  throw new AppError('USAGE', `${of} runs in 1 to ${MOST} replicas, not ${replicas}; msvc stop ${of} stops it`)
+}

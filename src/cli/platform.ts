@@ -123,7 +123,11 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
     environment: io.environment,
     onRegistryBack: registryBack.heed,
     seen: () => sink,
+    say: (words) => messages.info(words),
     warn: (words) => messages.warn(words),
+    async restart(service) {
+      await steering.steer({ do: 'restart', units: [service], rolling: true })
+    },
   })
   const unitsOf = async (now: Planned) => [...roles.plan(now.roles), ...(await services.plan(now))]
   const supervision = supervise({

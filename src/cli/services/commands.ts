@@ -2,15 +2,22 @@ import { randomBytes } from 'node:crypto'
 import { systemClock } from '../../drivers/clock.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
 import { messageOf } from '../../kit/errors.ts'
-import { commandUnit } from '../../kit/supervisor/command/command-unit.ts'
+import type { Build } from '../../kit/supervisor/command/build.ts'
+import {
+  type CommandPlan,
+  type CommandTools,
+  commandBuild,
+  commandUnit,
+} from '../../kit/supervisor/command/command-unit.ts'
 import { steadyPort } from '../../kit/supervisor/free-port.ts'
 import type { Unit } from '../../kit/supervisor/unit.ts'
 import type { LogSink } from '../../kit/telemetry/log.ts'
 import type { Planned } from '../planner.ts'
 import { createServiceEntries } from './service-entries.ts'
-import { planServices, roleAddresses } from './service-plans.ts'
+import { planServices, roleAddresses, wantedServices } from './service-plans.ts'
 import { createServiceTokens } from './service-tokens.ts'
 import { serviceTools } from './service-tools.ts'
+import { createServiceWatches, type WatchedService } from './service-watches.ts'
 
 /** What users' services are made with. */
 export interface OwnUnitsOptions {
@@ -21,7 +28,10 @@ export interface OwnUnitsOptions {
   readonly onRegistryBack: (then: () => void) => () => void
   /** Where the lines go that people see. */
   readonly seen: (unit: string) => LogSink
+  readonly say: (words: string) => void
   readonly warn: (words: string) => void
+  /** Restarts a service, what it needs left alone; rejects with why it doesn't come back. */
+  readonly restart: (service: string) => Promise<void>
 }
 
 /** The user's services as the supervisor runs them. */
@@ -51,7 +61,8 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
     audiences: [...configured.roles.map(({ service }) => service), ...Object.keys(configured.own)],
     onFault: (service, fault) => warn(`the token of ${service} can't be renewed: ${messageOf(fault)}`),
   })
-  const tools = serviceTools({
+  const builds = new Map<string, { readonly key: string; readonly build: Build }>()
+  const shared = serviceTools({
     ...options,
     registryUrl: addresses.registry ?? '',
     configServerUrl: addresses['config-server'],
@@ -59,6 +70,29 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
     mark: `MSVC_RUN=${randomBytes(12).toString('hex')}`,
     entries,
     tokens,
+  })
+
+  const tools: CommandTools = { ...shared, buildOf }
+
+  /** One for all replicas of a service, until what it is made of changes. */
+  function buildOf(plan: CommandPlan): Build | undefined {
+    if (plan.build === undefined) return undefined
+    const { PORT: _, ...env } = plan.env
+    const key = JSON.stringify([plan.build, plan.dir, env])
+    const known = builds.get(plan.service)
+    if (known?.key === key) return known.build
+    const build = commandBuild(plan, plan.build, tools)
+    builds.set(plan.service, { key, build })
+    return build
+  }
+
+  const watches = createServiceWatches({
+    ...options,
+    async renew(service) {
+      // while it fails, what runs goes on
+      await builds.get(service)?.build.renew()
+      await options.restart(service)
+    },
   })
 
   function portOf(unit: string): Promise<number> {
@@ -70,11 +104,20 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
   return {
     async plan(planned) {
       const plans = await planServices({ planned, environment, portOf })
+      watches.set(watchedAmong(planned))
       return plans.map((plan) => commandUnit(plan, tools))
     },
     async close() {
+      watches.close()
+      for (const { build } of builds.values()) build.close()
       await entries.close()
       tokens.close()
     },
   }
+}
+
+function watchedAmong({ configured, wish }: Planned): readonly WatchedService[] {
+  return Object.entries(wantedServices(configured.own, wish)).flatMap(([service, { dir, watch }]) =>
+    watch.length > 0 ? [{ service, dir, patterns: watch }] : [],
+  )
 }

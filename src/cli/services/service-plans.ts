@@ -29,7 +29,7 @@ export interface ServicePlanOptions {
 }
 
 /** The user's services that are to run, and in how many replicas. */
-function wantedServices(own: OwnServices, { only, scale }: Pick<Wish, 'only' | 'scale'>): OwnServices {
+export function wantedServices(own: OwnServices, { only, scale }: Pick<Wish, 'only' | 'scale'>): OwnServices {
   return Object.fromEntries(
     Object.entries(own).flatMap(([name, service]) =>
       only && !only.includes(name) ? [] : [[name, { ...service, replicas: scale.get(name) ?? service.replicas }]],

@@ -34,8 +34,8 @@ export interface ServiceToolsOptions {
 /** How long requests sent just before a stop may still arrive after the registry was told, milliseconds. */
 const LAST_CALLS_MS = 100
 
-/** Makes what commands work with on this platform. */
-export function serviceTools(options: ServiceToolsOptions): CommandTools {
+/** Makes what commands work with on this platform, but for their builds. */
+export function serviceTools(options: ServiceToolsOptions): Omit<CommandTools, 'buildOf'> {
   const { authority, configServerUrl, platformEnvironment: environment, mark, entries, tokens, seen } = options
   const nextId = createIdSource(4)
   return {

@@ -5,6 +5,7 @@ import { AppError } from '../../errors.ts'
 import { aborted } from '../../pause.ts'
 import type { Guard } from '../guard.ts'
 import type { LaunchedUnit, Unit } from '../unit.ts'
+import { Build } from './build.ts'
 import { processEnvironment } from './environment.ts'
 import { type CommandLine, type ProcessGroup, startGroup } from './process-group.ts'
 import { lookReady, type ReadinessOptions, untilReady } from './readiness.ts'
@@ -47,6 +48,8 @@ export interface CommandTools {
   readonly instanceOf: (service: string) => string
   /** Takes what a process writes. */
   readonly output: (plan: CommandPlan, instance: string) => CommandOutput
+  /** What is run before the first replica starts; undefined for nothing. */
+  readonly buildOf: (plan: CommandPlan) => Build | undefined
   /** Puts a ready one in the registry. */
   readonly enrol: (plan: CommandPlan, instance: string) => Enrolment
   /** What a process is told that isn't in its plan, secrets among it. Rejects with an AppError that names what is missing. */
@@ -66,39 +69,9 @@ const WELL_MS = 5_000
 /** By this its processes are told from everybody else's. */
 const MARK = 'INSTANCE_ID'
 
-/** A unit that runs a command of somebody's. `rebuild` runs its build, so that the next start has what it makes. */
-export interface CommandUnit extends Unit {
-  /** Rejects with AppError `START_FAILED` when the build fails. */
-  rebuild(): Promise<void>
-}
-
 /** Makes the unit of a replica: a command in a process group of its own, in the registry for as long as it is well. */
-export function commandUnit(plan: CommandPlan, tools: CommandTools): CommandUnit {
-  const { unit, service, needs, build, dir, stop, restart } = plan
-  let isBuilt = build === undefined
-
-  /** Runs the build, if there is one and it hasn't run. */
-  async function ensureBuilt(signal: AbortSignal): Promise<void> {
-    if (isBuilt || build === undefined) return
-    const instance = tools.instanceOf(service)
-    const output = tools.output(plan, instance)
-    const group = await startGroup({
-      command: build,
-      dir,
-      env: processEnvironment(plan.env, instance),
-      mark: MARK,
-      stop: { signal: 'SIGTERM', graceMs: stop.grace_ms },
-      guard: tools.guard,
-      onOutput: output.take,
-      onOutputEnd: output.end,
-    })
-    signal.addEventListener('abort', group.kill, { once: true })
-    const how = await group.exited
-    signal.removeEventListener('abort', group.kill)
-    if (how !== 'exit code 0') throw new AppError('START_FAILED', `its build ended with ${how}`)
-    isBuilt = true
-  }
-
+export function commandUnit(plan: CommandPlan, tools: CommandTools): Unit {
+  const { unit, service, needs, stop, restart } = plan
   return {
     name: unit,
     replicaOf: service,
@@ -114,20 +87,45 @@ export function commandUnit(plan: CommandPlan, tools: CommandTools): CommandUnit
       if (how === 'exit code 0') return 'finished'
       return restart === 'never' ? 'failed' : 'again'
     },
-    launch: () => launch(plan, tools, ensureBuilt),
-    async rebuild() {
-      isBuilt = build === undefined
-      await ensureBuilt(new AbortController().signal)
-    },
+    launch: () => launch(plan, tools),
   }
 }
 
-function launch(
+/** Starts a command of a replica, its run or its build, with all that it is told. */
+async function startCommand(
   plan: CommandPlan,
+  command: CommandLine,
   tools: CommandTools,
-  ensureBuilt: (signal: AbortSignal) => Promise<void>,
-): LaunchedUnit {
-  const { unit, service, run, dir, place, ready, stop } = plan
+  { instance, variables }: { readonly instance: string; readonly variables: Readonly<Record<string, string>> },
+) {
+  const env = { ...processEnvironment(plan.env, instance), ...variables }
+  const output = tools.output(plan, instance)
+  const group = await startGroup({
+    command,
+    dir: plan.dir,
+    env,
+    mark: MARK,
+    stop: { signal: plan.stop.signal, graceMs: plan.stop.grace_ms },
+    guard: tools.guard,
+    onOutput: output.take,
+    onOutputEnd: output.end,
+  })
+  return { group, env, hasWritten: output.hasWritten }
+}
+
+/** Makes the build of a service, whichever of its replicas asks for it. */
+export function commandBuild(plan: CommandPlan, command: CommandLine, tools: CommandTools): Build {
+  return new Build({
+    command,
+    async start(line) {
+      const instance = tools.instanceOf(plan.service)
+      return (await startCommand(plan, line, tools, { instance, variables: {} })).group
+    },
+  })
+}
+
+function launch(plan: CommandPlan, tools: CommandTools): LaunchedUnit {
+  const { unit, service, run, dir, place, ready } = plan
   const instance = tools.instanceOf(service)
   const exited = Promise.withResolvers<string>()
   const leaving = new AbortController()
@@ -138,23 +136,15 @@ function launch(
 
   async function begin(tell: (doing: string) => void): Promise<ProcessGroup> {
     const variables = await tools.variablesOf(plan, leaving.signal)
-    if (plan.build !== undefined) tell('building')
-    await ensureBuilt(leaving.signal)
+    const build = tools.buildOf(plan)
+    if (build) {
+      tell('building')
+      await build.ensure(leaving.signal)
+    }
     leaving.signal.throwIfAborted()
-    const env = { ...processEnvironment(plan.env, instance), ...variables }
-    const output = tools.output(plan, instance)
-    look = { ready, place, dir, env, hasWritten: output.hasWritten }
-    const onOutput = output.take
-    return startGroup({
-      command: run,
-      dir,
-      env,
-      mark: MARK,
-      stop: { signal: stop.signal, graceMs: stop.grace_ms },
-      guard: tools.guard,
-      onOutput,
-      onOutputEnd: output.end,
-    })
+    const started = await startCommand(plan, run, tools, { instance, variables })
+    look = { ready, place, dir, env: started.env, hasWritten: started.hasWritten }
+    return started.group
   }
 
   return {

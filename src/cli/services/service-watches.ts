@@ -1,0 +1,76 @@
+import { messageOf } from '../../kit/errors.ts'
+import { watchFiles } from '../../kit/supervisor/command/file-watch.ts'
+import { reasonOf } from '../../kit/supervisor/reason.ts'
+
+/** Which files of a service are watched. */
+export interface WatchedService {
+  readonly service: string
+  readonly dir: string
+  readonly patterns: readonly string[]
+}
+
+/** What happens when files change. */
+export interface ServiceWatchesOptions {
+  /** Has a service take what has changed; rejects with why it can't. */
+  readonly renew: (service: string) => Promise<void>
+  readonly say: (words: string) => void
+  readonly warn: (words: string) => void
+}
+
+/** The watches over users' files. */
+export interface ServiceWatches {
+  /** From now on watches these. */
+  set(services: readonly WatchedService[]): void
+  close(): void
+}
+
+/** Makes watches: a change renews its service alone; one that comes meanwhile, again when that is done. */
+export function createServiceWatches({ renew, say, warn }: ServiceWatchesOptions): ServiceWatches {
+  const watches = new Map<string, { readonly key: string; readonly close: () => void }>()
+  const busy = new Map<string, 'once' | 'again'>()
+
+  async function changed(service: string, path: string): Promise<void> {
+    if (busy.has(service)) {
+      busy.set(service, 'again')
+      return
+    }
+    say(`${path} has changed: ${service} is restarted`)
+    do {
+      busy.set(service, 'once')
+      await renew(service).catch((fault: unknown) => warn(`${service}: ${reasonOf(fault)}`))
+    } while (busy.get(service) === 'again')
+    busy.delete(service)
+  }
+
+  function open({ service, dir, patterns }: WatchedService): () => void {
+    const onFault = (fault: unknown) => warn(`files of ${service} are no longer watched: ${messageOf(fault)}`)
+    try {
+      return watchFiles({ dir, patterns, onFault, onChange: (path) => void changed(service, path) })
+    } catch (fault) {
+      onFault(fault)
+      return () => {}
+    }
+  }
+
+  return {
+    set(services) {
+      const wanted = new Map(services.map((watched) => [watched.service, watched]))
+      for (const [service, { close }] of watches) {
+        if (wanted.has(service)) continue
+        close()
+        watches.delete(service)
+      }
+      for (const [service, watched] of wanted) {
+        const key = JSON.stringify(watched)
+        const before = watches.get(service)
+        if (before?.key === key) continue
+        before?.close()
+        watches.set(service, { key, close: open(watched) })
+      }
+    },
+    close() {
+      for (const { close } of watches.values()) close()
+      watches.clear()
+    },
+  }
+}

@@ -1,0 +1,76 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import { watchFiles } from './file-watch.ts'
+
+function folder() {
+  const root = mkdtempSync(join(tmpdir(), 'msvc-watch-'))
+  onTestFinished(() => rmSync(root, { recursive: true }))
+  const write = (path: string, text = 'x') => {
+    mkdirSync(join(root, path, '..'), { recursive: true })
+    writeFileSync(join(root, path), text)
+  }
+  return { root, write }
+}
+
+function watch(dir: string, patterns: readonly string[]) {
+  const told: string[] = []
+  const close = watchFiles({
+    dir,
+    patterns,
+    onChange: (path) => void told.push(path),
+    onFault: (fault) => expect.fail(fault.message),
+  })
+  onTestFinished(close)
+  return told
+}
+
+it('tells of a burst once, of files in new folders and of replaced ones too', async () => {
+  const { root, write } = folder()
+  write('shop/a.py')
+  const told = watch(join(root, 'shop'), ['**/*.py'])
+  for (let i = 0; i < 20; i++) write('shop/a.py', `${i}`)
+  await vi.waitUntil(() => told.length > 0)
+  expect(told).toEqual(['a.py'])
+  mkdirSync(join(root, 'shop/new'))
+  await vi.waitUntil(
+    () => {
+      write('shop/new/b.py')
+      return told.includes('new/b.py')
+    },
+    { interval: 300, timeout: 5_000 },
+  )
+  // the burst before it may not be over
+  await vi.waitUntil(
+    () => {
+      write('c.tmp')
+      renameSync(join(root, 'c.tmp'), join(root, 'shop/a.py'))
+      return told.slice(2).includes('a.py')
+    },
+    { interval: 300, timeout: 5_000 },
+  )
+})
+
+it('leaves out what .gitignore names, on any level, node_modules and other files', async () => {
+  const { root, write } = folder()
+  mkdirSync(join(root, '.git'))
+  write('.gitignore', 'dist/\n*.log')
+  write('shop/sub/.gitignore', 'made.py')
+  for (const path of [
+    'shop/a.py',
+    'shop/sub/made.py',
+    'shop/dist/x.py',
+    'shop/node_modules/y.py',
+    'shop/z.log',
+    'shop/q.txt',
+  ])
+    write(path)
+  const told = watch(join(root, 'shop'), ['**/*.py', '**/*.log'])
+  for (const path of ['shop/sub/made.py', 'shop/dist/x.py', 'shop/node_modules/y.py', 'shop/z.log', 'shop/q.txt'])
+    write(path, '1')
+  // by when it is told of this one the others would have been
+  write('shop/a.py', '1')
+  await vi.waitUntil(() => told.length > 0)
+  expect(told).toEqual(['a.py'])
+})

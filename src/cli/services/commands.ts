@@ -13,6 +13,7 @@ import { steadyPort } from '../../kit/supervisor/free-port.ts'
 import type { Unit } from '../../kit/supervisor/unit.ts'
 import type { LogSink } from '../../kit/telemetry/log.ts'
 import type { Planned } from '../planner.ts'
+import { createReceiving } from './receiving.ts'
 import { createServiceEntries } from './service-entries.ts'
 import { planServices, roleAddresses, wantedServices } from './service-plans.ts'
 import { createServiceTokens } from './service-tokens.ts'
@@ -86,6 +87,7 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
     return build
   }
 
+  const receiving = createReceiving({ url: addresses.broker, authority, data: settings.data, warn })
   const watches = createServiceWatches({
     ...options,
     async renew(service) {
@@ -103,12 +105,14 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
 
   return {
     async plan(planned) {
-      const plans = await planServices({ planned, environment, portOf })
+      const { replicas, receipts } = await planServices({ planned, environment, portOf })
       watches.set(watchedAmong(planned))
-      return plans.map((plan) => commandUnit(plan, tools))
+      receiving.set(receipts)
+      return replicas.map((plan) => commandUnit(plan, tools))
     },
     async close() {
       watches.close()
+      await receiving.close()
       for (const { build } of builds.values()) build.close()
       await entries.close()
       tokens.close()

@@ -8,6 +8,7 @@ import type { RolePlan } from '../../kit/supervisor/role-unit.ts'
 import type { Configured } from '../configuration.ts'
 import type { Wish } from '../plan.ts'
 import type { Planned } from '../planner.ts'
+import type { Receipt } from './receiving.ts'
 
 /** Where services listen: on this machine alone. */
 const HOST = '127.0.0.1'
@@ -37,17 +38,39 @@ export function wantedServices(own: OwnServices, { only, scale }: Pick<Wish, 'on
   )
 }
 
-/** The replicas of the user's services, each with where it listens and all that it is told. */
-export async function planServices(options: ServicePlanOptions): Promise<readonly CommandPlan[]> {
+/** What is to run of the user's services. */
+export interface PlannedServices {
+  readonly replicas: readonly CommandPlan[]
+  /** What they receive. */
+  readonly receipts: readonly Receipt[]
+}
+
+/** The replicas of the user's services, each with where it listens and all that it is told; and what they receive. */
+export async function planServices(options: ServicePlanOptions): Promise<PlannedServices> {
   const { configured, wish } = options.planned
   const services = wantedServices(configured.own, wish)
   const places = await placesOf(services, options.portOf)
   const urls = new Map(
     places.flatMap(({ name, index, place }) => (index === 0 && place ? [[name, printEndpoint(place)]] : [])),
   )
-  return places.flatMap(({ name, unit, place }): readonly CommandPlan[] => {
+  const replicas = places.flatMap(({ name, unit, place }): readonly CommandPlan[] => {
     const service = services[name]
     return service ? [planReplica(options, { name, unit, place, service, urls })] : []
+  })
+  return { replicas, receipts: receiptsOf(services, urls) }
+}
+
+function receiptsOf(services: OwnServices, urls: ReadonlyMap<string, string>): readonly Receipt[] {
+  return Object.entries(services).flatMap(([service, { receives }]) => {
+    const url = urls.get(service)
+    if (url === undefined) return []
+    return Object.entries(receives).map(([topic, { to, max_deliver: maxDeliver, ack_wait: ackWait }]) => ({
+      service,
+      topic,
+      url: `${url}${to}`,
+      maxDeliver,
+      ackWait,
+    }))
   })
 }
 

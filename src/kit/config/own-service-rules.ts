@@ -25,6 +25,7 @@ export function ownServiceFaults(
     ...needFaults(services, roles),
     ...circleFaults(services),
     ...portFaults(services, placed),
+    ...workerFaults(services),
   ]
 }
 
@@ -107,5 +108,17 @@ function portFaults(services: OwnServices, placed: readonly PlacedRole[]): reado
     holders.set(port, name)
     if (holder === undefined) return []
     return [{ path, message: `${port} is ${holder}'s port too; give each its own, or leave it out for a free one` }]
+  })
+}
+
+/** What has no port can't be sent anything. */
+function workerFaults(services: OwnServices): readonly Fault[] {
+  return Object.entries(services).flatMap(([name, { ready, route, receives }]): readonly Fault[] => {
+    if (ready.by !== 'none') return []
+    const message = 'a service that is ready: none has no port to be reached at; leave out one of the two'
+    return [
+      ...(route ? [{ path: ['services', name, 'route'], message }] : []),
+      ...(Object.keys(receives).length > 0 ? [{ path: ['services', name, 'receives'], message }] : []),
+    ]
   })
 }

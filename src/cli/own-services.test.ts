@@ -168,6 +168,21 @@ describe('faults of a service, each with its line', () => {
       'shop/msvc.yaml:5: services.catalog.port: a service that is ready: none has no port; leave it out',
     ],
     [
+      'a worker that receives',
+      one('    ready: none\n    receives: { order.created: { to: /order } }'),
+      'shop/msvc.yaml:5: services.catalog.receives: a service that is ready: none has no port to be reached at; leave out one of the two',
+    ],
+    [
+      'a topic that is none',
+      one('    receives: { order..created: { to: /order } }'),
+      'shop/msvc.yaml:4: services.catalog.receives.order..created: expected a topic such as order.created, or a pattern of them such as order.* or order.>',
+    ],
+    [
+      'calls to nobody',
+      one('    calls: { user: { attempts: 2 } }'),
+      'shop/msvc.yaml:4: services.catalog.calls.user: there is no service user; did you mean user-service?',
+    ],
+    [
       'a route without methods',
       one('    route: { path: /catalog }'),
       /:4: services.catalog.route.methods: expected a section with keys of its own, but it is missing/,

@@ -93,7 +93,7 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
     return section ? [{ name, section, portGiven: isGiven(raw, [name, 'port']) }] : []
   })
   if (settings) faults.push(...(await placeFaults(settings)), ...crossFaults(settings, placed))
-  faults.push(...ownServiceFaults(own, roles, placed))
+  faults.push(...ownServiceFaults(own, roles, placed, Object.keys(elsewhere)))
 
   const originOf = (fault: Fault): Fault => {
     const source = derived.find(({ path }) => startsWith(fault.path, path))

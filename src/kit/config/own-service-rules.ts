@@ -1,4 +1,5 @@
 import { didYouMean } from '../nearest.ts'
+import { isTopicPattern } from '../topic-name.ts'
 import type { Fault } from './explain.ts'
 import type { OwnServices } from './own-service.ts'
 import type { PlacedRole } from './rules.ts'
@@ -12,13 +13,15 @@ export interface NamedRole {
 }
 
 /**
- * What no service shows by itself: a name that a role has, needs that nobody meets, needs in a circle, one port for two, two units of one name.
+ * What no service shows by itself: a name that a role has, needs that nobody meets, needs in a circle, one port for two, two units of one name, calls to nobody.
  * @param placed the roles that run on this machine at the same time
+ * @param elsewhere names of services that run elsewhere
  */
 export function ownServiceFaults(
   services: OwnServices,
   roles: readonly NamedRole[],
   placed: readonly PlacedRole[],
+  elsewhere: readonly string[],
 ): readonly Fault[] {
   return [
     ...nameFaults(services, roles),
@@ -26,6 +29,8 @@ export function ownServiceFaults(
     ...circleFaults(services),
     ...portFaults(services, placed),
     ...workerFaults(services),
+    ...topicFaults(services),
+    ...callFaults(services, roles, elsewhere),
   ]
 }
 
@@ -121,4 +126,30 @@ function workerFaults(services: OwnServices): readonly Fault[] {
       ...(Object.keys(receives).length > 0 ? [{ path: ['services', name, 'receives'], message }] : []),
     ]
   })
+}
+
+function topicFaults(services: OwnServices): readonly Fault[] {
+  return Object.entries(services).flatMap(([name, { receives }]) =>
+    Object.keys(receives).flatMap((topic): readonly Fault[] => {
+      if (isTopicPattern(topic)) return []
+      const message = 'expected a topic such as order.created, or a pattern of them such as order.* or order.>'
+      return [{ path: ['services', name, 'receives', topic], message }]
+    }),
+  )
+}
+
+function callFaults(
+  services: OwnServices,
+  roles: readonly NamedRole[],
+  elsewhere: readonly string[],
+): readonly Fault[] {
+  const known = [...roles.map(({ service }) => service), ...Object.keys(services), ...elsewhere]
+  return Object.entries(services).flatMap(([name, { calls }]) =>
+    (calls === 'direct' ? [] : Object.keys(calls)).flatMap((callee): readonly Fault[] => {
+      if (known.includes(callee)) return []
+      const role = roles.find((each) => each.name === callee)
+      const hint = role ? `; did you mean ${role.service}?` : didYouMean(callee, known)
+      return [{ path: ['services', name, 'calls', callee], message: `there is no service ${callee}${hint}` }]
+    }),
+  )
 }

@@ -4,10 +4,10 @@ import { AppError, messageOf } from '../errors.ts'
 import { parseJsonText } from '../http/body.ts'
 import { currentScope } from '../telemetry/scope.ts'
 import { writeTraceContext } from '../telemetry/trace-context.ts'
+import { checkTopicName } from '../topic-name.ts'
 import { authContext } from './auth-context.ts'
 import { toStructured } from './cloud-event.ts'
 import type { OutgoingEvent } from './messaging.ts'
-import { checkTopicName } from './topic-name.ts'
 
 /** Largest event in characters: a message tells what happened and carries no files. Amazon SQS and SNS draw the line at the same 256 KiB. */
 const MAX_EVENT_CHARACTERS = 262_144

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { isTopicPattern } from '../../kit/messaging/topic-name.ts'
+import { isTopicPattern } from '../../kit/topic-name.ts'
 import { ORDER_CANCELLED, ORDER_CREATED, ORDER_REFUNDING, ORDER_SERVICE } from '../order/contract.ts'
 import { PAYMENT_PROCESSED, PAYMENT_REFUNDED, PAYMENT_SERVICE } from '../payment/contract.ts'
 import { ServiceName } from '../registry/contract.ts'

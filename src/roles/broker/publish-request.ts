@@ -18,7 +18,7 @@ import {
   fromStructured,
   isJsonType,
 } from '../../kit/messaging/cloud-event.ts'
-import { checkTopicName } from '../../kit/messaging/topic-name.ts'
+import { checkTopicName } from '../../kit/topic-name.ts'
 import { asWished, DELIVERY_FIELDS } from './delivery-wish.ts'
 import { busId } from './event-identity.ts'
 import type { Publisher } from './publisher.ts'

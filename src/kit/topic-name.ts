@@ -1,4 +1,4 @@
-import { AppError } from '../errors.ts'
+import { AppError } from './errors.ts'
 
 /** Longest topic name or pattern, in bytes of UTF-8. */
 export const MAX_TOPIC_BYTES = 255

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { AppError } from '../errors.ts'
+import { AppError } from './errors.ts'
 import { checkTopicName, checkTopicPattern, MAX_TOPIC_BYTES } from './topic-name.ts'
 
 describe('checkTopicName', () => {

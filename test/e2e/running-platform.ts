@@ -24,12 +24,15 @@ export interface RunningPlatform extends AsyncDisposable {
   kill(): Promise<void>
 }
 
-/** Command lines in a folder that is removed by its owner. */
-export function commandsIn(folder: string) {
+/**
+ * Command lines in a folder that is removed by its owner.
+ * @param more lines of the configuration, such as `services:`. Default none
+ */
+export function commandsIn(folder: string, more = '') {
   const environment = { PATH: process.env.PATH, NO_COLOR: '1', TMPDIR: folder }
   const common = (data: string) => ['--config', CONFIG, '--data', data]
   const ports = UP_ROLE_NAMES.map((role) => `${role}: { port: 0 }\n`).join('')
-  writeFileSync(join(folder, CONFIG), `log: { level: WARNING }\n${ports}`)
+  writeFileSync(join(folder, CONFIG), `log: { level: WARNING }\n${ports}${more}`)
 
   /** Runs a command to its end; gives what it wrote to stdout. */
   async function msvc(data: string, ...args: readonly string[]): Promise<string> {

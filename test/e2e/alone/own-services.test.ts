@@ -1,0 +1,239 @@
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, expect, it, vi } from 'vitest'
+import * as z from 'zod'
+import { commandsIn, type RunningPlatform } from '../running-platform.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'msvc-services-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+copyFileSync(join(import.meta.dirname, '../own-services/echo.mjs'), join(folder, 'echo.mjs'))
+
+const { msvc, up } = commandsIn(
+  folder,
+  `services:
+  echo:
+    run: [${process.execPath}, echo.mjs]
+    ready: http /health
+    replicas: 2
+    watch: [echo.mjs]
+    route: { path: /echo, methods: { GET: public }, strip: true }
+  worker:
+    run: sleep 300 & echo "child $!"; setsid sleep 300 & echo "child $!"; wait
+    ready: none
+`,
+)
+const ONLY = ['--only', 'registry,gateway,log-server,echo,worker']
+const TIMEOUT_MS = 90_000
+
+/** What `msvc ps --json` says. */
+const Listed = z.object({
+  units: z.array(
+    z.object({
+      unit: z.string(),
+      state: z.string(),
+      pid: z.int().nullable(),
+      port: z.int().nullable(),
+      restarts: z.int().nullable(),
+      url: z.string().nullable(),
+    }),
+  ),
+})
+
+async function units(data: string) {
+  return Listed.parse(JSON.parse(await msvc(data, 'ps', '--json'))).units
+}
+
+const unitOf = async (data: string, name: string) => (await units(data)).find(({ unit }) => unit === name)
+
+/** One answer at a time, or none. */
+interface Answer {
+  readonly at: number
+  readonly status: number
+  readonly instance: string
+}
+
+/** Asks for a path so often a second, until it is told to stop; every answer is kept. */
+function load(url: string, perSecond: number) {
+  const answers: Answer[] = []
+  const under = new Set<Promise<void>>()
+  async function ask() {
+    const at = Date.now()
+    try {
+      const answer = await fetch(url)
+      await answer.text()
+      answers.push({ at, status: answer.status, instance: answer.headers.get('x-instance') ?? '' })
+    } catch {
+      answers.push({ at, status: 0, instance: '' })
+    }
+  }
+  const timer = setInterval(() => {
+    const asked = ask().finally(() => under.delete(asked))
+    under.add(asked)
+  }, 1_000 / perSecond)
+  return {
+    answers,
+    async stop() {
+      clearInterval(timer)
+      await Promise.all(under)
+      return answers
+    },
+  }
+}
+
+const failed = (answers: readonly Answer[]) => answers.filter(({ status }) => status !== 200)
+const answering = (answers: readonly Answer[], since: number) =>
+  new Set(answers.filter(({ at }) => at >= since).map(({ instance }) => instance))
+
+async function bothAnswer(platform: RunningPlatform, path = '/echo/') {
+  const seen = new Set<string>()
+  await vi.waitUntil(
+    async () => {
+      const answer = await fetch(`${platform.url('gateway')}${path}`)
+      seen.add(answer.headers.get('x-instance') ?? '')
+      await answer.text()
+      return seen.size >= 2
+    },
+    { timeout: 20_000, interval: 10 },
+  )
+}
+
+it('loses at most one request of 300 a second when a replica is killed, and sends none there later than 100 ms', {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  await using platform = await up('killed', ...ONLY)
+  await bothAnswer(platform)
+  const { answers, stop } = load(`${platform.url('gateway')}/echo/`, 300)
+  await vi.waitUntil(() => answers.length > 300, { timeout: 10_000 })
+  const victim = await unitOf('killed', 'echo-2')
+  process.kill(-Number(victim?.pid), 'SIGKILL')
+  const killedAt = Date.now()
+  await vi.waitUntil(async () => (await unitOf('killed', 'echo-2'))?.state === 'ready', {
+    timeout: 20_000,
+  })
+  await delay(300)
+  await stop()
+  expect(failed(answers).length).toBeLessThanOrEqual(1)
+  expect(failed(answers).filter(({ at }) => at > killedAt + 100)).toEqual([])
+})
+
+it('fails no request when it is restarted one replica after the other', { timeout: TIMEOUT_MS }, async () => {
+  await using platform = await up('rolled', ...ONLY)
+  await bothAnswer(platform)
+  const { answers, stop } = load(`${platform.url('gateway')}/echo/`, 300)
+  await vi.waitUntil(() => answers.length > 100, { timeout: 10_000 })
+  const before = answering(answers, 0)
+  await msvc('rolled', 'restart', '--rolling', 'echo')
+  const since = Date.now()
+  await delay(500)
+  await stop()
+  expect(failed(answers)).toEqual([])
+  expect([...answering(answers, since)].filter((instance) => before.has(instance))).toEqual([])
+})
+
+it('leaves one that is blocked for 20 s alone, and sends its requests to the other', {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  await using platform = await up('blocked', ...ONLY)
+  await bothAnswer(platform)
+  const blocked = await unitOf('blocked', 'echo')
+  await (await fetch(`${blocked?.url}/block?ms=20000`)).text()
+  const blockedAt = Date.now()
+  await vi.waitUntil(async () => (await unitOf('blocked', 'echo'))?.state === 'silent', {
+    timeout: 15_000,
+    interval: 200,
+  })
+  const { answers, stop } = load(`${platform.url('gateway')}/echo/`, 50)
+  await vi.waitUntil(() => Date.now() - blockedAt > 18_000, { timeout: 20_000 })
+  await stop()
+  expect(failed(answers)).toEqual([])
+  expect(answering(answers, 0).size).toBe(1)
+  await vi.waitUntil(async () => (await unitOf('blocked', 'echo'))?.state === 'ready', {
+    timeout: 15_000,
+    interval: 200,
+  })
+  expect(await unitOf('blocked', 'echo')).toMatchObject({ pid: blocked?.pid, restarts: 0 })
+  await bothAnswer(platform)
+})
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port })
+    socket.once('connect', () => socket.destroy() && resolve(true)).once('error', () => resolve(false))
+  })
+}
+
+it('leaves nothing behind a second after it was killed, what its services have started included', {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  await using platform = await up('gone', ...ONLY)
+  const rows = await units('gone')
+  const children = [...(await msvc('gone', 'logs', 'worker')).matchAll(/child (\d+)/g)].map(([, pid]) => Number(pid))
+  const pids = [...rows.flatMap(({ pid }) => pid ?? []), ...children]
+  const ports = rows.flatMap(({ port }) => port ?? [])
+  expect(children).toHaveLength(2)
+  expect(pids.filter((pid) => !isAlive(pid))).toEqual([])
+  const killedAt = Date.now()
+  platform.child.kill('SIGKILL')
+  await vi.waitUntil(async () => !pids.some(isAlive) && !(await Promise.all(ports.map(isOpen))).some(Boolean), {
+    timeout: 5_000,
+    interval: 10,
+  })
+  expect(Date.now() - killedAt).toBeLessThan(1_000)
+  await using again = await up('gone', ...ONLY)
+  await bothAnswer(again)
+})
+
+it('restarts a service alone when a line of its file is edited, as soon as it can', {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  await using platform = await up('edited', ...ONLY, '--scale', 'echo=1')
+  const before = await units('edited')
+  const source = readFileSync(join(folder, 'echo.mjs'), 'utf8')
+  const url = `${platform.url('gateway')}/echo/edited`
+  writeFileSync(
+    join(folder, 'echo.mjs'),
+    source.replace(
+      "if (pathname === '/block')",
+      "if (pathname === '/edited') outgoing.setHeader('x-edited', 'yes')\n  if (pathname === '/block')",
+    ),
+  )
+  const editedAt = Date.now()
+  await vi.waitUntil(async () => (await fetch(url)).headers.get('x-edited') === 'yes', {
+    timeout: 10_000,
+    interval: 10,
+  })
+  const took = Date.now() - editedAt
+  // what it needs by itself: a process of node until it listens
+  const alone = await startsAlone()
+  expect(took - alone).toBeLessThanOrEqual(500)
+  const after = await units('edited')
+  const pidOf = (rows: typeof after, name: string) => rows.find(({ unit }) => unit === name)?.pid
+  expect(pidOf(after, 'echo')).not.toBe(pidOf(before, 'echo'))
+  for (const { unit } of before) if (unit !== 'echo') expect(pidOf(after, unit)).toBe(pidOf(before, unit))
+  writeFileSync(join(folder, 'echo.mjs'), source)
+})
+
+/** Milliseconds until the service answers when it is started by hand. */
+async function startsAlone(): Promise<number> {
+  const { spawn } = await import('node:child_process')
+  const port = 19_000 + Math.floor(Math.random() * 1_000)
+  const since = Date.now()
+  const child = spawn(process.execPath, ['echo.mjs'], {
+    cwd: folder,
+    env: { ...process.env, PORT: String(port), HOST: '127.0.0.1' },
+  })
+  await vi.waitUntil(() => isOpen(port), { timeout: 10_000, interval: 5 })
+  child.kill('SIGKILL')
+  return Date.now() - since
+}

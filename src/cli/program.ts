@@ -9,6 +9,7 @@ import { addConfig } from './config.ts'
 import { addDeadLetters } from './dead-letters.ts'
 import { addDelayed } from './delayed.ts'
 import { addHealth } from './health.ts'
+import { addInit } from './init.ts'
 import type { Io } from './io.ts'
 import { addLogs } from './logs.ts'
 import { addMigrate } from './migrate.ts'
@@ -31,6 +32,7 @@ type AddCommand = (program: Command, open: OpenSession, roles: string) => void
 const COMMANDS: readonly AddCommand[] = [
   addUp,
   addServe,
+  addInit,
   addCheck,
   addPs,
   addStart,

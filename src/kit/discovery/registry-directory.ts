@@ -71,7 +71,7 @@ export function createDirectory(options: DirectoryOptions): RegistryDirectory {
     const list = kept?.load()
     if (!list) return
     // a registry that stays away is told of by itself; one that starts at the same time speaks a moment later
-    log.info('the registry does not answer yet: the list kept from before is used', {
+    log.debug('the registry does not answer yet: the list kept from before is used', {
       instances: list.instances.length,
     })
     tell(known.recall({ ...list, instances: list.instances.filter(isCallable) }))

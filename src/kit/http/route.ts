@@ -29,6 +29,8 @@ export interface RouteSpec<P extends ObjectSchema, Q extends ObjectSchema, B ext
   readonly maxBytes?: number
   /** The `error` a caller gets for input that doesn't fit, also by where it stood; which field it was is told in `detail`. Default `Invalid request`. */
   readonly invalid?: string | Readonly<Partial<Record<Part, string>>>
+  /** For the platform's own housekeeping, such as heartbeats and log shipping: requests that go well are logged at DEBUG. Default false. */
+  readonly housekeeping?: boolean
   /** Answers by status: a schema of the JSON, or words. */
   readonly responses?: Readonly<Record<number, z.ZodType | string>>
 }
@@ -49,7 +51,7 @@ type Valid<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchem
 export function route<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchema>(
   spec: RouteSpec<P, Q, B>,
 ): MiddlewareHandler<AppEnv, string, Valid<P, Q, B>> {
-  const { params, query, body, maxBytes, invalid = INVALID } = spec
+  const { params, query, body, maxBytes, invalid = INVALID, housekeeping = false } = spec
   const check = (schema: ObjectSchema, value: unknown, part: Part) =>
     parseInput(schema, value, (typeof invalid === 'string' ? invalid : invalid[part]) ?? INVALID)
   /** What a request without a query says, read once: those that come by the thousand mostly have none. */
@@ -60,6 +62,7 @@ export function route<P extends ObjectSchema, Q extends ObjectSchema, B extends 
     return next()
   }
   function checkInput(c: Input, next: () => Promise<void>) {
+    if (housekeeping && c.env?.exchange) c.env.exchange.housekeeping = true
     if (params) c.req.addValidatedData('param', check(params, c.req.param(), 'params'))
     if (query) {
       const isUnsaid = unsaid?.success && !c.req.url.includes('?')

@@ -13,7 +13,7 @@ export interface AccessLogOptions {
 
 /**
  * Writes one entry a request: INFO for those whose trace is kept, WARNING for a cut answer and what is refused for being too much, ERROR for every
- * other 5xx.
+ * other 5xx; DEBUG for the platform's housekeeping that goes well.
  * Probes of health and metrics are not written.
  */
 export function accessLog({ log, clock }: AccessLogOptions): Layer {
@@ -31,8 +31,7 @@ export function accessLog({ log, clock }: AccessLogOptions): Layer {
       request_id: exchange.requestId,
       ...(exchange.client !== undefined && { client: exchange.client }),
     }
-    const level = status >= 500 && !exchange.refused ? 'error' : cut || exchange.refused ? 'warning' : 'info'
-    runInScope(scope, () => log[level](message, metadata))
+    runInScope(scope, () => log[levelOf(exchange, status, cut)](message, metadata))
   }
 
   return function accessLog(exchange) {
@@ -41,3 +40,9 @@ export function accessLog({ log, clock }: AccessLogOptions): Layer {
 }
 
 const MAX_PATH = 512
+
+function levelOf({ refused, housekeeping }: Exchange, status: number, cut: boolean): keyof Log {
+  if (status >= 500 && !refused) return 'error'
+  if (cut || refused) return 'warning'
+  return housekeeping && status < 400 ? 'debug' : 'info'
+}

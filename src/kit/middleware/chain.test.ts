@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
+import * as z from 'zod'
 import { systemClock as clock } from '../../drivers/clock.ts'
 import { DriverError } from '../../drivers/driver-error.ts'
 import { identityOf } from '../auth/asker.ts'
@@ -47,6 +48,16 @@ async function boot(overrides: Partial<ChainOptions> & { tracesPerSecond?: numbe
   const app = new Hono<AppEnv>()
   app.get('/things/:id', route({ summary: 'A thing', scope: 'users:read' }), (c) =>
     c.json({ id: c.req.param('id'), subject: identityOf(currentScope()?.asker)?.subject }),
+  )
+  app.get(
+    '/beats/:count',
+    route({
+      summary: 'A heartbeat',
+      scope: 'users:read',
+      params: z.object({ count: z.coerce.number() }),
+      housekeeping: true,
+    }),
+    (c) => c.body(null, c.req.valid('param').count > 0 ? 204 : 503),
   )
   app.get('/broken', () => {
     throw new TypeError('the secret inside')
@@ -270,6 +281,18 @@ describe('the chain', () => {
     await expect.poll(() => recorded.entries).toHaveLength(2)
     expect(recorded.entries[0]?.metadata).toMatchObject({ client: '203.0.113.9' })
     expect(recorded.entries[1]?.metadata).not.toHaveProperty('client')
+  })
+
+  it('logs housekeeping at DEBUG where it goes well', async () => {
+    const { get, recorded } = await boot()
+    for (const count of ['1', 'x', '0']) await get(`/beats/${count}`)
+    await expect
+      .poll(() => recorded.entries.map(({ level, metadata }) => [level, metadata]))
+      .toMatchObject([
+        ['DEBUG', { status: 204 }],
+        ['INFO', { status: 400 }],
+        ['ERROR', { status: 503 }],
+      ])
   })
 
   it('keeps probes out of traces and logs', async () => {

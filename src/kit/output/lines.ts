@@ -12,9 +12,13 @@ export function lineSplitter(take: (line: string) => void): { push(chunk: Buffer
   let rest = ''
   return {
     push(chunk) {
-      const lines = (rest + decoder.write(chunk)).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) take(line.endsWith('\r') ? line.slice(0, -1) : line)
+      const text = decoder.write(chunk)
+      // what comes in small pieces would be looked through again with each of them
+      if (text.includes('\n')) {
+        const lines = (rest + text).split('\n')
+        rest = lines.pop() ?? ''
+        for (const line of lines) take(line.endsWith('\r') ? line.slice(0, -1) : line)
+      } else rest += text
       while (rest.length > MAX_LINE) {
         take(rest.slice(0, MAX_LINE))
         rest = rest.slice(MAX_LINE)

@@ -172,10 +172,21 @@ describe('an entry that waits', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  it('waits longer in the midst of a trace', () => {
+    const { entries, push } = reading()
+    push("thread 'main' panicked at a.rs:1:67:\nboom\nstack backtrace:\n")
+    vi.advanceTimersByTime(900)
+    push('   0: a::main\n')
+    vi.advanceTimersByTime(999)
+    expect(entries).toEqual([])
+    vi.advanceTimersByTime(2)
+    expect(entries).toHaveLength(1)
+  })
+
   it('is given out in the end though something comes all the time', () => {
     const { entries, push } = reading()
     push('first\n')
-    for (let count = 0; count < 100; count++) {
+    for (let count = 0; count < 200; count++) {
       vi.advanceTimersByTime(20)
       push('.')
     }

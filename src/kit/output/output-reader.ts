@@ -12,7 +12,7 @@ export interface OutputReaderOptions {
   readonly instance: string
   readonly clock: Clock
   readonly take: LogSink
-  /** Milliseconds for which an entry waits for more lines of it, such as a stack trace. Default 50. */
+  /** Milliseconds for which an entry waits for more lines of it; twenty times as long in the midst of a stack trace. Default 50. */
   readonly lingerMs?: number
 }
 

@@ -40,6 +40,8 @@ const JAVA_THROWABLE = /^[a-z]\w*(?:\.\w{1,128}){1,32}(?:\$\w{1,128}){0,8}(?::|$
 const THROWABLE_NAME = /(?:Exception|Error|Throwable)$/
 const RUBY_FRAME = /^[^\s:]{1,512}:\d{1,9}:in [`'"]/
 const PRIVATE_KEY = /-----BEGIN [A-Z ]{0,40}PRIVATE KEY/
+/** `at Orders.sell(…)`, of Java, Node and .NET. */
+const FRAME = /^[ \t]{1,16}at [\w$<.]/
 const SIGNAL = /^SIG[A-Z]{2,8}: /
 
 /** What an entry is that begins with this line, and the level that the shape alone gives it. */
@@ -87,8 +89,28 @@ export function beginningOf(line: string): { readonly shape: Shape; readonly lev
 export function grownBy(entry: Growing, line: string): Shape | undefined {
   const { shape } = entry
   if (shape === 'private-key') return line.includes('-----END') ? 'line' : 'private-key'
-  if (isIndented(line)) return isGroup(line) && !mayHaveTrace(entry) ? undefined : (BY_INDENTED[shape] ?? shape)
+  if (isIndented(line)) {
+    if (isGroup(line) && !mayHaveTrace(entry)) return undefined
+    return shape === 'line' && FRAME.test(line) ? 'trace' : (BY_INDENTED[shape] ?? shape)
+  }
   return nextOf(entry, line) ?? ofAny(entry, line)
+}
+
+/** Shapes of which more comes for sure, or takes long to come, as a backtrace whose symbols are looked up. */
+const UNFINISHED: ReadonlySet<Shape> = new Set([
+  'python',
+  'node-source',
+  'node-caret',
+  'node-error',
+  'rust-message',
+  'rust',
+  'go',
+  'private-key',
+])
+
+/** Whether an entry of this shape is worth a longer wait. */
+export function isUnfinished(shape: Shape): boolean {
+  return UNFINISHED.has(shape)
 }
 
 /** What is looked at closely is what its runtime writes next; what is indented goes on with what was there. */
@@ -171,7 +193,9 @@ function isGroup(line: string): boolean {
 }
 
 /** Whether a trace below is likely this entry's: loggers write one below a failure; below other news it is somebody else's. */
-function mayHaveTrace({ level, shape }: Growing): boolean {
+function mayHaveTrace({ level, shape, isIndented }: Growing): boolean {
+  // it has its lines already
+  if (isIndented) return false
   return level === undefined ? shape === 'line' : level !== 'INFO' && level !== 'DEBUG'
 }
 

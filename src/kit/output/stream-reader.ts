@@ -10,13 +10,15 @@ import { lineSplitter } from './lines.ts'
 import { parseLogfmt } from './logfmt.ts'
 import { readLoggerEntry } from './logger-entry.ts'
 import { plainText } from './plain-text.ts'
-import { beginningOf, grownBy, isIndented, type Shape } from './stack-trace.ts'
+import { beginningOf, grownBy, isIndented, isUnfinished, type Shape } from './stack-trace.ts'
 
 /** Lines of one entry, and characters: a trace that is longer goes on in another one. */
 const MOST_LINES = 500
 const MOST_TEXT = 65_536
 /** Milliseconds after which an entry is given out though lines still come. */
-const MOST_WAIT_MS = 500
+const MOST_WAIT_MS = 2_000
+/** By how much longer one waits of which more comes for sure. */
+const UNFINISHED_FACTOR = 20
 
 /** Whose output is read, where its entries go, and for how long one waits for more lines. */
 export interface StreamReaderOptions {
@@ -60,7 +62,9 @@ export class StreamReader {
   /** When what waits has waited long enough, by the monotonic clock; undefined where nothing does. */
   get dueAt(): number | undefined {
     const entry = this.#waiting
-    return entry && Math.min(this.#spokeAt + this.#options.lingerMs, entry.since + MOST_WAIT_MS)
+    if (entry === undefined) return undefined
+    const lingerMs = this.#options.lingerMs * (isUnfinished(entry.shape) ? UNFINISHED_FACTOR : 1)
+    return Math.min(this.#spokeAt + lingerMs, entry.since + MOST_WAIT_MS)
   }
 
   /** Takes what the process wrote, cut anywhere. */

@@ -104,6 +104,7 @@ export function configRoutes({
       scope: 'config:read',
       query: WatchQuery,
       invalid: INVALID,
+      housekeeping: true,
       responses: { 200: 'text/event-stream', 429: 'Too many wait' },
     }),
     (c) => {

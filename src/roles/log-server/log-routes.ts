@@ -41,6 +41,7 @@ export function logRoutes({ entries, tail, clock, log, waits, onAccepted }: LogR
       scope: 'logs:write',
       query: LogBatchQuery,
       takes: batchOf(NewEntry),
+      housekeeping: true,
       responses: {
         202: Accepted,
         400: 'None fits, or with `atomic` not all; `detail` names its index',

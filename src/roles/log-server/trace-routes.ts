@@ -29,6 +29,7 @@ export function traceRoutes({ spans, onAccepted }: TraceRoutesOptions): Hono<App
       scope: 'logs:write',
       query: BatchQuery,
       takes: batchOf(NewSpan),
+      housekeeping: true,
       responses: {
         202: Accepted,
         400: 'None fits, or with `atomic` not all; `detail` names its index',

@@ -81,7 +81,7 @@ export class Registry {
   async open(): Promise<void> {
     const kept = await this.#rows.load()
     this.instances.restore(kept)
-    if (kept.length > 0) this.#log.info(`${kept.length} instances known from before`, { instances: kept.length })
+    if (kept.length > 0) this.#log.debug(`${kept.length} instances known from before`, { instances: kept.length })
     await this.#peers?.open()
     this.#check(this.#isChecking)
     // who watched the one before must not hear that those are gone who are only not checked yet
@@ -112,7 +112,7 @@ export class Registry {
     this.#watch(entry)
     await Promise.all([this.#rows.keep(entry), within(FIRST_LOOK_MS, checked)])
     this.#firstLooks.delete(id)
-    this.#log.info(`${service_name} registered at ${url}`, { id })
+    this.#log.debug(`${service_name} registered at ${url}`, { id })
     return entry
   }
 
@@ -135,7 +135,7 @@ export class Registry {
   async drain({ instance }: Entry): Promise<void> {
     const entry = this.instances.mark({ id: instance.id }, 'draining')
     if (entry) await Promise.all([this.#rows.keep(entry), this.#peers?.marked(entry)])
-    this.#log.info(`${instance.service_name} at ${instance.url} is draining`, { id: instance.id })
+    this.#log.debug(`${instance.service_name} at ${instance.url} is draining`, { id: instance.id })
   }
 
   /** Forgets an instance that was found. */
@@ -144,7 +144,7 @@ export class Registry {
     this.instances.remove({ id }, 'deregistered')
     this.#checks.forget(id)
     await Promise.all([this.#rows.forget([entry]), this.#peers?.gone(entry, 'deregistered')])
-    this.#log.info(`${service_name} at ${url} deregistered`, { id })
+    this.#log.debug(`${service_name} at ${url} deregistered`, { id })
   }
 
   /**

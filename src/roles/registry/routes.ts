@@ -61,6 +61,7 @@ export function registryRoutes({ registry, run, clock, waits, log }: RegistryRou
       scope: 'registry:write',
       body: InstanceRef,
       invalid: INVALID,
+      housekeeping: true,
       responses: { 200: Done, 404: 'Unknown', 409: 'A newer registration has its id' },
     })
 
@@ -71,6 +72,7 @@ export function registryRoutes({ registry, run, clock, waits, log }: RegistryRou
       scope: 'registry:write',
       body: Registration,
       invalid: INVALID,
+      housekeeping: true,
       responses: { 201: Registered, 409: 'An id of another service' },
     }),
     async (c) => {
@@ -145,6 +147,7 @@ export function registryRoutes({ registry, run, clock, waits, log }: RegistryRou
       summary: 'All healthy instances, then each change (server-sent events)',
       scope: 'registry:read',
       query: Watched,
+      housekeeping: true,
       responses: { 200: 'text/event-stream', 429: 'Too many wait' },
     }),
     (c) => {

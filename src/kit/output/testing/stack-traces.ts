@@ -141,6 +141,12 @@ Node.js v26.10.0`,
 }`,
   },
   {
+    what: 'Node, an error behind words',
+    level: 'ERROR',
+    text: `request failed Error: outer
+    at Object.<anonymous> (/app/a.cjs:6:9)`,
+  },
+  {
     what: 'Node, a warning',
     level: 'WARNING',
     text: '(node:6957) Warning: old',

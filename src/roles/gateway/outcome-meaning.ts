@@ -1,6 +1,6 @@
 import type { Verdict } from '../../kit/discovery/balancer.ts'
 import { AppError } from '../../kit/errors.ts'
-import type { Outcome } from './forwarding/forward.ts'
+import type { Outcome } from '../../kit/forwarding/forward.ts'
 import type { Route } from './route-table.ts'
 
 /** Outcomes after which the client still waits for an answer. */

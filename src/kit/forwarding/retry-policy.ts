@@ -1,5 +1,5 @@
-import { isIdempotent } from '../../kit/http/methods.ts'
-import type { Outcome } from './forwarding/forward.ts'
+import { isIdempotent } from '../http/methods.ts'
+import type { Outcome } from './forward.ts'
 import type { RequestBody } from './request-body.ts'
 
 /** What decides whether a request may be sent once more. */

@@ -231,7 +231,7 @@ class Dispatch implements Watched {
     runInScope(exchange.scope, () => {
       log.warning(`${route.upstream} failed: ${cause}`, {
         url: pick?.instance.url,
-        route: route.prefix,
+        route: exchange.route,
         attempts: this.#attempts,
       })
     })

@@ -13,6 +13,7 @@ import { corsPolicy } from './cors.ts'
 import { headerFilter } from './forwarded-headers.ts'
 import { type GatewayMetrics, gatewayMetrics } from './gateway-metrics.ts'
 import { ownMethods, TOKEN_PATH } from './own-paths.ts'
+import { passingOn } from './passing-on.ts'
 import { createProxy } from './proxy.ts'
 import { type MakeLimiter, ownLimiters } from './rate-limits.ts'
 import { originRule } from './request-origin.ts'
@@ -79,7 +80,7 @@ export async function createGateway(
     upstreams,
     watchdog,
     originOf: originRule(config.trusted_proxies),
-    headers: headerFilter(config.strip_headers),
+    forwarder: passingOn({ service, authority, headers: headerFilter(config.strip_headers), metrics }),
     metrics,
     log,
     clock,

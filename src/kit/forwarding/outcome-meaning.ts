@@ -1,7 +1,7 @@
-import type { Verdict } from '../../kit/discovery/balancer.ts'
-import { AppError } from '../../kit/errors.ts'
-import type { Outcome } from '../../kit/forwarding/forward.ts'
-import type { Route } from './route-table.ts'
+import type { Verdict } from '../discovery/balancer.ts'
+import { AppError } from '../errors.ts'
+import type { Outcome } from './forward.ts'
+import type { Way } from './forwarder.ts'
 
 /** Outcomes after which the client still waits for an answer. */
 export type Failure = Exclude<Outcome, { kind: 'answered' | 'client-gone' | 'cut' | 'ended' }>
@@ -25,7 +25,7 @@ export function blame(outcome: Outcome): Verdict {
 }
 
 /** What the client is told of a failure: enough to know whose it is, and nothing of what is inside. */
-export function errorOf(outcome: Failure, { upstream, body_limit, deadline_ms }: Route): AppError {
+export function errorOf(outcome: Failure, { upstream, body_limit, deadline_ms }: Way): AppError {
   switch (outcome.kind) {
     case 'body-too-large':
       return new AppError('BODY_TOO_LARGE', `The body is larger than ${body_limit} bytes`)

@@ -1,11 +1,9 @@
 import type { Cache } from '../../drivers/cache/contract.ts'
 import { RetryBudget } from '../../kit/client/retry.ts'
 import type { RoleContext } from '../../kit/context.ts'
+import { openForwardingConnections } from '../../kit/forwarding/connections.ts'
 import type { Running } from '../../kit/role.ts'
-import { createInstanceFetch } from '../../kit/upstream/instance-fetch.ts'
 import { createRecoveringBalancer } from '../../kit/upstream/recovery.ts'
-import { createUpstreams } from '../../kit/upstream/upstreams.ts'
-import { startWatchdog } from '../../kit/upstream/watchdog.ts'
 import { ORDER_SERVICE } from '../order/contract.ts'
 import { USER_SERVICE } from '../user/contract.ts'
 import { type GatewayConfig, poolLimitsOf, routesOf } from './config.ts'
@@ -46,15 +44,7 @@ export async function createGateway(
   cache: Cache,
 ): Promise<Required<Pick<Running, 'app' | 'handle' | 'origins' | 'linkable'>>> {
   const { config, authority, directory, clock, log, service } = ctx
-  const upstreams = createUpstreams({ directory, clock, limits: poolLimitsOf(config) })
-  ctx.defer(() => upstreams.close())
-  const watchdog = startWatchdog({ clock })
-  ctx.defer(() => watchdog.stop())
-  // probes have connections of their own: a request's may be dead, and its end only wait to be noticed
-  const probes = createUpstreams({ directory, clock, limits: poolLimitsOf(config) })
-  ctx.defer(() => probes.close())
-  const stop = new AbortController()
-  ctx.defer(() => stop.abort())
+  const { upstreams, watchdog, probing } = openForwardingConnections({ ...ctx, limits: poolLimitsOf(config) })
   const metrics = gatewayMetrics(ctx.metrics)
   const revocations = new Revocations({
     files: ctx.revocationFiles(),
@@ -75,7 +65,7 @@ export async function createGateway(
     service,
     authority,
     directory,
-    balancer: createRecoveringBalancer({ clock, directory, fetchOf: createInstanceFetch(probes), signal: stop.signal }),
+    balancer: createRecoveringBalancer({ clock, directory, ...probing }),
     budget: new RetryBudget(clock),
     upstreams,
     watchdog,

@@ -13,7 +13,7 @@ import type { Upstreams } from '../upstream/upstreams.ts'
 import type { Watchdog, Watched } from '../upstream/watchdog.ts'
 import { forward, type Outcome } from './forward.ts'
 import type { Forwarded, Forwarder } from './forwarder.ts'
-import { blame, errorOf, type Failure, noInstance } from './outcome-meaning.ts'
+import { blame, errorOf, type Failure, heldBack, noInstance } from './outcome-meaning.ts'
 import { awaitBody, type BodyVerdict, framingLine, type RequestBody } from './request-body.ts'
 import { isRepeatable, mayRetry } from './retry-policy.ts'
 
@@ -40,12 +40,15 @@ export function dispatch<R extends Forwarded>(tools: DispatchTools<R>, request: 
   new Dispatch(tools, request, caller).start()
 }
 
+/** Attempts in all, the first included (the seed's, 9.7.6). */
+const MAX_ATTEMPTS = 3
+
 /** A class, since it is made for every request: one object instead of a closure for each step. */
 class Dispatch<R extends Forwarded> implements Watched {
   readonly #tools: DispatchTools<R>
   readonly #request: R
   readonly #caller: number
-  readonly dueAt: number
+  dueAt: number
   place = ABSENT
   #body: RequestBody = { kind: 'none' }
   #attempts = 0
@@ -60,7 +63,7 @@ class Dispatch<R extends Forwarded> implements Watched {
     this.#request = request
     this.#caller = caller
     const { exchange, way } = request
-    this.dueAt = exchange.startedAt + way.deadline_ms
+    this.dueAt = exchange.startedAt + (way.body_stall_ms ?? way.deadline_ms)
   }
 
   start(): void {
@@ -77,8 +80,8 @@ class Dispatch<R extends Forwarded> implements Watched {
   }
 
   #onBody(verdict: BodyVerdict): void {
-    const { watchdog, forwarder } = this.#tools
-    const { exchange } = this.#request
+    const { watchdog, forwarder, clock } = this.#tools
+    const { exchange, way } = this.#request
     watchdog.unwatch(this)
     if (verdict.kind === 'gone' || exchange.outgoing.destroyed || exchange.outgoing.headersSent) return
     if (verdict.kind === 'too-large') {
@@ -86,6 +89,8 @@ class Dispatch<R extends Forwarded> implements Watched {
       return
     }
     this.#body = verdict
+    // the time that the body took was its sender's
+    if (way.body_stall_ms !== undefined) this.dueAt = clock.monotonic() + way.deadline_ms
     const preparing = forwarder.prepare(this.#request)
     if (preparing) this.#await(preparing)
     else this.#attempt()
@@ -105,11 +110,13 @@ class Dispatch<R extends Forwarded> implements Watched {
     const { balancer, directory, upstreams, clock, watchdog, stopping } = this.#tools
     const { exchange, way } = this.#request
     if (exchange.outgoing.destroyed) return
-    const pick = balancer.pick(directory.instances(way.upstream), this.#failed)
+    const instances = directory.instances(way.upstream)
+    const pick = balancer.pick(instances, this.#failed)
     const pool = pick && upstreams.poolOf(pick.instance)
     if (!pick || !pool) {
       pick?.done('failure')
-      answerProblem(exchange, noInstance(way.upstream))
+      const why = pick || instances.length === 0 ? noInstance : heldBack
+      answerProblem(exchange, why(way.upstream))
       return
     }
     this.#attempts++
@@ -121,13 +128,17 @@ class Dispatch<R extends Forwarded> implements Watched {
       method: exchange.method,
       head: this.#head(pool),
       body: this.#body,
-      // a second attempt met one closing connection already
-      once: this.#attempts > 1 || !isRepeatable(exchange.method, this.#body.kind, this.#hasIdempotencyKey),
+      // a second attempt met one closing connection already, and a last one may not meet any
+      once:
+        this.#attempts > 1 ||
+        this.#most === 1 ||
+        !isRepeatable(exchange.method, this.#body.kind, this.#hasIdempotencyKey),
       caller: this.#caller,
       bodyLimit: way.body_limit,
       deadlineAt: this.dueAt,
       silenceMs: way.upstream_timeout_ms,
       streamIdleMs: way.stream_idle_ms,
+      uploadStallMs: way.body_stall_ms,
       stopping,
       headers: this.#responseHeaders,
       clock,
@@ -158,6 +169,10 @@ class Dispatch<R extends Forwarded> implements Watched {
     else this.#fail(outcome)
   }
 
+  get #most(): number {
+    return this.#request.way.attempts ?? MAX_ATTEMPTS
+  }
+
   get #hasIdempotencyKey(): boolean {
     return this.#request.exchange.incoming.headers['idempotency-key'] !== undefined
   }
@@ -174,10 +189,12 @@ class Dispatch<R extends Forwarded> implements Watched {
       body: this.#body.kind,
       idempotencyKey: this.#hasIdempotencyKey,
       attempts: this.#attempts,
+      most: this.#most,
       otherInstance: directory.instances(way.upstream).some((instance) => !failed.has(instance)),
     })
     if (!allowed || !budget.withdraw()) return false
     forwarder.retried(this.#request)
+    exchange.scope.span.setAttribute('http.request.resend_count', this.#attempts)
     return true
   }
 

@@ -49,6 +49,7 @@ async function start(answer: RawAnswer, changes: Partial<Attempt> = {}) {
       deadlineAt: clock.monotonic() + 5_000,
       silenceMs: 5_000,
       streamIdleMs: undefined,
+      uploadStallMs: undefined,
       stopping: new AbortController().signal,
       headers: (head) => [...head.rawHeaders],
       clock,

@@ -30,6 +30,8 @@ export interface Attempt {
   readonly silenceMs: number
   /** The same within a response that is open-ended; undefined: for as long as it likes. */
   readonly streamIdleMs: number | undefined
+  /** The same for the client within a streamed body, which then may come after the deadline; undefined: it has to be here by then. */
+  readonly uploadStallMs: number | undefined
   /** Fires when the role begins to stop: open-ended responses end with it. */
   readonly stopping: AbortSignal
   /** The headers the client gets for the upstream's. @param openEnded whether a body without an end of its own follows */
@@ -242,10 +244,13 @@ class Forward implements Waiter, RequestHandler, Watched {
 
   /** From now on it is the upstream's turn, unless the client still owes a part of its body: only then may silence be held against it. */
   #expectUpstream(): void {
-    const { clock, silenceMs, deadlineAt } = this.#attempt
+    const { clock, silenceMs, uploadStallMs } = this.#attempt
     const state = this.#state
+    const deadlineAt = this.#upload && uploadStallMs !== undefined ? Number.POSITIVE_INFINITY : this.#attempt.deadlineAt
     if (state.at === 'answering') this.dueAt = clock.monotonic() + state.silenceMs
-    else this.dueAt = this.#upload?.waitsForClient ? deadlineAt : Math.min(deadlineAt, clock.monotonic() + silenceMs)
+    else if (this.#upload?.waitsForClient)
+      this.dueAt = Math.min(deadlineAt, clock.monotonic() + (uploadStallMs ?? Infinity))
+    else this.dueAt = Math.min(deadlineAt, clock.monotonic() + silenceMs)
   }
 
   readonly #end = () => {

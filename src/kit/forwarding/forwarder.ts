@@ -13,6 +13,13 @@ export interface Way {
   readonly stream_idle_ms?: number | undefined
   /** Largest request body in bytes; beyond it 413. */
   readonly body_limit: number
+  /** Attempts in all, the first included. Default 3 (the seed's, 9.7.6). */
+  readonly attempts?: number
+  /**
+   * Milliseconds for the beginning of a body, and that its sender may be silent after that: then the deadline counts from where the beginning is here, and
+   * a longer body takes what it takes. Absent: the deadline holds for the body too.
+   */
+  readonly body_stall_ms?: number
 }
 
 /** A request that was let in and is to be passed on. Roles add what they know of it beside. */

@@ -112,6 +112,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     const url = incoming.url ?? '/'
     const query = url.indexOf('?')
     const fault = given ?? unservable(incoming, limits.header_fields)
+    // an upgrade that isn't made leaves node's parser without the rest of what it has read: what came behind it may begin anywhere
+    const isLast = fault !== undefined || incoming.headers.upgrade !== undefined
     const exchange: Exchange = {
       incoming,
       outgoing,
@@ -122,12 +124,11 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       bodies,
       scope: NO_SCOPE,
       route: 'unmatched',
-      headers: draining || fault ? { connection: 'close' } : {},
+      headers: draining || isLast ? { connection: 'close' } : {},
       fault,
     }
     outgoing.exchange = exchange
-    // an upgrade that isn't made leaves node's parser without the rest of what it has read: what came behind it may begin anywhere
-    if (fault || incoming.headers.upgrade !== undefined) connection.doom()
+    if (isLast) connection.doom()
     if (!enter(layers, exchange, () => connection.done(outgoing))) return
     if (fault) {
       answerProblem(exchange, fault)

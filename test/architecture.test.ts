@@ -60,6 +60,7 @@ const ROOMS = [
   'discovery',
   'upstream',
   'client',
+  'forwarding',
   'config',
   'messaging',
   'middleware',

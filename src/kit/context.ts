@@ -5,6 +5,7 @@ import type { Clock } from '../drivers/clock.ts'
 import type { Store } from '../drivers/store/contract.ts'
 import type { Authority } from './auth/authority.ts'
 import type { RevocationFiles } from './auth/revocation-files.ts'
+import type { ClientSettings } from './client/http-service-client.ts'
 import type { ServiceClient } from './client/service-client.ts'
 import type { RemoteConfig } from './config/changing-values.ts'
 import type { Directory } from './discovery/directory.ts'
@@ -37,6 +38,8 @@ export interface RoleContext<C> {
   /** Where the platform's registry is. */
   readonly registryUrl: string
   readonly remoteConfig: RemoteConfig
+  /** How calls to other services behave where nothing else is said. */
+  readonly clientSettings: ClientSettings
   readonly messaging: Messaging
   /** Fires when stopping begins: end long waits and streams. */
   readonly signal: AbortSignal

@@ -14,6 +14,7 @@ import { createDirectory } from './discovery/registry-directory.ts'
 import { AppError } from './errors.ts'
 import type { HealthCheck } from './health-check.ts'
 import { listen } from './http/listener.ts'
+import { LoopbackPorts } from './http/loopback-ports.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { innerChain, outerChain } from './middleware/chain.ts'
 import { MovingRun } from './moving-run.ts'
@@ -56,6 +57,8 @@ export interface RunningHost {
   /** Where others reach it. */
   readonly advertised: string
   readonly port: number
+  /** Its loopback ports, each where it listens. */
+  readonly loopback: LoopbackPorts['open']
   /** Resolves with why it is of no use any more, so that it must be stopped and started anew; never while all is well. */
   readonly broken: Promise<Error>
   /** Its part in a move of the platform to other places. */
@@ -177,17 +180,24 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       isReady: () => ready && !life.stopping,
     }
     moving.open((run) => innerChain(run, chain))
+    const { limits } = settings
+    const layers = outerChain(chain)
     const listener = await listen({
       host: section.host,
       port: section.port,
-      limits: settings.limits,
-      layers: outerChain(chain),
+      limits,
+      layers: layers.own,
       app: moving,
       handle: (exchange) => moving.handle(exchange),
       door: moving.door,
       clock,
     })
-    life.defer(() => listener.drain(settings.drain_seconds * 1000))
+    const drainMs = settings.drain_seconds * 1000
+    const loopback = new LoopbackPorts({ limits, layers: layers.loopback, door: moving.door, clock, drainMs })
+    life.defer(async () => {
+      await Promise.all([listener.drain(drainMs), loopback.close()])
+    })
+    await loopback.set(running.loopback ?? [])
     await running.ready?.(life.signal)
     const url = printEndpoint({ host: section.host, port: listener.port })
     const place = advertisedPlace({ host: section.host, port: listener.port }, section.advertise)
@@ -195,6 +205,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     enrol(place)
     ready = true
     if (options.after !== undefined) log.warning(`${role.name} is back: the process before it ended (${options.after})`)
+    for (const { name, port } of loopback.open) log.info(`${name}: http://127.0.0.1:${port}`)
     log.info(`${role.name} ready at ${url}${advertised === url ? '' : `, registered as ${advertised}`}`)
     return {
       role: role.name,
@@ -203,6 +214,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       url,
       advertised,
       port: listener.port,
+      loopback: loopback.open,
       broken: moving.broken,
       cutover: new RoleCutover({
         role: moving,

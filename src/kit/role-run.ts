@@ -87,6 +87,7 @@ export async function beginRun(role: AnyRole, places: Places, premises: Premises
     role: role.name,
     environment: settings.environment,
     config: ownFields(section),
+    clientSettings: settings.client,
     messaging: createMessaging({
       client: client('broker'),
       service,

@@ -3,6 +3,7 @@ import type * as z from 'zod'
 import type { RoleContext } from './context.ts'
 import type { AppEnv } from './http/app-env.ts'
 import type { Exchange } from './http/exchange.ts'
+import type { LoopbackPort } from './http/loopback-ports.ts'
 import type { KeptData } from './kept-data.ts'
 
 /** A started role. */
@@ -11,6 +12,8 @@ export interface Running {
   readonly app: Hono<AppEnv>
   /** Sees each request on node:http level before Hono; true when it took it. Only the gateway needs this. */
   readonly handle?: (exchange: Exchange) => boolean
+  /** Ports of its own besides the usual one, open before it is ready. They stay those of its first run, so it keeps nothing that moves. Default none. */
+  readonly loopback?: readonly LoopbackPort[]
   /** Resolves once the role can do its work; the role counts as ready from then on. Default: at once. */
   readonly ready?: (signal: AbortSignal) => Promise<void>
   /** Foreign origins that may call it, besides the platform's `auth.origins`. Default none. */

@@ -11,6 +11,7 @@ const CATALOG: Readonly<Record<string, () => Promise<AnyRole>>> = {
   order: async () => (await import('./order/role.ts')).order,
   payment: async () => (await import('./payment/role.ts')).payment,
   gateway: async () => (await import('./gateway/role.ts')).gateway,
+  outbound: async () => (await import('./outbound/role.ts')).outbound,
 }
 
 /** The CLI words of all roles. */
@@ -20,7 +21,7 @@ export const ROLE_NAMES: readonly string[] = Object.keys(CATALOG)
  * The CLI words of the roles that `msvc up` runs: all but those whose `inUp` is false. Said here too, so that their processes can be
  * launched before any role is loaded; a test holds the two together.
  */
-export const UP_ROLE_NAMES: readonly string[] = ROLE_NAMES.filter((name) => name !== 'broker-demo')
+export const UP_ROLE_NAMES: readonly string[] = ROLE_NAMES.filter((name) => !['broker-demo', 'outbound'].includes(name))
 
 /** Loads one role; undefined when there is none of that name. */
 export async function loadRole(name: string): Promise<AnyRole | undefined> {

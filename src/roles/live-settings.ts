@@ -20,4 +20,5 @@ export const LIVE_SETTINGS: Readonly<Record<string, z.ZodObject>> = {
   [ORDER_SERVICE]: LivePrices,
   [PAYMENT_SERVICE]: PaymentLimit,
   [GATEWAY_SERVICE]: NONE,
+  outbound: NONE,
 }

@@ -24,7 +24,15 @@ export interface Platform extends AsyncDisposable {
   token(...scopes: readonly string[]): string
 }
 
-const PORTS = { user: 8001, order: 8002, payment: 8003, gateway: 8000, broker: 8300, 'log-server': 4318 } as const
+const PORTS = {
+  registry: 8500,
+  user: 8001,
+  order: 8002,
+  payment: 8003,
+  gateway: 8000,
+  broker: 8300,
+  'log-server': 4318,
+} as const
 
 const CONFIG = `gateway:
   write_limit: null

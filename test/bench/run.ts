@@ -12,6 +12,7 @@ import { ensurePackage, ensureProgram } from './peers.ts'
 import { startPlatform } from './platform.ts'
 import { start } from './processes.ts'
 import { type Bar, isMet, median, ratio, report } from './report.ts'
+import { services } from './services.ts'
 import { startup } from './startup.ts'
 import { stores } from './stores.ts'
 
@@ -171,6 +172,7 @@ const suites: Readonly<Record<string, () => Promise<Bar | Bar[]>>> = {
   broker,
   intake: () => intake(wrk, folder),
   stores: () => stores(wrk, join(folder, 'stores')),
+  services: () => services(wrk, join(folder, 'services')),
   ...(before !== undefined && {
     before: () => besideBefore(wrk, join(folder, 'before'), before),
     'start-beside': () => startBeside(join(folder, 'start-beside'), before),

@@ -24,6 +24,8 @@ export interface Booted extends AsyncDisposable {
   /** Log entries of all roles, in the order written. */
   readonly entries: readonly LogEntry[]
   url(role: string): string
+  /** Where a role's loopback ports are, in its order. */
+  loopback(role: string): readonly string[]
   fetch(role: string, path: string, init?: RequestInit): Promise<Response>
   /** `METHOD /path/:template` of all that a role answers itself, besides the kit's own paths. */
   routes(role: string): readonly string[]
@@ -86,11 +88,13 @@ export async function boot(
     rmSync(folder, { recursive: true, force: true })
   }
 
-  function url(role: string): string {
+  function hostOf(role: string): RunningHost {
     const host = hosts.get(role)
     if (!host) throw new Error(`${role} is not running`)
-    return host.url
+    return host
   }
+
+  const url = (role: string) => hostOf(role).url
 
   try {
     for (const role of roles) await start(role)
@@ -102,6 +106,7 @@ export async function boot(
     settings,
     entries,
     url,
+    loopback: (role) => hostOf(role).loopback.map(({ port }) => `http://127.0.0.1:${port}`),
     routes: (role) => [...new Set(apps.get(role)?.routes.map(({ method, path }) => `${method} ${path}`))],
     fetch: (role, path, init) => fetch(new URL(path, url(role)), init),
     token: (subject, ...scopes) => authority.mint({ subject, scopes, audience: names.gateway ?? 'api-gateway' }),

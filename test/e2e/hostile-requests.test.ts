@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { exchangeBytes, statusesIn } from '../../src/kit/http/testing/raw-requests.ts'
 import { type Booted, boot } from './boot.ts'
 
-const ROLES = ['registry', 'config-server', 'log-server', 'broker', 'user', 'order', 'payment', 'gateway']
+const ROLES = ['registry', 'config-server', 'log-server', 'broker', 'user', 'order', 'payment', 'gateway', 'outbound']
 const CLOSE = 'Connection: close\r\n\r\n'
 const get = (target: string, headers = 'Host: localhost\r\n') => `GET ${target} HTTP/1.1\r\n${headers}${CLOSE}`
 const post = (headers: string, body = '') => `POST /x HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n\r\n${body}`

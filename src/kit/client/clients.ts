@@ -1,5 +1,5 @@
+import { createCircuitBreaker } from '../upstream/circuit-breaker.ts'
 import { createInstanceFetch } from '../upstream/instance-fetch.ts'
-import { createRecoveringBalancer } from '../upstream/recovery.ts'
 import { createUpstreams } from '../upstream/upstreams.ts'
 import { createServiceClient, type ServiceClientOptions } from './http-service-client.ts'
 import type { ServiceClient } from './service-client.ts'
@@ -27,20 +27,12 @@ export function createClients(
   const fetchOf = createInstanceFetch(calls)
   const transport = createTransport(fetchOf)
   const { breaker_failures: failures, breaker_open_ms: holdMs } = options.settings
-  const { log } = options
-  const balancer = createRecoveringBalancer({
+  const balancer = createCircuitBreaker({
     ...options,
     fetchOf: createInstanceFetch(probes),
     signal: closing.signal,
-    limits: { failures, holdMs, maxShare: 1 },
-    onChange({ service_name, url }, change) {
-      const where = { target: service_name, url }
-      if (change === 'back') log.info(`Circuit closed: ${service_name} answers again`, where)
-      else {
-        const told = `Circuit opened: ${service_name} fails, and gets no calls until it says that it is ready`
-        log.warning(told, { ...where, open_ms: holdMs })
-      }
-    },
+    failures,
+    holdMs,
   })
   const common = { ...options, balancer, transport, fetchOf, closing: closing.signal }
   const clients = new Map<string, ServiceClient>()

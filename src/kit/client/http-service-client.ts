@@ -20,7 +20,7 @@ import { Targets } from './targets.ts'
 import type { Transport } from './transport.ts'
 
 /** How a role's clients behave: the config's section `client`. Defaults in parentheses are the seed's (9.7.3, 9.7.6). */
-interface ClientSettings {
+export interface ClientSettings {
   /** Milliseconds for one attempt unless a call says otherwise (5 000). */
   readonly timeout_ms: number
   /** Tries in all of a call that may be repeated (3). */

@@ -295,5 +295,7 @@ describe('a connection', () => {
     await expect.poll(() => seen.closed, { timeout: 5_000 }).toBe(true)
     expect(paths(seen.text)).toEqual([1])
     expect(begun).toHaveLength(1)
+    // a client that offers h2c with its first request, as Java's does, would send the next one here
+    expect(seen.text).toMatch(/^connection: close\r$/m)
   })
 })

@@ -42,10 +42,13 @@ export interface ListenerOptions {
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
+  /** How another port is chosen, for who is told that this one is taken. Default: as for a role's own. */
+  readonly elsewhere?: string
   readonly limits: ListenerLimits
   /** The outer chain, outermost first. */
   readonly layers: readonly Layer[]
-  readonly app: InnerApp
+  /** Default: none, and `handle` takes every request. */
+  readonly app?: InnerApp
   /** Takes a request before Hono sees it; true when it did. */
   readonly handle?: (exchange: Exchange) => boolean
   /** Where requests may have to wait once they have passed the layers. Default: nowhere. */
@@ -73,8 +76,8 @@ const NO_SCOPE: Scope = {
 
 /** Opens a role's port. Throws AppError `START_FAILED` when it is taken or not allowed. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
-  const { host, port, limits, layers, app, handle, door, clock } = options
-  const toHono = honoDoor(app)
+  const { limits, layers, app, handle, door, clock } = options
+  const toHono = app && honoDoor(app)
   let draining = false
 
   const server = createServer({
@@ -109,6 +112,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     const url = incoming.url ?? '/'
     const query = url.indexOf('?')
     const fault = given ?? unservable(incoming, limits.header_fields)
+    // an upgrade that isn't made leaves node's parser without the rest of what it has read: what came behind it may begin anywhere
+    const isLast = fault !== undefined || incoming.headers.upgrade !== undefined
     const exchange: Exchange = {
       incoming,
       outgoing,
@@ -119,12 +124,11 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       bodies,
       scope: NO_SCOPE,
       route: 'unmatched',
-      headers: draining || fault ? { connection: 'close' } : {},
+      headers: draining || isLast ? { connection: 'close' } : {},
       fault,
     }
     outgoing.exchange = exchange
-    // an upgrade that isn't made leaves node's parser without the rest of what it has read: what came behind it may begin anywhere
-    if (fault || incoming.headers.upgrade !== undefined) connection.doom()
+    if (isLast) connection.doom()
     if (!enter(layers, exchange, () => connection.done(outgoing))) return
     if (fault) {
       answerProblem(exchange, fault)
@@ -134,7 +138,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       incoming.whenRead(() => outgoing.askForBody())
     const go = () =>
       runInScope(exchange.scope, () => {
-        if (!handle?.(exchange)) toHono(incoming, outgoing)
+        if (!handle?.(exchange)) toHono?.(incoming, outgoing)
       })
     if (door) door.pass(exchange, go)
     else go()
@@ -188,7 +192,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     else if (fault.code === 'REQUEST_TIMEOUT') connection.overdue(fault)
     else connection.refuse(fault)
   })
-  const accepting = await openPort(server, host, port)
+  const accepting = await openPort(server, options)
 
   return {
     port: portOf(server),
@@ -223,20 +227,22 @@ function enter(layers: readonly Layer[], exchange: Exchange, left: () => void): 
   return true
 }
 
-async function openPort(server: Server, host: string, port: number): Promise<Accepting> {
+async function openPort(server: Server, { host, port, elsewhere = OWN_PORT }: ListenerOptions): Promise<Accepting> {
   try {
     return await accept(server, { host, port })
   } catch (cause) {
-    throw new AppError('START_FAILED', listenFault(cause, host, port), { cause })
+    throw new AppError('START_FAILED', listenFault(cause, host, port, elsewhere), { cause })
   }
 }
 
-function listenFault(cause: unknown, host: string, port: number): string {
+const OWN_PORT = 'serve --port, up --port-offset'
+
+function listenFault(cause: unknown, host: string, port: number, elsewhere: string): string {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
   if (code === 'EADDRINUSE')
-    return `port ${port} on ${host} is taken by another program; stop it, or choose another: serve --port, up --port-offset`
+    return `port ${port} on ${host} is taken by another program; stop it, or choose another: ${elsewhere}`
   if (code === 'EACCES')
-    return `port ${port} on ${host} is not allowed to this user; choose one from 1024 up with --port`
+    return `port ${port} on ${host} is not allowed to this user; choose one from 1024 up: ${elsewhere}`
   if (code === 'EADDRNOTAVAIL') return `this machine has no address ${host}`
   return `can't listen on ${host}:${port}: ${messageOf(cause)}`
 }

@@ -40,20 +40,25 @@ export interface ChainOptions {
   readonly isReady: () => boolean
 }
 
+/** The outer half of the chain, by which port a request came. */
+export interface OuterChain {
+  /** The role's own port. */
+  readonly own: readonly Layer[]
+  /** Its loopback ports: they serve loopback names and no page of elsewhere, whatever is configured. */
+  readonly loopback: readonly Layer[]
+}
+
 /**
  * The outer half of the one chain all roles have, on node:http level: request id → tracing → metrics → access log → guard.
- * It sees every request, those the gateway streams past Hono too, and costs a few microseconds.
+ * It sees every request, those that are streamed past Hono too, and costs a few microseconds.
  */
-export function outerChain(options: ChainOptions): readonly Layer[] {
+export function outerChain(options: ChainOptions): OuterChain {
   const { hosts, origins, linkable, authority } = options
   const loopback = authority.mode === 'local' || hosts.length === 0
-  return [
-    requestId(),
-    tracing(options),
-    metrics(options),
-    accessLog(options),
-    guard({ hosts, origins, loopback, linkable, addresses: authority.mode === 'token' }),
-  ]
+  const layers = [requestId(), tracing(options), metrics(options), accessLog(options)]
+  const own = guard({ hosts, origins, loopback, linkable, addresses: authority.mode === 'token' })
+  const nobodyElse = guard({ hosts: [], origins: [], loopback: true, linkable: false, addresses: false })
+  return { own: [...layers, own], loopback: [...layers, nobodyElse] }
 }
 
 /** The inner half, on Hono: errors → compression → auth → health, metrics, openapi and the role's routes. */

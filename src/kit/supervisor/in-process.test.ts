@@ -22,6 +22,7 @@ function host(stop: () => Promise<void> = async () => {}, broken: Promise<Error>
     instance: 'i',
     url: 'http://x',
     advertised: 'http://x',
+    loopback: [],
     port: 1,
     broken,
     cutover,

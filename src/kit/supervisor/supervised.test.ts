@@ -27,6 +27,7 @@ function hostThat(does: Partial<RunningHost>): RunningHost {
     instance: 'i',
     url: 'http://x',
     advertised: 'http://y',
+    loopback: [],
     port: 1,
     broken,
     cutover: { prepare: async () => {}, hold: async () => {}, begin: async () => {} },

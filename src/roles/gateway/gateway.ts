@@ -1,11 +1,9 @@
 import type { Cache } from '../../drivers/cache/contract.ts'
 import { RetryBudget } from '../../kit/client/retry.ts'
 import type { RoleContext } from '../../kit/context.ts'
+import { openForwardingConnections } from '../../kit/forwarding/connections.ts'
 import type { Running } from '../../kit/role.ts'
-import { createInstanceFetch } from '../../kit/upstream/instance-fetch.ts'
 import { createRecoveringBalancer } from '../../kit/upstream/recovery.ts'
-import { createUpstreams } from '../../kit/upstream/upstreams.ts'
-import { startWatchdog } from '../../kit/upstream/watchdog.ts'
 import { ORDER_SERVICE } from '../order/contract.ts'
 import { USER_SERVICE } from '../user/contract.ts'
 import { type GatewayConfig, poolLimitsOf, routesOf } from './config.ts'
@@ -13,6 +11,7 @@ import { corsPolicy } from './cors.ts'
 import { headerFilter } from './forwarded-headers.ts'
 import { type GatewayMetrics, gatewayMetrics } from './gateway-metrics.ts'
 import { ownMethods, TOKEN_PATH } from './own-paths.ts'
+import { passingOn } from './passing-on.ts'
 import { createProxy } from './proxy.ts'
 import { type MakeLimiter, ownLimiters } from './rate-limits.ts'
 import { originRule } from './request-origin.ts'
@@ -45,15 +44,7 @@ export async function createGateway(
   cache: Cache,
 ): Promise<Required<Pick<Running, 'app' | 'handle' | 'origins' | 'linkable'>>> {
   const { config, authority, directory, clock, log, service } = ctx
-  const upstreams = createUpstreams({ directory, clock, limits: poolLimitsOf(config) })
-  ctx.defer(() => upstreams.close())
-  const watchdog = startWatchdog({ clock })
-  ctx.defer(() => watchdog.stop())
-  // probes have connections of their own: a request's may be dead, and its end only wait to be noticed
-  const probes = createUpstreams({ directory, clock, limits: poolLimitsOf(config) })
-  ctx.defer(() => probes.close())
-  const stop = new AbortController()
-  ctx.defer(() => stop.abort())
+  const { upstreams, watchdog, probing } = openForwardingConnections({ ...ctx, limits: poolLimitsOf(config) })
   const metrics = gatewayMetrics(ctx.metrics)
   const revocations = new Revocations({
     files: ctx.revocationFiles(),
@@ -74,12 +65,12 @@ export async function createGateway(
     service,
     authority,
     directory,
-    balancer: createRecoveringBalancer({ clock, directory, fetchOf: createInstanceFetch(probes), signal: stop.signal }),
+    balancer: createRecoveringBalancer({ clock, directory, ...probing }),
     budget: new RetryBudget(clock),
     upstreams,
     watchdog,
     originOf: originRule(config.trusted_proxies),
-    headers: headerFilter(config.strip_headers),
+    forwarder: passingOn({ service, authority, headers: headerFilter(config.strip_headers), metrics }),
     metrics,
     log,
     clock,

@@ -1,3 +1,5 @@
+import { headerWords } from '../../kit/forwarding/passed-headers.ts'
+
 /**
  * Whether a request header is of a kind by which a client could pose as somebody else, as another place or as a proxy, so that only a
  * gateway may say it. Proxies and identity providers have hundreds of names for these few kinds, and new ones come, so it is the words in a
@@ -11,11 +13,6 @@ export function claimsOrigin(name: string): boolean {
   const rest = words.replace(/^(?:http-)?(?:x-)?/, '')
   const letters = words.replaceAll('-', '').replaceAll('useragent', '')
   return STEMS.test(letters) || WORDS.test(words) || NAMES.has(rest) || FAMILIES.test(rest)
-}
-
-/** A header's name as the words in it: lower case, `-` between them, whatever stood there. */
-export function headerWords(name: string): string {
-  return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
 }
 
 /**

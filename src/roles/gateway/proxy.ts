@@ -1,20 +1,27 @@
 import type { Taken } from '../../drivers/cache/contract.ts'
 import { type Caller, NOBODY } from '../../kit/auth/asker.ts'
+import type { Authority } from '../../kit/auth/authority.ts'
 import { AppError, toAppError } from '../../kit/errors.ts'
+import { type DispatchTools, dispatch } from '../../kit/forwarding/dispatch.ts'
 import { callerKey } from '../../kit/http/caller-name.ts'
 import type { Exchange } from '../../kit/http/exchange.ts'
 import { answerProblem } from '../../kit/http/problem.ts'
 import { callerNumber } from '../../kit/upstream/shares.ts'
 import { identify } from './caller.ts'
 import { type CorsPolicy, isPreflight } from './cors.ts'
-import { type Dispatched, type DispatchTools, dispatch } from './dispatch.ts'
+import type { GatewayMetrics } from './gateway-metrics.ts'
+import type { Admitted } from './passing-on.ts'
 import { isSafe, type MakeLimiter, overLimit, rateLimits } from './rate-limits.ts'
 import type { originRule } from './request-origin.ts'
 import { parseRequestTarget } from './request-path.ts'
 import { type Access, type Route, routeTable, upstreamTarget } from './route-table.ts'
 
 /** What the door knows: its routes, its rules for browsers, and what requests are dispatched with. */
-export interface ProxyOptions extends DispatchTools {
+export interface ProxyOptions extends DispatchTools<Admitted> {
+  /** The gateway's own registered name. */
+  readonly service: string
+  readonly authority: Authority
+  readonly metrics: Pick<GatewayMetrics, 'limited'>
   readonly routes: readonly Route[]
   readonly cors: CorsPolicy
   /** Tells where a request comes from. */
@@ -60,7 +67,8 @@ export function createProxy(options: ProxyOptions): (exchange: Exchange) => bool
     if (match.at === 'wrong-method') return answer(exchange, wrongMethod(match.allow))
     if (incoming.headers.upgrade?.toLowerCase() === 'websocket') return answer(exchange, noWebSockets())
     const { route, access } = match
-    return admit(access, { exchange, origin, route, target: upstreamTarget(route, target.path, target.query) })
+    const path = upstreamTarget(route, target.path, target.query)
+    return admit(access, { exchange, way: route, target: path, origin, serviceToken: undefined })
   }
 
   /** Gives the answer to come its CORS headers; true when the request was a preflight and is answered with that. */
@@ -76,31 +84,31 @@ export function createProxy(options: ProxyOptions): (exchange: Exchange) => bool
 }
 
 /** The last two checks, which need to know who asks: token, then limit. Each is passed at once where nothing has to be waited for. */
-function admission(options: ProxyOptions): (access: Access, request: Dispatched) => true {
+function admission(options: ProxyOptions): (access: Access, request: Admitted) => true {
   const { routes, authority, service, makeLimiter, metrics, log } = options
   const limits = rateLimits(routes, makeLimiter)
 
-  function deny({ exchange, route }: Dispatched, fault: unknown): void {
+  function deny({ exchange, way }: Admitted, fault: unknown): void {
     const error = toAppError(fault)
-    if (error.status >= 500) log.error(`a caller could not be checked: ${fault}`, { route: route.prefix })
+    if (error.status >= 500) log.error(`a caller could not be checked: ${fault}`, { route: way.prefix })
     answerProblem(exchange, error)
   }
 
-  function proceed(request: Dispatched, caller: Caller): void {
-    const { exchange, origin, route } = request
+  function proceed(request: Admitted, caller: Caller): void {
+    const { exchange, origin, way } = request
     exchange.scope.asker = caller
     const key = callerKey(caller, origin.address)
-    const held = limits.get(route)
+    const held = limits.get(way)
     const taking = (isSafe(exchange.method) ? held?.reads : held?.writes)?.take(key)
     if (taking instanceof Promise)
       taking.then((taken) => settle(request, key, taken)).catch((fault) => deny(request, fault))
     else settle(request, key, taking)
   }
 
-  function settle(request: Dispatched, key: string, taken: Taken | undefined): void {
+  function settle(request: Admitted, key: string, taken: Taken | undefined): void {
     const error = taken && overLimit(taken)
     if (error) {
-      metrics.limited(request.route.prefix)
+      metrics.limited(request.way.prefix)
       answerProblem(request.exchange, error)
     } else dispatch(options, request, callerNumber(key))
   }

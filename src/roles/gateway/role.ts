@@ -1,10 +1,7 @@
-import { aborted } from '../../kit/pause.ts'
+import { firstList } from '../../kit/discovery/first-list.ts'
 import { defineRole } from '../../kit/role.ts'
 import { GatewayConfig } from './config.ts'
 import { GATEWAY_SERVICE } from './contract.ts'
-
-/** Longest wait at the start for the registry to say who is there, milliseconds. */
-const DISCOVERY_MS = 1_000
 
 /** The one entrance: routes, checks tokens, limits, balances and streams; and joins a user with its orders (seed 9.7.4). */
 export const gateway = defineRole({
@@ -20,9 +17,7 @@ export const gateway = defineRole({
     const { createGateway } = await import('./gateway.ts')
     return {
       ...(await createGateway(ctx, await ctx.cache())),
-      /** Waits a moment for the directory, so that the first request after a start doesn't come too early; a service may be down, though. */
-      ready: (signal) =>
-        Promise.race([ctx.directory.settled, aborted(AbortSignal.any([signal, AbortSignal.timeout(DISCOVERY_MS)]))]),
+      ready: (signal) => firstList(ctx.directory, signal),
     }
   },
 })

@@ -1,3 +1,4 @@
+import type { Way } from '../../kit/forwarding/forwarder.ts'
 import { HTTP_METHODS } from '../../kit/http/methods.ts'
 
 type Method = (typeof HTTP_METHODS)[number]
@@ -11,24 +12,14 @@ export interface RateLimit {
   readonly burst: number
 }
 
-/** One entrance of the gateway and the service behind it. */
-export interface Route {
+/** One entrance of the gateway and the way behind it. */
+export interface Route extends Way {
   /** Whole leading segments of the path, such as `/gateway/api/users`; case-sensitive. The longest one that fits wins. */
   readonly prefix: string
-  /** Registered name of the service behind it. */
-  readonly upstream: string
   /** Leading part of `prefix` that the upstream doesn't see. Empty: the path goes on as it came. */
   readonly strip_prefix: string
   /** Who may use which method; a method that isn't listed is answered 405. */
   readonly methods: Readonly<Partial<Record<Method, Access>>>
-  /** Milliseconds until the head of the response must be there; then 504. */
-  readonly deadline_ms: number
-  /** Milliseconds the upstream may stay silent: until its response's first byte, and inside a body. */
-  readonly upstream_timeout_ms: number
-  /** The same inside an event stream or its like. Absent: for as long as it likes. */
-  readonly stream_idle_ms?: number | undefined
-  /** Largest request body in bytes; beyond it 413. */
-  readonly body_limit: number
   /** Limit on methods that change something, per caller. Absent: none. */
   readonly write_limit?: RateLimit | undefined
   /** Limit on methods that only read, per caller. Absent: none. */

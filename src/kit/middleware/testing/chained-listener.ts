@@ -50,7 +50,7 @@ export async function listenBehindChain(running: Running, parts: Partial<ChainOp
     host: '127.0.0.1',
     port: 0,
     limits: DEFAULT_LIMITS,
-    layers: outerChain(options),
+    layers: outerChain(options).own,
     app: innerChain(running, options),
     clock,
     ...(running.handle && { handle: running.handle }),

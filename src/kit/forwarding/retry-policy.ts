@@ -1,5 +1,5 @@
-import { isIdempotent } from '../../kit/http/methods.ts'
-import type { Outcome } from './forwarding/forward.ts'
+import { isIdempotent } from '../http/methods.ts'
+import type { Outcome } from './forward.ts'
 import type { RequestBody } from './request-body.ts'
 
 /** What decides whether a request may be sent once more. */
@@ -11,20 +11,27 @@ export interface RetrySituation {
   readonly idempotencyKey: boolean
   /** Attempts made so far. */
   readonly attempts: number
+  /** Attempts in all, the first included. */
+  readonly most: number
   /** Whether an instance is left that it wasn't sent to. */
   readonly otherInstance: boolean
 }
-
-/** Attempts in all, the first included (the seed's, 9.7.6). */
-const MAX_ATTEMPTS = 3
 
 /**
  * Whether an attempt that brought no answer may be followed by another one. Where no connection came about nothing was sent, so any request
  * may go to another instance. Where the request was on its way it may have been carried out, so only one whose repetition changes
  * nothing (RFC 9110 §9.2.2), or that says so by an Idempotency-Key, goes out again, and only with its body at hand.
  */
-export function mayRetry({ outcome, method, body, idempotencyKey, attempts, otherInstance }: RetrySituation): boolean {
-  if (attempts >= MAX_ATTEMPTS) return false
+export function mayRetry({
+  outcome,
+  method,
+  body,
+  idempotencyKey,
+  attempts,
+  most,
+  otherInstance,
+}: RetrySituation): boolean {
+  if (attempts >= most) return false
   const repeatable = isRepeatable(method, body, idempotencyKey)
   switch (outcome.kind) {
     case 'refused':

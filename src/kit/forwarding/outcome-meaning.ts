@@ -1,7 +1,7 @@
-import type { Verdict } from '../../kit/discovery/balancer.ts'
-import { AppError } from '../../kit/errors.ts'
-import type { Outcome } from './forwarding/forward.ts'
-import type { Route } from './route-table.ts'
+import type { Verdict } from '../discovery/balancer.ts'
+import { AppError } from '../errors.ts'
+import type { Outcome } from './forward.ts'
+import type { Way } from './forwarder.ts'
 
 /** Outcomes after which the client still waits for an answer. */
 export type Failure = Exclude<Outcome, { kind: 'answered' | 'client-gone' | 'cut' | 'ended' }>
@@ -25,12 +25,15 @@ export function blame(outcome: Outcome): Verdict {
 }
 
 /** What the client is told of a failure: enough to know whose it is, and nothing of what is inside. */
-export function errorOf(outcome: Failure, { upstream, body_limit, deadline_ms }: Route): AppError {
+export function errorOf(
+  outcome: Failure,
+  { upstream, body_limit, deadline_ms, body_stall_ms = deadline_ms }: Way,
+): AppError {
   switch (outcome.kind) {
     case 'body-too-large':
       return new AppError('BODY_TOO_LARGE', `The body is larger than ${body_limit} bytes`)
     case 'client-slow':
-      return new AppError('INVALID_BODY', `The body did not arrive within ${deadline_ms} ms`)
+      return new AppError('INVALID_BODY', `The body did not arrive within ${body_stall_ms} ms`)
     case 'timeout':
       return new AppError('UPSTREAM_TIMEOUT', 'Gateway timeout', { detail: `${upstream} did not answer in time` })
     case 'broken':
@@ -61,8 +64,14 @@ export function noInstance(upstream: string): AppError {
   return unavailable('UNREACHABLE', 'Service unavailable', `No ${upstream} is running at the moment`)
 }
 
+/** What the client is told while all instances of a service are held back, since they failed. */
+export function heldBack(upstream: string): AppError {
+  const detail = `${upstream} has failed too often; it is asked again as soon as it says that it is ready`
+  return unavailable('CIRCUIT_OPEN', 'Service unavailable', detail)
+}
+
 function unavailable(
-  code: 'UPSTREAM_FAILED' | 'UNAVAILABLE' | 'UNREACHABLE' | 'RATE_LIMITED',
+  code: 'CIRCUIT_OPEN' | 'UPSTREAM_FAILED' | 'UNAVAILABLE' | 'UNREACHABLE' | 'RATE_LIMITED',
   message: string,
   detail: string,
   cause?: Error,

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { announcedLength } from '../../kit/http/body.ts'
-import { ByteBlocks } from '../../kit/http/byte-blocks.ts'
+import { announcedLength } from '../http/body.ts'
+import { ByteBlocks } from '../http/byte-blocks.ts'
 
 /** A request's body as it is handed to an upstream. */
 export type RequestBody =

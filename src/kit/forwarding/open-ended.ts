@@ -1,4 +1,4 @@
-import type { ResponseHead } from '../../../kit/upstream/response-head.ts'
+import type { ResponseHead } from '../upstream/response-head.ts'
 
 /**
  * Whether a response has no end of its own, so that silence in it says nothing: server-sent events, parts that replace each other, and lines of JSON

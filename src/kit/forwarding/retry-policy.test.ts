@@ -11,6 +11,7 @@ const BASE: RetrySituation = {
   body: 'none',
   idempotencyKey: false,
   attempts: 1,
+  most: 3,
   otherInstance: true,
 }
 const may = (changes: Partial<RetrySituation>) => mayRetry({ ...BASE, ...changes })
@@ -30,6 +31,8 @@ describe('mayRetry', () => {
     [true, 'a POST with an Idempotency-Key', { method: 'POST', body: 'held', idempotencyKey: true }],
     [false, 'a PATCH', { method: 'PATCH', body: 'held' }],
     [false, 'a third failure', { attempts: 3 }],
+    [false, 'a first failure where one attempt is all', { most: 1 }],
+    [true, 'a third failure where there are more', { attempts: 3, most: 4 }],
     [false, 'what was answered', { outcome: { kind: 'answered', status: 503 } }],
     [false, 'a request whose client left', { outcome: { kind: 'client-gone' } }],
     [false, 'what overload refused', { outcome: { kind: 'refused', refusal: { why: 'overloaded' } } }],
@@ -45,6 +48,7 @@ describe('mayRetry', () => {
       body: fc.constantFrom('none', 'held', 'stream'),
       idempotencyKey: fc.constant(false),
       attempts: fc.integer({ min: 1, max: 5 }),
+      most: fc.integer({ min: 1, max: 5 }),
       otherInstance: fc.boolean(),
     })
     fc.assert(

@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http'
-import type { Clock } from '../../../drivers/clock.ts'
-import { ABSENT } from '../../../kit/roster.ts'
-import type { RequestHandler, UpstreamConnection } from '../../../kit/upstream/connection.ts'
-import type { InstancePool, PoolRefusal, Waiter } from '../../../kit/upstream/pool.ts'
-import type { ResponseHead } from '../../../kit/upstream/response-head.ts'
-import { ResponseSyntaxError } from '../../../kit/upstream/response-syntax-error.ts'
-import type { Watchdog, Watched } from '../../../kit/upstream/watchdog.ts'
-import type { RequestBody } from '../request-body.ts'
+import type { Clock } from '../../drivers/clock.ts'
+import { ABSENT } from '../roster.ts'
+import type { RequestHandler, UpstreamConnection } from '../upstream/connection.ts'
+import type { InstancePool, PoolRefusal, Waiter } from '../upstream/pool.ts'
+import type { ResponseHead } from '../upstream/response-head.ts'
+import { ResponseSyntaxError } from '../upstream/response-syntax-error.ts'
+import type { Watchdog, Watched } from '../upstream/watchdog.ts'
 import { isOpenEnded } from './open-ended.ts'
+import type { RequestBody } from './request-body.ts'
 import { UploadPump } from './upload-pump.ts'
 
 /** One attempt to have a request answered by one instance. */
@@ -30,7 +30,9 @@ export interface Attempt {
   readonly silenceMs: number
   /** The same within a response that is open-ended; undefined: for as long as it likes. */
   readonly streamIdleMs: number | undefined
-  /** Fires when the gateway begins to stop: open-ended responses end with it. */
+  /** The same for the client within a streamed body, which then may come after the deadline; undefined: it has to be here by then. */
+  readonly uploadStallMs: number | undefined
+  /** Fires when the role begins to stop: open-ended responses end with it. */
   readonly stopping: AbortSignal
   /** The headers the client gets for the upstream's. @param openEnded whether a body without an end of its own follows */
   readonly headers: (head: ResponseHead, openEnded: boolean) => string[]
@@ -46,7 +48,7 @@ export type Outcome =
   | { readonly kind: 'answered'; readonly status: number }
   /** The response broke off half way, and the client's connection with it, so that the client sees it as cut. */
   | { readonly kind: 'cut'; readonly status: number; readonly cause: Error }
-  /** An open-ended response was ended from here, since it was silent for too long or the gateway stops. */
+  /** An open-ended response was ended from here, since it was silent for too long or the role stops. */
   | { readonly kind: 'ended'; readonly status: number }
   /** The client went away, or stopped reading; the upstream's connection was closed. */
   | { readonly kind: 'client-gone' }
@@ -242,10 +244,13 @@ class Forward implements Waiter, RequestHandler, Watched {
 
   /** From now on it is the upstream's turn, unless the client still owes a part of its body: only then may silence be held against it. */
   #expectUpstream(): void {
-    const { clock, silenceMs, deadlineAt } = this.#attempt
+    const { clock, silenceMs, uploadStallMs } = this.#attempt
     const state = this.#state
+    const deadlineAt = this.#upload && uploadStallMs !== undefined ? Number.POSITIVE_INFINITY : this.#attempt.deadlineAt
     if (state.at === 'answering') this.dueAt = clock.monotonic() + state.silenceMs
-    else this.dueAt = this.#upload?.waitsForClient ? deadlineAt : Math.min(deadlineAt, clock.monotonic() + silenceMs)
+    else if (this.#upload?.waitsForClient)
+      this.dueAt = Math.min(deadlineAt, clock.monotonic() + (uploadStallMs ?? Infinity))
+    else this.dueAt = Math.min(deadlineAt, clock.monotonic() + silenceMs)
   }
 
   readonly #end = () => {

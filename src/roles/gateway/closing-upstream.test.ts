@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type GatewayUnderTest, startGateway } from '../testing/gateway-under-test.ts'
+import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 
 const CLIENTS = 8
 const EACH = 200

@@ -1,5 +1,5 @@
-import type { UpstreamConnection } from '../../../kit/upstream/connection.ts'
-import type { RequestBody } from '../request-body.ts'
+import type { UpstreamConnection } from '../upstream/connection.ts'
+import type { RequestBody } from './request-body.ts'
 
 /** What an upload reports: a part went out, all of it went out, or it turned out larger than allowed. */
 export type UploadEvent = 'progress' | 'sent' | 'too-large'

@@ -2,12 +2,12 @@ import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { systemClock as clock } from '../../../drivers/clock.ts'
-import { parseEndpoint } from '../../../kit/discovery/endpoint.ts'
-import { portOf } from '../../../kit/http/port-of.ts'
-import { InstancePool } from '../../../kit/upstream/pool.ts'
-import { type RawAnswer, type RawUpstream, rawUpstream, until } from '../../../kit/upstream/testing/sockets.ts'
-import { startWatchdog, type Watchdog } from '../../../kit/upstream/watchdog.ts'
+import { systemClock as clock } from '../../drivers/clock.ts'
+import { parseEndpoint } from '../discovery/endpoint.ts'
+import { portOf } from '../http/port-of.ts'
+import { InstancePool } from '../upstream/pool.ts'
+import { type RawAnswer, type RawUpstream, rawUpstream, until } from '../upstream/testing/sockets.ts'
+import { startWatchdog, type Watchdog } from '../upstream/watchdog.ts'
 import { type Attempt, forward, type Outcome } from './forward.ts'
 
 let upstream: RawUpstream
@@ -49,6 +49,7 @@ async function start(answer: RawAnswer, changes: Partial<Attempt> = {}) {
       deadlineAt: clock.monotonic() + 5_000,
       silenceMs: 5_000,
       streamIdleMs: undefined,
+      uploadStallMs: undefined,
       stopping: new AbortController().signal,
       headers: (head) => [...head.rawHeaders],
       clock,

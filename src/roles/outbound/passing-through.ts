@@ -1,0 +1,40 @@
+import type { Clock } from '../../drivers/clock.ts'
+import { DEADLINE_HEADER } from '../../kit/client/outgoing-headers.ts'
+import type { Forwarded, Forwarder } from '../../kit/forwarding/forwarder.ts'
+import { passedHeaders } from '../../kit/forwarding/passed-headers.ts'
+import { publishReferences } from '../../kit/forwarding/public-references.ts'
+import { formatTraceparent } from '../../kit/telemetry/trace-context.ts'
+import type { Door } from './config.ts'
+import type { OutboundMetrics } from './outbound-metrics.ts'
+
+/** A call that came to a door. */
+export interface Call extends Forwarded {
+  readonly door: Door
+}
+
+/**
+ * Makes what of forwarding is the role's own. What a service says to another goes through as it came, its credentials and whom it asks for included:
+ * the door has no identity to lend. Only the trace's place is the door's own, so that its time shows, and `Via` (RFC 9110 §7.6.3).
+ */
+export function passingThrough(clock: Pick<Clock, 'monotonic'>, metrics: OutboundMetrics): Forwarder<Call> {
+  const headers = passedHeaders((_, words) => OWN.has(words))
+  return {
+    prepare: () => undefined,
+    requestLines({ exchange }, upstream) {
+      const { incoming, requestId, scope } = exchange
+      const { span, deadline } = scope
+      let lines = headers.request(incoming.rawHeaders, upstream)
+      lines += `via: ${incoming.httpVersion} outbound\r\nx-request-id: ${requestId}\r\ntraceparent: ${formatTraceparent(span)}\r\nx-trace-id: ${span.traceId}\r\nx-span-id: ${span.spanId}\r\n`
+      if (span.state !== undefined) lines += `tracestate: ${span.state}\r\n`
+      if (deadline === undefined) return lines
+      return `${lines}${DEADLINE_HEADER}: ${Math.max(1, Math.floor(deadline - clock.monotonic()))}\r\n`
+    },
+    responseHeaders: ({ exchange }, { rawHeaders }, basePath) =>
+      publishReferences(headers.response(rawHeaders, exchange.headers), '', basePath),
+    retried: ({ door }) => metrics.retried(door),
+    failed: ({ door }) => metrics.failed(door),
+  }
+}
+
+/** Said anew: the request's id, its trace, and how long its caller still waits. */
+const OWN = new Set([DEADLINE_HEADER, 'traceparent', 'tracestate', 'x-trace-id', 'x-span-id', 'x-request-id'])

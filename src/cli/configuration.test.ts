@@ -19,7 +19,7 @@ describe('configs/msvc.yaml', () => {
     const written: unknown = parse(readFileSync(join(folder, file), 'utf8'))
     expect(written).toEqual({ ...settings, data: '.msvc', ...sections })
     const { saidBy: _saidBy, ...read } = await loadConfiguration({ ...common, file })
-    expect(read).toEqual({ settings, sections })
+    expect(read).toEqual({ settings, sections, own: {} })
   })
 })
 

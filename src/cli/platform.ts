@@ -129,7 +129,10 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
       await steering.steer({ do: 'restart', units: [service], rolling: true })
     },
   })
-  const unitsOf = async (now: Planned) => [...roles.plan(now.roles), ...(await services.plan(now))]
+  const unitsOf = async (now: Planned) => {
+    const own = await services.plan(now)
+    return [...roles.plan([...now.roles, ...own.roles]), ...own.units]
+  }
   const supervision = supervise({
     units: await unitsOf(planned),
     clock: systemClock,

@@ -31,7 +31,7 @@ export interface RunningPlatform extends AsyncDisposable {
 export function commandsIn(folder: string, more = '') {
   const environment = { PATH: process.env.PATH, NO_COLOR: '1', TMPDIR: folder }
   const common = (data: string) => ['--config', CONFIG, '--data', data]
-  const ports = UP_ROLE_NAMES.map((role) => `${role}: { port: 0 }\n`).join('')
+  const ports = [...UP_ROLE_NAMES, 'outbound'].map((role) => `${role}: { port: 0 }\n`).join('')
   writeFileSync(join(folder, CONFIG), `log: { level: WARNING }\n${ports}${more}`)
 
   /** Runs a command to its end; gives what it wrote to stdout. */

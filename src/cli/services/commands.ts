@@ -10,9 +10,11 @@ import {
   commandUnit,
 } from '../../kit/supervisor/command/command-unit.ts'
 import { steadyPort } from '../../kit/supervisor/free-port.ts'
+import type { RolePlan } from '../../kit/supervisor/role-unit.ts'
 import type { Unit } from '../../kit/supervisor/unit.ts'
 import type { LogSink } from '../../kit/telemetry/log.ts'
 import type { Planned } from '../planner.ts'
+import { outboundPlan } from './doors.ts'
 import { createReceiving } from './receiving.ts'
 import { createServiceEntries } from './service-entries.ts'
 import { planServices, roleAddresses, wantedServices } from './service-plans.ts'
@@ -37,8 +39,8 @@ export interface OwnUnitsOptions {
 
 /** The user's services as the supervisor runs them. */
 export interface OwnUnits {
-  /** Makes units of what is to run from now on. */
-  plan(planned: Planned): Promise<readonly Unit[]>
+  /** Makes units of what is to run from now on, and says which roles these need besides. */
+  plan(planned: Planned): Promise<{ readonly units: readonly Unit[]; readonly roles: readonly RolePlan[] }>
   /** Sends the last of what they wrote, and takes away what they were given. */
   close(): Promise<void>
 }
@@ -105,10 +107,10 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
 
   return {
     async plan(planned) {
-      const { replicas, receipts } = await planServices({ planned, environment, portOf })
+      const { replicas, receipts, doors } = await planServices({ planned, environment, portOf })
       watches.set(watchedAmong(planned))
       receiving.set(receipts)
-      return replicas.map((plan) => commandUnit(plan, tools))
+      return { units: replicas.map((plan) => commandUnit(plan, tools)), roles: outboundPlan(planned, doors) }
     },
     async close() {
       watches.close()

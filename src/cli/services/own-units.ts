@@ -13,7 +13,7 @@ export function createOwnUnits(options: OwnUnitsOptions): OwnUnits {
   }
 
   return {
-    plan: async (planned) => (await (await loaded(planned))?.plan(planned)) ?? [],
+    plan: async (planned) => (await (await loaded(planned))?.plan(planned)) ?? { units: [], roles: [] },
     close: async () => commands?.close(),
   }
 }

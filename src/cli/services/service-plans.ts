@@ -5,9 +5,11 @@ import { parseEndpoints, printEndpoint } from '../../kit/discovery/endpoint.ts'
 import type { CommandPlan } from '../../kit/supervisor/command/command-unit.ts'
 import { serviceEnvironment } from '../../kit/supervisor/command/environment.ts'
 import type { RolePlan } from '../../kit/supervisor/role-unit.ts'
+import type { Door } from '../../roles/outbound/config.ts'
 import type { Configured } from '../configuration.ts'
 import type { Wish } from '../plan.ts'
 import type { Planned } from '../planner.ts'
+import { doorUrl, planDoors } from './doors.ts'
 import type { Receipt } from './receiving.ts'
 
 /** Where services listen: on this machine alone. */
@@ -43,26 +45,38 @@ export interface PlannedServices {
   readonly replicas: readonly CommandPlan[]
   /** What they receive. */
   readonly receipts: readonly Receipt[]
+  /** The ways by which they call each other, and the platform's services. */
+  readonly doors: readonly Door[]
 }
 
-/** The replicas of the user's services, each with where it listens and all that it is told; and what they receive. */
+/** The replicas of the user's services, each with where it listens and all that it is told; what they receive; and how they reach each other. */
 export async function planServices(options: ServicePlanOptions): Promise<PlannedServices> {
-  const { configured, wish } = options.planned
+  const { planned, portOf } = options
+  const { configured, wish, roles } = planned
   const services = wantedServices(configured.own, wish)
-  const places = await placesOf(services, options.portOf)
-  const urls = new Map(
-    places.flatMap(({ name, index, place }) => (index === 0 && place ? [[name, printEndpoint(place)]] : [])),
+  const places = await placesOf(services, portOf)
+  const addresses = roleAddresses(configured, roles)
+  const own = places.flatMap(({ name, index, place }): [string, string][] =>
+    index === 0 && place ? [[name, printEndpoint(place)]] : [],
   )
+  const direct = new Map<string, string>([...Object.entries(addresses), ...own])
+  const callable = [...direct.keys()].filter((name) => !INFRASTRUCTURE.has(name))
+  const isBalanced = addresses.registry !== undefined && roles.length > 0
+  const doors = isBalanced ? await planDoors({ services, callable, portOf }) : []
   const replicas = places.flatMap(({ name, unit, place }): readonly CommandPlan[] => {
     const service = services[name]
-    return service ? [planReplica(options, { name, unit, place, service, urls })] : []
+    return service ? [planReplica(options, { name, unit, place, service, direct, doors })] : []
   })
-  return { replicas, receipts: receiptsOf(services, urls) }
+  return { replicas, receipts: receiptsOf(services, direct, doors), doors }
 }
 
-function receiptsOf(services: OwnServices, urls: ReadonlyMap<string, string>): readonly Receipt[] {
+function receiptsOf(
+  services: OwnServices,
+  direct: ReadonlyMap<string, string>,
+  doors: readonly Door[],
+): readonly Receipt[] {
   return Object.entries(services).flatMap(([service, { receives }]) => {
-    const url = urls.get(service)
+    const url = doorUrl(doors, 'broker', service) ?? direct.get(service)
     if (url === undefined) return []
     return Object.entries(receives).map(([topic, { to, max_deliver: maxDeliver, ack_wait: ackWait }]) => ({
       service,
@@ -100,32 +114,39 @@ async function placesOf(services: OwnServices, portOf: ServicePlanOptions['portO
 
 interface PlannedReplica extends Replica {
   readonly service: OwnService
-  /** Where the user's services are, by name. */
-  readonly urls: ReadonlyMap<string, string>
+  /** Where everything is, by registered name. */
+  readonly direct: ReadonlyMap<string, string>
+  readonly doors: readonly Door[]
 }
 
 function planReplica(
-  { planned: { configured, roles }, environment }: ServicePlanOptions,
-  { name, unit, place, service, urls }: PlannedReplica,
+  { planned: { configured }, environment }: ServicePlanOptions,
+  { name, unit, place, service, direct, doors }: PlannedReplica,
 ): CommandPlan {
-  const { settings } = configured
-  const addresses = Object.entries(roleAddresses(configured, roles))
-  const pick = (isWanted: (name: string) => boolean) => Object.fromEntries(addresses.filter(([of]) => isWanted(of)))
   const { run, build, dir, needs, secrets, ready, stop, restart } = service
+  const all = [...direct]
+  const urls = all.map(([of, url]): [string, string] => [of, doorUrl(doors, name, of) ?? url])
+  const hasDoors = doors.some(({ caller }) => caller === name)
   return {
     unit,
     service: name,
-    // what is registered needs where it is registered, and a secret its keeper
-    needs: [...new Set([...needs, ...(place ? ['registry'] : []), ...(secrets.length > 0 ? ['config-server'] : [])])],
+    // what is registered needs where it is registered, who calls by a door who holds it open, a secret its keeper
+    needs: [
+      ...new Set([
+        ...needs,
+        ...(place ? ['registry'] : []),
+        ...(hasDoors ? ['outbound'] : []),
+        ...(secrets.length > 0 ? ['config-server'] : []),
+      ]),
+    ],
     run,
     build,
     dir,
     env: serviceEnvironment({
       service: name,
-      environment: settings.environment,
+      environment: configured.settings.environment,
       place,
-      roles: pick((of) => INFRASTRUCTURE.has(of)),
-      calls: { ...pick((of) => !INFRASTRUCTURE.has(of)), ...Object.fromEntries(urls) },
+      urls: Object.fromEntries(urls),
       inherited: environment,
       own: service.env,
     }),

@@ -9,7 +9,7 @@ import { OutboundConfig } from './config.ts'
 export const outbound = defineRole({
   name: 'outbound',
   service: 'outbound',
-  summary: 'what <NAME>_URL of your services points at: balances, retries, breaks circuits',
+  summary: 'what <NAME>_URL points at: balances and retries calls',
   port: 8400,
   config: OutboundConfig,
   needs: ['registry'],

@@ -8,10 +8,8 @@ export interface ServiceSurroundings {
   readonly environment: string
   /** Where it should listen; undefined for a worker. */
   readonly place: { readonly host: string; readonly port: number } | undefined
-  /** Where the roles are that every service may use, by registered name. */
-  readonly roles: Readonly<Record<string, string>>
-  /** Where it reaches the services that it may call, by registered name. */
-  readonly calls: Readonly<Record<string, string>>
+  /** Where it reaches roles and services, by registered name. */
+  readonly urls: Readonly<Record<string, string>>
   /** What it inherits: the platform's own environment. */
   readonly inherited: Readonly<Record<string, string | undefined>>
   /** What the file says; wins over all but where it listens. */
@@ -33,19 +31,17 @@ const LOG_SERVER = 'log-server'
  * (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). What each of its processes is told of itself comes besides.
  */
 export function serviceEnvironment(surroundings: ServiceSurroundings): Readonly<Record<string, string>> {
-  const { service, environment, place, roles, calls, inherited, own } = surroundings
-  const known = { ...roles, ...calls }
-  const urls = Object.entries(known).map(([name, url]) => [addressVariable(name), url])
+  const { service, environment, place, urls, inherited, own } = surroundings
+  const variables = Object.entries(urls).map(([name, url]) => [addressVariable(name), url])
   const kept = Object.entries(inherited).filter(
     (entry): entry is [string, string] => entry[1] !== undefined && !THE_PLATFORMS.has(entry[0]),
   )
-  const gateway = known[GATEWAY]
-  const logs = known[LOG_SERVER]
+  const { [GATEWAY]: gateway, [LOG_SERVER]: logs } = urls
   return {
     // a line that waits in a buffer for more is seen too late
     PYTHONUNBUFFERED: '1',
     ...Object.fromEntries(kept),
-    ...Object.fromEntries(urls),
+    ...Object.fromEntries(variables),
     ...(gateway !== undefined && { GATEWAY_URL: gateway }),
     ...(logs !== undefined && { OTEL_EXPORTER_OTLP_ENDPOINT: logs, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' }),
     OTEL_SERVICE_NAME: service,

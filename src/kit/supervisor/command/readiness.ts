@@ -22,8 +22,14 @@ const FIRST_PAUSE_MS = 10
 const LONGEST_PAUSE_MS = 250
 /** Looks in vain after which it is told why it takes so long, milliseconds. */
 const PATIENCE_MS = 1_000
+/** More than this of an answer isn't read, bytes. */
+const MOST_BYTES = 65_536
 /** Not to be traced, and known in the service's own log. */
-const HEADERS = { 'user-agent': 'msvc-probe', traceparent: '00-00000000000000000000000000000001-0000000000000001-00' }
+const HEADERS = {
+  connection: 'close',
+  'user-agent': 'msvc-probe',
+  traceparent: '00-00000000000000000000000000000001-0000000000000001-00',
+}
 
 /** Looks once whether a service is ready. Gives why it isn't, in a few words; undefined when it is. */
 export async function lookReady({ ready, place, dir, env, hasWritten }: ReadinessOptions): Promise<string | undefined> {
@@ -81,8 +87,13 @@ async function answers(
   place: { readonly host: string; readonly port: number },
 ): Promise<string | undefined> {
   try {
-    const { status, cancel } = await nodeCall(url, { headers: HEADERS, signal: AbortSignal.timeout(LOOK_MS) })
-    cancel()
+    const { status, body } = await nodeCall(url, { headers: HEADERS, signal: AbortSignal.timeout(LOOK_MS) })
+    // a connection that is cut while somebody still writes is an error in his log
+    let size = 0
+    for await (const chunk of body) {
+      size += chunk.length
+      if (size > MOST_BYTES) break
+    }
     return status >= 200 && status < 400 ? undefined : `GET ${path} answers ${status}`
   } catch (fault) {
     if (fault instanceof Error && fault.name === 'TimeoutError')

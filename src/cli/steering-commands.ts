@@ -47,7 +47,7 @@ export function addStop(program: Command, open: OpenSession): void {
 const RESTART = `
 Examples:
   $ msvc restart catalog
-  $ msvc restart --rolling catalog     # one replica after the other: callers notice nothing`
+  $ msvc restart --rolling catalog   # one after the other: nobody notices`
 
 /** `msvc restart`: stops and starts units. */
 export function addRestart(program: Command, open: OpenSession): void {

@@ -83,7 +83,7 @@ function rowsOf({ roles, starting }: RunState): readonly UnitRow[] {
 }
 
 /** A row as programs get it. */
-function told({ unit, service, state, pid, url, restarts, since, ended }: UnitRow, figures: Figures) {
+function told({ unit, service, state, doing, pid, url, restarts, since, ended }: UnitRow, figures: Figures) {
   const { cpu, memory } = figuresOf(pid, figures)
   return {
     unit,
@@ -94,6 +94,7 @@ function told({ unit, service, state, pid, url, restarts, since, ended }: UnitRo
     restarts: restarts ?? null,
     url: url ?? null,
     since: since ?? null,
+    doing: doing ?? null,
     ended: ended ?? null,
     cpu: cpu === undefined ? null : Math.round(cpu * 1_000) / 1_000,
     memory_bytes: memory ?? null,

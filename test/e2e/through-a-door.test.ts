@@ -217,4 +217,7 @@ it('takes its place in the caller’s trace, between him and whom he calls', asy
     tags: { caller: 'catalog', 'peer.service': 'user-service' },
   })
   expect(theirs).toMatchObject({ service: 'user-service', parent_span_id: own?.span_id })
+  // both services log the call themselves
+  const told = platform.entries.filter(({ trace_id }) => trace_id === traceId)
+  expect(told.map(({ service, level }) => `${level} ${service}`)).toEqual(['INFO user-service'])
 })

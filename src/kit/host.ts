@@ -205,7 +205,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     enrol(place)
     ready = true
     if (options.after !== undefined) log.warning(`${role.name} is back: the process before it ended (${options.after})`)
-    for (const { name, port } of loopback.open) log.info(`${name}: http://127.0.0.1:${port}`)
+    for (const { name, port } of loopback.open) log.debug(`${name}: http://127.0.0.1:${port}`)
     log.info(`${role.name} ready at ${url}${advertised === url ? '' : `, registered as ${advertised}`}`)
     return {
       role: role.name,

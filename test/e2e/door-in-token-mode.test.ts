@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { systemClock as clock } from '../../src/drivers/clock.ts'
 import type { Authority } from '../../src/kit/auth/authority.ts'
 import { createAuthority } from '../../src/kit/auth/local-authority.ts'
@@ -16,6 +16,7 @@ beforeAll(async () => {
   })
   authority = createAuthority({ ...platform.settings.auth, folder: join(platform.settings.data, 'keys'), clock })
   door = platform.loopback('outbound')[0] ?? ''
+  await vi.waitUntil(async () => (await fetch(`${door}/livez`)).ok, 10_000)
 })
 afterAll(() => platform[Symbol.asyncDispose]())
 

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { type Booted, boot } from './boot.ts'
 import { type Instance, startInstance } from './somebody-elses.ts'
 
@@ -39,6 +39,7 @@ beforeAll(async () => {
     },
   })
   ;[door, users, based] = platform.loopback('outbound')
+  await vi.waitUntil(async () => (await fetch(`${users}/livez`)).ok, 10_000)
 })
 afterAll(async () => {
   await platform[Symbol.asyncDispose]()
@@ -216,4 +217,7 @@ it('takes its place in the caller’s trace, between him and whom he calls', asy
     tags: { caller: 'catalog', 'peer.service': 'user-service' },
   })
   expect(theirs).toMatchObject({ service: 'user-service', parent_span_id: own?.span_id })
+  // both services log the call themselves
+  const told = platform.entries.filter(({ trace_id }) => trace_id === traceId)
+  expect(told.map(({ service, level }) => `${level} ${service}`)).toEqual(['INFO user-service'])
 })

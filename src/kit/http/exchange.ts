@@ -26,7 +26,7 @@ export interface Exchange {
   openEnded?: boolean
   /** Set by an answer that says there is too much to do: no fault, though its status is a 5xx. */
   refused?: boolean
-  /** Set by a route of the platform's own housekeeping: no news where it goes well. */
+  /** Set by a route of the platform's own housekeeping, and for calls that only pass: no news where they go well. */
   housekeeping?: boolean
   /** Why it can't be served, whatever it asks for: the answer once it has passed the layers. The connection ends with it. */
   readonly fault: AppError | undefined

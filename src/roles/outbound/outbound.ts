@@ -84,6 +84,8 @@ function passes(door: Door, way: Way, tools: DispatchTools<Call>): (exchange: Ex
   return function pass(exchange) {
     const { incoming, method, scope } = exchange
     exchange.route = name
+    // both services log the call themselves
+    exchange.housekeeping = true
     scope.span.setAttribute('caller', caller)
     scope.span.setAttribute('peer.service', upstream)
     const refusal = method === 'TRACE' ? NO_TRACE : isWebSocket(incoming.headers.upgrade) ? NO_WEBSOCKET : undefined

@@ -1,4 +1,4 @@
-import { SignJWT } from 'jose'
+import { exportJWK, type JWK, SignJWT } from 'jose'
 import type { Clock } from '../../drivers/clock.ts'
 import { AppError } from '../errors.ts'
 import type { AuthMode, Authority, RenewalWish, Renewed, TokenReference, TokenRequest } from './authority.ts'
@@ -123,6 +123,14 @@ export function createAuthority(options: AuthorityOptions): Authority {
     }
   }
 
+  async function publicKeys(): Promise<readonly JWK[]> {
+    const { verifying } = await keyRing()
+    const keys = [...verifying.values()]
+    return Promise.all(
+      keys.map(async ({ kid, algorithm, key }) => ({ ...(await exportJWK(key)), kid, alg: algorithm, use: 'sig' })),
+    )
+  }
+
   function serviceToken(service: string, audience: string, forAsker = false): Promise<string> {
     const passesOn = forAsker && mayPassOn
     const key = `${service} ${audience} ${passesOn}`
@@ -136,7 +144,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
   }
 
   const { verify, recall, heed } = verifier
-  return { mode, issuer, mint, verify, recall, renew, referenceOf, heed, serviceToken }
+  return { mode, issuer, mint, verify, recall, renew, referenceOf, publicKeys, heed, serviceToken }
 }
 
 /** On another machine keys are made anew where there are none. */

@@ -48,8 +48,8 @@ export interface Outbox<DB extends OutboxTable> {
 /** What to consume and how. */
 export interface ConsumeOptions {
   readonly topic: string
-  /** Consumer group; all instances of a service share it. */
-  readonly group: string
+  /** Consumer group: each message goes to one of its members. Default: the service's name, which all its instances share. */
+  readonly group?: string
   /** Handles one message; a throw gives it back (nack). Runs within the message's scope: log and client calls join its trace. */
   readonly handle: (event: IncomingEvent) => Promise<void>
   /** Messages handled at the same time. Default 64. */

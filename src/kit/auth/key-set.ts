@@ -3,6 +3,8 @@ import type { Clock } from '../../drivers/clock.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { KeyFile, toVerifyingKey, type VerifyingKey } from './key-files.ts'
 
+/** Where a gateway has the keys that the platform's tokens are checked with (RFC 8615, RFC 7517). */
+export const JWKS_PATH = '/.well-known/jwks.json'
 /** How long a key set is good without asking again, milliseconds. */
 const FRESH_MS = 600_000
 /** Shortest time between two questions, milliseconds: who shows tokens of made-up keys must not have the gateway asked for each. */

@@ -1,9 +1,9 @@
+import { JWKS_PATH } from '../../kit/auth/key-set.ts'
+
 /** Where a service's token is renewed (RFC 8693). */
 export const TOKEN_PATH = '/oauth/token'
 /** Where a token is revoked (RFC 7009). */
 export const REVOKE_PATH = '/oauth/revoke'
-/** Where the keys are that the platform's tokens are checked with (RFC 8615, RFC 7517). */
-export const JWKS_PATH = '/.well-known/jwks.json'
 
 const AGGREGATE_PATH = /^\/gateway\/api\/users\/[^/]+\/orders$/
 

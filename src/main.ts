@@ -1,19 +1,16 @@
-import { constants } from 'node:os'
 import { isSea } from 'node:sea'
 import { setFlagsFromString } from 'node:v8'
 import { writeAll } from './cli/byte-output.ts'
 import { createHeldWriter, type HeldWriter } from './cli/held-writer.ts'
 import { inputText } from './cli/input-text.ts'
-import type { Io, Terminal } from './cli/io.ts'
+import type { Io } from './cli/io.ts'
 import { wasClosed, watchReader } from './cli/pipe-reader.ts'
 import { run } from './cli/run.ts'
 import { AppError, messageOf } from './kit/errors.ts'
 import type { ParentChannel } from './kit/supervisor/protocol.ts'
+import { LAST_WORDS_MS, processSignals, type Signals } from './process-signals.ts'
+import { terminal } from './process-terminal.ts'
 
-/** A second signal ends the process at once; npm and some launchers send one keystroke twice, this close together. No hand is so fast. */
-const SAME_KEYSTROKE_MS = 100
-/** How long what has nothing to stop may take for its last words once a signal came, and whoever reads the output to take them, milliseconds. */
-const LAST_WORDS_MS = 1_000
 /** How long a process may still take to stop once the one that holds it is gone, milliseconds; what hangs is killed soon after (guard.ts). */
 const ORPHAN_MS = 400
 /** How often whoever has nothing to write looks whether somebody still reads it, milliseconds. */
@@ -107,65 +104,6 @@ function processOutput({ stdout }: { readonly stdout: NodeJS.WriteStream & { fd:
   }
 }
 
-/** The signals that ask this process to end. */
-interface Signals {
-  /** Fires when one came; from the first look at it on. Until then a signal ends the process as it ends any other, whatever it does. */
-  readonly stopping: AbortSignal
-  /** The same, for what has nothing to stop: the process ends soon after it fires. */
-  readonly leaving: AbortSignal
-  /** As if a signal had come. */
-  stop(why: string): void
-  /** From now on SIGINT is somebody else's business. */
-  ignoreInterrupts(): void
-  /** Runs something once a signal has come; never when nobody has looked for one. */
-  whenStopped(then: () => void): void
-}
-
-function processSignals(): Signals {
-  const stopping = new AbortController()
-  let handled = false
-  let ignoresInterrupts = false
-  let endsSoon = false
-  let askedAt = Number.NEGATIVE_INFINITY
-  const stop = (why: string) => stopping.abort(new AppError('STOPPING', `stopped by ${why}`))
-
-  function take(signal: NodeJS.Signals) {
-    if (signal === 'SIGINT' && ignoresInterrupts) return
-    const now = performance.now()
-    if (stopping.signal.aborted && now - askedAt > SAME_KEYSTROKE_MS) process.exit(128 + constants.signals[signal])
-    askedAt = now
-    if (endsSoon) setTimeout(() => process.exit(128 + constants.signals[signal]), LAST_WORDS_MS)
-    stop(signal)
-  }
-
-  function handle() {
-    if (handled) return
-    handled = true
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, take)
-  }
-
-  return {
-    get stopping() {
-      handle()
-      return stopping.signal
-    },
-    get leaving() {
-      endsSoon = true
-      handle()
-      return stopping.signal
-    },
-    stop,
-    ignoreInterrupts() {
-      ignoresInterrupts = true
-      handle()
-    },
-    whenStopped(then) {
-      if (stopping.signal.aborted) then()
-      else stopping.signal.addEventListener('abort', then, { once: true })
-    },
-  }
-}
-
 function processIo(signals: Signals, output: Output, err: HeldWriter): Io {
   const parent = parentChannel(signals.stop)
   return {
@@ -211,19 +149,6 @@ function parentChannel(stop: (why: string) => void): ParentChannel | undefined {
     onMessage(take) {
       channel.ref()
       process.on('message', take)
-    },
-  }
-}
-
-function terminal(stream: NodeJS.WriteStream, write: Terminal['write'] = (text) => void stream.write(text)): Terminal {
-  const isTTY = stream.isTTY ?? false
-  const { NO_COLOR, TERM } = process.env
-  return {
-    write,
-    isTTY,
-    colour: isTTY && !NO_COLOR && TERM !== 'dumb',
-    get columns() {
-      return stream.columns || 80
     },
   }
 }

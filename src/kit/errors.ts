@@ -34,7 +34,10 @@ export const CODES = {
   UNREACHABLE: 503,
 } as const
 
-/** A code of CODES. */
+/**
+ * A code of CODES.
+ * @example const codes: readonly ErrorCode[] = ['NOT_FOUND', 'CONFLICT', 'RATE_LIMITED']
+ */
 export type ErrorCode = keyof typeof CODES
 
 /** An HTTP status that a code becomes. */
@@ -52,7 +55,10 @@ export function codeOfStatus(status: number): ErrorCode | undefined {
     .find((code) => CODES[code] === status)
 }
 
-/** What an AppError may say besides its message; `cause` is kept for the log. */
+/**
+ * What an AppError may say besides its message; `cause` is kept for the log.
+ * @example throw new AppError('CONFLICT', 'Sold out', { detail: 'The last Laptop was sold a minute ago', cause: fault })
+ */
 export interface AppErrorOptions extends ErrorOptions {
   /** Default: the message. */
   readonly detail?: string

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '../drivers/clock.ts'
+import type { Authority } from './auth/authority.ts'
 import { createAuthority } from './auth/local-authority.ts'
 import { createClients } from './client/clients.ts'
 import { createRemoteConfig } from './config/remote-config.ts'
@@ -39,6 +40,12 @@ export interface HostOptions {
   readonly alone?: boolean
   /** Why the copy before it ended. */
   readonly after?: string
+  /** This copy's id. Default: its service's name with a random number. */
+  readonly instance?: string
+  /** Who checks and makes tokens. Default: whoever has the keys in the data folder. */
+  readonly authority?: Authority
+  /** Who started it keeps it in the registry, and sends on what it writes to its sinks. Default false: it does so itself. */
+  readonly isKept?: boolean
   /** Where the registry is. */
   readonly registryUrl: string
   readonly version: string
@@ -72,29 +79,32 @@ export interface RunningHost {
  * A start that fails closes what it had opened; throws AppError, such as `START_FAILED` for a taken port.
  */
 export async function runRole(role: AnyRole, options: HostOptions): Promise<RunningHost> {
-  const { settings, section, registryUrl, version, clock, sinks } = options
+  const { settings, section, registryUrl, version, clock, sinks, isKept = false } = options
   openDataFolder(settings.data)
   const service = options.service ?? role.service
-  const instance = `${service}-${createIdSource(4)()}`
+  const instance = options.instance ?? `${service}-${createIdSource(4)()}`
   const agent = `msvc/${version} (${instance})`
   const metrics = createMetrics(service)
   const checks = new Map<string, HealthCheck>()
   let ready = false
 
   const life = createLifecycle((fault) => pipeline.log.warning('a part did not stop cleanly', { fault: String(fault) }))
-  const authority = createAuthority({
-    ...settings.auth,
-    folder: `${settings.data}/keys`,
-    clock,
-    calls: role.calls(ownFields(section)),
-    passesOn: role.passesOn ?? false,
-  })
+  const authority =
+    options.authority ??
+    createAuthority({
+      ...settings.auth,
+      folder: `${settings.data}/keys`,
+      clock,
+      calls: role.calls(ownFields(section)),
+      passesOn: role.passesOn ?? false,
+    })
   const pipeline = createPipeline({
     service,
     instance,
     clock,
     metrics,
     sinks,
+    shipsEntries: !isKept,
     level: settings.log.level,
     tracesPerSecond: settings.telemetry.traces_per_second,
     post: async (path, batch, signal) => {
@@ -202,7 +212,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     const url = printEndpoint({ host: section.host, port: listener.port })
     const place = advertisedPlace({ host: section.host, port: listener.port }, section.advertise)
     const advertised = printEndpoint(place)
-    enrol(place)
+    if (!isKept) enrol(place)
     ready = true
     if (options.after !== undefined) log.warning(`${role.name} is back: the process before it ended (${options.after})`)
     for (const { name, port } of loopback.open) log.debug(`${name}: http://127.0.0.1:${port}`)

@@ -97,6 +97,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   gateway: {
     'GET /gateway/api/users/:id/orders': 'token',
+    'GET /.well-known/jwks.json': 'public',
     'POST /oauth/token': 'public',
     'POST /oauth/revoke': 'public',
   },

@@ -56,10 +56,16 @@ const SCOPES = 'users:read,users:write,orders:read,orders:write,payments:read'
 /** What `msvc up` runs. */
 export const ROLES = ['registry', 'config-server', 'log-server', 'broker', 'user', 'order', 'payment', 'gateway']
 
-/** Starts `msvc up` with every role on a free port; resolves when it says that all are ready. */
-export async function startPlatform({ program, folder, run }: Copy, ...flags: string[]): Promise<Platform> {
-  const config = join(folder, 'free-ports.yaml')
-  writeFileSync(config, `log: { format: json }\n${ROLES.map((role) => `${role}: { port: 0 }`).join('\n')}\n`)
+/**
+ * Starts `msvc up` with every role on a free port; resolves when it says that all are ready.
+ * @param more what its configuration says besides. Default: nothing
+ */
+export async function startPlatform(
+  { program, folder, run, more = '' }: Copy & { readonly more?: string },
+  ...flags: string[]
+): Promise<Platform> {
+  const config = join(folder, more === '' ? 'free-ports.yaml' : 'with-services.yaml')
+  writeFileSync(config, `log: { format: json }\n${ROLES.map((role) => `${role}: { port: 0 }`).join('\n')}\n${more}`)
   const child = spawn(program, ['up', '--json', '--config', config, ...flags], {
     cwd: folder,
     env: environment,

@@ -35,7 +35,10 @@ export interface StoreOptions {
  */
 export type Isolation = 'serializable' | 'committed' | 'shared' | 'loose'
 
-/** How a transaction is run. */
+/**
+ * How a transaction is run.
+ * @example await store.transaction((trx) => note(trx, visit), { isolation: 'loose' })
+ */
 export interface TransactionOptions {
   /** Default `serializable`. */
   readonly isolation?: Isolation
@@ -44,6 +47,12 @@ export interface TransactionOptions {
 /**
  * A service's own relational database. Every driver passes test/drivers/store-suite.ts.
  * All methods reject with DriverError: `unavailable`, `full`, `closed`; `conflict` for a broken unique constraint.
+ * @example
+ * const { name } = await store.db.selectFrom('products').select('name').where('id', '=', id).executeTakeFirstOrThrow()
+ * await store.transaction(async (trx) => {
+ *   await trx.updateTable('products').set({ stock: 0 }).where('id', '=', id).execute()
+ *   store.afterCommit(trx, () => log.info(`${name} is sold out`))
+ * })
  */
 export interface Store<DB> {
   /**

@@ -6,6 +6,7 @@ import type { Identity } from './identity.ts'
  * - `local`: whoever calls a role's own port in local mode without naming anybody. He sees all (design §6).
  * - `nobody`: came through the gateway without a token. Owns nothing and sees nothing that is somebody's.
  * - `user`, `service`: an Identity.
+ * @example const who = asker.is === 'user' ? asker.subject : asker.is
  */
 export type Asker = { readonly is: 'local' } | { readonly is: 'nobody' } | Identity
 
@@ -27,7 +28,10 @@ export const USER_ID_HEADER = 'x-user-id'
 /** The same for what the asker may do: names separated by spaces. */
 export const USER_SCOPES_HEADER = 'x-user-scopes'
 
-/** Name and scopes, if the asker has any. */
+/**
+ * Name and scopes, if the asker has any.
+ * @example const name = identityOf(currentScope()?.asker)?.subject ?? 'somebody'
+ */
 export function identityOf(asker: Asker | undefined): Identity | undefined {
   return asker?.is === 'user' || asker?.is === 'service' ? asker : undefined
 }

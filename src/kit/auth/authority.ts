@@ -1,3 +1,4 @@
+import type { JWK } from 'jose'
 import type { Identity } from './identity.ts'
 
 /** `local`: open to callers on this machine. `token`: every caller shows a JWT (design §6). */
@@ -59,6 +60,8 @@ export interface Authority {
   renew(token: string, audience: string, wish?: RenewalWish): Promise<Renewed>
   /** By what a token can be revoked; undefined for one that `audience` wouldn't take anyway, or that has no `jti`. */
   referenceOf(token: string, audience: string): Promise<TokenReference | undefined>
+  /** The public keys that the platform's tokens are checked with (RFC 7517), for whoever has no part in its data folder. */
+  publicKeys(): Promise<readonly JWK[]>
   /** Says which tokens count no more, though they are true and in their time: asked by `jti` at each use. Default: none. */
   heed(isRevoked: (tokenId: string) => boolean): void
   /**

@@ -1,4 +1,7 @@
-/** Who a verified token speaks for: a person, or a service of the platform. */
+/**
+ * Who a verified token speaks for: a person, or a service of the platform.
+ * @example const mayWrite = ({ scopes }: Identity) => scopes.has('catalog:write')
+ */
 export interface Identity {
   readonly is: 'user' | 'service'
   /** The token's `sub`: a user's name, or a service's. */

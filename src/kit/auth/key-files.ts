@@ -27,12 +27,13 @@ export interface KeyRing {
 
 const SIGNING_FILE = 'signing.json'
 
-const KeyFile = z.looseObject({
+/** A key of an algorithm that is believed, as a JWK (RFC 7517 §4) that says which. */
+export const KeyFile = z.looseObject({
   kty: z.enum(['EC', 'RSA', 'OKP']),
   alg: z.enum(ALGORITHMS),
   kid: z.string().min(1).max(128),
 })
-type KeyFile = z.infer<typeof KeyFile>
+export type KeyFile = z.infer<typeof KeyFile>
 
 /**
  * Loads the keys of a folder, and makes the folder (0700) and an ES256 key pair (`signing.json`, 0600) when there is none.
@@ -82,8 +83,11 @@ async function toSigningKey(file: KeyFile, path: string): Promise<VerifyingKey> 
   return signing
 }
 
-/** The public half: checking needs no more. */
-function toVerifyingKey(file: KeyFile, path: string): Promise<VerifyingKey> {
+/**
+ * The public half of a key: checking needs no more. Throws AppError `CONFIG_INVALID` for one that can't be used.
+ * @param path where it comes from, for the message
+ */
+export function toVerifyingKey(file: KeyFile, path: string): Promise<VerifyingKey> {
   const { d, p, q, dp, dq, qi, ...open } = file
   return toKey(open, path)
 }

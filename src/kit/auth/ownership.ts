@@ -6,7 +6,10 @@ import type { Scope } from './scopes.ts'
 /** Sees and changes everybody's things. */
 const ADMIN: Scope = 'admin'
 
-/** Which of the things that have owners are there for an asker. */
+/**
+ * Which of the things that have owners are there for an asker.
+ * @example const baskets = (view: View) => db.selectFrom('baskets').selectAll().where(visibleTo(view)).execute()
+ */
 export type View =
   | { readonly sees: 'all' }
   | { readonly sees: 'own'; readonly owner: string }
@@ -49,7 +52,10 @@ export function visibleTo(view: View): Expression<SqlBool> {
   }
 }
 
-/** Lets everybody pass who is somebody. Throws AppError `UNAUTHENTICATED` for nobody. @param why such as "An order belongs to who places it" */
+/**
+ * Lets everybody pass who is somebody. Throws AppError `UNAUTHENTICATED` for nobody. @param why such as "An order belongs to who places it"
+ * @example const asker = wantSomebody(currentScope()?.asker, 'A basket belongs to who fills it')
+ */
 export function wantSomebody<A extends Asker>(asker: A | undefined, why: string): Exclude<A, { is: 'nobody' }> {
   if (asker && isSomebody(asker)) return asker
   throw new AppError('UNAUTHENTICATED', 'Unauthorized', {

@@ -1,5 +1,11 @@
 import type { JWTHeaderParameters } from 'jose'
 
+/** RFC 6749 §3.3: printable ASCII without space, quote and backslash. */
+export const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/
+
+/** Longest token that is looked at, in characters (base64url: one byte each). */
+export const MAX_TOKEN_LENGTH = 4096
+
 /** Types of a JWT that says who asks (RFC 7519 §5.1, RFC 9068 §2.1), without their `application/`. */
 const TYPES: readonly string[] = ['jwt', 'at+jwt']
 

@@ -1,4 +1,7 @@
-/** How one call differs from the client's defaults. */
+/**
+ * How one call differs from the client's defaults.
+ * @example await client('payment-service').post('/api/refunds', refund, { idempotencyKey: refund.id, timeoutMs: 2_000 })
+ */
 export interface CallOptions {
   readonly query?: Readonly<Record<string, string | number | undefined>>
   readonly headers?: Readonly<Record<string, string>>
@@ -23,6 +26,9 @@ export interface CallOptions {
  * jittered exponential back-off on idempotent calls, a breaker (5 failures; 60 s, or until it is ready again) per instance; trace, request id, identity and
  * deadline headers are passed on from the current scope. Bodies are JSON both ways; an empty answer, such as a 204, gives undefined.
  * Rejects with AppError: the problem's own code for 4xx answers, `UPSTREAM_FAILED`, `UPSTREAM_TIMEOUT`, `CIRCUIT_OPEN`, `UNREACHABLE`.
+ * @example
+ * const User = z.object({ id: z.int(), username: z.string() })
+ * const { username } = User.parse(await client('user-service').get(`/api/users/${id}`, { cacheMs: 60_000 }))
  */
 export interface ServiceClient {
   readonly service: string

@@ -2,6 +2,9 @@
  * Values from the config server for this service and environment (seed 9.7.7): cached 300 s, refreshed at once by the
  * server's watch stream; the last good values while the server is away. Reading never waits; before the first answer, and for
  * a value of another type, it gives the default.
+ * @example
+ * // msvc config set catalog page_size 20
+ * const pageSize = () => config.getInteger('page_size', 50)
  */
 export interface RemoteConfig {
   getString(key: string, otherwise: string): string

@@ -16,10 +16,15 @@ type ObjectSchema = z.ZodType<object>
 type Part = 'params' | 'query' | 'body'
 
 /** What a route takes and gives: checked on each request, and written into /openapi.json. */
-export interface RouteSpec<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchema> {
+export interface RouteSpec<
+  P extends ObjectSchema,
+  Q extends ObjectSchema,
+  B extends ObjectSchema,
+  S extends string = RouteScope,
+> {
   readonly summary: string
   /** What the caller's token must allow in token mode (kit/middleware/auth.ts checks it, before the input). */
-  readonly scope: RouteScope
+  readonly scope: S
   readonly params?: P
   readonly query?: Q
   readonly body?: B
@@ -43,6 +48,12 @@ type Valid<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchem
   out: { param: z.output<P>; query: z.output<Q>; json: z.output<B> }
 }
 
+type CheckedInput<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchema> = MiddlewareHandler<
+  AppEnv,
+  string,
+  Valid<P, Q, B>
+>
+
 /**
  * Checks a route's input and documents it. The handler finds the parsed values under `c.req.valid('param' | 'query' | 'json')`.
  * Throws AppError `INVALID_REQUEST` naming the fields, `INVALID_BODY`, `BODY_TOO_LARGE`.
@@ -50,13 +61,25 @@ type Valid<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchem
  */
 export function route<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchema>(
   spec: RouteSpec<P, Q, B>,
-): MiddlewareHandler<AppEnv, string, Valid<P, Q, B>> {
+): CheckedInput<P, Q, B> {
+  return openRoute(spec)
+}
+
+/**
+ * The same for a service outside of the platform, whose scopes are words of its own.
+ * @example
+ * app.get('/products/:id', openRoute({ summary: 'Show a product', scope: 'catalog:read', params: z.object({ id: z.string() }) }), (c) =>
+ *   c.json(find(c.req.valid('param').id)))
+ */
+export function openRoute<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchema>(
+  spec: RouteSpec<P, Q, B, RouteScope | (string & {})>,
+): CheckedInput<P, Q, B> {
   const { params, query, body, maxBytes, invalid = INVALID, housekeeping = false } = spec
   const check = (schema: ObjectSchema, value: unknown, part: Part) =>
     parseInput(schema, value, (typeof invalid === 'string' ? invalid : invalid[part]) ?? INVALID)
   /** What a request without a query says, read once: those that come by the thousand mostly have none. */
   const unsaid = query?.safeParse({})
-  type Input = Parameters<MiddlewareHandler<AppEnv, string, Valid<P, Q, B>>>[0]
+  type Input = Parameters<CheckedInput<P, Q, B>>[0]
   async function checkBody(c: Input, next: () => Promise<void>, schema: B) {
     c.req.addValidatedData('json', check(schema, parseJson(await readBody(c, maxBytes)), 'body'))
     return next()
@@ -95,7 +118,7 @@ function fieldsOf(schema: z.ZodType): readonly string[] {
 }
 
 function describe<P extends ObjectSchema, Q extends ObjectSchema, B extends ObjectSchema>(
-  spec: RouteSpec<P, Q, B>,
+  spec: RouteSpec<P, Q, B, string>,
 ): DescribeRouteOptions {
   const parameters = [...parametersOf(spec.params, 'path'), ...parametersOf(spec.query, 'query')]
   const takes = Object.entries(spec.takes ?? (spec.body ? { 'application/json': spec.body } : {}))
@@ -131,7 +154,7 @@ function parametersOf(schema: z.ZodType | undefined, where: 'path' | 'query') {
 /** Name of the security scheme in /openapi.json. */
 export const BEARER = 'bearer'
 
-function securityOf(scope: RouteScope) {
+function securityOf(scope: string) {
   if (scope === 'public') return []
   return [{ [BEARER]: scope === 'token' ? [] : [scope] }]
 }

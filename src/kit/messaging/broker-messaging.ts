@@ -59,9 +59,9 @@ export function createMessaging(options: MessagingOptions): Messaging {
       return createOutbox<DB>({ store, service, clock })
     },
     consume(consumption: ConsumeOptions) {
-      const { topic } = consumption
+      const { topic, group = service } = consumption
       const onHandled = (outcome: string) => handled.inc({ topic, outcome })
-      const consumer = { ...consumption, consumer: name, broker, tracing, log, signal, onHandled }
+      const consumer = { ...consumption, group, consumer: name, broker, tracing, log, signal, onHandled }
       const stopped = inBackground(tracing, 'consumer', () => runConsumer(consumer))
       defer(() => stopped)
     },

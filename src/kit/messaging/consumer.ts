@@ -28,6 +28,7 @@ const DRAIN_MS = 5_000
 
 /** What to consume, and with what. */
 export interface ConsumerOptions extends ConsumeOptions {
+  readonly group: string
   readonly broker: Pick<BrokerClient, 'subscribe' | 'pull' | 'ack' | 'nack' | 'renew'>
   /** A name that no other living process has, and that the next one in its place has too. */
   readonly consumer: string

@@ -39,6 +39,17 @@ export const inboxContentMigration: Migration = {
   },
 }
 
+/**
+ * The inbox's table at once, for a store that never had an older one.
+ * @example const migrations = { '2026-01-01-payments': payments, '2026-01-02-inbox': inboxTables }
+ */
+export const inboxTables: Migration = {
+  async up(db) {
+    await inboxMigration.up(db)
+    await inboxContentMigration.up(db)
+  },
+}
+
 /** Where handled events are remembered. */
 export interface OnceOptions<DB extends InboxTable> {
   readonly store: Pick<Store<DB>, 'transaction'>

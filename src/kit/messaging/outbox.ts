@@ -64,6 +64,17 @@ export const outboxPartsMigration: Migration = {
   },
 }
 
+/**
+ * The outbox's tables at once, for a store that never had an older one.
+ * @example const migrations = { '2026-01-01-orders': orders, '2026-01-02-outbox': outboxTables }
+ */
+export const outboxTables: Migration = {
+  async up(db) {
+    await outboxMigration.up(db)
+    await outboxPartsMigration.up(db)
+  },
+}
+
 /** What is rung when events were committed. */
 export const OUTBOX_BELL = 'outbox'
 

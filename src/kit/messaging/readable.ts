@@ -8,6 +8,7 @@ import type { IncomingEvent } from './messaging.ts'
  * dead letter that tells why, where somebody finds it.
  * @param what the schema stands for, such as `an order`
  * @throws AppError `UNPROCESSABLE` naming the fields
+ * @example const { product_id } = readable(event, z.object({ product_id: z.int() }), 'a sale')
  */
 export function readable<S extends z.ZodType>(event: IncomingEvent, schema: S, what: string): z.output<S> {
   const result = schema.safeParse(event.payload)

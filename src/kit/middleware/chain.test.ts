@@ -87,6 +87,7 @@ async function boot(overrides: Partial<ChainOptions> & { tracesPerSecond?: numbe
     serviceToken: async () => 'token',
     recall: () => undefined,
     referenceOf: async () => undefined,
+    publicKeys: async () => [],
     heed: () => {},
     renew: async () => ({ token: 'token', scopes: [], expiresIn: 1 }),
     verify: async (token, audience) => {

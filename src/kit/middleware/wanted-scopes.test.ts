@@ -17,6 +17,7 @@ const authority: Authority = {
   renew: async () => ({ token: '-', scopes: [], expiresIn: 1 }),
   recall: () => undefined,
   referenceOf: async () => undefined,
+  publicKeys: async () => [],
   heed: () => {},
   verify: async (token) => {
     if (token === 'bad') throw new AppError('UNAUTHENTICATED', 'Unauthorized')

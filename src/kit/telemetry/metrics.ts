@@ -11,6 +11,9 @@ import { Spread } from './spread.ts'
 /**
  * A role's own Prometheus metrics; each role has its own registry, so that roles in one process don't mix. Who asks for a metric again, by its name, is
  * a later run of the role.
+ * @example
+ * const sold = metrics.counter({ name: 'products_sold_total', help: 'Products sold', labelNames: ['name'] })
+ * sold.inc({ name: 'Laptop' })
  */
 export interface Metrics {
   /** A number that only grows, such as requests; asked for again, it goes on. */

@@ -18,6 +18,8 @@ export interface PipelineOptions {
   readonly metrics: Metrics
   /** Where entries go besides the log server, such as the terminal. */
   readonly sinks: readonly LogSink[]
+  /** Whether entries go to the log server; false where whoever reads a sink sends them. Default true. */
+  readonly shipsEntries?: boolean
   /** Posts a batch to a path of the log server. */
   readonly post: (path: string, batch: readonly unknown[], signal: AbortSignal) => Promise<void>
 }
@@ -37,7 +39,7 @@ const TOLD_MS = 60_000
 
 /** Joins log and tracing to the log server by two bounded shippers; what they had to drop is counted in `telemetry_dropped_total`. */
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { service, instance, clock, level, sinks, tracesPerSecond, metrics, post } = options
+  const { service, instance, clock, level, sinks, shipsEntries = true, tracesPerSecond, metrics, post } = options
   const dropped = metrics.counter({
     name: 'telemetry_dropped_total',
     help: 'Log entries and spans dropped because the log server was away too long',
@@ -61,7 +63,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     })
   const entries = shipper<LogEntry>('log', '/logs')
   const spans = shipper<SpanRecord>('span', '/traces')
-  const log = createLog({ service, instance, clock, level, sinks: [...sinks, (entry) => entries.add(entry)] })
+  const shipped: readonly LogSink[] = shipsEntries ? [(entry) => entries.add(entry)] : []
+  const log = createLog({ service, instance, clock, level, sinks: [...sinks, ...shipped] })
   const tracing = createTracing({
     service,
     clock,

@@ -5,6 +5,7 @@ import type { ActiveSpan } from './tracing.ts'
 /**
  * What everything done on behalf of one request or one message shares: its trace, its deadline, who asked.
  * Logs and the service client read it through `currentScope()`, so nobody has to pass it along.
+ * @example const { requestId, asker } = currentScope() ?? {}
  */
 export interface Scope {
   readonly span: ActiveSpan
@@ -17,7 +18,10 @@ export interface Scope {
 
 const storage = new AsyncLocalStorage<Scope>()
 
-/** The scope of the request or message being handled; undefined outside of one. */
+/**
+ * The scope of the request or message being handled; undefined outside of one.
+ * @example const traceId = currentScope()?.span.traceId
+ */
 export function currentScope(): Scope | undefined {
   return storage.getStore()
 }

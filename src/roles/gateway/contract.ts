@@ -15,6 +15,9 @@ export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 /** The one kind of token there is (RFC 8693 §3). */
 export const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
 
+/** Answer of GET /.well-known/jwks.json (RFC 7517 §5). */
+export const KeySet = z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string() })) })
+
 /** The form of POST /oauth/token. */
 export const TokenForm = z.object({
   grant_type: z.literal(TOKEN_EXCHANGE),

@@ -1,16 +1,20 @@
 import { Hono, type MiddlewareHandler } from 'hono'
 import * as z from 'zod'
 import type { Authority } from '../../kit/auth/authority.ts'
+import { JWKS_PATH } from '../../kit/auth/key-set.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
 import { NumericId } from '../../kit/http/paging.ts'
 import { route } from '../../kit/http/route.ts'
 import { currentScope } from '../../kit/telemetry/scope.ts'
 import { type AggregateSources, userOrders } from './aggregate.ts'
 import { identify } from './caller.ts'
-import { IssuedToken, RevocationForm, TokenForm, UserOrders } from './contract.ts'
+import { IssuedToken, KeySet, RevocationForm, TokenForm, UserOrders } from './contract.ts'
 import { REVOKE_PATH, TOKEN_PATH } from './own-paths.ts'
 import { type RevocationEndpointOptions, revocationEndpoint } from './revocation-endpoint.ts'
 import { type TokenEndpointOptions, tokenEndpoint } from './token-endpoint.ts'
+
+/** As long as services keep them by themselves. */
+const KEYS_KEPT = 'public, max-age=600'
 
 /** What the routes work with. */
 export interface GatewayRoutesOptions extends AggregateSources, TokenEndpointOptions, RevocationEndpointOptions {
@@ -34,6 +38,15 @@ export function gatewayRoutes(options: GatewayRoutesOptions): Hono<AppEnv> {
       responses: { 200: UserOrders, 400: 'Not an id', 401: 'No valid token', 404: 'No such user' },
     }),
     async (c) => c.json(await userOrders({ users, orders }, c.req.valid('param').id)),
+  )
+  app.get(
+    JWKS_PATH,
+    route({
+      summary: "The keys that the platform's tokens are checked with (RFC 7517)",
+      scope: 'public',
+      responses: { 200: KeySet },
+    }),
+    async (c) => c.json({ keys: await authority.publicKeys() }, 200, { 'cache-control': KEYS_KEPT }),
   )
   app.post(
     TOKEN_PATH,

@@ -24,7 +24,7 @@ export const order = defineRole({
   needs: ['registry', 'broker', 'user'],
   calls: () => ['users:read'],
   keeps: { migrations: orderMigrations, leaves: OUTBOX_LEASES },
-  async start({ config, service, clock, log, messaging, remoteConfig, client, check, store: open }) {
+  async start({ config, clock, log, messaging, remoteConfig, client, check, store: open }) {
     const store = await open<OrderTables>(orderMigrations)
     const outbox = messaging.outbox(store)
     check('overdue', () => checkOverdue({ store, clock, seconds: config.overdue_seconds }), 'degraded')
@@ -37,8 +37,8 @@ export const order = defineRole({
       currency: config.currency,
     })
     const payments = createPaymentResults({ store, outbox, clock, log, currency: config.currency })
-    messaging.consume({ topic: PAYMENT_PROCESSED, group: service, handle: payments.processed })
-    messaging.consume({ topic: PAYMENT_REFUNDED, group: service, handle: payments.refunded })
+    messaging.consume({ topic: PAYMENT_PROCESSED, handle: payments.processed })
+    messaging.consume({ topic: PAYMENT_REFUNDED, handle: payments.refunded })
     const { orderRoutes } = await import('./routes.ts')
     return { app: orderRoutes(createOrders(store, outbox), placeOrder) }
   },

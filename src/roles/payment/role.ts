@@ -20,7 +20,7 @@ export const payment = defineRole({
   live: PaymentLimit,
   needs: ['registry', 'broker'],
   keeps: { migrations: paymentMigrations, leaves: OUTBOX_LEASES },
-  async start({ config, service, clock, log, messaging, remoteConfig, store: open }) {
+  async start({ config, clock, log, messaging, remoteConfig, store: open }) {
     const store = await open<PaymentTables>(paymentMigrations)
     const outbox = messaging.outbox(store)
     const cancellations = createCancellations({ store, outbox, clock, log })
@@ -32,9 +32,9 @@ export const payment = defineRole({
       log,
       limitCents: createLimit(config, remoteConfig),
     })
-    messaging.consume({ topic: ORDER_CREATED, group: service, handle: payments.orderCreated })
-    messaging.consume({ topic: ORDER_CANCELLED, group: service, handle: cancellations.orderCancelled })
-    messaging.consume({ topic: ORDER_REFUNDING, group: service, handle: cancellations.orderRefunding })
+    messaging.consume({ topic: ORDER_CREATED, handle: payments.orderCreated })
+    messaging.consume({ topic: ORDER_CANCELLED, handle: cancellations.orderCancelled })
+    messaging.consume({ topic: ORDER_REFUNDING, handle: cancellations.orderRefunding })
     const { paymentRoutes } = await import('./routes.ts')
     return { app: paymentRoutes(payments) }
   },

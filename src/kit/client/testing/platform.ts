@@ -68,6 +68,7 @@ export class TestPlatform {
       verify: async () => ({ is: 'user', subject: '', scopes: new Set() }),
       recall: () => undefined,
       referenceOf: async () => undefined,
+      publicKeys: async () => [],
       heed: () => {},
       renew: async () => ({ token: '', scopes: [], expiresIn: 1 }),
       serviceToken: async (service, audience) => `${service}-for-${audience}`,

@@ -16,6 +16,7 @@ export const LOCAL_AUTHORITY: Authority = {
   mint: async () => 'token',
   recall: () => undefined,
   referenceOf: async () => undefined,
+  publicKeys: async () => [],
   heed: () => {},
   renew: async () => ({ token: 'token', scopes: [], expiresIn: 1 }),
   serviceToken: async () => 'token',

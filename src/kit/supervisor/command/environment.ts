@@ -49,6 +49,7 @@ export function serviceEnvironment(surroundings: ServiceSurroundings): Readonly<
     ...own,
     ...(place && { HOST: place.host, PORT: String(place.port) }),
     SERVICE_NAME: service,
+    MSVC_ENVIRONMENT: environment,
     MSVC_SUPERVISED: '1',
   }
 }

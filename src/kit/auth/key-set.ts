@@ -1,0 +1,89 @@
+import * as z from 'zod'
+import type { Clock } from '../../drivers/clock.ts'
+import { AppError, messageOf } from '../errors.ts'
+import { KeyFile, toVerifyingKey, type VerifyingKey } from './key-files.ts'
+
+/** Where a gateway has the keys that the platform's tokens are checked with (RFC 8615, RFC 7517). */
+export const JWKS_PATH = '/.well-known/jwks.json'
+/** How long a key set is good without asking again, milliseconds. */
+const FRESH_MS = 600_000
+/** Shortest time between two questions, milliseconds: who shows tokens of made-up keys must not have the gateway asked for each. */
+const COOLDOWN_MS = 5_000
+/** Most keys of a set that are looked at. */
+const MAX_KEYS = 64
+
+/** A JWK Set (RFC 7517 §5). Keys of other kinds or algorithms may be among them. */
+const Jwks = z.object({ keys: z.array(z.unknown()).max(MAX_KEYS) })
+
+/** Where a key set is, and when it is asked for. */
+export interface KeySetOptions {
+  /** Asks for the set, as parsed JSON; its rejection says why there is none. */
+  readonly ask: () => Promise<unknown>
+  readonly clock: Pick<Clock, 'monotonic'>
+}
+
+/**
+ * The keys of a platform that runs elsewhere, as its gateway publishes them. Asked for on first use, then every 10 minutes while they are used, and
+ * when a token names one that isn't known, since keys change. The last set stays good while the gateway is away.
+ */
+export class KeySet {
+  readonly #ask: () => Promise<unknown>
+  readonly #clock: Pick<Clock, 'monotonic'>
+  #keys: ReadonlyMap<string, VerifyingKey> = new Map()
+  #askedAt = Number.NEGATIVE_INFINITY
+  #fault: unknown
+  #asking: Promise<void> | undefined
+
+  constructor({ ask, clock }: KeySetOptions) {
+    this.#ask = ask
+    this.#clock = clock
+  }
+
+  /** The key of a `kid`, to the letter; undefined where there is none. Rejects with AppError `UNAVAILABLE` while that can't be known. */
+  async keyOf(kid: string): Promise<VerifyingKey | undefined> {
+    const known = this.#keys.get(kid)
+    const age = this.#clock.monotonic() - this.#askedAt
+    if (known) {
+      // whoever asks now needs not wait for what is to be known later
+      if (age > FRESH_MS) void this.#refresh()
+      return known
+    }
+    if (this.#asking || age > COOLDOWN_MS) await this.#refresh()
+    const found = this.#keys.get(kid)
+    if (found || this.#fault === undefined) return found
+    const why = messageOf(this.#fault)
+    throw new AppError('UNAVAILABLE', `The platform's keys can't be read: ${why}`, { cause: this.#fault })
+  }
+
+  #refresh(): Promise<void> {
+    this.#asking ??= this.#read().finally(() => {
+      this.#asking = undefined
+    })
+    return this.#asking
+  }
+
+  async #read(): Promise<void> {
+    this.#askedAt = this.#clock.monotonic()
+    try {
+      this.#keys = await keysIn(await this.#ask())
+      this.#fault = undefined
+    } catch (fault) {
+      this.#fault = fault
+    }
+  }
+}
+
+async function keysIn(answer: unknown): Promise<ReadonlyMap<string, VerifyingKey>> {
+  const set = Jwks.safeParse(answer)
+  if (!set.success) throw new AppError('UPSTREAM_FAILED', 'what the gateway answered is no JWK set')
+  const keys = new Map<string, VerifyingKey>()
+  for (const jwk of set.data.keys) {
+    const fit = KeyFile.safeParse(jwk)
+    if (!fit.success) continue
+    const { kid } = fit.data
+    // one that can't be used is no reason to believe none
+    const key = await toVerifyingKey(fit.data, 'the key set').catch(() => undefined)
+    if (key && !keys.has(kid)) keys.set(kid, key)
+  }
+  return keys
+}

@@ -1,0 +1,113 @@
+import { mkdtemp, rename, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Authority } from './authority.ts'
+import { createAuthority } from './local-authority.ts'
+import { createRemoteAuthority } from './remote-authority.ts'
+
+describe('an authority without keys of its own', () => {
+  let folder: string
+  let now = 0
+  let asked = 0
+  let away = false
+  const clock = { now: () => 1_764_000_000_000 + now, monotonic: () => now }
+  const platform = () => createAuthority({ mode: 'token', issuer: 'shop', folder: join(folder, 'keys'), clock })
+  /** What the gateway answers now, whose keys may have changed since. */
+  let gateway: Authority
+  const remote = () =>
+    createRemoteAuthority({
+      issuer: 'shop',
+      clock,
+      ownToken: async () => 'own',
+      async askKeys() {
+        asked++
+        if (away) throw new Error('connection refused')
+        return { keys: [...(await gateway.publicKeys()), { kty: 'RSA', kid: 'odd' }, 7] }
+      },
+    })
+  const mint = (audience = 'catalog') => gateway.mint({ subject: 'ann', audience, scopes: ['catalog:read'] })
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'msvc-remote-'))
+    now = 0
+    asked = 0
+    away = false
+    gateway = platform()
+  })
+  afterEach(() => rm(folder, { recursive: true, force: true }))
+
+  it('believes the platform, for its own service alone, and asks for the keys once', async () => {
+    const authority = remote()
+    const token = await mint()
+    expect(await authority.verify(token, 'catalog')).toEqual({
+      is: 'user',
+      subject: 'ann',
+      scopes: new Set(['catalog:read']),
+    })
+    expect(authority.recall(token, 'catalog')?.subject).toBe('ann')
+    await expect(authority.verify(await mint('billing'), 'catalog')).rejects.toThrow(/its aud is not the one/)
+    await authority.verify(await mint(), 'catalog')
+    expect(asked).toBe(1)
+  })
+
+  it('shows its own token to everybody', async () => {
+    expect(await remote().serviceToken('catalog', 'broker')).toBe('own')
+  })
+
+  it('learns new keys when a token has one, asking at most once in 5 s', async () => {
+    const authority = remote()
+    await authority.verify(await mint(), 'catalog')
+    await rename(join(folder, 'keys/signing.json'), join(folder, 'keys/old.json'))
+    gateway = platform()
+    const token = await mint()
+    await expect(authority.verify(token, 'catalog')).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
+    expect(asked).toBe(1)
+    now += 5_001
+    expect((await authority.verify(token, 'catalog')).subject).toBe('ann')
+    expect(asked).toBe(2)
+  })
+
+  it('forgets a key that is published no more, within 10 minutes of use', async () => {
+    const authority = remote()
+    const old = gateway
+    await authority.verify(await mint(), 'catalog')
+    await rm(join(folder, 'keys'), { recursive: true })
+    gateway = platform()
+    now += 600_001
+    await authority.verify(await old.mint({ subject: 'ann', audience: 'catalog', scopes: [] }), 'catalog')
+    const fresh = () => old.mint({ subject: 'eve', audience: 'catalog', scopes: [] })
+    const verdict = async () => authority.verify(await fresh(), 'catalog').then(() => 'in', String)
+    await expect.poll(verdict).toMatch(/a key that is not known/)
+    expect(asked).toBe(2)
+  })
+
+  it('goes on with the last keys while the gateway is away', async () => {
+    const authority = remote()
+    await authority.verify(await mint(), 'catalog')
+    away = true
+    now += 600_001
+    expect((await authority.verify(await mint(), 'catalog')).subject).toBe('ann')
+  })
+
+  it('says that it can not know, not that a token is bad, before it has seen any', async () => {
+    away = true
+    const authority = remote()
+    const verifying = authority.verify(await mint(), 'catalog')
+    await expect(verifying).rejects.toMatchObject({ code: 'UNAVAILABLE', message: expect.stringMatching(/refused/) })
+    away = false
+    now += 5_001
+    expect((await authority.verify(await mint(), 'catalog')).subject).toBe('ann')
+  })
+
+  it('asks once for all who wait', async () => {
+    const authority = remote()
+    await Promise.all([authority.verify(await mint(), 'catalog'), authority.verify(await mint(), 'catalog')])
+    expect(asked).toBe(1)
+  })
+
+  it('mints nothing', async () => {
+    const minting = remote().mint({ subject: 'ann', audience: 'catalog', scopes: [] })
+    await expect(minting).rejects.toMatchObject({ code: 'NOT_IMPLEMENTED' })
+  })
+})

@@ -353,6 +353,20 @@ describe('a running supervision', () => {
     await stop()
   })
 
+  it('stops what it can do without before what it is made of', async () => {
+    const { launch, events } = theatre()
+    const [shop, order, registry] = roleUnits(launch).plan([
+      plan('shop'),
+      plan('order', ['registry']),
+      plan('registry'),
+    ])
+    if (!shop || !order || !registry) return expect.fail()
+    const { ready, stop } = run([], launch, { units: [{ ...shop, essential: false }, order, registry] })
+    await ready
+    await stop()
+    expect(events.filter((event) => event.startsWith('stop'))).toEqual(['stop shop', 'stop order', 'stop registry'])
+  })
+
   it('takes one that is done for ready, for those who need it', async () => {
     const { launch, crash, events } = theatre()
     const [migration, shop] = roleUnits(launch).plan([plan('migration'), plan('shop', ['migration'])])

@@ -4,7 +4,7 @@ import { aborted, pause } from '../pause.ts'
 import { Keeper, type KeeperTools, KILL_AFTER_MS } from './keeper.ts'
 import type { Started, Unit } from './unit.ts'
 import type { UnitChange, UnitReport, UnitState } from './unit-state.ts'
-import { unitWaves } from './waves.ts'
+import { stopWaves, unitWaves } from './waves.ts'
 
 export interface SuperviseOptions {
   readonly units: readonly Unit[]
@@ -91,7 +91,7 @@ export function supervise(options: SuperviseOptions): Supervision {
   }
 
   async function halt(some: readonly Keeper[]): Promise<void> {
-    for (const wave of unitWaves(some.map(({ unit }) => unit)).toReversed())
+    for (const wave of stopWaves(some.map(({ unit }) => unit)))
       await Promise.all(wave.map(({ name }) => keepers.get(name)?.stop()))
   }
 
@@ -146,7 +146,7 @@ export function supervise(options: SuperviseOptions): Supervision {
     const deadline = setTimeout(() => {
       for (const keeper of all()) keeper.kill()
     }, drainMs + KILL_AFTER_MS)
-    for (const wave of unitWaves(all().map(({ unit }) => unit)).toReversed()) {
+    for (const wave of stopWaves(all().map(({ unit }) => unit))) {
       const ending = wave.flatMap(({ name }) => keepers.get(name) ?? [])
       for (const keeper of ending) keeper.ask()
       // one stream that doesn't end must not eat up the time of those who come after

@@ -38,6 +38,14 @@ export function unitWaves<T extends Pick<Unit, 'replicaOf' | 'needs'>>(units: re
   return wavesOf([...needing.values()]).map((wave) => units.filter(({ replicaOf }) => wave.includes(replicaOf)))
 }
 
+/** Units in the waves in which they stop: what the platform can do without first, since it may use any of the rest whatever it says it needs. */
+export function stopWaves<T extends Pick<Unit, 'replicaOf' | 'needs' | 'essential'>>(
+  units: readonly T[],
+): readonly (readonly T[])[] {
+  const [essential, others] = [units.filter((unit) => unit.essential), units.filter((unit) => !unit.essential)]
+  return [...unitWaves(essential), ...unitWaves(others)].toReversed()
+}
+
 /** Refuses needs that no role of the platform has. Throws AppError `CONFIG_INVALID`. */
 export function checkNeeds(roles: readonly Needing[]): void {
   const names = new Set(roles.map(({ name }) => name))

@@ -8,7 +8,28 @@ const LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const satisf
 /** Characters a message, an entry's metadata as JSON and a span's tags as JSON may have. */
 export const MAX_TEXT = 65_536
 
-/** A stored entry. Ids grow with time. */
+/** Values by name, as they came. */
+const Carried = z.record(z.string(), z.unknown())
+
+/** Who an entry or a span comes from, and which part of him; each field where there is something to say. */
+const origin = {
+  resource: z
+    .object({ attributes: Carried, dropped_attributes_count: z.int(), schema_url: z.string() })
+    .partial()
+    .optional(),
+  scope: z
+    .object({
+      name: z.string(),
+      version: z.string(),
+      attributes: Carried,
+      dropped_attributes_count: z.int(),
+      schema_url: z.string(),
+    })
+    .partial()
+    .optional(),
+}
+
+/** A stored entry. Ids grow with time. What is optional is there where its sender said it; nanoseconds are text, as no number holds them. */
 export const Entry = z.object({
   id: z.string(),
   timestamp: z.string(),
@@ -18,7 +39,17 @@ export const Entry = z.object({
   message: z.string(),
   trace_id: z.string().optional(),
   span_id: z.string().optional(),
-  metadata: z.record(z.string(), z.unknown()).optional(),
+  metadata: Carried.optional(),
+  time_unix_nano: z.string().optional(),
+  observed_time_unix_nano: z.string().optional(),
+  severity_number: z.int().optional(),
+  severity_text: z.string().optional(),
+  /** Where it was no text: `message` is it as JSON. */
+  body: z.unknown().optional(),
+  event_name: z.string().optional(),
+  flags: z.int().optional(),
+  dropped_attributes_count: z.int().optional(),
+  ...origin,
 })
 export type Entry = z.output<typeof Entry>
 
@@ -46,10 +77,26 @@ export type TracePage = z.output<typeof TracePage>
 /** A number that no double holds, to the letter. */
 export const ExactNumber = z.custom<RawNumber>((value) => JSON.isRawJSON(value)).meta({ type: 'number' })
 
-/** What a tag may be. */
+/** What a tag may be that is sent to `/traces`; those of OpenTelemetry may be lists and objects too. */
 export const Tag = z.union([z.string(), z.number(), z.boolean(), ExactNumber])
 
-/** One span of a trace. */
+const SpanEvent = z.object({
+  time_unix_nano: z.string(),
+  name: z.string(),
+  attributes: Carried.optional(),
+  dropped_attributes_count: z.int().optional(),
+})
+
+const SpanLink = z.object({
+  trace_id: z.string(),
+  span_id: z.string(),
+  trace_state: z.string().optional(),
+  attributes: Carried.optional(),
+  dropped_attributes_count: z.int().optional(),
+  flags: z.int().optional(),
+})
+
+/** One span of a trace. What is optional is there where its sender said it; nanoseconds are text, as no number holds them. */
 export const TraceSpan = z.object({
   span_id: z.string(),
   parent_span_id: z.string().nullable(),
@@ -59,7 +106,19 @@ export const TraceSpan = z.object({
   start: z.string(),
   duration_ms: z.number(),
   status: z.enum(['ok', 'error']),
-  tags: z.record(z.string(), Tag),
+  tags: Carried,
+  start_unix_nano: z.string().optional(),
+  end_unix_nano: z.string().optional(),
+  trace_state: z.string().optional(),
+  flags: z.int().optional(),
+  status_code: z.enum(['ok', 'error']).optional(),
+  status_message: z.string().optional(),
+  events: z.array(SpanEvent).optional(),
+  links: z.array(SpanLink).optional(),
+  dropped_attributes_count: z.int().optional(),
+  dropped_events_count: z.int().optional(),
+  dropped_links_count: z.int().optional(),
+  ...origin,
 })
 export type TraceSpan = z.output<typeof TraceSpan>
 

@@ -7,6 +7,7 @@ import { hideSecrets } from '../../kit/secrets/secret-values.ts'
 import { levelOf, SOME_LEVEL } from '../../kit/telemetry/level-names.ts'
 import type { Level as LevelName } from '../../kit/telemetry/log.ts'
 import { parseDuration, parseMoment, parseTimestamp } from '../../kit/telemetry/timestamps.ts'
+import type { Attributes } from './attribute-value.ts'
 import { ExactNumber, MAX_TEXT, Tag } from './contract.ts'
 import { countWords, MAX_WORDS, parseSearch } from './search-query.ts'
 
@@ -26,10 +27,10 @@ const Level = z.union([z.string(), z.number()], SOME_LEVEL).transform((word, { a
 const Text = (most: number, least = 0) => z.string().min(least).max(most).transform(hideInText)
 /** An object with keys: a number that is kept to the letter is an object too. */
 const Keyed = z.custom<object>(isRecord, { error: 'an object is wanted', abort: true }).meta({ type: 'object' })
-/** A JSON object, kept as text without its secrets. */
-const JsonText = <V extends z.ZodType>(values: V) =>
+/** A JSON object without its secrets. */
+const JsonObject = <V extends z.ZodType>(values: V) =>
   Keyed.pipe(z.record(z.string(), values)).transform((object, { addIssue }) => {
-    if (JSON.stringify(object).length <= MAX_TEXT) return JSON.stringify(hideSecrets(object))
+    if (JSON.stringify(object).length <= MAX_TEXT) return hideSecrets(object) as Attributes
     addIssue({ code: 'custom', message: `more than ${MAX_TEXT} characters as JSON` })
     return z.NEVER
   })
@@ -50,7 +51,7 @@ export const NewEntry = z.object({
   message: Text(MAX_TEXT),
   trace_id: Id.nullish(),
   span_id: Id.nullish(),
-  metadata: JsonText(z.unknown()).nullish(),
+  metadata: JsonObject(z.unknown()).nullish(),
 })
 export type NewEntry = z.output<typeof NewEntry>
 
@@ -74,7 +75,7 @@ export const NewSpan = z.object({
   start: Timestamp,
   duration_ms: z.number().min(0).max(1e12),
   status: z.enum(['ok', 'error']).default('ok'),
-  tags: JsonText(Tag).default('{}'),
+  tags: JsonObject(Tag).default({}),
 })
 export type NewSpan = z.output<typeof NewSpan>
 

@@ -62,7 +62,7 @@ export function traceRoutes({ spans, onAccepted }: TraceRoutesOptions): Hono<App
   app.get(
     '/traces/:trace_id',
     route({
-      summary: 'Show a trace: its spans by start; at most 10 000, with 4 MiB of tags',
+      summary: 'Show a trace: its spans by start; at most 10 000, with 4 MiB of what they carry',
       scope: 'logs:read',
       params: z.object({ trace_id: z.string().max(128).toLowerCase() }),
       responses: { 200: Trace, 404: 'None of it is stored', 503: 'Too many searches are under way' },

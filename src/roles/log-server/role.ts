@@ -71,11 +71,14 @@ export const logServer = defineRole({
       await sweeping
     })
 
-    const { logServerRoutes } = await import('./routes.ts')
+    const [{ logServerRoutes }, { otlpRefusal }] = await Promise.all([
+      import('./routes.ts'),
+      import('./otlp/routes.ts'),
+    ])
     const app = logServerRoutes(
       { entries, tail, clock, log, waits, onAccepted: (count) => accepted.inc({ kind: 'log' }, count) },
       { spans, onAccepted: (count) => accepted.inc({ kind: 'span' }, count) },
     )
-    return { app }
+    return { app, refusal: otlpRefusal }
   },
 })

@@ -7,6 +7,7 @@ import { errors } from '../../../kit/middleware/errors.ts'
 import { silentLog } from '../../../kit/telemetry/testing/recorded-log.ts'
 import { Entries } from '../entries.ts'
 import { openStorage } from '../open-storage.ts'
+import { otlpRefusal } from '../otlp/routes.ts'
 import { logServerRoutes } from '../routes.ts'
 import { Searches } from '../searches.ts'
 import { Spans } from '../spans.ts'
@@ -35,7 +36,7 @@ export async function openLogServer(place: TestPlace = { url: 'sqlite:', name: '
     { entries, tail, clock, log: { error: () => {} }, waits: testWaits(stop.signal), onAccepted: () => {} },
     { spans: new Spans(store, clock, searches), onAccepted: () => {} },
   )
-  errors(app, silentLog)
+  errors(app, silentLog, otlpRefusal)
 
   return {
     app,

@@ -37,12 +37,20 @@ export class Entries {
   readonly #clock: Clock
   readonly #searches: Searches
   readonly #ids: EntryIds
+  readonly #onStored: ((records: readonly LogRecord[]) => void) | undefined
   readonly #writer: BatchWriter<LogRecord>
 
-  constructor(storage: EntryStorage, clock: Clock, searches: Searches) {
+  /** @param onStored told of what is on disk now, each with its time; must not throw or wait. Default: nobody is */
+  constructor(
+    storage: EntryStorage,
+    clock: Clock,
+    searches: Searches,
+    onStored?: (records: readonly LogRecord[]) => void,
+  ) {
     this.#storage = storage
     this.#clock = clock
     this.#searches = searches
+    this.#onStored = onStored
     this.#ids = new EntryIds(Math.random, storage.idSlots)
     this.#writer = new BatchWriter({ write: (entries) => this.#write(entries) })
   }
@@ -112,6 +120,7 @@ export class Entries {
       const rows = filed.map(({ entry }, i) => toRow(entry, ids[i] ?? 0, now))
       try {
         await this.#storage.insert(rows)
+        this.#onStored?.(entries.map((entry) => ({ ...entry, timestamp: entry.timestamp ?? now })))
         return
       } catch (error) {
         const taken = error instanceof DriverError && error.kind === 'conflict'

@@ -36,6 +36,9 @@ export interface SpanDetails {
   readonly dropped_links_count?: number
 }
 
+/** What a span is on either end of, by OTLP's number. */
+export const SPAN_KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'] as const
+
 /** A finished span as it is stored and sent on, in whatever form it came: without secrets. */
 export interface Span {
   readonly trace_id: string
@@ -43,7 +46,7 @@ export interface Span {
   readonly parent_span_id?: string | null | undefined
   readonly service: string
   readonly operation: string
-  readonly kind: 'unspecified' | 'internal' | 'server' | 'client' | 'producer' | 'consumer'
+  readonly kind: (typeof SPAN_KINDS)[number]
   /** Milliseconds since 1970, with a fraction. */
   readonly start: number
   readonly duration_ms: number

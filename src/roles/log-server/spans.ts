@@ -51,12 +51,16 @@ export class Spans {
   readonly #searches: Searches
   readonly #writer: BatchWriter<Span>
 
-  constructor(store: Store<LogTables>, clock: Clock, searches: Searches) {
+  /** @param onStored told of what is on disk now; must not throw or wait. Default: nobody is */
+  constructor(store: Store<LogTables>, clock: Clock, searches: Searches, onStored?: (spans: readonly Span[]) => void) {
     this.#store = store
     this.#clock = clock
     this.#searches = searches
     this.#writer = new BatchWriter({
-      write: (spans) => store.transaction((trx) => insert(trx, spans), { isolation: 'committed' }),
+      async write(spans) {
+        await store.transaction((trx) => insert(trx, spans), { isolation: 'committed' })
+        onStored?.(spans)
+      },
     })
   }
 

@@ -1,12 +1,11 @@
 import { hideInText } from '../../../kit/secrets/secret-text.ts'
 import { MAX_TEXT } from '../contract.ts'
-import type { Span, SpanDetails, SpanEvent, SpanLink } from '../span.ts'
+import { SPAN_KINDS, type Span, type SpanDetails, type SpanEvent, type SpanLink } from '../span.ts'
 import { type Adopted, hideAttributes, present } from './adopting.ts'
 import { MAX_DETAILS } from './bounds.ts'
 import { idShown, isSpanId, isTraceId, NO_ID } from './ids.ts'
 import type { OtlpEvent, OtlpLink, OtlpSpan } from './messages.ts'
 
-const KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'] as const
 /** STATUS_CODE_OK and STATUS_CODE_ERROR; 0 is neither. */
 const STATUS_CODES = [undefined, 'ok', 'error'] as const
 const MAX_OPERATION = 1_024
@@ -32,7 +31,7 @@ export function adoptSpan(span: OtlpSpan, { service, origin }: Adopted): Span | 
     parent_span_id: isSpanId(parentSpanId) ? parentSpanId : null,
     service,
     operation: hideInText(span.name),
-    kind: KINDS[span.kind] ?? 'unspecified',
+    kind: SPAN_KINDS[span.kind] ?? 'unspecified',
     start: Number(start) / 1e6,
     duration_ms: end > start ? Number(end - start) / 1e6 : 0,
     status: span.status.code === 2 ? 'error' : 'ok',

@@ -1,5 +1,7 @@
 import { AppError } from '../../../kit/errors.ts'
 import { bodyText, parseJsonText } from '../../../kit/http/body.ts'
+import { MAX_OTLP_VALUES } from './bounds.ts'
+import { tooManyValues } from './walked.ts'
 
 /** Where a value stands in the bytes. */
 export interface JsonSpot {
@@ -9,11 +11,13 @@ export interface JsonSpot {
 
 /**
  * Goes through a JSON document from its beginning to its end without building it: whoever knows where the large lists are takes each of their
- * elements by itself. What is passed over is not checked. Throws AppError `INVALID_BODY`.
+ * elements by itself. What is passed over is not checked. Throws AppError `INVALID_BODY`, and
+ * `BODY_TOO_LARGE` for more than a million steps.
  */
 export class JsonScanner {
   readonly #bytes: Buffer
   #at = 0
+  #steps = 0
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes
@@ -25,7 +29,7 @@ export class JsonScanner {
     this.#take(OPEN_BRACKET, 'a list')
     if (this.#next() === CLOSE_BRACKET) this.#at++
     else {
-      do yield
+      do yield this.#step()
       while (this.#goesOn(CLOSE_BRACKET))
     }
   }
@@ -40,6 +44,7 @@ export class JsonScanner {
         if (this.#next() !== QUOTE) throw invalid('a name')
         const name = String(this.parse())
         this.#take(COLON, 'a colon')
+        this.#step()
         yield name
       } while (this.#goesOn(CLOSE_BRACE))
     }
@@ -62,6 +67,10 @@ export class JsonScanner {
   /** Throws unless nothing follows. */
   finish(): void {
     if (this.#next() !== undefined) throw invalid('the end')
+  }
+
+  #step(): void {
+    if (++this.#steps > MAX_OTLP_VALUES) throw tooManyValues()
   }
 
   /** Whether another one follows; else the list or object is over. */

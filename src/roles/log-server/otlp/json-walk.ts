@@ -7,7 +7,7 @@ import { MAX_ITEM_VALUES } from './bounds.ts'
 import { JsonResource, JsonScope } from './json-items.ts'
 import { JsonScanner } from './json-scanner.ts'
 import { newResource, newScope, type OtlpResource, type OtlpScope } from './messages.ts'
-import { tooLargeItem, type Walked } from './walked.ts'
+import { type Found, tooLargeItem, type Walked } from './walked.ts'
 
 /** What the lists of a signal are called, from the outermost to the items'. */
 export type JsonNames = readonly [groups: string, scopes: string, items: string]
@@ -25,30 +25,35 @@ export function* walkJson<T>(
   for (const name of scanner.members()) {
     if (name !== groups) scanner.pass()
     else for (const _ of scanner.elements()) yield* walkResource()
+    yield undefined
   }
   scanner.finish()
 
   function* walkResource(): Generator<Walked<T>> {
+    yield undefined
     const resource = newResource()
     for (const name of scanner.members()) {
       if (name === 'resource') Object.assign(resource, readPart(JsonResource, 'resource'))
       else if (name === 'schemaUrl') resource.schemaUrl = readPart(SchemaUrl, name)
       else if (name === scopes) for (const _ of scanner.elements()) yield* walkScope(resource)
       else scanner.pass()
+      yield undefined
     }
   }
 
   function* walkScope(resource: OtlpResource): Generator<Walked<T>> {
+    yield undefined
     const scope = newScope(resource)
     for (const name of scanner.members()) {
       if (name === 'scope') Object.assign(scope, readPart(JsonScope, 'scope'))
       else if (name === 'schemaUrl') scope.schemaUrl = readPart(SchemaUrl, name)
       else if (name === items) for (const _ of scanner.elements()) yield readItem(scope)
       else scanner.pass()
+      yield undefined
     }
   }
 
-  function readItem(scope: OtlpScope): Walked<T> {
+  function readItem(scope: OtlpScope): Found<T> {
     const spot = scanner.pass()
     if (spot.end - spot.from > MAX_ITEM_BYTES) return tooLargeItem()
     try {

@@ -26,7 +26,7 @@ export async function countPoints(body: Buffer, encoding: Encoding): Promise<num
   const slice = new Slice()
   let count = 0
   for (const found of walkRequest(body, encoding, METRICS)) {
-    count += 'item' in found ? found.item : 1
+    if (found) count += 'item' in found ? found.item : 1
     if (slice.isOver) await slice.next()
   }
   return count

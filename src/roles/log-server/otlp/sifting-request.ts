@@ -5,6 +5,7 @@ import { AppError } from '../../../kit/errors.ts'
 import { createAdopting } from './adopting.ts'
 import { MAX_OTLP_ITEMS } from './bounds.ts'
 import { type Encoding, type Signal, walkRequest } from './requests.ts'
+import type { Found } from './walked.ts'
 
 /** What is taken of a request. */
 export interface SiftedRequest<T> {
@@ -29,9 +30,9 @@ export async function siftRequest<I, T>(
 ): Promise<SiftedRequest<T>> {
   const slice = new Slice()
   const reasons = new Reasons()
-  const walked = []
+  const walked: Found<I>[] = []
   for (const found of walkRequest(body, encoding, signal)) {
-    if (walked.push(found) > MAX_OTLP_ITEMS) {
+    if (found && walked.push(found) > MAX_OTLP_ITEMS) {
       throw new AppError('BODY_TOO_LARGE', `A request holds at most ${MAX_OTLP_ITEMS} ${signal.plural}; send several`)
     }
     if (slice.isOver) await slice.next()

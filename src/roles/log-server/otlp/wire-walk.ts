@@ -3,7 +3,7 @@ import { MAX_ITEM_BYTES } from '../../../kit/http/batch.ts'
 import { attributesOf, type Value } from '../attribute-value.ts'
 import { MAX_OTLP_VALUES } from './bounds.ts'
 import { newResource, newScope, type OtlpResource, type OtlpScope } from './messages.ts'
-import { tooLargeItem, tooManyValues, type Walked } from './walked.ts'
+import { type Found, tooLargeItem, tooManyValues, type Walked } from './walked.ts'
 import { BYTES, fieldTag, VARINT, WireReader } from './wire-reader.ts'
 
 /** Reads an item that ends at `end`. */
@@ -76,7 +76,7 @@ function* walkItem<T>(reader: WireReader, end: number, scope: OtlpScope, read: R
   yield item
 }
 
-function readItem<T>(reader: WireReader, end: number, scope: OtlpScope, read: ReadWireItem<T>): Walked<T> {
+function readItem<T>(reader: WireReader, end: number, scope: OtlpScope, read: ReadWireItem<T>): Found<T> {
   reader.beginItem()
   try {
     return { item: read(reader, end), scope }
@@ -91,9 +91,9 @@ function* eachMessage<T>(
   reader: WireReader,
   end: number,
   inner: number,
-  walk: (end: number) => Generator<T>,
+  walk: (end: number) => Generator<Walked<T>>,
   take: (tag: number) => boolean = () => false,
-): Generator<T> {
+): Generator<Walked<T>> {
   while (reader.pos < end) {
     reader.countOutside()
     if (reader.values > MAX_OTLP_VALUES) throw tooManyValues()
@@ -104,6 +104,7 @@ function* eachMessage<T>(
       if (innerEnd > end) throw new RangeError('a message reaches beyond the one around it')
       yield* walk(innerEnd)
     } else if (!take(tag)) reader.skip(wireType, field)
+    yield undefined
   }
   reader.assertAt(end)
 }

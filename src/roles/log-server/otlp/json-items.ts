@@ -1,28 +1,37 @@
 import * as z from 'zod'
-import { attributesOf, Bytes, doubleValue, int64Value, type Value } from '../attribute-value.ts'
-import { ExactNumber } from '../contract.ts'
+import { AppError } from '../../../kit/errors.ts'
+import { jsonAttributes, jsonValue, wholeNumber } from './json-value.ts'
 import type { OtlpEvent, OtlpLink, OtlpLogRecord, OtlpSpan } from './messages.ts'
 
 // OTLP's JSON (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding): names in camelCase, ids as hex, 64-bit numbers as text or numbers,
 // enums as numbers. Null is absent, what is unknown is passed over.
 
-const Whole = z.union([z.string(), z.number(), ExactNumber], 'expected a whole number, as text or a number')
-/** A whole number within bounds, both inclusive. */
-const wholeFrom = (least: bigint, most: bigint) =>
-  Whole.transform((given, { addIssue }): bigint => {
-    const text = JSON.isRawJSON(given) ? given.rawJSON : String(given)
-    const value = /^-?\d{1,20}$/.test(text) ? BigInt(text) : undefined
-    if (value !== undefined && value >= least && value <= most) return value
-    addIssue({ code: 'custom', message: `expected a whole number from ${least} to ${most}` })
-    return z.NEVER
-  })
-const Int64Number = wholeFrom(-(2n ** 63n), 2n ** 63n - 1n)
-const Nanos = wholeFrom(0n, 2n ** 64n - 1n)
-  .nullish()
-  .transform((nanos) => nanos ?? 0n)
-const Count = wholeFrom(0n, 2n ** 32n - 1n)
-  .nullish()
-  .transform((count) => Number(count ?? 0n))
+/** What one of these functions makes of a value, which throw AppError for what they can't read. */
+const readBy = <V>(read: (given: unknown) => V) =>
+  z
+    .unknown()
+    .optional()
+    .transform((given, { addIssue }): V => {
+      try {
+        return read(given)
+      } catch (fault) {
+        if (!(fault instanceof AppError)) throw fault
+        addIssue({ code: 'custom', message: fault.message })
+        return z.NEVER
+      }
+    })
+/** A whole number from 0 up to `most`; 0 for null. */
+const upTo =
+  (most: bigint) =>
+  (given: unknown): bigint => {
+    const value = wholeNumber(given ?? 0)
+    if (value !== undefined && value >= 0n && value <= most) return value
+    throw new AppError('INVALID_BODY', `expected a whole number from 0 to ${most}, as text or a number`)
+  }
+const nanos = upTo(2n ** 64n - 1n)
+const count = upTo(2n ** 32n - 1n)
+const Nanos = readBy(nanos)
+const Count = readBy((given) => Number(count(given)))
 const Enum = z
   .int()
   .nullish()
@@ -32,42 +41,7 @@ const Text = z
   .nullish()
   .transform((text) => text ?? '')
 const Hex = Text.transform((text) => text.toLowerCase())
-const DoubleNumber = z
-  .union([z.number(), ExactNumber, z.enum(['NaN', 'Infinity', '-Infinity']), z.string()])
-  .transform((given, { addIssue }) => {
-    const value = Number(JSON.isRawJSON(given) ? given.rawJSON : given)
-    if (given === 'NaN' || (!Number.isNaN(value) && given !== '')) return value
-    addIssue({ code: 'custom', message: 'expected a number, NaN, Infinity or -Infinity' })
-    return z.NEVER
-  })
-
-const AnyValue: z.ZodType<Value> = z.lazy(() =>
-  z
-    .object({
-      stringValue: z.string().nullish(),
-      boolValue: z.boolean().nullish(),
-      intValue: Int64Number.nullish(),
-      doubleValue: DoubleNumber.nullish(),
-      arrayValue: z.object({ values: z.array(AnyValue.nullable()).nullish() }).nullish(),
-      kvlistValue: z.object({ values: KeyValues }).nullish(),
-      bytesValue: z.base64().or(z.base64url()).nullish(),
-    })
-    .transform((given): Value => {
-      if (typeof given.stringValue === 'string') return given.stringValue
-      if (typeof given.boolValue === 'boolean') return given.boolValue
-      if (typeof given.intValue === 'bigint') return int64Value(given.intValue)
-      if (typeof given.doubleValue === 'number') return doubleValue(given.doubleValue)
-      if (given.arrayValue) return given.arrayValue.values ?? []
-      if (given.kvlistValue) return given.kvlistValue.values
-      if (typeof given.bytesValue === 'string') return new Bytes(Buffer.from(given.bytesValue, 'base64'))
-      return null
-    }),
-)
-const KeyValue = z.object({ key: Text, value: AnyValue.nullish() })
-const KeyValues = z
-  .array(KeyValue)
-  .nullish()
-  .transform((pairs) => attributesOf((pairs ?? []).map(({ key, value }) => [key, value ?? null])))
+const KeyValues = readBy(jsonAttributes)
 
 const Event = z
   .object({ timeUnixNano: Nanos, name: Text, attributes: KeyValues, droppedAttributesCount: Count })
@@ -138,7 +112,7 @@ export const JsonLogRecord = z
     observedTimeUnixNano: Nanos,
     severityNumber: Enum,
     severityText: Text,
-    body: AnyValue.nullish().transform((body) => body ?? undefined),
+    body: readBy((body) => (body === null || body === undefined ? undefined : jsonValue(body))),
     attributes: KeyValues,
     droppedAttributesCount: Count,
     flags: Count,

@@ -23,9 +23,17 @@ export const TRACE = '0af7651916cd43dd8448eb211c80319c'
 
 const clock = { now: () => NOW, monotonic: () => performance.now() }
 
-/** The log server's routes over a store of their own, for one test. @param place default: embedded, in a temporary folder */
-export async function openLogServer(place: TestPlace = { url: 'sqlite:', name: 'log-server' }) {
+/**
+ * The log server's routes over a store of their own, for one test.
+ * @param place default: embedded, in a temporary folder
+ * @param fill puts something into the store before the log server opens it, in the folder that it is given
+ */
+export async function openLogServer(
+  place: TestPlace = { url: 'sqlite:', name: 'log-server' },
+  fill?: (folder: string) => Promise<void>,
+) {
   const folder = await mkdtemp(join(tmpdir(), 'log-server-'))
+  await fill?.(folder)
   const store = await openStore<LogTables>({ ...place, folder, migrations: logMigrations })
   const stop = new AbortController()
   const storage = await openStorage(store, clock)

@@ -64,6 +64,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const log = createLog({ service, instance, clock, level, sinks: [...sinks, (entry) => entries.add(entry)] })
   const tracing = createTracing({
     service,
+    instance,
     clock,
     tracesPerSecond,
     ship: (span) => spans.add(span),

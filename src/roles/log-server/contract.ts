@@ -8,13 +8,22 @@ const LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const satisf
 /** Characters a message, an entry's metadata as JSON and a span's tags as JSON may have. */
 export const MAX_TEXT = 65_536
 
+/** Characters that what a span or an entry has besides its tags or metadata may have as JSON: events with their stack traces, links. */
+export const MAX_DETAILS = 262_144
+
+/** A count, or flags: 32 bits. */
+const Count = z
+  .int()
+  .min(0)
+  .max(2 ** 32 - 1)
+
 /** Values by name, as they came. */
 const Carried = z.record(z.string(), z.unknown())
 
 /** Who an entry or a span comes from, and which part of him; each field where there is something to say. */
 const origin = {
   resource: z
-    .object({ attributes: Carried, dropped_attributes_count: z.int(), schema_url: z.string() })
+    .object({ attributes: Carried, dropped_attributes_count: Count, schema_url: z.string() })
     .partial()
     .optional(),
   scope: z
@@ -22,7 +31,7 @@ const origin = {
       name: z.string(),
       version: z.string(),
       attributes: Carried,
-      dropped_attributes_count: z.int(),
+      dropped_attributes_count: Count,
       schema_url: z.string(),
     })
     .partial()
@@ -47,8 +56,8 @@ export const Entry = z.object({
   /** Where it was no text: `message` is it as JSON. */
   body: z.unknown().optional(),
   event_name: z.string().optional(),
-  flags: z.int().optional(),
-  dropped_attributes_count: z.int().optional(),
+  flags: Count.optional(),
+  dropped_attributes_count: Count.optional(),
   ...origin,
 })
 export type Entry = z.output<typeof Entry>
@@ -80,11 +89,13 @@ export const ExactNumber = z.custom<RawNumber>((value) => JSON.isRawJSON(value))
 /** What a tag may be that is sent to `/traces`; those of OpenTelemetry may be lists and objects too. */
 export const Tag = z.union([z.string(), z.number(), z.boolean(), ExactNumber])
 
+const Nanos = z.string().regex(/^\d{1,20}$/, 'nanoseconds since 1970 are wanted, as text')
+
 const SpanEvent = z.object({
-  time_unix_nano: z.string(),
+  time_unix_nano: Nanos,
   name: z.string(),
   attributes: Carried.optional(),
-  dropped_attributes_count: z.int().optional(),
+  dropped_attributes_count: Count.optional(),
 })
 
 const SpanLink = z.object({
@@ -92,8 +103,24 @@ const SpanLink = z.object({
   span_id: z.string(),
   trace_state: z.string().optional(),
   attributes: Carried.optional(),
-  dropped_attributes_count: z.int().optional(),
-  flags: z.int().optional(),
+  dropped_attributes_count: Count.optional(),
+  flags: Count.optional(),
+})
+
+/** What not every span has, in the words of OTLP. */
+export const SpanDetails = z.object({
+  start_unix_nano: Nanos.optional(),
+  end_unix_nano: Nanos.optional(),
+  trace_state: z.string().optional(),
+  flags: Count.optional(),
+  status_code: z.enum(['ok', 'error']).optional(),
+  status_message: z.string().optional(),
+  events: z.array(SpanEvent).optional(),
+  links: z.array(SpanLink).optional(),
+  dropped_attributes_count: Count.optional(),
+  dropped_events_count: Count.optional(),
+  dropped_links_count: Count.optional(),
+  ...origin,
 })
 
 /** One span of a trace. What is optional is there where its sender said it; nanoseconds are text, as no number holds them. */
@@ -107,18 +134,7 @@ export const TraceSpan = z.object({
   duration_ms: z.number(),
   status: z.enum(['ok', 'error']),
   tags: Carried,
-  start_unix_nano: z.string().optional(),
-  end_unix_nano: z.string().optional(),
-  trace_state: z.string().optional(),
-  flags: z.int().optional(),
-  status_code: z.enum(['ok', 'error']).optional(),
-  status_message: z.string().optional(),
-  events: z.array(SpanEvent).optional(),
-  links: z.array(SpanLink).optional(),
-  dropped_attributes_count: z.int().optional(),
-  dropped_events_count: z.int().optional(),
-  dropped_links_count: z.int().optional(),
-  ...origin,
+  ...SpanDetails.shape,
 })
 export type TraceSpan = z.output<typeof TraceSpan>
 

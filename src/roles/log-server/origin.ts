@@ -30,7 +30,8 @@ export function detailsJson(details: object | undefined, origin: Origin | undefi
   return members.length === 0 ? null : `{${members.join()}}`
 }
 
-function originMembers(origin: Origin): string {
+/** Where something comes from as JSON members: the same for all that come from there. */
+export function originMembers(origin: Origin): string {
   const known = written.get(origin)
   if (known !== undefined) return known
   const members = membersOf(origin)

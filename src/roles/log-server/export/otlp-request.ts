@@ -1,6 +1,6 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire'
 import type { LogRecord } from '../log-record.ts'
-import type { Origin, Resource, Scope } from '../origin.ts'
+import { type Origin, originMembers, type Resource, type Scope } from '../origin.ts'
 import { BYTES, FIXED32, FIXED64, VARINT } from '../otlp/wire-reader.ts'
 import { SPAN_KINDS, type Span, type SpanEvent, type SpanLink } from '../span.ts'
 import { endNanos, startNanos, statusMessage, timeNanos } from './nanos.ts'
@@ -33,7 +33,7 @@ function request<T extends Item>(
   write: (writer: BinaryWriter, item: T) => void,
 ): Uint8Array<ArrayBuffer> {
   const writer = new BinaryWriter()
-  for (const group of Map.groupBy(items, (item) => item.origin ?? `${item.instance ?? ''} ${item.service}`).values()) {
+  for (const group of Map.groupBy(items, groupOf).values()) {
     const [first] = group
     if (first === undefined) continue
     const { resource, scope } = first.origin ?? { resource: ownResource(first) }
@@ -50,6 +50,10 @@ function request<T extends Item>(
     writer.join()
   }
   return writer.finish()
+}
+
+function groupOf({ origin, service, instance }: Item): string {
+  return origin ? originMembers(origin) : `${instance ?? ''} ${service}`
 }
 
 /** The resource of what came without one. */

@@ -1,8 +1,7 @@
 import { hideInText } from '../../../kit/secrets/secret-text.ts'
-import { MAX_TEXT } from '../contract.ts'
+import { MAX_DETAILS, MAX_TEXT } from '../contract.ts'
 import { SPAN_KINDS, type Span, type SpanDetails, type SpanEvent, type SpanLink } from '../span.ts'
 import { type Adopted, hideAttributes, present } from './adopting.ts'
-import { MAX_DETAILS } from './bounds.ts'
 import { idShown, isSpanId, isTraceId, NO_ID } from './ids.ts'
 import type { OtlpEvent, OtlpLink, OtlpSpan } from './messages.ts'
 

@@ -6,5 +6,3 @@ export const MAX_OTLP_ITEMS = 100_000
 export const MAX_OTLP_VALUES = 1_000_000
 /** The same of one span or log record. */
 export const MAX_ITEM_VALUES = 20_000
-/** Characters that what a span or an entry has besides its attributes may have as JSON: events with their stack traces, links. */
-export const MAX_DETAILS = 262_144

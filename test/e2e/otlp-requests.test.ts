@@ -383,6 +383,8 @@ describe('OTLP in token mode', () => {
         errorMessage: expect.stringContaining("it is bank's, and this token is not"),
       },
     })
+    // what names nobody is the sender's
+    expect(await (await ask(shop, traces(span(newTrace())))).json()).toEqual({})
     const foreign = await ask(shop, of('bank'))
     expect([foreign.status, await foreign.json()]).toMatchObject([403, { code: 7 }])
   })

@@ -16,22 +16,25 @@ const MAX_NAME = 256
 /** Characters that a resource, and a scope, may have as JSON. */
 const MAX_ORIGIN = 65_536
 
-/** Says whose the items of a scope are; kept for the next one of it. A text says why they can't be taken. */
-export function createAdopting(): (scope: OtlpScope) => Adopted | string {
+/**
+ * Says whose the items of a scope are; kept for the next one of it. A text says why they can't be taken.
+ * @param unnamed whose they are that don't say so
+ */
+export function createAdopting(unnamed: string): (scope: OtlpScope) => Adopted | string {
   const known = new Map<OtlpScope, Adopted | string>()
   return function adopt(scope) {
     const before = known.get(scope)
     if (before !== undefined) return before
-    const adopted = adoptedFrom(scope)
+    const adopted = adoptedFrom(scope, unnamed)
     known.set(scope, adopted)
     return adopted
   }
 }
 
 /** OpenTelemetry's semantic conventions (https://opentelemetry.io/docs/specs/semconv/resource/#service) name who tells. */
-function adoptedFrom(scope: OtlpScope): Adopted | string {
+function adoptedFrom(scope: OtlpScope, unnamed: string): Adopted | string {
   const { attributes } = scope.resource
-  const service = textOf(attributes['service.name']) || 'unknown_service'
+  const service = textOf(attributes['service.name']) || unnamed
   if (service.length > MAX_NAME) return `service.name has more than ${MAX_NAME} characters`
   const resource = present({ ...partOf(scope.resource) })
   const part = present({ name: hideInText(scope.name), version: hideInText(scope.version), ...partOf(scope) })

@@ -15,6 +15,8 @@ export interface SiftedRequest<T> {
   readonly why: string
 }
 
+/** Whose telemetry is that says nothing (https://opentelemetry.io/docs/specs/semconv/resource/#service). */
+const UNKNOWN = 'unknown_service'
 /** Reasons that a message names. */
 const MAX_REASONS = 3
 
@@ -37,7 +39,7 @@ export async function siftRequest<I, T>(
     }
     if (slice.isOver) await slice.next()
   }
-  const adopting = createAdopting()
+  const adopting = createAdopting(asker?.is === 'service' ? asker.subject : UNKNOWN)
   const items: T[] = []
   let foreign = 0
   for (const [index, found] of walked.entries()) {

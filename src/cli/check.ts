@@ -19,12 +19,15 @@ export function addCheck(program: Command, open: OpenSession): void {
     .addHelpText('after', EXAMPLES)
     .action(async (_flags: object, command: Command) => {
       const session = open(command)
-      const { hideSecrets } = await import('../kit/secrets/secret-values.ts')
+      const [{ hideSecrets }, { shownSettings }] = await Promise.all([
+        import('../kit/secrets/secret-values.ts'),
+        import('../kit/config/shown.ts'),
+      ])
       try {
         const { roles, settings, sections } = await checked(session)
         const source = session.options.config ?? 'built-in defaults'
         session.print(`the configuration holds (${source}, ${roles.length} roles)`)
-        session.printJson(hideSecrets({ ok: true, settings, roles: sections }))
+        session.printJson(hideSecrets({ ok: true, settings: shownSettings(settings), roles: sections }))
       } catch (thrown) {
         if (thrown instanceof AppError)
           session.printJson(hideSecrets({ ok: false, faults: thrown.message.split('\n') }))

@@ -8,6 +8,7 @@ import type { RevocationFiles } from './auth/revocation-files.ts'
 import type { ClientSettings } from './client/http-service-client.ts'
 import type { ServiceClient } from './client/service-client.ts'
 import type { RemoteConfig } from './config/changing-values.ts'
+import type { ExportTarget } from './config/export-target.ts'
 import type { Directory } from './discovery/directory.ts'
 import type { AddCheck } from './health-check.ts'
 import type { Waits } from './http/waits.ts'
@@ -27,6 +28,8 @@ export interface RoleContext<C> {
   readonly version: string
   /** `development`, `production`, … */
   readonly environment: string
+  /** Where telemetry is sent on to, besides the log server. */
+  readonly exports: readonly ExportTarget[]
   /** The role's own section. */
   readonly config: C
   readonly clock: Clock

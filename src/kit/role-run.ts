@@ -86,6 +86,7 @@ export async function beginRun(role: AnyRole, places: Places, premises: Premises
     ...premises,
     role: role.name,
     environment: settings.environment,
+    exports: settings.telemetry.export,
     config: ownFields(section),
     clientSettings: settings.client,
     messaging: createMessaging({

@@ -1,6 +1,7 @@
-import type { Hono } from 'hono'
+import type { Context, Hono } from 'hono'
 import type * as z from 'zod'
 import type { RoleContext } from './context.ts'
+import type { AppError } from './errors.ts'
 import type { AppEnv } from './http/app-env.ts'
 import type { Exchange } from './http/exchange.ts'
 import type { LoopbackPort } from './http/loopback-ports.ts'
@@ -20,7 +21,12 @@ export interface Running {
   readonly origins?: readonly string[]
   /** Whether pages elsewhere may link to it; else what a browser says comes from elsewhere is refused. Default false. */
   readonly linkable?: boolean
+  /** Answers a request that failed where its protocol wants another form than problem+json; undefined for all others. */
+  readonly refusal?: Refusal
 }
+
+/** Puts an error into the form that a route's protocol has for it; undefined for any other route. */
+export type Refusal = (c: Context<AppEnv>, error: AppError) => Response | undefined
 
 /** A role of the platform. Declaring one does nothing; `start` does. */
 export interface Role<S extends z.ZodType = z.ZodType> {

@@ -31,17 +31,18 @@ describe.skipIf(!isHere('postgres'))('logs that move to PostgreSQL and back', ()
       duration_ms: 0.3,
       failed: 0,
     }
+    const details = JSON.stringify({ flags: 1, scope: { name: 'till \0\x10' } })
     const before = await open(here)
     await before.transaction(async (trx) => {
       for (let at = 0; at < 50; at++) {
         const id = (now - at * 86_400_000) * 2_048 + at
         await trx
           .insertInto('log_entries')
-          .values({ ...entry, id, message: `found ${at} \0\x10`, metadata: '{"a":"\\n"}' })
+          .values({ ...entry, id, message: `found ${at} \0\x10`, metadata: '{"a":"\\n"}', details })
           .execute()
         await trx
           .insertInto('spans')
-          .values({ ...span, trace_id: `t${at}\0`, span_id: '\x10', operation: '\0', tags: '{}' })
+          .values({ ...span, trace_id: `t${at}\0`, span_id: '\x10', operation: '\0', tags: '{}', details })
           .execute()
         await trx
           .insertInto('traces')

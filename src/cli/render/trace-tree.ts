@@ -57,7 +57,7 @@ function labelOf({ span, depth, last, orphan }: PlacedSpan, rails: readonly bool
   const branch = depth === 0 ? '' : `${last ? '└' : '├'}${orphan ? '╌' : '─'} `
   const lead = railsOf(rails, depth, Math.floor(width / 2)) + branch
   const service = visibleText(span.service)
-  const { error } = span.tags
+  const error = span.tags.error ?? span.status_message
   const reason =
     error === undefined ? '' : ` (${visibleText(typeof error === 'string' ? error : JSON.stringify(error))})`
   const mark = span.status === 'error' ? '✗ ' : ''

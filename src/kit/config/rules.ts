@@ -1,7 +1,8 @@
 import { schemeOf } from '../../drivers/by-scheme.ts'
 import { isLoopbackName } from '../discovery/address-rule.ts'
-import { parseEndpoints } from '../discovery/endpoint.ts'
+import { parseEndpoints, printEndpoint } from '../discovery/endpoint.ts'
 import type { Fault } from './explain.ts'
+import { exportPlace } from './export-target.ts'
 import type { Section, Settings } from './schema.ts'
 
 /** A role as these rules see it. */
@@ -22,6 +23,7 @@ export function crossFaults(settings: Settings, placed: readonly PlacedRole[]): 
     ...placed.flatMap((role) => openAddress(settings, role)),
     ...portFaults(placed),
     ...registryFaults(settings, placed),
+    ...exportFaults(settings, placed),
   ]
 }
 
@@ -48,6 +50,26 @@ function registryFaults({ services, cache }: Settings, placed: readonly PlacedRo
   if (count < 2 || schemeOf(cache) !== 'memory:' || !placed.some(({ name }) => name === 'registry')) return []
   const message = `these ${count} registries would know nothing of each other, as each has a cache of its own; set cache: redis://… (REDIS_URL), the same for all, or name one registry`
   return [{ path: ['services', 'registry'], message }]
+}
+
+/** What a log server sends to itself it would store, and send again. */
+function exportFaults({ telemetry, services }: Settings, placed: readonly PlacedRole[]): readonly Fault[] {
+  const sections = placed.filter(({ name }) => name === 'log-server').map(({ section }) => section)
+  const elsewhere = parseEndpoints(services['log-server'] ?? '')
+  return telemetry.export.flatMap((target, index) => {
+    const { kind, endpoint } = exportPlace(target)
+    const { host, port } = endpoint
+    const isItself =
+      sections.some((section) => section.port === port && isHostOf(section, host)) ||
+      elsewhere.some((other) => other.port === port && other.host === host)
+    if (!isItself) return []
+    const message = `${printEndpoint(endpoint)} is this platform's own log server, which would send everything to itself again and again; name another place`
+    return [{ path: ['telemetry', 'export', index, kind], message }]
+  })
+}
+
+function isHostOf({ host, advertise = '' }: Section, name: string): boolean {
+  return isLoopbackName(name) || name === host || name === advertise.replace(/:\d+$/, '')
 }
 
 function clash(a: Section, b: Section): boolean {

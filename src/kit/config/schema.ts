@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { advertiseFault } from '../discovery/advertised.ts'
 import { endpointsFault, printEndpoint } from '../discovery/endpoint.ts'
+import { ExportTarget } from './export-target.ts'
 
 /** Where others reach a role, if not where it listens. */
 const Advertised = z.string().refine((text) => advertiseFault(text) === undefined, {
@@ -69,7 +70,12 @@ export const Platform = z.strictObject({
       format: z.enum(['text', 'json']).default('text'),
     })
     .prefault({}),
-  telemetry: z.strictObject({ traces_per_second: z.int().min(0).max(100_000).default(100) }).prefault({}),
+  telemetry: z
+    .strictObject({
+      traces_per_second: z.int().min(0).max(100_000).default(100),
+      export: z.array(ExportTarget).max(8).default([]),
+    })
+    .prefault({}),
   store: z.string().min(1).default('sqlite:'),
   bus: z.string().min(1).default('embedded:'),
   cache: z.string().min(1).default('memory:'),

@@ -7,7 +7,7 @@ export interface NodeCall {
   /** Default GET. */
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string
+  readonly body?: string | Uint8Array
   /** Ends the call, and the reading of its answer. */
   readonly signal?: AbortSignal
 }

@@ -284,7 +284,7 @@ describe('the chain', () => {
     expect(recorded.entries[1]?.metadata).not.toHaveProperty('client')
   })
 
-  it('logs housekeeping at DEBUG where it goes well', async () => {
+  it('logs housekeeping at DEBUG where it goes well, and begins no trace of it', async () => {
     const { get, recorded } = await boot()
     for (const count of ['1', 'x', '0']) await get(`/beats/${count}`)
     await expect
@@ -294,6 +294,7 @@ describe('the chain', () => {
         ['INFO', { status: 400 }],
         ['ERROR', { status: 503 }],
       ])
+    expect(recorded.spans.map(({ tags }) => tags['http.response.status_code'])).toEqual([400, 503])
   })
 
   it('keeps probes out of traces and logs', async () => {

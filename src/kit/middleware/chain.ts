@@ -65,7 +65,7 @@ export function outerChain(options: ChainOptions): OuterChain {
 export function innerChain(running: Running, options: ChainOptions): Hono<AppEnv> {
   const { service, summary, version, clock, log } = options
   const app = new Hono<AppEnv>()
-  errors(app, log)
+  errors(app, log, running.refusal)
   app.use(function nameRoute(c, next) {
     const { exchange } = c.env
     if (exchange) exchange.route = isProbe(exchange.path) ? exchange.path : (nameOf(routePath(c, -1)) ?? exchange.route)

@@ -3,14 +3,16 @@ import { HTTPException } from 'hono/http-exception'
 import { AppError, codeOfStatus, toAppError, toProblem } from '../errors.ts'
 import type { AppEnv } from '../http/app-env.ts'
 import { PROBLEM_TYPE } from '../http/problem.ts'
+import type { Refusal } from '../role.ts'
 import type { Log } from '../telemetry/log.ts'
 import { currentScope } from '../telemetry/scope.ts'
 
 /**
  * Turns whatever a route throws into problem+json (RFC 9457), and logs what wasn't the caller's fault, with its cause. What is refused for being
  * too much (`UNAVAILABLE`, of no cause) is nobody's fault: it is warned of.
+ * @param refusal where a route's protocol has a form of its own for errors. Default: none has
  */
-export function errors(app: Hono<AppEnv>, log: Log): void {
+export function errors(app: Hono<AppEnv>, log: Log, refusal?: Refusal): void {
   app.notFound((c) =>
     answer(c, new AppError('NOT_FOUND', 'Not found', { detail: `No route for ${c.req.method} ${c.req.path}` })),
   )
@@ -21,7 +23,7 @@ export function errors(app: Hono<AppEnv>, log: Log): void {
       if (c.env?.exchange) c.env.exchange.refused = true
       log.warning(what, { code: error.code })
     } else if (error.status >= 500) log.error(what, { code: error.code, cause: describe(error) })
-    return answer(c, error)
+    return refusal?.(c, error) ?? answer(c, error)
   })
 }
 

@@ -15,7 +15,7 @@ export interface TracingLayerOptions {
 
 /**
  * Puts each request into a trace: the caller's (W3C Trace Context, else the seed's X-Trace-ID and X-Span-ID, 9.7.9, else B3) or a new one. The answer carries
- * `X-Trace-ID`. Health and metrics probes begin no trace.
+ * `X-Trace-ID`. Health and metrics probes begin no trace, nor does the platform's housekeeping that goes well.
  */
 export function tracing({ tracing, clock }: TracingLayerOptions): Layer {
   return function tracing_(exchange) {
@@ -43,6 +43,7 @@ function endSpan(exchange: Exchange): void {
   const status = statusOf(outgoing)
   const failed = status >= 500
   if (!span.sampled && !failed) return
+  if (exchange.housekeeping && status < 400 && callersSpan(exchange.incoming.headers) === undefined) return
   span.rename(`${method} ${route}`)
   const cut = !outgoing.writableFinished && !exchange.openEnded
   span.end({

@@ -67,6 +67,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const log = createLog({ service, instance, clock, level, sinks: [...sinks, ...shipped] })
   const tracing = createTracing({
     service,
+    instance,
     clock,
     tracesPerSecond,
     ship: (span) => spans.add(span),

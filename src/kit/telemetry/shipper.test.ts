@@ -65,6 +65,26 @@ describe('createShipper', () => {
     expect(to.state.batches).toEqual([[1, 2]])
   })
 
+  it('leaves a target alone for as long as it asks, five minutes at most', async () => {
+    const to = target()
+    let asked = 3_000
+    const shipper = shipperTo(to, { restMs: () => asked })
+    to.state.away = true
+    shipper.add(1)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(to.state.attempts).toBe(1)
+    await vi.advanceTimersByTimeAsync(2_999)
+    expect(to.state.attempts).toBe(1)
+    asked = 86_400_000
+    await vi.advanceTimersByTimeAsync(1)
+    expect(to.state.attempts).toBe(2)
+    to.state.away = false
+    await vi.advanceTimersByTimeAsync(299_999)
+    expect(to.state.batches).toEqual([])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(to.state.batches).toEqual([[1]])
+  })
+
   it('sends a hundred at once', async () => {
     const to = target()
     const shipper = shipperTo(to)

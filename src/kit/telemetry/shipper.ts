@@ -26,6 +26,8 @@ export interface ShipperOptions<T> {
   readonly closeTimeoutMs?: number
   /** Told how many items were dropped since it was told last, after each delivery and at the end. Must not throw. */
   readonly onDrop?: (count: number) => void
+  /** Milliseconds for which the target asked to be left alone, by what `send` rejected with; five minutes at most. Default 0. */
+  readonly restMs?: (failure: unknown) => number
   /** From 0 up to 1. Default Math.random. */
   readonly random?: () => number
 }
@@ -44,6 +46,8 @@ export interface Shipper<T> {
 
 /** Failures in a row after which a closing shipper takes the target for gone: stopping must not cost its whole time then. */
 const CLOSING_FAILURES = 2
+/** Longest rest that a target is granted, milliseconds. */
+const LONGEST_REST_MS = 300_000
 /** Statuses that say the content is at fault: the same batch would fare no better later. */
 const REFUSALS: readonly number[] = [400, 413, 415, 422]
 
@@ -57,10 +61,13 @@ const DEFAULTS = {
   sendTimeoutMs: 5_000,
   closeTimeoutMs: 2_000,
   onDrop: () => {},
+  restMs: () => 0,
   random: Math.random,
 } as const
 
-type Delivery = 'delivered' | 'refused' | 'failed'
+type Delivery = { readonly is: 'delivered' | 'refused' } | { readonly is: 'failed'; readonly restMs: number }
+
+const DELIVERED: Delivery = { is: 'delivered' }
 
 type State =
   | { readonly at: 'idle' }
@@ -184,7 +191,10 @@ class BatchingShipper<T> implements Shipper<T> {
     const late = () => abort.abort(new AppError('UPSTREAM_TIMEOUT', `A batch was not taken within ${sendTimeoutMs} ms`))
     const sending: State = { at: 'sending', abort, timer: setTimeout(late, sendTimeoutMs).unref() }
     this.#state = sending
-    const outcome = await Promise.try(send, batch, abort.signal).then(() => 'delivered' as const, outcomeOf)
+    const outcome = await Promise.try(send, batch, abort.signal).then(
+      () => DELIVERED,
+      (failure: unknown) => this.#outcomeOf(failure),
+    )
     if (this.#state !== sending) return
     this.#disarm()
     this.#settle(outcome, batch.length)
@@ -192,31 +202,36 @@ class BatchingShipper<T> implements Shipper<T> {
 
   #settle(outcome: Delivery, count: number): void {
     this.#state = { at: 'idle' }
-    if (outcome === 'delivered') {
+    if (outcome.is === 'delivered') {
       this.#spool.release()
       this.#failures = 0
       this.#limit = Math.min(this.#options.maxBurst, this.#limit * 2)
-    } else if (outcome === 'refused' && count > 1) {
+    } else if (outcome.is === 'refused' && count > 1) {
       this.#spool.putBack()
       this.#limit = Math.ceil(count / 2)
     } else {
-      if (outcome === 'failed') this.#spool.putBack()
+      if (outcome.is === 'failed') this.#spool.putBack()
       else this.#dropped += this.#spool.release()
       this.#failures++
-      this.#waitForTarget()
+      this.#waitForTarget(outcome.is === 'failed' ? outcome.restMs : 0)
       return
     }
     this.#tell()
     this.#schedule()
   }
 
-  #waitForTarget(): void {
+  #outcomeOf(failure: unknown): Delivery {
+    if (failure instanceof AppError && REFUSALS.includes(failure.status)) return { is: 'refused' }
+    return { is: 'failed', restMs: Math.min(LONGEST_REST_MS, this.#options.restMs(failure)) }
+  }
+
+  #waitForTarget(restMs: number): void {
     if (this.#closing && this.#failures >= CLOSING_FAILURES) {
       this.#end()
       return
     }
     const { random } = this.#options
-    this.#state = this.#later('away', backOff(this.#failures, { random }))
+    this.#state = this.#later('away', Math.max(restMs, backOff(this.#failures, { random })))
     this.#tell({ failed: true })
   }
 
@@ -240,8 +255,4 @@ class BatchingShipper<T> implements Shipper<T> {
     this.#waiters = this.#waiters.filter((waiter) => !served(waiter))
     for (const { resolve } of ready) resolve()
   }
-}
-
-function outcomeOf(failure: unknown): Delivery {
-  return failure instanceof AppError && REFUSALS.includes(failure.status) ? 'refused' : 'failed'
 }

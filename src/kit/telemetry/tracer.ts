@@ -1,4 +1,12 @@
-import { ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, TraceFlags, trace } from '@opentelemetry/api'
+import {
+  createTraceState,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  TraceFlags,
+  trace,
+} from '@opentelemetry/api'
 import { AlwaysOnSampler, type ReadableSpan, type SpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import type { Clock } from '../../drivers/clock.ts'
 import { createIdSource } from './ids.ts'
@@ -9,6 +17,8 @@ import type { ActiveSpan, SpanContext, SpanEnd, SpanRecord, StartSpan, Tracing }
 /** Who makes spans, how many, and where they go. */
 export interface TracingOptions {
   readonly service: string
+  /** Which copy of it. Default: not said */
+  readonly instance?: string
   readonly clock: Clock
   /** New traces kept a second. Default 100. */
   readonly tracesPerSecond?: number
@@ -22,14 +32,22 @@ export interface TracingOptions {
  * Makes a role's tracing on the OpenTelemetry SDK. The decision to keep a trace is taken once, where it begins, before any SDK object is
  * made: a span that isn't kept is two ids and a start time, so that tracing costs little under load. A failed one is shipped all the same.
  */
-export function createTracing({ service, clock, tracesPerSecond = 100, ship, flush }: TracingOptions): Tracing {
+export function createTracing({
+  service,
+  instance,
+  clock,
+  tracesPerSecond = 100,
+  ship,
+  flush,
+}: TracingOptions): Tracing {
+  const whose = { service, ...(instance !== undefined && { instance }) }
   const newTraceId = createIdSource(16)
   const newSpanId = createIdSource(8)
   const keepNew = createTraceSampler(tracesPerSecond, clock)
   const provider = new TracerProvider({
     sampler: new AlwaysOnSampler(),
     idGenerator: { generateTraceId: newTraceId, generateSpanId: newSpanId },
-    spanProcessors: [shippingProcessor((span) => ship(toRecord(service, span)))],
+    spanProcessors: [shippingProcessor((span) => ship(toRecord(whose, span)))],
   })
   const tracer = provider.getTracer('msvc')
 
@@ -39,6 +57,7 @@ export function createTracing({ service, clock, tracesPerSecond = 100, ship, flu
           traceId: parent.traceId,
           spanId: parent.spanId,
           traceFlags: TraceFlags.SAMPLED,
+          ...(parent.state !== undefined && { traceState: createTraceState(parent.state) }),
         })
       : ROOT_CONTEXT
     const span = tracer.startSpan(
@@ -71,13 +90,14 @@ export function createTracing({ service, clock, tracesPerSecond = 100, ship, flu
           trace_id: traceId,
           span_id: spanId,
           ...(parent && { parent_span_id: parent.spanId }),
-          service,
+          ...whose,
           operation,
           kind,
           start: new Date(clock.now() - duration).toISOString(),
           duration_ms: round(duration),
           status: 'error',
           tags: { ...attributes, ...end.attributes, ...(end.message && { error: end.message }) },
+          ...(parent?.state !== undefined && { trace_state: parent.state }),
         })
       },
     }
@@ -126,20 +146,21 @@ const KINDS = {
 } as const
 const KIND_NAMES = ['internal', 'server', 'client', 'producer', 'consumer'] as const
 
-function toRecord(service: string, span: ReadableSpan): SpanRecord {
-  const { traceId, spanId } = span.spanContext()
+function toRecord(whose: Pick<SpanRecord, 'service' | 'instance'>, span: ReadableSpan): SpanRecord {
+  const { traceId, spanId, traceState } = span.spanContext()
   const failed = span.status.code === SpanStatusCode.ERROR
   return {
     trace_id: traceId,
     span_id: spanId,
     ...(span.parentSpanContext && { parent_span_id: span.parentSpanContext.spanId }),
-    service,
+    ...whose,
     operation: span.name,
     kind: KIND_NAMES[span.kind],
     start: new Date(span.startTime[0] * 1000 + span.startTime[1] / 1e6).toISOString(),
     duration_ms: round(span.duration[0] * 1000 + span.duration[1] / 1e6),
     status: failed ? 'error' : 'ok',
     tags: { ...(span.attributes as SpanRecord['tags']), ...(span.status.message && { error: span.status.message }) },
+    ...(traceState && { trace_state: traceState.serialize() }),
   }
 }
 

@@ -32,6 +32,8 @@ export interface SpanRecord {
   readonly span_id: string
   readonly parent_span_id?: string
   readonly service: string
+  /** Which copy of the service. */
+  readonly instance?: string
   readonly operation: string
   readonly kind: 'server' | 'client' | 'producer' | 'consumer' | 'internal'
   /** RFC 3339 with milliseconds. */
@@ -39,6 +41,8 @@ export interface SpanRecord {
   readonly duration_ms: number
   readonly status: 'ok' | 'error'
   readonly tags: Readonly<Record<string, string | number | boolean>>
+  /** What other vendors keep in its trace (tracestate). */
+  readonly trace_state?: string
 }
 
 /** How a span begins. */

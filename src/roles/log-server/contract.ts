@@ -8,7 +8,37 @@ const LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const satisf
 /** Characters a message, an entry's metadata as JSON and a span's tags as JSON may have. */
 export const MAX_TEXT = 65_536
 
-/** A stored entry. Ids grow with time. */
+/** Characters that what a span or an entry has besides its tags or metadata may have as JSON: events with their stack traces, links. */
+export const MAX_DETAILS = 262_144
+
+/** A count, or flags: 32 bits. */
+const Count = z
+  .int()
+  .min(0)
+  .max(2 ** 32 - 1)
+
+/** Values by name, as they came. */
+const Carried = z.record(z.string(), z.unknown())
+
+/** Who an entry or a span comes from, and which part of him; each field where there is something to say. */
+const origin = {
+  resource: z
+    .object({ attributes: Carried, dropped_attributes_count: Count, schema_url: z.string() })
+    .partial()
+    .optional(),
+  scope: z
+    .object({
+      name: z.string(),
+      version: z.string(),
+      attributes: Carried,
+      dropped_attributes_count: Count,
+      schema_url: z.string(),
+    })
+    .partial()
+    .optional(),
+}
+
+/** A stored entry. Ids grow with time. What is optional is there where its sender said it; nanoseconds are text, as no number holds them. */
 export const Entry = z.object({
   id: z.string(),
   timestamp: z.string(),
@@ -18,7 +48,17 @@ export const Entry = z.object({
   message: z.string(),
   trace_id: z.string().optional(),
   span_id: z.string().optional(),
-  metadata: z.record(z.string(), z.unknown()).optional(),
+  metadata: Carried.optional(),
+  time_unix_nano: z.string().optional(),
+  observed_time_unix_nano: z.string().optional(),
+  severity_number: z.int().optional(),
+  severity_text: z.string().optional(),
+  /** Where it was no text: `message` is it as JSON. */
+  body: z.unknown().optional(),
+  event_name: z.string().optional(),
+  flags: Count.optional(),
+  dropped_attributes_count: Count.optional(),
+  ...origin,
 })
 export type Entry = z.output<typeof Entry>
 
@@ -46,10 +86,44 @@ export type TracePage = z.output<typeof TracePage>
 /** A number that no double holds, to the letter. */
 export const ExactNumber = z.custom<RawNumber>((value) => JSON.isRawJSON(value)).meta({ type: 'number' })
 
-/** What a tag may be. */
+/** What a tag may be that is sent to `/traces`; those of OpenTelemetry may be lists and objects too. */
 export const Tag = z.union([z.string(), z.number(), z.boolean(), ExactNumber])
 
-/** One span of a trace. */
+const Nanos = z.string().regex(/^\d{1,20}$/, 'nanoseconds since 1970 are wanted, as text')
+
+const SpanEvent = z.object({
+  time_unix_nano: Nanos,
+  name: z.string(),
+  attributes: Carried.optional(),
+  dropped_attributes_count: Count.optional(),
+})
+
+const SpanLink = z.object({
+  trace_id: z.string(),
+  span_id: z.string(),
+  trace_state: z.string().optional(),
+  attributes: Carried.optional(),
+  dropped_attributes_count: Count.optional(),
+  flags: Count.optional(),
+})
+
+/** What not every span has, in the words of OTLP. */
+export const SpanDetails = z.object({
+  start_unix_nano: Nanos.optional(),
+  end_unix_nano: Nanos.optional(),
+  trace_state: z.string().optional(),
+  flags: Count.optional(),
+  status_code: z.enum(['ok', 'error']).optional(),
+  status_message: z.string().optional(),
+  events: z.array(SpanEvent).optional(),
+  links: z.array(SpanLink).optional(),
+  dropped_attributes_count: Count.optional(),
+  dropped_events_count: Count.optional(),
+  dropped_links_count: Count.optional(),
+  ...origin,
+})
+
+/** One span of a trace. What is optional is there where its sender said it; nanoseconds are text, as no number holds them. */
 export const TraceSpan = z.object({
   span_id: z.string(),
   parent_span_id: z.string().nullable(),
@@ -59,7 +133,8 @@ export const TraceSpan = z.object({
   start: z.string(),
   duration_ms: z.number(),
   status: z.enum(['ok', 'error']),
-  tags: z.record(z.string(), Tag),
+  tags: Carried,
+  ...SpanDetails.shape,
 })
 export type TraceSpan = z.output<typeof TraceSpan>
 

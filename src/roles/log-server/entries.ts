@@ -7,7 +7,8 @@ import { EntryIds, filingTime, firstIdAt } from './entry-ids.ts'
 import type { EntryRow } from './entry-row.ts'
 import type { EntryFilter, EntryStorage } from './entry-storage.ts'
 import { withinBytes } from './found.ts'
-import type { NewEntry } from './requests.ts'
+import type { LogRecord } from './log-record.ts'
+import { detailsJson } from './origin.ts'
 import { countWords, parseSearch } from './search-query.ts'
 import type { Search, Searcher, Searches } from './searches.ts'
 import { type Page, readPage } from './stepped-read.ts'
@@ -36,18 +37,26 @@ export class Entries {
   readonly #clock: Clock
   readonly #searches: Searches
   readonly #ids: EntryIds
-  readonly #writer: BatchWriter<NewEntry>
+  readonly #onStored: ((records: readonly LogRecord[]) => void) | undefined
+  readonly #writer: BatchWriter<LogRecord>
 
-  constructor(storage: EntryStorage, clock: Clock, searches: Searches) {
+  /** @param onStored told of what is on disk now, each with its time; must not throw or wait. Default: nobody is */
+  constructor(
+    storage: EntryStorage,
+    clock: Clock,
+    searches: Searches,
+    onStored?: (records: readonly LogRecord[]) => void,
+  ) {
     this.#storage = storage
     this.#clock = clock
     this.#searches = searches
+    this.#onStored = onStored
     this.#ids = new EntryIds(Math.random, storage.idSlots)
     this.#writer = new BatchWriter({ write: (entries) => this.#write(entries) })
   }
 
   /** Stores entries, all or none. Rejects with DriverError, or AppError `UNAVAILABLE` when more comes in than can be stored. */
-  add(entries: readonly NewEntry[]): Promise<void> {
+  add(entries: readonly LogRecord[]): Promise<void> {
     return this.#writer.add(entries)
   }
 
@@ -100,7 +109,7 @@ export class Entries {
     return this.#searches.run(searcher, read, phrases ? countWords(phrases) * WORD_MS : 0)
   }
 
-  async #write(entries: readonly NewEntry[]): Promise<void> {
+  async #write(entries: readonly LogRecord[]): Promise<void> {
     const now = this.#clock.now()
     const filed = entries
       .map((entry) => ({ entry, time: filingTime(entry.timestamp ?? now, now) }))
@@ -111,6 +120,7 @@ export class Entries {
       const rows = filed.map(({ entry }, i) => toRow(entry, ids[i] ?? 0, now))
       try {
         await this.#storage.insert(rows)
+        this.#onStored?.(entries.map((entry) => ({ ...entry, timestamp: entry.timestamp ?? now })))
         return
       } catch (error) {
         const taken = error instanceof DriverError && error.kind === 'conflict'
@@ -120,9 +130,9 @@ export class Entries {
   }
 }
 
-/** An entry as it is answered, as JSON: its metadata goes out to the letter. */
+/** An entry as it is answered, as JSON: its metadata goes out to the letter, what not every entry has beside it. */
 export function entryJson(row: EntryRow): string {
-  const { id, at, level, service, instance, message, trace_id, span_id, metadata } = row
+  const { id, at, level, service, instance, message, trace_id, span_id, metadata, details } = row
   const json = JSON.stringify({
     id: String(id),
     timestamp: formatTimestamp(at),
@@ -133,10 +143,12 @@ export function entryJson(row: EntryRow): string {
     ...(trace_id !== null && { trace_id }),
     ...(span_id !== null && { span_id }),
   })
-  return metadata === null ? json : `${json.slice(0, -1)},"metadata":${metadata}}`
+  if (metadata === null && details === null) return json
+  const carried = metadata === null ? '' : `,"metadata":${metadata}`
+  return `${json.slice(0, -1)}${carried}${details === null ? '}' : `,${details.slice(1)}`}`
 }
 
-function toRow(entry: NewEntry, id: number, now: number): EntryRow {
+function toRow(entry: LogRecord, id: number, now: number): EntryRow {
   return {
     id,
     at: Math.floor(entry.timestamp ?? now),
@@ -146,6 +158,7 @@ function toRow(entry: NewEntry, id: number, now: number): EntryRow {
     message: entry.message,
     trace_id: entry.trace_id || null,
     span_id: entry.span_id || null,
-    metadata: entry.metadata ?? null,
+    metadata: entry.metadata ? JSON.stringify(entry.metadata) : null,
+    details: detailsJson(entry.details, entry.origin),
   }
 }

@@ -13,4 +13,6 @@ export interface EntryRow {
   readonly span_id: string | null
   /** JSON. */
   readonly metadata: string | null
+  /** JSON of what not every entry has, with where it comes from. */
+  readonly details: string | null
 }

@@ -12,7 +12,7 @@ import { type LogTables, logMigrations } from './tables.ts'
 /** Columns of one statement's rows, as SQLite takes 32 766 parameters. */
 const STATEMENT_ROWS = 1_000
 
-const COLUMNS = sql.raw('id, at, level, service, instance, message, trace_id, span_id, metadata')
+const COLUMNS = sql.raw('id, at, level, service, instance, message, trace_id, span_id, metadata, details')
 
 /** The days of each store that have a partition, so that they are looked for once. */
 const daysOf = new WeakMap<object, EntryDays>()

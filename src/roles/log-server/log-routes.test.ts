@@ -389,7 +389,8 @@ onEachStore((newPlace) => {
 
   it('documents itself', async () => {
     const { paths } = await generateSpecs(server.app)
-    expect(Object.keys(paths)).toEqual(['/logs', '/logs/tail', '/traces', '/traces/{trace_id}'])
+    const all = ['/logs', '/logs/tail', '/traces', '/traces/{trace_id}', '/v1/traces', '/v1/logs', '/v1/metrics']
+    expect(Object.keys(paths)).toEqual(all)
     expect(paths['/logs']?.post?.requestBody).toMatchObject({
       content: { 'application/json': { schema: { anyOf: [{ type: 'array' }, { type: 'object' }] } } },
     })

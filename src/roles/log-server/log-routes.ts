@@ -21,7 +21,7 @@ import type { Tail } from './tail.ts'
 export interface LogRoutesOptions {
   readonly entries: Entries
   readonly tail: Tail
-  readonly clock: Pick<Clock, 'now'>
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>
   readonly log: Pick<Log, 'error'>
   /** The readers that follow, counted. */
   readonly waits: Waits

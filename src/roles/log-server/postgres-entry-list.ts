@@ -118,7 +118,7 @@ export class PostgresEntryList implements Stepwise<Found, number> {
     const { rows } = await sql<Looked>`(
       select count(*) as looked, min(id) as lowest,
         coalesce(json_agg(json_build_array(id, bytes, unsure) order by id desc) filter (where fits), '[]')::text as found
-      from (select id, octet_length(message) + coalesce(octet_length(metadata), 0) as bytes, (${fits}) as fits,
+      from (select id, octet_length(message) + coalesce(octet_length(metadata), 0) + coalesce(octet_length(details), 0) as bytes, (${fits}) as fits,
           ${this.#unsure} as unsure
         from log_entries where ${which}) as hits
     )`.execute(this.#db)

@@ -15,10 +15,10 @@ export async function insertRows(db: Kysely<LogTables>, rows: readonly EntryRow[
   for (let at = 0; at < rows.length; at += STATEMENT_ROWS) {
     const json = JSON.stringify(rows.slice(at, at + STATEMENT_ROWS).map(toStored))
     await sql`
-      insert into log_entries (id, at, level, service, instance, message, trace_id, span_id, metadata, words)
-      select id, at, level, service, instance, message, trace_id, span_id, metadata, words
+      insert into log_entries (id, at, level, service, instance, message, trace_id, span_id, metadata, details, words)
+      select id, at, level, service, instance, message, trace_id, span_id, metadata, details, words
       from json_to_recordset(${json}::json) as entry (id bigint, at bigint, level smallint, service text, instance text,
-        message text, trace_id text, span_id text, metadata text, words tsvector)`.execute(db)
+        message text, trace_id text, span_id text, metadata text, details text, words tsvector)`.execute(db)
   }
 }
 
@@ -27,7 +27,7 @@ export async function readRows(db: Kysely<LogTables>, ids: readonly number[]): P
   if (ids.length === 0) return []
   // in brackets, so that it isn't kept prepared: planned for these ids, it looks into their partitions alone
   const { rows } = await sql<EntryRow>`(
-    select id, at, level, service, instance, message, trace_id, span_id, metadata from log_entries
+    select id, at, level, service, instance, message, trace_id, span_id, metadata, details from log_entries
     where id = some(${`{${ids}}`}::bigint[]) order by id desc)`.execute(db)
   return rows.map(restoredRow)
 }

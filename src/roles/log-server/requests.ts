@@ -7,15 +7,12 @@ import { hideSecrets } from '../../kit/secrets/secret-values.ts'
 import { levelOf, SOME_LEVEL } from '../../kit/telemetry/level-names.ts'
 import type { Level as LevelName } from '../../kit/telemetry/log.ts'
 import { parseDuration, parseMoment, parseTimestamp } from '../../kit/telemetry/timestamps.ts'
-import { ExactNumber, MAX_TEXT, Tag } from './contract.ts'
+import type { Attributes } from './attribute-value.ts'
+import { ExactNumber, MAX_TEXT } from './contract.ts'
 import { countWords, MAX_WORDS, parseSearch } from './search-query.ts'
 
-const Name = z.string().max(256)
+export const Name = z.string().max(256)
 const Id = z.string().max(128).toLowerCase()
-const SpanId = z
-  .string()
-  .regex(/^[0-9a-f]{16}$/i, '16 hexadecimal digits expected')
-  .toLowerCase()
 const Level = z.union([z.string(), z.number()], SOME_LEVEL).transform((word, { addIssue }): LevelName => {
   const level = levelOf(word)
   if (level !== undefined) return level
@@ -23,17 +20,17 @@ const Level = z.union([z.string(), z.number()], SOME_LEVEL).transform((word, { a
   return z.NEVER
 })
 /** Text of others: they may not know what they put into it. */
-const Text = (most: number, least = 0) => z.string().min(least).max(most).transform(hideInText)
+export const Text = (most: number, least = 0) => z.string().min(least).max(most).transform(hideInText)
 /** An object with keys: a number that is kept to the letter is an object too. */
 const Keyed = z.custom<object>(isRecord, { error: 'an object is wanted', abort: true }).meta({ type: 'object' })
-/** A JSON object, kept as text without its secrets. */
-const JsonText = <V extends z.ZodType>(values: V) =>
+/** A JSON object without its secrets. */
+export const JsonObject = <V extends z.ZodType>(values: V) =>
   Keyed.pipe(z.record(z.string(), values)).transform((object, { addIssue }) => {
-    if (JSON.stringify(object).length <= MAX_TEXT) return JSON.stringify(hideSecrets(object))
+    if (JSON.stringify(object).length <= MAX_TEXT) return hideSecrets(object) as Attributes
     addIssue({ code: 'custom', message: `more than ${MAX_TEXT} characters as JSON` })
     return z.NEVER
   })
-const Timestamp = z.union([z.string(), z.number(), ExactNumber]).transform((time, { addIssue }) => {
+export const Timestamp = z.union([z.string(), z.number(), ExactNumber]).transform((time, { addIssue }) => {
   const ms = parseTimestamp(JSON.isRawJSON(time) ? time.rawJSON : String(time))
   if (ms !== undefined) return ms
   addIssue({ code: 'custom', message: 'neither an RFC 3339 time nor seconds, ms, µs or ns since 1970' })
@@ -50,7 +47,7 @@ export const NewEntry = z.object({
   message: Text(MAX_TEXT),
   trace_id: Id.nullish(),
   span_id: Id.nullish(),
-  metadata: JsonText(z.unknown()).nullish(),
+  metadata: JsonObject(z.unknown()).nullish(),
 })
 export type NewEntry = z.output<typeof NewEntry>
 
@@ -59,24 +56,6 @@ export const LogBatchQuery = BatchQuery.extend({
   /** Whose entries they are that don't say so themselves. Default: the service that sends them, else what `name` says. */
   service: Name.min(1).optional(),
 })
-
-/** A finished span as it comes in, its secrets hidden: the shape of the kit's SpanRecord. Ids are W3C's, in any case. */
-export const NewSpan = z.object({
-  trace_id: z
-    .string()
-    .regex(/^[0-9a-f]{32}$/i, '32 hexadecimal digits expected')
-    .toLowerCase(),
-  span_id: SpanId,
-  parent_span_id: SpanId.or(z.literal('')).nullish(),
-  service: Name.min(1),
-  operation: Text(1_024, 1),
-  kind: z.enum(['server', 'client', 'producer', 'consumer', 'internal']).default('internal'),
-  start: Timestamp,
-  duration_ms: z.number().min(0).max(1e12),
-  status: z.enum(['ok', 'error']).default('ok'),
-  tags: JsonText(Tag).default('{}'),
-})
-export type NewSpan = z.output<typeof NewSpan>
 
 const entryFilter = {
   service: Name.optional(),

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import type { RoleContext } from '../../kit/context.ts'
 import { defineRole } from '../../kit/role.ts'
 import { Entries } from './entries.ts'
 import { keptLogs } from './kept-entries.ts'
@@ -39,8 +40,9 @@ export const logServer = defineRole({
     ctx.defer(() => storage.entries.arrivals.close())
     const tail = new Tail(storage.entries.arrivals)
     const searches = new Searches(clock, { most: config.max_searches })
-    const entries = new Entries(storage.entries, clock, searches)
-    const spans = new Spans(store, clock, searches)
+    const exporting = await beginExporting(ctx)
+    const entries = new Entries(storage.entries, clock, searches, exporting && ((records) => exporting.logs(records)))
+    const spans = new Spans(store, clock, searches, exporting && ((stored) => exporting.spans(stored)))
 
     const accepted = metrics.counter({
       name: 'log_server_accepted_total',
@@ -71,11 +73,24 @@ export const logServer = defineRole({
       await sweeping
     })
 
-    const { logServerRoutes } = await import('./routes.ts')
+    const [{ logServerRoutes }, { otlpRefusal }] = await Promise.all([
+      import('./routes.ts'),
+      import('./otlp/routes.ts'),
+    ])
     const app = logServerRoutes(
       { entries, tail, clock, log, waits, onAccepted: (count) => accepted.inc({ kind: 'log' }, count) },
       { spans, onAccepted: (count) => accepted.inc({ kind: 'span' }, count) },
     )
-    return { app }
+    return { app, refusal: otlpRefusal }
   },
 })
+
+/** Begins to send on what is stored, where `telemetry.export` says; undefined where it says nothing. */
+async function beginExporting(ctx: RoleContext<unknown>) {
+  const { exports: targets, clock, log, metrics, check } = ctx
+  if (targets.length === 0) return undefined
+  const { createExporting } = await import('./export/exporting.ts')
+  const exporting = createExporting({ targets, clock, log, metrics, check })
+  ctx.defer(() => exporting.close())
+  return exporting
+}

@@ -32,6 +32,7 @@ const GONE: EntryRow = {
   trace_id: null,
   span_id: null,
   metadata: null,
+  details: null,
 }
 
 /**

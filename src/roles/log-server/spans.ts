@@ -5,9 +5,10 @@ import { formatTimestamp } from '../../kit/telemetry/timestamps.ts'
 import { BatchWriter } from './batch-writer.ts'
 import type { TracePage } from './contract.ts'
 import { type Found, withinBytes } from './found.ts'
-import type { NewSpan } from './requests.ts'
+import { detailsJson } from './origin.ts'
 import { inChunks } from './row-chunks.ts'
 import { type Searcher, type Searches, tooBusy } from './searches.ts'
+import type { Span } from './span.ts'
 import { type SqlWords, wordsFor } from './sql-words.ts'
 import { type Page, readPage, type Stepwise } from './stepped-read.ts'
 import type { LogTables, SpanRow, TraceRow } from './tables.ts'
@@ -36,9 +37,9 @@ interface TraceCursor {
   readonly trace_id: string
 }
 
-/** Spans of one trace that are given out, and bytes of their tags; a trace with more is a runaway loop, and shows as one. */
+/** Spans of one trace that are given out, and bytes of what they carry; a trace with more is a runaway loop, and shows as one. */
 const MAX_SPANS = 10_000
-const MAX_TAG_BYTES = 4 * 1_048_576
+const MAX_CARRIED_BYTES = 4 * 1_048_576
 /** Spans written out between two turns of the event loop. */
 const SPANS_A_TURN = 500
 const NEWEST: TraceCursor = { started_at: Number.MAX_SAFE_INTEGER, trace_id: '' }
@@ -48,19 +49,23 @@ export class Spans {
   readonly #store: Store<LogTables>
   readonly #clock: Clock
   readonly #searches: Searches
-  readonly #writer: BatchWriter<NewSpan>
+  readonly #writer: BatchWriter<Span>
 
-  constructor(store: Store<LogTables>, clock: Clock, searches: Searches) {
+  /** @param onStored told of what is on disk now; must not throw or wait. Default: nobody is */
+  constructor(store: Store<LogTables>, clock: Clock, searches: Searches, onStored?: (spans: readonly Span[]) => void) {
     this.#store = store
     this.#clock = clock
     this.#searches = searches
     this.#writer = new BatchWriter({
-      write: (spans) => store.transaction((trx) => insert(trx, spans), { isolation: 'committed' }),
+      async write(spans) {
+        await store.transaction((trx) => insert(trx, spans), { isolation: 'committed' })
+        onStored?.(spans)
+      },
     })
   }
 
   /** Stores spans, all or none. Rejects with DriverError, or AppError `UNAVAILABLE` when more comes in than can be stored. */
-  add(spans: readonly NewSpan[]): Promise<void> {
+  add(spans: readonly Span[]): Promise<void> {
     return this.#writer.add(spans)
   }
 
@@ -74,7 +79,7 @@ export class Spans {
     return this.#searches.run(searcher, async (search) => {
       const found = await search.step(() => findSpans(db, traceId))
       if (found === undefined) throw tooBusy('This search had no turn in its time')
-      const shown = found.slice(0, withinBytes(found, MAX_TAG_BYTES))
+      const shown = found.slice(0, withinBytes(found, MAX_CARRIED_BYTES))
       const spans: string[] = []
       for (let at = 0; at < shown.length; at += SPANS_A_TURN) {
         spans.push(...(await spansOf(db, shown.slice(at, at + SPANS_A_TURN))).map((row) => spanJson(row, given)))
@@ -98,12 +103,12 @@ export class Spans {
   }
 }
 
-/** The spans of a trace by their start, with the bytes of their tags. */
+/** The spans of a trace by their start, with the bytes of what they carry. */
 async function findSpans(db: Kysely<LogTables>, traceId: string): Promise<readonly Found[]> {
   const { key, pair, listOf, kept } = wordsFor(db)
   const { rows } = await sql<{ found: string | null }>`
     select ${listOf(pair(key, sql`bytes`), sql`started_at, ${key}`, sql`true`)} as found
-    from (select ${key}, started_at, octet_length(tags) as bytes from spans where trace_id = ${kept(traceId)}
+    from (select ${key}, started_at, octet_length(tags) + coalesce(octet_length(details), 0) as bytes from spans where trace_id = ${kept(traceId)}
       order by started_at, ${key} limit ${MAX_SPANS}) as found`.execute(db)
   return JSON.parse(rows[0]?.found ?? '[]')
 }
@@ -163,7 +168,7 @@ class TraceList implements Stepwise<TraceRow, TraceCursor> {
   }
 }
 
-async function insert(trx: Transaction<LogTables>, spans: readonly NewSpan[]): Promise<void> {
+async function insert(trx: Transaction<LogTables>, spans: readonly Span[]): Promise<void> {
   const { kept } = wordsFor(trx)
   // other log servers store spans of the same traces: in the same order, none waits for another that waits for it
   const rows = spans.map((span) => toRow(span, kept)).sort(byKey)
@@ -218,7 +223,7 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : 1
 }
 
-function toRow(span: NewSpan, kept: SqlWords['kept']): SpanRow {
+function toRow(span: Span, kept: SqlWords['kept']): SpanRow {
   return {
     trace_id: span.trace_id,
     span_id: span.span_id,
@@ -229,18 +234,19 @@ function toRow(span: NewSpan, kept: SqlWords['kept']): SpanRow {
     started_at: span.start,
     duration_ms: span.duration_ms,
     failed: span.status === 'error' ? 1 : 0,
-    tags: span.tags,
+    tags: JSON.stringify(span.tags),
+    details: detailsJson(span.details, span.origin),
   }
 }
 
-/** A span as it is answered, as JSON: its tags go out to the letter. */
+/** A span as it is answered, as JSON: its tags go out to the letter, what not every span has beside them. */
 function spanJson(row: SpanRow, given: SqlWords['given']): string {
-  const { span_id, parent_span_id, kind, started_at, duration_ms, failed, tags } = row
+  const { span_id, parent_span_id, kind, started_at, duration_ms, failed, tags, details } = row
   const [service, operation] = [given(row.service), given(row.operation)]
   const start = formatTimestamp(started_at)
   const status = failed ? 'error' : 'ok'
   const json = JSON.stringify({ span_id, parent_span_id, service, operation, kind, start, duration_ms, status })
-  return `${json.slice(0, -1)},"tags":${tags}}`
+  return `${json.slice(0, -1)},"tags":${tags}${details === null ? '}' : `,${details.slice(1)}`}`
 }
 
 function parseCursor(text: string): TraceCursor {

@@ -50,7 +50,7 @@ export class SqliteEntryList implements Stepwise<Found, number> {
     // CROSS JOIN keeps SQLite from turning the join around
     const { rows } = await sql<{ looked: number; lowest: number | null; found: string }>`
       select count(*) as looked, min(hits.id) as lowest,
-        json_group_array(json_array(hits.id, octet_length(message) + coalesce(octet_length(metadata), 0))
+        json_group_array(json_array(hits.id, octet_length(message) + coalesce(octet_length(metadata), 0) + coalesce(octet_length(details), 0))
           order by hits.id desc) filter (where ${this.#wanted}) as found
       from (select ${id} as id from ${this.#candidates(this.#word)} and ${this.#below(id, from)} order by ${id} desc limit ${size}) as hits
       cross join log_entries on log_entries.id = hits.id`.execute(this.#db)

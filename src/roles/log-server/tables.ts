@@ -19,6 +19,8 @@ export interface SpanRow {
   readonly failed: number
   /** JSON. */
   readonly tags: string
+  /** JSON of what not every span has, with where it comes from. */
+  readonly details: string | null
 }
 
 /** What the list of traces is found by; the rest of a summary comes from its spans. */
@@ -72,5 +74,17 @@ const spans: Migration = {
   },
 }
 
+/** What OpenTelemetry says of spans and log records besides. */
+const details: Migration = {
+  async up(db: Kysely<unknown>) {
+    for (const table of ['log_entries', 'spans'])
+      await db.schema.alterTable(table).addColumn('details', 'text').execute()
+  },
+}
+
 /** The log server's tables, by migration. */
-export const logMigrations: Readonly<Record<string, Migration>> = { '001-entries': entries, '002-spans': spans }
+export const logMigrations: Readonly<Record<string, Migration>> = {
+  '001-entries': entries,
+  '002-spans': spans,
+  '003-details': details,
+}

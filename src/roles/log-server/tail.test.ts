@@ -38,6 +38,7 @@ describe('readers who search', () => {
       trace_id: null,
       span_id: null,
       metadata: null,
+      details: null,
     }
     const tail = new Tail()
     let sent = 0

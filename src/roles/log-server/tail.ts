@@ -151,8 +151,8 @@ function eventOf(row: EntryRow) {
   return { id: String(row.id), data: entryJson(row) }
 }
 
-function sizeOf({ row: { message, metadata } }: StoredEntry): number {
-  return ROW_BYTES + 2 * (message.length + (metadata?.length ?? 0))
+function sizeOf({ row: { message, metadata, details } }: StoredEntry): number {
+  return ROW_BYTES + 2 * (message.length + (metadata?.length ?? 0) + (details?.length ?? 0))
 }
 
 /** Whether an entry fits: the same as `Entries.find`, for an entry at hand. */

@@ -45,6 +45,37 @@ onEachStore((newPlace) => {
       ])
     })
 
+    it('takes what it gives, all of what OTLP says too, and says what is wrong with it', async () => {
+      const more = {
+        start_unix_nano: '1795348800000000001',
+        end_unix_nano: '1795348800000000002',
+        trace_state: 'a=1',
+        flags: 1,
+        status_code: 'ok',
+        status_message: 'token=abc',
+        events: [{ time_unix_nano: '1795348800000000001', name: 'asked', attributes: { deep: [{ a: 1 }] } }],
+        links: [{ trace_id: TRACE, span_id: '00f067aa0ba902b7', attributes: { password: 'x' } }],
+        dropped_events_count: 2,
+        resource: { attributes: { 'host.name': 'box' }, schema_url: 'https://example.com' },
+        scope: { name: 'till' },
+      }
+      await server.post('/traces', [span(1, undefined, more), span(2, 1, { instance: 'gateway-1' })])
+      const answer = Trace.parse(await server.get(`/traces/${TRACE}`))
+      expect(answer.spans).toMatchObject([
+        {
+          ...more,
+          status_message: 'token=[hidden]',
+          links: [{ ...more.links[0], attributes: { password: '[hidden]' } }],
+        },
+        { resource: { attributes: { 'service.name': 'api-gateway', 'service.instance.id': 'gateway-1' } } },
+      ])
+      const bad = await server.post('/traces', [span(3, 1, { start_unix_nano: 'now' })])
+      expect([bad.status, await bad.text()]).toEqual([
+        400,
+        expect.stringContaining('details.start_unix_nano: nanoseconds'),
+      ])
+    })
+
     it('puts together what several services send, in any order, some of it twice', async () => {
       const payment = span(3, 2, { service: 'payment-service', operation: 'pay', duration_ms: 120.5, status: 'error' })
       expect(await (await server.post('/traces', [payment])).json()).toEqual({ accepted: 1 })

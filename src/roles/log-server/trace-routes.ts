@@ -7,7 +7,8 @@ import { Accepted, accepted, BatchQuery } from '../../kit/http/sifting.ts'
 import { answerJson, searcherOf } from './answers.ts'
 import { Trace, TracePage } from './contract.ts'
 import { batchOf, readBatch } from './intake.ts'
-import { NewSpan, TraceQuery } from './requests.ts'
+import { TraceQuery } from './requests.ts'
+import { asSpan, NewSpan, SpanForm } from './span-request.ts'
 import type { Spans } from './spans.ts'
 
 /** What the routes work with. */
@@ -28,7 +29,7 @@ export function traceRoutes({ spans, onAccepted }: TraceRoutesOptions): Hono<App
         'Store finished spans: one, an array, or one a line (NDJSON); at most 10 000 and 8 MiB; those that don’t fit are left out and named',
       scope: 'logs:write',
       query: BatchQuery,
-      takes: batchOf(NewSpan),
+      takes: batchOf(SpanForm),
       housekeeping: true,
       responses: {
         202: Accepted,
@@ -38,7 +39,12 @@ export function traceRoutes({ spans, onAccepted }: TraceRoutesOptions): Hono<App
     }),
     async (c) => {
       const { atomic } = c.req.valid('query')
-      const { items, rejected } = await readBatch(c, { schema: NewSpan, invalid: 'Invalid span', atomic })
+      const { items, rejected } = await readBatch(c, {
+        schema: NewSpan,
+        invalid: 'Invalid span',
+        atomic,
+        adopt: asSpan,
+      })
       await spans.add(items)
       onAccepted(items.length)
       return c.json(accepted(items.length, rejected), 202)
@@ -62,7 +68,7 @@ export function traceRoutes({ spans, onAccepted }: TraceRoutesOptions): Hono<App
   app.get(
     '/traces/:trace_id',
     route({
-      summary: 'Show a trace: its spans by start; at most 10 000, with 4 MiB of tags',
+      summary: 'Show a trace: its spans by start; at most 10 000, with 4 MiB of what they carry',
       scope: 'logs:read',
       params: z.object({ trace_id: z.string().max(128).toLowerCase() }),
       responses: { 200: Trace, 404: 'None of it is stored', 503: 'Too many searches are under way' },

@@ -7,6 +7,7 @@ import { errors } from '../../../kit/middleware/errors.ts'
 import { silentLog } from '../../../kit/telemetry/testing/recorded-log.ts'
 import { Entries } from '../entries.ts'
 import { openStorage } from '../open-storage.ts'
+import { otlpRefusal } from '../otlp/routes.ts'
 import { logServerRoutes } from '../routes.ts'
 import { Searches } from '../searches.ts'
 import { Spans } from '../spans.ts'
@@ -22,9 +23,17 @@ export const TRACE = '0af7651916cd43dd8448eb211c80319c'
 
 const clock = { now: () => NOW, monotonic: () => performance.now() }
 
-/** The log server's routes over a store of their own, for one test. @param place default: embedded, in a temporary folder */
-export async function openLogServer(place: TestPlace = { url: 'sqlite:', name: 'log-server' }) {
+/**
+ * The log server's routes over a store of their own, for one test.
+ * @param place default: embedded, in a temporary folder
+ * @param fill puts something into the store before the log server opens it, in the folder that it is given
+ */
+export async function openLogServer(
+  place: TestPlace = { url: 'sqlite:', name: 'log-server' },
+  fill?: (folder: string) => Promise<void>,
+) {
   const folder = await mkdtemp(join(tmpdir(), 'log-server-'))
+  await fill?.(folder)
   const store = await openStore<LogTables>({ ...place, folder, migrations: logMigrations })
   const stop = new AbortController()
   const storage = await openStorage(store, clock)
@@ -35,7 +44,7 @@ export async function openLogServer(place: TestPlace = { url: 'sqlite:', name: '
     { entries, tail, clock, log: { error: () => {} }, waits: testWaits(stop.signal), onAccepted: () => {} },
     { spans: new Spans(store, clock, searches), onAccepted: () => {} },
   )
-  errors(app, silentLog)
+  errors(app, silentLog, otlpRefusal)
 
   return {
     app,

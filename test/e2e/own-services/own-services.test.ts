@@ -1,7 +1,8 @@
+import { once } from 'node:events'
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import * as z from 'zod'
 import { commandsIn, type RunningPlatform } from '../running-platform.ts'
 
@@ -40,6 +41,13 @@ const Listed = z.object({
   ),
 })
 const Environment = z.record(z.string(), z.string())
+const Entry = z.looseObject({
+  message: z.string(),
+  level: z.string(),
+  service: z.string(),
+  trace_id: z.string().optional(),
+})
+const Trace = z.object({ spans: z.array(z.object({ service: z.string(), operation: z.string() })) })
 
 describe.each([
   { mode: 'local', auth: '' },
@@ -48,6 +56,7 @@ describe.each([
   const { msvc, up } = commandsIn(shop(), `${auth}${SERVICES}`)
   const data = 'data'
   let platform: RunningPlatform
+  let token: string | undefined
   beforeAll(async () => {
     // the secret is set while the service waits for it
     const starting = up(data)
@@ -66,13 +75,19 @@ describe.each([
 
   const states = async () =>
     new Map(Listed.parse(JSON.parse(await msvc(data, 'ps', '--json'))).units.map(({ unit, state }) => [unit, state]))
-  const entries = async (...flags: readonly string[]) =>
-    (await msvc(data, 'logs', ...flags, '--json'))
-      .split('\n')
-      .filter(Boolean)
-      .map((line) =>
-        z.looseObject({ message: z.string(), level: z.string(), instance: z.string() }).parse(JSON.parse(line)),
-      )
+
+  /** Asks the log server, as somebody who may read it. */
+  async function asked(path: string): Promise<unknown> {
+    token ??=
+      mode === 'token'
+        ? (await msvc(data, 'token', '--subject', 'ann', '--audience', 'log-server', '--scope', 'logs:read')).trim()
+        : ''
+    const headers = token === '' ? {} : { authorization: `Bearer ${token}` }
+    return (await fetch(`${platform.url('log-server')}${path}`, { headers })).json()
+  }
+
+  const entries = async (query: string) =>
+    z.object({ entries: z.array(Entry) }).parse(await asked(`/logs?${query}`)).entries
 
   it('start in the order of needs, a finished job among them', async () => {
     expect(Object.fromEntries(await states())).toMatchObject({
@@ -130,32 +145,36 @@ describe.each([
   })
 
   it('receive messages, call each other in one trace, and are found by what they write', async () => {
-    const traceId = `${mode === 'local' ? 'a' : 'b'}`.repeat(32)
     await msvc(data, 'publish', 'shop.sold', '{"item":7}')
-    await vi.waitUntil(
-      async () => (await entries('receiver')).some(({ message }) => message === 'received {"item":7}'),
-      { timeout: 15_000, interval: 200 },
+    const received = await vi.waitUntil(
+      async () => (await entries('service=receiver')).find(({ message }) => message === 'received {"item":7}'),
+      { timeout: 15_000, interval: 100 },
     )
-    const [entry] = (await entries('receiver')).filter(({ message }) => message.startsWith('received'))
-    const trace = z.string().parse(entry?.trace_id)
-    expect(trace).toMatch(/^[0-9a-f]{32}$/)
     await vi.waitUntil(
       async () => {
-        const shown = await msvc(data, 'trace', trace)
-        return shown.includes('publish shop.sold') && shown.includes('outbound')
+        const { spans = [] } = Trace.partial().parse(await asked(`/traces/${received.trace_id}`))
+        const has = (service: string, operation: string) =>
+          spans.some((span) => span.service === service && span.operation === operation)
+        return (
+          has('broker', 'publish shop.sold') &&
+          has('outbound', 'POST broker->receiver') &&
+          has('outbound', 'GET receiver->echo')
+        )
       },
-      { timeout: 15_000, interval: 300 },
+      { timeout: 15_000, interval: 100 },
     )
+    const traceId = 'a'.repeat(32)
     await fetch(`${platform.url('gateway')}/echo/say?text=hello&trace=${traceId}`)
-    await vi.waitUntil(async () => (await entries('--trace', traceId)).length > 0, { timeout: 10_000, interval: 200 })
-    expect(await entries('--trace', traceId, '--level', 'warning')).toMatchObject([
-      { service: 'echo', message: 'hello', level: 'WARNING' },
-    ])
+    const said = await vi.waitUntil(async () => (await entries(`trace_id=${traceId}&level=WARNING`)).at(0), {
+      timeout: 10_000,
+      interval: 100,
+    })
+    expect(said).toMatchObject({ service: 'echo', message: 'hello', level: 'WARNING' })
   })
 })
 
 describe('services that go wrong', () => {
-  const { msvc, up } = commandsIn(
+  const { msvc, start } = commandsIn(
     shop(),
     `services:
   deaf: { run: sleep 300, ready: http /health }
@@ -169,29 +188,32 @@ describe('services that go wrong', () => {
   )
 
   it('have a state that says why, while the rest runs', { timeout: 60_000 }, async () => {
-    await using platform = await up('data')
-    const rows = z
-      .object({ units: z.array(z.looseObject({ unit: z.string() })) })
-      .parse(JSON.parse(await msvc('data', 'ps', '--json'))).units
-    const row = (name: string) => rows.find(({ unit }) => unit === name)
-    expect(row('deaf')).toMatchObject({
-      state: 'starting',
-      doing: expect.stringContaining('nobody listens on 127.0.0.1:'),
+    const platform = start('data', 'up', '--quiet')
+    const ended = once(platform, 'exit')
+    onTestFinished(async () => {
+      platform.kill('SIGTERM')
+      await ended
     })
-    expect(row('crash')).toMatchObject({ state: 'backing-off', ended: 'exit code 3' })
-    expect(row('once')).toMatchObject({ state: 'failed', ended: 'exit code 4' })
-    expect(row('absent')).toMatchObject({
-      state: 'backing-off',
-      ended: "no-such-program can't be started: there is no such program",
-    })
-    expect(row('keyless')).toMatchObject({
-      state: 'backing-off',
-      ended: expect.stringContaining(
-        'there is no secret NO_SUCH_KEY for it in development; set it: msvc config set keyless NO_SUCH_KEY --secret',
-      ),
-    })
-    expect(row('behind')).toMatchObject({ state: 'waiting' })
-    expect(row('fine')).toMatchObject({ state: 'ready' })
-    expect((await fetch(`${platform.url('gateway')}/health`)).status).toBe(200)
+    const missing =
+      'there is no secret NO_SUCH_KEY for it in development; set it: msvc config set keyless NO_SUCH_KEY --secret'
+    const wanted = {
+      deaf: { state: 'starting', doing: expect.stringContaining('nobody listens on 127.0.0.1:') },
+      crash: { state: 'backing-off', ended: 'exit code 3' },
+      once: { state: 'failed', ended: 'exit code 4' },
+      absent: { state: 'backing-off', ended: "no-such-program can't be started: there is no such program" },
+      keyless: { state: 'backing-off', ended: missing },
+      behind: { state: 'waiting' },
+      fine: { state: 'ready' },
+      gateway: { state: 'ready' },
+    }
+    await vi.waitFor(
+      async () => {
+        const { units } = z
+          .object({ units: z.array(z.looseObject({ unit: z.string() })) })
+          .parse(JSON.parse(await msvc('data', 'ps', '--json')))
+        expect(Object.fromEntries(units.map((row) => [row.unit, row]))).toMatchObject(wanted)
+      },
+      { timeout: 40_000, interval: 300 },
+    )
   })
 })

@@ -1,4 +1,4 @@
-import { freePort } from '../kit/supervisor/free-port.ts'
+import type { KeptPorts } from '../kit/supervisor/free-port.ts'
 import type { RolePlan } from '../kit/supervisor/role-unit.ts'
 import { type Configured, configure } from './configuration.ts'
 import { checkWish, planUnits, unitNames, type Wish } from './plan.ts'
@@ -18,15 +18,7 @@ export interface Planner {
 }
 
 /** Makes the planner of a session. */
-export function createPlanner(session: Session): Planner {
-  const ports = new Map<string, Promise<number>>()
-
-  function portOf(role: string, host: string): Promise<number> {
-    const port = ports.get(role) ?? freePort(host)
-    ports.set(role, port)
-    return port
-  }
-
+export function createPlanner(session: Session, portOf: KeptPorts): Planner {
   return {
     async plan(wish) {
       const together = [...new Set(unitNames(wish).map(({ role }) => role))]

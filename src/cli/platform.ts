@@ -7,7 +7,7 @@ import { createBell } from '../kit/bell.ts'
 import { AppError, messageOf } from '../kit/errors.ts'
 import { aborted } from '../kit/pause.ts'
 import { childProcesses } from '../kit/supervisor/child-process.ts'
-import { isTaken } from '../kit/supervisor/free-port.ts'
+import { createKeptPorts, isTaken, type KeptPorts } from '../kit/supervisor/free-port.ts'
 import { prelaunch } from '../kit/supervisor/prelaunch.ts'
 import { type LaunchRole, type RolePlan, roleUnits } from '../kit/supervisor/role-unit.ts'
 import { supervise } from '../kit/supervisor/supervise.ts'
@@ -52,7 +52,8 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
   // the processes boot while this one loads all roles and the configuration
   const ahead = flags.inProcess ? undefined : prelaunch(processes(session, output), unitNames(wish))
   try {
-    const planner = createPlanner(session)
+    const portOf = createKeptPorts(io.pid)
+    const planner = createPlanner(session, portOf)
     const planned = await planner.plan(wish)
     const { configured, roles: plans } = planned
     const messages = createMessages(progress.above, quiet)
@@ -68,7 +69,7 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
       const sink = await logOutput(above, configured.settings.log.format)
       output.begin(sink)
       const launch = ahead?.launch ?? (await thisProcess(session, progress.above, configured))
-      await runUnits(session, messages, progress, { planner, planned, launch, stateFile, sink })
+      await runUnits(session, messages, progress, { planner, planned, portOf, launch, stateFile, sink })
     } finally {
       release()
       await stateFile.remove()
@@ -89,6 +90,7 @@ async function endCopy(data: string): Promise<void> {
 interface Setup {
   readonly planner: Planner
   readonly planned: Planned
+  readonly portOf: KeptPorts
   readonly launch: LaunchRole
   readonly stateFile: StateFile
   /** Where entries go that people see. */
@@ -97,7 +99,7 @@ interface Setup {
 
 /** Runs what was planned, until the signal fires or a role refuses to start. */
 async function runUnits(session: Session, messages: Messages, progress: Progress, setup: Setup): Promise<void> {
-  const { planner, planned, launch, stateFile, sink } = setup
+  const { planner, planned, portOf, launch, stateFile, sink } = setup
   const { io } = session
   const { settings } = planned.configured
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
@@ -121,6 +123,7 @@ async function runUnits(session: Session, messages: Messages, progress: Progress
   const services = createOwnUnits({
     authority,
     environment: io.environment,
+    portOf,
     onRegistryBack: registryBack.heed,
     seen: () => sink,
     say: (words) => messages.info(words),

@@ -9,7 +9,7 @@ import {
   commandBuild,
   commandUnit,
 } from '../../kit/supervisor/command/command-unit.ts'
-import { steadyPort } from '../../kit/supervisor/free-port.ts'
+import type { KeptPorts } from '../../kit/supervisor/free-port.ts'
 import type { RolePlan } from '../../kit/supervisor/role-unit.ts'
 import type { Unit } from '../../kit/supervisor/unit.ts'
 import type { LogSink } from '../../kit/telemetry/log.ts'
@@ -27,6 +27,7 @@ export interface OwnUnitsOptions {
   readonly authority: Authority
   /** The platform's own environment, which services inherit for the most part. */
   readonly environment: Readonly<Record<string, string | undefined>>
+  readonly portOf: KeptPorts
   /** Tells when the registry is back. */
   readonly onRegistryBack: (then: () => void) => () => void
   /** Where the lines go that people see. */
@@ -47,10 +48,9 @@ export interface OwnUnits {
 
 /** Makes what runs users' services beside the roles of a platform. */
 export function createCommands({ configured, roles }: Planned, options: OwnUnitsOptions): OwnUnits {
-  const { authority, environment, warn } = options
+  const { authority, environment, portOf, warn } = options
   const { settings } = configured
   const addresses = roleAddresses(configured, roles)
-  const ports = new Map<string, Promise<number>>()
   const entries = createServiceEntries({
     url: addresses['log-server'],
     authority,
@@ -98,12 +98,6 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
       await options.restart(service)
     },
   })
-
-  function portOf(unit: string): Promise<number> {
-    const port = ports.get(unit) ?? steadyPort('127.0.0.1')
-    ports.set(unit, port)
-    return port
-  }
 
   return {
     async plan(planned) {

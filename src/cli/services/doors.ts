@@ -1,10 +1,13 @@
 import type { OwnServices } from '../../kit/config/own-service.ts'
 import { addressOf, type Section } from '../../kit/config/schema.ts'
+import type { KeptPorts } from '../../kit/supervisor/free-port.ts'
 import type { RolePlan } from '../../kit/supervisor/role-unit.ts'
 import type { Door } from '../../roles/outbound/config.ts'
 import { outbound } from '../../roles/outbound/role.ts'
 import type { Planned } from '../planner.ts'
 
+/** Where doors are. */
+const HOST = '127.0.0.1'
 /** Who delivers messages to services. */
 const BROKER = 'broker'
 
@@ -14,7 +17,7 @@ export interface DoorsOptions {
   /** Registered names of all that can be called. */
   readonly callable: readonly string[]
   /** A free port by a name, the same each time it is asked for. */
-  readonly portOf: (name: string) => Promise<number>
+  readonly portOf: KeptPorts
 }
 
 /** A way from each service to each other one, and from the broker to those that receive; none for a service whose `calls` are direct. */
@@ -33,7 +36,7 @@ export async function planDoors({ services, callable, portOf }: DoorsOptions): P
   return Promise.all(
     [...calls, ...deliveries].map(async (door) => ({
       ...door,
-      port: await portOf(`${door.caller}->${door.upstream}`),
+      port: await portOf(`${door.caller}->${door.upstream}`, HOST),
     })),
   )
 }
@@ -41,7 +44,7 @@ export async function planDoors({ services, callable, portOf }: DoorsOptions): P
 /** Where a service reaches another one by its door; undefined where there is none. */
 export function doorUrl(doors: readonly Door[], caller: string, upstream: string): string | undefined {
   const door = doors.find((each) => each.caller === caller && each.upstream === upstream)
-  return door && addressOf({ host: '127.0.0.1', port: door.port })
+  return door && addressOf({ host: HOST, port: door.port })
 }
 
 /** The role that holds doors open, where there are any. */

@@ -4,6 +4,7 @@ import { addressOf } from '../../kit/config/schema.ts'
 import { parseEndpoints, printEndpoint } from '../../kit/discovery/endpoint.ts'
 import type { CommandPlan } from '../../kit/supervisor/command/command-unit.ts'
 import { serviceEnvironment } from '../../kit/supervisor/command/environment.ts'
+import type { KeptPorts } from '../../kit/supervisor/free-port.ts'
 import type { RolePlan } from '../../kit/supervisor/role-unit.ts'
 import type { Door } from '../../roles/outbound/config.ts'
 import type { Configured } from '../configuration.ts'
@@ -28,7 +29,7 @@ export interface ServicePlanOptions {
   readonly planned: Planned
   readonly environment: Readonly<Record<string, string | undefined>>
   /** A free port for a replica, the same each time it is asked for. */
-  readonly portOf: (unit: string) => Promise<number>
+  readonly portOf: KeptPorts
 }
 
 /** The user's services that are to run, and in how many replicas. */
@@ -106,7 +107,7 @@ async function placesOf(services: OwnServices, portOf: ServicePlanOptions['portO
   )
   return Promise.all(
     replicas.map(async ({ name, index, unit, port, isWorker }): Promise<Replica & { readonly index: number }> => {
-      const place = isWorker ? undefined : { host: HOST, port: port ?? (await portOf(unit)) }
+      const place = isWorker ? undefined : { host: HOST, port: port ?? (await portOf(unit, HOST)) }
       return { name, index, unit, place }
     }),
   )

@@ -36,17 +36,36 @@ function tryPort(host: string, port: number): Promise<number> {
 }
 
 /** Where ports are looked for that are to stay free while their owner is away: below those that systems give to outgoing connections (Linux from 32768 on). */
-const STEADY = { from: 20_000, to: 32_000 } as const
+const STEADY = { from: 20_000, rooms: 100, inRoom: 120 } as const
 const TRIES = 50
 
+/** A port by a name, the same each time it is asked for. */
+export type KeptPorts = (name: string, host: string) => Promise<number>
+
 /**
- * Finds a port that nobody listens on, and that nobody is given by chance while whoever has it is started again.
- * @param random uniform in [0, 1)
+ * Makes a source of ports that nobody listens on, and that nobody is given by chance before their owner listens, or while it is started again: no two names get
+ * the same, and processes that look at the same time mostly look in other rooms.
+ * @param pid this process's id, which chooses the room
+ * @param random uniform in [0, 1). Default `Math.random`
  */
-export async function steadyPort(host: string, random: () => number = Math.random): Promise<number> {
-  for (let left = TRIES; left > 0; left--) {
-    const port = STEADY.from + Math.floor(random() * (STEADY.to - STEADY.from))
-    if (!(await isTaken(host, port))) return port
+export function createKeptPorts(pid: number, random: () => number = Math.random): KeptPorts {
+  const kept = new Map<string, Promise<number>>()
+  const given = new Set<number>()
+  const from = STEADY.from + (pid % STEADY.rooms) * STEADY.inRoom
+
+  async function find(host: string): Promise<number> {
+    for (let left = TRIES; left > 0; left--) {
+      const port = from + Math.floor(random() * STEADY.inRoom)
+      if (given.has(port)) continue
+      given.add(port)
+      if (!(await isTaken(host, port))) return port
+    }
+    return freePort(host)
   }
-  return freePort(host)
+
+  return function portOf(name, host) {
+    const port = kept.get(name) ?? find(host)
+    kept.set(name, port)
+    return port
+  }
 }

@@ -60,14 +60,10 @@ describe.each([
   beforeAll(async () => {
     // the secret is set while the service waits for it
     const starting = up(data)
-    await vi.waitUntil(
-      () =>
-        msvc(data, 'config', 'set', 'echo', 'STRIPE_KEY', 'sk-1', '--secret').then(
-          () => true,
-          () => false,
-        ),
-      { timeout: 40_000, interval: 300 },
-    )
+    const set = () => msvc(data, 'config', 'set', 'echo', 'STRIPE_KEY', 'sk-1', '--secret')
+    const isSet = vi.waitUntil(() => set().catch(() => undefined), { timeout: 40_000, interval: 300 })
+    await Promise.race([isSet, starting])
+    await isSet
     platform = await starting
     await vi.waitUntil(async () => (await states()).get('receiver') === 'ready', { timeout: 30_000, interval: 200 })
   }, 80_000)

@@ -62,7 +62,8 @@ export default defineConfig({
           globalSetup: ['test/servers/install.ts', 'test/e2e/program.ts'],
         },
       },
-      { extends: true, test: { name: 'smoke', include: ['test/smoke/**/*.test.ts'] } },
+      // they build the package and use the executable's own ports: one after the other
+      { extends: true, test: { name: 'smoke', include: ['test/smoke/**/*.test.ts'], maxWorkers: 1 } },
     ],
   },
 })

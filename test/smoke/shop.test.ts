@@ -1,0 +1,95 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import * as z from 'zod'
+
+const root = join(import.meta.dirname, '../..')
+const shop = join(root, 'examples/shop')
+const MSVC = join(root, 'dist/msvc')
+const execute = promisify(execFile)
+const data = mkdtempSync(join(tmpdir(), 'msvc-shop-'))
+/** What a run leaves in the example's folder, unless somebody had it there. */
+const left = ['stock/node_modules', 'stock/.data'].map((name) => join(shop, name)).filter((path) => !existsSync(path))
+const GATEWAY = 'http://127.0.0.1:12000'
+
+const msvc = async (...args: readonly string[]) =>
+  (await execute(MSVC, [...args, '--data', data], { cwd: shop })).stdout.trim()
+
+let up: ChildProcess
+beforeAll(async () => {
+  if (!existsSync(join(root, 'dist/package'))) await execute(process.execPath, [join(root, 'build-package.mjs')])
+  up = spawn(MSVC, ['up', '--json', '--port-offset', '4000', '--data', data], {
+    cwd: shop,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  if (!up.stdout) throw new Error('a pipe is asked for')
+  await once(createInterface(up.stdout), 'line')
+  await vi.waitUntil(
+    async () => {
+      const { units } = Listed.parse(JSON.parse(await msvc('ps', '--json')))
+      return units.every(({ state }) => state === 'ready')
+    },
+    { timeout: 90_000, interval: 500 },
+  )
+}, 180_000)
+afterAll(async () => {
+  up?.kill('SIGTERM')
+  if (up && up.exitCode === null) await once(up, 'exit')
+  rmSync(data, { recursive: true, force: true })
+  for (const path of left) rmSync(path, { recursive: true, force: true })
+})
+
+const Listed = z.object({ units: z.array(z.object({ unit: z.string(), state: z.string() })) })
+const Trace = z.object({ spans: z.array(z.object({ service: z.string(), operation: z.string() })) })
+const Sold = z.object({ product_id: z.int(), price: z.number(), name: z.string(), left: z.int() })
+
+it('sells a laptop: one trace holds Node, Python, TypeScript, the event and the shell script, and the lines that each wrote', {
+  timeout: 60_000,
+}, async () => {
+  const order = (headers: Readonly<Record<string, string>>) =>
+    fetch(`${GATEWAY}/shop/orders`, { method: 'POST', headers, body: '{"product_id":7}' })
+  expect((await order({})).status).toBe(401)
+  const token = await msvc('token', '--subject', 'ann', '--scope', 'shop:buy')
+  const answer = await order({ authorization: `Bearer ${token}` })
+  expect(answer.status).toBe(201)
+  expect(Sold.parse(await answer.json())).toMatchObject({ product_id: 7, price: 999.9, name: 'Laptop' })
+  const traceId = answer.headers.get('x-trace-id') ?? ''
+  const spans = await vi.waitUntil(
+    async () => {
+      const found = await msvc('trace', traceId, '--json').catch(() => undefined)
+      const parsed = found && Trace.parse(JSON.parse(found)).spans
+      return parsed?.some(({ service }) => service === 'dispatch') && parsed.length >= 9 ? parsed : undefined
+    },
+    { timeout: 30_000, interval: 500 },
+  )
+  expect(spans.map(({ service, operation }) => `${service}: ${operation}`).sort()).toEqual([
+    'api-gateway: POST /shop/*',
+    'broker: POST /broker/publish/:topic',
+    'broker: publish shop.sold',
+    'catalog: GET /products/7',
+    'dispatch: dispatch',
+    'front: POST /orders',
+    'outbound: GET front->catalog',
+    'outbound: POST front->stock',
+    'stock: POST /stock/:id/take',
+  ])
+  const lines = await vi.waitUntil(
+    async () => {
+      const text = await msvc('logs', '--trace', traceId)
+      return text.includes('is on its way') ? text : undefined
+    },
+    { timeout: 20_000, interval: 500 },
+  )
+  for (const line of [
+    'front           sold Laptop',
+    'catalog         asked for /products/7',
+    'stock           took one',
+    'dispatch        product 7 is on its way',
+  ])
+    expect(lines).toContain(line)
+})

@@ -6,6 +6,7 @@ import { type Load, measure } from './load.ts'
 import { EXECUTABLE, startPlatform } from './platform.ts'
 import { start } from './processes.ts'
 import { type Bar, median, ratio } from './report.ts'
+import { serviceMemory } from './service-memory.ts'
 
 const SECONDS = 3
 
@@ -59,6 +60,7 @@ export async function services(wrk: string, folder: string): Promise<Bar[]> {
       note: 'one client that sends its next request after the answer',
     },
     { name: 'door of the gateway', figure: ratio(rounds, 'door', 'gateway'), bar: { atLeast: 0.8 }, rounds },
+    await serviceMemory(join(folder, 'memory')),
   ]
 }
 

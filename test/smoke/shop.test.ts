@@ -62,7 +62,7 @@ it('sells a laptop: one trace holds Node, Python, TypeScript, the event and the 
   const spans = await vi.waitUntil(
     async () => {
       const found = await msvc('trace', traceId, '--json').catch(() => undefined)
-      const parsed = found && Trace.parse(JSON.parse(found)).spans
+      const parsed = found === undefined ? undefined : Trace.parse(JSON.parse(found)).spans
       return parsed?.some(({ service }) => service === 'dispatch') && parsed.length >= 9 ? parsed : undefined
     },
     { timeout: 30_000, interval: 500 },

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { afterEach, expect, it } from 'vitest'
-import { type Accepting, accept } from './accepting.ts'
+import { type Accepting, accept, SOCKETS } from './accepting.ts'
 import { portOf } from './port-of.ts'
 
-const PLACE = { host: '127.0.0.1', port: 0 }
+const PLACE = { host: '127.0.0.1', port: 0, sockets: SOCKETS }
 /** So many at once. */
 const CLIENTS = 200
 

@@ -5,7 +5,7 @@ import { portOf } from './port-of.ts'
  * How many sockets listen on a port. The event loop takes one connection of each in a turn (libuv since 1.45), and a turn of a busy role lasts some
  * 10 ms: with one socket the last of 256 clients that come at once would wait for 2 s until anybody looks at him.
  */
-const SOCKETS = 16
+export const SOCKETS = 16
 /** Connections that wait at each of them to be taken. */
 const BACKLOG = 1_024
 
@@ -17,11 +17,11 @@ export interface Accepting {
 
 /**
  * Listens with several sockets, where the system shares a port among sockets of one user (SO_REUSEPORT: Linux, FreeBSD), else with one. All
- * connections come to `server`. Rejects with the system's own error, `EADDRINUSE` where anybody listens there already.
+ * connections come to `server`. With one socket alone nothing is shared. Rejects with the system's own error, `EADDRINUSE` where anybody listens there already.
  */
 export async function accept(
   server: Server,
-  place: { readonly host: string; readonly port: number },
+  { sockets, ...place }: { readonly host: string; readonly port: number; readonly sockets: number },
 ): Promise<Accepting> {
   // by itself first: sharing is for us, not for a second process that was given the same port
   const first = await listening(createServer(), { ...place, exclusive: true })
@@ -35,7 +35,7 @@ export async function accept(
     await listening(server, found)
     return { stop: (closed) => void server.close(closed) }
   }
-  const others = Array.from({ length: SOCKETS - 1 }, () =>
+  const others = Array.from({ length: sockets - 1 }, () =>
     createServer({ allowHalfOpen: true, noDelay: true }, (socket) => void server.emit('connection', socket)),
   )
   function stop(closed: () => void) {

@@ -3,7 +3,7 @@ import { type Server, Socket } from 'node:net'
 import type { Clock } from '../../drivers/clock.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { runInScope, type Scope } from '../telemetry/scope.ts'
-import { type Accepting, accept } from './accepting.ts'
+import { type Accepting, accept, SOCKETS } from './accepting.ts'
 import { Connection, type ConnectionLimits, connectionOf } from './connection.ts'
 import { Connections, type ConnectionsLimits } from './connections.ts'
 import type { Door } from './door.ts'
@@ -44,6 +44,8 @@ export interface ListenerOptions {
   readonly port: number
   /** How another port is chosen, for who is told that this one is taken. Default: as for a role's own. */
   readonly elsewhere?: string
+  /** How many sockets share the port. Default 16, for many clients that come at once. */
+  readonly sockets?: number
   readonly limits: ListenerLimits
   /** The outer chain, outermost first. */
   readonly layers: readonly Layer[]
@@ -227,9 +229,12 @@ function enter(layers: readonly Layer[], exchange: Exchange, left: () => void): 
   return true
 }
 
-async function openPort(server: Server, { host, port, elsewhere = OWN_PORT }: ListenerOptions): Promise<Accepting> {
+async function openPort(
+  server: Server,
+  { host, port, elsewhere = OWN_PORT, sockets = SOCKETS }: ListenerOptions,
+): Promise<Accepting> {
   try {
-    return await accept(server, { host, port })
+    return await accept(server, { host, port, sockets })
   } catch (cause) {
     throw new AppError('START_FAILED', listenFault(cause, host, port, elsewhere), { cause })
   }

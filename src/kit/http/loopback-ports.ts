@@ -72,6 +72,8 @@ export class LoopbackPorts {
         host: HOST,
         port: wanted.port,
         elsewhere: wanted.elsewhere,
+        // one client each, which keeps its connections
+        sockets: 1,
         // whoever can connect has the machine anyway: how long a body takes is for its sender to say
         limits: { ...limits, request_timeout_ms: 0 },
         layers,

@@ -298,4 +298,19 @@ describe('a connection', () => {
     // a client that offers h2c with its first request, as Java's does, would send the next one here
     expect(seen.text).toMatch(/^connection: close\r$/m)
   })
+
+  it('takes the body of a request to upgrade that comes behind its head, as Java’s client sends it, and nothing further', async () => {
+    const { begun, port } = await serve()
+    const head = 'POST /1 HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 4\r\n\r\n'
+    const { socket, seen } = client(port, head)
+    await expect.poll(() => begun.length).toBe(1)
+    begun[0]?.incoming.resume()
+    socket.write(`body${get(2)}`)
+    await expect.poll(() => begun[0]?.incoming.complete).toBe(true)
+    socket.write(get(3))
+    if (begun[0]) answer(begun[0])
+    await expect.poll(() => seen.closed, { timeout: 5_000 }).toBe(true)
+    expect(paths(seen.text)).toEqual([1])
+    expect(begun).toHaveLength(1)
+  })
 })

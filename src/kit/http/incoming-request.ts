@@ -27,6 +27,7 @@ export class IncomingRequest extends IncomingMessage {
   #received = 0
   #passesOn = false
   #begin: (() => void) | undefined
+  #whole: (() => void) | undefined
   /** Undefined until a connection takes it: before that none of its body comes. */
   counter: PieceCounter | undefined
 
@@ -40,6 +41,12 @@ export class IncomingRequest extends IncomingMessage {
     this.#begin = begin
   }
 
+  /** Calls back, once, when all of it has come, its body included; at once where it has. */
+  whenWhole(then: () => void): void {
+    if (this.complete) then()
+    else this.#whole = then
+  }
+
   override _read(size: number): void {
     const begin = this.#begin
     this.#begin = undefined
@@ -50,6 +57,7 @@ export class IncomingRequest extends IncomingMessage {
   override push(chunk: Buffer | null): boolean {
     if (chunk === null) {
       this.#passOn()
+      this.#whole?.()
       return super.push(null)
     }
     this.#received += chunk.length

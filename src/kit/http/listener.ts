@@ -130,7 +130,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       fault,
     }
     outgoing.exchange = exchange
-    if (isLast) connection.doom()
+    if (fault) connection.doom()
+    else if (isLast) incoming.whenWhole(() => connection.doom())
     if (!enter(layers, exchange, () => connection.done(outgoing))) return
     if (fault) {
       answerProblem(exchange, fault)

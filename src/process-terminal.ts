@@ -17,5 +17,8 @@ export function terminal(
     get columns() {
       return stream.columns || 80
     },
+    get rows() {
+      return stream.rows || 24
+    },
   }
 }

@@ -10,6 +10,8 @@ export interface Terminal {
   readonly colour: boolean
   /** Width in characters; 80 when unknown. */
   readonly columns: number
+  /** Height in lines; 24 when unknown. */
+  readonly rows: number
 }
 
 /** All that the command line knows of the process it runs in; main.ts makes it, tests make their own. */

@@ -6,17 +6,16 @@ describe('readyText', () => {
   const auth = { mode: 'local' as const, issuer: 'msvc', hosts: [], origins: [] }
   const role = {
     unit: 'gateway',
-    role: 'gateway',
     service: 'api-gateway',
     url: 'http://127.0.0.1:65535',
-    state: 'ready' as const,
+    state: 'ready',
     pid: 4_194_304,
   }
 
   it('has lines that can be copied at 80 columns', () => {
     const request = firstRequest({ host: '127.0.0.1', port: 0 }, { auth }, role.url)
     const lines = readyText({
-      state: { roles: [role] },
+      rows: [role],
       token: 'x',
       seed: '4194304',
       ...(request && { request }),
@@ -32,7 +31,7 @@ describe('readyText', () => {
     const own = { ...auth, mode: 'token' as const, hosts: ['api.example.com'] }
     const request = firstRequest(section, { auth: own }, 'http://0.0.0.0:8000')
     expect(request?.scopes).toEqual(['shop:write'])
-    const text = readyText({ state: { roles: [role] }, token: 'x', seed: '1', ...(request && { request }) })
+    const text = readyText({ rows: [role], token: 'x', seed: '1', ...(request && { request }) })
     expect(text).toContain(`
 curl -i -X POST http://127.0.0.1:8000/shop \\
 -H 'Host: api.example.com' \\
@@ -52,7 +51,19 @@ curl -i -X POST http://127.0.0.1:8000/shop \\
     expect(first({ users: null, orders: null })).toBeUndefined()
   })
 
+  it('says how those are that are not ready, within the width', () => {
+    const shop = { unit: 'shop-2', service: 'shop', url: undefined, pid: undefined, state: 'failed: exit code 1' }
+    const migrate = { ...shop, unit: 'migrate', service: undefined, state: 'done' }
+    expect(readyText({ rows: [role, shop, migrate], seed: '1' })).toBe(`
+UNIT     SERVICE      ADDRESS                 STATE
+gateway  api-gateway  http://127.0.0.1:65535  ready
+shop-2   shop         -                       failed: exit code 1
+migrate  -            -                       done
+`)
+    expect(readyText({ rows: [role, shop], seed: '1', width: 59 })).toContain('failed: exit…\n')
+  })
+
   it('has no request to copy without a gateway', () => {
-    expect(readyText({ state: { roles: [] }, seed: '1' })).not.toContain('curl')
+    expect(readyText({ rows: [], seed: '1' })).not.toContain('curl')
   })
 })

@@ -1,9 +1,21 @@
 import type { FirstRequest } from './first-request.ts'
 import { columns } from './render/columns.ts'
-import type { RunState } from './run-state.ts'
+
+/** A unit in the table of addresses. */
+export interface AddressRow {
+  readonly unit: string
+  readonly service: string | undefined
+  /** Undefined for one that listens nowhere. */
+  readonly url: string | undefined
+  readonly pid: number | undefined
+  /** `ready`, or how it is instead. */
+  readonly state: string
+}
 
 export interface ReadyOptions {
-  readonly state: Pick<RunState, 'roles'>
+  readonly rows: readonly AddressRow[]
+  /** Columns that there is room for. Default: no limit. */
+  readonly width?: number
   /** A token for the gateway, or the command that makes one, as a shell is told; absent when there is no gateway. */
   readonly token?: string
   /** Absent when there is no gateway, or it routes nothing. */
@@ -12,13 +24,27 @@ export interface ReadyOptions {
   readonly seed: string
 }
 
+const READY = 'ready'
+const NONE = '-'
+
 /**
- * What `msvc up` prints once everything is ready: who runs where, and a first request. The lines to copy start at the margin
+ * What `msvc up` prints once everything is ready: who runs where, how those are that aren't ready, and a first request. The lines to copy start at the margin
  * and are no wider than 80 columns but for the token's, which a terminal wraps by itself without breaking it.
  */
-export function readyText({ state, token, request, seed }: ReadyOptions): string {
-  const rows = state.roles.map(({ unit, service, url, pid }) => [unit, service, url, String(pid ?? '')])
-  const table = columns([['ROLE', 'SERVICE', 'ADDRESS', 'PID'], ...rows])
+export function readyText({ rows, width, token, request, seed }: ReadyOptions): string {
+  const isWell = rows.every(({ state }) => state === READY)
+  const table = columns(
+    [
+      ['UNIT', 'SERVICE', 'ADDRESS', isWell ? 'PID' : 'STATE'],
+      ...rows.map(({ unit, service, url, pid, state }) => [
+        unit,
+        service ?? NONE,
+        url ?? NONE,
+        isWell ? String(pid ?? NONE) : state,
+      ]),
+    ],
+    width,
+  )
   if (!request || token === undefined) return `\n${table}\n`
   const { method, url, host, makesUser } = request
   const user = `'{"username":"ann-${seed}","email":"ann-${seed}@example.com"}'`

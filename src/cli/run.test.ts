@@ -26,6 +26,7 @@ async function msvc(
     isTTY: false,
     colour: false,
     columns: 80,
+    rows: 24,
     write: (text) => {
       said[name] += text
     },

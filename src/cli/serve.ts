@@ -44,6 +44,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   const [
     { configure, numeric, registryUrl },
     { hostRunner },
+    { logOutput },
     { findRole },
     { endOfRun, startFailure },
     states,
@@ -52,6 +53,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   ] = await Promise.all([
     import('./configuration.ts'),
     import('./host-runner.ts'),
+    import('./log-output.ts'),
     import('./roles.ts'),
     import('../kit/supervisor/reason.ts'),
     import('./run-state.ts'),
@@ -74,7 +76,8 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   refuseMoved(settings)
   await refuseSharing(settings, [service ?? role.service])
   const section = sections[name] ?? { host: '127.0.0.1', port: role.port }
-  const run = await hostRunner(session, settings.log.format)
+  const sink = await logOutput(session, settings.log.format)
+  const run = hostRunner(io, () => sink)
   const starting = run({
     role: name,
     settings,

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import type { Unit } from '../kit/supervisor/unit.ts'
 import type { UnitChange, UnitState } from '../kit/supervisor/unit-state.ts'
 import { createMessages } from './messages.ts'
-import { knownUnits, tellChange, unreadyUnits } from './unit-reports.ts'
+import { addressRows, knownUnits, tellChange, unreadyUnits } from './unit-reports.ts'
 
 const started = {
   service: 'user-service',
@@ -12,6 +12,18 @@ const started = {
 }
 const units = [{ name: 'user-2', replicaOf: 'user' }]
 const unit = { unit: 'user-2', role: 'user', service: 'user-service', url: 'http://127.0.0.1:8001' }
+
+const testUnit: Unit = {
+  name: 'user',
+  replicaOf: 'user',
+  needs: [],
+  definition: '',
+  essential: true,
+  livenessMs: 30_000,
+  drainMs: 0,
+  afterEnd: () => 'again',
+  launch: () => expect.fail('it is launched'),
+}
 
 it('lists what was ready once, and how it is now', () => {
   const states = new Map<string, UnitState>([['user-2', { at: 'ready', pid: 7, ...started }]])
@@ -43,29 +55,46 @@ it('names what was never ready', () => {
   expect(unreadyUnits(states)).toEqual(['user', 'order', 'payment'])
 })
 
+it('has a row of the table for each, also for what listens nowhere', () => {
+  const report = { unit: testUnit, restarts: 0, since: 0 }
+  const { url: _, ...listensNowhere } = started
+  expect(
+    addressRows([
+      { ...report, state: { at: 'ready', pid: 7, ...started } },
+      { ...report, unit: { ...testUnit, name: 'worker' }, state: { at: 'ready', pid: 8, ...listensNowhere } },
+      { ...report, unit: { ...testUnit, name: 'shop' }, state: { at: 'failed', why: 'exit code 1' } },
+    ]),
+  ).toEqual([
+    { unit: 'user', service: 'user-service', url: 'http://127.0.0.1:8001', pid: 7, state: 'ready' },
+    { unit: 'worker', service: 'user-service', url: undefined, pid: 8, state: 'ready' },
+    { unit: 'shop', service: undefined, url: undefined, pid: undefined, state: 'failed: exit code 1' },
+  ])
+})
+
 it('says that a role gives no sign of life, and that it is back', () => {
   let said = ''
   const write = (text: string) => {
     said += text
   }
-  const terminal = { isTTY: false, colour: false, columns: 80, write }
-  const launch = () => expect.fail('it is launched')
-  const user: Unit = {
-    name: 'user',
-    replicaOf: 'user',
-    needs: [],
-    definition: '',
-    essential: true,
-    livenessMs: 30_000,
-    drainMs: 0,
-    afterEnd: () => 'again',
-    launch,
-  }
+  const terminal = { isTTY: false, colour: false, columns: 80, rows: 24, write }
   const tell = (change: Pick<UnitChange, 'state' | 'was'>) =>
-    tellChange({ unit: user, life: 1, ...change }, createMessages(terminal, false))
+    tellChange({ unit: testUnit, life: 1, ...change }, createMessages(terminal, false), true)
   tell({ state: { at: 'silent', pid: 7, ...started }, was: 'ready' })
   tell({ state: { at: 'ready', pid: 7, ...started }, was: 'silent' })
   expect(said).toMatch(
     /user gives no sign of life \(process 7\); after 30 s \(liveness_seconds\) it is ended and started again\n.*user answers again \(process 7\)\n/,
   )
+})
+
+it('tells of one that gets ready for the first time only once the platform was', () => {
+  let said = ''
+  const write = (text: string) => {
+    said += text
+  }
+  const terminal = { isTTY: false, colour: false, columns: 80, rows: 24, write }
+  const change: UnitChange = { unit: testUnit, life: 1, state: { at: 'ready', pid: 7, ...started }, was: 'starting' }
+  tellChange(change, createMessages(terminal, false), false)
+  expect(said).toBe('')
+  tellChange(change, createMessages(terminal, false), true)
+  expect(said).toBe('ok: user is ready at http://127.0.0.1:8001 (process 7)\n')
 })

@@ -4,7 +4,9 @@ import type { Unit } from '../kit/supervisor/unit.ts'
 import type { UnitChange, UnitReport, UnitState } from '../kit/supervisor/unit-state.ts'
 import type { Messages } from './messages.ts'
 import type { Progress } from './progress.ts'
+import type { AddressRow } from './ready-text.ts'
 import type { RunState } from './run-state.ts'
+import { startingUnits } from './starting-units.ts'
 
 /** All that was ready once and listens, and how it is now, in the order of the plan. */
 export function knownUnits(
@@ -41,6 +43,15 @@ export function unitRow({ unit, state, restarts, since, ended }: UnitReport): Un
   }
 }
 
+/** Units as the table of addresses has them. */
+export function addressRows(reports: readonly UnitReport[]): readonly AddressRow[] {
+  const words = startingUnits(reports)
+  return reports.map((report, index) => {
+    const { unit, service, url, pid } = unitRow(report)
+    return { unit, service, url, pid, state: words[index]?.words ?? report.state.at }
+  })
+}
+
 /** The names of those that were never ready, in the order of the plan. */
 export function unreadyUnits(states: ReturnType<Supervision['states']>): string[] {
   const wasReady = (state: UnitState) =>
@@ -49,10 +60,14 @@ export function unreadyUnits(states: ReturnType<Supervision['states']>): string[
   return [...states].filter(([, state]) => !isOver(state) && !wasReady(state)).map(([unit]) => unit)
 }
 
-/** Tells the person what happens to a unit once it was ready: a line for each end, silence and return. */
+/**
+ * Tells the person what happens to a unit once it was ready: a line for each end, silence and return.
+ * @param isLate whether the platform was ready before: then it matters that one gets ready for the first time
+ */
 export function tellChange(
   { unit: { name: unit, livenessMs }, state, was, life }: UnitChange,
   messages: Messages,
+  isLate: boolean,
 ): void {
   if (state.at === 'backing-off') {
     messages.warn(`${unit} ended (${state.why}); it starts again in ${state.delayMs / 1_000} s`)
@@ -67,20 +82,16 @@ export function tellChange(
     messages.warn(`${unit} gives no sign of life (process ${state.pid}); ${next}`)
   }
   if (state.at === 'ready' && was === 'silent') messages.success(`${unit} answers again (process ${state.pid})`)
-  else if (state.at === 'ready' && life > 1) {
+  else if (state.at === 'ready' && (life > 1 || isLate)) {
     const where = state.url === undefined ? '' : ` at ${state.url}`
-    messages.success(`${unit} is ready again${where} (process ${state.pid})`)
+    messages.success(`${unit} is ready${life > 1 ? ' again' : ''}${where} (process ${state.pid})`)
   }
 }
 
-/** Shows which units are waited for while the platform starts, or stops. */
-export function showProgress(states: ReadonlyMap<string, UnitState>, isStopping: boolean, progress: Progress): void {
+/** Shows which units are waited for while the platform stops. */
+export function showStopping(reports: readonly UnitReport[], progress: Progress): void {
   const isOver = (at: UnitState['at']) => at === 'stopped' || at === 'finished' || at === 'failed'
-  const isWaitedFor = ({ at }: UnitState) => !isOver(at) && (isStopping || at !== 'ready')
-  const waiting = [...states].filter(([, state]) => isWaitedFor(state)).map(([name]) => name)
-  const done = isStopping
-    ? 'stopping (Ctrl-C again: at once)'
-    : `${states.size - waiting.length} of ${states.size} ready`
+  const waiting = reports.filter(({ state }) => !isOver(state.at)).map(({ unit }) => unit.name)
   if (waiting.length === 0) progress.end()
-  else progress.show(`${done}, waiting for ${waiting.join(', ')}`)
+  else progress.show(`stopping (Ctrl-C again: at once), waiting for ${waiting.join(', ')}`)
 }

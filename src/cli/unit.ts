@@ -2,6 +2,7 @@ import { AppError } from '../kit/errors.ts'
 import { runSupervised } from '../kit/supervisor/supervised.ts'
 import { hostRunner } from './host-runner.ts'
 import type { Io } from './io.ts'
+import { logOutput } from './log-output.ts'
 import { findRole } from './roles.ts'
 
 /**
@@ -12,5 +13,10 @@ export async function runUnit(role: string, io: Io): Promise<void> {
   if (!io.parent) throw new AppError('USAGE', '--supervised is for processes that msvc up starts')
   io.leaveInterruptsToParent()
   await findRole(role)
-  await runSupervised(io.parent, await hostRunner({ io, options: {} }, 'json'), io.signal)
+  const sink = await logOutput({ io, options: {} }, 'json')
+  await runSupervised(
+    io.parent,
+    hostRunner(io, () => sink),
+    io.signal,
+  )
 }

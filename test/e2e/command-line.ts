@@ -32,6 +32,7 @@ export function startWith(environment: Io['environment'], folder: string, ...arg
     isTTY: false,
     colour: false,
     columns: 80,
+    rows: 24,
     write(text) {
       said[name] += text
       const [first, ...rest] = said.out.split('\n')

@@ -17,6 +17,7 @@ export interface PrintableEntry {
 const MAX_VALUE = 300
 const BARE = /^[^\s"=\\]+$/
 /** From here on the trace is named: it is what one looks at next. */
+const TRACE = 'trace'
 const TRACED: readonly Level[] = ['WARNING', 'ERROR', 'CRITICAL']
 
 /**
@@ -26,20 +27,35 @@ const TRACED: readonly Level[] = ['WARNING', 'ERROR', 'CRITICAL']
  */
 export function formatLogLine(entry: PrintableEntry, { colour }: { readonly colour: boolean }): string {
   const paint = createPaint(colour)
-  const { timestamp, level, service, message, trace_id: trace, metadata = {} } = entry
-  const time = /T(\d\d:\d\d:\d\d\.\d{3})/.exec(timestamp)?.[1] ?? visibleText(timestamp)
-  const pairs = Object.entries(metadata)
-    .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => `${paint.dim(`${bareOrQuoted(key)}=`)}${show(value)}`)
-  if (trace !== undefined && TRACED.includes(level)) pairs.push(paint.dim(`trace=${bareOrQuoted(trace)}`))
+  const { level, service, message } = entry
+  const pairs = pairsOf(entry).map(
+    ([key, value]) => `${paint.dim(`${key}=`)}${key === TRACE ? paint.dim(value) : value}`,
+  )
   const name = visibleText(service)
   return [
-    paint.dim(time),
+    paint.dim(timeOf(entry)),
     paint.level(level, visibleText(level).padEnd(8)),
     paint.service(name, name.length > 15 ? name : padWidth(name, 15)),
     visibleText(message),
     ...pairs,
   ].join(' ')
+}
+
+/** The time of day of an entry (UTC), as it can be printed. */
+export function timeOf({ timestamp }: Pick<PrintableEntry, 'timestamp'>): string {
+  return /T(\d\d:\d\d:\d\d\.\d{3})/.exec(timestamp)?.[1] ?? visibleText(timestamp)
+}
+
+/** What an entry says besides its message, as it can be printed: its metadata, and the trace where it matters. */
+export function pairsOf({
+  level,
+  trace_id: trace,
+  metadata = {},
+}: Pick<PrintableEntry, 'level' | 'trace_id' | 'metadata'>): readonly (readonly [key: string, value: string])[] {
+  const pairs = Object.entries(metadata)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => [bareOrQuoted(key), show(value)] as const)
+  return trace !== undefined && TRACED.includes(level) ? [...pairs, [TRACE, bareOrQuoted(trace)]] : pairs
 }
 
 function show(value: unknown): string {

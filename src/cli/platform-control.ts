@@ -10,7 +10,7 @@ import type { RoleUnits } from '../kit/supervisor/role-unit.ts'
 import type { Supervision } from '../kit/supervisor/supervise.ts'
 import { shownPlaces } from './moved.ts'
 import type { Steering } from './steering.ts'
-import { unitRow } from './unit-reports.ts'
+import { unitRows } from './unit-reports.ts'
 
 /** What a platform is controlled with. */
 export interface PlatformControlOptions {
@@ -28,7 +28,11 @@ export interface PlatformControl {
   /** What a role is to start with: on the places where the platform lives. */
   readonly jobNow: (job: Job) => Job
   /** Takes requests. Rejects with the system's own error when the socket can't be made. */
-  open(supervision: Pick<Supervision, 'states' | 'reports'>, roles: RoleUnits, steering: Steering): Promise<void>
+  open(
+    supervision: Pick<Supervision, 'states' | 'reports' | 'ready'>,
+    roles: RoleUnits,
+    steering: Steering,
+  ): Promise<void>
   close(): Promise<void>
 }
 
@@ -37,6 +41,7 @@ export function createPlatformControl({ places, onMoved, onFault }: PlatformCont
   let cutover: PlatformCutover | undefined
   let server: ControlServer | undefined
   let isCopied = false
+  let hasStarted = false
 
   /** Who made a copy may have been killed. */
   async function endCopy() {
@@ -49,7 +54,11 @@ export function createPlatformControl({ places, onMoved, onFault }: PlatformCont
     isCopied = false
   }
 
-  function handler(supervision: Pick<Supervision, 'states' | 'reports'>, moving: PlatformCutover, steering: Steering) {
+  function handler(
+    supervision: Pick<Supervision, 'states' | 'reports' | 'ready'>,
+    moving: PlatformCutover,
+    steering: Steering,
+  ) {
     return async (request: ControlRequest, gone: AbortSignal): Promise<unknown> => {
       switch (request.do) {
         case 'look': {
@@ -57,7 +66,7 @@ export function createPlatformControl({ places, onMoved, onFault }: PlatformCont
           return { places: moving.places, ready: states.every(({ at }) => at === 'ready') }
         }
         case 'list':
-          return { units: supervision.reports().map(unitRow) }
+          return { units: unitRows(supervision.reports()), started: hasStarted }
         case 'copy':
           if (isCopied) throw new AppError('CONFLICT', 'this platform is being copied already')
           isCopied = true
@@ -84,6 +93,12 @@ export function createPlatformControl({ places, onMoved, onFault }: PlatformCont
     admit: async () => cutover?.settled(),
     jobNow: (job) => cutover?.jobNow(job) ?? job,
     async open(supervision, roles, steering) {
+      void supervision.ready.then(
+        () => {
+          hasStarted = true
+        },
+        () => {},
+      )
       cutover = new PlatformCutover({ supervision, roles, places, clock: systemClock, shown: shownPlaces, onMoved })
       server = await openControl(controlAddress(places.data), handler(supervision, cutover, steering))
     },

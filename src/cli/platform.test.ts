@@ -19,7 +19,7 @@ async function welcome(isTTY: boolean, flags: string[] = [], stopped = (_err: st
     'registry: { port: 0 }\nuser: { port: 0 }\norder: { port: 0 }\ngateway: { port: 0 }\n',
   )
   const stopping = new AbortController()
-  const silent: Terminal = { isTTY: false, colour: false, columns: 80, rows: 24, write: () => {} }
+  const silent: Terminal = { isTTY: false, colour: false, columns: 100, rows: 24, write: () => {} }
   let said = ''
   let complained = ''
   const write = (text: string) => {

@@ -21,7 +21,7 @@ import { createOwnUnits } from './services/own-units.ts'
 import type { Session } from './session.ts'
 import { holdDatabases, refuseSharing } from './sole-use.ts'
 import { createSteering } from './steering.ts'
-import { knownUnits, unreadyUnits } from './unit-reports.ts'
+import { knownUnits, unitRows, unreadyUnits } from './unit-reports.ts'
 import { prepareWelcome } from './welcome.ts'
 
 /** Flags of `msvc up` as commander gives them. */
@@ -30,6 +30,7 @@ export interface UpFlags {
   readonly only?: string
   readonly portOffset?: string
   readonly inProcess?: boolean
+  readonly detach?: boolean
 }
 
 /** `msvc up`: starts the platform, says where everything is, and keeps it running until the signal fires. */
@@ -163,7 +164,7 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
     ending.throwIfAborted()
     await stateFile.written()
     const say = await welcome
-    screen.ready(supervision.reports(), () => say(state(), supervision.reports()))
+    screen.ready(supervision.reports(), () => say(state(), unitRows(supervision.reports())))
     await aborted(ending)
   } catch (fault) {
     if (!ending.aborted) throw fault
@@ -174,7 +175,8 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
   }
 }
 
-function readWish(flags: UpFlags): Wish {
+/** What the flags of `msvc up` ask for. Throws AppError `USAGE`. */
+export function readWish(flags: UpFlags): Wish {
   return {
     scale: parseScale(flags.scale ?? []),
     portOffset: parseOffset(flags.portOffset ?? '0'),

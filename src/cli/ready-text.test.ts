@@ -8,7 +8,7 @@ describe('readyText', () => {
     unit: 'gateway',
     service: 'api-gateway',
     url: 'http://127.0.0.1:65535',
-    state: 'ready',
+    state: 'ready' as const,
     pid: 4_194_304,
   }
 
@@ -52,8 +52,8 @@ curl -i -X POST http://127.0.0.1:8000/shop \\
   })
 
   it('says how those are that are not ready, within the width', () => {
-    const shop = { unit: 'shop-2', service: 'shop', url: undefined, pid: undefined, state: 'failed: exit code 1' }
-    const migrate = { ...shop, unit: 'migrate', service: undefined, state: 'done' }
+    const shop = { unit: 'shop-2', service: 'shop', state: 'failed' as const, words: 'failed: exit code 1' }
+    const migrate = { unit: 'migrate', state: 'finished' as const, words: 'done' }
     expect(readyText({ rows: [role, shop, migrate], seed: '1' })).toBe(`
 UNIT     SERVICE      ADDRESS                 STATE
 gateway  api-gateway  http://127.0.0.1:65535  ready

@@ -1,19 +1,9 @@
+import type { UnitRow } from '../kit/supervisor/control-protocol.ts'
 import type { FirstRequest } from './first-request.ts'
 import { columns } from './render/columns.ts'
 
-/** A unit in the table of addresses. */
-export interface AddressRow {
-  readonly unit: string
-  readonly service: string | undefined
-  /** Undefined for one that listens nowhere. */
-  readonly url: string | undefined
-  readonly pid: number | undefined
-  /** `ready`, or how it is instead. */
-  readonly state: string
-}
-
 export interface ReadyOptions {
-  readonly rows: readonly AddressRow[]
+  readonly rows: readonly UnitRow[]
   /** Columns that there is room for. Default: no limit. */
   readonly width?: number
   /** A token for the gateway, or the command that makes one, as a shell is told; absent when there is no gateway. */
@@ -24,7 +14,6 @@ export interface ReadyOptions {
   readonly seed: string
 }
 
-const READY = 'ready'
 const NONE = '-'
 
 /**
@@ -32,15 +21,15 @@ const NONE = '-'
  * and are no wider than 80 columns but for the token's, which a terminal wraps by itself without breaking it.
  */
 export function readyText({ rows, width, token, request, seed }: ReadyOptions): string {
-  const isWell = rows.every(({ state }) => state === READY)
+  const isWell = rows.every(({ state }) => state === 'ready')
   const table = columns(
     [
       ['UNIT', 'SERVICE', 'ADDRESS', isWell ? 'PID' : 'STATE'],
-      ...rows.map(({ unit, service, url, pid, state }) => [
+      ...rows.map(({ unit, service, url, pid, state, words = state }) => [
         unit,
         service ?? NONE,
         url ?? NONE,
-        isWell ? String(pid ?? NONE) : state,
+        isWell ? String(pid ?? NONE) : words,
       ]),
     ],
     width,

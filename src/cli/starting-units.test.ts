@@ -41,7 +41,7 @@ it('says what each is about', () => {
     'registry ready: ready in 40 ms',
     'user busy: starting',
     'order waiting: waiting for user',
-    'payment busy: starting',
+    'payment waiting: starting',
     'shop busy: GET /health answers 503 (again: exit code 1)',
     'catalog failed: failed: exit code 3; again in 0.4 s',
     'migrate done: done',

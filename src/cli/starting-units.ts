@@ -23,6 +23,18 @@ export function createStartTimes(now: () => number): StartTimes {
   }
 }
 
+/** How a unit looks in a state. */
+export const LOOKS: Readonly<Record<UnitState['at'], UnitLine['is']>> = {
+  waiting: 'waiting',
+  starting: 'busy',
+  ready: 'ready',
+  silent: 'failed',
+  'backing-off': 'failed',
+  finished: 'done',
+  failed: 'failed',
+  stopped: 'done',
+}
+
 /**
  * How each unit stands, in a few words, in the order in which they were given.
  * @param times how long the ready ones took. Default: that isn't told
@@ -31,7 +43,8 @@ export function startingUnits(reports: readonly UnitReport[], times?: Pick<Start
   const missing = new Set(reports.flatMap(({ unit, state }) => (wasReady(state) ? [] : [unit.replicaOf])))
   return reports.map(({ unit: { name, needs }, state, ended }) => ({
     name,
-    ...lineOf(state, { needs: needs.filter((need) => missing.has(need)), took: times?.of(name), ended }),
+    is: LOOKS[state.at],
+    words: wordsOf(state, { needs: needs.filter((need) => missing.has(need)), took: times?.of(name), ended }),
   }))
 }
 
@@ -47,26 +60,23 @@ interface Circumstances {
   readonly ended: string | undefined
 }
 
-function lineOf(state: UnitState, { needs, took, ended }: Circumstances): Pick<UnitLine, 'is' | 'words'> {
+function wordsOf(state: UnitState, { needs, took, ended }: Circumstances): string {
   switch (state.at) {
     case 'waiting':
-      if (needs.length === 0) return { is: 'busy', words: 'starting' }
-      return { is: 'waiting', words: `waiting for ${needs.join(', ')}` }
-    case 'starting': {
-      const again = ended === undefined ? '' : ` (again: ${ended})`
-      return { is: 'busy', words: `${state.doing ?? 'starting'}${again}` }
-    }
+      return needs.length === 0 ? 'starting' : `waiting for ${needs.join(', ')}`
+    case 'starting':
+      return `${state.doing ?? 'starting'}${ended === undefined ? '' : ` (again: ${ended})`}`
     case 'ready':
-      return { is: 'ready', words: took === undefined ? 'ready' : `ready in ${took} ms` }
+      return took === undefined ? 'ready' : `ready in ${took} ms`
     case 'silent':
-      return { is: 'failed', words: 'gives no sign of life' }
+      return 'gives no sign of life'
     case 'backing-off':
-      return { is: 'failed', words: `failed: ${state.why}; again in ${state.delayMs / 1_000} s` }
+      return `failed: ${state.why}; again in ${state.delayMs / 1_000} s`
     case 'finished':
-      return { is: 'done', words: 'done' }
+      return 'done'
     case 'failed':
-      return { is: 'failed', words: `failed: ${state.why}` }
+      return `failed: ${state.why}`
     case 'stopped':
-      return { is: 'done', words: 'stopped' }
+      return 'stopped'
   }
 }

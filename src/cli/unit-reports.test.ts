@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import type { Unit } from '../kit/supervisor/unit.ts'
 import type { UnitChange, UnitState } from '../kit/supervisor/unit-state.ts'
 import { createMessages } from './messages.ts'
-import { addressRows, knownUnits, tellChange, unreadyUnits } from './unit-reports.ts'
+import { knownUnits, tellChange, unitRows, unreadyUnits } from './unit-reports.ts'
 
 const started = {
   service: 'user-service',
@@ -55,19 +55,20 @@ it('names what was never ready', () => {
   expect(unreadyUnits(states)).toEqual(['user', 'order', 'payment'])
 })
 
-it('has a row of the table for each, also for what listens nowhere', () => {
+it('tells other commands of each, also of what listens nowhere', () => {
   const report = { unit: testUnit, restarts: 0, since: 0 }
+  const row = { state: 'ready', words: 'ready', restarts: 0, since: '1970-01-01T00:00:00.000Z' }
   const { url: _, ...listensNowhere } = started
   expect(
-    addressRows([
+    unitRows([
       { ...report, state: { at: 'ready', pid: 7, ...started } },
       { ...report, unit: { ...testUnit, name: 'worker' }, state: { at: 'ready', pid: 8, ...listensNowhere } },
       { ...report, unit: { ...testUnit, name: 'shop' }, state: { at: 'failed', why: 'exit code 1' } },
     ]),
   ).toEqual([
-    { unit: 'user', service: 'user-service', url: 'http://127.0.0.1:8001', pid: 7, state: 'ready' },
-    { unit: 'worker', service: 'user-service', url: undefined, pid: 8, state: 'ready' },
-    { unit: 'shop', service: undefined, url: undefined, pid: undefined, state: 'failed: exit code 1' },
+    { ...row, unit: 'user', service: 'user-service', url: 'http://127.0.0.1:8001', pid: 7 },
+    { ...row, unit: 'worker', service: 'user-service', pid: 8 },
+    { ...row, unit: 'shop', state: 'failed', words: 'failed: exit code 1' },
   ])
 })
 

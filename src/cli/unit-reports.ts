@@ -4,7 +4,6 @@ import type { Unit } from '../kit/supervisor/unit.ts'
 import type { UnitChange, UnitReport, UnitState } from '../kit/supervisor/unit-state.ts'
 import type { Messages } from './messages.ts'
 import type { Progress } from './progress.ts'
-import type { AddressRow } from './ready-text.ts'
 import type { RunState } from './run-state.ts'
 import { startingUnits } from './starting-units.ts'
 
@@ -26,8 +25,13 @@ export function knownUnits(
   })
 }
 
-/** A unit as other commands see it. */
-export function unitRow({ unit, state, restarts, since, ended }: UnitReport): UnitRow {
+/** Units as other commands see them. */
+export function unitRows(reports: readonly UnitReport[]): readonly UnitRow[] {
+  const lines = startingUnits(reports)
+  return reports.map((report, index) => rowOf(report, lines[index]?.words ?? report.state.at))
+}
+
+function rowOf({ unit, state, restarts, since, ended }: UnitReport, words: string): UnitRow {
   const started = state.at === 'ready' || state.at === 'silent' ? state : 'last' in state ? state.last : undefined
   const service = started?.service ?? unit.service
   return {
@@ -36,20 +40,12 @@ export function unitRow({ unit, state, restarts, since, ended }: UnitReport): Un
     ...(started?.url !== undefined && { url: started.url }),
     state: state.at,
     ...('doing' in state && { doing: state.doing }),
+    words,
     ...('pid' in state && { pid: state.pid }),
     restarts,
     since: new Date(since).toISOString(),
     ...(ended !== undefined && { ended }),
   }
-}
-
-/** Units as the table of addresses has them. */
-export function addressRows(reports: readonly UnitReport[]): readonly AddressRow[] {
-  const words = startingUnits(reports)
-  return reports.map((report, index) => {
-    const { unit, service, url, pid } = unitRow(report)
-    return { unit, service, url, pid, state: words[index]?.words ?? report.state.at }
-  })
 }
 
 /** The names of those that were never ready, in the order of the plan. */

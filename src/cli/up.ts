@@ -7,7 +7,8 @@ Examples:
   $ msvc up
   $ msvc up --scale user=2,order=3
   $ msvc up --only registry,user --port-offset 1000 --data other
-  $ msvc up --in-process --data /tmp/try`
+  $ msvc up --in-process --data /tmp/try
+  $ msvc up --detach && msvc ps   # msvc down stops it`
 
 /** `msvc up`: the whole platform on this machine. */
 export function addUp(program: Command, open: OpenSession): void {
@@ -21,9 +22,11 @@ export function addUp(program: Command, open: OpenSession): void {
     .option('--only <roles>', 'these roles only, separated by commas')
     .option('--port-offset <number>', 'added to every port, so that a second platform fits beside the first')
     .option('--in-process', 'all roles in this one process: less memory, no restarts')
+    .option('--detach', 'in the background, once it is ready; what it says goes to up.log in the data folder')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: UpFlags, command: Command) => {
-      const { runPlatform } = await import('./platform.ts')
-      await runPlatform(open(command), flags)
+      const session = open(command)
+      if (flags.detach) await (await import('./detached.ts')).startDetached(session, flags)
+      else await (await import('./platform.ts')).runPlatform(session, flags)
     })
 }

@@ -1,17 +1,16 @@
 import type { Authority } from '../kit/auth/authority.ts'
+import type { UnitRow } from '../kit/supervisor/control-protocol.ts'
 import type { RolePlan } from '../kit/supervisor/role-unit.ts'
-import type { UnitReport } from '../kit/supervisor/unit-state.ts'
 import { GATEWAY_SERVICE } from '../roles/gateway/contract.ts'
 import type { RunState } from './run-state.ts'
 import type { Session } from './session.ts'
-import { addressRows } from './unit-reports.ts'
 
 /** Who the first request is made as, and what the token for it may do. */
 const SUBJECT = 'ann'
 const SCOPES = ['users:read', 'users:write', 'orders:read', 'orders:write']
 
-/** Says where everything is, and how to begin. */
-export type Welcome = (state: RunState, reports: readonly UnitReport[]) => void
+/** Says where everything is, and how to begin. @param rows all that there is, ready or not */
+export type Welcome = (state: RunState, rows: readonly UnitRow[]) => void
 
 /** Makes ready, while the roles start, what says where everything is and how to begin. */
 export async function prepareWelcome(
@@ -28,13 +27,12 @@ export async function prepareWelcome(
   const wanted = requestTo('http://127.0.0.1:0')?.scopes ?? []
   const scopes = [...new Set([...SCOPES, ...wanted])]
   const token = isSeen ? await authority.mint({ subject: SUBJECT, audience: GATEWAY_SERVICE, scopes }) : undefined
-  return (state, reports) => {
+  return (state, rows) => {
     session.printJson({ ready: true, ...state, ...(token !== undefined && { token }) })
     const shown = token ?? (gateway ? tokenCommand(scopes, options.data) : undefined)
     const seed = String(io.pid)
     const place = state.roles.find(({ role }) => role === 'gateway')
     const request = place && requestTo(place.url)
-    const rows = addressRows(reports)
     const width = io.out.isTTY ? io.out.columns : undefined
     const text = {
       rows,

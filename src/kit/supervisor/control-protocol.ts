@@ -66,6 +66,8 @@ export const UnitRow = z.object({
   state: z.enum(['waiting', 'starting', 'ready', 'silent', 'backing-off', 'finished', 'failed', 'stopped']),
   /** What takes it so long to start, in its own words. */
   doing: z.string().optional(),
+  /** How it is, for people: `waiting for broker`, `failed: exit code 1`. */
+  words: z.string().optional(),
   /** Absent while it doesn't run. */
   pid: z.int().optional(),
   url: z.string().optional(),
@@ -78,7 +80,11 @@ export const UnitRow = z.object({
 export type UnitRow = z.infer<typeof UnitRow>
 
 /** The answer to `list`. */
-export const Units = z.object({ units: z.array(UnitRow) })
+export const Units = z.object({
+  units: z.array(UnitRow),
+  /** Whether the platform has started, as far as its units do. */
+  started: z.boolean().default(true),
+})
 
 /** The answer where there is nothing to tell. */
 export const Done = z.object({})

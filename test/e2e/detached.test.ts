@@ -1,0 +1,63 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, inject, it } from 'vitest'
+import { portOf } from '../../src/kit/http/port-of.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'msvc-detached-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+writeFileSync(join(folder, 'msvc.yaml'), 'registry: { port: 0 }\nuser: { port: 0 }\n')
+
+/** Runs a command line to its end. */
+function msvc(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+  const env = { PATH: process.env.PATH, NO_COLOR: '1', TMPDIR: folder }
+  return new Promise((resolve) => {
+    execFile(process.execPath, [inject('program'), ...args], { cwd: folder, env }, (fault, out, err) =>
+      resolve({ code: fault === null ? 0 : Number(fault.code), out, err }),
+    )
+  })
+}
+
+const log = join(folder, '.msvc', 'up.log')
+
+it('runs in the background once it is ready, and ends when it is told to', async () => {
+  const up = await msvc('up', '--detach', '--only', 'registry,user')
+  try {
+    expect(up).toMatchObject({ code: 0, err: '' })
+    expect(up.out).toMatch(/^\nUNIT +SERVICE +ADDRESS +PID\nregistry +registry +http:.*\nuser +user-service +http:/)
+    expect(readFileSync(log, 'utf8')).toContain('user ready at http://127.0.0.1:')
+    expect(statSync(log).mode & 0o777).toBe(0o600)
+    const { units } = JSON.parse((await msvc('ps', '--json')).out)
+    expect(units).toMatchObject([
+      { unit: 'registry', state: 'ready' },
+      { unit: 'user', state: 'ready' },
+    ])
+    const second = await msvc('up', '--detach')
+    expect(second).toMatchObject({ code: 2, out: '' })
+    expect(second.err).toMatch(/^error: a platform runs on .* already \(process \d+\)/)
+  } finally {
+    expect(await msvc('down')).toMatchObject({ code: 0 })
+  }
+  expect((await msvc('ps')).err).toContain('nothing runs on')
+}, 60_000)
+
+it('says why it does not start, and leaves nothing behind', async () => {
+  writeFileSync(log, 'of the one before\n')
+  const taken = createServer()
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+  const port = portOf(taken)
+  writeFileSync(join(folder, 'taken.yaml'), `registry: { port: ${port} }\n`)
+  const up = await msvc('up', '--detach', '--only', 'registry', '--config', 'taken.yaml')
+  taken.close()
+  expect(up).toMatchObject({ code: 1, out: '' })
+  expect(up.err).toBe(
+    `error: registry: port ${port} on 127.0.0.1 is taken by another program; stop it, or use --port-offset\n`,
+  )
+  expect(readFileSync(`${log}.1`, 'utf8')).toBe('of the one before\n')
+  expect((await msvc('down')).code).toBe(1)
+  const wrong = await msvc('up', '--detach', '--only', 'registri')
+  expect(wrong).toMatchObject({ code: 2 })
+  expect(wrong.err).toContain('there is no role registri')
+}, 60_000)

@@ -17,6 +17,7 @@ import { addPs } from './ps.ts'
 import { addPublish } from './publish.ts'
 import { addRegistry } from './registry.ts'
 import { addRestore } from './restore.ts'
+import { addRun } from './run-service.ts'
 import { addServe } from './serve.ts'
 import { type OpenSession, sessions } from './session.ts'
 import { addApply, addDown, addRestart, addScale, addStart, addStop } from './steering-commands.ts'
@@ -35,6 +36,7 @@ const COMMANDS: readonly AddCommand[] = [
   addInit,
   addCheck,
   addPs,
+  addRun,
   addStart,
   addStop,
   addRestart,
@@ -60,11 +62,17 @@ const COMMANDS: readonly AddCommand[] = [
 /**
  * Runs one command line.
  * @param args without the program's name
+ * @returns the exit code
  * @throws CommanderError for wrong usage, and for help and version, with exit code 0; AppError for the rest
  */
-export async function runProgram(args: readonly string[], io: Io): Promise<void> {
-  const program = createProgram(io, await rolesWanted(args))
+export async function runProgram(args: readonly string[], io: Io): Promise<number> {
+  let code = 0
+  const open = sessions(io, (given) => {
+    code = given
+  })
+  const program = createProgram(io, open, await rolesWanted(args))
   await program.parseAsync(args, { from: 'user' })
+  return code
 }
 
 /** The roles and what they do, when help for `serve` is asked for: loading them takes too long for anything else. */
@@ -103,7 +111,7 @@ function addHelp(program: Command): void {
 const MIN_HELP_COLUMN = 20
 
 /** The commander program with every command. */
-function createProgram(io: Io, roles: string): Command {
+function createProgram(io: Io, open: OpenSession, roles: string): Command {
   const program = new Command('msvc')
     .description('Runs any role of a microservices platform, or all of them.')
     .version(VERSION, '-V, --version', 'print the version')
@@ -128,7 +136,6 @@ function createProgram(io: Io, roles: string): Command {
       getOutHasColors: () => io.out.colour,
       getErrHasColors: () => io.err.colour,
     })
-  const open = sessions(io)
   for (const add of COMMANDS) add(program, open, roles)
   addHelp(program)
   return program

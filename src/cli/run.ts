@@ -10,14 +10,14 @@ const USAGE = 2
 /**
  * Runs one command line, and says on stderr what went wrong.
  * @param args without the program's name
- * @returns the exit code: 0 done, 1 failed, 2 wrong usage or configuration
+ * @returns the exit code: 0 done, 1 failed, 2 wrong usage or configuration; that of the command which it was to run
  */
 export async function run(args: readonly string[], io: Io): Promise<number> {
   try {
     const unit = supervisedUnit(args)
     // a unit needs none of the commands, and every unit of the platform would load them
-    if (unit === undefined) await (await import('./program.ts')).runProgram(args, io)
-    else await (await import('./unit.ts')).runUnit(unit, io)
+    if (unit === undefined) return await (await import('./program.ts')).runProgram(args, io)
+    await (await import('./unit.ts')).runUnit(unit, io)
     return DONE
   } catch (thrown) {
     return report(thrown, io)

@@ -21,13 +21,15 @@ export interface Session {
   print(text: string): void
   /** The command's result for programs, one JSON document a line on stdout; nothing without `--json`. */
   printJson(value: unknown): void
+  /** Has the process end with an exit code of its own, as that of a command which it ran. Default 0. */
+  endWith(code: number): void
 }
 
 /** Opens a command's session from its options and the program's. */
 export type OpenSession = (command: Command) => Session
 
-/** Makes the function by which commands open their session. */
-export function sessions(io: Io): OpenSession {
+/** Makes the function by which commands open their session. @param endWith told the exit code that a command wants */
+export function sessions(io: Io, endWith: (code: number) => void): OpenSession {
   return (command) => {
     const options: GlobalOptions = command.optsWithGlobals()
     const json = options.json ?? false
@@ -37,6 +39,7 @@ export function sessions(io: Io): OpenSession {
       messages: createMessages(io.err, options.quiet ?? false),
       print: (text) => json || io.out.write(`${text}\n`),
       printJson: (value) => json && io.out.write(`${visibleJson(value)}\n`),
+      endWith,
     }
   }
 }

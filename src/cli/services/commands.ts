@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import { systemClock } from '../../drivers/clock.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
 import { messageOf } from '../../kit/errors.ts'
@@ -60,7 +61,7 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
   })
   const tokens = createServiceTokens({
     authority,
-    data: settings.data,
+    folder: join(settings.data, 'services'),
     audiences: [...configured.roles.map(({ service }) => service), ...Object.keys(configured.own)],
     onFault: (service, fault) => warn(`the token of ${service} can't be renewed: ${messageOf(fault)}`),
   })

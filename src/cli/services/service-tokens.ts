@@ -8,8 +8,8 @@ import { SERVICE_SCOPES } from '../../kit/auth/scopes.ts'
 /** Whom tokens are made for, and where they lie. */
 export interface ServiceTokensOptions {
   readonly authority: Pick<Authority, 'mode' | 'mint'>
-  /** The platform's data folder. */
-  readonly data: string
+  /** Where their files lie; made when it is missing. */
+  readonly folder: string
   /** Registered names of all that a service may call. */
   readonly audiences: readonly string[]
   /** Told when one can't be renewed. */
@@ -31,8 +31,7 @@ const RENEW_AFTER_S = LIFE_S / 2
 const LONGEST_S = 86_400
 
 /** Makes tokens for services. */
-export function createServiceTokens({ authority, data, audiences, onFault }: ServiceTokensOptions): ServiceTokens {
-  const folder = join(data, 'services')
+export function createServiceTokens({ authority, folder, audiences, onFault }: ServiceTokensOptions): ServiceTokens {
   const timers = new Map<string, NodeJS.Timeout>()
 
   const mint = (service: string, ttlSeconds: number) =>

@@ -24,8 +24,7 @@ export function addCheck(program: Command, open: OpenSession): void {
         import('../kit/config/shown.ts'),
       ])
       try {
-        const { roles, settings, sections } = await checked(session)
-        const source = session.options.config ?? 'built-in defaults'
+        const { roles, settings, sections, file: source = 'built-in defaults' } = await checked(session)
         session.print(`the configuration holds (${source}, ${roles.length} roles)`)
         session.printJson(hideSecrets({ ok: true, settings: shownSettings(settings), roles: sections }))
       } catch (thrown) {

@@ -11,6 +11,8 @@ import type { Session } from './session.ts'
 /** What a command works with: every role, and the configuration. */
 export interface Configured extends Configuration {
   readonly roles: readonly AnyRole[]
+  /** The file that was read, as it is named on the command line; undefined for the built-in defaults. */
+  readonly file?: string
 }
 
 export interface ConfigureOptions {
@@ -50,7 +52,7 @@ export async function configure({ io, options }: Session, wanted: ConfigureOptio
     ...(file !== undefined && { file }),
     ...(wanted.served !== undefined && { served: wanted.served }),
   })
-  return { roles, ...configuration }
+  return { roles, ...configuration, ...(file !== undefined && { file }) }
 }
 
 /** What a command works with that talks to a platform. */

@@ -18,6 +18,7 @@ import { addPublish } from './publish.ts'
 import { addRegistry } from './registry.ts'
 import { addRestore } from './restore.ts'
 import { addRun } from './run-service.ts'
+import { addSchema } from './schema.ts'
 import { addServe } from './serve.ts'
 import { type OpenSession, sessions } from './session.ts'
 import { addApply, addDown, addRestart, addScale, addStart, addStop } from './steering-commands.ts'
@@ -35,6 +36,7 @@ const COMMANDS: readonly AddCommand[] = [
   addServe,
   addInit,
   addCheck,
+  addSchema,
   addPs,
   addRun,
   addStart,

@@ -298,6 +298,10 @@ describe('the command line', () => {
 
   it('shows no secret in what it complains of', async () => {
     writeFileSync(join(folder, 'wrong.yaml'), 'store: nosuch://ann:hunter2@db\nlog: { level: "token=hunter2" }\n')
+    writeFileSync(join(folder, 'msvc.yaml'), 'log: { level: ERROR }\n')
+    expect((await msvc(['check'])).out).toMatch(/^the configuration holds \(msvc\.yaml, \d+ roles\)\n$/)
+    rmSync(join(folder, 'msvc.yaml'))
+    expect((await msvc(['check'])).out).toMatch(/\(built-in defaults, /)
     const { code, out, err } = await msvc(['check', '--config', 'wrong.yaml'])
     expect(code).toBe(2)
     expect(err).toContain('log.level')

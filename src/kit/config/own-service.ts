@@ -44,25 +44,27 @@ const Access = z
   .meta({ expected: 'public, token, or a list of scopes' })
 
 const RouteOfService = z.strictObject({
-  /** Whole leading segments of the path, at the gateway. */
-  path: z.string().min(1),
-  methods: z.partialRecord(z.enum(HTTP_METHODS), Access),
-  /** Whether the service doesn't see `path`. Default false. */
-  strip: z.boolean().default(false),
-  /** Of one caller. */
+  path: z.string().min(1).describe('Whole leading segments of the path at the gateway, such as /catalog.'),
+  methods: z
+    .partialRecord(z.enum(HTTP_METHODS), Access)
+    .describe('Who may send what: a method, and public, token or a list of scopes.'),
+  strip: z.boolean().default(false).describe('Whether the service gets the path without that of the route.'),
   limit: z
     .strictObject({ per_second: z.number().min(0.001).max(1_000_000), burst: z.int().min(1).max(1_000_000) })
+    .describe('How many requests one caller may send.')
     .optional(),
 })
 
 /** What a service does about messages of a topic. */
 const Received = z.strictObject({
-  /** Where each is posted. */
-  to: Path,
-  /** Deliveries in vain before it becomes a dead letter. Default the broker's, 5. */
-  max_deliver: z.int().min(1).max(1_000).optional(),
-  /** Seconds that the service has for one. Default the broker's, 30. */
-  ack_wait: z.number().min(0.1).max(43_200).optional(),
+  to: Path.describe('The path of the service to which each message is posted.'),
+  max_deliver: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .describe('Deliveries in vain before a message becomes a dead letter. Default 5.')
+    .optional(),
+  ack_wait: z.number().min(0.1).max(43_200).describe('Seconds that the service has for one. Default 30.').optional(),
 })
 
 /** What its calls to another service obey. Defaults: the platform's `client`. */
@@ -78,9 +80,8 @@ export const OwnServiceName = z.string().regex(NAME).meta({ expected: 'a name of
 
 /** A service of the user's own, as `services` has it: run, watched over and wired by `msvc up`. */
 export const OwnService = z.strictObject({
-  run: Words,
-  /** From the file's own folder. Default: that. */
-  dir: z.string().min(1).default('.'),
+  run: Words.describe('The command: a line for the shell, or a list of words without one.'),
+  dir: z.string().min(1).default('.').describe("Where it runs, from this file's own folder."),
   env: z
     .record(
       z.string().regex(VARIABLE).meta({ expected: 'the name of a variable' }),
@@ -89,9 +90,14 @@ export const OwnService = z.strictObject({
         .transform(String)
         .meta({ expected: 'text, a number, true or false' }),
     )
-    .default({}),
-  /** Of its first replica; further ones take free ports. Default: a free one. */
-  port: z.int().min(1).max(65_535).optional(),
+    .default({})
+    .describe('Variables of its environment; ${VAR} and ${VAR:-default} are filled in.'),
+  port: z
+    .int()
+    .min(1)
+    .max(65_535)
+    .describe('Where its first replica listens; further ones take free ports. Default: a free one.')
+    .optional(),
   ready: z
     .string()
     .transform((text, context) => {
@@ -100,28 +106,39 @@ export const OwnService = z.strictObject({
       context.addIssue({ code: 'custom', message: `expected ${READINESS}, got ${JSON.stringify(text)}` })
       return z.NEVER
     })
-    .prefault('tcp'),
-  /** Roles and services that must be ready before it starts. */
-  needs: z.array(z.string().min(1)).default([]),
+    .prefault('tcp')
+    .describe(`How it is known that it is ready: ${READINESS} (a worker without a port).`),
+  needs: z.array(z.string().min(1)).default([]).describe('Roles and services that must be ready before it starts.'),
   replicas: z.int().min(1).max(64).default(1),
-  /** Patterns of files, from `dir`, whose change restarts it. */
-  watch: z.array(z.string().min(1)).default([]),
-  /** Run before the first start, and after a change. */
-  build: Words.optional(),
-  route: RouteOfService.optional(),
-  receives: z.record(z.string().min(1), Received).default({}),
-  calls: z.union([z.literal('direct'), z.record(z.string().min(1), CallPolicy)]).default({}),
-  /** Names of secrets of the config server, which become variables. */
-  secrets: z.array(z.string().regex(VARIABLE).meta({ expected: 'the name of a variable' })).default([]),
+  watch: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Patterns of files, from its folder, whose change restarts it, such as **/*.py.'),
+  build: Words.describe('A command that is run before the first start, and after a change.').optional(),
+  route: RouteOfService.describe('What the gateway passes on to it.').optional(),
+  receives: z
+    .record(z.string().min(1), Received)
+    .default({})
+    .describe('By topic (wildcards too): each message is posted to it as a CloudEvent.'),
+  calls: z
+    .union([z.literal('direct'), z.record(z.string().min(1), CallPolicy)])
+    .default({})
+    .describe("By service: what calls to it obey; or direct: the services' own addresses."),
+  secrets: z
+    .array(z.string().regex(VARIABLE).meta({ expected: 'the name of a variable' }))
+    .default([])
+    .describe('Names of secrets of the config server, which become variables.'),
   stop: z
     .strictObject({
       signal: z.enum(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGKILL']).default('SIGTERM'),
-      /** Until it is killed. */
-      grace_ms: z.int().min(0).max(600_000).default(10_000),
+      grace_ms: z.int().min(0).max(600_000).default(10_000).describe('Milliseconds until it is killed.'),
     })
-    .prefault({}),
-  /** After it has ended by itself. */
-  restart: z.enum(['always', 'on-failure', 'never']).default('always'),
+    .prefault({})
+    .describe('How it is stopped.'),
+  restart: z
+    .enum(['always', 'on-failure', 'never'])
+    .default('always')
+    .describe('What follows when it has ended by itself; one that never restarts and ends with 0 is a finished job.'),
 })
 /** One that is checked, its folder an absolute path. */
 export type OwnService = z.output<typeof OwnService>

@@ -5,7 +5,7 @@ import { connectControl } from '../kit/supervisor/control-client.ts'
 import { type UnitRow, Units } from '../kit/supervisor/control-protocol.ts'
 import { configureClient } from './configuration.ts'
 import { type ProcessFigures, processFigures } from './process-figures.ts'
-import { columns } from './render/columns.ts'
+import { unitTable } from './render/unit-table.ts'
 import { type RunState, readRunStates } from './run-state.ts'
 import type { Session } from './session.ts'
 
@@ -30,9 +30,9 @@ export async function listUnits(session: Session, watch: boolean): Promise<void>
     const pids = [...new Set(units.flatMap(({ pid }) => pid ?? []))]
     const figures = await processFigures(pids, io.signal)
     const now = Date.now()
-    session.print(
-      `${watch && io.out.isTTY ? AFRESH : ''}${columns([HEADING, ...units.map((row) => cells(row, figures, now))])}`,
-    )
+    const rows = units.map((row) => ({ ...row, ...figuresOf(row.pid, figures), port: portOf(row.url) }))
+    const table = unitTable(rows, now, io.out.isTTY ? io.out.columns : undefined)
+    session.print(`${watch && io.out.isTTY ? AFRESH : ''}${table}`)
     session.printJson({ units: units.map((row) => told(row, figures)) })
     if (watch) await pause(AGAIN_MS, io.signal)
   } while (watch && !io.signal.aborted)
@@ -101,26 +101,6 @@ function told({ unit, service, state, doing, pid, url, restarts, since, ended }:
   }
 }
 
-const HEADING = ['UNIT', 'SERVICE', 'STATE', 'PID', 'PORT', 'RESTARTS', 'CPU', 'MEMORY', 'FOR', 'LAST END']
-const NONE = '-'
-
-/** A row as people get it. */
-function cells({ unit, service, state, pid, url, restarts, since, ended }: UnitRow, figures: Figures, now: number) {
-  const { cpu, memory } = figuresOf(pid, figures)
-  return [
-    unit,
-    service ?? NONE,
-    state,
-    String(pid ?? NONE),
-    String(portOf(url) ?? NONE),
-    String(restarts ?? NONE),
-    cpu === undefined ? NONE : `${Math.round(cpu * 100)}%`,
-    memory === undefined ? NONE : `${Math.round(memory / 1_000_000)} MB`,
-    since === undefined ? NONE : spanOf(now - Date.parse(since)),
-    ended ?? '',
-  ]
-}
-
 type Figures = ReadonlyMap<number, ProcessFigures>
 
 const figuresOf = (pid: number | undefined, figures: Figures): Partial<ProcessFigures> =>
@@ -128,11 +108,3 @@ const figuresOf = (pid: number | undefined, figures: Figures): Partial<ProcessFi
 
 const portOf = (url: string | undefined): number | undefined =>
   url === undefined ? undefined : Number(new URL(url).port) || undefined
-
-/** A length of time in its largest unit. */
-function spanOf(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1_000))
-  if (seconds < 60) return `${seconds} s`
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`
-  return seconds < 86_400 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`
-}

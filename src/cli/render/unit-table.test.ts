@@ -1,0 +1,49 @@
+import { expect, it } from 'vitest'
+import { type MeasuredUnit, unitTable } from './unit-table.ts'
+
+const SINCE = '2026-01-01T12:00:00.000Z'
+const NOW = Date.parse(SINCE) + 90_000
+const user: MeasuredUnit = {
+  unit: 'user',
+  service: 'user-service',
+  state: 'ready',
+  pid: 7,
+  port: 8001,
+  restarts: 1,
+  since: SINCE,
+  cpu: 0.124,
+  memory: 96_400_000,
+  ended: 'SIGKILL, out of memory',
+}
+const shop: MeasuredUnit = { unit: 'shop', state: 'starting', doing: 'GET /health answers 503', port: undefined }
+
+it('lists units, and what one is doing that starts', () => {
+  expect(unitTable([user, shop], NOW)).toBe(
+    [
+      'UNIT  SERVICE       STATE     PID  PORT  RESTARTS  CPU  MEMORY  FOR    LAST END',
+      'user  user-service  ready     7    8001  1         12%  96 MB   1 min  SIGKILL, out of memory',
+      'shop  -             starting  -    -     -         -    -       -',
+      '  GET /health answers 503',
+    ].join('\n'),
+  )
+})
+
+it('fits into the width: why one ended has a line of its own then', () => {
+  const table = unitTable([user, shop], NOW, 80).split('\n')
+  expect(table.slice(0, 3)).toEqual([
+    'UNIT  SERVICE       STATE     PID  PORT  RESTARTS  CPU  MEMORY  FOR',
+    'user  user-service  ready     7    8001  1         12%  96 MB   1 min',
+    '  last ended: SIGKILL, out of memory',
+  ])
+  expect(
+    Math.max(
+      ...unitTable([user, shop], NOW, 30)
+        .split('\n')
+        .map((line) => line.length),
+    ),
+  ).toBe(30)
+})
+
+it('leaves the services out where they are named as their units', () => {
+  expect(unitTable([{ ...shop, service: 'shop' }], NOW)).toMatch(/^UNIT {2}STATE/)
+})

@@ -48,6 +48,7 @@ describe('a platform in token mode, by its data folder alone', () => {
       unit: 'gateway',
       service: 'api-gateway',
       state: 'ready',
+      doing: null,
       pid: process.pid,
       port: Number(new URL(urls.get('gateway') ?? '').port),
       restarts: 0,

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, inject, it } from 'vitest'
+import { afterAll, expect, inject, it, vi } from 'vitest'
 import { portOf } from '../../src/kit/http/port-of.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-detached-'))
@@ -27,7 +27,8 @@ it('runs in the background once it is ready, and ends when it is told to', async
   try {
     expect(up).toMatchObject({ code: 0, err: '' })
     expect(up.out).toMatch(/^\nUNIT +SERVICE +ADDRESS +PID\nregistry +registry +http:.*\nuser +user-service +http:/)
-    expect(readFileSync(log, 'utf8')).toContain('user ready at http://127.0.0.1:')
+    // lines that nobody waits for are written a moment later
+    await vi.waitUntil(() => readFileSync(log, 'utf8').includes('user ready at http://127.0.0.1:'))
     expect(statSync(log).mode & 0o777).toBe(0o600)
     const { units } = JSON.parse((await msvc('ps', '--json')).out)
     expect(units).toMatchObject([

@@ -21,6 +21,8 @@ it('ends groups, and what has left them, when who guards them is killed', async 
     const line = 'sleep 60 & echo $!; setsid sleep 60 & echo $!; trap "" TERM; echo $$; while :; do sleep 1; done'
     const child = spawn('/bin/sh', ['-c', line], { detached: true, stdio: ['ignore', 'inherit', 'ignore'], env: { PATH: process.env.PATH, MSVC_RUN: '${mark.split('=')[1]}' } })
     guard.watch(-child.pid)
+    // before that nobody guards them
+    process.stdout.write('watched\\n')
   `
   const holder = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -29,8 +31,8 @@ it('ends groups, and what has left them, when who guards them is killed', async 
   holder.stdout.on('data', (chunk: Buffer) => {
     said += chunk
   })
-  await vi.waitUntil(() => said.trim().split('\n').length === 3, { timeout: 10_000 })
-  const pids = said.trim().split('\n').map(Number)
+  await vi.waitUntil(() => said.trim().split('\n').length === 4, { timeout: 10_000 })
+  const pids = [...said.matchAll(/\d+/g)].map(Number)
   expect(pids.map(isAlive)).toEqual([true, true, true])
   holder.kill('SIGKILL')
   await once(holder, 'exit')

@@ -3,6 +3,7 @@ import type { OwnService, Readiness } from '../../config/own-service.ts'
 import { printEndpoint } from '../../discovery/endpoint.ts'
 import { AppError } from '../../errors.ts'
 import { aborted } from '../../pause.ts'
+import { isTaken } from '../free-port.ts'
 import type { Guard } from '../guard.ts'
 import type { LaunchedUnit, Unit } from '../unit.ts'
 import { Build } from './build.ts'
@@ -142,6 +143,9 @@ function launch(plan: CommandPlan, tools: CommandTools): LaunchedUnit {
       await build.ensure(leaving.signal)
     }
     leaving.signal.throwIfAborted()
+    // whoever listens there already would be taken for this one
+    if (place && (await isTaken(place.host, place.port)))
+      throw new AppError('START_FAILED', `port ${place.port} on ${place.host} is taken by another program; stop it`)
     const started = await startCommand(plan, run, tools, { instance, variables })
     look = { ready, place, dir, env: started.env, hasWritten: started.hasWritten }
     return started.group

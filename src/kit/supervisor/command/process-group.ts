@@ -66,9 +66,9 @@ export async function startGroup(options: GroupOptions): Promise<ProcessGroup> {
     const isShortOfMemory = signal === 'SIGKILL' && !isKilled && memoryKills() > killsBefore
     exit.resolve(howItEnded(code, signal, isShortOfMemory))
   })
-  await started(child, program ?? '')
   const { pid = 0 } = child
-  guard.watch(-pid)
+  if (pid > 0) guard.watch(-pid)
+  await started(child, program ?? '')
   const read = Promise.all([child.stdout, child.stderr].map((stream) => stream && once(stream, 'close'))).then(
     onOutputEnd,
   )

@@ -1,0 +1,90 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { json } from 'node:stream/consumers'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import * as z from 'zod'
+import { portOf } from '../../kit/http/port-of.ts'
+import { createReceiving, type Receipt } from './receiving.ts'
+
+const Wanted = z.object({ topic: z.string(), group: z.string(), push: z.object({ url: z.string() }) })
+
+/** A broker that keeps what it is told, and refuses what the test says. */
+async function broker() {
+  const made = new Map<string, string>()
+  const refusing = { status: 0 }
+  const server = createServer(async (incoming, outgoing) => {
+    if (refusing.status !== 0) {
+      outgoing.writeHead(refusing.status).end('{"detail":"no room"}')
+      return
+    }
+    if (incoming.method === 'DELETE') {
+      const isKnown = made.delete((incoming.url ?? '').split('/').at(-1) ?? '')
+      outgoing.writeHead(isKnown ? 204 : 404).end(isKnown ? undefined : '{}')
+      return
+    }
+    const { topic, group, push } = Wanted.parse(await json(incoming))
+    made.set(`${group}-${topic}`, push.url)
+    outgoing.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify({ id: `${group}-${topic}` }))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { made, refusing, url: `http://127.0.0.1:${portOf(server)}` }
+}
+
+function receiving(url: string, data: string) {
+  const warned: string[] = []
+  const authority = { mode: 'local' as const, serviceToken: () => expect.fail('nobody wants one') }
+  const made = createReceiving({ url, authority, data, warn: (words) => void warned.push(words) })
+  onTestFinished(() => made.close())
+  return { ...made, warned }
+}
+
+function folder() {
+  const made = mkdtempSync(join(tmpdir(), 'msvc-receiving-'))
+  onTestFinished(() => rmSync(made, { recursive: true }))
+  return made
+}
+
+const receipt = (service: string, topic: string, url = 'http://127.0.0.1:1/events'): Receipt => ({
+  service,
+  topic,
+  url,
+  maxDeliver: undefined,
+  ackWait: undefined,
+})
+
+it('makes what is wanted, changes it, and ends what is wanted no more, also after a restart', async () => {
+  const { made, url } = await broker()
+  const data = folder()
+  const first = receiving(url, data)
+  first.set([receipt('shop', 'a'), receipt('shop', 'b')])
+  await vi.waitUntil(() => made.size === 2)
+  first.set([receipt('shop', 'a', 'http://127.0.0.1:2/events'), receipt('shop', 'b')])
+  await vi.waitUntil(() => made.get('shop-a') === 'http://127.0.0.1:2/events')
+  await first.close()
+  made.set('shop-mine', 'made by hand')
+  const second = receiving(url, data)
+  second.set([receipt('shop', 'b')])
+  await vi.waitUntil(() => !made.has('shop-a'))
+  expect([...made.keys()].sort()).toEqual(['shop-b', 'shop-mine'])
+})
+
+it('says it again to a broker that was away, and tells once of what is refused', async () => {
+  const { made, refusing, url } = await broker()
+  const { set, warned } = receiving(url, folder())
+  refusing.status = 503
+  set([receipt('shop', 'a')])
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  expect(warned).toEqual([])
+  refusing.status = 0
+  await vi.waitUntil(() => made.has('shop-a'), { timeout: 10_000 })
+  refusing.status = 403
+  set([receipt('shop', 'b')])
+  await vi.waitUntil(() => warned.length > 0)
+  expect(warned).toEqual(['the broker refuses what shop receives: no room (status 403)'])
+})

@@ -1,0 +1,65 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import { createServiceWatches } from './service-watches.ts'
+
+function watched() {
+  const dir = mkdtempSync(join(tmpdir(), 'msvc-watches-'))
+  onTestFinished(() => rmSync(dir, { recursive: true }))
+  const renewals: PromiseWithResolvers<void>[] = []
+  const warned: string[] = []
+  const watches = createServiceWatches({
+    renew() {
+      const renewal = Promise.withResolvers<void>()
+      renewals.push(renewal)
+      return renewal.promise
+    },
+    say: () => {},
+    warn: (words) => void warned.push(words),
+  })
+  onTestFinished(watches.close)
+  const set = (patterns: readonly string[]) => watches.set([{ service: 'shop', dir, patterns }])
+  return {
+    watches,
+    set,
+    renewals,
+    warned,
+    touch: (name = 'a.py') => writeFileSync(join(dir, name), `${Math.random()}`),
+  }
+}
+
+it('renews a service once for changes that come meanwhile, and says why it could not', async () => {
+  const { set, renewals, warned, touch } = watched()
+  set(['*.py'])
+  touch()
+  await vi.waitUntil(() => renewals.length === 1)
+  touch()
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  touch()
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  expect(renewals).toHaveLength(1)
+  renewals[0]?.reject(new Error('broken'))
+  await vi.waitUntil(() => renewals.length === 2)
+  expect(warned).toEqual(['shop: unexpected Error: broken'])
+  renewals[1]?.resolve()
+  touch()
+  await vi.waitUntil(() => renewals.length === 3)
+  renewals[2]?.resolve()
+})
+
+it('watches what it is told last', async () => {
+  const { watches, set, renewals, touch } = watched()
+  set(['*.py'])
+  set(['*.rb'])
+  touch('a.py')
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  expect(renewals).toHaveLength(0)
+  touch('a.rb')
+  await vi.waitUntil(() => renewals.length === 1)
+  renewals[0]?.resolve()
+  watches.set([])
+  touch('b.rb')
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  expect(renewals).toHaveLength(1)
+})

@@ -65,6 +65,30 @@ it('is the same when it is read back from its journal, wherever that begins to s
   )
 })
 
+it('forgets a dead letter that waited behind its key once it is handled, when its journal is read', () => {
+  const times = clock()
+  const book = new LeaseBook(times, { after: 0, activeAt: 0 })
+  const journal: JournalEntry[] = []
+  const write = (isWhole: boolean) => journal.push({ by: 'x', whole: isWhole ? 0 : 1, ...book.takeChanges(isWhole) })
+  const handle = (seq: number) => {
+    const entry = book.get(seq)
+    if (entry === undefined) throw new Error(`${seq} is not out`)
+    book.delete(entry)
+  }
+  write(true)
+  book.admit(1, 'k')
+  book.admit(2, 'k')
+  handle(1)
+  book.restore(1, 'k', 0)
+  write(false)
+  handle(2)
+  handle(1)
+  write(false)
+  const read = new LeaseBook(times, { after: 0, activeAt: 0 })
+  read.load(journal, ACK_WAIT_MS)
+  expect(view(read, 2)).toMatchObject({ ready: [], size: 0, settled: 2 })
+})
+
 it('never names two deliveries of a message alike, though one leader after the other could not write down its last ones', () => {
   const step = fc.tuple(fc.constantFrom('lease', 'lease', 'return', 'write', 'write', 'lead' as const), fc.nat(3))
   fc.assert(

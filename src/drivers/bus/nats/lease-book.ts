@@ -245,6 +245,7 @@ export class LeaseBook {
       for (const seq of changes.done) {
         held.delete(seq)
         this.#entries.delete(seq)
+        this.#back.delete(seq)
       }
     }
     this.#begin(held)

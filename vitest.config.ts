@@ -31,7 +31,7 @@ export default defineConfig({
           globalSetup: ['test/servers/install.ts', 'test/e2e/program.ts'],
         },
       },
-      // tests of how long somebody waits, which another test's start of nine processes would be part of: one after the other, after all others
+      // tests of how long somebody waits, or how much a second gets through, which another test's start of nine processes would be part of: one after the other, after all others
       {
         extends: true,
         test: {
@@ -39,7 +39,7 @@ export default defineConfig({
           include: ['test/e2e/alone/**/*.test.ts'],
           maxWorkers: 1,
           sequence: { groupOrder: 3 },
-          globalSetup: ['test/e2e/program.ts'],
+          globalSetup: ['test/servers/install.ts', 'test/e2e/program.ts'],
         },
       },
       // measures how long a good client waits: alone, after the others

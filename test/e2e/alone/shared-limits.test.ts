@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { isHere } from '../servers/programs.ts'
-import { startRedis } from '../servers/redis.ts'
-import { type Booted, boot } from './boot.ts'
+import { isHere } from '../../servers/programs.ts'
+import { startRedis } from '../../servers/redis.ts'
+import { type Booted, boot } from '../boot.ts'
 
 const GATEWAYS = ['gateway', 'gateway-2', 'gateway-3', 'gateway-4']
 const PER_SECOND = 100

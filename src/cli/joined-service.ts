@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +7,7 @@ import { explain } from '../kit/config/explain.ts'
 import { OwnService, OwnServiceName } from '../kit/config/own-service.ts'
 import type { Settings } from '../kit/config/schema.ts'
 import { parseEndpoints, printEndpoint } from '../kit/discovery/endpoint.ts'
-import { AppError, messageOf } from '../kit/errors.ts'
+import { AppError } from '../kit/errors.ts'
 import { type CommandPlan, commandUnit } from '../kit/supervisor/command/command-unit.ts'
 import { serviceEnvironment } from '../kit/supervisor/command/environment.ts'
 import { createKeptPorts } from '../kit/supervisor/free-port.ts'
@@ -21,8 +20,6 @@ import { createMessages } from './messages.ts'
 import { nothingRuns } from './place.ts'
 import { createProgress, type Progress } from './progress.ts'
 import { type RunState, readRunState } from './run-state.ts'
-import { createServiceEntries } from './services/service-entries.ts'
-import { createServiceTokens } from './services/service-tokens.ts'
 import { serviceTools } from './services/service-tools.ts'
 import type { Session } from './session.ts'
 
@@ -54,32 +51,21 @@ export async function runJoined(session: Session, command: readonly string[], fl
   const quiet = options.quiet ?? false
   const progress = createProgress(quiet ? { ...io.err, isTTY: false } : io.err)
   const messages = createMessages(progress.above, quiet)
-  const warn = (words: string) => messages.warn(words)
   const authority = createAuthority({ ...settings.auth, folder: join(data, 'keys'), clock: systemClock })
   const seen = await unitLogOutput({ io: { err: progress.above }, options }, settings.log.format, [name])
-  const entries = createServiceEntries({
-    url: addresses['log-server'],
-    authority,
-    clock: systemClock,
-    onDrop: (_, count) => warn(`${count} lines were dropped: the log server takes none, or not all`),
-  })
   // the platform may run a service of this name too, and has a file for it
   const folder = join(data, 'services', `run-${io.pid}`)
   const audiences = [...new Set([...roles.map((role) => role.service), ...Object.keys(addresses)])]
-  const onFault = (_: string, fault: unknown) => warn(`its token can't be renewed: ${messageOf(fault)}`)
-  const tokens = createServiceTokens({ authority, folder, audiences, onFault })
-  const tools = serviceTools({
+  const { tools, close } = serviceTools({
     authority,
+    addresses,
+    environment: state.environment,
+    audiences: () => audiences,
+    folder,
     // a heartbeat finds it by itself
     onRegistryBack: () => () => {},
     seen,
-    warn,
-    registryUrl: addresses.registry ?? '',
-    configServerUrl: addresses['config-server'],
-    platformEnvironment: state.environment,
-    mark: `MSVC_RUN=${randomBytes(12).toString('hex')}`,
-    entries,
-    tokens,
+    warn: (words) => messages.warn(words),
   })
   const plan = await planOf(service, { name, addresses, environment: state.environment, session })
   try {
@@ -93,8 +79,7 @@ export async function runJoined(session: Session, command: readonly string[], fl
     session.endWith(codeOf(end.why))
   } finally {
     progress.end()
-    await entries.close()
-    tokens.close()
+    await close()
     rmSync(folder, { recursive: true, force: true })
   }
 }

@@ -1,8 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { systemClock } from '../../drivers/clock.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
-import { messageOf } from '../../kit/errors.ts'
 import type { Build } from '../../kit/supervisor/command/build.ts'
 import {
   type CommandPlan,
@@ -17,9 +14,7 @@ import type { LogSink } from '../../kit/telemetry/log.ts'
 import type { Planned } from '../planner.ts'
 import { outboundPlan } from './doors.ts'
 import { createReceiving } from './receiving.ts'
-import { createServiceEntries } from './service-entries.ts'
 import { planServices, roleAddresses, wantedServices } from './service-plans.ts'
-import { createServiceTokens } from './service-tokens.ts'
 import { serviceTools } from './service-tools.ts'
 import { createServiceWatches, type WatchedService } from './service-watches.ts'
 
@@ -52,31 +47,17 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
   const { authority, environment, portOf, warn } = options
   const { settings } = configured
   const addresses = roleAddresses(configured, roles)
-  const entries = createServiceEntries({
-    url: addresses['log-server'],
-    authority,
-    clock: systemClock,
-    onDrop: (service, count) =>
-      warn(`${count} lines of ${service} were dropped: the log server takes none, or not all`),
-  })
-  const tokens = createServiceTokens({
-    authority,
-    folder: join(settings.data, 'services'),
-    audiences: [...configured.roles.map(({ service }) => service), ...Object.keys(configured.own)],
-    onFault: (service, fault) => warn(`the token of ${service} can't be renewed: ${messageOf(fault)}`),
-  })
+  let callable = Object.keys(configured.own)
   const builds = new Map<string, { readonly key: string; readonly build: Build }>()
   const shared = serviceTools({
     ...options,
-    registryUrl: addresses.registry ?? '',
-    configServerUrl: addresses['config-server'],
-    platformEnvironment: settings.environment,
-    mark: `MSVC_RUN=${randomBytes(12).toString('hex')}`,
-    entries,
-    tokens,
+    addresses,
+    environment: settings.environment,
+    audiences: () => [...configured.roles.map(({ service }) => service), ...callable],
+    folder: join(settings.data, 'services'),
   })
 
-  const tools: CommandTools = { ...shared, buildOf }
+  const tools: CommandTools = { ...shared.tools, buildOf }
 
   /** One for all replicas of a service, until what it is made of changes. */
   function buildOf(plan: CommandPlan): Build | undefined {
@@ -102,6 +83,7 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
 
   return {
     async plan(planned) {
+      callable = Object.keys(planned.configured.own)
       const { replicas, receipts, doors } = await planServices({ planned, environment, portOf })
       watches.set(watchedAmong(planned))
       receiving.set(receipts)
@@ -111,8 +93,7 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
       watches.close()
       await receiving.close()
       for (const { build } of builds.values()) build.close()
-      await entries.close()
-      tokens.close()
+      await shared.close()
     },
   }
 }

@@ -4,6 +4,7 @@ import { AppError } from '../../kit/errors.ts'
 import { nodeCall } from '../../kit/http/node-call.ts'
 import type { LogEntry, LogSink } from '../../kit/telemetry/log.ts'
 import { createShipper, type Shipper } from '../../kit/telemetry/shipper.ts'
+import { UNTRACED } from '../../kit/telemetry/trace-context.ts'
 
 /** Where entries of users' services go. */
 export interface ServiceEntriesOptions {
@@ -27,7 +28,7 @@ const LOG_SERVER = 'log-server'
 /** Marked as not to be traced: it would tell of itself without end. */
 const HEADERS = {
   'content-type': 'application/json',
-  traceparent: '00-00000000000000000000000000000001-0000000000000001-00',
+  traceparent: UNTRACED,
 }
 
 /** Ships the entries of each service in its own name, bounded while the log server is away. */

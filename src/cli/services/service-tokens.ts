@@ -11,7 +11,7 @@ export interface ServiceTokensOptions {
   /** Where their files lie; made when it is missing. */
   readonly folder: string
   /** Registered names of all that a service may call. */
-  readonly audiences: readonly string[]
+  readonly audiences: () => readonly string[]
   /** Told when one can't be renewed. */
   readonly onFault: (service: string, fault: unknown) => void
 }
@@ -35,7 +35,7 @@ export function createServiceTokens({ authority, folder, audiences, onFault }: S
   const timers = new Map<string, NodeJS.Timeout>()
 
   const mint = (service: string, ttlSeconds: number) =>
-    authority.mint({ subject: service, service: true, audience: audiences, scopes: SERVICE_SCOPES, ttlSeconds })
+    authority.mint({ subject: service, service: true, audience: audiences(), scopes: SERVICE_SCOPES, ttlSeconds })
   const pathOf = (service: string) => join(folder, `${service}.token`)
 
   async function write(service: string): Promise<void> {

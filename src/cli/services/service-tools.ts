@@ -2,53 +2,81 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { systemClock } from '../../drivers/clock.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
 import { register } from '../../kit/discovery/registration.ts'
+import { messageOf } from '../../kit/errors.ts'
 import { createOutputReader } from '../../kit/output/output-reader.ts'
 import type { CommandOutput, CommandPlan, CommandTools, Enrolment } from '../../kit/supervisor/command/command-unit.ts'
 import { createGuard } from '../../kit/supervisor/guard.ts'
 import { createIdSource } from '../../kit/telemetry/ids.ts'
 import type { LogSink } from '../../kit/telemetry/log.ts'
 import { VERSION } from '../version.ts'
-import type { ServiceEntries } from './service-entries.ts'
+import { createServiceEntries } from './service-entries.ts'
 import { readSecrets } from './service-secrets.ts'
-import type { ServiceTokens } from './service-tokens.ts'
+import { createServiceTokens } from './service-tokens.ts'
 
 /** What users' services are run with. */
 export interface ServiceToolsOptions {
   readonly authority: Authority
+  /** Where roles and services are, by registered name. */
+  readonly addresses: Readonly<Record<string, string>>
+  /** Which values of the config server hold. */
+  readonly environment: string
+  /** Registered names of all that a service may call. */
+  readonly audiences: () => readonly string[]
+  /** Where the services' tokens lie. */
+  readonly folder: string
   /** Tells when the registry is back. */
   readonly onRegistryBack: (then: () => void) => () => void
   /** Where the lines go that people see. */
   readonly seen: (unit: string) => LogSink
   readonly warn: (words: string) => void
-  readonly registryUrl: string
-  /** Where secrets are; undefined where no config server is known. */
-  readonly configServerUrl: string | undefined
-  /** Which values of the config server hold. */
-  readonly platformEnvironment: string
-  /** A variable of all processes of this platform and of nobody else's, by which those are found that get away. */
-  readonly mark: string
-  readonly entries: ServiceEntries
-  readonly tokens: ServiceTokens
+}
+
+/** What commands work with on a platform, but for their builds. */
+export interface ServiceTools {
+  readonly tools: Omit<CommandTools, 'buildOf'>
+  /** Sends the last of what services wrote, and takes away what they were given. */
+  close(): Promise<void>
 }
 
 /** How long requests sent just before a stop may still arrive after the registry was told, milliseconds. */
 const LAST_CALLS_MS = 100
+/** A variable of all processes of this platform and of nobody else's, by which those are found that get away. */
+const RUN = 'MSVC_RUN'
 
-/** Makes what commands work with on this platform, but for their builds. */
-export function serviceTools(options: ServiceToolsOptions): Omit<CommandTools, 'buildOf'> {
-  const { authority, configServerUrl, platformEnvironment: environment, mark, entries, tokens, seen } = options
+/** Makes what commands work with: their output goes to the log server, they are in the registry, and are told their secrets and tokens. */
+export function serviceTools(options: ServiceToolsOptions): ServiceTools {
+  const { authority, addresses, environment, audiences, folder, seen, warn } = options
   const nextId = createIdSource(4)
-  return {
+  const run = createIdSource(12)()
+  const entries = createServiceEntries({
+    url: addresses['log-server'],
+    authority,
     clock: systemClock,
-    guard: createGuard(mark),
-    instanceOf: (service) => `${service}-${nextId()}`,
-    output: (plan, instance) => outputOf(plan, instance, [seen(plan.unit), entries.sinkOf(plan.service)]),
-    enrol: (plan, instance) => enrol(plan, instance, options),
-    async variablesOf({ service, secrets }, signal) {
-      const url = configServerUrl ?? ''
-      const values = await readSecrets(secrets, { url, service, environment, authority }, signal)
-      const [variable = '', value = ''] = mark.split('=')
-      return { ...values, ...(await tokens.variablesOf(service)), [variable]: value }
+    onDrop: (service, count) =>
+      warn(`${count} lines of ${service} were dropped: the log server takes none, or not all`),
+  })
+  const tokens = createServiceTokens({
+    authority,
+    folder,
+    audiences,
+    onFault: (service, fault) => warn(`the token of ${service} can't be renewed: ${messageOf(fault)}`),
+  })
+  return {
+    tools: {
+      clock: systemClock,
+      guard: createGuard(`${RUN}=${run}`),
+      instanceOf: (service) => `${service}-${nextId()}`,
+      output: (plan, instance) => outputOf(plan, instance, [seen(plan.unit), entries.sinkOf(plan.service)]),
+      enrol: (plan, instance) => enrol(plan, instance, options),
+      async variablesOf({ service, secrets }, signal) {
+        const url = addresses['config-server'] ?? ''
+        const values = await readSecrets(secrets, { url, service, environment, authority }, signal)
+        return { ...values, ...(await tokens.variablesOf(service)), [RUN]: run }
+      },
+    },
+    async close() {
+      await entries.close()
+      tokens.close()
     },
   }
 }
@@ -72,11 +100,11 @@ function outputOf({ service, ready }: CommandPlan, instance: string, sinks: read
 function enrol(
   { service, unit, place }: CommandPlan,
   instance: string,
-  { registryUrl, authority, onRegistryBack, warn }: ServiceToolsOptions,
+  { addresses, authority, onRegistryBack, warn }: ServiceToolsOptions,
 ): Enrolment {
   if (!place) return { setHealthy: () => {}, leave: async () => {} }
   const registration = register({
-    registryUrl,
+    registryUrl: addresses.registry ?? '',
     service,
     agent: `msvc/${VERSION} (${instance})`,
     ...place,

@@ -1,6 +1,17 @@
 import { Slice } from '../../drivers/slice.ts'
 import { AppError } from '../errors.ts'
 import { MAX_BODY_BYTES } from './body.ts'
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COMMA,
+  isBlank,
+  NEWLINE,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+} from './json-bytes.ts'
 
 /** Largest batch in bytes (8 MiB). */
 export const MAX_BATCH_BYTES = 8 * 1_048_576
@@ -96,19 +107,3 @@ function endOfString(body: Buffer, from: number, most: number): number {
   }
   return most
 }
-
-function isBlank(byte: number | undefined): boolean {
-  return byte === NEWLINE || byte === SPACE || byte === RETURN || byte === TAB
-}
-
-const TAB = 0x09
-const NEWLINE = 0x0a
-const RETURN = 0x0d
-const SPACE = 0x20
-const QUOTE = 0x22
-const COMMA = 0x2c
-const OPEN_BRACKET = 0x5b
-const BACKSLASH = 0x5c
-const CLOSE_BRACKET = 0x5d
-const OPEN_BRACE = 0x7b
-const CLOSE_BRACE = 0x7d

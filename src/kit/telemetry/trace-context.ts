@@ -51,6 +51,13 @@ export function formatTraceparent({ traceId, spanId, sampled, random }: SpanCont
   return `00-${traceId}-${spanId}-0${(sampled ? SAMPLED : 0) | (random ? RANDOM : 0)}`
 }
 
+/** The traceparent of calls that are not to be traced, such as probes and log shipping: a parent whose decision was to drop. */
+export const UNTRACED = formatTraceparent({
+  traceId: '1'.padStart(32, '0'),
+  spanId: '1'.padStart(16, '0'),
+  sampled: false,
+})
+
 const MOST_MEMBERS = 32
 /** As many characters of a tracestate have to be passed on (§3.3.1.5); of a longer one whole members are left out, those over 128 first. */
 const MOST_CHARACTERS = 512

@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import type { Readiness } from '../../config/own-service.ts'
 import { nodeCall } from '../../http/node-call.ts'
 import { pause } from '../../pause.ts'
+import { UNTRACED } from '../../telemetry/trace-context.ts'
 
 /** What a service is asked with whether it is ready. */
 export interface ReadinessOptions {
@@ -28,7 +29,7 @@ const MOST_BYTES = 65_536
 const HEADERS = {
   connection: 'close',
   'user-agent': 'msvc-probe',
-  traceparent: '00-00000000000000000000000000000001-0000000000000001-00',
+  traceparent: UNTRACED,
 }
 
 /** Looks once whether a service is ready. Gives why it isn't, in a few words; undefined when it is. */

@@ -1,5 +1,16 @@
 import { AppError } from '../../../kit/errors.ts'
 import { bodyText, parseJsonText } from '../../../kit/http/body.ts'
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  isBlank,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+} from '../../../kit/http/json-bytes.ts'
 import { MAX_OTLP_VALUES } from './bounds.ts'
 import { tooManyValues } from './walked.ts'
 
@@ -136,20 +147,4 @@ function invalid(wanted: string): AppError {
   })
 }
 
-function isBlank(byte: number | undefined): boolean {
-  return byte === SPACE || byte === NEWLINE || byte === RETURN || byte === TAB
-}
-
-const TAB = 0x09
-const NEWLINE = 0x0a
-const RETURN = 0x0d
-const SPACE = 0x20
-const QUOTE = 0x22
-const COMMA = 0x2c
-const COLON = 0x3a
-const OPEN_BRACKET = 0x5b
-const BACKSLASH = 0x5c
-const CLOSE_BRACKET = 0x5d
 const LOWER_N = 0x6e
-const OPEN_BRACE = 0x7b
-const CLOSE_BRACE = 0x7d

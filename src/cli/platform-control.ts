@@ -84,7 +84,7 @@ export function createPlatformControl({ places, onMoved, onFault }: PlatformCont
         case 'resume':
           return moving.resume(request.id)
         default:
-          return steering.steer(request)
+          return steering.steer(request, gone)
       }
     }
   }

@@ -116,8 +116,8 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
     seen: screen.sinkOf,
     say: (words) => messages.info(words),
     warn: (words) => messages.warn(words),
-    async restart(service) {
-      await steering.steer({ do: 'restart', units: [service], rolling: true })
+    async restart(service, signal) {
+      await steering.steer({ do: 'restart', units: [service], rolling: true }, signal)
     },
   })
   const unitsOf = async (now: Planned) => {

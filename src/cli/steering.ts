@@ -22,9 +22,10 @@ export interface SteeringOptions {
   readonly down: () => void
 }
 
-/** Changes which units of a platform run, one request after the other. */
+/** Changes which units of a platform run; what is planned anew, one after the other. */
 export interface Steering {
-  steer(request: SteeringRequest): Promise<Changes>
+  /** @param signal fires when nobody waits for units to be ready any more: then it is not waited for, and of a rolling restart the rest is left as it is */
+  steer(request: SteeringRequest, signal: AbortSignal): Promise<Changes>
 }
 
 /** Most replicas of anything on one machine. */
@@ -42,18 +43,25 @@ export function createSteering({ supervision, plan, down, ...first }: SteeringOp
       supervision.reports().map(({ unit }) => unit),
     )
 
-  async function applied(wanted: Wish): Promise<Changes> {
+  async function applied(wishNow: () => Wish): Promise<Changes> {
+    const wanted = wishNow()
     const units = await plan(wanted)
     wish = wanted
     const { started, stopped, restarted } = await supervision.apply(units)
     return { started: [...started], stopped: [...stopped], restarted: [...restarted] }
   }
 
-  async function now(request: SteeringRequest): Promise<Changes> {
+  function inTurn(wishNow: () => Wish): Promise<Changes> {
+    const answer = last.then(() => applied(wishNow))
+    last = answer.catch(() => {})
+    return answer
+  }
+
+  async function steer(request: SteeringRequest, signal: AbortSignal): Promise<Changes> {
     switch (request.do) {
       case 'start': {
         const units = meant(request.units)
-        await supervision.start(units)
+        await supervision.start(units, signal)
         return { ...NOTHING, started: [...units] }
       }
       case 'halt': {
@@ -63,28 +71,20 @@ export function createSteering({ supervision, plan, down, ...first }: SteeringOp
       }
       case 'restart': {
         const units = meant(request.units)
-        await supervision.restart(units, { rolling: request.rolling })
+        await supervision.restart(units, request, signal)
         return { ...NOTHING, restarted: [...units] }
       }
       case 'scale':
-        return applied({ ...wish, scale: new Map([...wish.scale, [request.of, replicasOf(request)]]) })
+        return inTurn(() => ({ ...wish, scale: new Map([...wish.scale, [request.of, replicasOf(request)]]) }))
       case 'apply':
-        return applied(wish)
+        return inTurn(() => wish)
       case 'down':
         down()
         return NOTHING
     }
   }
 
-  return {
-    steer(request) {
-      // who stops all of it must not wait for a unit that never gets ready
-      if (request.do === 'down') return now(request)
-      const answer = last.then(() => now(request))
-      last = answer.catch(() => {})
-      return answer
-    },
-  }
+  return { steer }
 }
 
 function replicasOf({ of, replicas }: Extract<SteeringRequest, { readonly do: 'scale' }>): number {

@@ -30,8 +30,8 @@ export interface OwnUnitsOptions {
   readonly seen: (unit: string) => LogSink
   readonly say: (words: string) => void
   readonly warn: (words: string) => void
-  /** Restarts a service, what it needs left alone; rejects with why it doesn't come back. */
-  readonly restart: (service: string) => Promise<void>
+  /** Restarts a service, what it needs left alone; resolves when it is ready, or the signal fires, and rejects with why it doesn't come back. */
+  readonly restart: (service: string, signal: AbortSignal) => Promise<void>
 }
 
 /** The user's services as the supervisor runs them. */
@@ -74,10 +74,10 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
   const receiving = createReceiving({ url: addresses.broker, authority, data: settings.data, warn })
   const watches = createServiceWatches({
     ...options,
-    async renew(service) {
+    async renew(service, signal) {
       // while it fails, what runs goes on
       await builds.get(service)?.build.renew()
-      await options.restart(service)
+      if (!signal.aborted) await options.restart(service, signal)
     },
   })
 

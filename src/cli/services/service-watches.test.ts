@@ -8,9 +8,11 @@ function watched() {
   const dir = mkdtempSync(join(tmpdir(), 'msvc-watches-'))
   onTestFinished(() => rmSync(dir, { recursive: true }))
   const renewals: PromiseWithResolvers<void>[] = []
+  const signals: AbortSignal[] = []
   const warned: string[] = []
   const watches = createServiceWatches({
-    renew() {
+    renew(_, signal) {
+      signals.push(signal)
       const renewal = Promise.withResolvers<void>()
       renewals.push(renewal)
       return renewal.promise
@@ -24,13 +26,14 @@ function watched() {
     watches,
     set,
     renewals,
+    signals,
     warned,
     touch: (name = 'a.py') => writeFileSync(join(dir, name), `${Math.random()}`),
   }
 }
 
 it('renews a service once for changes that come meanwhile, and says why it could not', async () => {
-  const { set, renewals, warned, touch } = watched()
+  const { set, renewals, signals, warned, touch } = watched()
   set(['*.py'])
   touch()
   await vi.waitUntil(() => renewals.length === 1)
@@ -39,6 +42,8 @@ it('renews a service once for changes that come meanwhile, and says why it could
   touch()
   await new Promise((resolve) => setTimeout(resolve, 300))
   expect(renewals).toHaveLength(1)
+  // whoever waits for what hangs needn't any more
+  expect(signals[0]?.aborted).toBe(true)
   renewals[0]?.reject(new Error('broken'))
   await vi.waitUntil(() => renewals.length === 2)
   expect(warned).toEqual(['shop: unexpected Error: broken'])

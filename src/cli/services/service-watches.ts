@@ -11,8 +11,8 @@ export interface WatchedService {
 
 /** What happens when files change. */
 export interface ServiceWatchesOptions {
-  /** Has a service take what has changed; rejects with why it can't. */
-  readonly renew: (service: string) => Promise<void>
+  /** Has a service take what has changed; rejects with why it can't. The signal fires when more has changed: then nothing needs to be waited for. */
+  readonly renew: (service: string, signal: AbortSignal) => Promise<void>
   readonly say: (words: string) => void
   readonly warn: (words: string) => void
 }
@@ -27,18 +27,21 @@ export interface ServiceWatches {
 /** Makes watches: a change renews its service alone; one that comes meanwhile, again when that is done. */
 export function createServiceWatches({ renew, say, warn }: ServiceWatchesOptions): ServiceWatches {
   const watches = new Map<string, { readonly key: string; readonly close: () => void }>()
-  const busy = new Map<string, 'once' | 'again'>()
+  const busy = new Map<string, AbortController>()
 
   async function changed(service: string, path: string): Promise<void> {
-    if (busy.has(service)) {
-      busy.set(service, 'again')
+    const under = busy.get(service)
+    if (under) {
+      under.abort()
       return
     }
     say(`${path} has changed: ${service} is restarted`)
+    let more: AbortController
     do {
-      busy.set(service, 'once')
-      await renew(service).catch((fault: unknown) => warn(`${service}: ${reasonOf(fault)}`))
-    } while (busy.get(service) === 'again')
+      more = new AbortController()
+      busy.set(service, more)
+      await renew(service, more.signal).catch((fault: unknown) => warn(`${service}: ${reasonOf(fault)}`))
+    } while (more.signal.aborted)
     busy.delete(service)
   }
 

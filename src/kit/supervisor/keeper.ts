@@ -113,11 +113,14 @@ export class Keeper {
     await this.#running
   }
 
-  /** Resolves with the unit's state as soon as one is as wanted; at once when it is. */
-  until(holds: (state: UnitState) => boolean): Promise<UnitState> {
-    const { state } = this
-    if (holds(state)) return Promise.resolve(state)
-    return new Promise((resolve) => this.#lookers.push({ holds, resolve }))
+  /** Resolves with the unit's state as soon as one is as wanted, at once when it is; with whatever it is when the signal fires. */
+  async until(holds: (state: UnitState) => boolean, signal: AbortSignal): Promise<UnitState> {
+    if (holds(this.state)) return this.state
+    const looker = { holds, ...Promise.withResolvers<UnitState>() }
+    this.#lookers.push(looker)
+    await Promise.race([looker.promise, aborted(signal)])
+    this.#lookers = this.#lookers.filter((each) => each !== looker)
+    return this.state
   }
 
   /** Ends the unit in order, and kills it when it has not ended in time. It can be started again. */
@@ -133,20 +136,17 @@ export class Keeper {
     clearTimeout(deadline)
   }
 
-  #change(state: UnitState, restarts = this.#report.restarts): void {
-    const { unit, state: before, since: from, ended: last } = this.#report
+  #change(state: UnitState): void {
+    const { unit, state: before, restarts, since: from, ended: last } = this.#report
     if (state.at === 'stopped' && before.at === 'stopped') return
     const ended = state.at === 'backing-off' || state.at === 'failed' ? state.why : last
     const isSame = (isUp(before.at) && isUp(state.at)) || before.at === state.at
     const since = isSame ? from : this.#tools.clock.now()
     this.#report = { unit, state, restarts, since, ...(ended !== undefined && { ended }) }
     this.#tools.onChange({ unit, life: this.#life, state, was: before.at })
-    const [done, left] = [
-      this.#lookers.filter(({ holds }) => holds(state)),
-      this.#lookers.filter(({ holds }) => !holds(state)),
-    ]
-    this.#lookers = left
-    for (const { resolve } of done) resolve(state)
+    const lookers = this.#lookers
+    this.#lookers = lookers.filter(({ holds }) => !holds(state))
+    for (const { holds, resolve } of lookers) if (holds(state)) resolve(state)
   }
 
   async #keep(): Promise<void> {
@@ -168,7 +168,7 @@ export class Keeper {
       ends = endsAfter(ends, ready?.ms)
       const delayMs = restartDelay(ends)
       const { last } = this.#past
-      this.#change({ at: 'backing-off', delayMs, why, ...(last && { last }) }, this.#report.restarts)
+      this.#change({ at: 'backing-off', delayMs, why, ...(last && { last }) })
       await pause(delayMs, signal)
       if (!signal.aborted) this.#report = { ...this.#report, restarts: this.#report.restarts + 1 }
     }

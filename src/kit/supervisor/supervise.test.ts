@@ -288,7 +288,35 @@ describe('supervise', () => {
   })
 })
 
+const never = new AbortController().signal
+
 describe('a running supervision', () => {
+  it('waits for a unit that does not get ready until nobody asks any more, and can stop it then', async () => {
+    const { launch } = theatre()
+    let isStuck = false
+    const stuck: LaunchRole = (role, unit) => {
+      const launched = launch(role, unit)
+      if (!isStuck) return launched
+      return {
+        ...launched,
+        start: () => launched.exited.then((how) => Promise.reject(new AppError('UNAVAILABLE', how))),
+      }
+    }
+    const { ready, restart, halt, states, stop } = run([plan('user'), plan('user-2')], stuck)
+    await ready
+    isStuck = true
+    const gone = new AbortController()
+    const asked = restart(['user', 'user-2'], { rolling: true }, gone.signal)
+    await vi.waitUntil(() => states().get('user')?.at === 'starting')
+    gone.abort()
+    await asked
+    // of a rolling restart the rest is left as it is
+    expect(states().get('user-2')).toMatchObject({ at: 'ready', instance: 'user-2/1' })
+    await halt(['user'])
+    expect(states().get('user')?.at).toBe('stopped')
+    await stop()
+  })
+
   it('stops a unit that it is asked to, starts it again on its port, and restarts it', async () => {
     const { launch, events } = theatre()
     const { ready, halt, start, restart, stop, states } = run([plan('user'), plan('registry')], launch)
@@ -296,12 +324,12 @@ describe('a running supervision', () => {
     await halt(['user'])
     expect(states().get('user')?.at).toBe('stopped')
     expect(states().get('registry')?.at).toBe('ready')
-    await start(['user'])
+    await start(['user'], never)
     expect(states().get('user')).toMatchObject({ instance: 'user/2', url: 'http://127.0.0.1:41001' })
-    await restart(['user'])
+    await restart(['user'], { rolling: false }, never)
     expect(states().get('user')).toMatchObject({ instance: 'user/3', url: 'http://127.0.0.1:41001' })
     expect(events.filter((event) => event.endsWith('registry'))).toEqual(['launch registry', 'start registry'])
-    await expect(start(['shop'])).rejects.toThrow('there is no unit shop')
+    await expect(start(['shop'], never)).rejects.toThrow('there is no unit shop')
     await stop()
   })
 
@@ -313,14 +341,14 @@ describe('a running supervision', () => {
     const { ready, restart, stop } = run([plan('user'), plan('user-2')], launch)
     await ready
     events.length = 0
-    await restart(['user', 'user-2'], { rolling: true })
+    await restart(['user', 'user-2'], { rolling: true }, never)
     expect(events).toEqual([
       ...['stop user', 'launch user', 'start user'],
       ...['stop user-2', 'launch user-2', 'start user-2'],
     ])
     breaks = true
     events.length = 0
-    await expect(restart(['user', 'user-2'], { rolling: true })).rejects.toMatchObject({ code: 'START_FAILED' })
+    await expect(restart(['user', 'user-2'], { rolling: true }, never)).rejects.toMatchObject({ code: 'START_FAILED' })
     expect(events).not.toContain('stop user-2')
     await stop()
   })

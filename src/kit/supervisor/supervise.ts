@@ -36,14 +36,14 @@ export interface Supervision {
   /** By the units' names. */
   states(): ReadonlyMap<string, UnitState>
   /**
-   * Starts units that were stopped, have finished or failed; resolves when they are ready. Rejects with AppError `NOT_FOUND` for a name that none has, and
-   * `START_FAILED` when one ends before; it is kept trying.
+   * Starts units that were stopped, have finished or failed; resolves when they are ready, or the signal fires. Rejects with AppError `NOT_FOUND` for a name
+   * that none has, and `START_FAILED` when one ends before, or isn't ready after a minute; it is kept trying.
    */
-  start(names: readonly string[]): Promise<void>
+  start(names: readonly string[], signal: AbortSignal): Promise<void>
   /** Stops units, in reverse order of starting; they stay stopped. Rejects with AppError `NOT_FOUND`. */
   halt(names: readonly string[]): Promise<void>
   /** Stops and starts units: all at once, or one after the other, each when the one before it is ready. Rejects as `start`; then the rest stays as it is. */
-  restart(names: readonly string[], options?: { readonly rolling?: boolean }): Promise<void>
+  restart(names: readonly string[], how: { readonly rolling: boolean }, signal: AbortSignal): Promise<void>
   /** From now on runs these units: those that are gone are stopped, new ones started, those whose definition has changed restarted; nothing else is touched. */
   apply(units: readonly Unit[]): Promise<Applied>
   /** Stops everything, in reverse order of starting; what has not ended in time is killed. May be called twice. */
@@ -52,6 +52,8 @@ export interface Supervision {
 
 /** How long the platform waits for units that it can do without before it says that it is ready, milliseconds. */
 const SETTLE_MS = 10_000
+/** How long somebody who starts a unit waits for it, milliseconds: a large program in a virtual machine takes half of it. */
+const READY_MS = 60_000
 
 /**
  * Runs units: launches all at once, starts each when what it needs is ready, starts again what ends by itself or hangs (keeper.ts), and stops in reverse
@@ -95,16 +97,25 @@ export function supervise(options: SuperviseOptions): Supervision {
       await Promise.all(wave.map(({ name }) => keepers.get(name)?.stop()))
   }
 
-  async function start(some: readonly Keeper[]): Promise<void> {
-    for (const keeper of some) keeper.start()
-    await Promise.all(some.map(async (keeper) => refuseUnready(keeper.unit, await keeper.until(isDecided))))
+  async function start(some: readonly Keeper[], signal: AbortSignal): Promise<void> {
+    // one that was replaced meanwhile is nobody's any more
+    const still = some.filter((keeper) => keepers.get(keeper.unit.name) === keeper)
+    for (const keeper of still) keeper.start()
+    const patience = AbortSignal.any([signal, stopping.signal, AbortSignal.timeout(READY_MS)])
+    await Promise.all(
+      still.map(async (keeper) => {
+        const state = await keeper.until(isDecided, patience)
+        if (!signal.aborted && !stopping.signal.aborted) refuseUnready(keeper.unit, state)
+      }),
+    )
   }
 
-  async function roll(some: readonly Keeper[]): Promise<void> {
+  async function roll(some: readonly Keeper[], signal: AbortSignal): Promise<void> {
     for (const keeper of some) {
       await keeper.stop()
       if (stopping.signal.aborted) return
-      await start([keeper])
+      await start([keeper], signal)
+      if (signal.aborted) return
     }
   }
 
@@ -178,13 +189,13 @@ export function supervise(options: SuperviseOptions): Supervision {
     ready,
     reports: () => all().map(({ report }) => report),
     states: () => new Map(all().map(({ unit, state }) => [unit.name, state])),
-    start: async (names) => start(named(names)),
+    start: async (names, signal) => start(named(names), signal),
     halt: async (names) => halt(named(names)),
-    async restart(names, { rolling = false } = {}) {
+    async restart(names, { rolling }, signal) {
       const some = named(names)
-      if (rolling) return roll(some)
+      if (rolling) return roll(some, signal)
       await halt(some)
-      if (!stopping.signal.aborted) await start(some)
+      if (!stopping.signal.aborted) await start(some, signal)
     },
     apply,
     stop,
@@ -198,6 +209,9 @@ const isDecided = ({ at }: UnitState) => at !== 'waiting' && at !== 'starting'
 function refuseUnready({ name }: Unit, state: UnitState): void {
   if (state.at === 'backing-off' || state.at === 'failed')
     throw new AppError('START_FAILED', `${name} did not get ready: ${state.why}`)
+  if (isDecided(state)) return
+  const doing = 'doing' in state && state.doing !== undefined ? ` (${state.doing})` : ''
+  throw new AppError('START_FAILED', `${name} is not ready after ${READY_MS / 1_000} s${doing}; it goes on starting`)
 }
 
 /** Resolves when what is essential is ready, and for the rest there is nothing more to wait for. */

@@ -1,95 +1,8 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { systemClock } from '../../drivers/clock.ts'
-import { Platform } from '../config/schema.ts'
 import { AppError } from '../errors.ts'
-import { type LaunchedRole, type LaunchRole, type RolePlan, roleUnits } from './role-unit.ts'
-import { type SuperviseOptions, supervise } from './supervise.ts'
+import type { LaunchRole } from './role-unit.ts'
+import { neverReady, plan, run, theatre } from './testing/theatre.ts'
 import type { Started } from './unit.ts'
-import type { UnitChange } from './unit-state.ts'
-
-const settings = Platform.parse({ drain_seconds: 0 })
-
-const plan = (unit: string, needs: readonly string[] = []): RolePlan => ({
-  unit,
-  needs,
-  job: {
-    role: unit.replace(/-\d+$/, ''),
-    settings,
-    section: { host: '127.0.0.1', port: 0 },
-    registryUrl: 'http://127.0.0.1:1',
-  },
-})
-
-/** A launcher of roles that do as the test says, and what happened to them, in order. */
-function theatre(refuse: (role: string, life: number) => AppError | undefined = () => undefined) {
-  const events: string[] = []
-  const why: (string | undefined)[] = []
-  const lives = new Map<string, number>()
-  const crash = new Map<string, () => void>()
-  const hanging = new Set<string>()
-  const launch: LaunchRole = (role, unit) => {
-    const life = (lives.get(unit) ?? 0) + 1
-    lives.set(unit, life)
-    events.push(`launch ${unit}`)
-    const ended = Promise.withResolvers<string>()
-    crash.set(unit, () => ended.resolve('SIGKILL'))
-    const launched: LaunchedRole = {
-      pid: 1,
-      async start({ section, after }): Promise<Started> {
-        const fault = refuse(role, life)
-        if (fault) throw fault
-        events.push(`start ${unit}`)
-        why.push(after)
-        const port = section.port || 41_000
-        return {
-          service: `${role}-service`,
-          instance: `${unit}/${life}`,
-          url: `http://127.0.0.1:${port + (section.port ? 0 : life)}`,
-          advertised: `http://127.0.0.1:${port + (section.port ? 0 : life)}`,
-        }
-      },
-      take: async () => {},
-      probe: () => (hanging.has(unit) ? new Promise(() => {}) : Promise.resolve()),
-      stop() {
-        events.push(`stop ${unit}`)
-        ended.resolve('exit code 0')
-      },
-      kill() {
-        hanging.delete(unit)
-        ended.resolve('SIGKILL')
-      },
-      exited: ended.promise,
-    }
-    return launched
-  }
-  return { events, why, launch, crash: (unit: string) => crash.get(unit)?.(), hanging }
-}
-
-function run(plans: readonly RolePlan[], launch: LaunchRole, options: Partial<SuperviseOptions> = {}) {
-  const changes: UnitChange[] = []
-  const watchers = new Set<() => void>()
-  const supervision = supervise({
-    units: roleUnits(launch).plan(plans),
-    clock: systemClock,
-    onLost: async () => {},
-    onChange: (change) => {
-      changes.push(change)
-      for (const watcher of watchers) watcher()
-    },
-    ...options,
-  })
-  const until = (holds: () => boolean) =>
-    new Promise<void>((resolve) => {
-      const look = () => {
-        if (!holds()) return
-        watchers.delete(look)
-        resolve()
-      }
-      watchers.add(look)
-      look()
-    })
-  return { ...supervision, changes, until }
-}
 
 describe('supervise', () => {
   it('launches all at once, starts in the order of needs, stops in reverse', async () => {
@@ -199,13 +112,8 @@ describe('supervise', () => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
     const { launch, hanging } = theatre()
-    const stuck: LaunchRole = (role, unit) => {
-      const launched = launch(role, unit)
-      const start = () => launched.exited.then((how) => Promise.reject(new AppError('UNAVAILABLE', how)))
-      return { ...launched, start }
-    }
     hanging.add('user')
-    const { ready, stop, changes } = run([plan('user')], stuck)
+    const { ready, stop, changes } = run([plan('user')], neverReady(launch))
     const refused = expect(ready).rejects.toMatchObject({ code: 'STOPPING' })
     await vi.advanceTimersByTimeAsync(299_000)
     expect(changes.map(({ state }) => state.at)).toEqual(['starting'])
@@ -251,12 +159,8 @@ describe('supervise', () => {
 
   it('can be stopped in the middle of starting', async () => {
     const { launch } = theatre()
-    const hanging: LaunchRole = (role, unit) => {
-      const launched = launch(role, unit)
-      const start = () => launched.exited.then((how) => Promise.reject(new AppError('UNAVAILABLE', how)))
-      return role === 'registry' ? { ...launched, start } : launched
-    }
-    const { ready, stop, states, until } = run([plan('user', ['registry']), plan('registry')], hanging)
+    const stuck = neverReady(launch, (role) => role === 'registry')
+    const { ready, stop, states, until } = run([plan('user', ['registry']), plan('registry')], stuck)
     const refused = expect(ready).rejects.toMatchObject({ code: 'STOPPING' })
     await until(() => states().get('registry')?.at === 'starting')
     await Promise.all([stop(), refused])
@@ -285,140 +189,5 @@ describe('supervise', () => {
   it('refuses roles that need each other', () => {
     const { launch } = theatre()
     expect(() => run([plan('a', ['b']), plan('b', ['a'])], launch)).toThrow(/circle: a, b/)
-  })
-})
-
-const never = new AbortController().signal
-
-describe('a running supervision', () => {
-  it('waits for a unit that does not get ready until nobody asks any more, and can stop it then', async () => {
-    const { launch } = theatre()
-    let isStuck = false
-    const stuck: LaunchRole = (role, unit) => {
-      const launched = launch(role, unit)
-      if (!isStuck) return launched
-      return {
-        ...launched,
-        start: () => launched.exited.then((how) => Promise.reject(new AppError('UNAVAILABLE', how))),
-      }
-    }
-    const { ready, restart, halt, states, stop } = run([plan('user'), plan('user-2')], stuck)
-    await ready
-    isStuck = true
-    const gone = new AbortController()
-    const asked = restart(['user', 'user-2'], { rolling: true }, gone.signal)
-    await vi.waitUntil(() => states().get('user')?.at === 'starting')
-    gone.abort()
-    await asked
-    // of a rolling restart the rest is left as it is
-    expect(states().get('user-2')).toMatchObject({ at: 'ready', instance: 'user-2/1' })
-    await halt(['user'])
-    expect(states().get('user')?.at).toBe('stopped')
-    await stop()
-  })
-
-  it('stops a unit that it is asked to, starts it again on its port, and restarts it', async () => {
-    const { launch, events } = theatre()
-    const { ready, halt, start, restart, stop, states } = run([plan('user'), plan('registry')], launch)
-    await ready
-    await halt(['user'])
-    expect(states().get('user')?.at).toBe('stopped')
-    expect(states().get('registry')?.at).toBe('ready')
-    await start(['user'], never)
-    expect(states().get('user')).toMatchObject({ instance: 'user/2', url: 'http://127.0.0.1:41001' })
-    await restart(['user'], { rolling: false }, never)
-    expect(states().get('user')).toMatchObject({ instance: 'user/3', url: 'http://127.0.0.1:41001' })
-    expect(events.filter((event) => event.endsWith('registry'))).toEqual(['launch registry', 'start registry'])
-    await expect(start(['shop'], never)).rejects.toThrow('there is no unit shop')
-    await stop()
-  })
-
-  it('restarts one after the other, and leaves the rest as it is when one does not come back', async () => {
-    let breaks = false
-    const { launch, events } = theatre((_, life) =>
-      breaks && life > 2 ? new AppError('START_FAILED', 'port taken') : undefined,
-    )
-    const { ready, restart, stop } = run([plan('user'), plan('user-2')], launch)
-    await ready
-    events.length = 0
-    await restart(['user', 'user-2'], { rolling: true }, never)
-    expect(events).toEqual([
-      ...['stop user', 'launch user', 'start user'],
-      ...['stop user-2', 'launch user-2', 'start user-2'],
-    ])
-    breaks = true
-    events.length = 0
-    await expect(restart(['user', 'user-2'], { rolling: true }, never)).rejects.toMatchObject({ code: 'START_FAILED' })
-    expect(events).not.toContain('stop user-2')
-    await stop()
-  })
-
-  it('applies what has changed alone', async () => {
-    const { launch, events } = theatre()
-    const plans = [plan('user', ['registry']), plan('order', ['registry']), plan('registry')]
-    const { ready, apply, reports, until, states, stop } = run(plans, launch)
-    await ready
-    events.length = 0
-    const changed = { ...plan('order', ['registry']), job: { ...plan('order').job, registryUrl: 'http://127.0.0.1:2' } }
-    const next = roleUnits(launch).plan([changed, plan('registry'), plan('payment', ['registry'])])
-    expect(await apply(next)).toEqual({ started: ['payment'], stopped: ['user'], restarted: ['order'] })
-    await until(() => [...states().values()].every(({ at }) => at === 'ready'))
-    expect(events.filter((event) => event.endsWith('registry'))).toEqual([])
-    expect(reports().map(({ unit: { name } }) => name)).toEqual(['order', 'registry', 'payment'])
-    await stop()
-    expect(events.at(-1)).toBe('stop registry')
-  })
-
-  it('goes on without a unit that is not essential, which says why', async () => {
-    const { launch } = theatre((role) => (role === 'shop' ? new AppError('START_FAILED', 'no such folder') : undefined))
-    const [shop, registry] = roleUnits(launch).plan([plan('shop'), plan('registry')])
-    if (!shop || !registry) return expect.fail()
-    const units = [{ ...shop, essential: false, afterEnd: () => 'failed' as const }, registry]
-    const { ready, states, stop } = run([], launch, { units })
-    await ready
-    expect(states().get('shop')).toEqual({ at: 'failed', why: 'no such folder' })
-    expect(states().get('registry')?.at).toBe('ready')
-    await stop()
-  })
-
-  it('stops what it can do without before what it is made of', async () => {
-    const { launch, events } = theatre()
-    const [shop, order, registry] = roleUnits(launch).plan([
-      plan('shop'),
-      plan('order', ['registry']),
-      plan('registry'),
-    ])
-    if (!shop || !order || !registry) return expect.fail()
-    const { ready, stop } = run([], launch, { units: [{ ...shop, essential: false }, order, registry] })
-    await ready
-    await stop()
-    expect(events.filter((event) => event.startsWith('stop'))).toEqual(['stop shop', 'stop order', 'stop registry'])
-  })
-
-  it('takes one that is done for ready, for those who need it', async () => {
-    const { launch, crash, events } = theatre()
-    const [migration, shop] = roleUnits(launch).plan([plan('migration'), plan('shop', ['migration'])])
-    if (!migration || !shop) return expect.fail()
-    const job = {
-      ...migration,
-      afterEnd: (how: string) => (how === 'SIGKILL' ? ('finished' as const) : ('again' as const)),
-    }
-    const never: LaunchRole = (role, unit) => {
-      const launched = launch(role, unit)
-      return {
-        ...launched,
-        start: () => launched.exited.then((how) => Promise.reject(new AppError('UNAVAILABLE', how))),
-      }
-    }
-    const [stuck] = roleUnits(never).plan([plan('migration')])
-    if (!stuck) return expect.fail()
-    const { ready, states, until, stop } = run([], launch, { units: [{ ...job, launch: stuck.launch }, shop] })
-    await until(() => states().get('migration')?.at === 'starting')
-    expect(events).not.toContain('start shop')
-    crash('migration')
-    await ready
-    expect(states().get('migration')).toEqual({ at: 'finished' })
-    expect(states().get('shop')?.at).toBe('ready')
-    await stop()
   })
 })

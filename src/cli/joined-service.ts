@@ -88,7 +88,7 @@ export async function runJoined(session: Session, command: readonly string[], fl
 function readFlags(command: readonly string[], { name, port, ready }: RunFlags): OwnService {
   const given = {
     run: [...command],
-    restart: 'never',
+    restart: { when: 'never' },
     ...(port !== undefined && { port: numeric(port) }),
     ...(ready !== undefined && { ready }),
   }

@@ -57,7 +57,7 @@ describe('services of the user', () => {
         env: { LEVEL: 'info', COPIES: '2' },
         ready: { by: 'http', path: '/health' },
         replicas: 1,
-        restart: 'always',
+        restart: { when: 'always' },
         stop: { signal: 'SIGTERM', grace_ms: 10_000 },
       },
     })

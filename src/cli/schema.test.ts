@@ -33,7 +33,7 @@ services:
     calls: { user-service: { timeout_ms: 2000, attempts: 2 } }
     secrets: [STRIPE_KEY]
     stop: { signal: SIGTERM, grace_ms: 10000 }
-    restart: always
+    restart: { when: always, budget: 5 }
 `),
   ).toEqual([])
 })

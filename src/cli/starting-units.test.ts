@@ -11,6 +11,7 @@ const unit = (name: string, needs: readonly string[] = []): Unit => ({
   essential: true,
   livenessMs: 30_000,
   drainMs: 0,
+  restartBudget: Number.POSITIVE_INFINITY,
   afterEnd: () => 'again',
   launch: () => expect.fail('it is launched'),
 })
@@ -31,7 +32,7 @@ it('says what each is about', () => {
       report(unit('order', ['registry', 'user']), { at: 'waiting' }),
       report(unit('payment', ['registry']), { at: 'waiting' }),
       report(unit('shop'), { at: 'starting', pid: 8, doing: 'GET /health answers 503' }, 'exit code 1'),
-      report(unit('catalog'), { at: 'backing-off', delayMs: 400, why: 'exit code 3' }),
+      report(unit('catalog'), { at: 'backing-off', delayMs: 400, inARow: 3, why: 'exit code 3' }),
       report(unit('migrate'), { at: 'finished' }),
       report(unit('import'), { at: 'failed', why: 'exit code 1' }),
     ],
@@ -43,7 +44,7 @@ it('says what each is about', () => {
     'order waiting: waiting for user',
     'payment waiting: starting',
     'shop busy: GET /health answers 503 (again: exit code 1)',
-    'catalog failed: failed: exit code 3; again in 0.4 s',
+    'catalog failed: failed: exit code 3; again in 0.4 s (3 times in a row)',
     'migrate done: done',
     'import failed: failed: exit code 1',
   ])
@@ -69,7 +70,7 @@ it('measures from the start to ready, anew for each life', () => {
   expect(times.of('shop')).toBeUndefined()
   at(1_700, ready)
   expect(times.of('shop')).toBe(700)
-  at(2_000, { at: 'backing-off', delayMs: 100, why: 'SIGKILL' })
+  at(2_000, { at: 'backing-off', delayMs: 100, inARow: 1, why: 'SIGKILL' })
   at(2_100, { at: 'starting' })
   at(2_140, ready)
   expect(times.of('shop')).toBe(40)

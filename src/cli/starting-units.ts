@@ -41,10 +41,10 @@ export const LOOKS: Readonly<Record<UnitState['at'], UnitLine['is']>> = {
  */
 export function startingUnits(reports: readonly UnitReport[], times?: Pick<StartTimes, 'of'>): readonly UnitLine[] {
   const missing = new Set(reports.flatMap(({ unit, state }) => (wasReady(state) ? [] : [unit.replicaOf])))
-  return reports.map(({ unit: { name, needs }, state, ended }) => ({
+  return reports.map(({ unit: { name, needs, restartBudget: budget }, state, ended }) => ({
     name,
     is: LOOKS[state.at],
-    words: wordsOf(state, { needs: needs.filter((need) => missing.has(need)), took: times?.of(name), ended }),
+    words: wordsOf(state, { needs: needs.filter((need) => missing.has(need)), took: times?.of(name), ended, budget }),
   }))
 }
 
@@ -58,9 +58,10 @@ interface Circumstances {
   readonly needs: readonly string[]
   readonly took: number | undefined
   readonly ended: string | undefined
+  readonly budget: number
 }
 
-function wordsOf(state: UnitState, { needs, took, ended }: Circumstances): string {
+function wordsOf(state: UnitState, { needs, took, ended, budget }: Circumstances): string {
   switch (state.at) {
     case 'waiting':
       return needs.length === 0 ? 'starting' : `waiting for ${needs.join(', ')}`
@@ -71,12 +72,20 @@ function wordsOf(state: UnitState, { needs, took, ended }: Circumstances): strin
     case 'silent':
       return 'gives no sign of life'
     case 'backing-off':
-      return `failed: ${state.why}; again in ${state.delayMs / 1_000} s`
+      return `failed: ${state.why}; again in ${state.delayMs / 1_000} s${timesOf(state.inARow, budget)}`
     case 'finished':
       return 'done'
     case 'failed':
-      return `failed: ${state.why}`
+      return state.inARow === undefined
+        ? `failed: ${state.why}`
+        : `failed ${state.inARow} times in a row: ${state.why}; its restart budget of ${budget} is spent`
     case 'stopped':
       return 'stopped'
   }
+}
+
+/** How much of a restart budget the next start takes, or how many ends in a row there were. */
+function timesOf(inARow: number, budget: number): string {
+  if (budget !== Number.POSITIVE_INFINITY) return ` (restart ${inARow} of ${budget})`
+  return inARow > 1 ? ` (${inARow} times in a row)` : ''
 }

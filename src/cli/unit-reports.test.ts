@@ -21,6 +21,7 @@ const testUnit: Unit = {
   essential: true,
   livenessMs: 30_000,
   drainMs: 0,
+  restartBudget: Number.POSITIVE_INFINITY,
   afterEnd: () => 'again',
   launch: () => expect.fail('it is launched'),
 }
@@ -30,7 +31,7 @@ it('lists what was ready once, and how it is now', () => {
   expect(knownUnits(units, states)).toEqual([{ ...unit, state: 'ready', pid: 7 }])
   states.set('user-2', { at: 'silent', pid: 7, ...started })
   expect(knownUnits(units, states)).toEqual([{ ...unit, state: 'silent', pid: 7 }])
-  states.set('user-2', { at: 'backing-off', delayMs: 100, why: 'SIGKILL', last: started })
+  states.set('user-2', { at: 'backing-off', delayMs: 100, inARow: 1, why: 'SIGKILL', last: started })
   expect(knownUnits(units, states)).toEqual([{ ...unit, state: 'down' }])
   states.set('user-2', { at: 'starting', last: started })
   expect(knownUnits(units, states)).toEqual([{ ...unit, state: 'down' }])
@@ -49,7 +50,7 @@ it('names what was never ready', () => {
     ['broker', { at: 'starting', last: started }],
     ['user', { at: 'starting' }],
     ['order', { at: 'waiting' }],
-    ['payment', { at: 'backing-off', delayMs: 100, why: 'exit code 1' }],
+    ['payment', { at: 'backing-off', delayMs: 100, inARow: 1, why: 'exit code 1' }],
     ['gateway', { at: 'stopped' }],
   ])
   expect(unreadyUnits(states)).toEqual(['user', 'order', 'payment'])
@@ -85,6 +86,31 @@ it('says that a role gives no sign of life, and that it is back', () => {
   expect(said).toMatch(
     /user gives no sign of life \(process 7\); after 30 s \(liveness_seconds\) it is ended and started again\n.*user answers again \(process 7\)\n/,
   )
+})
+
+it('tells of a loop of ends by its first ones and now and then', () => {
+  let said = ''
+  const write = (text: string) => {
+    said += text
+  }
+  const messages = createMessages({ isTTY: false, colour: false, columns: 80, rows: 24, write }, false)
+  const unit = { ...testUnit, restartBudget: 20 }
+  for (let inARow = 1; inARow <= 20; inARow++) {
+    const state: UnitState = { at: 'backing-off', delayMs: 100, inARow, why: 'exit code 1' }
+    tellChange({ unit, life: inARow, state, was: inARow === 1 ? 'ready' : 'starting' }, messages, true)
+  }
+  tellChange(
+    { unit, life: 21, state: { at: 'failed', why: 'exit code 1', inARow: 21 }, was: 'starting' },
+    messages,
+    true,
+  )
+  expect(said.trim().split('\n')).toEqual([
+    'warning: user ended (exit code 1); it starts again in 0.1 s',
+    ...[2, 5, 10, 20].map(
+      (times) => `warning: user did not start (exit code 1), ${times} times in a row; it starts again in 0.1 s`,
+    ),
+    'error: user ended (exit code 1), and is not started again: its restart budget of 20 is spent',
+  ])
 })
 
 it('tells of one that gets ready for the first time only once the platform was', () => {

@@ -1,7 +1,7 @@
 import type { UnitRow } from '../kit/supervisor/control-protocol.ts'
 import type { Supervision } from '../kit/supervisor/supervise.ts'
 import type { Unit } from '../kit/supervisor/unit.ts'
-import type { UnitChange, UnitReport, UnitState } from '../kit/supervisor/unit-state.ts'
+import { isUp, type UnitChange, type UnitReport, type UnitState } from '../kit/supervisor/unit-state.ts'
 import type { Messages } from './messages.ts'
 import type { Progress } from './progress.ts'
 import type { RunState } from './run-state.ts'
@@ -32,6 +32,7 @@ export function unitRows(reports: readonly UnitReport[]): readonly UnitRow[] {
 }
 
 function rowOf({ unit, state, restarts, since, ended }: UnitReport, words: string): UnitRow {
+  const { restartBudget: budget } = unit
   const started = state.at === 'ready' || state.at === 'silent' ? state : 'last' in state ? state.last : undefined
   const service = started?.service ?? unit.service
   return {
@@ -43,6 +44,9 @@ function rowOf({ unit, state, restarts, since, ended }: UnitReport, words: strin
     words,
     ...('pid' in state && { pid: state.pid }),
     restarts,
+    ...('inARow' in state && { ends_in_a_row: state.inARow }),
+    ...(budget !== Number.POSITIVE_INFINITY && { restart_budget: budget }),
+    ...(state.at === 'backing-off' && { next_start: new Date(since + state.delayMs).toISOString() }),
     since: new Date(since).toISOString(),
     ...(ended !== undefined && { ended }),
   }
@@ -61,14 +65,19 @@ export function unreadyUnits(states: ReturnType<Supervision['states']>): string[
  * @param isLate whether the platform was ready before: then it matters that one gets ready for the first time
  */
 export function tellChange(
-  { unit: { name: unit, livenessMs }, state, was, life }: UnitChange,
+  { unit: { name: unit, livenessMs, restartBudget }, state, was, life }: UnitChange,
   messages: Messages,
   isLate: boolean,
 ): void {
-  if (state.at === 'backing-off') {
-    messages.warn(`${unit} ended (${state.why}); it starts again in ${state.delayMs / 1_000} s`)
+  if (state.at === 'backing-off' && isWorthTelling(state.inARow)) {
+    const ended = isUp(was) ? 'ended' : 'did not start'
+    const times = state.inARow === 1 ? '' : `, ${state.inARow} times in a row`
+    messages.warn(`${unit} ${ended} (${state.why})${times}; it starts again in ${state.delayMs / 1_000} s`)
   }
-  if (state.at === 'failed') messages.error(`${unit} ended (${state.why}), and is not started again`)
+  if (state.at === 'failed') {
+    const spent = state.inARow === undefined ? '' : `: its restart budget of ${restartBudget} is spent`
+    messages.error(`${unit} ended (${state.why}), and is not started again${spent}`)
+  }
   if (state.at === 'finished') messages.success(`${unit} is done`)
   if (state.at === 'silent') {
     const next =
@@ -82,6 +91,11 @@ export function tellChange(
     const where = state.url === undefined ? '' : ` at ${state.url}`
     messages.success(`${unit} is ready${life > 1 ? ' again' : ''}${where} (process ${state.pid})`)
   }
+}
+
+/** Of a loop of ends one learns by its first ones and now and then: ends 1, 2, 5, 10, and every tenth. */
+function isWorthTelling(inARow: number): boolean {
+  return [1, 2, 5].includes(inARow) || inARow % 10 === 0
 }
 
 /** Shows which units are waited for while the platform stops. */

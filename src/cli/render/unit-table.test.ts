@@ -44,6 +44,16 @@ it('fits into the width: why one ended has a line of its own then', () => {
   ).toBe(30)
 })
 
+it('says when one that has ended starts again, and what is left of its restart budget', () => {
+  const down: MeasuredUnit = { unit: 'shop', state: 'backing-off', port: undefined, ends_in_a_row: 3 }
+  const next_start = new Date(NOW + 12_900).toISOString()
+  const belowOf = (unit: MeasuredUnit) => unitTable([unit], NOW).split('\n').slice(2)
+  expect(belowOf({ ...down, next_start })).toEqual(['  starts again in 12 s, after 3 in a row'])
+  expect(belowOf({ ...down, next_start, restart_budget: 5 })).toEqual(['  starts again in 12 s, restart 3 of 5'])
+  expect(belowOf({ ...down, state: 'failed', restart_budget: 2 })).toEqual(['  its restart budget of 2 is spent'])
+  expect(belowOf({ ...down, state: 'failed' })).toEqual([])
+})
+
 it('leaves the services out where they are named as their units', () => {
   expect(unitTable([{ ...shop, service: 'shop' }], NOW)).toMatch(/^UNIT {2}STATE/)
 })

@@ -39,9 +39,11 @@ export function unitTable(units: readonly MeasuredUnit[], now: number, width = N
   const isWide = whole.split('\n').every((line) => textWidth(line) <= width)
   const [head = '', ...lines] = isWide ? whole.split('\n') : columns([heading, ...rows]).split('\n')
   const all = lines.flatMap((line, index) => {
-    const { doing, state, ended } = units[index] ?? {}
+    const unit = units[index]
+    const { doing, state, ended } = unit ?? {}
     const below = [
       ...(doing === undefined || doing === state ? [] : [doing]),
+      ...(unit ? restartWords(unit, now) : []),
       ...(isWide || ended === undefined ? [] : [`last ended: ${ended}`]),
     ]
     return [line, ...below.map((words) => `  ${visibleText(words)}`)]
@@ -62,6 +64,15 @@ function cells(unit: MeasuredUnit, now: number, hasServices: boolean): readonly 
     memory === undefined ? NONE : `${Math.round(memory / 1_000_000)} MB`,
     since === undefined ? NONE : spanOf(now - Date.parse(since)),
   ]
+}
+
+/** When one that has ended starts again, and what that leaves of its restart budget. */
+function restartWords({ state, next_start, ends_in_a_row: ends = 1, restart_budget }: UnitRow, now: number): string[] {
+  if (state === 'failed')
+    return restart_budget === undefined ? [] : [`its restart budget of ${restart_budget} is spent`]
+  if (next_start === undefined) return []
+  const times = restart_budget === undefined ? `after ${ends} in a row` : `restart ${ends} of ${restart_budget}`
+  return [`starts again in ${spanOf(Date.parse(next_start) - now)}, ${times}`]
 }
 
 /** A length of time in its largest unit. */

@@ -75,6 +75,18 @@ const CallPolicy = z.strictObject({
   breaker_open_ms: z.int().min(1).max(60_000).optional(),
 })
 
+const RestartWhen = z.enum(['always', 'on-failure', 'never'])
+const Restart = z.strictObject({
+  when: RestartWhen.default('always'),
+  budget: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .describe('How often it is started again before it has been ready for 10 seconds. Default: without end.')
+    .optional(),
+})
+type Restart = z.output<typeof Restart>
+
 /** The names that stand in `services`. */
 export const OwnServiceName = z.string().regex(NAME).meta({ expected: 'a name of small letters, digits and dashes' })
 
@@ -136,9 +148,11 @@ export const OwnService = z.strictObject({
     .prefault({})
     .describe('How it is stopped.'),
   restart: z
-    .enum(['always', 'on-failure', 'never'])
-    .default('always')
-    .describe('What follows when it has ended by itself; one that never restarts and ends with 0 is a finished job.'),
+    .union([RestartWhen.transform((when): Restart => ({ when })), Restart])
+    .prefault('always')
+    .describe(
+      'What follows when it has ended by itself: always, on-failure or never, or { when, budget }. One that never restarts and ends with 0 is a finished job.',
+    ),
 })
 /** One that is checked, its folder an absolute path. */
 export type OwnService = z.output<typeof OwnService>

@@ -35,6 +35,12 @@ describe('restart back-off', () => {
     expect(delays([undefined, undefined, 0, undefined])).toEqual([100, 200, 100, 100])
   })
 
+  it('counts ends in a row whether it had been ready or not, until it was for ten seconds', () => {
+    const inARow = (lives: readonly (number | undefined)[]) => lives.reduce(endsAfter, NO_ENDS).inARow
+    expect(inARow([undefined, 0, undefined, 9_999])).toBe(4)
+    expect(inARow([undefined, 0, undefined, 10_000])).toBe(1)
+  })
+
   it('starts what never gets ready at most 11 times in the first minute, however fast it dies', () => {
     const [starts] = delays(Array(30).fill(undefined)).reduce<[number, number]>(
       ([count, now], delay) => [now < 60_000 ? count + 1 : count, now + delay],

@@ -1,10 +1,14 @@
-/** Ends of a unit in a row that were of one kind: after it had been ready, or before it ever was. */
+/** Ends of a unit in a row. */
 export interface Ends {
+  /** Of which kind the last ones were: after it had been ready, or before it ever was. */
   readonly ready: boolean
+  /** How many of that kind there were. */
+  readonly ofKind: number
+  /** How many there were of either kind: what a restart budget is taken from. */
   readonly inARow: number
 }
 
-export const NO_ENDS: Ends = { ready: false, inARow: 0 }
+export const NO_ENDS: Ends = { ready: false, ofKind: 0, inARow: 0 }
 
 /** Wait after the first end, milliseconds; doubled with each more in a row. */
 const FIRST_MS = 100
@@ -21,11 +25,11 @@ const FORGET_MS = 10_000
  */
 export function endsAfter(ends: Ends, readyMs: number | undefined): Ends {
   const ready = readyMs !== undefined
-  const isFirst = ready !== ends.ready || (ready && readyMs >= FORGET_MS)
-  return { ready, inARow: isFirst ? 1 : ends.inARow + 1 }
+  if (ready && readyMs >= FORGET_MS) return { ready, ofKind: 1, inARow: 1 }
+  return { ready, ofKind: ready === ends.ready ? ends.ofKind + 1 : 1, inARow: ends.inARow + 1 }
 }
 
 /** Milliseconds to wait before the next start. */
-export function restartDelay({ ready, inARow }: Ends): number {
-  return Math.min(ready ? LONGEST_READY_MS : LONGEST_MS, FIRST_MS * 2 ** (inARow - 1))
+export function restartDelay({ ready, ofKind }: Ends): number {
+  return Math.min(ready ? LONGEST_READY_MS : LONGEST_MS, FIRST_MS * 2 ** (ofKind - 1))
 }

@@ -72,6 +72,12 @@ export const UnitRow = z.object({
   pid: z.int().optional(),
   url: z.string().optional(),
   restarts: z.int().optional(),
+  /** How often it has ended without 10 s of readiness between, while it waits for its next start or is given up. */
+  ends_in_a_row: z.int().optional(),
+  /** How many restarts in a row it may have; absent for one that is never given up. */
+  restart_budget: z.int().optional(),
+  /** When it is started again (RFC 3339). */
+  next_start: z.string().optional(),
   /** When it came into its state (RFC 3339). */
   since: z.string().optional(),
   /** Why it last ended by itself, such as `SIGKILL` or `exit code 1`. */

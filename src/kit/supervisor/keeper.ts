@@ -82,9 +82,7 @@ export class Keeper {
     if (this.#running) return
     this.#leaving = new AbortController()
     if (this.state.at !== 'waiting') this.#change({ at: 'waiting' })
-    this.#running = this.#keep().finally(() => {
-      this.#running = undefined
-    })
+    this.#running = this.#keep()
   }
 
   /** From now on the unit isn't started any more; what runs of it goes on. */
@@ -166,12 +164,19 @@ export class Keeper {
         break
       }
       ends = endsAfter(ends, ready?.ms)
+      const { inARow } = ends
+      if (inARow > this.unit.restartBudget) {
+        outcome = { at: 'failed', why, inARow }
+        break
+      }
       const delayMs = restartDelay(ends)
       const { last } = this.#past
-      this.#change({ at: 'backing-off', delayMs, why, ...(last && { last }) })
+      this.#change({ at: 'backing-off', delayMs, why, inARow, ...(last && { last }) })
       await pause(delayMs, signal)
       if (!signal.aborted) this.#report = { ...this.#report, restarts: this.#report.restarts + 1 }
     }
+    // whoever hears of it may start it again at once
+    this.#running = undefined
     this.#change(outcome)
     if (outcome.at === 'finished') this.#ready.resolve()
   }

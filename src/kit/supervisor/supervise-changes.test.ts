@@ -91,6 +91,22 @@ describe('a running supervision', () => {
     await stop()
   })
 
+  it('gives up one whose restart budget is spent, and starts it again when asked', async () => {
+    let isBroken = true
+    const { launch } = theatre(() => (isBroken ? new AppError('START_FAILED', 'no such file') : undefined))
+    const [shop] = roleUnits(launch).plan([plan('shop')])
+    if (!shop) return expect.fail()
+    const units = [{ ...shop, essential: false, restartBudget: 2 }]
+    const { states, until, reports, start, stop } = run([], launch, { units })
+    await until(() => states().get('shop')?.at === 'failed')
+    expect(states().get('shop')).toEqual({ at: 'failed', why: 'no such file', inARow: 3 })
+    expect(reports()).toMatchObject([{ restarts: 2 }])
+    isBroken = false
+    await start(['shop'], never)
+    expect(states().get('shop')?.at).toBe('ready')
+    await stop()
+  })
+
   it('stops what it can do without before what it is made of', async () => {
     const { launch, events } = theatre()
     const [shop, order, registry] = roleUnits(launch).plan([

@@ -9,11 +9,18 @@ export type UnitState =
   | ({ readonly at: 'ready'; readonly pid: number } & Started)
   /** It was ready, and gives no sign of life. */
   | ({ readonly at: 'silent'; readonly pid: number } & Started)
-  | { readonly at: 'backing-off'; readonly delayMs: number; readonly why: string; readonly last?: Started }
+  /** `inARow`: how many ends there were without 10 s of readiness between them. */
+  | {
+      readonly at: 'backing-off'
+      readonly delayMs: number
+      readonly why: string
+      readonly inARow: number
+      readonly last?: Started
+    }
   /** It has done what it was for. */
   | { readonly at: 'finished' }
-  /** It ended, and is not to be started again. */
-  | { readonly at: 'failed'; readonly why: string }
+  /** It ended, and is not to be started again; `inARow` where that is because its restart budget is spent. */
+  | { readonly at: 'failed'; readonly why: string; readonly inARow?: number }
   /** As somebody asked, or with the platform. */
   | { readonly at: 'stopped' }
 

@@ -19,6 +19,8 @@ export interface Unit {
   readonly livenessMs: number
   /** How long what is under way may take when it is stopped, milliseconds. */
   readonly drainMs: number
+  /** How often it is started again before it has been ready for 10 s; `Infinity` for one that is never given up. */
+  readonly restartBudget: number
   /** What becomes of it when it has ended by itself, by how it did. */
   afterEnd(how: string): 'again' | 'finished' | 'failed'
   /** Launches it, to wait for its `start`: what takes long without needing anyone (booting, loading) happens now. */

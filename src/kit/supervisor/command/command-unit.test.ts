@@ -26,7 +26,7 @@ function plan(more: Partial<CommandPlan> = {}): CommandPlan {
     place: undefined,
     ready: { by: 'none' },
     stop: { signal: 'SIGTERM', grace_ms: 2_000 },
-    restart: 'always',
+    restart: { when: 'always' },
     ...more,
   }
 }
@@ -140,8 +140,8 @@ describe('a command as a unit', () => {
     ['on-failure', 'SIGKILL', 'again'],
     ['never', 'exit code 0', 'finished'],
     ['never', 'exit code 1', 'failed'],
-  ] as const)('that restarts %s is, after %s, %s', (restart, how, next) => {
-    expect(commandUnit(plan({ restart }), theatre().tools).afterEnd(how)).toBe(next)
+  ] as const)('that restarts %s is, after %s, %s', (when, how, next) => {
+    expect(commandUnit(plan({ restart: { when } }), theatre().tools).afterEnd(how)).toBe(next)
   })
 })
 

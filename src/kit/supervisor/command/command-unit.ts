@@ -83,10 +83,11 @@ export function commandUnit(plan: CommandPlan, tools: CommandTools): Unit {
     // whoever stands still in a debugger is not to be ended
     livenessMs: Number.POSITIVE_INFINITY,
     drainMs: stop.grace_ms,
+    restartBudget: restart.budget ?? Number.POSITIVE_INFINITY,
     afterEnd(how) {
-      if (restart === 'always') return 'again'
+      if (restart.when === 'always') return 'again'
       if (how === 'exit code 0') return 'finished'
-      return restart === 'never' ? 'failed' : 'again'
+      return restart.when === 'never' ? 'failed' : 'again'
     },
     launch: () => launch(plan, tools),
   }

@@ -66,16 +66,26 @@ it('goes on with the instances it knows while the registry is away', async () =>
   for (let n = 0; n < 20; n++) expect(await (await call()).text()).toBe('one')
 })
 
-it('says 503 and when to come again where no instance is known', async () => {
+it('says 503 and when to come again where no instance is known for a second', async () => {
   const { platform, call } = await withDoor()
   await using _platform = platform
+  const begun = performance.now()
   const answer = await call()
+  expect(performance.now() - begun).toBeGreaterThan(950)
   expect([answer.status, answer.headers.get('retry-after'), answer.headers.get('content-type')]).toEqual([
     503,
     '1',
     'application/problem+json',
   ])
   expect(await answer.json()).toMatchObject({ code: 'UNREACHABLE', detail: 'No things is running at the moment' })
+})
+
+it('waits a moment for the first instance of a service that is restarted', async () => {
+  const { platform, call } = await withDoor()
+  await using _platform = platform
+  const answer = call()
+  await using _one = await startInstance(platform, 'things', says('one'))
+  expect(await (await answer).text()).toBe('one')
 })
 
 it('sends to another instance what one could not take, whatever it is', async () => {

@@ -36,7 +36,7 @@ export function createOutbound(ctx: OutboundContext): Required<Pick<Running, 'ap
   const { upstreams, watchdog, probing } = openForwardingConnections({ ...ctx, limits: POOL })
   const breakers = new Map<string, Balancer>()
   const common = {
-    forwarder: passingThrough(clock, outboundMetrics(ctx.metrics)),
+    forwarder: passingThrough({ clock, directory, metrics: outboundMetrics(ctx.metrics), stopping: signal }),
     directory,
     upstreams,
     watchdog,

@@ -1,5 +1,6 @@
 import type { Clock } from '../../drivers/clock.ts'
 import { DEADLINE_HEADER } from '../../kit/client/outgoing-headers.ts'
+import type { Directory } from '../../kit/discovery/directory.ts'
 import type { Forwarded, Forwarder } from '../../kit/forwarding/forwarder.ts'
 import { passedHeaders } from '../../kit/forwarding/passed-headers.ts'
 import { publishReferences } from '../../kit/forwarding/public-references.ts'
@@ -12,14 +13,33 @@ export interface Call extends Forwarded {
   readonly door: Door
 }
 
+/** What calls are passed on with. */
+export interface PassingTools {
+  readonly clock: Pick<Clock, 'monotonic'>
+  readonly directory: Pick<Directory, 'instances' | 'waitFor'>
+  readonly metrics: OutboundMetrics
+  /** Fires when the role begins to stop. */
+  readonly stopping: AbortSignal
+}
+
+/** How long a call waits for the first instance to register, milliseconds: as long as the kit's client does, so that a service's restart fails none. */
+const DISCOVERY_MS = 1_000
+
 /**
  * Makes what of forwarding is the role's own. What a service says to another goes through as it came, its credentials and whom it asks for included:
  * the door has no identity to lend. Only the trace's place is the door's own, so that its time shows, and `Via` (RFC 9110 §7.6.3).
  */
-export function passingThrough(clock: Pick<Clock, 'monotonic'>, metrics: OutboundMetrics): Forwarder<Call> {
+export function passingThrough({ clock, directory, metrics, stopping }: PassingTools): Forwarder<Call> {
   const headers = passedHeaders((_, words) => OWN.has(words))
   return {
-    prepare: () => undefined,
+    prepare({ way: { upstream } }) {
+      if (directory.instances(upstream).length > 0) return undefined
+      const patience = AbortSignal.any([stopping, AbortSignal.timeout(DISCOVERY_MS)])
+      return directory.waitFor(upstream, patience).then(
+        () => {},
+        () => {},
+      )
+    },
     requestLines({ exchange }, upstream) {
       const { incoming, requestId, scope } = exchange
       const { span, deadline } = scope

@@ -11,6 +11,7 @@ const unit = (name: string, needs: readonly string[] = []): Unit => ({
   essential: true,
   livenessMs: 30_000,
   drainMs: 0,
+  provenMs: 0,
   restartBudget: Number.POSITIVE_INFINITY,
   afterEnd: () => 'again',
   launch: () => expect.fail('it is launched'),

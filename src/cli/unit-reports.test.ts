@@ -21,6 +21,7 @@ const testUnit: Unit = {
   essential: true,
   livenessMs: 30_000,
   drainMs: 0,
+  provenMs: 0,
   restartBudget: Number.POSITIVE_INFINITY,
   afterEnd: () => 'again',
   launch: () => expect.fail('it is launched'),
@@ -80,7 +81,7 @@ it('says that a role gives no sign of life, and that it is back', () => {
   }
   const terminal = { isTTY: false, colour: false, columns: 80, rows: 24, write }
   const tell = (change: Pick<UnitChange, 'state' | 'was'>) =>
-    tellChange({ unit: testUnit, life: 1, ...change }, createMessages(terminal, false), true)
+    tellChange({ unit: testUnit, life: 1, endsInARow: 0, ...change }, createMessages(terminal, false), true)
   tell({ state: { at: 'silent', pid: 7, ...started }, was: 'ready' })
   tell({ state: { at: 'ready', pid: 7, ...started }, was: 'silent' })
   expect(said).toMatch(
@@ -97,10 +98,14 @@ it('tells of a loop of ends by its first ones and now and then', () => {
   const unit = { ...testUnit, restartBudget: 20 }
   for (let inARow = 1; inARow <= 20; inARow++) {
     const state: UnitState = { at: 'backing-off', delayMs: 100, inARow, why: 'exit code 1' }
-    tellChange({ unit, life: inARow, state, was: inARow === 1 ? 'ready' : 'starting' }, messages, true)
+    tellChange(
+      { unit, life: inARow, endsInARow: inARow, state, was: inARow === 1 ? 'ready' : 'starting' },
+      messages,
+      true,
+    )
   }
   tellChange(
-    { unit, life: 21, state: { at: 'failed', why: 'exit code 1', inARow: 21 }, was: 'starting' },
+    { unit, life: 21, endsInARow: 21, state: { at: 'failed', why: 'exit code 1', inARow: 21 }, was: 'starting' },
     messages,
     true,
   )
@@ -119,7 +124,13 @@ it('tells of one that gets ready for the first time only once the platform was',
     said += text
   }
   const terminal = { isTTY: false, colour: false, columns: 80, rows: 24, write }
-  const change: UnitChange = { unit: testUnit, life: 1, state: { at: 'ready', pid: 7, ...started }, was: 'starting' }
+  const change: UnitChange = {
+    unit: testUnit,
+    life: 1,
+    endsInARow: 0,
+    state: { at: 'ready', pid: 7, ...started },
+    was: 'starting',
+  }
   tellChange(change, createMessages(terminal, false), false)
   expect(said).toBe('')
   tellChange(change, createMessages(terminal, false), true)

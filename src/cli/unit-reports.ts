@@ -65,13 +65,13 @@ export function unreadyUnits(states: ReturnType<Supervision['states']>): string[
  * @param isLate whether the platform was ready before: then it matters that one gets ready for the first time
  */
 export function tellChange(
-  { unit: { name: unit, livenessMs, restartBudget }, state, was, life }: UnitChange,
+  { unit: { name: unit, livenessMs, restartBudget }, state, was, life, endsInARow }: UnitChange,
   messages: Messages,
   isLate: boolean,
 ): void {
-  if (state.at === 'backing-off' && isWorthTelling(state.inARow)) {
+  if (state.at === 'backing-off' && isWorthTelling(endsInARow)) {
     const ended = isUp(was) ? 'ended' : 'did not start'
-    const times = state.inARow === 1 ? '' : `, ${state.inARow} times in a row`
+    const times = endsInARow === 1 ? '' : `, ${endsInARow} times in a row`
     messages.warn(`${unit} ${ended} (${state.why})${times}; it starts again in ${state.delayMs / 1_000} s`)
   }
   if (state.at === 'failed') {
@@ -87,15 +87,15 @@ export function tellChange(
     messages.warn(`${unit} gives no sign of life (process ${state.pid}); ${next}`)
   }
   if (state.at === 'ready' && was === 'silent') messages.success(`${unit} answers again (process ${state.pid})`)
-  else if (state.at === 'ready' && (life > 1 || isLate)) {
+  else if (state.at === 'ready' && (life > 1 ? isWorthTelling(endsInARow) : isLate)) {
     const where = state.url === undefined ? '' : ` at ${state.url}`
     messages.success(`${unit} is ready${life > 1 ? ' again' : ''}${where} (process ${state.pid})`)
   }
 }
 
-/** Of a loop of ends one learns by its first ones and now and then: ends 1, 2, 5, 10, and every tenth. */
+/** Of a loop of ends one learns by its first ones and now and then: ends 1, 2, 5, 10, and every tenth. What was stopped by somebody has none. */
 function isWorthTelling(inARow: number): boolean {
-  return [1, 2, 5].includes(inARow) || inARow % 10 === 0
+  return [0, 1, 2, 5].includes(inARow) || inARow % 10 === 0
 }
 
 /** Shows which units are waited for while the platform stops. */

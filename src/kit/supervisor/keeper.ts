@@ -56,6 +56,7 @@ export class Keeper {
   #report: UnitReport
   #launched: LaunchedUnit | undefined
   #life = 0
+  #endsInARow = 0
   #past: Past = {}
   #leaving = new AbortController()
   #running: Promise<void> | undefined
@@ -141,7 +142,7 @@ export class Keeper {
     const isSame = (isUp(before.at) && isUp(state.at)) || before.at === state.at
     const since = isSame ? from : this.#tools.clock.now()
     this.#report = { unit, state, restarts, since, ...(ended !== undefined && { ended }) }
-    this.#tools.onChange({ unit, life: this.#life, state, was: before.at })
+    this.#tools.onChange({ unit, life: this.#life, endsInARow: this.#endsInARow, state, was: before.at })
     const lookers = this.#lookers
     this.#lookers = lookers.filter(({ holds }) => !holds(state))
     for (const { holds, resolve } of lookers) if (holds(state)) resolve(state)
@@ -150,6 +151,7 @@ export class Keeper {
   async #keep(): Promise<void> {
     const { signal } = this.#leaving
     let ends: Ends = NO_ENDS
+    this.#endsInARow = 0
     let outcome: UnitState = { at: 'stopped' }
     while (!signal.aborted) {
       this.#life++
@@ -163,7 +165,8 @@ export class Keeper {
         outcome = next === 'finished' ? { at: 'finished' } : { at: 'failed', why }
         break
       }
-      ends = endsAfter(ends, ready?.ms)
+      ends = endsAfter(ends, ready && ready.ms >= this.unit.provenMs ? ready.ms : undefined)
+      this.#endsInARow = ends.inARow
       const { inARow } = ends
       if (inARow > this.unit.restartBudget) {
         outcome = { at: 'failed', why, inARow }

@@ -51,6 +51,7 @@ export function roleUnits(launch: LaunchRole, jobNow: (job: Job) => Job = (job) 
     needs,
     definition: JSON.stringify(job),
     essential: true,
+    provenMs: 0,
     restartBudget: Number.POSITIVE_INFINITY,
     afterEnd: () => 'again',
     livenessMs: job.settings.liveness_seconds * 1_000,

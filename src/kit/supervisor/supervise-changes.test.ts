@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { AppError } from '../errors.ts'
 import { roleUnits } from './role-unit.ts'
 import { neverReady, plan, run, theatre } from './testing/theatre.ts'
@@ -88,6 +88,29 @@ describe('a running supervision', () => {
     await ready
     expect(states().get('shop')).toEqual({ at: 'failed', why: 'no such folder' })
     expect(states().get('registry')?.at).toBe('ready')
+    await stop()
+  })
+
+  it('takes what ends sooner than it proves anything for what never got ready', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const { launch, crash } = theatre()
+    const [worker] = roleUnits(launch).plan([plan('worker')])
+    if (!worker) return expect.fail()
+    const { ready, changes, stop } = run([], launch, { units: [{ ...worker, provenMs: 1_000 }] })
+    await ready
+    const livedFor = async (ms: number) => {
+      await vi.advanceTimersByTimeAsync(ms)
+      crash('worker')
+      await vi.advanceTimersByTimeAsync(0)
+      const { state } = changes.at(-1) ?? {}
+      const delayMs = state?.at === 'backing-off' ? state.delayMs : Number.NaN
+      await vi.advanceTimersByTimeAsync(delayMs)
+      return delayMs
+    }
+    const delays: number[] = []
+    for (const ms of [999, 999, 999, 999, 999, 1_000]) delays.push(await livedFor(ms))
+    expect(delays).toEqual([100, 200, 400, 800, 1_600, 100])
     await stop()
   })
 

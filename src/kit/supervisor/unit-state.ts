@@ -32,6 +32,8 @@ export interface UnitChange {
   readonly was: UnitState['at']
   /** How often it has been launched; above 1 it is back after an end. */
   readonly life: number
+  /** How many of its ends there were before it without 10 s of readiness between them. */
+  readonly endsInARow: number
 }
 
 /** A unit as it stands, and what it has been through. */

@@ -19,6 +19,8 @@ export interface Unit {
   readonly livenessMs: number
   /** How long what is under way may take when it is stopped, milliseconds. */
   readonly drainMs: number
+  /** Ready for less than this before it ends, it counts as never ready, milliseconds: for what is ready as soon as it runs. */
+  readonly provenMs: number
   /** How often it is started again before it has been ready for 10 s; `Infinity` for one that is never given up. */
   readonly restartBudget: number
   /** What becomes of it when it has ended by itself, by how it did. */

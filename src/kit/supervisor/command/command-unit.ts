@@ -67,6 +67,8 @@ export interface CommandOutput {
 
 /** How long what answered is believed to be well before it is asked again, milliseconds: each question stands in its own log. */
 const WELL_MS = 5_000
+/** A worker that ends sooner has never worked, milliseconds. */
+const PROVEN_MS = 1_000
 /** By this its processes are told from everybody else's. */
 const MARK = 'INSTANCE_ID'
 
@@ -83,6 +85,7 @@ export function commandUnit(plan: CommandPlan, tools: CommandTools): Unit {
     // whoever stands still in a debugger is not to be ended
     livenessMs: Number.POSITIVE_INFINITY,
     drainMs: stop.grace_ms,
+    provenMs: plan.ready.by === 'none' ? PROVEN_MS : 0,
     restartBudget: restart.budget ?? Number.POSITIVE_INFINITY,
     afterEnd(how) {
       if (restart.when === 'always') return 'again'

@@ -16,6 +16,7 @@ import { createOwnership } from './ownership.ts'
 import { publishRoutes } from './publish-routes.ts'
 import { createPublisher, type Publisher } from './publisher.ts'
 import { createPushDelivery } from './push-delivery.ts'
+import { createPushToken } from './push-token.ts'
 import { streamRoutes } from './stream-routes.ts'
 import { subscriptionRoutes } from './subscription-routes.ts'
 import { topicRoutes } from './topic-routes.ts'
@@ -23,7 +24,19 @@ import { topicRoutes } from './topic-routes.ts'
 /** What a broker needs of its role's context. */
 export type BrokerContext = Pick<
   RoleContext<BrokerConfig>,
-  'bus' | 'clock' | 'config' | 'metrics' | 'tracing' | 'log' | 'signal' | 'waits' | 'check' | 'defer'
+  | 'service'
+  | 'authority'
+  | 'directory'
+  | 'bus'
+  | 'clock'
+  | 'config'
+  | 'metrics'
+  | 'tracing'
+  | 'log'
+  | 'signal'
+  | 'waits'
+  | 'check'
+  | 'defer'
 >
 
 /** Told of what happens, after it did. */
@@ -57,7 +70,15 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
   const metrics = createBrokerMetrics(ctx.metrics, bus)
   const { onPublished, onSubscribed, onUnsubscribed } = events
   const publisher = createPublisher({ bus, tracing, log, metrics, ...(onPublished && { onPublished }) })
-  const push = createPushDelivery({ bus, metrics, tracing, log, now: () => clock.now(), signal })
+  const push = createPushDelivery({
+    bus,
+    metrics,
+    tracing,
+    log,
+    now: () => clock.now(),
+    signal,
+    tokenFor: createPushToken(ctx),
+  })
   ctx.defer(() => push.stopped())
   bus.watchSubscriptions((id, terms) => {
     known.forget(id)

@@ -10,6 +10,7 @@ import { createWakeUp } from '../../kit/wake-up.ts'
 import type { BrokerMetrics } from './broker-metrics.ts'
 import { eventId } from './event-identity.ts'
 import { type PushOutcome, pushPost } from './push-post.ts'
+import type { PushTarget } from './push-token.ts'
 
 /** Posts under way at the same time, for each subscription. */
 const CONCURRENCY = 16
@@ -26,6 +27,8 @@ export interface PushDeliveryOptions {
   readonly now: () => number
   /** Fires when the role stops: posts under way are cut and their messages given back. */
   readonly signal: AbortSignal
+  /** What a push brings to show who it is from; undefined for nothing. */
+  readonly tokenFor: (target: PushTarget) => Promise<string | undefined>
 }
 
 /** Carries messages to the endpoints of push subscriptions. */
@@ -49,8 +52,8 @@ interface Worker {
 export function createPushDelivery(options: PushDeliveryOptions): PushDelivery {
   const workers = new Map<string, Worker>()
   return {
-    update({ id, topic, push, ackWaitMs }) {
-      const spec = JSON.stringify([push?.url, ackWaitMs])
+    update({ id, topic, push, ackWaitMs, owner }) {
+      const spec = JSON.stringify([push?.url, ackWaitMs, owner])
       const running = workers.get(id)
       if (running?.spec === spec) return
       running?.controller.abort()
@@ -67,7 +70,7 @@ export function createPushDelivery(options: PushDeliveryOptions): PushDelivery {
       const signal = AbortSignal.any([controller.signal, options.signal])
       const start = async () => {
         await running?.done
-        await deliver({ ...options, signal, id, url: push.url, ackWaitMs })
+        await deliver({ ...options, signal, id, url: push.url, ackWaitMs, owner })
       }
       workers.set(id, { spec, url: push.url, controller, done: inBackground(options.tracing, 'push', start) })
     },
@@ -87,6 +90,7 @@ interface DeliverOptions extends PushDeliveryOptions {
   readonly id: string
   readonly url: string
   readonly ackWaitMs: number
+  readonly owner: string | undefined
 }
 
 /** Pulls messages and posts them, at most CONCURRENCY at a time, one while the endpoint isn't well, until `signal` fires. */
@@ -131,7 +135,7 @@ async function deliver(options: DeliverOptions): Promise<void> {
  * @returns whether it was put off
  */
 async function postOne(delivery: Delivery, options: DeliverOptions): Promise<boolean> {
-  const { bus, metrics, tracing, log, now, signal, id, url, ackWaitMs } = options
+  const { bus, metrics, tracing, log, now, signal, id, url, ackWaitMs, owner, tokenFor } = options
   const { topic, ack } = delivery
   metrics.delivered(topic, 1)
   const span = tracing.start(`push ${topic}`, {
@@ -139,7 +143,8 @@ async function postOne(delivery: Delivery, options: DeliverOptions): Promise<boo
     parent: readTraceContext(delivery.attributes) ?? null,
     attributes: { 'url.full': url, 'messaging.destination.name': topic, 'messaging.message.id': eventId(delivery) },
   })
-  const outcome = await pushPost({ url, message: delivery, span, timeoutMs: ackWaitMs, now, signal })
+  const token = await tokenFor({ owner, url })
+  const outcome = await pushPost({ url, message: delivery, token, span, timeoutMs: ackWaitMs, now, signal })
   if (outcome.taken) {
     span.end()
     await bus.ack(id, [ack])

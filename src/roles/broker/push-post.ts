@@ -18,6 +18,8 @@ export type PushOutcome =
 export interface PushOptions {
   readonly url: string
   readonly message: StoredMessage
+  /** Goes with it as `Authorization: Bearer`; undefined for none. */
+  readonly token: string | undefined
   /** What the endpoint's work hangs from. What the event says of its trace stays as its producer wrote it (CloudEvents, Distributed Tracing extension). */
   readonly span: SpanContext
   /** Milliseconds until the answer's head must be there. */
@@ -34,7 +36,7 @@ const MAX_RETRY_AFTER_MS = 3_600_000
  * Posts a message to a push endpoint as a CloudEvent in binary content mode. Taken is what is answered with 2xx; a redirect is
  * not followed, and the address rule holds for what the name resolves to now. Never rejects.
  */
-export function pushPost({ url, message, span, timeoutMs, now, signal }: PushOptions): Promise<PushOutcome> {
+export function pushPost({ url, message, token, span, timeoutMs, now, signal }: PushOptions): Promise<PushOutcome> {
   const refused = refusedUrl(url)
   if (refused !== undefined)
     return Promise.resolve({ taken: false, later: false, reason: `the push URL is refused: ${refused}` })
@@ -48,7 +50,11 @@ export function pushPost({ url, message, span, timeoutMs, now, signal }: PushOpt
       agent: false,
       lookup: guardedLookup,
       signal,
-      headers: { ...headersOf(message, span), 'content-length': body.length },
+      headers: {
+        ...headersOf(message, span),
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        'content-length': body.length,
+      },
     })
     const timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
     request.once('response', (response) => {

@@ -46,6 +46,7 @@ const Entry = z.looseObject({
   level: z.string(),
   service: z.string(),
   trace_id: z.string().optional(),
+  metadata: z.record(z.string(), z.unknown()).optional(),
 })
 const Trace = z.object({ spans: z.array(z.object({ service: z.string(), operation: z.string() })) })
 
@@ -146,6 +147,7 @@ describe.each([
       async () => (await entries('service=receiver')).find(({ message }) => message === 'received {"item":7}'),
       { timeout: 15_000, interval: 100 },
     )
+    expect(received.metadata).toMatchObject({ from: mode === 'token' ? 'broker' : 'nobody' })
     await vi.waitUntil(
       async () => {
         const { spans = [] } = Trace.partial().parse(await asked(`/traces/${received.trace_id}`))

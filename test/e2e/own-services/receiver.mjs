@@ -7,10 +7,12 @@ const say = (entry) => process.stdout.write(`${JSON.stringify({ level: 30, time:
 
 createServer(async (incoming, outgoing) => {
   const body = await text(incoming)
-  const { traceparent = '' } = incoming.headers
+  const { traceparent = '', authorization } = incoming.headers
+  const claims = authorization?.split('.')[1]
+  const from = claims === undefined ? 'nobody' : JSON.parse(Buffer.from(claims, 'base64url')).sub
   if (incoming.method === 'POST') {
     const answer = await fetch(`${ECHO_URL}/for-${incoming.headers['ce-type']}`, { headers: { traceparent } })
-    say({ msg: `received ${body}`, trace_id: traceparent.split('-')[1], echo: (await answer.json()).instance })
+    say({ msg: `received ${body}`, trace_id: traceparent.split('-')[1], from, echo: (await answer.json()).instance })
   }
   outgoing.end()
 }).listen(Number(PORT), HOST)

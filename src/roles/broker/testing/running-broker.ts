@@ -91,6 +91,15 @@ export async function runBroker({
   }
   const checks = new Map<string, HealthCheck>()
   const context = {
+    service: 'broker',
+    authority,
+    directory: {
+      instances: () => [],
+      settled: Promise.resolve(),
+      waitFor: () => new Promise<never>(() => {}),
+      onChange: () => () => {},
+      close: async () => {},
+    },
     bus: open,
     clock,
     config: BrokerConfig.parse(config),

@@ -1,5 +1,5 @@
 import type { Msg } from '@nats-io/transport-node'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { JetStream } from './jetstream.ts'
 import { type StreamMessage, StreamReader } from './stream-reader.ts'
 
@@ -11,6 +11,8 @@ interface Fate {
   readonly lost?: number
   /** Then the connection breaks. Else it says that there are no more. */
   readonly breaks?: true
+  /** It never hears of it. */
+  readonly isDead?: true
 }
 
 /** A stream of five messages, whose server treats one request after the other as it is told. */
@@ -26,7 +28,8 @@ function fakeStream(fates: Fate[]) {
   })
   const connection = {
     publish(_subject: string, _body: string, { reply }: { reply: string }) {
-      const { sent = 5 - place, lost, breaks } = fates.shift() ?? {}
+      const { sent = 5 - place, lost, breaks, isDead } = fates.shift() ?? {}
+      if (isDead) return
       queueMicrotask(() => {
         const until = place + sent
         while (place < until) {
@@ -70,6 +73,17 @@ describe('a stream reader', () => {
     const reader = open({ sent: 2, breaks: true })
     expect(seqs(await reader.read(10))).toEqual([1, 2, 3, 4, 5])
     expect(reader.place).toBe(5)
+  })
+
+  it('makes a consumer again that has said nothing for a second, as its server may be dead', async () => {
+    vi.useFakeTimers()
+    try {
+      const reading = open({ isDead: true }).read(10)
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect(seqs(await reading)).toEqual([1, 2, 3, 4, 5])
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('begins at the same place when it was given up', async () => {

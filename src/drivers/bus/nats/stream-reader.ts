@@ -6,6 +6,8 @@ import type { ConsumerTerms, JetStream, KeptMessage } from './jetstream.ts'
 
 /** A part that isn't complete by then never will be, in milliseconds. */
 const ANSWER_MS = 3_000
+/** A consumer that has sent nothing at all by then is taken for lost with its server, and made again, in milliseconds; the next one has all of the time. */
+const SILENCE_MS = 1_000
 /** Most bytes that are on their way to one reader: what is more it has to read on for. */
 const MOST_BYTES = 8 * 1024 * 1024
 /** What the server counts of a message besides what was published: its subject, and where it stands. */
@@ -114,7 +116,7 @@ export class StreamReader {
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#options.jetStream.link.whenUp()
-        return await this.#fetch(await this.#made(), max)
+        return await this.#fetch(await this.#made(), max, attempt === 1 ? SILENCE_MS : ANSWER_MS)
       } catch (fault) {
         this.#forget()
         if (attempt > 1) throw toDriverError(fault)
@@ -144,20 +146,20 @@ export class StreamReader {
     this.#consumer = undefined
   }
 
-  #fetch(consumer: string, max: number): Promise<StreamMessage[]> {
+  #fetch(consumer: string, max: number, silenceMs: number): Promise<StreamMessage[]> {
     const { stream } = this.#options
     const { link } = this.#options.jetStream
     const { promise, resolve, reject } = Promise.withResolvers<StreamMessage[]>()
     const found: StreamMessage[] = []
     // what the server says of an earlier request may come late: each has a subject of its own
     const reply = `${this.#inbox}.${this.#asked++}`
-    const timer = setTimeout(
-      () => over(new DriverError('unavailable', 'NATS did not send what it has in time')),
-      ANSWER_MS,
-    )
+    const late = () => over(new DriverError('unavailable', 'NATS did not send what it has in time'))
+    const timer = setTimeout(late, ANSWER_MS)
+    const silence = setTimeout(late, silenceMs)
     const lost = link.on('down', () => over(new DriverError('unavailable', 'the connection to NATS broke')))
     const over = (fault?: unknown, mayHaveMore = false) => {
       clearTimeout(timer)
+      clearTimeout(silence)
       lost()
       this.#take = undefined
       if (fault !== undefined) {
@@ -171,6 +173,7 @@ export class StreamReader {
       resolve(found)
     }
     this.#take = (message) => {
+      clearTimeout(silence)
       const status = message.headers?.code ?? 0
       if (status === 0) {
         const [next, delivery] = streamMessage(message)

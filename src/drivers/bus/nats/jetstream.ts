@@ -49,16 +49,20 @@ export interface ConsumerTerms {
 /** What is asked of JetStream besides writing and reading on. All of it may be asked twice, and is where the connection breaks. Rejects with DriverError. */
 export class JetStream {
   readonly link: NatsLink
+  /** Whether streams have copies on other servers, of which one may lag behind. */
+  readonly hasCopies: boolean
   readonly #manager: JetStreamManager
 
-  private constructor(link: NatsLink, manager: JetStreamManager) {
+  private constructor(link: NatsLink, manager: JetStreamManager, hasCopies: boolean) {
     this.link = link
     this.#manager = manager
+    this.hasCopies = hasCopies
   }
 
-  /** Asks nothing yet. */
-  static async by(link: NatsLink): Promise<JetStream> {
-    return new JetStream(link, await jetstreamManager(link.connection, { checkAPI: false, timeout: PATIENCE_MS }))
+  /** Asks nothing yet. @param replicas of each stream */
+  static async by(link: NatsLink, replicas: number): Promise<JetStream> {
+    const manager = await jetstreamManager(link.connection, { checkAPI: false, timeout: PATIENCE_MS })
+    return new JetStream(link, manager, replicas > 1)
   }
 
   /** A stream as it stands now. */

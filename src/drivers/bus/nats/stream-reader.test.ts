@@ -16,7 +16,7 @@ interface Fate {
 }
 
 /** A stream of five messages, whose server treats one request after the other as it is told. */
-function fakeStream(fates: Fate[]) {
+function fakeStream(fates: Fate[], hasCopies = true) {
   let deliver: (message: Msg) => void = () => {}
   let breakDown: () => void = () => {}
   let place = 0
@@ -60,13 +60,13 @@ function fakeStream(fates: Fate[]) {
     delivered = 0
     return { name: 'c' }
   }
-  const firstOf = async (_stream: string, _subject: string, from: number) => (from <= 5 ? from : undefined)
-  return { link, consume, firstOf, forget() {} } as unknown as JetStream
+  const firstOf = vi.fn(async (_stream: string, _subject: string, from: number) => (from <= 5 ? from : undefined))
+  return { link, hasCopies, consume, firstOf, forget() {} } as unknown as JetStream & { firstOf: typeof firstOf }
 }
 
 describe('a stream reader', () => {
-  const open = (...fates: Fate[]) =>
-    new StreamReader({ jetStream: fakeStream(fates), stream: 'S', filter: 's.>', after: 0 })
+  const over = (jetStream: JetStream) => new StreamReader({ jetStream, stream: 'S', filter: 's.>', after: 0 })
+  const open = (...fates: Fate[]) => over(fakeStream(fates))
   const seqs = (messages: readonly StreamMessage[]) => messages.map(({ seq }) => seq)
 
   it('gives again what it had when the connection broke half way', async () => {
@@ -98,6 +98,33 @@ describe('a stream reader', () => {
     const reader = open({ sent: 3, lost: 3 })
     expect(seqs(await reader.read(10))).toEqual([1, 2])
     expect(seqs(await reader.read(10))).toEqual([3, 4, 5])
+  })
+
+  it('believes no consumer at once that there is no more: the copy it reads from may lag behind', async () => {
+    expect(seqs(await open({ sent: 0 }, { sent: 0 }).read(10))).toEqual([1, 2, 3, 4, 5])
+    const reader = open({ sent: 2 })
+    expect(seqs(await reader.read(10))).toEqual([1, 2])
+    expect(reader.mayHaveMore).toBe(true)
+    expect(seqs(await reader.read(10))).toEqual([3, 4, 5])
+    expect(reader.mayHaveMore).toBe(false)
+  })
+
+  it('asks the stream’s leader for that but once a consumer, and gives what it has where nobody leads', async () => {
+    const jetStream = fakeStream([])
+    jetStream.firstOf.mockRejectedValueOnce(new Error('nobody'))
+    const reader = over(jetStream)
+    expect(seqs(await reader.read(10))).toEqual([1, 2, 3, 4, 5])
+    expect(reader.mayHaveMore).toBe(true)
+    jetStream.firstOf.mockRejectedValueOnce(new Error('nobody'))
+    await expect(reader.read(10)).rejects.toMatchObject({ kind: 'unavailable' })
+    for (let times = 0; times < 3; times++) expect(await reader.read(10)).toEqual([])
+    expect(jetStream.firstOf).toHaveBeenCalledTimes(3)
+  })
+
+  it('asks nobody where there is but one copy', async () => {
+    const jetStream = fakeStream([], false)
+    expect(seqs(await over(jetStream).read(10))).toEqual([1, 2, 3, 4, 5])
+    expect(jetStream.firstOf).not.toHaveBeenCalled()
   })
 
   it('reads to the end, though its consumer doesn’t know yet of what is stored, or has sent what got lost', async () => {

@@ -71,6 +71,15 @@ export class JetStream {
     return { first: state.first_seq, last: state.last_seq, messages: state.messages, created }
   }
 
+  /**
+   * Resolves once the stream's leader has all that was acknowledged before: one that was elected a moment ago may answer as of before that. It is a change of
+   * nothing, which the leader answers when it has made all changes ahead of it.
+   * @param unused a subject of the stream that has no messages
+   */
+  async settle(stream: string, unused: string): Promise<void> {
+    if (this.hasCopies) await this.purge(stream, unused)
+  }
+
   /** How many messages of a subject there are. */
   async count(stream: string, subject: string): Promise<number> {
     const { state } = await this.#ask(({ streams }) => streams.info(stream, { subjects_filter: subject }))

@@ -5,6 +5,8 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 20_000,
     maxWorkers: 2,
+    // what is waited for comes at once on a quiet machine: on a busy one it may take a while
+    expect: { poll: { timeout: 5_000 } },
     projects: [
       {
         extends: true,

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Bus } from '../../src/drivers/bus/contract.ts'
 import { natsAddress } from '../../src/drivers/bus/nats/address.ts'
 import { NatsLink } from '../../src/drivers/bus/nats/link.ts'
+import { streamsOf } from '../../src/drivers/bus/nats/streams.ts'
 import { nats } from '../../src/drivers/bus/nats.ts'
 import { systemClock } from '../../src/drivers/clock.ts'
 import type { DriverError } from '../../src/drivers/driver-error.ts'
@@ -15,7 +16,11 @@ import { ids, never } from './bus-fixture.ts'
 const ELECTION_MS = 9_000
 /** What we take besides, in milliseconds. */
 const BAR = 5_000
+/** The same where most servers were away, which may vote in vain and then begin anew, in milliseconds: seen were up to 12 s. What NATS takes is measured then. */
+const MOST_ELECTION_MS = 30_000
 const KEYS = 5
+/** Between two messages of a key, in milliseconds. */
+const PACE_MS = 40
 
 describe.skipIf(!isHere('nats-server'))('on a cluster of three NATS servers', () => {
   let cluster: NatsCluster
@@ -68,7 +73,7 @@ describe.skipIf(!isHere('nats-server'))('on a cluster of three NATS servers', ()
     await bus.publish([message('1', 'a')])
   })
 
-  it('loses nothing while each server is killed, and says 503 while most are away', { timeout: 90_000 }, async () => {
+  it('loses nothing while each server is killed, and says 503 while most are away', { timeout: 120_000 }, async () => {
     const [one, two] = [await open(), await open()]
     const { id } = await one.subscribe({ topic: 'keyed', group: 'g' })
     const { id: late } = await one.subscribe({ topic: 'late', group: 'g' })
@@ -93,7 +98,7 @@ describe.skipIf(!isHere('nats-server'))('on a cluster of three NATS servers', ()
         const bus = n % 2 === 0 ? one : two
         while (!(await bus.publish([mine]).catch((fault: DriverError) => void refusals.push(fault)))) await sleep(50)
         acknowledged.add(mine.id)
-        await sleep(10)
+        await sleep(PACE_MS)
       }
     }
     const consume = async (bus: Bus) => {
@@ -106,8 +111,15 @@ describe.skipIf(!isHere('nats-server'))('on a cluster of three NATS servers', ()
           if (Number(n) > (lastSeen.get(key) ?? 0) + 1) wrong.push(`${which} came before the one ahead of it`)
           lastSeen.set(key, Math.max(lastSeen.get(key) ?? 0, Number(n)))
         }
-        for (const { id: which, ack } of got) if ((await bus.ack(id, [ack]).catch(() => 0)) === 1) done.add(which)
+        for (const { id: which, ack } of got) if ((await settled(bus, ack)) === 1) done.add(which)
         if (got.length === 0) await sleep(20)
+      }
+    }
+    /** Acknowledges until that is answered, as the kit does: what isn't acknowledged is on lease until that ends, and holds its key up. */
+    const settled = async (bus: Bus, ack: string) => {
+      for (; ; await sleep(50)) {
+        const count = await bus.ack(id, [ack]).catch(() => undefined)
+        if (count !== undefined) return count
       }
     }
     const running = [
@@ -121,20 +133,32 @@ describe.skipIf(!isHere('nats-server'))('on a cluster of three NATS servers', ()
       return performance.now() - start
     }
 
+    const { prefix: _, ...streams } = streamsOf(name)
+    const all = Object.values(streams)
+
     await goesOn(BAR)
-    const leads = await cluster.leaderOf(`${name}-messages`)
+    const leads = await cluster.leaderOf(streams.messages)
     const leader = cluster.servers.get(leads)
     const others = [...cluster.servers].filter(([server]) => server !== leads).map(([, server]) => server)
     await leader?.kill()
     expect(await goesOn(ELECTION_MS + BAR)).toBeLessThan(ELECTION_MS + BAR)
     await leader?.start()
     await goesOn(BAR)
-    expect(ids(await one.pull(late, { max: 1, waitMs: ELECTION_MS + BAR, signal: never }))).toEqual(['late'])
+    await expect
+      .poll(async () => ids(await one.pull(late, { max: 1, waitMs: BAR, signal: never })), {
+        timeout: ELECTION_MS + BAR,
+      })
+      .toEqual(['late'])
 
+    // until it has what they have, one that was away is as good as away: no two may be at a time
+    await cluster.caughtUp(all)
     await Promise.all(others.map((server) => server.kill()))
     await expect(one.publish([message('none', 'keyed')])).rejects.toMatchObject({ kind: 'unavailable' })
     await Promise.all(others.map((server) => server.start()))
-    await goesOn(ELECTION_MS + BAR)
+    const back = performance.now()
+    const electing = cluster.elected(all).then(() => performance.now() - back)
+    const took = await goesOn(MOST_ELECTION_MS + BAR)
+    expect(took).toBeLessThan(Math.max(ELECTION_MS, await electing) + BAR)
 
     isOver = true
     await Promise.all(running)

@@ -1,5 +1,5 @@
 import { deflateRawSync } from 'node:zlib'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Connected, connectTo } from '../../src/drivers/bus/nats/connected.ts'
 import { Journal, leaseSubject } from '../../src/drivers/bus/nats/journal.ts'
 import type { Changes, Row } from '../../src/drivers/bus/nats/journal-entry.ts'
@@ -74,6 +74,16 @@ describe.skipIf(!isHere('nats-server'))('the journal of a subscription on NATS',
     await after.add('b', changes(6), true)
     await expect.poll(messages).toBe(1)
     expect(await cursors(journal())).toEqual([6])
+  })
+
+  it('is read when the stream’s leader has made all changes, which one that was just elected may not, where there are copies', async () => {
+    const { jetStream } = connected
+    await journal().add('a', changes(1), true)
+    Object.defineProperty(jetStream, 'hasCopies', { value: true })
+    const purge = vi.spyOn(jetStream, 'purge')
+    const message = vi.spyOn(jetStream, 'message')
+    expect(await cursors(journal())).toEqual([1])
+    expect(purge).toHaveBeenCalledBefore(message)
   })
 
   it('has the state before while a new one is not complete, however often that fails', async () => {

@@ -73,13 +73,23 @@ describe.skipIf(!isHere('nats-server'))('what a broker stored that died before i
 
   it('reaches a pull that waits at once when its publisher sends it again', async () => {
     const { id } = await bus.subscribe({ topic: 'quiet' })
-    const waiting = bus.pull(id, { max: 1, waitMs: LONG_MS, signal: never })
-    await waitUntilEmpty(id)
-    await store(messageWrite(streams, message('lost', 'quiet')))
-    const start = performance.now()
-    expect(await bus.publish([message('lost', 'quiet')])).toMatchObject([{ duplicate: true }])
-    expect(ids(await waiting)).toEqual(['lost'])
-    expect(performance.now() - start).toBeLessThan(800)
+    let least = Number.POSITIVE_INFINITY
+    // a busy machine is late once, and a broker that looks for itself each time
+    for (const lost of ['lost 1', 'lost 2', 'lost 3']) {
+      const waiting = bus.pull(id, { max: 1, waitMs: LONG_MS, signal: never })
+      await waitUntilEmpty(id)
+      await store(messageWrite(streams, message(lost, 'quiet')))
+      const start = performance.now()
+      expect(await bus.publish([message(lost, 'quiet')])).toMatchObject([{ duplicate: true }])
+      const got = await waiting
+      least = Math.min(least, performance.now() - start)
+      expect(ids(got)).toEqual([lost])
+      await bus.ack(
+        id,
+        got.map(({ ack }) => ack),
+      )
+    }
+    expect(least).toBeLessThan(800)
   })
 
   it.each([

@@ -23,7 +23,13 @@ export async function connectTo(url: string): Promise<Connected> {
   try {
     const manager = await jetstreamManager(link.connection, { checkAPI: false })
     await checkServer(link, manager, address)
-    return { address, link, manager, jetStream: await JetStream.by(link), streams: streamsOf(address.name) }
+    return {
+      address,
+      link,
+      manager,
+      jetStream: await JetStream.by(link, address.replicas),
+      streams: streamsOf(address.name),
+    }
   } catch (fault) {
     await link.close()
     throw toDriverError(fault)

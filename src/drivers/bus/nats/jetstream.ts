@@ -1,16 +1,18 @@
 import { AckPolicy, DeliverPolicy, type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
-import { errors, type Msg, nanos } from '@nats-io/transport-node'
+import { type Msg, nanos } from '@nats-io/transport-node'
 import { isMissing, toDriverError } from './faults.ts'
+import { type Insistence, insist } from './insist.ts'
 import type { NatsLink } from './link.ts'
 
 /** How long the server keeps a consumer that nobody asks, in milliseconds; one that is gone by then is made again. */
 const IDLE_MS = 300_000
 
-/**
- * How long an answer is waited for before it is asked for again, in milliseconds, each time longer: while a stream of a cluster has no leader, nobody hears
- * what is asked of it, and a busy server is to have its time.
- */
-const PATIENCE_MS = [1_000, 2_000, 4_000]
+/** How long an answer is waited for, in milliseconds. */
+const PATIENCE_MS = 7_000
+/** When it is asked for again, in milliseconds: while a stream of a cluster has no leader, nobody hears what is asked of it. */
+const AGAIN_MS = [500, 1_500, 2_500, 3_500, 4_500, 5_500]
+/** The same for a consumer: a cluster gives some of them to a server that was killed a moment ago, and says nothing then. */
+const CONSUMER_AGAIN_MS = [250, 500, 1_000, ...AGAIN_MS.slice(1)]
 
 /** A stream as it stands. */
 export interface StreamState {
@@ -47,24 +49,35 @@ export interface ConsumerTerms {
 /** What is asked of JetStream besides writing and reading on. All of it may be asked twice, and is where the connection breaks. Rejects with DriverError. */
 export class JetStream {
   readonly link: NatsLink
-  /** By how long each waits for an answer. */
-  readonly #managers: readonly JetStreamManager[]
+  /** Whether streams have copies on other servers, of which one may lag behind. */
+  readonly hasCopies: boolean
+  readonly #manager: JetStreamManager
 
-  private constructor(link: NatsLink, managers: readonly JetStreamManager[]) {
+  private constructor(link: NatsLink, manager: JetStreamManager, hasCopies: boolean) {
     this.link = link
-    this.#managers = managers
+    this.#manager = manager
+    this.hasCopies = hasCopies
   }
 
-  /** Asks nothing yet. */
-  static async by(link: NatsLink): Promise<JetStream> {
-    const manager = (timeout: number) => jetstreamManager(link.connection, { checkAPI: false, timeout })
-    return new JetStream(link, await Promise.all(PATIENCE_MS.map(manager)))
+  /** Asks nothing yet. @param replicas of each stream */
+  static async by(link: NatsLink, replicas: number): Promise<JetStream> {
+    const manager = await jetstreamManager(link.connection, { checkAPI: false, timeout: PATIENCE_MS })
+    return new JetStream(link, manager, replicas > 1)
   }
 
   /** A stream as it stands now. */
   async state(stream: string): Promise<StreamState> {
     const { state, created } = await this.#ask(({ streams }) => streams.info(stream))
     return { first: state.first_seq, last: state.last_seq, messages: state.messages, created }
+  }
+
+  /**
+   * Resolves once the stream's leader has all that was acknowledged before: one that was elected a moment ago may answer as of before that. It is a change of
+   * nothing, which the leader answers when it has made all changes ahead of it.
+   * @param unused a subject of the stream that has no messages
+   */
+  async settle(stream: string, unused: string): Promise<void> {
+    if (this.hasCopies) await this.purge(stream, unused)
   }
 
   /** How many messages of a subject there are. */
@@ -119,16 +132,18 @@ export class JetStream {
     const begin = terms.newestOfEach
       ? { deliver_policy: DeliverPolicy.LastPerSubject }
       : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: terms.after + 1 }
-    const made = await this.#ask(({ consumers }) =>
-      consumers.add(stream, {
-        ...begin,
-        filter_subject: terms.filter,
-        ack_policy: AckPolicy.None,
-        inactive_threshold: nanos(IDLE_MS),
-        mem_storage: true,
-        headers_only: terms.headersOnly,
-        num_replicas: 1,
-      }),
+    const made = await this.#ask(
+      ({ consumers }) =>
+        consumers.add(stream, {
+          ...begin,
+          filter_subject: terms.filter,
+          ack_policy: AckPolicy.None,
+          inactive_threshold: nanos(IDLE_MS),
+          mem_storage: true,
+          headers_only: terms.headersOnly,
+          num_replicas: 1,
+        }),
+      { again: CONSUMER_AGAIN_MS, surplus: ({ name }) => this.forget(stream, name) },
     )
     return { name: made.name, pending: made.num_pending }
   }
@@ -140,20 +155,23 @@ export class JetStream {
 
   /** Lets the server forget a consumer, now or when it finds that nobody asks it. */
   forget(stream: string, consumer: string): void {
-    const [manager] = this.#managers
-    if (this.link.isUp) void manager?.consumers.delete(stream, consumer).catch(() => {})
+    if (this.link.isUp) void this.#manager.consumers.delete(stream, consumer).catch(() => {})
   }
 
-  async #ask<T>(question: (manager: JetStreamManager) => Promise<T>): Promise<T> {
-    let fault: unknown
-    for (const manager of this.#managers) {
-      try {
-        return await this.link.ask(() => question(manager))
-      } catch (thrown) {
-        fault = thrown
-        if (!(thrown instanceof errors.TimeoutError)) break
-      }
+  async #ask<T>(
+    question: (manager: JetStreamManager) => Promise<T>,
+    how: Partial<Pick<Insistence<T>, 'again' | 'surplus'>> = {},
+  ): Promise<T> {
+    const { link } = this
+    try {
+      return await link.ask(() => {
+        const { epoch } = link
+        // on the next connection it is asked anew
+        const isWanted = () => link.isUp && link.epoch === epoch
+        return insist(() => question(this.#manager), { again: AGAIN_MS, ...how, isWanted })
+      })
+    } catch (fault) {
+      throw toDriverError(fault)
     }
-    throw toDriverError(fault)
   }
 }

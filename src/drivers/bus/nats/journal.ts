@@ -14,6 +14,8 @@ const ENTRIES_PER_SNAPSHOT = 1_000
 /** Characters after which it is, too. */
 const SIZE_PER_SNAPSHOT = 1024 * 1024
 const PART = 1_000
+/** No subscription has this id. */
+const UNUSED = '-'
 
 /** What a journal is kept with. */
 export interface JournalOptions {
@@ -56,6 +58,8 @@ export class Journal {
   /** Reads all entries from the last whole state on, in order; none where there is none. What is added then comes behind them. Rejects with DriverError. */
   async read(): Promise<readonly JournalEntry[]> {
     const { jetStream, streams } = this.#options
+    // what a leader doesn't know yet it wouldn't miss in what is added either
+    await jetStream.settle(streams.leases, leaseSubject(streams, UNUSED))
     const newest = await this.#newest()
     if (newest === undefined) return []
     this.#whole = newest.whole === 0 ? newest.seq : newest.whole

@@ -21,7 +21,7 @@ export interface MessageSourceOptions {
 export class MessageSource {
   readonly #options: MessageSourceOptions
   #reader: StreamReader | undefined
-  #ahead: StreamMessage[] = []
+  #ahead: readonly StreamMessage[] = []
   #at = 0
   #mayHaveMore = true
 

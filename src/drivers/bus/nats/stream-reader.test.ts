@@ -1,5 +1,5 @@
 import type { Msg } from '@nats-io/transport-node'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { JetStream } from './jetstream.ts'
 import { type StreamMessage, StreamReader } from './stream-reader.ts'
 
@@ -11,10 +11,12 @@ interface Fate {
   readonly lost?: number
   /** Then the connection breaks. Else it says that there are no more. */
   readonly breaks?: true
+  /** It never hears of it. */
+  readonly isDead?: true
 }
 
 /** A stream of five messages, whose server treats one request after the other as it is told. */
-function fakeStream(fates: Fate[]) {
+function fakeStream(fates: Fate[], hasCopies = true) {
   let deliver: (message: Msg) => void = () => {}
   let breakDown: () => void = () => {}
   let place = 0
@@ -26,7 +28,8 @@ function fakeStream(fates: Fate[]) {
   })
   const connection = {
     publish(_subject: string, _body: string, { reply }: { reply: string }) {
-      const { sent = 5 - place, lost, breaks } = fates.shift() ?? {}
+      const { sent = 5 - place, lost, breaks, isDead } = fates.shift() ?? {}
+      if (isDead) return
       queueMicrotask(() => {
         const until = place + sent
         while (place < until) {
@@ -57,19 +60,30 @@ function fakeStream(fates: Fate[]) {
     delivered = 0
     return { name: 'c' }
   }
-  const firstOf = async (_stream: string, _subject: string, from: number) => (from <= 5 ? from : undefined)
-  return { link, consume, firstOf, forget() {} } as unknown as JetStream
+  const firstOf = vi.fn(async (_stream: string, _subject: string, from: number) => (from <= 5 ? from : undefined))
+  return { link, hasCopies, consume, firstOf, forget() {} } as unknown as JetStream & { firstOf: typeof firstOf }
 }
 
 describe('a stream reader', () => {
-  const open = (...fates: Fate[]) =>
-    new StreamReader({ jetStream: fakeStream(fates), stream: 'S', filter: 's.>', after: 0 })
+  const over = (jetStream: JetStream) => new StreamReader({ jetStream, stream: 'S', filter: 's.>', after: 0 })
+  const open = (...fates: Fate[]) => over(fakeStream(fates))
   const seqs = (messages: readonly StreamMessage[]) => messages.map(({ seq }) => seq)
 
   it('gives again what it had when the connection broke half way', async () => {
     const reader = open({ sent: 2, breaks: true })
     expect(seqs(await reader.read(10))).toEqual([1, 2, 3, 4, 5])
     expect(reader.place).toBe(5)
+  })
+
+  it('makes a consumer again that has said nothing for a second, as its server may be dead', async () => {
+    vi.useFakeTimers()
+    try {
+      const reading = open({ isDead: true }).read(10)
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect(seqs(await reading)).toEqual([1, 2, 3, 4, 5])
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('begins at the same place when it was given up', async () => {
@@ -84,6 +98,33 @@ describe('a stream reader', () => {
     const reader = open({ sent: 3, lost: 3 })
     expect(seqs(await reader.read(10))).toEqual([1, 2])
     expect(seqs(await reader.read(10))).toEqual([3, 4, 5])
+  })
+
+  it('believes no consumer at once that there is no more: the copy it reads from may lag behind', async () => {
+    expect(seqs(await open({ sent: 0 }, { sent: 0 }).read(10))).toEqual([1, 2, 3, 4, 5])
+    const reader = open({ sent: 2 })
+    expect(seqs(await reader.read(10))).toEqual([1, 2])
+    expect(reader.mayHaveMore).toBe(true)
+    expect(seqs(await reader.read(10))).toEqual([3, 4, 5])
+    expect(reader.mayHaveMore).toBe(false)
+  })
+
+  it('asks the stream’s leader for that but once a consumer, and gives what it has where nobody leads', async () => {
+    const jetStream = fakeStream([])
+    jetStream.firstOf.mockRejectedValueOnce(new Error('nobody'))
+    const reader = over(jetStream)
+    expect(seqs(await reader.read(10))).toEqual([1, 2, 3, 4, 5])
+    expect(reader.mayHaveMore).toBe(true)
+    jetStream.firstOf.mockRejectedValueOnce(new Error('nobody'))
+    await expect(reader.read(10)).rejects.toMatchObject({ kind: 'unavailable' })
+    for (let times = 0; times < 3; times++) expect(await reader.read(10)).toEqual([])
+    expect(jetStream.firstOf).toHaveBeenCalledTimes(3)
+  })
+
+  it('asks nobody where there is but one copy', async () => {
+    const jetStream = fakeStream([], false)
+    expect(seqs(await over(jetStream).read(10))).toEqual([1, 2, 3, 4, 5])
+    expect(jetStream.firstOf).not.toHaveBeenCalled()
   })
 
   it('reads to the end, though its consumer doesn’t know yet of what is stored, or has sent what got lost', async () => {

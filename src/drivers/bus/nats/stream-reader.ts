@@ -6,6 +6,8 @@ import type { ConsumerTerms, JetStream, KeptMessage } from './jetstream.ts'
 
 /** A part that isn't complete by then never will be, in milliseconds. */
 const ANSWER_MS = 3_000
+/** A consumer that has sent nothing at all by then is taken for lost with its server, and made again, in milliseconds; the next one has all of the time. */
+const SILENCE_MS = 1_000
 /** Most bytes that are on their way to one reader: what is more it has to read on for. */
 const MOST_BYTES = 8 * 1024 * 1024
 /** What the server counts of a message besides what was published: its subject, and where it stands. */
@@ -41,6 +43,8 @@ export class StreamReader {
   #consumer: string | undefined
   #newestOfEach: boolean
   #mayHaveMore = true
+  /** The stream's leader has said that there is no more where this consumer said so. */
+  #isTrusted = false
   #reading: Promise<unknown> = Promise.resolve()
   #take: ((message: Msg) => void) | undefined
   #asked = 0
@@ -65,30 +69,20 @@ export class StreamReader {
     return this.#mayHaveMore
   }
 
-  /**
-   * What is there, in parts of up to `max` messages: all that was stored before it is called, by whomever. A read alone may miss the last of it. Rejects with
-   * DriverError.
-   */
+  /** What is there, in parts of up to `max` messages: all that was stored before it is called, by whomever. Rejects with DriverError. */
   async *readOn(max: number): AsyncGenerator<readonly StreamMessage[]> {
-    const { jetStream, stream, filter } = this.#options
-    for (let vain = 0; ; ) {
-      const part = await this.read(max)
+    do {
+      const part = await this.#inTurn(() => this.#readSurely(max, true))
       if (part.length > 0) yield part
-      if (this.#mayHaveMore) continue
-      vain = part.length > 0 ? 0 : vain + 1
-      if ((await jetStream.firstOf(stream, filter, this.#place + 1)) === undefined) return
-      if (vain > MOST_VAIN) throw new DriverError('unavailable', 'NATS does not send what it has')
-      // the consumer lags behind, or what it sent last got lost: then it won't send it again
-      this.#forget()
-      await sleep(vain * LAG_MS)
-    }
+    } while (this.#mayHaveMore)
   }
 
-  /** What is there now, as far as the server's consumer knows: up to `max` messages, none where there are no more. Rejects with DriverError. */
-  read(max: number): Promise<StreamMessage[]> {
-    const reading = this.#reading.then(() => this.#read(max))
-    this.#reading = reading.catch(() => {})
-    return reading
+  /**
+   * What is there now: up to `max` messages, none where there are no more. What was stored a moment ago may be missing, as the server's consumer reads from a
+   * copy of the stream. Rejects with DriverError.
+   */
+  read(max: number): Promise<readonly StreamMessage[]> {
+    return this.#inTurn(() => this.#readSurely(max, false))
   }
 
   /** How many messages are behind its place. Rejects with DriverError. */
@@ -110,11 +104,49 @@ export class StreamReader {
     if (consumer !== undefined) this.#options.jetStream.forget(this.#options.stream, consumer)
   }
 
+  #inTurn<T>(read: () => Promise<T>): Promise<T> {
+    const reading = this.#reading.then(read)
+    this.#reading = reading.catch(() => {})
+    return reading
+  }
+
+  /**
+   * Believes no consumer that there is no more until the stream's leader has said so, too: the copy that it reads from may be one of a server that came back a
+   * moment ago, and of what that gets later nobody tells.
+   * @param always asks also of one that was right before, or reads from the only copy
+   */
+  async #readSurely(max: number, always: boolean): Promise<StreamMessage[]> {
+    const { hasCopies } = this.#options.jetStream
+    for (let vain = 0; ; vain++) {
+      const found = await this.#read(max)
+      if (this.#mayHaveMore || (!always && (this.#isTrusted || !hasCopies))) return found
+      const isEnd = await this.#isAtEnd().catch((fault: unknown) => {
+        if (found.length === 0) throw toDriverError(fault)
+        return false
+      })
+      this.#isTrusted = isEnd
+      if (isEnd) return found
+      // the consumer lags behind, or what it sent last got lost: then it won't send it again
+      this.#forget()
+      if (found.length > 0) {
+        this.#mayHaveMore = true
+        return found
+      }
+      if (vain > MOST_VAIN) throw new DriverError('unavailable', 'NATS does not send what it has')
+      await sleep(vain * LAG_MS)
+    }
+  }
+
+  async #isAtEnd(): Promise<boolean> {
+    const { jetStream, stream, filter } = this.#options
+    return (await jetStream.firstOf(stream, filter, this.#place + 1)) === undefined
+  }
+
   async #read(max: number): Promise<StreamMessage[]> {
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#options.jetStream.link.whenUp()
-        return await this.#fetch(await this.#made(), max)
+        return await this.#fetch(await this.#made(), max, attempt === 1 ? SILENCE_MS : ANSWER_MS)
       } catch (fault) {
         this.#forget()
         if (attempt > 1) throw toDriverError(fault)
@@ -142,22 +174,23 @@ export class StreamReader {
     this.#subscription?.unsubscribe()
     this.#subscription = undefined
     this.#consumer = undefined
+    this.#isTrusted = false
   }
 
-  #fetch(consumer: string, max: number): Promise<StreamMessage[]> {
+  #fetch(consumer: string, max: number, silenceMs: number): Promise<StreamMessage[]> {
     const { stream } = this.#options
     const { link } = this.#options.jetStream
     const { promise, resolve, reject } = Promise.withResolvers<StreamMessage[]>()
     const found: StreamMessage[] = []
     // what the server says of an earlier request may come late: each has a subject of its own
     const reply = `${this.#inbox}.${this.#asked++}`
-    const timer = setTimeout(
-      () => over(new DriverError('unavailable', 'NATS did not send what it has in time')),
-      ANSWER_MS,
-    )
+    const late = () => over(new DriverError('unavailable', 'NATS did not send what it has in time'))
+    const timer = setTimeout(late, ANSWER_MS)
+    const silence = setTimeout(late, silenceMs)
     const lost = link.on('down', () => over(new DriverError('unavailable', 'the connection to NATS broke')))
     const over = (fault?: unknown, mayHaveMore = false) => {
       clearTimeout(timer)
+      clearTimeout(silence)
       lost()
       this.#take = undefined
       if (fault !== undefined) {
@@ -171,6 +204,7 @@ export class StreamReader {
       resolve(found)
     }
     this.#take = (message) => {
+      clearTimeout(silence)
       const status = message.headers?.code ?? 0
       if (status === 0) {
         const [next, delivery] = streamMessage(message)

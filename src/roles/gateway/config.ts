@@ -201,8 +201,9 @@ function isStrippable({ prefix, strip_prefix }: { prefix: string; strip_prefix: 
 /** The configured routes, each with all of its values. */
 export function routesOf(config: GatewayConfig): readonly Route[] {
   const { routes, deadline_ms, upstream_timeout_ms, stream_idle_ms, body_limit, write_limit, read_limit } = config
-  const given = Object.values(routes).filter((route) => route !== null)
+  const given = Object.entries(routes).flatMap(([name, route]) => (route === null ? [] : [{ name, ...route }]))
   return given.map((route) => ({
+    name: route.name,
     prefix: route.prefix,
     upstream: route.upstream,
     strip_prefix: route.strip_prefix,

@@ -189,6 +189,17 @@ export const GatewayConfig = z.strictObject({
 })
 export type GatewayConfig = z.infer<typeof GatewayConfig>
 
+/** Keys of the part of the section that requests are let in by (policy.ts): what a running gateway takes anew. */
+export const POLICY_KEYS = [
+  'routes',
+  'deadline_ms',
+  'upstream_timeout_ms',
+  'stream_idle_ms',
+  'body_limit',
+  'write_limit',
+  'read_limit',
+] as const satisfies readonly (keyof GatewayConfig)[]
+
 /** The configured bounds of each pool. */
 export function poolLimitsOf({ pool }: GatewayConfig): UpstreamsOptions['limits'] {
   return { maxConnections: pool.max_connections, uploadShare: pool.upload_share, callerShare: pool.caller_share }

@@ -43,7 +43,7 @@ export type GatewayContext = Pick<
 export async function createGateway(
   ctx: GatewayContext,
   cache: Cache,
-): Promise<Required<Pick<Running, 'app' | 'handle' | 'origins' | 'linkable'>>> {
+): Promise<Required<Pick<Running<GatewayConfig>, 'app' | 'handle' | 'origins' | 'linkable' | 'reload'>>> {
   const { config, authority, directory, clock, log, service } = ctx
   const { upstreams, watchdog, probing } = openForwardingConnections({ ...ctx, limits: poolLimitsOf(config) })
   const metrics = gatewayMetrics(ctx.metrics)
@@ -57,7 +57,7 @@ export async function createGateway(
   await revocations.open()
   authority.heed((id) => revocations.has(id))
   const compile = policies(limitersOf(ctx, cache, metrics))
-  const policy = compile(config)
+  let policy = compile(config)
   const handle = createProxy({
     policy: () => policy,
     cors: corsPolicy(config.cors),
@@ -85,7 +85,16 @@ export async function createGateway(
     limiter: () => policy.tokens,
     metrics,
   })
-  return { app, handle, origins: config.cors.origins, linkable: true }
+  return {
+    app,
+    handle,
+    origins: config.cors.origins,
+    linkable: true,
+    reload(changed) {
+      policy = compile(changed)
+      return {}
+    },
+  }
 }
 
 /** What counts by limits: this gateway alone, or all of them together. */

@@ -37,7 +37,7 @@ export function keepSettings<C extends Planning>(
   const kept = { settings, sections }
   return {
     configured: { ...wanted, ...kept },
-    pending: [...differing(settings, wanted.settings), ...differing(sections, wanted.sections)],
+    pending: [...differing(settings, wanted.settings), ...differing(sections, wanted.sections)].toSorted(),
   }
 }
 

@@ -10,6 +10,7 @@ function unit(more: Partial<Unit> = {}): Unit {
     definition: 'node shop.js',
     essential: false,
     livenessMs: 1,
+    restartBudget: 1,
     drainMs: 1,
     afterEnd: () => 'again',
     launch: () => expect.fail('nobody starts it'),

@@ -118,11 +118,12 @@ export function planUnits(configured: Configured, wish: Wish): readonly RolePlan
     copies.set(role, copy + 1)
     const own = role === 'registry' ? registries[copy] : copy === 0 ? section : onPort(section, 0)
     if (!own) return []
-    const needs = roles.find(({ name }) => name === role)?.needs ?? []
+    const { needs = [], reloads = [] } = roles.find(({ name }) => name === role) ?? {}
     return [
       {
         unit,
         needs,
+        reloads,
         job: { role, settings, section: own, registryUrl: url },
       },
     ]

@@ -25,6 +25,8 @@ export interface PlatformControlOptions {
 export interface PlatformControl {
   /** Resolves once it is certain where the platform lives. */
   readonly admit: () => Promise<void>
+  /** Where the platform lives. */
+  readonly placesNow: () => Places
   /** What a role is to start with: on the places where the platform lives. */
   readonly jobNow: (job: Job) => Job
   /** Takes requests. Rejects with the system's own error when the socket can't be made. */
@@ -91,6 +93,7 @@ export function createPlatformControl({ places, onMoved, onFault }: PlatformCont
 
   return {
     admit: async () => cutover?.settled(),
+    placesNow: () => cutover?.places ?? places,
     jobNow: (job) => cutover?.jobNow(job) ?? job,
     async open(supervision, roles, steering) {
       void supervision.ready.then(

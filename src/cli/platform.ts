@@ -143,7 +143,10 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
   const steering = createSteering({
     supervision,
     wish: planned.wish,
-    plan: async (wish) => unitsOf(await planner.plan(wish)),
+    async plan(wish) {
+      const now = await planner.plan(wish, control.placesNow())
+      return { units: await unitsOf(now), pending: now.pending }
+    },
     down: () => asked.abort(),
   })
   const stop = () => {

@@ -17,10 +17,21 @@ const LOOK_MS = 50
 export async function steer(session: Session, request: ControlRequest): Promise<void> {
   const changes = await withPlatform(session, (control) => control.ask(request, Changes, session.io.leaving))
   session.printJson(changes)
-  const lines = (['started', 'restarted', 'stopped'] as const).flatMap((what) =>
+  const lines = changeLines(changes)
+  session.print(lines.length > 0 ? lines.join('\n') : 'nothing has changed')
+}
+
+/** What has changed, a line each, for people. */
+function changeLines(changes: Changes): readonly string[] {
+  const { notes, pending_restart: pending } = changes
+  const done = (['started', 'reloaded', 'restarted', 'stopped'] as const).flatMap((what) =>
     changes[what].length > 0 ? [`${what} ${changes[what].join(', ')}`] : [],
   )
-  session.print(lines.length > 0 ? lines.join('\n') : 'nothing has changed')
+  return [
+    ...done,
+    ...notes,
+    ...pending.map((setting) => `${setting} has changed too: that takes msvc down and msvc up`),
+  ]
 }
 
 /** Stops the platform on the data folder; resolves when its process has ended. Throws AppError `UNAVAILABLE` when none runs there. */

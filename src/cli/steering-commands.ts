@@ -94,7 +94,7 @@ export function addApply(program: Command, open: OpenSession): void {
     .command('apply')
     .summary('have the running platform follow its changed file')
     .description(
-      'Has the running platform read its file again, and start, stop and restart what has changed in it, and nothing else. A file with faults changes nothing.',
+      'Has the running platform read its file again, and start, stop and restart what has changed in it, and nothing else; routes and limits of the gateway change while it runs. Settings that take a down and an up are named. A file with faults changes nothing.',
     )
     .addHelpText('after', APPLY)
     .action(async (_: object, command: Command) => {

@@ -1,5 +1,5 @@
 import { AppError } from '../kit/errors.ts'
-import type { Changes, ControlRequest } from '../kit/supervisor/control-protocol.ts'
+import { type Changes, type ControlRequest, NO_CHANGES } from '../kit/supervisor/control-protocol.ts'
 import { namedUnits } from '../kit/supervisor/named-units.ts'
 import type { Supervision } from '../kit/supervisor/supervise.ts'
 import type { Unit } from '../kit/supervisor/unit.ts'
@@ -11,13 +11,20 @@ export type SteeringRequest = Extract<
   { readonly do: 'start' | 'halt' | 'restart' | 'scale' | 'apply' | 'down' }
 >
 
+/** What is to run from now on. */
+export interface PlannedUnits {
+  readonly units: readonly Unit[]
+  /** Settings that were changed, and are not heeded before the platform is started anew. */
+  readonly pending: readonly string[]
+}
+
 /** How a platform is steered. */
 export interface SteeringOptions {
   readonly supervision: Pick<Supervision, 'reports' | 'start' | 'halt' | 'restart' | 'apply'>
   /** What was asked for at the start. */
   readonly wish: Wish
-  /** The units that a wish comes to, by the configuration as it is now. Throws AppError `CONFIG_INVALID` or `USAGE`. */
-  readonly plan: (wish: Wish) => Promise<readonly Unit[]>
+  /** What a wish comes to, by the configuration as it is now. Throws AppError `CONFIG_INVALID` or `USAGE`. */
+  readonly plan: (wish: Wish) => Promise<PlannedUnits>
   /** Stops all of it. */
   readonly down: () => void
 }
@@ -30,7 +37,6 @@ export interface Steering {
 
 /** Most replicas of anything on one machine. */
 const MOST = 64
-const NOTHING: Changes = { started: [], stopped: [], restarted: [] }
 
 /** Makes what steers a platform. */
 export function createSteering({ supervision, plan, down, ...first }: SteeringOptions): Steering {
@@ -45,10 +51,9 @@ export function createSteering({ supervision, plan, down, ...first }: SteeringOp
 
   async function applied(wishNow: () => Wish): Promise<Changes> {
     const wanted = wishNow()
-    const units = await plan(wanted)
+    const { units, pending } = await plan(wanted)
     wish = wanted
-    const { started, stopped, restarted } = await supervision.apply(units)
-    return { started: [...started], stopped: [...stopped], restarted: [...restarted] }
+    return { ...(await supervision.apply(units)), pending_restart: pending }
   }
 
   function inTurn(wishNow: () => Wish): Promise<Changes> {
@@ -62,17 +67,17 @@ export function createSteering({ supervision, plan, down, ...first }: SteeringOp
       case 'start': {
         const units = meant(request.units)
         await supervision.start(units, signal)
-        return { ...NOTHING, started: [...units] }
+        return { ...NO_CHANGES, started: units }
       }
       case 'halt': {
         const units = meant(request.units)
         await supervision.halt(units)
-        return { ...NOTHING, stopped: [...units] }
+        return { ...NO_CHANGES, stopped: units }
       }
       case 'restart': {
         const units = meant(request.units)
         await supervision.restart(units, request, signal)
-        return { ...NOTHING, restarted: [...units] }
+        return { ...NO_CHANGES, restarted: units }
       }
       case 'scale':
         return inTurn(() => ({ ...wish, scale: new Map([...wish.scale, [request.of, replicasOf(request)]]) }))
@@ -80,7 +85,7 @@ export function createSteering({ supervision, plan, down, ...first }: SteeringOp
         return inTurn(() => wish)
       case 'down':
         down()
-        return NOTHING
+        return NO_CHANGES
     }
   }
 

@@ -68,6 +68,11 @@ export interface RunningHost {
   readonly loopback: LoopbackPorts['open']
   /** Resolves with why it is of no use any more, so that it must be stopped and started anew; never while all is well. */
   readonly broken: Promise<Error>
+  /**
+   * Has it take other values of what it reloads, by their keys in its section; resolves once they hold, and what they close is closed. Rejects with why it
+   * can't: then it is to be started anew.
+   */
+  reload(changes: Readonly<Record<string, unknown>>): Promise<void>
   /** Its part in a move of the platform to other places. */
   readonly cutover: Pick<RoleCutover, 'prepare' | 'hold' | 'begin'>
   /** Leaves the registry, drains, closes everything in reverse order. May be called twice. */
@@ -204,8 +209,10 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     })
     const drainMs = settings.drain_seconds * 1000
     const loopback = new LoopbackPorts({ limits, layers: layers.loopback, door: moving.door, clock, drainMs })
+    let told = section
+    let reloading: Promise<unknown> = Promise.resolve()
     life.defer(async () => {
-      await Promise.all([listener.drain(drainMs), loopback.close()])
+      await Promise.all([listener.drain(drainMs), reloading.then(() => loopback.close())])
     })
     await loopback.set(running.loopback ?? [])
     await running.ready?.(life.signal)
@@ -224,8 +231,19 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       url,
       advertised,
       port: listener.port,
-      loopback: loopback.open,
+      get loopback() {
+        return loopback.open
+      },
       broken: moving.broken,
+      async reload(changes) {
+        if (life.stopping) throw new AppError('STOPPING', 'The role is stopping')
+        const changed = { ...told, ...changes }
+        const { loopback: ports = [] } = moving.reload(changed)
+        told = changed
+        const settled = loopback.set(ports)
+        reloading = settled.catch(() => {})
+        await settled
+      },
       cutover: new RoleCutover({
         role: moving,
         clock,

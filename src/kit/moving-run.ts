@@ -1,5 +1,6 @@
 import type { Hono } from 'hono'
 import { differences, type PlaceKind, type Places } from './config/places.ts'
+import type { Section } from './config/schema.ts'
 import type { Movable } from './cutover/role-cutover.ts'
 import { AppError } from './errors.ts'
 import type { AppEnv } from './http/app-env.ts'
@@ -7,7 +8,7 @@ import { Door } from './http/door.ts'
 import type { Exchange } from './http/exchange.ts'
 import { reachPlaces } from './reached-places.ts'
 import type { AnyRole, Running } from './role.ts'
-import { beginRun, type Premises, type RoleRun } from './role-run.ts'
+import { beginRun, ownFields, type Premises, type RoleRun } from './role-run.ts'
 
 /** A role on its places; `held`: these are closed, and requests wait. */
 type State =
@@ -27,6 +28,8 @@ export class MovingRun implements Movable {
   readonly door = new Door()
   readonly #role: AnyRole
   readonly #premises: Premises
+  /** What it is told now: each run begins with it. */
+  #section: Section
   readonly #broken = Promise.withResolvers<Error>()
   #state: State = { at: 'new' }
   /** The end of the run before this one. */
@@ -37,6 +40,7 @@ export class MovingRun implements Movable {
   constructor(role: AnyRole, premises: Premises) {
     this.#role = role
     this.#premises = premises
+    this.#section = premises.section
     const stopping = () => this.door.close(new AppError('STOPPING', 'The role is stopping'))
     premises.signal.addEventListener('abort', stopping, { once: true })
   }
@@ -70,6 +74,18 @@ export class MovingRun implements Movable {
   fetch(request: Request, env: AppEnv['Bindings']): Response | Promise<Response> {
     if (!this.#app) throw new AppError('UNAVAILABLE', `${this.#role.name} has not started`)
     return this.#app.fetch(request, env)
+  }
+
+  /**
+   * Has the run take another section, and those after it; gives its loopback ports from now on. Throws AppError `NOT_IMPLEMENTED` when the role takes none,
+   * and why it can't take this one.
+   */
+  reload(section: Section): Pick<Running, 'loopback'> {
+    const { running } = this.#started().run
+    if (!running.reload) throw new AppError('NOT_IMPLEMENTED', `${this.#role.name} takes no settings while it runs`)
+    const reloaded = running.reload(ownFields(section))
+    this.#section = section
+    return reloaded
   }
 
   /** Ends the run, and with it all that the role has opened. */
@@ -126,7 +142,10 @@ export class MovingRun implements Movable {
   }
 
   async #beginRun(places: Places): Promise<RoleRun> {
-    const run = await beginRun(this.#role, places, this.#premises)
+    const section = this.#section
+    const run = await beginRun(this.#role, places, { ...this.#premises, section })
+    // the one before may have been told another meanwhile
+    if (this.#section !== section) run.running.reload?.(ownFields(this.#section))
     void run.broken.then((fault) => this.#broken.resolve(fault))
     return run
   }

@@ -7,14 +7,22 @@ import type { Exchange } from './http/exchange.ts'
 import type { LoopbackPort } from './http/loopback-ports.ts'
 import type { KeptData } from './kept-data.ts'
 
-/** A started role. */
-export interface Running {
+/** A started role. @typeParam C its own section of the config */
+export interface Running<C = unknown> {
   /** The role's routes; the kit puts the chain around them. */
   readonly app: Hono<AppEnv>
   /** Sees each request on node:http level before Hono; true when it took it. Only the gateway needs this. */
   readonly handle?: (exchange: Exchange) => boolean
-  /** Ports of its own besides the usual one, open before it is ready. They stay those of its first run, so it keeps nothing that moves. Default none. */
+  /**
+   * Ports of its own besides the usual one, open before it is ready. They stay those of its first run, but for what `reload` says, so it keeps nothing that
+   * moves. Default none.
+   */
   readonly loopback?: readonly LoopbackPort[]
+  /**
+   * Takes its section anew, of which nothing else has changed than it `reloads`: from the next request on, and in one step. Where it throws, all is as it was.
+   * Gives the loopback ports that it has from now on, if it has any.
+   */
+  reload?(config: C): Pick<Running, 'loopback'>
   /** Resolves once the role can do its work; the role counts as ready from then on. Default: at once. */
   readonly ready?: (signal: AbortSignal) => Promise<void>
   /** Foreign origins that may call it, besides the platform's `auth.origins`. Default none. */
@@ -42,6 +50,8 @@ export interface Role<S extends z.ZodType = z.ZodType> {
   readonly config: S
   /** What it takes from the config server while it runs, by key. Default nothing. */
   readonly live?: z.ZodObject
+  /** Keys of its own section that it takes anew while it runs (`Running.reload`). A change of any other starts it anew. Default none. */
+  readonly reloads?: readonly (keyof z.infer<S> & string)[]
   /** CLI words of the roles started before it and stopped after it. */
   readonly needs: readonly string[]
   /** What it may do at other roles in token mode, besides what every service may (SERVICE_SCOPES). Default nothing. */
@@ -58,14 +68,15 @@ export interface Role<S extends z.ZodType = z.ZodType> {
   /** Part of `msvc up` unless false. Default true. */
   readonly inUp?: boolean
   /** Gets everything through `ctx`; what it opens itself it gives to `ctx.defer`. */
-  start(ctx: RoleContext<z.infer<S>>): Promise<Running>
+  start(ctx: RoleContext<z.infer<S>>): Promise<Running<z.infer<S>>>
 }
 
 /** Any role, its config's type forgotten: what the catalog, the supervisor and the CLI handle. */
-export interface AnyRole extends Omit<Role, 'start' | 'calls'> {
+export interface AnyRole extends Omit<Role, 'start' | 'calls' | 'reloads'> {
+  readonly reloads: readonly string[]
   /** Its scopes at other roles, by its own section of the config. */
   readonly calls: (config: unknown) => readonly string[]
-  /** Checks `ctx.config` against the role's own schema, then starts it. */
+  /** Checks `ctx.config` against the role's own schema, then starts it; what it reloads is checked alike. */
   start(ctx: RoleContext<unknown>): Promise<Running>
 }
 
@@ -76,7 +87,11 @@ export interface AnyRole extends Omit<Role, 'start' | 'calls'> {
 export function defineRole<S extends z.ZodType>(role: Role<S>): AnyRole {
   return {
     ...role,
+    reloads: role.reloads ?? [],
     calls: (config) => role.calls?.(role.config.parse(config)) ?? [],
-    start: (ctx) => role.start({ ...ctx, config: role.config.parse(ctx.config) }),
+    async start(ctx) {
+      const { reload, ...running } = await role.start({ ...ctx, config: role.config.parse(ctx.config) })
+      return { ...running, ...(reload && { reload: (config) => reload(role.config.parse(config)) }) }
+    },
   }
 }

@@ -32,7 +32,9 @@ export function commandsIn(folder: string, more = '') {
   const environment = { PATH: process.env.PATH, NO_COLOR: '1', TMPDIR: folder }
   const common = (data: string) => ['--config', CONFIG, '--data', data]
   const ports = [...UP_ROLE_NAMES, 'outbound'].map((role) => `${role}: { port: 0 }\n`).join('')
-  writeFileSync(join(folder, CONFIG), `log: { level: WARNING }\n${ports}${more}`)
+  /** Writes the configuration anew. @param lines what stands there instead of the lines before */
+  const configure = (lines: string) => writeFileSync(join(folder, CONFIG), `log: { level: WARNING }\n${ports}${lines}`)
+  configure(more)
 
   /** Runs a command to its end; gives what it wrote to stdout. */
   async function msvc(data: string, ...args: readonly string[]): Promise<string> {
@@ -80,7 +82,7 @@ export function commandsIn(folder: string, more = '') {
     }
   }
 
-  return { msvc, start, up }
+  return { msvc, start, up, configure }
 }
 
 interface State {

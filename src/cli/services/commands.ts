@@ -48,6 +48,7 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
   const { settings } = configured
   const addresses = roleAddresses(configured, roles)
   let callable = Object.keys(configured.own)
+  let latest: ReadonlyMap<string, CommandPlan> = new Map()
   const builds = new Map<string, { readonly key: string; readonly build: Build }>()
   const shared = serviceTools({
     ...options,
@@ -57,12 +58,12 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
     folder: join(settings.data, 'services'),
   })
 
-  const tools: CommandTools = { ...shared.tools, buildOf }
+  const tools: CommandTools = { ...shared.tools, buildOf, latest: (plan) => latest.get(plan.unit) ?? plan }
 
   /** One for all replicas of a service, until what it is made of changes. */
   function buildOf(plan: CommandPlan): Build | undefined {
     if (plan.build === undefined) return undefined
-    const { PORT: _, ...env } = plan.env
+    const env = Object.entries(plan.env).filter(([name]) => name !== 'PORT' && !plan.addresses?.includes(name))
     const key = JSON.stringify([plan.build, plan.dir, env])
     const known = builds.get(plan.service)
     if (known?.key === key) return known.build
@@ -85,6 +86,7 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
     async plan(planned) {
       callable = Object.keys(planned.configured.own)
       const { replicas, receipts, doors } = await planServices({ planned, environment, portOf })
+      latest = new Map(replicas.map((plan) => [plan.unit, plan]))
       watches.set(watchedAmong(planned))
       receiving.set(receipts)
       return { units: replicas.map((plan) => commandUnit(plan, tools)), roles: outboundPlan(planned, doors) }

@@ -51,7 +51,7 @@ export function doorUrl(doors: readonly Door[], caller: string, upstream: string
 export function outboundPlan({ configured, wish, roles }: Planned, doors: readonly Door[]): readonly RolePlan[] {
   const registryUrl = roles[0]?.job.registryUrl
   if (doors.length === 0 || registryUrl === undefined) return []
-  const { name, port, needs } = outbound
+  const { name, port, needs, reloads } = outbound
   const section: Section = configured.sections[name] ?? { host: '127.0.0.1', port }
   const own = Array.isArray(section.doors) ? section.doors : []
   const shifted = section.port === 0 ? 0 : section.port + wish.portOffset
@@ -59,6 +59,7 @@ export function outboundPlan({ configured, wish, roles }: Planned, doors: readon
     {
       unit: name,
       needs,
+      reloads,
       job: {
         role: name,
         settings: configured.settings,

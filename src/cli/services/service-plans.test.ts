@@ -33,7 +33,7 @@ async function plan(wish: Partial<Wish> = {}) {
     ...(await loadConfiguration({ roles, together: [], file: 'msvc.yaml', folder, environment: {} })),
   }
   const whole = { scale: new Map(), portOffset: 0, ...wish }
-  const planned = { wish: whole, configured, roles: planUnits(configured, whole) }
+  const planned = { wish: whole, configured, roles: planUnits(configured, whole), pending: [] }
   const services = await planServices({ planned, environment: {}, portOf })
   return { ...services, outbound: outboundPlan(planned, services.doors) }
 }

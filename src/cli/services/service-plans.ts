@@ -1,6 +1,7 @@
 import type { OwnService, OwnServices } from '../../kit/config/own-service.ts'
 import { replicaName } from '../../kit/config/own-service-rules.ts'
 import { addressOf } from '../../kit/config/schema.ts'
+import { addressVariable } from '../../kit/discovery/address-variable.ts'
 import { parseEndpoints, printEndpoint } from '../../kit/discovery/endpoint.ts'
 import type { CommandPlan } from '../../kit/supervisor/command/command-unit.ts'
 import { serviceEnvironment } from '../../kit/supervisor/command/environment.ts'
@@ -151,6 +152,7 @@ function planReplica(
       inherited: environment,
       own: service.env,
     }),
+    addresses: all.map(([of]) => addressVariable(of)),
     secrets,
     place,
     ready,

@@ -95,13 +95,31 @@ export const Units = z.object({
 /** The answer where there is nothing to tell. */
 export const Done = z.object({})
 
-/** The answer to what changes what runs: which units were. */
+const NamesOfUnits = z.array(z.string()).readonly()
+
+/** What changed of what runs, by the units' names. */
 export const Changes = z.object({
-  started: z.array(z.string()),
-  stopped: z.array(z.string()),
-  restarted: z.array(z.string()),
+  started: NamesOfUnits,
+  stopped: NamesOfUnits,
+  restarted: NamesOfUnits,
+  /** Those that run on, by settings that were changed. */
+  reloaded: NamesOfUnits.default([]),
+  /** Why something was restarted that should have been reloaded. */
+  notes: z.array(z.string()).readonly().default([]),
+  /** Settings that were changed, and that hold after `down` and `up` alone. */
+  pending_restart: z.array(z.string()).readonly().default([]),
 })
 export type Changes = z.infer<typeof Changes>
+
+/** That nothing has changed. */
+export const NO_CHANGES: Changes = {
+  started: [],
+  stopped: [],
+  restarted: [],
+  reloaded: [],
+  notes: [],
+  pending_restart: [],
+}
 
 /** The answer to `move`: for how long requests waited at most, milliseconds. */
 export const Moved = z.object({ paused_ms: z.number() })

@@ -35,8 +35,7 @@ export function inProcess(run: (job: Job) => Promise<RunningHost>, pid: number):
       probe: async () => {},
       async take(step) {
         if (!host) refuse('not started')
-        const { cutover } = await host
-        await takeStep(cutover, step).catch((cause: unknown) => {
+        await takeStep(await host, step).catch((cause: unknown) => {
           throw new AppError('CONFLICT', reasonOf(cause), { cause })
         })
       },

@@ -45,7 +45,6 @@ interface Past extends Inheritance {
  * Keeps one unit: launches it, starts it when it may, and again when it has ended by itself (backoff.ts) or hangs (liveness.ts), until it is to end.
  */
 export class Keeper {
-  readonly unit: Unit
   /** Resolves when the unit was ready once, or had done what it was for. */
   readonly firstReady: Promise<void>
   /** Resolves with why when a life of the unit ended before it was ever ready. */
@@ -63,7 +62,6 @@ export class Keeper {
   #lookers: { readonly holds: (state: UnitState) => boolean; readonly resolve: (state: UnitState) => void }[] = []
 
   constructor(unit: Unit, tools: KeeperTools) {
-    this.unit = unit
     this.#tools = tools
     this.firstReady = this.#ready.promise
     this.firstEnd = this.#end.promise
@@ -72,6 +70,11 @@ export class Keeper {
 
   get report(): UnitReport {
     return this.#report
+  }
+
+  /** What it keeps, as it was planned last. */
+  get unit(): Unit {
+    return this.#report.unit
   }
 
   get state(): UnitState {
@@ -84,6 +87,34 @@ export class Keeper {
     this.#leaving = new AbortController()
     if (this.state.at !== 'waiting') this.#change({ at: 'waiting' })
     this.#running = this.#keep()
+  }
+
+  /** From now on keeps the unit as it is planned anew: what runs of it goes on, its next start is of the new one. */
+  adopt(unit: Unit): void {
+    this.#report = { ...this.#report, unit }
+  }
+
+  /**
+   * Has what runs of the unit take what was planned anew for it; false where nothing is up, which starts with it. Rejects with why it can't, also when it
+   * gives no sign that it has.
+   */
+  async reload(): Promise<boolean> {
+    if (!isUp(this.state.at)) return false
+    const over = new AbortController()
+    const late = pause(this.unit.drainMs + KILL_AFTER_MS, over.signal).then(() => {
+      throw new AppError('REQUEST_TIMEOUT', 'it gives no answer')
+    })
+    try {
+      await Promise.race([this.#launched?.reload?.(), late])
+      return true
+    } catch (fault) {
+      // one that has ended is started again by itself, and as it is planned now
+      if (fault instanceof AppError && fault.code === 'UNAVAILABLE') return false
+      throw fault
+    } finally {
+      late.catch(() => {})
+      over.abort()
+    }
   }
 
   /** From now on the unit isn't started any more; what runs of it goes on. */

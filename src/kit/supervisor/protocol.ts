@@ -22,12 +22,12 @@ export const Report = z.discriminatedUnion('type', [
     code: z.enum(['CONFIG_INVALID', 'START_FAILED']),
     message: z.string(),
   }),
-  /** The answer to a step of a cutover; `fault`: why it could not be taken. */
+  /** The answer to a step; `fault`: why it could not be taken. */
   z.object({ type: z.literal('stepped'), number: z.int(), fault: z.string().optional() }),
 ])
 export type Report = z.infer<typeof Report> | ({ type: 'ready' } & Started)
 
-/** A step of a cutover, as a role is asked to take it (cutover/role-cutover.ts). */
+/** What a role is asked to do while it runs: a step of a cutover (cutover/role-cutover.ts), or to take changed settings (`RunningHost.reload`). */
 export const Step = z.discriminatedUnion('step', [
   z.object({ step: z.literal('prepare'), to: Places }),
   z.object({
@@ -36,6 +36,7 @@ export const Step = z.discriminatedUnion('step', [
     ms: z.number(),
   }),
   z.object({ step: z.literal('begin'), id: z.string(), on: z.enum(['old', 'new']) }),
+  z.object({ step: z.literal('reload'), changes: z.record(z.string(), z.unknown()) }),
 ])
 export type Step = z.infer<typeof Step>
 

@@ -9,14 +9,16 @@ export interface RolePlan {
   /** CLI words of the roles that must be ready first. */
   readonly needs: readonly string[]
   readonly job: Job
+  /** Keys of its section that it takes anew while it runs. Default none. */
+  readonly reloads?: readonly string[]
 }
 
 /** One launched copy of a role, in a process of its own or in this one. */
-export interface LaunchedRole extends Omit<LaunchedUnit, 'start'> {
+export interface LaunchedRole extends Omit<LaunchedUnit, 'start' | 'reload'> {
   /** As `LaunchedUnit.start`. */
   start(job: Job): Promise<Started>
   /**
-   * Has it take a step of a cutover; resolves once it has. Rejects with AppError `CONFLICT` and its own words when it can't, `UNAVAILABLE` when it ended
+   * Has it take a step; resolves once it has. Rejects with AppError `CONFLICT` and its own words when it can't, `UNAVAILABLE` when it ended
    * first.
    */
   take(step: Step): Promise<void>
@@ -45,37 +47,62 @@ export interface RoleUnits {
 export function roleUnits(launch: LaunchRole, jobNow: (job: Job) => Job = (job) => job): RoleUnits {
   const launched = new Map<string, LaunchedRole>()
   let units: readonly Unit[] = []
-  const unitOf = ({ unit, needs, job }: RolePlan): Unit => ({
-    name: unit,
-    replicaOf: job.role,
-    needs,
-    definition: JSON.stringify(job),
+  let planned: ReadonlyMap<string, RolePlan> = new Map()
+  const unitOf = (plan: RolePlan): Unit => ({
+    name: plan.unit,
+    replicaOf: plan.job.role,
+    needs: plan.needs,
+    definition: definitionOf(plan),
+    reloadable: JSON.stringify(changesOf(plan)),
     essential: true,
     provenMs: 0,
     restartBudget: Number.POSITIVE_INFINITY,
     afterEnd: () => 'again',
-    livenessMs: job.settings.liveness_seconds * 1_000,
-    drainMs: job.settings.drain_seconds * 1_000,
-    launch() {
-      const role = launch(job.role, unit)
-      launched.set(unit, role)
-      return {
-        ...role,
-        start: ({ last, after }) =>
-          role.start({ ...jobNow(onPortOf(job, last)), ...(after !== undefined && { after }) }),
-      }
-    },
+    livenessMs: plan.job.settings.liveness_seconds * 1_000,
+    drainMs: plan.job.settings.drain_seconds * 1_000,
+    launch: () => launchUnit(plan),
   })
+
+  function launchUnit(plan: RolePlan): LaunchedUnit {
+    const role = launch(plan.job.role, plan.unit)
+    launched.set(plan.unit, role)
+    const latest = () => planned.get(plan.unit) ?? plan
+    const reload = () => role.take({ step: 'reload', changes: changesOf(latest()) })
+    return {
+      ...role,
+      async start({ last, after }) {
+        const told = latest()
+        const job = jobNow(onPortOf(told.job, last))
+        const started = await role.start({ ...job, ...(after !== undefined && { after }) })
+        if (JSON.stringify(changesOf(latest())) !== JSON.stringify(changesOf(told))) await reload()
+        return started
+      },
+      reload,
+    }
+  }
   return {
     get units() {
       return units
     },
     launched,
     plan(plans) {
+      planned = new Map(plans.map((plan) => [plan.unit, plan]))
       units = plans.map(unitOf)
       return units
     },
   }
+}
+
+/** What it can't be told while it runs. Where the platform keeps things isn't planned, but told to it by whoever moves it. */
+function definitionOf({ job, reloads = [] }: RolePlan): string {
+  const { data: _data, store: _store, bus: _bus, cache: _cache, ...settings } = job.settings
+  const section = Object.entries(job.section).filter(([key]) => !reloads.includes(key))
+  return JSON.stringify({ ...job, settings, section })
+}
+
+/** What it can be told while it runs. */
+function changesOf({ job, reloads = [] }: RolePlan): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(job.section).filter(([key]) => reloads.includes(key)))
 }
 
 function onPortOf(job: Job, last: Started | undefined): Job {

@@ -1,8 +1,11 @@
 import type { Clock } from '../../drivers/clock.ts'
 import { AppError } from '../errors.ts'
 import { aborted, pause } from '../pause.ts'
+import { type Changes, NO_CHANGES } from './control-protocol.ts'
 import { Keeper, type KeeperTools, KILL_AFTER_MS } from './keeper.ts'
+import { reasonOf } from './reason.ts'
 import type { Started, Unit } from './unit.ts'
+import { changeover } from './unit-change.ts'
 import type { UnitChange, UnitReport, UnitState } from './unit-state.ts'
 import { stopWaves, unitWaves } from './waves.ts'
 
@@ -15,13 +18,6 @@ export interface SuperviseOptions {
   readonly onChange: (change: UnitChange) => void
   /** Told of a unit that ended by itself, before the next one is started: the registry must forget it. Waited for up to half a second. */
   readonly onLost: (lost: Started) => Promise<void>
-}
-
-/** What `apply` does, by the units' names. */
-export interface Applied {
-  readonly started: readonly string[]
-  readonly stopped: readonly string[]
-  readonly restarted: readonly string[]
 }
 
 /** A running platform. */
@@ -44,8 +40,11 @@ export interface Supervision {
   halt(names: readonly string[]): Promise<void>
   /** Stops and starts units: all at once, or one after the other, each when the one before it is ready. Rejects as `start`; then the rest stays as it is. */
   restart(names: readonly string[], how: { readonly rolling: boolean }, signal: AbortSignal): Promise<void>
-  /** From now on runs these units: those that are gone are stopped, new ones started, those whose definition has changed restarted; nothing else is touched. */
-  apply(units: readonly Unit[]): Promise<Applied>
+  /**
+   * From now on runs these units: those that are gone are stopped, new ones started, those of which has changed what they can be told while they run are told
+   * it, those with another definition restarted; nothing else is touched.
+   */
+  apply(units: readonly Unit[]): Promise<Changes>
   /** Stops everything, in reverse order of starting; what has not ended in time is killed. May be called twice. */
   stop(): Promise<void>
 }
@@ -119,31 +118,57 @@ export function supervise(options: SuperviseOptions): Supervision {
     }
   }
 
-  async function apply(units: readonly Unit[]): Promise<Applied> {
+  /** Tells units what has changed for them; gives what came of it. */
+  async function reload(some: readonly Keeper[]): Promise<readonly Reloaded[]> {
+    return Promise.all(
+      some.map(async (keeper) => {
+        try {
+          return { keeper, isTold: await keeper.reload() }
+        } catch (fault) {
+          return { keeper, isTold: false, why: reasonOf(fault) }
+        }
+      }),
+    )
+  }
+
+  async function apply(units: readonly Unit[]): Promise<Changes> {
     unitWaves(units)
     const wanted = new Map(units.map((unit) => [unit.name, unit]))
     const gone = all().filter(({ unit }) => !wanted.has(unit.name))
-    const changed = all().filter(({ unit }) => {
-      const now = wanted.get(unit.name)
-      return now !== undefined && now.definition !== unit.definition
-    })
     const fresh = units.filter(({ name }) => !keepers.has(name))
+    const kept = all().flatMap((keeper) => {
+      const next = wanted.get(keeper.unit.name)
+      return next ? [{ keeper, next, by: changeover(keeper.unit, next) }] : []
+    })
+    const changed = kept.flatMap(({ keeper, by }) => (by === 'restart' ? [keeper] : []))
+    const told = kept.flatMap(({ keeper, by }) => (by === 'reload' ? [keeper] : []))
+    for (const { keeper, next, by } of kept) if (by !== 'restart') keeper.adopt(next)
+    // what those that end still need changes behind them
+    const needed = new Set([...gone, ...changed].flatMap(({ unit }) => unit.needs))
+    const isNeeded = ({ unit }: Keeper) => needed.has(unit.replicaOf)
+    const first = await reload(told.filter((keeper) => !isNeeded(keeper)))
     await halt([...gone, ...changed])
+    const reloaded = [...first, ...(await reload(told.filter(isNeeded)))]
+    const unable = reloaded.filter(({ why }) => why !== undefined)
+    await halt(unable.map(({ keeper }) => keeper))
     if (stopping.signal.aborted) throw new AppError('STOPPING', 'The platform is stopping')
-    const renewed = new Set(changed.map(({ unit }) => unit.name))
+    const renewed = new Set([...changed, ...unable.map(({ keeper }) => keeper)].map(({ unit }) => unit.name))
     keepers = new Map(
       units.map((unit) => {
-        const kept = renewed.has(unit.name) ? undefined : keepers.get(unit.name)
-        return [unit.name, kept ?? new Keeper(unit, tools)]
+        const running = renewed.has(unit.name) ? undefined : keepers.get(unit.name)
+        return [unit.name, running ?? new Keeper(unit, tools)]
       }),
     )
     for (const { name } of units)
       if (renewed.has(name) || fresh.some((unit) => unit.name === name)) keepers.get(name)?.start()
     const names = (some: readonly { readonly name: string }[]) => some.map(({ name }) => name)
     return {
+      ...NO_CHANGES,
       started: names(fresh),
       stopped: names(gone.map(({ unit }) => unit)),
-      restarted: names(changed.map(({ unit }) => unit)),
+      restarted: [...renewed],
+      reloaded: reloaded.flatMap(({ keeper, isTold }) => (isTold ? [keeper.unit.name] : [])),
+      notes: unable.map(({ keeper, why }) => `${keeper.unit.name} could not be reloaded: ${why}`),
     }
   }
 
@@ -200,6 +225,15 @@ export function supervise(options: SuperviseOptions): Supervision {
     apply,
     stop,
   }
+}
+
+/** What came of a reload. */
+interface Reloaded {
+  readonly keeper: Keeper
+  /** Whether what runs of it goes by what is new. */
+  readonly isTold: boolean
+  /** Why it can't; then it is to be restarted. */
+  readonly why?: string
 }
 
 /** Whether there is nothing to wait for of a start. */

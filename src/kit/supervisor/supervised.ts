@@ -36,7 +36,7 @@ export async function runSupervised(
   async function answer(number: number, step: Step) {
     try {
       if (!host) throw new AppError('CONFLICT', 'The role has not started')
-      await takeStep(host.cutover, step)
+      await takeStep(host, step)
       report({ type: 'stepped', number })
     } catch (fault) {
       report({ type: 'stepped', number, fault: reasonOf(fault) })

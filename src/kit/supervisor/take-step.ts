@@ -1,9 +1,19 @@
 import type { RunningHost } from '../host.ts'
 import type { Step } from './protocol.ts'
 
-/** Has a role take a step of a cutover; resolves once it has. Rejects with why it can't. */
-export async function takeStep(cutover: RunningHost['cutover'], step: Step): Promise<void> {
-  if (step.step === 'prepare') await cutover.prepare(step.to)
-  else if (step.step === 'hold') await cutover.hold(step.cutover, step.ms)
-  else await cutover.begin(step.id, step.on)
+/** Has a role take a step; resolves once it has. Rejects with why it can't. */
+export async function takeStep(
+  { cutover, reload }: Pick<RunningHost, 'cutover' | 'reload'>,
+  step: Step,
+): Promise<void> {
+  switch (step.step) {
+    case 'prepare':
+      return cutover.prepare(step.to)
+    case 'hold':
+      return cutover.hold(step.cutover, step.ms)
+    case 'begin':
+      return cutover.begin(step.id, step.on)
+    case 'reload':
+      return reload(step.changes)
+  }
 }

@@ -13,6 +13,10 @@ export interface Unit {
   readonly needs: readonly string[]
   /** Tells it from one of its name that is run otherwise: the same text, the same unit. */
   readonly definition: string
+  /** What it can be told anew while it runs: another text, and it is reloaded. Absent: nothing. */
+  readonly reloadable?: string
+  /** Where it finds others, by the names that it knows them by. It learns at its next start of those that come and go; one that has moved it must be told. */
+  readonly addresses?: Readonly<Record<string, string>>
   /** Whether the platform stops when this one refuses to start, and isn't ready before it is. Else its state says why, and the rest runs. */
   readonly essential: boolean
   /** For how long it may give no sign of life once it is ready, milliseconds; `Infinity` for one that is left alone. */
@@ -59,6 +63,8 @@ export interface LaunchedUnit {
   start(inheritance: Inheritance, tell: (doing: string) => void): Promise<Started>
   /** Asks for a sign of life; resolves when it comes, which is never for one that hangs. Asked again before, it asks no second time. */
   probe(): Promise<void>
+  /** Tells it what was planned last of what its unit calls `reloadable`, while it is ready; resolves once it goes by it. Rejects with why it can't. */
+  reload?(): Promise<void>
   /** Told when it has given no sign of life for a while, and when it does again. */
   onSilence?(isSilent: boolean): void
   /** Asks it to drain and end. `exited` tells when it has. */

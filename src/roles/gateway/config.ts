@@ -189,6 +189,17 @@ export const GatewayConfig = z.strictObject({
 })
 export type GatewayConfig = z.infer<typeof GatewayConfig>
 
+/** Keys of the part of the section that requests are let in by (policy.ts): what a running gateway takes anew. */
+export const POLICY_KEYS = [
+  'routes',
+  'deadline_ms',
+  'upstream_timeout_ms',
+  'stream_idle_ms',
+  'body_limit',
+  'write_limit',
+  'read_limit',
+] as const satisfies readonly (keyof GatewayConfig)[]
+
 /** The configured bounds of each pool. */
 export function poolLimitsOf({ pool }: GatewayConfig): UpstreamsOptions['limits'] {
   return { maxConnections: pool.max_connections, uploadShare: pool.upload_share, callerShare: pool.caller_share }
@@ -201,8 +212,9 @@ function isStrippable({ prefix, strip_prefix }: { prefix: string; strip_prefix: 
 /** The configured routes, each with all of its values. */
 export function routesOf(config: GatewayConfig): readonly Route[] {
   const { routes, deadline_ms, upstream_timeout_ms, stream_idle_ms, body_limit, write_limit, read_limit } = config
-  const given = Object.values(routes).filter((route) => route !== null)
+  const given = Object.entries(routes).flatMap(([name, route]) => (route === null ? [] : [{ name, ...route }]))
   return given.map((route) => ({
+    name: route.name,
     prefix: route.prefix,
     upstream: route.upstream,
     strip_prefix: route.strip_prefix,

@@ -6,12 +6,13 @@ import type { Running } from '../../kit/role.ts'
 import { createRecoveringBalancer } from '../../kit/upstream/recovery.ts'
 import { ORDER_SERVICE } from '../order/contract.ts'
 import { USER_SERVICE } from '../user/contract.ts'
-import { type GatewayConfig, poolLimitsOf, routesOf } from './config.ts'
+import { type GatewayConfig, poolLimitsOf } from './config.ts'
 import { corsPolicy } from './cors.ts'
 import { headerFilter } from './forwarded-headers.ts'
 import { type GatewayMetrics, gatewayMetrics } from './gateway-metrics.ts'
-import { ownMethods, TOKEN_PATH } from './own-paths.ts'
+import { ownMethods } from './own-paths.ts'
 import { passingOn } from './passing-on.ts'
+import { policies } from './policy.ts'
 import { createProxy } from './proxy.ts'
 import { type MakeLimiter, ownLimiters } from './rate-limits.ts'
 import { originRule } from './request-origin.ts'
@@ -42,7 +43,7 @@ export type GatewayContext = Pick<
 export async function createGateway(
   ctx: GatewayContext,
   cache: Cache,
-): Promise<Required<Pick<Running, 'app' | 'handle' | 'origins' | 'linkable'>>> {
+): Promise<Required<Pick<Running<GatewayConfig>, 'app' | 'handle' | 'origins' | 'linkable' | 'reload'>>> {
   const { config, authority, directory, clock, log, service } = ctx
   const { upstreams, watchdog, probing } = openForwardingConnections({ ...ctx, limits: poolLimitsOf(config) })
   const metrics = gatewayMetrics(ctx.metrics)
@@ -55,13 +56,12 @@ export async function createGateway(
   ctx.defer(() => revocations.close())
   await revocations.open()
   authority.heed((id) => revocations.has(id))
-  const makeLimiter = limitersOf(ctx, cache, metrics)
+  const compile = policies(limitersOf(ctx, cache, metrics))
+  let policy = compile(config)
   const handle = createProxy({
-    routes: routesOf(config),
+    policy: () => policy,
     cors: corsPolicy(config.cors),
-    deadline_ms: config.deadline_ms,
     ownMethods,
-    makeLimiter,
     service,
     authority,
     directory,
@@ -82,10 +82,19 @@ export async function createGateway(
     authority,
     service,
     revocations,
-    limiter: config.write_limit ? makeLimiter(TOKEN_PATH, config.write_limit) : undefined,
+    limiter: () => policy.tokens,
     metrics,
   })
-  return { app, handle, origins: config.cors.origins, linkable: true }
+  return {
+    app,
+    handle,
+    origins: config.cors.origins,
+    linkable: true,
+    reload(changed) {
+      policy = compile(changed)
+      return {}
+    },
+  }
 }
 
 /** What counts by limits: this gateway alone, or all of them together. */

@@ -4,12 +4,12 @@ import type { Forwarded, Forwarder } from '../../kit/forwarding/forwarder.ts'
 import { publishReferences } from '../../kit/forwarding/public-references.ts'
 import type { HeaderFilter } from './forwarded-headers.ts'
 import type { GatewayMetrics } from './gateway-metrics.ts'
+import type { LimitedRoute } from './policy.ts'
 import type { RequestOrigin } from './request-origin.ts'
-import type { Route } from './route-table.ts'
 
 /** A request that has come through the gateway's door. */
 export interface Admitted extends Forwarded {
-  readonly way: Route
+  readonly way: LimitedRoute
   readonly origin: RequestOrigin
   /** The gateway's own token for the upstream, once it is there. */
   serviceToken: string | undefined

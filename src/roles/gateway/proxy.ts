@@ -11,25 +11,23 @@ import { identify } from './caller.ts'
 import { type CorsPolicy, isPreflight } from './cors.ts'
 import type { GatewayMetrics } from './gateway-metrics.ts'
 import type { Admitted } from './passing-on.ts'
-import { isSafe, type MakeLimiter, overLimit, rateLimits } from './rate-limits.ts'
+import type { Policy } from './policy.ts'
+import { isSafe, overLimit } from './rate-limits.ts'
 import type { originRule } from './request-origin.ts'
 import { parseRequestTarget } from './request-path.ts'
-import { type Access, type Route, routeTable, upstreamTarget } from './route-table.ts'
+import { type Access, upstreamTarget } from './route-table.ts'
 
-/** What the door knows: its routes, its rules for browsers, and what requests are dispatched with. */
+/** What the door knows: what it lets in, its rules for browsers, and what requests are dispatched with. */
 export interface ProxyOptions extends DispatchTools<Admitted> {
   /** The gateway's own registered name. */
   readonly service: string
   readonly authority: Authority
   readonly metrics: Pick<GatewayMetrics, 'limited'>
-  readonly routes: readonly Route[]
+  /** What holds for the request that begins now. */
+  readonly policy: () => Policy
   readonly cors: CorsPolicy
   /** Tells where a request comes from. */
   readonly originOf: ReturnType<typeof originRule>
-  /** Makes what counts by a limit. */
-  readonly makeLimiter: MakeLimiter
-  /** Milliseconds that the gateway's own paths may take, counted from the beginning. */
-  readonly deadline_ms: number
   /** Methods of a path that the gateway answers itself though it lies within a route, as in an Allow header; undefined for all others. */
   readonly ownMethods: (path: string) => string | undefined
 }
@@ -40,8 +38,7 @@ export interface ProxyOptions extends DispatchTools<Admitted> {
  * @returns a function that is true when it took the request
  */
 export function createProxy(options: ProxyOptions): (exchange: Exchange) => boolean {
-  const { cors, originOf, ownMethods, deadline_ms } = options
-  const table = routeTable(options.routes)
+  const { policy, cors, originOf, ownMethods } = options
   const admit = admission(options)
 
   return function proxy(exchange) {
@@ -50,6 +47,7 @@ export function createProxy(options: ProxyOptions): (exchange: Exchange) => bool
     exchange.client = origin.address
     const target = parseRequestTarget(incoming.url ?? '')
     if ('refused' in target) return answer(exchange, badPath(target.refused))
+    const { table, deadline_ms } = policy()
     // not the one a client claims: with a short one it could have its own time-outs held against an instance
     exchange.scope.deadline = exchange.startedAt + deadline_ms
     // before anything is known of him: what comes in here is never a local caller's, and no header says who asks
@@ -85,8 +83,7 @@ export function createProxy(options: ProxyOptions): (exchange: Exchange) => bool
 
 /** The last two checks, which need to know who asks: token, then limit. Each is passed at once where nothing has to be waited for. */
 function admission(options: ProxyOptions): (access: Access, request: Admitted) => true {
-  const { routes, authority, service, makeLimiter, metrics, log } = options
-  const limits = rateLimits(routes, makeLimiter)
+  const { authority, service, metrics, log } = options
 
   function deny({ exchange, way }: Admitted, fault: unknown): void {
     const error = toAppError(fault)
@@ -98,8 +95,7 @@ function admission(options: ProxyOptions): (access: Access, request: Admitted) =
     const { exchange, origin, way } = request
     exchange.scope.asker = caller
     const key = callerKey(caller, origin.address)
-    const held = limits.get(way)
-    const taking = (isSafe(exchange.method) ? held?.reads : held?.writes)?.take(key)
+    const taking = (isSafe(exchange.method) ? way.reads : way.writes)?.take(key)
     if (taking instanceof Promise)
       taking.then((taken) => settle(request, key, taken)).catch((fault) => deny(request, fault))
     else settle(request, key, taking)

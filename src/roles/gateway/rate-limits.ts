@@ -2,7 +2,7 @@ import type { Taken } from '../../drivers/cache/contract.ts'
 import { TokenBuckets } from '../../drivers/cache/token-buckets.ts'
 import type { Clock } from '../../drivers/clock.ts'
 import { AppError } from '../../kit/errors.ts'
-import type { RateLimit, Route } from './route-table.ts'
+import type { RateLimit } from './route-table.ts'
 
 /** Counts by one limit, each caller for himself. */
 export interface Limiter {
@@ -13,28 +13,25 @@ export interface Limiter {
 /** Makes a limiter. @param name the limit's own */
 export type MakeLimiter = (name: string, limit: RateLimit) => Limiter
 
-/** The limits of one route: one for methods that read, one for those that write; absent where there is none. */
-interface RouteLimits {
-  readonly reads: Limiter | undefined
-  readonly writes: Limiter | undefined
-}
+/** What limits are counted by, each by its name. One that stays as it is goes on counting while others come, change and go. */
+export class Limiters {
+  readonly #make: MakeLimiter
+  #held: ReadonlyMap<string, { readonly limit: RateLimit; readonly limiter: Limiter }> = new Map()
 
-/** Makes the limiters of all routes. */
-export function rateLimits(routes: readonly Route[], make: MakeLimiter): ReadonlyMap<Route, RouteLimits> {
-  return new Map(
-    routes.map((route) => {
-      const { prefix, methods, read_limit, write_limit } = route
-      // a prefix may have several routes, and each of its methods one
-      const name = `${prefix} ${Object.keys(methods).join()}`
-      return [
-        route,
-        {
-          reads: read_limit && make(`${name} reads`, read_limit),
-          writes: write_limit && make(`${name} writes`, write_limit),
-        },
-      ]
-    }),
-  )
+  constructor(make: MakeLimiter) {
+    this.#make = make
+  }
+
+  /** Sets which limits there are from now on; gives what counts by each. */
+  set(limits: ReadonlyMap<string, RateLimit>): ReadonlyMap<string, Limiter> {
+    const held = [...limits].map(([name, limit]) => {
+      const known = this.#held.get(name)
+      const stays = known?.limit.per_second === limit.per_second && known.limit.burst === limit.burst
+      return [name, stays ? known : { limit, limiter: this.#make(name, limit) }] as const
+    })
+    this.#held = new Map(held)
+    return new Map(held.map(([name, { limiter }]) => [name, limiter]))
+  }
 }
 
 /** Makes limiters of this gateway's own, with buckets of 10 000 callers each. */

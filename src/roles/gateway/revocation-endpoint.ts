@@ -15,8 +15,8 @@ export interface RevocationEndpointOptions {
   readonly authority: Pick<Authority, 'referenceOf'>
   /** The gateway's own registered name: what it revokes must be for it too. */
   readonly service: string
-  /** Limits an address as its other writes are limited; undefined: no limit. */
-  readonly limiter: Limiter | undefined
+  /** Limits an address as its other writes are limited, by what holds now; undefined: no limit. */
+  readonly limiter: () => Limiter | undefined
   readonly metrics: Pick<GatewayMetrics, 'limited'>
   readonly revocations: Pick<Revocations, 'revoke'>
 }
@@ -33,7 +33,8 @@ export function revocationEndpoint({ authority, service, limiter, metrics, revoc
         detail: 'token=… is wanted, once: the token to be revoked',
       })
     }
-    const over = limiter && overLimit(await limiter.take(callerKey(NOBODY, c.env?.exchange?.client ?? '')))
+    const taken = await limiter()?.take(callerKey(NOBODY, c.env?.exchange?.client ?? ''))
+    const over = taken && overLimit(taken)
     if (over) {
       metrics.limited(REVOKE_PATH)
       throw over

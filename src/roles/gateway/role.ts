@@ -1,6 +1,6 @@
 import { firstList } from '../../kit/discovery/first-list.ts'
 import { defineRole } from '../../kit/role.ts'
-import { GatewayConfig } from './config.ts'
+import { GatewayConfig, POLICY_KEYS } from './config.ts'
 import { GATEWAY_SERVICE } from './contract.ts'
 
 /** The one entrance: routes, checks tokens, limits, balances and streams; and joins a user with its orders (seed 9.7.4). */
@@ -10,6 +10,7 @@ export const gateway = defineRole({
   summary: 'the one entrance: routes, checks tokens, limits, balances',
   port: 8000,
   config: GatewayConfig,
+  reloads: POLICY_KEYS,
   needs: ['registry', 'user', 'order'],
   passesOn: true,
   async start(ctx) {

@@ -4,6 +4,7 @@ import { HTTP_METHODS } from '../../kit/http/methods.ts'
 import { type Route, routeTable, upstreamTarget } from './route-table.ts'
 
 const route = (prefix: string, changes: Partial<Route> = {}): Route => ({
+  name: prefix,
   prefix,
   upstream: `${prefix}-service`,
   strip_prefix: '',

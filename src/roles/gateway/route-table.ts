@@ -14,6 +14,8 @@ export interface RateLimit {
 
 /** One entrance of the gateway and the way behind it. */
 export interface Route extends Way {
+  /** Its own, as the configuration has it. */
+  readonly name: string
   /** Whole leading segments of the path, such as `/gateway/api/users`; case-sensitive. The longest one that fits wins. */
   readonly prefix: string
   /** Leading part of `prefix` that the upstream doesn't see. Empty: the path goes on as it came. */
@@ -34,15 +36,15 @@ interface Found {
 }
 
 /** What the table says about a request. */
-type RouteMatch =
-  | (Found & { readonly at: 'route'; readonly route: Route; readonly access: Access })
+type RouteMatch<R extends Route> =
+  | (Found & { readonly at: 'route'; readonly route: R; readonly access: Access })
   | (Found & { readonly at: 'wrong-method' })
   | { readonly at: 'no-route' }
 
 /** Finds the route of a request. */
-export interface RouteTable {
+export interface RouteTable<R extends Route = Route> {
   /** What the table says of a request's method and path. @param path percent-decoded */
-  match(method: string, path: string): RouteMatch
+  match(method: string, path: string): RouteMatch<R>
 }
 
 /**
@@ -51,7 +53,7 @@ export interface RouteTable {
  * @param routes no two with a prefix and a method in common; the config schema checks them
  * @example routeTable(routes).match('GET', '/gateway/api/users/1') // { at: 'route', route: …, access: 'public' }
  */
-export function routeTable(routes: readonly Route[]): RouteTable {
+export function routeTable<R extends Route>(routes: readonly R[]): RouteTable<R> {
   const byPrefix = new Map(
     [...Map.groupBy(routes, ({ prefix }) => decodeURIComponent(prefix))].map(([prefix, those]) => [
       prefix,
@@ -60,7 +62,7 @@ export function routeTable(routes: readonly Route[]): RouteTable {
   )
   const lengths = [...new Set([...byPrefix.keys()].map(({ length }) => length))].sort((a, b) => b - a)
 
-  function lookUp(path: string): CompiledPrefix | undefined {
+  function lookUp(path: string): CompiledPrefix<R> | undefined {
     for (const length of lengths) {
       if (path.length !== length && path.charCodeAt(length) !== SLASH) continue
       const found = byPrefix.get(path.length === length ? path : path.slice(0, length))
@@ -89,12 +91,12 @@ function lengthOfSegments(path: string, prefix: string): number {
   return path.split('/').slice(0, count).join('/').length
 }
 
-interface CompiledPrefix {
-  readonly byMethod: ReadonlyMap<string, RouteMatch>
-  readonly wrongMethod: RouteMatch
+interface CompiledPrefix<R extends Route> {
+  readonly byMethod: ReadonlyMap<string, RouteMatch<R>>
+  readonly wrongMethod: RouteMatch<R>
 }
 
-function compile(prefix: string, routes: readonly Route[]): CompiledPrefix {
+function compile<R extends Route>(prefix: string, routes: readonly R[]): CompiledPrefix<R> {
   const listed = HTTP_METHODS.flatMap((method) =>
     routes.flatMap((route) => {
       const access = route.methods[method]
@@ -106,5 +108,5 @@ function compile(prefix: string, routes: readonly Route[]): CompiledPrefix {
   return { byMethod: new Map(byMethod), wrongMethod: { ...found, at: 'wrong-method' } }
 }
 
-const NO_ROUTE: RouteMatch = { at: 'no-route' }
+const NO_ROUTE = { at: 'no-route' } as const
 const SLASH = 0x2f

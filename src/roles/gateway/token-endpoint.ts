@@ -19,8 +19,8 @@ export interface TokenEndpointOptions {
   readonly authority: Pick<Authority, 'verify' | 'renew'>
   /** The gateway's own registered name: what it renews must be for it too. */
   readonly service: string
-  /** Limits a service as its other writes are limited; undefined: no limit. */
-  readonly limiter: Limiter | undefined
+  /** Limits a service as its other writes are limited, by what holds now; undefined: no limit. */
+  readonly limiter: () => Limiter | undefined
   readonly metrics: Pick<GatewayMetrics, 'limited'>
 }
 
@@ -30,7 +30,8 @@ export interface TokenEndpointOptions {
  */
 export function tokenEndpoint({ authority, service, limiter, metrics }: TokenEndpointOptions) {
   async function limit(caller: Caller, address: string): Promise<void> {
-    const error = limiter && overLimit(await limiter.take(callerKey(caller, address)))
+    const taken = await limiter()?.take(callerKey(caller, address))
+    const error = taken && overLimit(taken)
     if (!error) return
     metrics.limited(TOKEN_PATH)
     throw error

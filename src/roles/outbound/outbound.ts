@@ -30,11 +30,17 @@ const POOL = { maxConnections: 1_024, uploadShare: 0.5, callerShare: 0.25 }
 /** Milliseconds that who sends a body may be silent. */
 const BODY_STALL_MS = 30_000
 
-/** Puts the doors together. Those with equal breakers share what one call learns of an instance. */
-export function createOutbound(ctx: OutboundContext): Required<Pick<Running, 'app' | 'loopback'>> {
+/**
+ * Puts the doors together. Those with equal breakers share what one call learns of an instance; that, and what a door has left for trying again, outlives a
+ * change of doors.
+ */
+export function createOutbound(
+  ctx: OutboundContext,
+): Required<Pick<Running<OutboundConfig>, 'app' | 'loopback' | 'reload'>> {
   const { config, clientSettings, directory, clock, log, signal } = ctx
   const { upstreams, watchdog, probing } = openForwardingConnections({ ...ctx, limits: POOL })
   const breakers = new Map<string, Balancer>()
+  let budgets: ReadonlyMap<string, RetryBudget> = new Map()
   const common = {
     forwarder: passingThrough({ clock, directory, metrics: outboundMetrics(ctx.metrics), stopping: signal }),
     directory,
@@ -54,14 +60,24 @@ export function createOutbound(ctx: OutboundContext): Required<Pick<Running, 'ap
     return made
   }
 
-  function open(door: Door): LoopbackPort {
+  function portOf(door: Door, budget: RetryBudget): LoopbackPort {
     const settings = settingsOf(door, clientSettings)
-    const tools = { ...common, balancer: breakerOf(settings), budget: new RetryBudget(clock) }
+    const tools = { ...common, balancer: breakerOf(settings), budget }
     const handle = passes(door, wayOf(door.upstream, settings), tools)
     return { name: `the door ${nameOf(door)}`, port: door.port, elsewhere: 'outbound.doors', handle }
   }
 
-  return { app: new Hono<AppEnv>(), loopback: config.doors.map(open) }
+  function openAll({ doors }: OutboundConfig): readonly LoopbackPort[] {
+    const open = doors.map((door) => ({ door, budget: budgets.get(nameOf(door)) ?? new RetryBudget(clock) }))
+    budgets = new Map(open.map(({ door, budget }) => [nameOf(door), budget]))
+    return open.map(({ door, budget }) => portOf(door, budget))
+  }
+
+  return {
+    app: new Hono<AppEnv>(),
+    loopback: openAll(config),
+    reload: (changed) => ({ loopback: openAll(changed) }),
+  }
 }
 
 /** The bounds within which a door's calls are made. */

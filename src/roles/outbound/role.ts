@@ -12,6 +12,7 @@ export const outbound = defineRole({
   summary: 'what <NAME>_URL points at: balances and retries calls',
   port: 8400,
   config: OutboundConfig,
+  reloads: ['doors'],
   needs: ['registry'],
   inUp: false,
   async start(ctx) {

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, expect, it, vi } from 'vitest'
 import * as z from 'zod'
 import { commandsIn, type RunningPlatform } from '../running-platform.ts'
+import { type Answer, failed, load } from '../steady-load.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-services-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -48,42 +49,6 @@ async function units(data: string) {
 
 const unitOf = async (data: string, name: string) => (await units(data)).find(({ unit }) => unit === name)
 
-/** One answer at a time, or none. */
-interface Answer {
-  readonly at: number
-  readonly status: number
-  readonly instance: string
-}
-
-/** Asks for a path so often a second, until it is told to stop; every answer is kept. */
-function load(url: string, perSecond: number) {
-  const answers: Answer[] = []
-  const under = new Set<Promise<void>>()
-  async function ask() {
-    const at = Date.now()
-    try {
-      const answer = await fetch(url)
-      await answer.text()
-      answers.push({ at, status: answer.status, instance: answer.headers.get('x-instance') ?? '' })
-    } catch {
-      answers.push({ at, status: 0, instance: '' })
-    }
-  }
-  const timer = setInterval(() => {
-    const asked = ask().finally(() => under.delete(asked))
-    under.add(asked)
-  }, 1_000 / perSecond)
-  return {
-    answers,
-    async stop() {
-      clearInterval(timer)
-      await Promise.all(under)
-      return answers
-    },
-  }
-}
-
-const failed = (answers: readonly Answer[]) => answers.filter(({ status }) => status !== 200)
 const answering = (answers: readonly Answer[], since: number) =>
   new Set(answers.filter(({ at }) => at >= since).map(({ instance }) => instance))
 

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http'
 
 const { HOST, PORT, INSTANCE_ID, SERVICE_NAME } = process.env
+const ends = new Set()
 const server = createServer((incoming, outgoing) => {
   const { pathname, searchParams } = new URL(incoming.url, 'http://here')
   if (pathname === '/block') {
@@ -13,6 +14,16 @@ const server = createServer((incoming, outgoing) => {
     outgoing.end(JSON.stringify(process.env))
     return
   }
+  if (pathname === '/stream') {
+    // until who reads is gone, or has asked for the end
+    outgoing.writeHead(200, { 'content-type': 'text/event-stream' })
+    const timer = setInterval(() => outgoing.write('data: on\n\n'), 50)
+    const end = () => outgoing.end('data: over\n\n')
+    ends.add(end)
+    outgoing.once('close', () => ends.delete(end) && clearInterval(timer))
+    return
+  }
+  if (pathname === '/end') for (const end of ends) end()
   if (pathname === '/say')
     process.stdout.write(
       `${JSON.stringify({ level: 'warn', msg: searchParams.get('text'), trace_id: searchParams.get('trace') })}\n`,

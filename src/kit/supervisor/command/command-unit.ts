@@ -24,6 +24,8 @@ export interface CommandPlan {
   readonly dir: string
   /** All that it is told, but for what each process is told of itself. */
   readonly env: Readonly<Record<string, string>>
+  /** Those names in `env` that say where others are. Default none. */
+  readonly addresses?: readonly string[]
   /** Names of secrets, which become variables. */
   readonly secrets: readonly string[]
   /** Where it should listen; undefined for a worker. */
@@ -45,6 +47,8 @@ export interface Enrolment {
 export interface CommandTools {
   readonly clock: Clock
   readonly guard: Guard
+  /** A replica as it was planned last. Default: as it was launched. */
+  readonly latest?: (plan: CommandPlan) => CommandPlan
   /** Makes the id of a process. */
   readonly instanceOf: (service: string) => string
   /** Takes what a process writes. */
@@ -75,12 +79,15 @@ const MARK = 'INSTANCE_ID'
 /** Makes the unit of a replica: a command in a process group of its own, in the registry for as long as it is well. */
 export function commandUnit(plan: CommandPlan, tools: CommandTools): Unit {
   const { unit, service, needs, stop, restart } = plan
+  const { addresses = [], ...own } = plan
+  const env = Map.groupBy(Object.entries(plan.env), ([name]) => addresses.includes(name))
   return {
     name: unit,
     replicaOf: service,
     service,
     needs,
-    definition: JSON.stringify(plan),
+    definition: JSON.stringify({ ...own, env: env.get(false) }),
+    addresses: Object.fromEntries(env.get(true) ?? []),
     essential: false,
     // whoever stands still in a debugger is not to be ended
     livenessMs: Number.POSITIVE_INFINITY,
@@ -129,8 +136,8 @@ export function commandBuild(plan: CommandPlan, command: CommandLine, tools: Com
   })
 }
 
-function launch(plan: CommandPlan, tools: CommandTools): LaunchedUnit {
-  const { unit, service, run, dir, place, ready } = plan
+function launch(launched: CommandPlan, tools: CommandTools): LaunchedUnit {
+  const { unit, service, run, dir, place, ready } = launched
   const instance = tools.instanceOf(service)
   const exited = Promise.withResolvers<string>()
   const leaving = new AbortController()
@@ -140,6 +147,8 @@ function launch(plan: CommandPlan, tools: CommandTools): LaunchedUnit {
   let wellAt = Number.NEGATIVE_INFINITY
 
   async function begin(tell: (doing: string) => void): Promise<ProcessGroup> {
+    // whom it can find may have changed while it waited
+    const plan = tools.latest?.(launched) ?? launched
     const variables = await tools.variablesOf(plan, leaving.signal)
     const build = tools.buildOf(plan)
     if (build) {
@@ -182,7 +191,7 @@ function launch(plan: CommandPlan, tools: CommandTools): LaunchedUnit {
       over.abort()
       if (leaving.signal.aborted) throw new AppError('UNAVAILABLE', `${unit} ended before it was ready`)
       wellAt = tools.clock.monotonic()
-      if (place) enrolment = tools.enrol(plan, instance)
+      if (place) enrolment = tools.enrol(launched, instance)
       return { service, instance, ...(place && { url: printEndpoint(place) }) }
     },
     async probe() {

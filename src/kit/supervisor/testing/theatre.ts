@@ -1,6 +1,7 @@
 import { systemClock } from '../../../drivers/clock.ts'
 import { Platform } from '../../config/schema.ts'
 import { AppError } from '../../errors.ts'
+import type { Step } from '../protocol.ts'
 import { type LaunchedRole, type LaunchRole, type RolePlan, roleUnits } from '../role-unit.ts'
 import { type SuperviseOptions, supervise } from '../supervise.ts'
 import type { Started } from '../unit.ts'
@@ -23,8 +24,12 @@ export const plan = (unit: string, needs: readonly string[] = []): RolePlan => (
 /**
  * A launcher of roles that do as the test says, and what happened to them, in order.
  * @param refuse what a role's start throws in its how-manyth life; default: nothing
+ * @param take what becomes of a step; default: it is taken
  */
-export function theatre(refuse: (role: string, life: number) => AppError | undefined = () => undefined) {
+export function theatre(
+  refuse: (role: string, life: number) => AppError | undefined = () => undefined,
+  take: (unit: string, step: Step) => Promise<void> = async () => {},
+) {
   const events: string[] = []
   const why: (string | undefined)[] = []
   const lives = new Map<string, number>()
@@ -51,7 +56,10 @@ export function theatre(refuse: (role: string, life: number) => AppError | undef
           advertised: `http://127.0.0.1:${port + (section.port ? 0 : life)}`,
         }
       },
-      take: async () => {},
+      take(step) {
+        events.push(`${step.step} ${unit}`)
+        return take(unit, step)
+      },
       probe: () => (hanging.has(unit) ? new Promise(() => {}) : Promise.resolve()),
       stop() {
         events.push(`stop ${unit}`)

@@ -40,6 +40,8 @@ export interface GatewayUnderTest {
   /** A token of alice's for the gateway, as a header value. */
   bearer(scopes?: readonly string[]): Promise<string>
   fetch(path: string, init?: RequestInit): Promise<Response>
+  /** Has it take other settings while it runs. */
+  reload(config: z.input<typeof GatewayConfig>): void
   /** Fires the signal of a role that begins to stop. */
   stop(): void
   /** Sends bytes as they are; all that came back until the gateway closed the connection. */
@@ -132,6 +134,7 @@ export async function startGateway(
     bearer: async (scopes = []) =>
       `Bearer ${await authority.mint({ subject: 'alice', audience: GATEWAY_SERVICE, scopes })}`,
     fetch: (path, init) => fetch(url + path, { redirect: 'manual', ...init }),
+    reload: (changed) => void running.reload(GatewayConfig.parse(changed)),
     stop: () => stopping.abort(),
     send: (bytes) => exchangeBytes(listener.port, bytes),
     async [Symbol.asyncDispose]() {

@@ -1,0 +1,37 @@
+/** What came of one request; status 0: no answer. */
+export interface Answer {
+  readonly at: number
+  readonly status: number
+  readonly instance: string
+}
+
+/** Asks for a path so often a second, whatever the answers, until it is told to stop; every answer is kept. */
+export function load(url: string, perSecond: number) {
+  const answers: Answer[] = []
+  const under = new Set<Promise<void>>()
+  async function ask() {
+    const at = Date.now()
+    try {
+      const answer = await fetch(url)
+      await answer.text()
+      answers.push({ at, status: answer.status, instance: answer.headers.get('x-instance') ?? '' })
+    } catch {
+      answers.push({ at, status: 0, instance: '' })
+    }
+  }
+  const timer = setInterval(() => {
+    const asked = ask().finally(() => under.delete(asked))
+    under.add(asked)
+  }, 1_000 / perSecond)
+  return {
+    answers,
+    async stop() {
+      clearInterval(timer)
+      await Promise.all(under)
+      return answers
+    },
+  }
+}
+
+/** Those that went wrong. */
+export const failed = (answers: readonly Answer[]) => answers.filter(({ status }) => status !== 200)

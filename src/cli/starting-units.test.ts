@@ -1,21 +1,11 @@
 import { expect, it } from 'vitest'
+import { someUnit } from '../kit/supervisor/testing/some-unit.ts'
 import type { Unit } from '../kit/supervisor/unit.ts'
 import type { UnitState } from '../kit/supervisor/unit-state.ts'
 import { createStartTimes, startingUnits } from './starting-units.ts'
 
-const unit = (name: string, needs: readonly string[] = []): Unit => ({
-  name,
-  replicaOf: name.replace(/-\d$/, ''),
-  needs,
-  definition: '',
-  essential: true,
-  livenessMs: 30_000,
-  drainMs: 0,
-  provenMs: 0,
-  restartBudget: Number.POSITIVE_INFINITY,
-  afterEnd: () => 'again',
-  launch: () => expect.fail('it is launched'),
-})
+const unit = (name: string, needs: readonly string[] = []) =>
+  someUnit(name, { replicaOf: name.replace(/-\d$/, ''), needs })
 const report = (of: Unit, state: UnitState, ended?: string) => ({
   unit: of,
   state,

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { Unit } from '../kit/supervisor/unit.ts'
+import { someUnit } from '../kit/supervisor/testing/some-unit.ts'
 import type { UnitChange, UnitState } from '../kit/supervisor/unit-state.ts'
 import { createMessages } from './messages.ts'
 import { knownUnits, tellChange, unitRows, unreadyUnits } from './unit-reports.ts'
@@ -13,19 +13,7 @@ const started = {
 const units = [{ name: 'user-2', replicaOf: 'user' }]
 const unit = { unit: 'user-2', role: 'user', service: 'user-service', url: 'http://127.0.0.1:8001' }
 
-const testUnit: Unit = {
-  name: 'user',
-  replicaOf: 'user',
-  needs: [],
-  definition: '',
-  essential: true,
-  livenessMs: 30_000,
-  drainMs: 0,
-  provenMs: 0,
-  restartBudget: Number.POSITIVE_INFINITY,
-  afterEnd: () => 'again',
-  launch: () => expect.fail('it is launched'),
-}
+const testUnit = someUnit('user')
 
 it('lists what was ready once, and how it is now', () => {
   const states = new Map<string, UnitState>([['user-2', { at: 'ready', pid: 7, ...started }]])

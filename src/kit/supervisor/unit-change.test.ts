@@ -1,21 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { someUnit } from './testing/some-unit.ts'
 import type { Unit } from './unit.ts'
 import { changeover } from './unit-change.ts'
 
 function unit(more: Partial<Unit> = {}): Unit {
-  return {
-    name: 'shop',
-    replicaOf: 'shop',
-    needs: [],
-    definition: 'node shop.js',
-    essential: false,
-    livenessMs: 1,
-    restartBudget: 1,
-    drainMs: 1,
-    afterEnd: () => 'again',
-    launch: () => expect.fail('nobody starts it'),
-    ...more,
-  }
+  return someUnit('shop', { definition: 'node shop.js', ...more })
 }
 
 const USER = { USER_URL: 'http://127.0.0.1:8001' }

@@ -31,6 +31,8 @@ export async function startNats({ config = '', jetstream = true }: NatsSettings 
   const server = await startServer({
     path,
     args: ['-c', file],
+    // while it was away somebody's connection began at its port
+    tooEarly: /address already in use/,
     async isReady() {
       const greeting = (await ask(port, '')).toString()
       if (!greeting.startsWith('INFO ') || (jetstream && !greeting.includes('"jetstream":true')))

@@ -1,7 +1,9 @@
 import type { BusConsumer, Delivery, SubscriptionTerms } from '../../drivers/bus/consumer.ts'
+import { backOff } from '../../kit/back-off.ts'
 import { inBackground } from '../../kit/messaging/background.ts'
 import { createPatience } from '../../kit/messaging/patience.ts'
 import { createRetries } from '../../kit/messaging/retries.ts'
+import { pause } from '../../kit/pause.ts'
 import { hideInText } from '../../kit/secrets/secret-text.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { readTraceContext } from '../../kit/telemetry/trace-context.ts'
@@ -16,6 +18,8 @@ import type { PushTarget } from './push-token.ts'
 const CONCURRENCY = 16
 /** Length of one wait for messages, in milliseconds. */
 const WAIT_MS = 30_000
+/** How often it is said to a bus that is away what became of a message: with the pauses between, for one to three seconds. */
+const MOST_TRIES = 6
 
 /** What push delivery works with. */
 export interface PushDeliveryOptions {
@@ -147,7 +151,7 @@ async function postOne(delivery: Delivery, options: DeliverOptions): Promise<boo
   const outcome = await pushPost({ url, message: delivery, token, span, timeoutMs: ackWaitMs, now, signal })
   if (outcome.taken) {
     span.end()
-    await bus.ack(id, [ack])
+    await insist(() => bus.ack(id, [ack]), signal)
     metrics.acked(topic, 1)
     return false
   }
@@ -158,9 +162,22 @@ async function postOne(delivery: Delivery, options: DeliverOptions): Promise<boo
     message_id: eventId(delivery),
     delivery: delivery.delivery,
   })
-  await bus.nack(id, [ack], giveBack(outcome, signal.aborted))
+  await insist(() => bus.nack(id, [ack], giveBack(outcome, signal.aborted)), signal)
   metrics.nacked(topic, 1)
   return outcome.later
+}
+
+/** Says it again where the bus is away for a moment: what isn't acknowledged holds up its key until its lease ends, and comes twice. */
+async function insist(settle: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
+  for (let failures = 1; ; failures++) {
+    try {
+      await settle()
+      return
+    } catch (fault) {
+      if (failures === MOST_TRIES || signal.aborted) throw fault
+      await pause(backOff(failures), signal)
+    }
+  }
 }
 
 function giveBack(outcome: PushOutcome & { taken: false }, stopping: boolean) {

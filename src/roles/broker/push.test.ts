@@ -5,7 +5,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it, vi } from 'vitest'
+import type { Delivery } from '../../drivers/bus/consumer.ts'
+import { systemClock } from '../../drivers/clock.ts'
+import { DriverError } from '../../drivers/driver-error.ts'
 import { portOf } from '../../kit/http/port-of.ts'
+import { aborted } from '../../kit/pause.ts'
+import { createMetrics } from '../../kit/telemetry/metrics.ts'
+import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
+import { createTracing } from '../../kit/telemetry/tracer.ts'
+import { createBrokerMetrics } from './broker-metrics.ts'
+import { createPushDelivery } from './push-delivery.ts'
 import { runBroker } from './testing/running-broker.ts'
 
 interface Received {
@@ -37,6 +46,9 @@ async function endpoint(reply: (received: Received, count: number) => Reply = ()
     },
   }
 }
+
+/** Of a bus whose figures nobody asks for. */
+const UNASKED = { subscriptions: async () => [], countDeadLetters: async () => 0, countDelayed: async () => 0 }
 
 describe('push delivery', () => {
   it('posts each message as a CloudEvent and takes 2xx for an acknowledgement', async () => {
@@ -217,6 +229,52 @@ describe('push delivery', () => {
       await vi.waitUntil(() => hook.received.length === 2, { timeout: 5_000 })
     }
     await rm(folder, { recursive: true })
+  })
+
+  it('acknowledges again where the bus was away for a moment', async () => {
+    const stop = new AbortController()
+    await using hook = await endpoint()
+    const message = {
+      id: 'm',
+      topic: 'a',
+      payload: '1',
+      attributes: {},
+      offset: 1,
+      timestamp: 0,
+      delivery: 1,
+      ack: 't',
+    }
+    const left: Delivery[] = [message]
+    const acks: string[] = []
+    const push = createPushDelivery({
+      bus: {
+        pull: async (_, { signal }) => (left.length > 0 ? left.splice(0) : aborted(signal).then(() => [])),
+        async ack(_, [token = '']) {
+          acks.push(token)
+          if (acks.length < 3) throw new DriverError('unavailable', 'no leader')
+          return 1
+        },
+        nack: async () => 1,
+      },
+      metrics: createBrokerMetrics(createMetrics('broker'), UNASKED),
+      tracing: createTracing({ service: 'broker', clock: systemClock, ship: () => {} }),
+      log: silentLog,
+      now: Date.now,
+      signal: stop.signal,
+      tokenFor: async () => undefined,
+    })
+    push.update({
+      id: 's',
+      topic: 'a',
+      push: { url: hook.url },
+      ackWaitMs: 30_000,
+      maxDeliver: 5,
+      giveUpAfterMs: 60_000,
+    })
+    await vi.waitUntil(() => acks.length === 3)
+    stop.abort()
+    await push.stopped()
+    expect([hook.received.length, acks]).toEqual([1, ['t', 't', 't']])
   })
 
   it("is part of the message's trace", async () => {

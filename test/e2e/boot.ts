@@ -31,6 +31,8 @@ export interface Booted extends AsyncDisposable {
   routes(role: string): readonly string[]
   /** A token for the gateway. */
   token(subject: string, ...scopes: readonly string[]): Promise<string>
+  /** Has a role take other values of its section while it runs. */
+  reload(role: string, changes: Readonly<Record<string, unknown>>): Promise<void>
   /** Starts one more role, or one that was stopped; a number behind its name makes it a copy of that role. */
   start(role: string): Promise<void>
   stop(role: string): Promise<void>
@@ -110,6 +112,7 @@ export async function boot(
     routes: (role) => [...new Set(apps.get(role)?.routes.map(({ method, path }) => `${method} ${path}`))],
     fetch: (role, path, init) => fetch(new URL(path, url(role)), init),
     token: (subject, ...scopes) => authority.mint({ subject, scopes, audience: names.gateway ?? 'api-gateway' }),
+    reload: (role, changes) => hostOf(role).reload(changes),
     start,
     stop,
     [Symbol.asyncDispose]: stopAll,

@@ -1,5 +1,4 @@
-import type { RequestListener } from 'node:http'
-import { createServer } from 'node:http'
+import { Agent, createServer, get, type RequestListener } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
 import { expect, it } from 'vitest'
 import { freePort } from '../servers/server.ts'
@@ -218,4 +217,46 @@ it('does not start on a port that is taken, and names the door', async () => {
   } finally {
     server.close()
   }
+})
+
+it('opens and closes doors while the others keep their calls, connections and circuits', async () => {
+  const { platform, url, call } = await withDoor({ timeout_ms: 10_000 })
+  await using _platform = platform
+  const door = { caller: 'catalog', upstream: 'things', port: 0, ...CALM, timeout_ms: 10_000 }
+  const finish = Promise.withResolvers<void>()
+  const asked = Promise.withResolvers<void>()
+  await using _things = await startInstance(platform, 'things', async (request, answer) => {
+    if (request.url === '/slow') {
+      asked.resolve()
+      await finish.promise
+    }
+    answer.end('here')
+  })
+  await using _broken = await startInstance(platform, 'broken', (_, answer) => void answer.writeHead(500).end())
+  await seen(call, 'here')
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  const socketOf = () =>
+    new Promise<unknown>((resolve, reject) => {
+      const asking = get(url, { agent }, (answer) => answer.resume().once('end', () => resolve(asking.socket)))
+      asking.once('error', reject)
+    })
+  const socket = await socketOf()
+  const slow = call('/slow')
+  await asked.promise
+
+  const toBroken = { caller: 'catalog', upstream: 'broken', port: 0, ...CALM }
+  await platform.reload('outbound', { doors: [door, toBroken] })
+  const [, second = ''] = platform.loopback('outbound')
+  await expect.poll(async () => (await fetch(second)).status, { timeout: 10_000, interval: 5 }).toBe(503)
+  await platform.reload('outbound', { doors: [toBroken, { ...door, attempts: 1 }] })
+  expect(platform.loopback('outbound')).toEqual([url, second])
+  expect(await (await fetch(second)).json()).toMatchObject({ code: 'CIRCUIT_OPEN' })
+  expect(await socketOf()).toBe(socket)
+  finish.resolve()
+  expect(await (await slow).text()).toBe('here')
+
+  await platform.reload('outbound', { doors: [door] })
+  await expect(fetch(second)).rejects.toThrow()
+  expect(await (await call()).text()).toBe('here')
+  agent.destroy()
 })

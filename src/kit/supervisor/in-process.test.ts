@@ -73,6 +73,19 @@ describe('inProcess', () => {
     expect(stopped).toBe(true)
   })
 
+  it('has a role take steps, and says why it can not', async () => {
+    const told: unknown[] = []
+    const reload = async (changes: Readonly<Record<string, unknown>>) => {
+      if (told.push(changes) > 1) throw new AppError('START_FAILED', 'port 7001 is taken')
+    }
+    const member = inProcess(async () => ({ ...host(), reload }), 7)('user', 'user')
+    await member.start(job)
+    const step = { step: 'reload', changes: { routes: {} } } as const
+    await member.take(step)
+    expect(told).toEqual([{ routes: {} }])
+    await expect(member.take(step)).rejects.toMatchObject({ code: 'CONFLICT', message: 'port 7001 is taken' })
+  })
+
   it('leaves a start that does not end behind', async () => {
     const member = inProcess(() => new Promise(() => {}), 7)('user', 'user')
     const refused = expect(member.start(job)).rejects.toMatchObject({ code: 'UNAVAILABLE' })

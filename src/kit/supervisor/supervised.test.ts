@@ -67,6 +67,33 @@ describe('runSupervised', () => {
     expect(stopped).toBe(true)
   })
 
+  it('has the role take changed settings, and says whether it has', async () => {
+    const { heard, tell, channel } = parent()
+    const stopping = new AbortController()
+    const told: unknown[] = []
+    const host = hostThat({
+      reload: async (changes) => {
+        if (told.push(changes) > 1) throw new AppError('START_FAILED', 'port 7001 is taken')
+      },
+    })
+    const over = runSupervised(channel, async () => host, stopping.signal)
+    const reload = (number: number) => tell({ type: 'step', number, step: { step: 'reload', changes: { doors: [] } } })
+    reload(1)
+    tell({ type: 'start', job: { role: 'user' } })
+    await expect.poll(() => heard.length).toBe(3)
+    reload(2)
+    reload(3)
+    await expect.poll(() => heard.length).toBe(5)
+    expect(heard.filter((said) => said instanceof Object && 'number' in said)).toEqual([
+      { type: 'stepped', number: 1, fault: 'The role has not started' },
+      { type: 'stepped', number: 2 },
+      { type: 'stepped', number: 3, fault: 'port 7001 is taken' },
+    ])
+    expect(told).toEqual([{ doors: [] }, { doors: [] }])
+    stopping.abort()
+    await over
+  })
+
   it('stops and fails when the role can not go on', async () => {
     const { tell, channel } = parent()
     const broken = Promise.withResolvers<Error>()

@@ -122,6 +122,29 @@ describe('a command as a unit', () => {
     expect(await unstarted.exited).toBe('stopped')
   })
 
+  it('is the same while others come and go, and is told of those there are when it starts', async () => {
+    const { tools, said } = theatre()
+    const told = (addresses: Readonly<Record<string, string>>) =>
+      plan({
+        run: 'echo "to $USER_URL"; echo listening; exec sleep 60',
+        env: { PATH: process.env.PATH ?? '', ...addresses },
+        addresses: Object.keys(addresses),
+        ready: { by: 'log', text: 'listening' },
+      })
+    const later = told({ USER_URL: 'http://127.0.0.1:8001' })
+    const unit = commandUnit(told({}), { ...tools, latest: () => later })
+    expect(commandUnit(later, tools)).toMatchObject({
+      definition: unit.definition,
+      addresses: { USER_URL: 'http://127.0.0.1:8001' },
+    })
+    expect(commandUnit(plan({ env: { LEVEL: 'debug' } }), tools).definition).not.toBe(unit.definition)
+    const launched = unit.launch()
+    await launched.start({}, () => {})
+    expect(said()).toContain('to http://127.0.0.1:8001\n')
+    launched.kill()
+    await launched.exited
+  })
+
   it('is told what belongs to each process, and is ready by what it writes', async () => {
     const { tools, said } = theatre()
     const run = 'echo "$INSTANCE_ID $KEY $OTEL_RESOURCE_ATTRIBUTES"; echo listening; exec sleep 60'

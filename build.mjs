@@ -86,10 +86,12 @@ const NODE_LICENCE = 'Node.js: https://github.com/nodejs/node/blob/main/LICENSE'
  */
 async function rehearsals() {
   const { UP_ROLE_NAMES } = await import('./src/roles/catalog.ts')
+  // with users' services it is one more that `up` starts
+  const roles = [...UP_ROLE_NAMES, 'outbound']
   const config = join(work, 'free-ports.yaml')
-  await writeFile(config, UP_ROLE_NAMES.map((role) => `${role}: { port: 0 }\n`).join(''))
+  await writeFile(config, roles.map((role) => `${role}: { port: 0 }\n`).join(''))
   const common = ['--config', config, '--data', join(work, 'data')]
-  const serving = UP_ROLE_NAMES.map((role) => [role, ['serve', role, '--json', ...common]])
+  const serving = roles.map((role) => [role, ['serve', role, '--json', ...common]])
   return {
     help: ['--version'],
     command: ['check', ...common],

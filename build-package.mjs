@@ -6,6 +6,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
+import { notices, READABLE, resolutions } from './bundling.mjs'
 
 const root = fileURLToPath(new URL('.', import.meta.url))
 const dist = join(root, 'dist')
@@ -17,6 +18,8 @@ const run = promisify(execFile)
 const NODE = '>=24.16'
 /** Packages whose values cross the border between a service and the kit, which is why both must have the same copy. */
 const PEERS = ['hono', 'kysely', 'zod']
+/** What is not put into the bundle: values of these cross the border too, or most services never load them. All others are, since Node takes longer to find a hundred files than to run them. */
+const APART = [...PEERS, 'prom-client', 'pg']
 
 /** A service has the platform's broker and no cache: what these are kept in by the platform's own roles stays out. */
 const LEFT_OUT = /[/\\]drivers[/\\](?:bus|cache)[/\\]open\.ts$/
@@ -34,7 +37,7 @@ const driversLeftOut = {
   },
 }
 
-/** Bundles the sources; gives the packages that they import. */
+/** Bundles the sources and packages; gives the packages that they import all the same, and the files that went in. */
 async function bundle() {
   const { metafile } = await build({
     absWorkingDir: root,
@@ -43,17 +46,20 @@ async function bundle() {
     chunkNames: 'parts/[name]-[hash]',
     bundle: true,
     splitting: true,
-    packages: 'external',
+    external: APART.flatMap((name) => [name, `${name}/*`]),
     platform: 'node',
     format: 'esm',
     target: 'node24',
-    legalComments: 'none',
+    // packages of the older kind ask for Node's modules by it
+    banner: { js: `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)` },
+    ...READABLE,
     metafile: true,
     logLevel: 'warning',
-    plugins: [driversLeftOut],
+    plugins: [driversLeftOut, resolutions(root)],
   })
   const imports = Object.values(metafile.outputs).flatMap(({ imports }) => imports)
-  return imports.filter(({ external }) => external).map(({ path }) => path)
+  const imported = imports.filter(({ external }) => external).map(({ path }) => path)
+  return { imported, inputs: Object.keys(metafile.inputs) }
 }
 
 /** What the declarations begin with. */
@@ -112,7 +118,8 @@ function dependencies(specifiers, versions) {
 
 async function pack() {
   await mkdir(output, { recursive: true })
-  const imported = [...(await bundle()), ...(await declare())]
+  const { imported: bundled, inputs } = await bundle()
+  const imported = [...bundled, ...(await declare())]
   const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
   const { name, version, license, type } = manifest
   const own = {
@@ -128,6 +135,7 @@ async function pack() {
   }
   await writeFile(join(output, 'package.json'), `${JSON.stringify(own, null, 2)}\n`)
   await copyFile(join(root, 'LICENSE'), join(output, 'LICENSE'))
+  await writeFile(join(output, 'THIRD-PARTY-NOTICES.txt'), `${await notices(root, inputs)}\n`)
   await copyFile(join(root, 'docs/kit.md'), join(output, 'README.md'))
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
   await run(npm, ['pack', '--pack-destination', work], { cwd: output })

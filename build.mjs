@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Script } from 'node:vm'
 import { build } from 'esbuild'
+import { notices, READABLE, resolutions } from './bundling.mjs'
 
 const root = fileURLToPath(new URL('.', import.meta.url))
 const dist = join(root, 'dist')
@@ -31,35 +32,6 @@ function isRunning(pid) {
   } catch (fault) {
     return fault.code === 'EPERM'
   }
-}
-
-/** Packages that others ask for but can do without: they get the error they know how to handle. */
-const OPTIONAL = /^(?:pg-native|supports-color|bufferutil|utf-8-validate|effect|sury|zod-to-json-schema|@valibot\/.*)$/
-
-/** @type {import('esbuild').Plugin} */
-const resolutions = {
-  name: 'resolutions',
-  setup({ onResolve, onLoad }) {
-    // The node entry carries a second HTTP client; Node has had fetch for years.
-    onResolve({ filter: /^ofetch$/ }, () => ({ path: join(root, 'node_modules/ofetch/dist/index.mjs') }))
-    // hono-openapi imports the core at run time for this one function, and would bring every locale (600 KB).
-    onResolve({ filter: /^zod\/v4\/core$/ }, ({ resolveDir, kind }) =>
-      kind === 'dynamic-import' ? { path: 'zod-core', namespace: 'narrow', pluginData: resolveDir } : undefined,
-    )
-    onLoad({ filter: /.*/, namespace: 'narrow' }, ({ pluginData }) => ({
-      contents: `export { toJSONSchema } from 'zod'`,
-      resolveDir: pluginData,
-    }))
-    // The listener speaks HTTP/1.1 only; node's HTTP/2 would be loaded by every role for one `instanceof` (10 ms of its start).
-    onResolve({ filter: /^node:http2$/ }, () => ({ path: 'http2', namespace: 'unspoken' }))
-    onLoad({ filter: /.*/, namespace: 'unspoken' }, () => ({
-      contents: 'export class Http2ServerRequest {}\nexport const constants = {}',
-    }))
-    onResolve({ filter: OPTIONAL }, ({ path }) => ({ path, namespace: 'optional' }))
-    onLoad({ filter: /.*/, namespace: 'optional' }, ({ path }) => ({
-      contents: `throw Object.assign(new Error('Cannot find module ${path}'), { code: 'MODULE_NOT_FOUND' })`,
-    }))
-  },
 }
 
 /** What talks to servers: a bundle of its own, which a process without one neither reads nor holds in memory (700 KB each). */
@@ -88,14 +60,10 @@ async function bundle(outfile, { plugins = [], ...of }) {
     // A function of what Node gives to a module, for the loader to call.
     banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
     footer: { js: '})' },
-    // Names stay: a stack trace from a user's machine must be readable.
-    minifySyntax: true,
-    minifyWhitespace: true,
-    lineLimit: 200,
-    legalComments: 'none',
+    ...READABLE,
     metafile: true,
     logLevel: 'warning',
-    plugins: [...plugins, resolutions],
+    plugins: [...plugins, resolutions(root)],
   })
   return Object.keys(metafile.inputs)
 }
@@ -108,6 +76,9 @@ function bundleClients(outfile) {
   return bundle(outfile, { stdin: { contents, resolveDir: root } })
 }
 
+/** Of the Node inside. */
+const NODE_LICENCE = 'Node.js: https://github.com/nodejs/node/blob/main/LICENSE'
+
 /**
  * What is started once while the executable is made, so that V8 has compiled what each needs and nothing else: a process takes as long to load 2 MB of
  * compiled functions as to start node. Each is a command line, kept when it says that it is ready, or ends.
@@ -115,10 +86,12 @@ function bundleClients(outfile) {
  */
 async function rehearsals() {
   const { UP_ROLE_NAMES } = await import('./src/roles/catalog.ts')
+  // with users' services it is one more that `up` starts
+  const roles = [...UP_ROLE_NAMES, 'outbound']
   const config = join(work, 'free-ports.yaml')
-  await writeFile(config, UP_ROLE_NAMES.map((role) => `${role}: { port: 0 }\n`).join(''))
+  await writeFile(config, roles.map((role) => `${role}: { port: 0 }\n`).join(''))
   const common = ['--config', config, '--data', join(work, 'data')]
-  const serving = UP_ROLE_NAMES.map((role) => [role, ['serve', role, '--json', ...common]])
+  const serving = roles.map((role) => [role, ['serve', role, '--json', ...common]])
   return {
     help: ['--version'],
     command: ['check', ...common],
@@ -221,20 +194,6 @@ async function rewrite(from, to) {
   await pipeline(createReadStream(from, { highWaterMark: 65_536 }), createWriteStream(to, { mode: 0o755 }))
 }
 
-/** The licences of the packages inside, which ask to travel with every copy. */
-async function notices(inputs) {
-  const folders = new Set(inputs.flatMap((path) => /^node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []))
-  const texts = await Promise.all([...folders].sort().map(noticeOf))
-  return ['Node.js: https://github.com/nodejs/node/blob/main/LICENSE', ...texts].join(`\n\n${'-'.repeat(80)}\n\n`)
-}
-
-async function noticeOf(folder) {
-  const { name, version, license } = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8'))
-  const file = (await readdir(join(root, folder))).find((entry) => /^licen[cs]e/i.test(entry))
-  const text = file ? await readFile(join(root, folder, file), 'utf8') : ''
-  return `${name} ${version} (${license})\n\n${text.trim()}`
-}
-
 async function run() {
   await mkdir(work, { recursive: true })
   await removeLeftBehind()
@@ -248,7 +207,7 @@ async function run() {
   }
   await embed({ program, clients }, compiled, join(work, 'embedded'))
   await rewrite(join(work, 'embedded'), join(work, executable))
-  await writeFile(join(dist, 'THIRD-PARTY-NOTICES.txt'), `${await notices(inputs)}\n`)
+  await writeFile(join(dist, 'THIRD-PARTY-NOTICES.txt'), `${await notices(root, inputs, [NODE_LICENCE])}\n`)
   await rename(join(work, executable), join(dist, executable))
   const { size } = await stat(join(dist, executable))
   console.error(`msvc: dist/${executable} is ready (${Math.round(size / 1e6)} MB)`)

@@ -30,6 +30,11 @@ export interface ConfigureOptions {
 /** The file that is read when no other is named, if it is there. */
 const DEFAULT_FILE = 'msvc.yaml'
 
+/** The file that the configuration is read from, as `--config` names it or as it is found in the folder; undefined for the built-in defaults. */
+export function configurationFile({ io, options }: Pick<Session, 'io' | 'options'>): string | undefined {
+  return options.config ?? (existsSync(join(io.folder, DEFAULT_FILE)) ? DEFAULT_FILE : undefined)
+}
+
 /** Loads all roles and the configuration, `--data` and `--config` heeded. Throws AppError `CONFIG_INVALID` with every fault. */
 export async function configure({ io, options }: Session, wanted: ConfigureOptions = {}): Promise<Configured> {
   const [{ loadRoles, UP_ROLE_NAMES }, { loadConfiguration }, { ownServiceRoutes }] = await Promise.all([
@@ -37,7 +42,7 @@ export async function configure({ io, options }: Session, wanted: ConfigureOptio
     import('../kit/config/load.ts'),
     import('../roles/gateway/own-service-routes.ts'),
   ])
-  const file = options.config ?? (existsSync(join(io.folder, DEFAULT_FILE)) ? DEFAULT_FILE : undefined)
+  const file = configurationFile({ io, options })
   const roles = await loadRoles()
   const data = options.data === undefined ? [] : [{ path: ['data'], value: options.data, from: '--data' }]
   const configuration = await loadConfiguration({

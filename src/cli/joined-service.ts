@@ -67,7 +67,7 @@ export async function runJoined(session: Session, command: readonly string[], fl
     seen,
     warn: (words) => messages.warn(words),
   })
-  const plan = await planOf(service, { name, addresses, environment: state.environment, session })
+  const plan = await planOf(service, { name, addresses, environment: state.environment, data, session })
   try {
     const end = await runToEnd(commandUnit(plan, { ...tools, buildOf: () => undefined }), session, progress, (at) => {
       const where = at.url === undefined ? '' : ` at ${at.url}`
@@ -115,12 +115,14 @@ interface Surroundings {
   readonly name: string
   readonly addresses: Readonly<Record<string, string>>
   readonly environment: string
+  /** The platform's data folder. */
+  readonly data: string
   readonly session: Session
 }
 
 async function planOf(
   service: OwnService,
-  { name, addresses, environment, session }: Surroundings,
+  { name, addresses, environment, data, session }: Surroundings,
 ): Promise<CommandPlan> {
   const { io } = session
   const { run, ready, port, secrets, stop, restart } = service
@@ -130,6 +132,7 @@ async function planOf(
     service: name,
     environment,
     place,
+    data,
     urls: addresses,
     inherited: io.environment,
     own: {},

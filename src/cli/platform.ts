@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { systemClock } from '../drivers/clock.ts'
 import { createAuthority } from '../kit/auth/local-authority.ts'
 import { createBell } from '../kit/bell.ts'
@@ -7,22 +7,26 @@ import { AppError, messageOf } from '../kit/errors.ts'
 import { aborted } from '../kit/pause.ts'
 import { childProcesses } from '../kit/supervisor/child-process.ts'
 import { createKeptPorts, isTaken, type KeptPorts } from '../kit/supervisor/free-port.ts'
-import { prelaunch } from '../kit/supervisor/prelaunch.ts'
+import { type Prelaunched, prelaunch } from '../kit/supervisor/prelaunch.ts'
 import { type LaunchRole, type RolePlan, roleUnits } from '../kit/supervisor/role-unit.ts'
 import { supervise } from '../kit/supervisor/supervise.ts'
-import type { Configured } from './configuration.ts'
+import { type Configured, configurationFile } from './configuration.ts'
 import { movedSettings, refuseMoved } from './moved.ts'
-import { parseOffset, parseOnly, parseScale, unitNames, type Wish } from './plan.ts'
+import { parseOffset, parseOnly, parseScale, type UnitName, unitNames, type Wish } from './plan.ts'
 import { createPlanner, type Planned, type Planner } from './planner.ts'
 import { createPlatformControl } from './platform-control.ts'
 import { createPlatformScreen, type PlatformScreen } from './platform-screen.ts'
 import { createStateFile, type StateFile, stateOf } from './run-state.ts'
+import { seemsToRunServices } from './services/likely-services.ts'
 import { createOwnUnits } from './services/own-units.ts'
 import type { Session } from './session.ts'
 import { holdDatabases, refuseSharing } from './sole-use.ts'
 import { createSteering } from './steering.ts'
 import { knownUnits, unitRows, unreadyUnits } from './unit-reports.ts'
 import { prepareWelcome } from './welcome.ts'
+
+/** The role that users' services call others by; it isn't loaded to know its name. */
+const OUTBOUND = 'outbound'
 
 /** Flags of `msvc up` as commander gives them. */
 export interface UpFlags {
@@ -38,7 +42,7 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
   const wish = readWish(flags)
   const screen = createPlatformScreen(session)
   // the processes boot while this one loads all roles and the configuration
-  const ahead = flags.inProcess ? undefined : prelaunch(processes(session, screen), unitNames(wish))
+  const ahead = flags.inProcess ? undefined : prelaunch(processes(session, screen), likelyUnits(session, wish))
   try {
     const portOf = createKeptPorts(session.io.pid)
     const planner = createPlanner(session, portOf)
@@ -57,8 +61,8 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
         configured.settings.log.format,
         plans.map(({ unit }) => unit),
       )
-      const launch = ahead?.launch ?? (await thisProcess(session, screen))
-      await runUnits(session, screen, { planner, planned, portOf, launch, stateFile })
+      const launched = ahead ?? { launch: await thisProcess(session, screen), dismiss: () => {} }
+      await runUnits(session, screen, { planner, planned, portOf, launched, stateFile })
     } finally {
       release()
       await stateFile.remove()
@@ -80,13 +84,13 @@ interface Setup {
   readonly planner: Planner
   readonly planned: Planned
   readonly portOf: KeptPorts
-  readonly launch: LaunchRole
+  readonly launched: Prelaunched
   readonly stateFile: StateFile
 }
 
 /** Runs what was planned, until the signal fires or a role refuses to start. */
 async function runUnits(session: Session, screen: PlatformScreen, setup: Setup): Promise<void> {
-  const { planner, planned, portOf, launch, stateFile } = setup
+  const { planner, planned, portOf, launched, stateFile } = setup
   const { io } = session
   const { messages } = screen
   const { settings } = planned.configured
@@ -106,7 +110,7 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
     onFault: (fault) =>
       messages.warn(`what a copy of the stores left in them can't be taken away: ${messageOf(fault)}`),
   })
-  const roles = roleUnits(launch, control.jobNow)
+  const roles = roleUnits(launched.launch, control.jobNow)
   const registryBack = createBell()
   const services = createOwnUnits({
     authority,
@@ -138,6 +142,8 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
       await forgetInstance(lost, registryUrl, authority)
     },
   })
+  // by now each unit has taken its own
+  launched.dismiss()
   const asked = new AbortController()
   const ending = AbortSignal.any([io.signal, asked.signal])
   const steering = createSteering({
@@ -176,6 +182,16 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
     await control.close()
     await services.close()
   }
+}
+
+/** The roles that probably run: those that a wish names, and where there seem to be services the one that these call others by, which much waits for. */
+function likelyUnits({ io, options }: Session, wish: Wish): readonly UnitName[] {
+  const units = unitNames(wish)
+  const isRole = (name: string) => units.some(({ role }) => role === name)
+  if (isRole(OUTBOUND) || wish.only?.every(isRole)) return units
+  const file = configurationFile({ io, options })
+  if (!seemsToRunServices(file && resolve(io.folder, file))) return units
+  return units.toSpliced(1, 0, { role: OUTBOUND, unit: OUTBOUND })
 }
 
 /** What the flags of `msvc up` ask for. Throws AppError `USAGE`. */

@@ -7,6 +7,7 @@ import { EXECUTABLE, startPlatform } from './platform.ts'
 import { start } from './processes.ts'
 import { type Bar, median, ratio } from './report.ts'
 import { serviceMemory } from './service-memory.ts'
+import { shopStart } from './shop-start.ts'
 
 const SECONDS = 3
 
@@ -61,6 +62,7 @@ export async function services(wrk: string, folder: string): Promise<Bar[]> {
     },
     { name: 'door of the gateway', figure: ratio(rounds, 'door', 'gateway'), bar: { atLeast: 0.8 }, rounds },
     await serviceMemory(join(folder, 'memory')),
+    await shopStart(join(folder, 'shop')),
   ]
 }
 

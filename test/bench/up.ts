@@ -12,9 +12,12 @@ export interface StartedUp extends AsyncDisposable {
   readonly readyMs: number
 }
 
-/** Starts the platform of a folder; resolves when it says that it is ready. */
-export async function startUp(folder: string, flags: readonly string[] = []): Promise<StartedUp> {
-  const data = join(folder, 'data')
+/** Starts the platform of a folder; resolves when it says that it is ready. @param data its data folder. Default: `data` in that folder */
+export async function startUp(
+  folder: string,
+  flags: readonly string[] = [],
+  data: string = join(folder, 'data'),
+): Promise<StartedUp> {
   const since = performance.now()
   const child = spawn(EXECUTABLE, ['up', '--json', '--quiet', '--data', data, ...flags], {
     cwd: folder,

@@ -148,6 +148,7 @@ function planReplica(
       service: name,
       environment: configured.settings.environment,
       place,
+      data: configured.settings.data,
       urls: Object.fromEntries(urls),
       inherited: environment,
       own: service.env,

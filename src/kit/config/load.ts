@@ -6,7 +6,7 @@ import { AppError } from '../errors.ts'
 import { isRecord } from '../record.ts'
 import { type Override, readEnvironment } from './environment.ts'
 import { explain, type Fault, MAX_FAULTS } from './explain.ts'
-import { type LocatedYaml, locateYaml, type Path } from './locate.ts'
+import type { LocatedYaml, Path } from './locate.ts'
 import type { OwnServices } from './own-service.ts'
 import { ownServiceFaults } from './own-service-rules.ts'
 import { type OwnServicesOptions, readOwnServices, sortServices } from './own-services.ts'
@@ -74,7 +74,7 @@ export interface Configuration {
  */
 export async function loadConfiguration(options: LoadOptions): Promise<Configuration> {
   const { roles, together, served, file, folder, flags = [] } = options
-  const yaml = file === undefined ? EMPTY : readYaml(file, folder)
+  const yaml = file === undefined ? EMPTY : await readYaml(file, folder)
   const environment = readEnvironment(options.environment, roles, served)
   const overrides = [...environment.overrides, ...flags]
   const given = overrides.reduce(withOverride, yaml.value)
@@ -122,7 +122,7 @@ const EMPTY: LocatedYaml = { value: {}, lineOf: () => undefined, faults: [] }
 /** Largest file that is read, in bytes. */
 const MAX_BYTES = 262_144
 
-function readYaml(file: string, folder: string): LocatedYaml {
+async function readYaml(file: string, folder: string): Promise<LocatedYaml> {
   const refuse = (why: string, cause?: unknown) =>
     invalid([`${file}: ${why}; --config names a YAML file, and without it the built-in defaults hold`], cause)
   let text: string | undefined
@@ -132,6 +132,8 @@ function readYaml(file: string, folder: string): LocatedYaml {
     if (cause instanceof AppError) throw cause
     throw refuse(isRecord(cause) && cause.code === 'ENOENT' ? 'no such file' : 'cannot be read', cause)
   }
+  // what has no file needs no parser
+  const { locateYaml } = await import('./locate.ts')
   const yaml = locateYaml(text)
   if (yaml.faults.length > 0) throw invalid(yaml.faults.map(({ line, message }) => `${file}:${line}: ${message}`))
   return yaml

@@ -5,6 +5,7 @@ const surroundings = {
   service: 'catalog',
   environment: 'production',
   place: { host: '127.0.0.1', port: 7001 },
+  data: '/srv/.msvc',
   urls: {
     'api-gateway': 'http://127.0.0.1:8000',
     'log-server': 'http://127.0.0.1:4318',
@@ -28,6 +29,7 @@ it('tells a service where it listens, where everything is, and where OpenTelemet
     OTEL_SERVICE_NAME: 'catalog',
     OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=production',
     MSVC_SUPERVISED: '1',
+    NODE_COMPILE_CACHE: '/srv/.msvc/services/node-compile-cache',
   })
 })
 
@@ -35,13 +37,14 @@ it('lets it inherit what the platform has, but for its stores, passwords and own
   const inherited = {
     PATH: '/bin',
     PYTHONUNBUFFERED: '',
+    NODE_COMPILE_CACHE: '/tmp/mine',
     DATABASE_URL: 'postgres://msvc:secret@db/msvc',
     PGPASSWORD: 'secret',
     PORT: '8000',
     ABSENT: undefined,
   }
   const env = serviceEnvironment({ ...surroundings, place: undefined, inherited })
-  expect(env).toMatchObject({ PATH: '/bin', PYTHONUNBUFFERED: '' })
+  expect(env).toMatchObject({ PATH: '/bin', PYTHONUNBUFFERED: '', NODE_COMPILE_CACHE: '/tmp/mine' })
   for (const name of ['DATABASE_URL', 'PGPASSWORD', 'PORT', 'HOST', 'ABSENT']) expect(env).not.toHaveProperty(name)
 })
 

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { addressVariable } from '../../discovery/address-variable.ts'
 
 /** What a service is told of the platform. */
@@ -8,6 +9,8 @@ export interface ServiceSurroundings {
   readonly environment: string
   /** Where it should listen; undefined for a worker. */
   readonly place: { readonly host: string; readonly port: number } | undefined
+  /** The platform's data folder. */
+  readonly data: string
   /** Where it reaches roles and services, by registered name. */
   readonly urls: Readonly<Record<string, string>>
   /** What it inherits: the platform's own environment. */
@@ -31,7 +34,7 @@ const LOG_SERVER = 'log-server'
  * (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). What each of its processes is told of itself comes besides.
  */
 export function serviceEnvironment(surroundings: ServiceSurroundings): Readonly<Record<string, string>> {
-  const { service, environment, place, urls, inherited, own } = surroundings
+  const { service, environment, place, data, urls, inherited, own } = surroundings
   const variables = Object.entries(urls).map(([name, url]) => [addressVariable(name), url])
   const kept = Object.entries(inherited).filter(
     (entry): entry is [string, string] => entry[1] !== undefined && !THE_PLATFORMS.has(entry[0]),
@@ -40,6 +43,8 @@ export function serviceEnvironment(surroundings: ServiceSurroundings): Readonly<
   return {
     // a line that waits in a buffer for more is seen too late
     PYTHONUNBUFFERED: '1',
+    // what Node has compiled is there at the next start (https://nodejs.org/api/module.html#module-compile-cache)
+    NODE_COMPILE_CACHE: join(data, 'services', 'node-compile-cache'),
     ...Object.fromEntries(kept),
     ...Object.fromEntries(variables),
     ...(gateway !== undefined && { GATEWAY_URL: gateway }),

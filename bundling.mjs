@@ -1,0 +1,49 @@
+// What the builds of the executable and of the package have in common: how packages are put into a bundle, and the licences that come with them.
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** Packages that others ask for but can do without: they get the error they know how to handle. */
+const OPTIONAL = /^(?:pg-native|supports-color|bufferutil|utf-8-validate|effect|sury|zod-to-json-schema|@valibot\/.*)$/
+
+/** Leaves out of a bundle what nobody uses. @param {string} root the repository's folder @returns {import('esbuild').Plugin} */
+export const resolutions = (root) => ({
+  name: 'resolutions',
+  setup({ onResolve, onLoad }) {
+    // The node entry carries a second HTTP client; Node has had fetch for years.
+    onResolve({ filter: /^ofetch$/ }, () => ({ path: join(root, 'node_modules/ofetch/dist/index.mjs') }))
+    // hono-openapi imports the core at run time for this one function, and would bring every locale (600 KB).
+    onResolve({ filter: /^zod\/v4\/core$/ }, ({ resolveDir, kind }) =>
+      kind === 'dynamic-import' ? { path: 'zod-core', namespace: 'narrow', pluginData: resolveDir } : undefined,
+    )
+    onLoad({ filter: /.*/, namespace: 'narrow' }, ({ pluginData }) => ({
+      contents: `export { toJSONSchema } from 'zod'`,
+      resolveDir: pluginData,
+    }))
+    // The listener speaks HTTP/1.1 only; node's HTTP/2 would be loaded by every role for one `instanceof` (10 ms of its start).
+    onResolve({ filter: /^node:http2$/ }, () => ({ path: 'http2', namespace: 'unspoken' }))
+    onLoad({ filter: /.*/, namespace: 'unspoken' }, () => ({
+      contents: 'export class Http2ServerRequest {}\nexport const constants = {}',
+    }))
+    onResolve({ filter: OPTIONAL }, ({ path }) => ({ path, namespace: 'optional' }))
+    onLoad({ filter: /.*/, namespace: 'optional' }, ({ path }) => ({
+      contents: `throw Object.assign(new Error('Cannot find module ${path}'), { code: 'MODULE_NOT_FOUND' })`,
+    }))
+  },
+})
+
+/** Names stay: a stack trace from a user's machine must be readable. */
+export const READABLE = { minifySyntax: true, minifyWhitespace: true, lineLimit: 200, legalComments: 'none' }
+
+/** The licences of the packages inside, which ask to travel with every copy. @param {readonly string[]} inputs files that went in @param {readonly string[]} more texts before theirs */
+export async function notices(root, inputs, more = []) {
+  const folders = new Set(inputs.flatMap((path) => /^node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []))
+  const texts = await Promise.all([...folders].sort().map((folder) => noticeOf(root, folder)))
+  return [...more, ...texts].join(`\n\n${'-'.repeat(80)}\n\n`)
+}
+
+async function noticeOf(root, folder) {
+  const { name, version, license } = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8'))
+  const file = (await readdir(join(root, folder))).find((entry) => /^licen[cs]e/i.test(entry))
+  const text = file ? await readFile(join(root, folder, file), 'utf8') : ''
+  return `${name} ${version} (${license})\n\n${text.trim()}`
+}

@@ -1,7 +1,7 @@
-import { rm } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { build } from 'esbuild'
 import type { TestProject } from 'vitest/node'
+import { loader, makeProgram } from '../../compiled-program.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -10,31 +10,29 @@ declare module 'vitest' {
   }
 }
 
-const root = join(import.meta.dirname, '../..')
-/** Where packages are found from; what a run leaves there that was killed, the next build takes away. */
-const folder = join(root, 'dist', `build-${process.pid}`)
+/** What a run leaves there that was killed, the next build takes away. */
+const folder = join(import.meta.dirname, '../../dist', `build-${process.pid}`)
+const main = join(folder, 'msvc.cjs')
 
-/** Before the tests: joins the sources to one program, `inject('program')`, since a process starts in half the time from it. Afterwards takes it away. */
+/** The program of the executable, without the executable: its bundles, and what V8 has compiled of them, lie beside the script. */
+async function make(): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  const program = await makeProgram(folder)
+  const paths = JSON.stringify(program.assets)
+  await writeFile(main, loader(program, `(name) => require('node:fs').readFileSync(${paths}[name])`))
+}
+
+/**
+ * Before the tests: makes the program of the sources, `inject('program')`, since a process starts in a quarter of the time from it. Afterwards takes
+ * it away. Projects of one run share it.
+ */
 export default async function program(project: TestProject): Promise<() => Promise<void>> {
-  const bundle = () =>
-    build({
-      absWorkingDir: root,
-      entryPoints: { msvc: 'src/main.ts' },
-      outdir: folder,
-      outExtension: { '.js': '.mjs' },
-      bundle: true,
-      splitting: true,
-      packages: 'external',
-      platform: 'node',
-      target: 'node26',
-      format: 'esm',
-      sourcemap: 'inline',
-      logLevel: 'warning',
-    })
-  await bundle()
-  project.provide('program', `${folder}/msvc.mjs`)
-  project.onTestsRerun(async () => {
-    await bundle()
-  })
+  const isMade = await readFile(main).then(
+    () => true,
+    () => false,
+  )
+  if (!isMade) await make()
+  project.provide('program', main)
+  project.onTestsRerun(make)
   return () => rm(folder, { recursive: true, force: true })
 }

@@ -1,12 +1,13 @@
 // What the builds of the executable and of the package have in common: how packages are put into a bundle, and the licences that come with them.
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { BuildOptions, Plugin } from 'esbuild'
 
 /** Packages that others ask for but can do without: they get the error they know how to handle. */
 const OPTIONAL = /^(?:pg-native|supports-color|bufferutil|utf-8-validate|effect|sury|zod-to-json-schema|@valibot\/.*)$/
 
-/** Leaves out of a bundle what nobody uses. @param {string} root the repository's folder @returns {import('esbuild').Plugin} */
-export const resolutions = (root) => ({
+/** Leaves out of a bundle what nobody uses. @param root the repository's folder */
+export const resolutions = (root: string): Plugin => ({
   name: 'resolutions',
   setup({ onResolve, onLoad }) {
     // The node entry carries a second HTTP client; Node has had fetch for years.
@@ -32,16 +33,26 @@ export const resolutions = (root) => ({
 })
 
 /** Names stay: a stack trace from a user's machine must be readable. */
-export const READABLE = { minifySyntax: true, minifyWhitespace: true, lineLimit: 200, legalComments: 'none' }
+export const READABLE = {
+  minifySyntax: true,
+  minifyWhitespace: true,
+  lineLimit: 200,
+  legalComments: 'none',
+} satisfies BuildOptions
 
-/** The licences of the packages inside, which ask to travel with every copy. @param {readonly string[]} inputs files that went in @param {readonly string[]} more texts before theirs */
-export async function notices(root, inputs, more = []) {
+/**
+ * The licences of the packages inside, which ask to travel with every copy.
+ * @param root the repository's folder
+ * @param inputs files that went in, from there
+ * @param more texts before theirs
+ */
+export async function notices(root: string, inputs: readonly string[], more: readonly string[] = []): Promise<string> {
   const folders = new Set(inputs.flatMap((path) => /^node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []))
   const texts = await Promise.all([...folders].sort().map((folder) => noticeOf(root, folder)))
   return [...more, ...texts].join(`\n\n${'-'.repeat(80)}\n\n`)
 }
 
-async function noticeOf(root, folder) {
+async function noticeOf(root: string, folder: string): Promise<string> {
   const { name, version, license } = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8'))
   const file = (await readdir(join(root, folder))).find((entry) => /^licen[cs]e/i.test(entry))
   const text = file ? await readFile(join(root, folder, file), 'utf8') : ''

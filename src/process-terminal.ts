@@ -1,4 +1,4 @@
-import type { Terminal } from './cli/io.ts'
+import type { Terminal } from './cli/terminal/io.ts'
 
 /**
  * One of this process's output streams.

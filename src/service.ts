@@ -1,6 +1,6 @@
 import type { Env } from 'hono'
-import { createHeldWriter } from './cli/held-writer.ts'
-import { logOutput } from './cli/log-output.ts'
+import { createHeldWriter } from './cli/platform/held-writer.ts'
+import { logOutput } from './cli/platform/log-output.ts'
 import { systemClock } from './drivers/clock.ts'
 import { DriverError } from './drivers/driver-error.ts'
 import { AppError, messageOf } from './kit/errors.ts'

@@ -89,6 +89,16 @@ function placeInKit(path: string): number {
   return room === undefined ? -1 : ROOMS.indexOf(room)
 }
 
+/** The rooms of the command line, lowest first; above them the program that has all commands. */
+const CLI_ROOMS = ['render', 'terminal', 'session', 'plan', 'services', 'platform', 'migration', 'init', 'commands']
+
+function placeInCli(path: string): number {
+  const room = /^src\/cli\/([^/]+)\//.exec(path)?.[1]
+  if (room !== undefined && !CLI_ROOMS.includes(room))
+    throw new Error(`${room} has no place among the rooms of the cli`)
+  return room === undefined ? CLI_ROOMS.length : CLI_ROOMS.indexOf(room)
+}
+
 const roleOf = (path: string) => /^src\/roles\/([^/]+)\//.exec(path)?.[1]
 
 describe('architecture', () => {
@@ -106,11 +116,15 @@ describe('architecture', () => {
     expect(up).toEqual([])
   })
 
-  it('imports only go down within the kit, types too', () => {
+  it.each([
+    ['kit', placeInKit],
+    ['cli', placeInCli],
+  ])('imports only go down within the %s, types too', (name, placeOf) => {
+    const folder = `src/${name}/`
     const up = production.flatMap(({ path, imports }) =>
-      path.startsWith('src/kit/')
+      path.startsWith(folder)
         ? imports
-            .filter(({ target }) => target.startsWith('src/kit/') && placeInKit(target) > placeInKit(path))
+            .filter(({ target }) => target.startsWith(folder) && placeOf(target) > placeOf(path))
             .map(({ target }) => `${path} -> ${target}`)
         : [],
     )
@@ -166,7 +180,7 @@ describe('architecture', () => {
       for (const { target, typeOnly, lazy } of byPath.get(path)?.imports ?? []) if (!typeOnly && !lazy) load(target)
     }
     // what the process of a role begins with, and every command
-    for (const start of ['src/main.ts', 'src/cli/unit.ts', 'src/cli/program.ts']) load(start)
+    for (const start of ['src/main.ts', 'src/cli/platform/unit.ts', 'src/cli/program.ts']) load(start)
     for (const { path } of production) if (/^src\/roles\/[^/]+\/role\.ts$/.test(path)) load(path)
     expect(loaded.size).toBeGreaterThan(100)
     // YAML (5 ms, 2 MB) and the tables of characters (20 ms, 1 MB) are for who reads a file, or draws a table

@@ -8,8 +8,8 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { SERVICE_SCOPES } from '../kit/auth/scopes.ts'
 import { freePort } from '../kit/supervisor/free-port.ts'
 import { loadRoles } from '../roles/catalog.ts'
-import type { Io, Terminal } from './io.ts'
 import { run } from './run.ts'
+import type { Io, Terminal } from './terminal/io.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-cli-'))
 mkdirSync(join(folder, '.msvc'))

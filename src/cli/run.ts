@@ -1,6 +1,6 @@
 import { AppError } from '../kit/errors.ts'
 import { reasonOf } from '../kit/supervisor/reason.ts'
-import type { Io } from './io.ts'
+import type { Io } from './terminal/io.ts'
 
 /** Exit codes (design §7). */
 const DONE = 0
@@ -17,7 +17,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     const unit = supervisedUnit(args)
     // a unit needs none of the commands, and every unit of the platform would load them
     if (unit === undefined) return await (await import('./program.ts')).runProgram(args, io)
-    await (await import('./unit.ts')).runUnit(unit, io)
+    await (await import('./platform/unit.ts')).runUnit(unit, io)
     return DONE
   } catch (thrown) {
     return report(thrown, io)
@@ -35,7 +35,7 @@ async function report(thrown: unknown, io: Io): Promise<number> {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? DONE : USAGE
   // a message may quote what a server said, or an address with a password in it
   const [{ createMessages }, { visibleText }, { hideInText }] = await Promise.all([
-    import('./messages.ts'),
+    import('./terminal/messages.ts'),
     import('./render/visible-text.ts'),
     import('../kit/secrets/secret-text.ts'),
   ])

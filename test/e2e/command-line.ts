@@ -1,4 +1,4 @@
-import type { Io, Terminal } from '../../src/cli/io.ts'
+import type { Io, Terminal } from '../../src/cli/terminal/io.ts'
 import { run } from '../../src/cli/run.ts'
 
 /** What a command line said and how it ended. */

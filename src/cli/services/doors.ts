@@ -4,7 +4,7 @@ import type { KeptPorts } from '../../kit/supervisor/free-port.ts'
 import type { RolePlan } from '../../kit/supervisor/role-unit.ts'
 import type { Door } from '../../roles/outbound/config.ts'
 import { outbound } from '../../roles/outbound/role.ts'
-import type { Planned } from '../planner.ts'
+import type { Planned } from '../plan/planner.ts'
 
 /** Where doors are. */
 const HOST = '127.0.0.1'

@@ -1,4 +1,4 @@
-import type { Planned } from '../planner.ts'
+import type { Planned } from '../plan/planner.ts'
 import type { OwnUnits, OwnUnitsOptions } from './commands.ts'
 
 /** Makes what runs users' services on this platform; nothing of it is loaded before there are some. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { loadConfiguration } from '../../kit/config/load.ts'
 import { loadRoles } from '../../roles/catalog.ts'
-import { planUnits, type Wish } from '../plan.ts'
+import { planUnits, type Wish } from '../plan/plan.ts'
 import { outboundPlan } from './doors.ts'
 import { planServices } from './service-plans.ts'
 

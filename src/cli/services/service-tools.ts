@@ -8,7 +8,7 @@ import type { CommandOutput, CommandPlan, CommandTools, Enrolment } from '../../
 import { createGuard } from '../../kit/supervisor/guard.ts'
 import { createIdSource } from '../../kit/telemetry/ids.ts'
 import type { LogSink } from '../../kit/telemetry/log.ts'
-import { VERSION } from '../version.ts'
+import { VERSION } from '../session/version.ts'
 import { createServiceEntries } from './service-entries.ts'
 import { readSecrets } from './service-secrets.ts'
 import { createServiceTokens } from './service-tokens.ts'

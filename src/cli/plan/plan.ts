@@ -1,0 +1,171 @@
+import { isEmbedded } from '../../drivers/by-scheme.ts'
+import type { Section } from '../../kit/config/schema.ts'
+import { withoutPort } from '../../kit/discovery/advertised.ts'
+import { AppError } from '../../kit/errors.ts'
+import { didYouMean } from '../../kit/nearest.ts'
+import type { RolePlan } from '../../kit/supervisor/role-unit.ts'
+import { checkNeeds } from '../../kit/supervisor/waves.ts'
+import { ROLE_NAMES, UP_ROLE_NAMES } from '../../roles/catalog.ts'
+import { type Configured, registryUrl } from '../session/configuration.ts'
+
+/** Most copies of a role on one machine. */
+const MAX_COPIES = 64
+
+/** What copies of a role agree in, by setting. */
+const SERVERS = { store: 'postgres://…', bus: 'nats://…', cache: 'redis://…' } as const
+
+/** What the flags of `msvc up` ask for. */
+export interface Wish {
+  /** CLI words; absent: every role that is part of `msvc up`. */
+  readonly only?: readonly string[]
+  /** Copies by CLI word; 1 where it says nothing. */
+  readonly scale: ReadonlyMap<string, number>
+  readonly portOffset: number
+}
+
+/** Reads `--only a,b`. Throws AppError `USAGE` when it names nothing. */
+export function parseOnly(text: string): readonly string[] {
+  const wanted = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter(Boolean)
+  if (wanted.length === 0) throw new AppError('USAGE', '--only wants roles, such as --only registry,user')
+  return [...new Set(wanted)]
+}
+
+/** Reads `--scale user=2,order=3`. Throws AppError `USAGE`. */
+export function parseScale(texts: readonly string[]): ReadonlyMap<string, number> {
+  const pairs = texts
+    .flatMap((text) => text.split(','))
+    .map((pair): [string, number] => {
+      const [, name = '', count] = /^\s*([\w-]+)=(\d{1,3})\s*$/.exec(pair) ?? []
+      const copies = Number(count)
+      if (copies >= 1 && copies <= MAX_COPIES) return [name, copies]
+      throw new AppError(
+        'USAGE',
+        `--scale wants role=copies with 1 to ${MAX_COPIES} copies, such as user=2, not ${pair}`,
+      )
+    })
+  return new Map(pairs)
+}
+
+/**
+ * Refuses a wish for what there isn't. Throws AppError `USAGE`.
+ * @param services names of the user's own services
+ */
+export function checkWish({ only, scale }: Pick<Wish, 'only' | 'scale'>, services: readonly string[]): void {
+  const names = [...ROLE_NAMES, ...services]
+  for (const name of only ?? []) known(name, names, '--only')
+  for (const name of scale.keys()) known(name, names, '--scale')
+  const chosen = only ?? [...UP_ROLE_NAMES, ...services]
+  const left = [...scale.keys()].find((name) => !chosen.includes(name))
+  if (left === undefined) return
+  throw new AppError(
+    'USAGE',
+    `--scale: ${left} is not one of the roles to run (${chosen.join(', ')}); add it with --only`,
+  )
+}
+
+/** Reads `--port-offset N`. Throws AppError `USAGE`. */
+export function parseOffset(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text)
+  throw new AppError('USAGE', `--port-offset wants a whole number from 0 to 65535, not ${text}`)
+}
+
+function known(name: string, names: readonly string[], flag: string) {
+  if (names.includes(name)) return
+  throw new AppError(
+    'USAGE',
+    `${flag}: there is no role ${name}${didYouMean(name, names)} (roles: ${names.join(', ')})`,
+  )
+}
+
+/** One copy of a role: its CLI word, and the copy's own name. */
+export interface UnitName {
+  readonly role: string
+  readonly unit: string
+}
+
+/** The copies of roles that a wish runs, in the catalog's order: `user`, `user-2` and so on. */
+export function unitNames({ only, scale }: Pick<Wish, 'only' | 'scale'>): readonly UnitName[] {
+  const chosen = only ? ROLE_NAMES.filter((name) => only.includes(name)) : UP_ROLE_NAMES
+  return chosen.flatMap((role) =>
+    Array.from({ length: scale.get(role) ?? 1 }, (_, copy) => ({
+      role,
+      unit: copy === 0 ? role : `${role}-${copy + 1}`,
+    })),
+  )
+}
+
+/**
+ * The units to run, one or more a role. The first copy of a role takes its port (plus the offset), further ones take free ports; those of the registry,
+ * which everybody has to know beforehand, the ports behind its own.
+ * Throws AppError `USAGE` when the offset leads past the last port, or for copies of a role that runs alone; `CONFIG_INVALID` when a role needs one
+ * that there isn't.
+ */
+export function planUnits(configured: Configured, wish: Wish): readonly RolePlan[] {
+  const { roles, settings, sections } = configured
+  checkNeeds(roles)
+  refuseLonely(configured, wish)
+  const shifted = new Map(roles.map(({ name }) => [name, shift(name, sections[name], wish.portOffset)]))
+  const registries = registrySections(shifted.get('registry'), wish.scale.get('registry') ?? 1)
+  const url = registryUrl({ settings, sections: {} }, [], registries)
+  const copies = new Map<string, number>()
+  return unitNames(wish).flatMap(({ role, unit }) => {
+    const section = shifted.get(role)
+    if (!section) return []
+    const copy = copies.get(role) ?? 0
+    copies.set(role, copy + 1)
+    const own = role === 'registry' ? registries[copy] : copy === 0 ? section : onPort(section, 0)
+    if (!own) return []
+    const { needs = [], reloads = [] } = roles.find(({ name }) => name === role) ?? {}
+    return [
+      {
+        unit,
+        needs,
+        reloads,
+        job: { role, settings, section: own, registryUrl: url },
+      },
+    ]
+  })
+}
+
+/** Refuses copies that would each know only what it was told itself: an instance registered at one registry is unknown to the other. */
+function refuseLonely({ roles, settings }: Configured, { scale }: Pick<Wish, 'scale'>): void {
+  const lonely = roles.find(
+    ({ name, agreesIn }) => agreesIn && (scale.get(name) ?? 1) > 1 && isEmbedded(settings[agreesIn]),
+  )
+  if (!lonely?.agreesIn) return
+  const { name, agreesIn } = lonely
+  throw new AppError(
+    'USAGE',
+    `--scale: ${name} runs alone, for its copies would not share what they know while ${agreesIn} is ${settings[agreesIn]}; with ${agreesIn}: ${SERVERS[agreesIn]} they do`,
+  )
+}
+
+/** Where the copies of the registry listen, one behind the other. Throws AppError `USAGE` behind the last port. */
+function registrySections(section: Section | undefined, copies: number): readonly Section[] {
+  if (!section) return []
+  if (section.port + copies - 1 > 65_535) {
+    throw new AppError(
+      'USAGE',
+      `--scale: registry=${copies} from port ${section.port} on leads past the last one, 65535`,
+    )
+  }
+  return Array.from({ length: copies }, (_, copy) =>
+    copy === 0 ? section : onPort(section, section.port === 0 ? 0 : section.port + copy),
+  )
+}
+
+/** A further copy's section: what is advertised with a port is the first copy's alone. */
+function onPort(section: Section, port: number): Section {
+  const { advertise } = section
+  return { ...section, port, ...(advertise !== undefined && { advertise: withoutPort(advertise) }) }
+}
+
+function shift(name: string, section: Section | undefined, offset: number): Section | undefined {
+  if (!section || section.port === 0) return section
+  const port = section.port + offset
+  if (port <= 65_535) return { ...section, port }
+  throw new AppError('USAGE', `--port-offset ${offset} puts ${name} on port ${port}, and the last one is 65535`)
+}

@@ -1,0 +1,63 @@
+import type { Places } from '../../kit/config/places.ts'
+import type { KeptPorts } from '../../kit/supervisor/free-port.ts'
+import type { RolePlan } from '../../kit/supervisor/role-unit.ts'
+import { type Configured, configure } from '../session/configuration.ts'
+import type { Session } from '../session/session.ts'
+import { keepSettings } from './kept-settings.ts'
+import { checkWish, planUnits, unitNames, type Wish } from './plan.ts'
+
+/** What is to run, by a wish and the configuration. */
+export interface Planned {
+  readonly wish: Wish
+  readonly configured: Configured
+  readonly roles: readonly RolePlan[]
+  /** Settings that were changed since the first plan, and are planned as they were: they hold when the platform is started anew. By path. */
+  readonly pending: readonly string[]
+}
+
+/** Plans what `msvc up` runs: at first, and again whenever the wish or the file has changed. What has not changed is planned alike, its ports too. */
+export interface Planner {
+  /**
+   * Throws AppError `CONFIG_INVALID` with every fault of the configuration, and `USAGE` for a wish that can't be met.
+   * @param places where the platform is, once it runs. Default: where its configuration says
+   */
+  plan(wish: Wish, places?: Places): Promise<Planned>
+}
+
+/** Makes the planner of a session. */
+export function createPlanner(session: Session, portOf: KeptPorts): Planner {
+  let first: Configured | undefined
+  const seen = new Set<string>()
+  return {
+    async plan(asked, places) {
+      const together = [...new Set(unitNames(asked).map(({ role }) => role))]
+      const wanted = await configure(session, { together, runsServices: true })
+      first ??= wanted
+      const { configured, pending } = keepSettings(first, wanted, places ?? first.settings)
+      const services = Object.keys(configured.own)
+      // what was asked for of a service that the file had, and has no more, is no fault
+      const wish = withoutNames(
+        asked,
+        [...seen].filter((name) => !services.includes(name)),
+      )
+      checkWish(wish, services)
+      for (const name of services) seen.add(name)
+      // everyone must know the registry's address before it listens, and users' services that of every role
+      const known = services.length > 0 ? together : together.filter((name) => name === 'registry')
+      const sections = Object.entries(configured.sections).map(async ([name, section]) => {
+        const isWanted = known.includes(name) && section.port === 0
+        return [name, isWanted ? { ...section, port: await portOf(name, section.host) } : section] as const
+      })
+      const settled = { ...configured, sections: Object.fromEntries(await Promise.all(sections)) }
+      return { wish, configured: settled, roles: planUnits(settled, wish), pending }
+    },
+  }
+}
+
+function withoutNames(wish: Wish, names: readonly string[]): Wish {
+  return {
+    ...wish,
+    scale: new Map([...wish.scale].filter(([name]) => !names.includes(name))),
+    ...(wish.only && { only: wish.only.filter((name) => !names.includes(name)) }),
+  }
+}

@@ -1,0 +1,20 @@
+import { systemClock } from '../../drivers/clock.ts'
+import { type RunningHost, runRole } from '../../kit/host.ts'
+import type { Job } from '../../kit/supervisor/job.ts'
+import type { LogSink } from '../../kit/telemetry/log.ts'
+import { findRole } from '../session/roles.ts'
+import { VERSION } from '../session/version.ts'
+import type { Io } from '../terminal/io.ts'
+
+/** Makes the function that runs a role in this process. @param sinkOf where a role's log goes, by its CLI word */
+export function hostRunner(
+  { settled }: Pick<Io, 'settled'>,
+  sinkOf: (role: string) => LogSink,
+): (job: Job) => Promise<RunningHost> {
+  return async ({ role, ...rest }) => {
+    const sinks = [sinkOf(role)]
+    const host = await runRole(await findRole(role), { ...rest, version: VERSION, clock: systemClock, sinks })
+    settled()
+    return host
+  }
+}

@@ -1,0 +1,241 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { systemClock } from '../../drivers/clock.ts'
+import { createAuthority } from '../../kit/auth/local-authority.ts'
+import { createBell } from '../../kit/bell.ts'
+import { AppError, messageOf } from '../../kit/errors.ts'
+import { aborted } from '../../kit/pause.ts'
+import { childProcesses } from '../../kit/supervisor/child-process.ts'
+import { createKeptPorts, isTaken, type KeptPorts } from '../../kit/supervisor/free-port.ts'
+import { type Prelaunched, prelaunch } from '../../kit/supervisor/prelaunch.ts'
+import { type LaunchRole, type RolePlan, roleUnits } from '../../kit/supervisor/role-unit.ts'
+import { supervise } from '../../kit/supervisor/supervise.ts'
+import { parseOffset, parseOnly, parseScale, type UnitName, unitNames, type Wish } from '../plan/plan.ts'
+import { createPlanner, type Planned, type Planner } from '../plan/planner.ts'
+import { seemsToRunServices } from '../services/likely-services.ts'
+import { createOwnUnits } from '../services/own-units.ts'
+import { type Configured, configurationFile } from '../session/configuration.ts'
+import { movedSettings, refuseMoved } from '../session/moved.ts'
+import { createStateFile, type StateFile, stateOf } from '../session/run-state.ts'
+import type { Session } from '../session/session.ts'
+import { createPlatformControl } from './platform-control.ts'
+import { createPlatformScreen, type PlatformScreen } from './platform-screen.ts'
+import { holdDatabases, refuseSharing } from './sole-use.ts'
+import { createSteering } from './steering.ts'
+import { knownUnits, unitRows, unreadyUnits } from './unit-reports.ts'
+import { prepareWelcome } from './welcome.ts'
+
+/** The role that users' services call others by; it isn't loaded to know its name. */
+const OUTBOUND = 'outbound'
+
+/** Flags of `msvc up` as commander gives them. */
+export interface UpFlags {
+  readonly scale?: readonly string[]
+  readonly only?: string
+  readonly portOffset?: string
+  readonly inProcess?: boolean
+  readonly detach?: boolean
+}
+
+/** `msvc up`: starts the platform, says where everything is, and keeps it running until the signal fires. */
+export async function runPlatform(session: Session, flags: UpFlags): Promise<void> {
+  const wish = readWish(flags)
+  const screen = createPlatformScreen(session)
+  // the processes boot while this one loads all roles and the configuration
+  const ahead = flags.inProcess ? undefined : prelaunch(processes(session, screen), likelyUnits(session, wish))
+  try {
+    const portOf = createKeptPorts(session.io.pid)
+    const planner = createPlanner(session, portOf)
+    const planned = await planner.plan(wish)
+    const { configured, roles: plans } = planned
+    const stateFile = await createStateFile(configured.settings.data, (words) => screen.messages.warn(words))
+    let release = () => {}
+    try {
+      const services = servicesOf(configured, plans)
+      refuseMoved(configured.settings)
+      await refuseSharing(configured.settings, services)
+      release = holdDatabases(configured.settings, services)
+      await endCopy(configured.settings.data)
+      await refuseTakenPorts(plans)
+      await screen.begin(
+        configured.settings.log.format,
+        plans.map(({ unit }) => unit),
+      )
+      const launched = ahead ?? { launch: await thisProcess(session, screen), dismiss: () => {} }
+      await runUnits(session, screen, { planner, planned, portOf, launched, stateFile })
+    } finally {
+      release()
+      await stateFile.remove()
+    }
+  } finally {
+    screen.end()
+    ahead?.dismiss()
+  }
+}
+
+/** Whoever copied the stores while they were used may have been killed together with the platform. */
+async function endCopy(data: string): Promise<void> {
+  if (!existsSync(join(data, 'noting.json'))) return
+  const { stopNoting } = await import('../../kit/migration/noting.ts')
+  stopNoting(data)
+}
+
+interface Setup {
+  readonly planner: Planner
+  readonly planned: Planned
+  readonly portOf: KeptPorts
+  readonly launched: Prelaunched
+  readonly stateFile: StateFile
+}
+
+/** Runs what was planned, until the signal fires or a role refuses to start. */
+async function runUnits(session: Session, screen: PlatformScreen, setup: Setup): Promise<void> {
+  const { planner, planned, portOf, launched, stateFile } = setup
+  const { io } = session
+  const { messages } = screen
+  const { settings } = planned.configured
+  const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
+  const registryUrl = planned.roles[0]?.job.registryUrl ?? ''
+  const state = () => {
+    const units = supervision.reports().map(({ unit }) => unit)
+    const states = supervision.states()
+    return stateOf(io.pid, settings, { roles: knownUnits(units, states), starting: unreadyUnits(states) })
+  }
+  const control = createPlatformControl({
+    places: settings,
+    onMoved: (to) =>
+      messages.warn(
+        `the platform lives elsewhere now; put this into its configuration before it is started again: ${movedSettings(settings, to)}`,
+      ),
+    onFault: (fault) =>
+      messages.warn(`what a copy of the stores left in them can't be taken away: ${messageOf(fault)}`),
+  })
+  const roles = roleUnits(launched.launch, control.jobNow)
+  const registryBack = createBell()
+  const services = createOwnUnits({
+    authority,
+    environment: io.environment,
+    portOf,
+    onRegistryBack: registryBack.heed,
+    seen: screen.sinkOf,
+    say: (words) => messages.info(words),
+    warn: (words) => messages.warn(words),
+    async restart(service, signal) {
+      await steering.steer({ do: 'restart', units: [service], rolling: true }, signal)
+    },
+  })
+  const unitsOf = async (now: Planned) => {
+    const own = await services.plan(now)
+    return [...roles.plan([...now.roles, ...own.roles]), ...own.units]
+  }
+  const supervision = supervise({
+    units: await unitsOf(planned),
+    clock: systemClock,
+    admit: control.admit,
+    onChange(change) {
+      screen.changed(change, supervision.reports)
+      if (change.unit.replicaOf === 'registry' && change.state.at === 'ready') registryBack.ring()
+      stateFile.save(state())
+    },
+    async onLost(lost) {
+      const { forgetInstance } = await import('./lost-instance.ts')
+      await forgetInstance(lost, registryUrl, authority)
+    },
+  })
+  // by now each unit has taken its own
+  launched.dismiss()
+  const asked = new AbortController()
+  const ending = AbortSignal.any([io.signal, asked.signal])
+  const steering = createSteering({
+    supervision,
+    wish: planned.wish,
+    async plan(wish) {
+      const now = await planner.plan(wish, control.placesNow())
+      return { units: await unitsOf(now), pending: now.pending }
+    },
+    down: () => asked.abort(),
+  })
+  const stop = () => {
+    screen.stopping(supervision.reports())
+    void supervision.stop()
+  }
+  ending.addEventListener('abort', stop, { once: true })
+  try {
+    // other commands shall not look for it elsewhere while it starts
+    stateFile.save(state())
+    if (ending.aborted) stop()
+    const welcome = prepareWelcome(session, planned.roles, authority)
+    welcome.catch(() => {})
+    await control.open(supervision, roles, steering).catch((fault: unknown) => {
+      messages.warn(`other commands can't control this platform: ${messageOf(fault)}`)
+    })
+    await supervision.ready
+    ending.throwIfAborted()
+    await stateFile.written()
+    const say = await welcome
+    screen.ready(supervision.reports(), () => say(state(), unitRows(supervision.reports())))
+    await aborted(ending)
+  } catch (fault) {
+    if (!ending.aborted) throw fault
+  } finally {
+    await supervision.stop()
+    await control.close()
+    await services.close()
+  }
+}
+
+/** The roles that probably run: those that a wish names, and where there seem to be services the one that these call others by, which much waits for. */
+function likelyUnits({ io, options }: Session, wish: Wish): readonly UnitName[] {
+  const units = unitNames(wish)
+  const isRole = (name: string) => units.some(({ role }) => role === name)
+  if (isRole(OUTBOUND) || wish.only?.every(isRole)) return units
+  const file = configurationFile({ io, options })
+  if (!seemsToRunServices(file && resolve(io.folder, file))) return units
+  return units.toSpliced(1, 0, { role: OUTBOUND, unit: OUTBOUND })
+}
+
+/** What the flags of `msvc up` ask for. Throws AppError `USAGE`. */
+export function readWish(flags: UpFlags): Wish {
+  return {
+    scale: parseScale(flags.scale ?? []),
+    portOffset: parseOffset(flags.portOffset ?? '0'),
+    ...(flags.only !== undefined && { only: parseOnly(flags.only) }),
+  }
+}
+
+function servicesOf({ roles }: Configured, plans: readonly RolePlan[]): readonly string[] {
+  const planned = new Set(plans.map(({ job }) => job.role))
+  return roles.filter(({ name }) => planned.has(name)).map(({ service }) => service)
+}
+
+/** Names every taken port at once, before anything is started. */
+async function refuseTakenPorts(plans: readonly RolePlan[]): Promise<void> {
+  const found = await Promise.all(
+    plans.map(async ({ unit, job: { section } }) =>
+      section.port !== 0 && (await isTaken(section.host, section.port))
+        ? [
+            `${unit}: port ${section.port} on ${section.host} is taken by another program; stop it, or use --port-offset`,
+          ]
+        : [],
+    ),
+  )
+  const faults = found.flat()
+  if (faults.length > 0) throw new AppError('START_FAILED', faults.join('\n'))
+}
+
+function processes({ io }: Session, screen: PlatformScreen): LaunchRole {
+  return childProcesses({
+    command: [...io.self, 'serve'],
+    suffix: ['--supervised'],
+    environment: io.environment,
+    onLine: screen.take,
+  })
+}
+
+async function thisProcess({ io }: Session, { sinkOf }: PlatformScreen): Promise<LaunchRole> {
+  const [{ hostRunner }, { inProcess }] = await Promise.all([
+    import('./host-runner.ts'),
+    import('../../kit/supervisor/in-process.ts'),
+  ])
+  return inProcess(hostRunner(io, sinkOf), io.pid)
+}

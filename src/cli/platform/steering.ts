@@ -1,0 +1,98 @@
+import { AppError } from '../../kit/errors.ts'
+import { type Changes, type ControlRequest, NO_CHANGES } from '../../kit/supervisor/control-protocol.ts'
+import { namedUnits } from '../../kit/supervisor/named-units.ts'
+import type { Supervision } from '../../kit/supervisor/supervise.ts'
+import type { Unit } from '../../kit/supervisor/unit.ts'
+import type { Wish } from '../plan/plan.ts'
+
+/** What changes which units run. */
+export type SteeringRequest = Extract<
+  ControlRequest,
+  { readonly do: 'start' | 'halt' | 'restart' | 'scale' | 'apply' | 'down' }
+>
+
+/** What is to run from now on. */
+export interface PlannedUnits {
+  readonly units: readonly Unit[]
+  /** Settings that were changed, and are not heeded before the platform is started anew. */
+  readonly pending: readonly string[]
+}
+
+/** How a platform is steered. */
+export interface SteeringOptions {
+  readonly supervision: Pick<Supervision, 'reports' | 'start' | 'halt' | 'restart' | 'apply'>
+  /** What was asked for at the start. */
+  readonly wish: Wish
+  /** What a wish comes to, by the configuration as it is now. Throws AppError `CONFIG_INVALID` or `USAGE`. */
+  readonly plan: (wish: Wish) => Promise<PlannedUnits>
+  /** Stops all of it. */
+  readonly down: () => void
+}
+
+/** Changes which units of a platform run; what is planned anew, one after the other. */
+export interface Steering {
+  /** @param signal fires when nobody waits for units to be ready any more: then it is not waited for, and of a rolling restart the rest is left as it is */
+  steer(request: SteeringRequest, signal: AbortSignal): Promise<Changes>
+}
+
+/** Most replicas of anything on one machine. */
+const MOST = 64
+
+/** Makes what steers a platform. */
+export function createSteering({ supervision, plan, down, ...first }: SteeringOptions): Steering {
+  let wish = first.wish
+  let last: Promise<unknown> = Promise.resolve()
+
+  const meant = (names: readonly string[]) =>
+    namedUnits(
+      names,
+      supervision.reports().map(({ unit }) => unit),
+    )
+
+  async function applied(wishNow: () => Wish): Promise<Changes> {
+    const wanted = wishNow()
+    const { units, pending } = await plan(wanted)
+    wish = wanted
+    return { ...(await supervision.apply(units)), pending_restart: pending }
+  }
+
+  function inTurn(wishNow: () => Wish): Promise<Changes> {
+    const answer = last.then(() => applied(wishNow))
+    last = answer.catch(() => {})
+    return answer
+  }
+
+  async function steer(request: SteeringRequest, signal: AbortSignal): Promise<Changes> {
+    switch (request.do) {
+      case 'start': {
+        const units = meant(request.units)
+        await supervision.start(units, signal)
+        return { ...NO_CHANGES, started: units }
+      }
+      case 'halt': {
+        const units = meant(request.units)
+        await supervision.halt(units)
+        return { ...NO_CHANGES, stopped: units }
+      }
+      case 'restart': {
+        const units = meant(request.units)
+        await supervision.restart(units, request, signal)
+        return { ...NO_CHANGES, restarted: units }
+      }
+      case 'scale':
+        return inTurn(() => ({ ...wish, scale: new Map([...wish.scale, [request.of, replicasOf(request)]]) }))
+      case 'apply':
+        return inTurn(() => wish)
+      case 'down':
+        down()
+        return NO_CHANGES
+    }
+  }
+
+  return { steer }
+}
+
+function replicasOf({ of, replicas }: Extract<SteeringRequest, { readonly do: 'scale' }>): number {
+  if (replicas >= 1 && replicas <= MOST) return replicas
+  throw new AppError('USAGE', `${of} runs in 1 to ${MOST} replicas, not ${replicas}; msvc stop ${of} stops it`)
+}

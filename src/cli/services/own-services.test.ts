@@ -1,0 +1,234 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { loadConfiguration } from '../../kit/config/load.ts'
+import { AppError } from '../../kit/errors.ts'
+import { ownServiceRoutes } from '../../roles/gateway/own-service-routes.ts'
+import { gateway } from '../../roles/gateway/role.ts'
+import { user } from '../../roles/user/role.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'msvc-own-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+mkdirSync(join(folder, 'shop/catalog'), { recursive: true })
+
+function load(yaml: string, environment: Readonly<Record<string, string>> = {}) {
+  writeFileSync(join(folder, 'shop/msvc.yaml'), yaml)
+  return loadConfiguration({
+    roles: [user, gateway],
+    together: ['user', 'gateway'],
+    file: 'shop/msvc.yaml',
+    folder,
+    environment,
+    runsServices: true,
+    derive: ownServiceRoutes,
+  })
+}
+
+async function faults(yaml: string): Promise<string[]> {
+  try {
+    await load(yaml)
+  } catch (thrown) {
+    if (thrown instanceof AppError && thrown.code === 'CONFIG_INVALID') return thrown.message.split('\n')
+    throw thrown
+  }
+  return []
+}
+
+describe('services of the user', () => {
+  it('are told from addresses, and filled in', async () => {
+    const { own, settings, sections } = await load(
+      `services:
+  payment-service: http://10.0.0.5:8003
+  catalog:
+    run: python3 catalog.py
+    dir: catalog
+    env: { LEVEL: '\${LEVEL:-debug}', COPIES: 2 }
+    ready: http /health
+    route: { path: /catalog, methods: { GET: public, POST: [catalog:write] }, strip: true, limit: { per_second: 10, burst: 20 } }
+`,
+      { LEVEL: 'info' },
+    )
+    expect(settings.services).toEqual({ 'payment-service': 'http://10.0.0.5:8003' })
+    expect(own).toMatchObject({
+      catalog: {
+        run: 'python3 catalog.py',
+        dir: join(folder, 'shop/catalog'),
+        env: { LEVEL: 'info', COPIES: '2' },
+        ready: { by: 'http', path: '/health' },
+        replicas: 1,
+        restart: { when: 'always' },
+        stop: { signal: 'SIGTERM', grace_ms: 10_000 },
+      },
+    })
+    expect(sections.gateway).toMatchObject({
+      routes: {
+        users: { prefix: '/gateway/api/users' },
+        catalog: {
+          prefix: '/catalog',
+          strip_prefix: '/catalog',
+          upstream: 'catalog',
+          methods: { GET: 'public', POST: ['catalog:write'] },
+          write_limit: { per_second: 10, burst: 20 },
+        },
+      },
+    })
+  })
+
+  it.each([
+    ['tcp', { by: 'tcp' }],
+    ['none', { by: 'none' }],
+    ['http /', { by: 'http', path: '/' }],
+    ['log "listening on"', { by: 'log', text: 'listening on' }],
+    ['log ready', { by: 'log', text: 'ready' }],
+    ['exec ./ready.sh now', { by: 'exec', command: './ready.sh now' }],
+  ])('are ready by %s', async (text, readiness) => {
+    const { own } = await load(`services: { catalog: { run: x, ready: '${text}' } }`)
+    expect(own.catalog?.ready).toEqual(readiness)
+  })
+
+  it('leave folders and variables alone where they do not run', async () => {
+    writeFileSync(
+      join(folder, 'shop/msvc.yaml'),
+      `services: { catalog: { run: x, dir: nowhere, env: { A: '\${B}' } } }`,
+    )
+    const options = { roles: [], together: [], file: 'shop/msvc.yaml', folder, environment: {} }
+    expect((await loadConfiguration(options)).own.catalog?.env).toEqual({ A: '${B}' })
+  })
+})
+
+const one = (fields: string) => `services:\n  catalog:\n    run: x\n${fields}`
+
+describe('faults of a service, each with its line', () => {
+  it.each([
+    ['an unknown key', one('    prot: 1'), 'shop/msvc.yaml:4: services.catalog.prot: unknown key; did you mean port?'],
+    [
+      'no command',
+      'services:\n  catalog: { port: 1 }',
+      /:2: services.catalog.run: expected a line for the shell, or a list of words, but it is missing$/,
+    ],
+    [
+      'an empty command',
+      'services:\n  catalog: { run: [] }',
+      /:2: services.catalog.run: expected a line for the shell, or a list of words, got \[\]/,
+    ],
+    [
+      'a bad name',
+      'services:\n  Cata_log: { run: x }',
+      /:2: services.Cata_log: expected a name of small letters, digits and dashes, got "Cata_log"/,
+    ],
+    [
+      'a missing folder',
+      one('    dir: nowhere'),
+      `shop/msvc.yaml:4: services.catalog.dir: there is no folder ${join(folder, 'shop/nowhere')}`,
+    ],
+    [
+      'a missing variable',
+      one('    env:\n      KEY: ${STRIPE_KEY}'),
+      'shop/msvc.yaml:5: services.catalog.env.KEY: ${STRIPE_KEY} is not set; set it, or write ${STRIPE_KEY:-default}',
+    ],
+    [
+      'a variable that is given',
+      one('    env: { PORT: 1 }'),
+      'shop/msvc.yaml:4: services.catalog.env.PORT: PORT is given by the platform; leave it out',
+    ],
+    [
+      'a strange readiness',
+      one('    ready: http health'),
+      'shop/msvc.yaml:4: services.catalog.ready: expected http /health, tcp, log "listening on", exec ./ready.sh, or none, got "http health"',
+    ],
+    [
+      'needs of nothing',
+      one('    needs: [usr]'),
+      'shop/msvc.yaml:4: services.catalog.needs.0: there is neither a role nor a service usr; did you mean user?',
+    ],
+    [
+      'needs by a registered name',
+      one('    needs: [user-service]'),
+      'shop/msvc.yaml:4: services.catalog.needs.0: there is neither a role nor a service user-service; did you mean user?',
+    ],
+    [
+      "a role's name",
+      'services:\n  user: { run: x }',
+      "shop/msvc.yaml:2: services.user: user is the platform's own (the role user); give your service another name",
+    ],
+    [
+      "a role's registered name",
+      'services:\n  user-service: { run: x }',
+      /:2: services.user-service: user-service is the platform's own \(the role user\)/,
+    ],
+    [
+      "a role's port",
+      one('    port: 8001'),
+      "shop/msvc.yaml:4: services.catalog.port: 8001 is user's port too; give each its own, or leave it out for a free one",
+    ],
+    [
+      'a port of a worker',
+      one('    ready: none\n    port: 1'),
+      'shop/msvc.yaml:5: services.catalog.port: a service that is ready: none has no port; leave it out',
+    ],
+    [
+      'a worker that receives',
+      one('    ready: none\n    receives: { order.created: { to: /order } }'),
+      'shop/msvc.yaml:5: services.catalog.receives: a service that is ready: none has no port to be reached at; leave out one of the two',
+    ],
+    [
+      'a topic that is none',
+      one('    receives: { order..created: { to: /order } }'),
+      'shop/msvc.yaml:4: services.catalog.receives.order..created: expected a topic such as order.created, or a pattern of them such as order.* or order.>',
+    ],
+    [
+      'calls to nobody',
+      one('    calls: { user: { attempts: 2 } }'),
+      'shop/msvc.yaml:4: services.catalog.calls.user: there is no service user; did you mean user-service?',
+    ],
+    [
+      'a route without methods',
+      one('    route: { path: /catalog }'),
+      /:4: services.catalog.route.methods: expected a section with keys of its own, but it is missing/,
+    ],
+    [
+      'a bad path',
+      one('    route: { path: catalog, methods: { GET: public } }'),
+      /:4: services.catalog.route: expected whole path segments/,
+    ],
+  ])('%s', async (_, yaml, fault) => {
+    expect(await faults(yaml)).toEqual([typeof fault === 'string' ? fault : expect.stringMatching(fault)])
+  })
+
+  it('two on one port', async () => {
+    expect(await faults('services:\n  a: { run: x, port: 7001 }\n  b: { run: x, port: 7001 }')).toEqual([
+      "shop/msvc.yaml:3: services.b.port: 7001 is a's port too; give each its own, or leave it out for a free one",
+    ])
+  })
+
+  it('a name that is a replica of another', async () => {
+    expect(await faults('services:\n  worker: { run: x, replicas: 2 }\n  worker-2: { run: x }')).toEqual([
+      'shop/msvc.yaml:3: services.worker-2: worker-2 is a replica of worker too (replicas: 2); rename one of them',
+    ])
+  })
+
+  it('needs in a circle, which is drawn', async () => {
+    const yaml =
+      'services:\n  a: { run: x, needs: [b, user] }\n  b: { run: x, needs: [c] }\n  c: { run: x, needs: [a] }\n  d: { run: x, needs: [a] }'
+    expect(await faults(yaml)).toEqual([
+      'shop/msvc.yaml:2: services.a.needs: these need each other in a circle, so none could start: a -> b -> c -> a',
+    ])
+  })
+
+  it('a route that another has', async () => {
+    const yaml =
+      'services:\n  a: { run: x, route: { path: /a, methods: { GET: public } } }\n  b: { run: x, route: { path: /a, methods: { GET: token } } }'
+    expect(await faults(yaml)).toEqual([
+      'shop/msvc.yaml:3: services.b.route: b and a both take GET /a; give one of them another prefix or other methods, or make one null',
+    ])
+  })
+
+  it('a route that is given at the gateway too', async () => {
+    const yaml =
+      'services:\n  a: { run: x, route: { path: /a, methods: { GET: public } } }\ngateway: { routes: { a: { prefix: /b, upstream: a, methods: {} } } }'
+    expect(await faults(yaml)).toEqual([
+      'shop/msvc.yaml:2: services.a.route: gateway.routes.a is given too; leave one of them out',
+    ])
+  })
+})

@@ -1,0 +1,117 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Override } from '../../kit/config/environment.ts'
+import type { Configuration } from '../../kit/config/load.ts'
+import { addressOf, type Section } from '../../kit/config/schema.ts'
+import { AppError } from '../../kit/errors.ts'
+import type { AnyRole } from '../../kit/role.ts'
+import type { RunState } from './run-state.ts'
+import type { Session } from './session.ts'
+
+/** What a command works with: every role, and the configuration. */
+export interface Configured extends Configuration {
+  readonly roles: readonly AnyRole[]
+  /** The file that was read, as it is named on the command line; undefined for the built-in defaults. */
+  readonly file?: string
+}
+
+export interface ConfigureOptions {
+  /** The one role that PORT and SERVICE_NAME speak of. */
+  readonly served?: string
+  /** CLI words of the roles to run on this machine; default: those of `msvc up`. */
+  readonly together?: readonly string[]
+  readonly flags?: readonly Override[]
+  /** Whether roles are going to run: what speaks of a role that is served concerns nobody else. Default true. */
+  readonly runs?: boolean
+  /** Whether the user's own services are going to run too. Default false. */
+  readonly runsServices?: boolean
+}
+
+/** The file that is read when no other is named, if it is there. */
+const DEFAULT_FILE = 'msvc.yaml'
+
+/** The file that the configuration is read from, as `--config` names it or as it is found in the folder; undefined for the built-in defaults. */
+export function configurationFile({ io, options }: Pick<Session, 'io' | 'options'>): string | undefined {
+  return options.config ?? (existsSync(join(io.folder, DEFAULT_FILE)) ? DEFAULT_FILE : undefined)
+}
+
+/** Loads all roles and the configuration, `--data` and `--config` heeded. Throws AppError `CONFIG_INVALID` with every fault. */
+export async function configure({ io, options }: Session, wanted: ConfigureOptions = {}): Promise<Configured> {
+  const [{ loadRoles, UP_ROLE_NAMES }, { loadConfiguration }, { ownServiceRoutes }] = await Promise.all([
+    import('../../roles/catalog.ts'),
+    import('../../kit/config/load.ts'),
+    import('../../roles/gateway/own-service-routes.ts'),
+  ])
+  const file = configurationFile({ io, options })
+  const roles = await loadRoles()
+  const data = options.data === undefined ? [] : [{ path: ['data'], value: options.data, from: '--data' }]
+  const configuration = await loadConfiguration({
+    roles,
+    together: wanted.together ?? UP_ROLE_NAMES,
+    environment:
+      wanted.runs === false ? { ...io.environment, PORT: undefined, SERVICE_NAME: undefined } : io.environment,
+    folder: io.folder,
+    flags: [...data, ...(wanted.flags ?? [])],
+    runsServices: wanted.runsServices ?? false,
+    derive: ownServiceRoutes,
+    ...(file !== undefined && { file }),
+    ...(wanted.served !== undefined && { served: wanted.served }),
+  })
+  return { roles, ...configuration, ...(file !== undefined && { file }) }
+}
+
+/** What a command works with that talks to a platform. */
+export interface Reached extends Configured {
+  /** All that runs on the data folder. */
+  readonly running: readonly RunState[]
+}
+
+/**
+ * The configuration for a command that talks to a platform. Where one runs on the data folder it is the one that checks tokens, so its
+ * mode and issuer hold; and its environment, unless `--config` names a file of the command's own.
+ * Throws AppError `CONFIG_INVALID`, also for a data folder that can't be read; `USAGE` for a `--data` that there isn't.
+ */
+export async function configureClient(session: Session): Promise<Reached> {
+  const [configured, { readRunStates }] = await Promise.all([
+    configure(session, { runs: false }),
+    import('./run-state.ts'),
+  ])
+  const { settings } = configured
+  if (session.options.data !== undefined) requireDataFolder(settings.data)
+  const running = await readRunStates(settings.data)
+  const [first] = running
+  if (!first) return { ...configured, running }
+  const environment = session.options.config === undefined ? first.environment : settings.environment
+  return { ...configured, running, settings: { ...settings, environment, auth: { ...settings.auth, ...first.auth } } }
+}
+
+/** For what needs the keys of a platform: a typing error must not become a folder with keys of its own. Throws AppError `USAGE`. */
+export function requireDataFolder(data: string): void {
+  if (existsSync(data)) return
+  throw new AppError(
+    'USAGE',
+    `there is no data folder ${data}; name the platform's with --data, or start it with msvc up`,
+  )
+}
+
+/**
+ * Where the registry is, or the registries, separated by commas: static addresses (REGISTRY_URL), where it runs on the data folder, or its section's;
+ * empty where that is any free port, which nobody else can know.
+ * @param running what runs on the data folder already. Default: nothing
+ * @param copies where all of them will listen. Default: its section says it
+ */
+export function registryUrl(
+  { settings, sections }: Pick<Configuration, 'settings' | 'sections'>,
+  running: readonly RunState[] = [],
+  copies: readonly Section[] = sections.registry ? [sections.registry] : [],
+): string {
+  const roles = running.flatMap((state) => state.roles).filter(({ role }) => role === 'registry')
+  const beside = roles.length > 0 ? roles.map(({ url }) => url).join() : undefined
+  const own = copies.length > 0 ? copies.flatMap((copy) => (copy.port === 0 ? [] : addressOf(copy))).join() : undefined
+  return settings.services.registry ?? beside ?? own ?? 'http://127.0.0.1:8500'
+}
+
+/** A number given as a flag; what is none stays text, for the schema to refuse. */
+export function numeric(text: string): number | string {
+  return /^\d{1,9}$/.test(text) ? Number(text) : text
+}

@@ -110,7 +110,7 @@ async function startCommand(
   tools: CommandTools,
   { instance, variables }: { readonly instance: string; readonly variables: Readonly<Record<string, string>> },
 ) {
-  const env = { ...processEnvironment(plan.env, instance), ...variables }
+  const env = processEnvironment(plan.env, instance, variables)
   const output = tools.output(plan, instance)
   const group = await startGroup({
     command,

@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import type { Authority } from '../../kit/auth/authority.ts'
-import type { Build } from '../../kit/supervisor/command/build.ts'
 import {
   type CommandPlan,
   type CommandTools,
@@ -14,6 +13,7 @@ import type { LogSink } from '../../kit/telemetry/log.ts'
 import type { Planned } from '../plan/planner.ts'
 import { outboundPlan } from './doors.ts'
 import { createReceiving } from './receiving.ts'
+import { createServiceBuilds } from './service-builds.ts'
 import { planServices, roleAddresses, wantedServices } from './service-plans.ts'
 import { serviceTools } from './service-tools.ts'
 import { createServiceWatches, type WatchedService } from './service-watches.ts'
@@ -49,7 +49,6 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
   const addresses = roleAddresses(configured, roles)
   let callable = Object.keys(configured.own)
   let latest: ReadonlyMap<string, CommandPlan> = new Map()
-  const builds = new Map<string, { readonly key: string; readonly build: Build }>()
   const shared = serviceTools({
     ...options,
     addresses,
@@ -58,27 +57,16 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
     folder: join(settings.data, 'services'),
   })
 
-  const tools: CommandTools = { ...shared.tools, buildOf, latest: (plan) => latest.get(plan.unit) ?? plan }
-
-  /** One for all replicas of a service, until what it is made of changes. */
-  function buildOf(plan: CommandPlan): Build | undefined {
-    if (plan.build === undefined) return undefined
-    const env = Object.entries(plan.env).filter(([name]) => name !== 'PORT' && !plan.addresses?.includes(name))
-    const key = JSON.stringify([plan.build, plan.dir, env])
-    const known = builds.get(plan.service)
-    if (known?.key === key) return known.build
-    const build = commandBuild(plan, plan.build, tools)
-    builds.set(plan.service, { key, build })
-    return build
-  }
+  const builds = createServiceBuilds((plan, command, after) => commandBuild(plan, command, tools, after))
+  const tools: CommandTools = { ...shared.tools, buildOf: builds.of, latest: (plan) => latest.get(plan.unit) ?? plan }
 
   const receiving = createReceiving({ url: addresses.broker, authority, data: settings.data, warn })
   const watches = createServiceWatches({
     ...options,
     async renew(service, signal) {
       // while it fails, what runs goes on
-      await builds.get(service)?.build.renew()
-      if (!signal.aborted) await options.restart(service, signal)
+      const isBuilt = await builds.renew(service)
+      if (isBuilt && !signal.aborted) await options.restart(service, signal)
     },
   })
 
@@ -87,6 +75,7 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
       callable = Object.keys(planned.configured.own)
       const { replicas, receipts, doors } = await planServices({ planned, environment, portOf })
       latest = new Map(replicas.map((plan) => [plan.unit, plan]))
+      builds.plan(replicas)
       watches.set(watchedAmong(planned))
       receiving.set(receipts)
       return { units: replicas.map((plan) => commandUnit(plan, tools)), roles: outboundPlan(planned, doors) }
@@ -94,7 +83,7 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
     async close() {
       watches.close()
       await receiving.close()
-      for (const { build } of builds.values()) build.close()
+      await builds.close()
       await shared.close()
     },
   }

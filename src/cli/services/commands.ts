@@ -30,8 +30,10 @@ export interface OwnUnitsOptions {
   readonly seen: (unit: string) => LogSink
   readonly say: (words: string) => void
   readonly warn: (words: string) => void
-  /** Restarts a service, what it needs left alone; resolves when it is ready, or the signal fires, and rejects with why it doesn't come back. */
-  readonly restart: (service: string, signal: AbortSignal) => Promise<void>
+  /** The units of a service that nobody has stopped. */
+  readonly unstopped: (service: string) => readonly string[]
+  /** Restarts a unit, what it needs left alone; resolves when it is ready, or the signal fires, and rejects with why it doesn't come back. */
+  readonly restart: (unit: string, signal: AbortSignal) => Promise<void>
 }
 
 /** The user's services as the supervisor runs them. */
@@ -44,7 +46,7 @@ export interface OwnUnits {
 
 /** Makes what runs users' services beside the roles of a platform. */
 export function createCommands({ configured, roles }: Planned, options: OwnUnitsOptions): OwnUnits {
-  const { authority, environment, portOf, warn } = options
+  const { authority, environment, portOf, warn, unstopped, restart } = options
   const { settings } = configured
   const addresses = roleAddresses(configured, roles)
   let callable = Object.keys(configured.own)
@@ -63,10 +65,15 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
   const receiving = createReceiving({ url: addresses.broker, authority, data: settings.data, warn })
   const watches = createServiceWatches({
     ...options,
+    isStopped: (service) => unstopped(service).length === 0,
     async renew(service, signal) {
+      if (unstopped(service).length === 0) return builds.outdate(service)
       // while it fails, what runs goes on
-      const isBuilt = await builds.renew(service)
-      if (isBuilt && !signal.aborted) await options.restart(service, signal)
+      if (!(await builds.renew(service))) return
+      for (const unit of unstopped(service)) {
+        // it may have been stopped while one before it was restarted
+        if (!signal.aborted && unstopped(service).includes(unit)) await restart(unit, signal)
+      }
     },
   })
 

@@ -13,6 +13,8 @@ export interface ServiceBuilds {
   plan(replicas: readonly CommandPlan[]): void
   /** Builds a service anew, where it was built; false when that was ended before it was done. Rejects with AppError `START_FAILED`. */
   renew(service: string): Promise<boolean>
+  /** Has a service built anew at its next start. */
+  outdate(service: string): void
   /** Ends what is built; resolves when it has ended. */
   close(): Promise<void>
 }
@@ -49,6 +51,7 @@ export function createServiceBuilds(make: MakeBuild): ServiceBuilds {
       for (const [service, { key }] of builds) if (keys.get(service) !== key) end(service)
     },
     renew: async (service) => (await builds.get(service)?.build.renew()) ?? true,
+    outdate: (service) => builds.get(service)?.build.outdate(),
     async close() {
       for (const service of builds.keys()) end(service)
       await Promise.all(ending.values())

@@ -69,6 +69,17 @@ describe('a build', () => {
     expect(await runs[2]?.ended).toBe('SIGKILL')
   })
 
+  it('that is outdated is run again when it is asked for', async () => {
+    const { build, runs, started } = theatre()
+    for (const count of [1, 2]) {
+      const built = build.ensure(never)
+      await started(count)
+      runs[count - 1]?.end('exit code 0')
+      await built
+      build.outdate()
+    }
+  })
+
   it('waits until what it follows has ended', async () => {
     const before = Promise.withResolvers<void>()
     const { build, runs, started } = theatre(before.promise)

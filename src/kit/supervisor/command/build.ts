@@ -45,6 +45,11 @@ export class Build {
     await this.#waitFor(this.#run ?? this.#begin(), aborted(signal))
   }
 
+  /** What was built before doesn't count as built any more: it is built anew when it is asked for next. */
+  outdate(): void {
+    this.#isBuilt = false
+  }
+
   /** Builds anew; false when it was closed before that was done. Rejects as `ensure`; what was built before counts as built all the same. */
   async renew(): Promise<boolean> {
     return this.#waitFor(this.#begin(), aborted(this.#closed.signal))

@@ -120,9 +120,11 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
     seen: screen.sinkOf,
     say: (words) => messages.info(words),
     warn: (words) => messages.warn(words),
-    async restart(service, signal) {
-      await steering.steer({ do: 'restart', units: [service], rolling: true }, signal)
-    },
+    unstopped: (service) =>
+      supervision
+        .reports()
+        .flatMap(({ unit, state }) => (unit.replicaOf === service && state.at !== 'stopped' ? [unit.name] : [])),
+    restart: (unit, signal) => supervision.restart([unit], { rolling: true }, signal),
   })
   const unitsOf = async (now: Planned) => {
     const own = await services.plan(now)

@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import type { Authority } from '../../kit/auth/authority.ts'
-import type { Build } from '../../kit/supervisor/command/build.ts'
 import {
   type CommandPlan,
   type CommandTools,
@@ -14,6 +13,7 @@ import type { LogSink } from '../../kit/telemetry/log.ts'
 import type { Planned } from '../plan/planner.ts'
 import { outboundPlan } from './doors.ts'
 import { createReceiving } from './receiving.ts'
+import { createServiceBuilds } from './service-builds.ts'
 import { planServices, roleAddresses, wantedServices } from './service-plans.ts'
 import { serviceTools } from './service-tools.ts'
 import { createServiceWatches, type WatchedService } from './service-watches.ts'
@@ -30,8 +30,10 @@ export interface OwnUnitsOptions {
   readonly seen: (unit: string) => LogSink
   readonly say: (words: string) => void
   readonly warn: (words: string) => void
-  /** Restarts a service, what it needs left alone; resolves when it is ready, or the signal fires, and rejects with why it doesn't come back. */
-  readonly restart: (service: string, signal: AbortSignal) => Promise<void>
+  /** The units of a service that nobody has stopped. */
+  readonly unstopped: (service: string) => readonly string[]
+  /** Restarts a unit, what it needs left alone; resolves when it is ready, or the signal fires, and rejects with why it doesn't come back. */
+  readonly restart: (unit: string, signal: AbortSignal) => Promise<void>
 }
 
 /** The user's services as the supervisor runs them. */
@@ -44,12 +46,11 @@ export interface OwnUnits {
 
 /** Makes what runs users' services beside the roles of a platform. */
 export function createCommands({ configured, roles }: Planned, options: OwnUnitsOptions): OwnUnits {
-  const { authority, environment, portOf, warn } = options
+  const { authority, environment, portOf, warn, unstopped, restart } = options
   const { settings } = configured
   const addresses = roleAddresses(configured, roles)
   let callable = Object.keys(configured.own)
   let latest: ReadonlyMap<string, CommandPlan> = new Map()
-  const builds = new Map<string, { readonly key: string; readonly build: Build }>()
   const shared = serviceTools({
     ...options,
     addresses,
@@ -58,27 +59,21 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
     folder: join(settings.data, 'services'),
   })
 
-  const tools: CommandTools = { ...shared.tools, buildOf, latest: (plan) => latest.get(plan.unit) ?? plan }
-
-  /** One for all replicas of a service, until what it is made of changes. */
-  function buildOf(plan: CommandPlan): Build | undefined {
-    if (plan.build === undefined) return undefined
-    const env = Object.entries(plan.env).filter(([name]) => name !== 'PORT' && !plan.addresses?.includes(name))
-    const key = JSON.stringify([plan.build, plan.dir, env])
-    const known = builds.get(plan.service)
-    if (known?.key === key) return known.build
-    const build = commandBuild(plan, plan.build, tools)
-    builds.set(plan.service, { key, build })
-    return build
-  }
+  const builds = createServiceBuilds((plan, command, after) => commandBuild(plan, command, tools, after))
+  const tools: CommandTools = { ...shared.tools, buildOf: builds.of, latest: (plan) => latest.get(plan.unit) ?? plan }
 
   const receiving = createReceiving({ url: addresses.broker, authority, data: settings.data, warn })
   const watches = createServiceWatches({
     ...options,
+    isStopped: (service) => unstopped(service).length === 0,
     async renew(service, signal) {
+      if (unstopped(service).length === 0) return builds.outdate(service)
       // while it fails, what runs goes on
-      await builds.get(service)?.build.renew()
-      if (!signal.aborted) await options.restart(service, signal)
+      if (!(await builds.renew(service))) return
+      for (const unit of unstopped(service)) {
+        // it may have been stopped while one before it was restarted
+        if (!signal.aborted && unstopped(service).includes(unit)) await restart(unit, signal)
+      }
     },
   })
 
@@ -87,6 +82,7 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
       callable = Object.keys(planned.configured.own)
       const { replicas, receipts, doors } = await planServices({ planned, environment, portOf })
       latest = new Map(replicas.map((plan) => [plan.unit, plan]))
+      builds.plan(replicas)
       watches.set(watchedAmong(planned))
       receiving.set(receipts)
       return { units: replicas.map((plan) => commandUnit(plan, tools)), roles: outboundPlan(planned, doors) }
@@ -94,7 +90,7 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
     async close() {
       watches.close()
       await receiving.close()
-      for (const { build } of builds.values()) build.close()
+      await builds.close()
       await shared.close()
     },
   }

@@ -133,6 +133,19 @@ describe('faults of a service, each with its line', () => {
       'shop/msvc.yaml:4: services.catalog.env.PORT: PORT is given by the platform; leave it out',
     ],
     [
+      'variables that are given',
+      one('    env: { MSVC_ENVIRONMENT: production, MSVC_RUN: mine }'),
+      [
+        'shop/msvc.yaml:4: services.catalog.env.MSVC_ENVIRONMENT: MSVC_ENVIRONMENT is given by the platform; leave it out',
+        'shop/msvc.yaml:4: services.catalog.env.MSVC_RUN: MSVC_RUN is given by the platform; leave it out',
+      ],
+    ],
+    [
+      'a secret that is given',
+      one('    secrets:\n      - KEY\n      - INSTANCE_ID'),
+      'shop/msvc.yaml:6: services.catalog.secrets.1: INSTANCE_ID is given by the platform; leave it out',
+    ],
+    [
       'a strange readiness',
       one('    ready: http health'),
       'shop/msvc.yaml:4: services.catalog.ready: expected http /health, tcp, log "listening on", exec ./ready.sh, or none, got "http health"',
@@ -193,7 +206,9 @@ describe('faults of a service, each with its line', () => {
       /:4: services.catalog.route: expected whole path segments/,
     ],
   ])('%s', async (_, yaml, fault) => {
-    expect(await faults(yaml)).toEqual([typeof fault === 'string' ? fault : expect.stringMatching(fault)])
+    expect(await faults(yaml)).toEqual(
+      [fault].flat().map((each) => (typeof each === 'string' ? each : expect.stringMatching(each))),
+    )
   })
 
   it('two on one port', async () => {

@@ -10,6 +10,8 @@ function watched() {
   const renewals: PromiseWithResolvers<void>[] = []
   const signals: AbortSignal[] = []
   const warned: string[] = []
+  const said: string[] = []
+  const stopped = new Set<string>()
   const watches = createServiceWatches({
     renew(_, signal) {
       signals.push(signal)
@@ -17,7 +19,8 @@ function watched() {
       renewals.push(renewal)
       return renewal.promise
     },
-    say: () => {},
+    isStopped: (service) => stopped.has(service),
+    say: (words) => void said.push(words),
     warn: (words) => void warned.push(words),
   })
   onTestFinished(watches.close)
@@ -28,6 +31,8 @@ function watched() {
     renewals,
     signals,
     warned,
+    said,
+    stopped,
     touch: (name = 'a.py') => writeFileSync(join(dir, name), `${Math.random()}`),
   }
 }
@@ -67,4 +72,19 @@ it('watches what it is told last', async () => {
   touch('b.rb')
   await new Promise((resolve) => setTimeout(resolve, 300))
   expect(renewals).toHaveLength(1)
+})
+
+it('does not say that it restarts a service that somebody has stopped', async () => {
+  const { set, renewals, said, stopped, touch } = watched()
+  set(['*.py'])
+  stopped.add('shop')
+  touch()
+  await vi.waitUntil(() => renewals.length === 1)
+  expect(said).toEqual([])
+  stopped.clear()
+  renewals[0]?.resolve()
+  touch()
+  await vi.waitUntil(() => renewals.length === 2)
+  expect(said).toEqual(['a.py has changed: shop is restarted'])
+  renewals[1]?.resolve()
 })

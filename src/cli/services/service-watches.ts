@@ -11,6 +11,8 @@ export interface WatchedService {
 
 /** What happens when files change. */
 export interface ServiceWatchesOptions {
+  /** Whether somebody has stopped a service: it isn't going to be restarted. */
+  readonly isStopped: (service: string) => boolean
   /** Has a service take what has changed; rejects with why it can't. The signal fires when more has changed: then nothing needs to be waited for. */
   readonly renew: (service: string, signal: AbortSignal) => Promise<void>
   readonly say: (words: string) => void
@@ -25,7 +27,7 @@ export interface ServiceWatches {
 }
 
 /** Makes watches: a change renews its service alone; one that comes meanwhile, again when that is done. */
-export function createServiceWatches({ renew, say, warn }: ServiceWatchesOptions): ServiceWatches {
+export function createServiceWatches({ isStopped, renew, say, warn }: ServiceWatchesOptions): ServiceWatches {
   const watches = new Map<string, { readonly key: string; readonly close: () => void }>()
   const busy = new Map<string, AbortController>()
 
@@ -35,7 +37,7 @@ export function createServiceWatches({ renew, say, warn }: ServiceWatchesOptions
       under.abort()
       return
     }
-    say(`${path} has changed: ${service} is restarted`)
+    if (!isStopped(service)) say(`${path} has changed: ${service} is restarted`)
     let more: AbortController
     do {
       more = new AbortController()

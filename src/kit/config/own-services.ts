@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { isRecord } from '../record.ts'
 import { explain, type Fault } from './explain.ts'
 import { fillText, MissingVariable } from './filled-text.ts'
+import { isGivenVariable } from './given-variables.ts'
 import { OwnService, OwnServiceName, type OwnServices } from './own-service.ts'
 
 /** `services` as a file gives it, sorted: what runs elsewhere, and what is to be run. */
@@ -30,9 +31,6 @@ export interface OwnServicesOptions {
   readonly environment: Readonly<Record<string, string | undefined>>
 }
 
-/** Variables that a service is given, and can't be told otherwise. */
-const GIVEN = new Set(['PORT', 'HOST', 'SERVICE_NAME', 'INSTANCE_ID', 'MSVC_TOKEN_FILE', 'MSVC_SUPERVISED'])
-
 /**
  * Checks a user's services, each for itself, and fills in what they leave out. Gives those that hold; the faults of the rest are added to `faults`.
  * @param place absent: they don't run here, so that their folders and variables needn't be there, and stay as they are given
@@ -49,9 +47,23 @@ export function readOwnServices(
     faults.push(...found.map((fault) => ({ path: [...path, ...fault.path], message: fault.message })))
     if (found.length > 0) continue
     const service = OwnService.parse(raw)
+    faults.push(...givenFaults(service, path))
     services[name] = place ? placed(service, place, path, faults) : service
   }
   return services
+}
+
+/** Variables and secrets that would take the place of what the platform gives. */
+function givenFaults({ env, secrets }: OwnService, path: readonly string[]): readonly Fault[] {
+  const named = [
+    ...Object.keys(env).map((name) => ({ name, at: ['env', name] })),
+    ...secrets.map((name, index) => ({ name, at: ['secrets', index] })),
+  ]
+  return named.flatMap(({ name, at }) =>
+    isGivenVariable(name)
+      ? [{ path: [...path, ...at], message: `${name} is given by the platform; leave it out` }]
+      : [],
+  )
 }
 
 function placed(
@@ -73,8 +85,6 @@ function filledIn(
 ): OwnService['env'] {
   const filled: Record<string, string> = {}
   for (const [variable, text] of Object.entries(env)) {
-    if (GIVEN.has(variable))
-      faults.push({ path: [...path, variable], message: `${variable} is given by the platform; leave it out` })
     try {
       filled[variable] = fillText(text, environment)
     } catch (fault) {

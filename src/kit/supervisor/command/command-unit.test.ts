@@ -156,6 +156,20 @@ describe('a command as a unit', () => {
     expect(await launched.exited).toBe('SIGKILL')
   })
 
+  it('is who it is, whatever its secrets are called', async () => {
+    const { tools, said } = theatre()
+    const run = 'echo "$INSTANCE_ID $SERVICE_NAME $KEY $MSVC_RUN"; exec sleep 60'
+    const env = { PATH: process.env.PATH ?? '', SERVICE_NAME: 'shop' }
+    const secrets = { INSTANCE_ID: 'x', SERVICE_NAME: 'x', KEY: 'k' }
+    const told = { ...tools, variablesOf: async () => ({ ...secrets, MSVC_RUN: 'r' }) }
+    const launched = commandUnit(plan({ run, env }), told).launch()
+    const { instance } = await launched.start({}, () => {})
+    await vi.waitUntil(() => said().includes('\n'))
+    expect(said()).toBe(`${instance} shop k r\n`)
+    launched.kill()
+    await launched.exited
+  })
+
   it.each([
     ['always', 'exit code 0', 'again'],
     ['always', 'exit code 1', 'again'],

@@ -110,7 +110,7 @@ async function startCommand(
   tools: CommandTools,
   { instance, variables }: { readonly instance: string; readonly variables: Readonly<Record<string, string>> },
 ) {
-  const env = { ...processEnvironment(plan.env, instance), ...variables }
+  const env = processEnvironment(plan.env, instance, variables)
   const output = tools.output(plan, instance)
   const group = await startGroup({
     command,
@@ -125,10 +125,16 @@ async function startCommand(
   return { group, env, hasWritten: output.hasWritten }
 }
 
-/** Makes the build of a service, whichever of its replicas asks for it. */
-export function commandBuild(plan: CommandPlan, command: CommandLine, tools: CommandTools): Build {
+/** Makes the build of a service, whichever of its replicas asks for it; it begins when `after` has resolved. Default: at once. */
+export function commandBuild(
+  plan: CommandPlan,
+  command: CommandLine,
+  tools: CommandTools,
+  after?: Promise<void>,
+): Build {
   return new Build({
     command,
+    ...(after && { after }),
     async start(line) {
       const instance = tools.instanceOf(plan.service)
       return (await startCommand(plan, line, tools, { instance, variables: {} })).group

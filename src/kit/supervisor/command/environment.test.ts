@@ -41,11 +41,13 @@ it('lets it inherit what the platform has, but for its stores, passwords and own
     DATABASE_URL: 'postgres://msvc:secret@db/msvc',
     PGPASSWORD: 'secret',
     PORT: '8000',
+    MSVC_TOKEN_FILE: '/tmp/mine.token',
     ABSENT: undefined,
   }
   const env = serviceEnvironment({ ...surroundings, place: undefined, inherited })
   expect(env).toMatchObject({ PATH: '/bin', PYTHONUNBUFFERED: '', NODE_COMPILE_CACHE: '/tmp/mine' })
-  for (const name of ['DATABASE_URL', 'PGPASSWORD', 'PORT', 'HOST', 'ABSENT']) expect(env).not.toHaveProperty(name)
+  for (const name of ['DATABASE_URL', 'PGPASSWORD', 'PORT', 'HOST', 'MSVC_TOKEN_FILE', 'ABSENT'])
+    expect(env).not.toHaveProperty(name)
 })
 
 it('lets the file have the last word, but for where it listens and who it is', () => {

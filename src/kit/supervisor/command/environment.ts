@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { isGivenVariable } from '../../config/given-variables.ts'
 import { addressVariable } from '../../discovery/address-variable.ts'
 
 /** What a service is told of the platform. */
@@ -15,14 +16,14 @@ export interface ServiceSurroundings {
   readonly urls: Readonly<Record<string, string>>
   /** What it inherits: the platform's own environment. */
   readonly inherited: Readonly<Record<string, string | undefined>>
-  /** What the file says; wins over all but where it listens. */
+  /** What the file says; wins over all but the given variables. */
   readonly own: Readonly<Record<string, string>>
 }
 
 /** What tells the platform itself where its stores are and who it is: no service's business, and passwords are among it. */
 const THE_PLATFORMS = new Set([
   ...['DATABASE_URL', 'DB_HOST', 'DB_PORT', 'NATS_URL', 'REDIS_URL', 'PGPASSWORD', 'PGPASSFILE'],
-  ...['PORT', 'HOST', 'SERVICE_NAME', 'ADVERTISE', 'INSTANCE_ID', 'NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE'],
+  ...['ADVERTISE', 'NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE'],
 ])
 
 /** By what a service knows them (seed 9.7.10). */
@@ -37,7 +38,8 @@ export function serviceEnvironment(surroundings: ServiceSurroundings): Readonly<
   const { service, environment, place, data, urls, inherited, own } = surroundings
   const variables = Object.entries(urls).map(([name, url]) => [addressVariable(name), url])
   const kept = Object.entries(inherited).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined && !THE_PLATFORMS.has(entry[0]),
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined && !THE_PLATFORMS.has(entry[0]) && !isGivenVariable(entry[0]),
   )
   const { [GATEWAY]: gateway, [LOG_SERVER]: logs } = urls
   return {
@@ -52,6 +54,7 @@ export function serviceEnvironment(surroundings: ServiceSurroundings): Readonly<
     OTEL_SERVICE_NAME: service,
     OTEL_RESOURCE_ATTRIBUTES: `deployment.environment.name=${environment}`,
     ...own,
+    // those of the given ones that are the same for each process
     ...(place && { HOST: place.host, PORT: String(place.port) }),
     SERVICE_NAME: service,
     MSVC_ENVIRONMENT: environment,
@@ -59,14 +62,20 @@ export function serviceEnvironment(surroundings: ServiceSurroundings): Readonly<
   }
 }
 
-/** The same for one process of it, which has an id of its own. */
+/**
+ * The same for one process of it, which has an id of its own.
+ * @param variables what it is told besides; wins over all but the given variables that `env` has
+ */
 export function processEnvironment(
   env: Readonly<Record<string, string>>,
   instance: string,
+  variables: Readonly<Record<string, string>> = {},
 ): Readonly<Record<string, string>> {
-  const { OTEL_RESOURCE_ATTRIBUTES: attributes } = env
+  const given = Object.entries(env).filter(([name]) => isGivenVariable(name))
+  const told = { ...env, ...variables, ...Object.fromEntries(given) }
+  const { OTEL_RESOURCE_ATTRIBUTES: attributes } = told
   return {
-    ...env,
+    ...told,
     INSTANCE_ID: instance,
     OTEL_RESOURCE_ATTRIBUTES: [`service.instance.id=${instance}`, attributes].filter(Boolean).join(','),
   }

@@ -43,8 +43,16 @@ describe('a process group', () => {
     ['pyhton3 x', 'exit code 127, command not found'],
     ['./plain', 'exit code 126, not executable'],
     ['kill -9 $$', 'SIGKILL'],
+    ['. ./sourced.sh', 'exit code 7'],
+    ['exit', 'exit code 0'],
+    ['wait', 'exit code 0'],
+    [':', 'exit code 0'],
+    ['command -v sh', 'exit code 0'],
+    ['type sh', 'exit code 0'],
+    ['true', 'exit code 0'],
   ])('tells how %s ended', async (line, how) => {
     writeFileSync(join(dir, 'plain'), 'x', { mode: 0o600 })
+    writeFileSync(join(dir, 'sourced.sh'), 'exit 7')
     const { group, watched } = await run(line)
     expect(await group.exited).toBe(how)
     expect(watched.size).toBe(0)
@@ -105,11 +113,15 @@ describe('a process group', () => {
 describe('a line for the shell', () => {
   it.each([
     ['sleep 60', 'sleep'],
+    ['/bin/sleep 60', 'sleep'],
+    ['./slow 60', 'slow'],
+    ['read -r line', 'exit'],
     ['sleep "6 0"', 'exit'],
     ['sleep 60 # for a while', 'sh'],
     ['LEVEL=1 sleep 60', 'sh'],
     ['cd / && sleep 60', 'sh'],
   ])('%s: %s is the process that gets signals', async (line, name) => {
+    writeFileSync(join(dir, 'slow'), readFileSync('/bin/sleep'), { mode: 0o700 })
     const { group } = await run(line)
     const comm = () => {
       try {

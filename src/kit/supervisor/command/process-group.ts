@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../../errors.ts'
 import type { Guard } from '../guard.ts'
 import { memoryKills } from './memory-kills.ts'
+import { withoutShell } from './shell-line.ts'
 import { strays } from './strays.ts'
 
 /** A line for the shell, or words without one. */
@@ -50,7 +51,8 @@ const LAST_WORDS_MS = 500
  */
 export async function startGroup(options: GroupOptions): Promise<ProcessGroup> {
   const { command, dir, env, mark, guard, stop, onOutput, onOutputEnd = () => {} } = options
-  const [program, ...args] = typeof command === 'string' ? ['/bin/sh', '-c', withoutShell(command)] : command
+  const [program, ...args] =
+    typeof command === 'string' ? ['/bin/sh', '-c', withoutShell(command, { dir, path: env.PATH })] : command
   const killsBefore = memoryKills()
   const child = spawn(program ?? '', args, {
     cwd: dir,
@@ -130,15 +132,6 @@ function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
   } catch {
     return false
   }
-}
-
-/** One command and its arguments, with nothing that a shell does besides: no list, redirection or assignment, no built-in that changes the shell itself. */
-const PLAIN =
-  /^(?!(?:cd|exec|exit|export|set|ulimit|umask|unset|source|eval|trap|if|while|until|for|case)\s)[\w./-]+(?:\s+[^\s;&|<>()`\n#]+)*\s*$/
-
-/** Has the shell become the program where that is all it would start: a process less, which signals would have to pass. */
-function withoutShell(line: string): string {
-  return PLAIN.test(line) ? `exec ${line}` : line
 }
 
 /** What a shell says by these codes (POSIX.1-2024, XCU 2.8.2). */

@@ -3,6 +3,7 @@ import { pause } from '../../kit/pause.ts'
 import { controlAddress } from '../../kit/supervisor/control-address.ts'
 import { type ControlClient, connectControl } from '../../kit/supervisor/control-client.ts'
 import { Changes, type ControlRequest } from '../../kit/supervisor/control-protocol.ts'
+import { changeLines } from '../render/change-lines.ts'
 import { configureClient } from '../session/configuration.ts'
 import { readRunState } from '../session/run-state.ts'
 import type { Session } from '../session/session.ts'
@@ -17,21 +18,7 @@ const LOOK_MS = 50
 export async function steer(session: Session, request: ControlRequest): Promise<void> {
   const changes = await withPlatform(session, (control) => control.ask(request, Changes, session.io.leaving))
   session.printJson(changes)
-  const lines = changeLines(changes)
-  session.print(lines.length > 0 ? lines.join('\n') : 'nothing has changed')
-}
-
-/** What has changed, a line each, for people. */
-function changeLines(changes: Changes): readonly string[] {
-  const { notes, pending_restart: pending } = changes
-  const done = (['started', 'reloaded', 'restarted', 'stopped'] as const).flatMap((what) =>
-    changes[what].length > 0 ? [`${what} ${changes[what].join(', ')}`] : [],
-  )
-  return [
-    ...done,
-    ...notes,
-    ...pending.map((setting) => `${setting} has changed too: that takes msvc down and msvc up`),
-  ]
+  session.print(changeLines(changes).join('\n'))
 }
 
 /** Stops the platform on the data folder; resolves when its process has ended. Throws AppError `UNAVAILABLE` when none runs there. */

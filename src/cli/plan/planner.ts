@@ -31,7 +31,7 @@ export function createPlanner(session: Session, portOf: KeptPorts): Planner {
   return {
     async plan(asked, places) {
       const together = [...new Set(unitNames(asked).map(({ role }) => role))]
-      const wanted = await configure(session, { together, runsServices: true })
+      const wanted = await configure(session, { together, runsServices: true, portOffset: asked.portOffset })
       first ??= wanted
       const { configured, pending } = keepSettings(first, wanted, places ?? first.settings)
       const services = Object.keys(configured.own)

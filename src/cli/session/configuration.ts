@@ -25,6 +25,8 @@ export interface ConfigureOptions {
   readonly runs?: boolean
   /** Whether the user's own services are going to run too. Default false. */
   readonly runsServices?: boolean
+  /** What is added to the port of each role. Default 0. */
+  readonly portOffset?: number
 }
 
 /** The file that is read when no other is named, if it is there. */
@@ -37,11 +39,13 @@ export function configurationFile({ io, options }: Pick<Session, 'io' | 'options
 
 /** Loads all roles and the configuration, `--data` and `--config` heeded. Throws AppError `CONFIG_INVALID` with every fault. */
 export async function configure({ io, options }: Session, wanted: ConfigureOptions = {}): Promise<Configured> {
-  const [{ loadRoles, UP_ROLE_NAMES }, { loadConfiguration }, { ownServiceRoutes }] = await Promise.all([
-    import('../../roles/catalog.ts'),
-    import('../../kit/config/load.ts'),
-    import('../../roles/gateway/own-service-routes.ts'),
-  ])
+  const [{ loadRoles, UP_ROLE_NAMES }, { loadConfiguration }, { ownServiceRoutes }, { rolesForDoors }] =
+    await Promise.all([
+      import('../../roles/catalog.ts'),
+      import('../../kit/config/load.ts'),
+      import('../../roles/gateway/own-service-routes.ts'),
+      import('../../roles/outbound/own-service-doors.ts'),
+    ])
   const file = configurationFile({ io, options })
   const roles = await loadRoles()
   const data = options.data === undefined ? [] : [{ path: ['data'], value: options.data, from: '--data' }]
@@ -54,6 +58,8 @@ export async function configure({ io, options }: Session, wanted: ConfigureOptio
     flags: [...data, ...(wanted.flags ?? [])],
     runsServices: wanted.runsServices ?? false,
     derive: ownServiceRoutes,
+    ...(wanted.runsServices && { brings: rolesForDoors }),
+    ...(wanted.portOffset !== undefined && { portOffset: wanted.portOffset }),
     ...(file !== undefined && { file }),
     ...(wanted.served !== undefined && { served: wanted.served }),
   })

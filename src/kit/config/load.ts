@@ -11,7 +11,7 @@ import type { OwnServices } from './own-service.ts'
 import { ownServiceFaults } from './own-service-rules.ts'
 import { type OwnServicesOptions, readOwnServices, sortServices } from './own-services.ts'
 import { placeFaults } from './place-faults.ts'
-import { crossFaults } from './rules.ts'
+import { crossFaults, type PlacedRole } from './rules.ts'
 import { Listen, Platform, type Section, type Settings } from './schema.ts'
 
 /** What the configuration knows of a role. */
@@ -44,6 +44,10 @@ export interface LoadOptions {
   readonly runsServices?: boolean
   /** What the user's own services mean for the sections of roles. Default: nothing. */
   readonly derive?: (services: OwnServices) => readonly Derived[]
+  /** CLI words of the roles that the user's own services bring to this machine. Default: none. */
+  readonly brings?: (services: OwnServices) => readonly string[]
+  /** What is added to the port of each role when it runs, from 0 to 65 535: services keep theirs. Default 0. */
+  readonly portOffset?: number
 }
 
 /** A value of a role's section that follows from something else in the file. */
@@ -88,12 +92,12 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
   const raw = derived.reduce(withOverride, isSorted ? { ...given, services: elsewhere } : given)
   const settings = parsePlatform(raw, roles, faults)
   const sections = new Map(roles.map((role) => [role.name, parseSection(role, raw[role.name], faults)]))
-  const placed = together.flatMap((name) => {
+  const placed = [...new Set([...together, ...(options.brings?.(own) ?? [])])].flatMap((name) => {
     const section = sections.get(name)
     return section ? [{ name, section, portGiven: isGiven(raw, [name, 'port']) }] : []
   })
   if (settings) faults.push(...(await placeFaults(settings)), ...crossFaults(settings, placed))
-  faults.push(...ownServiceFaults(own, roles, placed, Object.keys(elsewhere)))
+  faults.push(...ownServiceFaults(own, roles, portsOf(placed, options.portOffset ?? 0), Object.keys(elsewhere)))
 
   const originOf = (fault: Fault): Fault => {
     const source = derived.find(({ path }) => startsWith(fault.path, path))
@@ -165,6 +169,12 @@ function placeOfServices({ file, folder, environment, runsServices }: LoadOption
   return runsServices
     ? { folder: file === undefined ? folder : dirname(resolve(folder, file)), environment }
     : undefined
+}
+
+/** The ports where roles really listen, and whose they are; those that are free ones are not known yet. */
+function portsOf(placed: readonly PlacedRole[], offset: number): ReadonlyMap<number, string> {
+  const known = placed.filter(({ section }) => section.port !== 0)
+  return new Map(known.map(({ name, section }) => [section.port + offset, name]))
 }
 
 function saidTwice({ path, origin }: Derived): Fault {

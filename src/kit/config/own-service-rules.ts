@@ -2,7 +2,6 @@ import { didYouMean } from '../nearest.ts'
 import { isTopicPattern } from '../topic-name.ts'
 import type { Fault } from './explain.ts'
 import type { OwnServices } from './own-service.ts'
-import type { PlacedRole } from './rules.ts'
 
 /** A role as far as these rules go. */
 export interface NamedRole {
@@ -14,20 +13,20 @@ export interface NamedRole {
 
 /**
  * What no service shows by itself: a name that a role has, needs that nobody meets, needs in a circle, one port for two, two units of one name, calls to nobody.
- * @param placed the roles that run on this machine at the same time
+ * @param taken ports of the roles that run on this machine at the same time, and whose they are
  * @param elsewhere names of services that run elsewhere
  */
 export function ownServiceFaults(
   services: OwnServices,
   roles: readonly NamedRole[],
-  placed: readonly PlacedRole[],
+  taken: ReadonlyMap<number, string>,
   elsewhere: readonly string[],
 ): readonly Fault[] {
   return [
     ...nameFaults(services, roles),
     ...needFaults(services, roles),
     ...circleFaults(services),
-    ...portFaults(services, placed),
+    ...portFaults(services, taken),
     ...workerFaults(services),
     ...topicFaults(services),
     ...callFaults(services, roles, elsewhere),
@@ -103,8 +102,8 @@ function wayTo(end: string, cameFrom: ReadonlyMap<string, string>): readonly str
   return way
 }
 
-function portFaults(services: OwnServices, placed: readonly PlacedRole[]): readonly Fault[] {
-  const holders = new Map(placed.map(({ name, section }) => [section.port, name]))
+function portFaults(services: OwnServices, taken: ReadonlyMap<number, string>): readonly Fault[] {
+  const holders = new Map(taken)
   return Object.entries(services).flatMap(([name, { port, ready }]): readonly Fault[] => {
     if (port === undefined) return []
     const path = ['services', name, 'port']

@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { AppError } from '../../kit/errors.ts'
+import { configure } from '../session/configuration.ts'
+import type { Session } from '../session/session.ts'
+import { createMessages } from '../terminal/messages.ts'
+import { createPlanner } from './planner.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'msvc-planner-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** A session of a folder whose configuration says this. */
+function sessionOf(yaml: string): Session {
+  writeFileSync(join(folder, 'msvc.yaml'), yaml)
+  const nothing = new AbortController().signal
+  const terminal = { isTTY: false, colour: false, columns: 80, rows: 24, write: () => {} }
+  return {
+    io: {
+      ...{ out: terminal, err: terminal, environment: {}, folder, pid: 1, self: ['msvc'] },
+      ...{ outputTaken: async () => {}, writeBytes: async () => {}, outputClosed: false, outputLost: nothing },
+      ...{ readInput: async () => '', signal: nothing, leaving: nothing },
+      ...{ settled: () => {}, leaveInterruptsToParent: () => {} },
+    },
+    options: {},
+    messages: createMessages(terminal, true),
+    print: () => {},
+    printJson: () => {},
+    endWith: () => {},
+  }
+}
+
+/** What is wrong with a plan, by the planner; empty where nothing is. */
+async function faultOf(yaml: string, portOffset = 0): Promise<string> {
+  const planner = createPlanner(sessionOf(yaml), async () => 0)
+  try {
+    await planner.plan({ scale: new Map(), portOffset })
+    return ''
+  } catch (thrown) {
+    if (thrown instanceof AppError && thrown.code === 'CONFIG_INVALID') return thrown.message
+    throw thrown
+  }
+}
+
+describe('a port of a service', () => {
+  const advice = 'give each its own, or leave it out for a free one'
+
+  it.each([
+    [
+      'of the role that holds doors open',
+      8400,
+      0,
+      `msvc.yaml:3: services.a.port: 8400 is outbound's port too; ${advice}`,
+    ],
+    [
+      'of that role behind an offset',
+      9400,
+      1_000,
+      `msvc.yaml:3: services.a.port: 9400 is outbound's port too; ${advice}`,
+    ],
+    [
+      'of another role behind an offset',
+      9001,
+      1_000,
+      `msvc.yaml:3: services.a.port: 9001 is user's port too; ${advice}`,
+    ],
+    ['of a role that an offset moves away', 8001, 1_000, ''],
+    ['of the door role that an offset moves away', 8400, 1_000, ''],
+  ])('%s', async (_, port, offset, fault) => {
+    expect(await faultOf(`services:\n  a:\n    { run: x, port: ${port} }\n`, offset)).toBe(fault)
+  })
+
+  it('may be that of the role that holds doors open where there are none', async () => {
+    expect(await faultOf('services:\n  a: { run: x, port: 8400, calls: direct }\n')).toBe('')
+  })
+
+  it('is found by who checks the file alone', async () => {
+    const session = sessionOf('services:\n  a: { run: x, port: 8400 }\n')
+    await expect(configure(session, { runsServices: true })).rejects.toThrow(
+      `msvc.yaml:2: services.a.port: 8400 is outbound's port too; ${advice}`,
+    )
+  })
+})
+
+it('refuses a role on the port of the one that holds doors open, where services bring it', async () => {
+  const yaml = 'gateway: { port: 8400 }\nservices:\n  a: { run: x }\n'
+  expect(await faultOf(yaml)).toBe("msvc.yaml:1: gateway.port: 8400 is outbound's port too; give each role its own")
+})

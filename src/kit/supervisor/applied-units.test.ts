@@ -51,7 +51,9 @@ describe('what it takes for units to become others', () => {
     const unit = fc.record({ definition: fc.constantFrom('a', 'b'), reloadable: fc.constantFrom('a', 'b') })
     const units = fc
       .dictionary(fc.constantFrom('p', 'q', 'r', 's'), unit)
-      .map((all): readonly Unit[] => Object.entries(all).map(([name, more]) => someUnit(name, { ...more, needs: ['p'] })))
+      .map((all): readonly Unit[] =>
+        Object.entries(all).map(([name, more]) => someUnit(name, { ...more, needs: ['p'] })),
+      )
     fc.assert(
       fc.property(units, units, (running, wanted) => {
         const { gone, fresh, changed, told, toldLast, adopted } = appliedUnits(running, wanted)

@@ -39,7 +39,7 @@ it('leaves a database alone that gives out no numbers', () => {
 it('refuses tokens that a bus handed out before, and keeps what its subscriptions have', async () => {
   const open = () => embedded.open({ url: 'embedded:', folder, clock })
   const before = await open()
-  const spec = { topic: 'a', group: 'g', maxDeliver: 1, ackWaitMs: 50 }
+  const spec = { topic: 'a', group: 'g', maxDeliver: 1, ackWaitMs: 30_000 }
   const { id } = await before.subscribe(spec)
   const { id: other } = await before.subscribe({ topic: '>', from: 'first' })
   await before.publish(['1', '2', '3'].map((message) => ({ id: message, topic: 'a', payload: '1', attributes: {} })))

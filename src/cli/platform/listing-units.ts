@@ -64,28 +64,30 @@ function rowsOf({ roles, starting }: RunState): readonly UnitRow[] {
   ]
 }
 
-/** A row as programs get it. */
-function told({ unit, service, state, doing, pid, url, restarts, since, ended }: UnitRow, figures: Figures) {
-  const { cpu, memory } = figuresOf(pid, figures)
+/** A unit as programs get it: each of its fields is always there, null where there is nothing to say. */
+export function told(row: UnitRow, figures: ReadonlyMap<number, ProcessFigures>) {
+  const { cpu, memory } = figuresOf(row.pid, figures)
   return {
-    unit,
-    service: service ?? null,
-    state,
-    pid: pid ?? null,
-    port: portOf(url) ?? null,
-    restarts: restarts ?? null,
-    url: url ?? null,
-    since: since ?? null,
-    doing: doing ?? null,
-    ended: ended ?? null,
+    unit: row.unit,
+    service: row.service ?? null,
+    state: row.state,
+    words: row.words ?? null,
+    doing: row.doing ?? null,
+    pid: row.pid ?? null,
+    port: portOf(row.url) ?? null,
+    url: row.url ?? null,
+    since: row.since ?? null,
+    restarts: row.restarts ?? null,
+    restart_budget: row.restart_budget ?? null,
+    ends_in_a_row: row.ends_in_a_row ?? null,
+    next_start: row.next_start ?? null,
+    ended: row.ended ?? null,
     cpu: cpu === undefined ? null : Math.round(cpu * 1_000) / 1_000,
     memory_bytes: memory ?? null,
   }
 }
 
-type Figures = ReadonlyMap<number, ProcessFigures>
-
-const figuresOf = (pid: number | undefined, figures: Figures): Partial<ProcessFigures> =>
+const figuresOf = (pid: number | undefined, figures: ReadonlyMap<number, ProcessFigures>): Partial<ProcessFigures> =>
   (pid === undefined ? undefined : figures.get(pid)) ?? {}
 
 const portOf = (url: string | undefined): number | undefined =>

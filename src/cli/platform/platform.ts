@@ -140,7 +140,7 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
     wish: planned.wish,
     async plan(wish) {
       const now = await planner.plan(wish, control.placesNow())
-      return { units: await unitsOf(now), pending: now.pending }
+      return { units: await unitsOf(now), pending: now.pending, applied: services.applied }
     },
     down: () => asked.abort(),
   })

@@ -17,6 +17,8 @@ export interface PlannedUnits {
   readonly units: readonly Unit[]
   /** Settings that were changed, and are not heeded before the platform is started anew. */
   readonly pending: readonly string[]
+  /** Told when they run, and what is gone has ended. */
+  readonly applied: () => void
 }
 
 /** How a platform is steered. */
@@ -47,15 +49,17 @@ export function createSteering({ supervision, plan, down, ...first }: SteeringOp
       supervision.reports().map(({ unit }) => unit),
     )
 
-  async function applied(wishNow: () => Wish): Promise<Changes> {
+  async function planAnew(wishNow: () => Wish): Promise<Changes> {
     const wanted = wishNow()
-    const { units, pending } = await plan(wanted)
+    const { units, pending, applied } = await plan(wanted)
     wish = wanted
-    return { ...(await supervision.apply(units)), pending_restart: pending }
+    const changes = await supervision.apply(units)
+    applied()
+    return { ...changes, pending_restart: pending }
   }
 
   function inTurn(wishNow: () => Wish): Promise<Changes> {
-    const answer = last.then(() => applied(wishNow))
+    const answer = last.then(() => planAnew(wishNow))
     last = answer.catch(() => {})
     return answer
   }

@@ -52,6 +52,9 @@ it('says when one that has ended starts again, and what is left of its restart b
   expect(belowOf({ ...down, next_start, restart_budget: 5 })).toEqual(['  starts again in 12 s, restart 3 of 5'])
   expect(belowOf({ ...down, state: 'failed', restart_budget: 2 })).toEqual(['  its restart budget of 2 is spent'])
   expect(belowOf({ ...down, state: 'failed' })).toEqual([])
+  // one that is never restarted has spent nothing
+  const { ends_in_a_row: _, ...never } = down
+  expect(belowOf({ ...never, state: 'failed', restart_budget: 3 })).toEqual([])
 })
 
 it('leaves the services out where they are named as their units', () => {

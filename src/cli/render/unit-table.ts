@@ -67,10 +67,14 @@ function cells(unit: MeasuredUnit, now: number, hasServices: boolean): readonly 
 }
 
 /** When one that has ended starts again, and what that leaves of its restart budget. */
-function restartWords({ state, next_start, ends_in_a_row: ends = 1, restart_budget }: UnitRow, now: number): string[] {
-  if (state === 'failed')
-    return restart_budget === undefined ? [] : [`its restart budget of ${restart_budget} is spent`]
+function restartWords({ state, next_start, ends_in_a_row, restart_budget }: UnitRow, now: number): string[] {
+  if (state === 'failed') {
+    // one that is never restarted may have a budget, and has spent nothing of it
+    const isSpent = restart_budget !== undefined && ends_in_a_row !== undefined
+    return isSpent ? [`its restart budget of ${restart_budget} is spent`] : []
+  }
   if (next_start === undefined) return []
+  const ends = ends_in_a_row ?? 1
   const times = restart_budget === undefined ? `after ${ends} in a row` : `restart ${ends} of ${restart_budget}`
   return [`starts again in ${spanOf(Date.parse(next_start) - now)}, ${times}`]
 }

@@ -40,6 +40,8 @@ export interface OwnUnitsOptions {
 export interface OwnUnits {
   /** Makes units of what is to run from now on, and says which roles these need besides. */
   plan(planned: Planned): Promise<{ readonly units: readonly Unit[]; readonly roles: readonly RolePlan[] }>
+  /** What isn't in the last plan any more has ended: takes away what it was given. */
+  applied(): void
   /** Sends the last of what they wrote, and takes away what they were given. */
   close(): Promise<void>
 }
@@ -87,6 +89,7 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
       receiving.set(receipts)
       return { units: replicas.map((plan) => commandUnit(plan, tools)), roles: outboundPlan(planned, doors) }
     },
+    applied: () => shared.keepOnly([...latest.values()].map(({ service }) => service)),
     async close() {
       watches.close()
       await receiving.close()

@@ -14,6 +14,7 @@ export function createOwnUnits(options: OwnUnitsOptions): OwnUnits {
 
   return {
     plan: async (planned) => (await (await loaded(planned))?.plan(planned)) ?? { units: [], roles: [] },
+    applied: () => commands?.applied(),
     close: async () => commands?.close(),
   }
 }

@@ -20,7 +20,9 @@ export interface ServiceTokensOptions {
 export interface ServiceTokens {
   /** What a process of a service is told to find its token by; nothing in local mode. */
   variablesOf(service: string): Promise<Readonly<Record<string, string>>>
-  /** Takes the files away. */
+  /** From now on renews those of these services alone; the files of others are taken away. */
+  keepOnly(services: readonly string[]): void
+  /** Takes all files away. */
   close(): void
 }
 
@@ -30,9 +32,16 @@ const RENEW_AFTER_S = LIFE_S / 2
 /** The one in the environment can't be renewed: as long as any token may live. */
 const LONGEST_S = 86_400
 
+/** A file that is kept. */
+interface KeptFile {
+  /** Resolves when it is there. */
+  readonly written: Promise<void>
+  readonly timer: NodeJS.Timeout
+}
+
 /** Makes tokens for services. */
 export function createServiceTokens({ authority, folder, audiences, onFault }: ServiceTokensOptions): ServiceTokens {
-  const timers = new Map<string, NodeJS.Timeout>()
+  const files = new Map<string, KeptFile>()
 
   const mint = (service: string, ttlSeconds: number) =>
     authority.mint({ subject: service, service: true, audience: audiences(), scopes: SERVICE_SCOPES, ttlSeconds })
@@ -40,27 +49,41 @@ export function createServiceTokens({ authority, folder, audiences, onFault }: S
 
   async function write(service: string): Promise<void> {
     makePrivateFolder(folder)
-    await replaceFile(pathOf(service), await mint(service, LIFE_S))
+    const path = pathOf(service)
+    await replaceFile(path, await mint(service, LIFE_S))
+    // it was taken away meanwhile
+    if (!files.has(service)) rmSync(path, { force: true })
+  }
+
+  function forget(service: string): void {
+    clearInterval(files.get(service)?.timer)
+    files.delete(service)
+    rmSync(pathOf(service), { force: true })
+  }
+
+  function keep(service: string): KeptFile {
+    const renew = () => void write(service).catch((fault: unknown) => onFault(service, fault))
+    const file = { written: write(service), timer: setInterval(renew, RENEW_AFTER_S * 1_000).unref() }
+    files.set(service, file)
+    // whoever asks next tries again
+    file.written.catch(() => forget(service))
+    return file
+  }
+
+  function keepOnly(services: readonly string[]): void {
+    for (const service of files.keys()) if (!services.includes(service)) forget(service)
   }
 
   return {
     async variablesOf(service) {
       if (authority.mode !== 'token') return {}
-      if (!timers.has(service)) {
-        await write(service)
-        const renew = () => void write(service).catch((fault: unknown) => onFault(service, fault))
-        timers.set(service, setInterval(renew, RENEW_AFTER_S * 1_000).unref())
-      }
+      await (files.get(service) ?? keep(service)).written
       return {
         MSVC_TOKEN_FILE: pathOf(service),
         OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${await mint(service, LONGEST_S)}`,
       }
     },
-    close() {
-      for (const [service, timer] of timers) {
-        clearInterval(timer)
-        rmSync(pathOf(service), { force: true })
-      }
-    },
+    keepOnly,
+    close: () => keepOnly([]),
   }
 }

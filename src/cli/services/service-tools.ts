@@ -34,6 +34,8 @@ export interface ServiceToolsOptions {
 /** What commands work with on a platform, but for their builds. */
 export interface ServiceTools {
   readonly tools: Omit<CommandTools, 'buildOf'>
+  /** Takes away what services were given that aren't among these. */
+  keepOnly(services: readonly string[]): void
   /** Sends the last of what services wrote, and takes away what they were given. */
   close(): Promise<void>
 }
@@ -74,6 +76,7 @@ export function serviceTools(options: ServiceToolsOptions): ServiceTools {
         return { ...values, ...(await tokens.variablesOf(service)), [RUN]: run }
       },
     },
+    keepOnly: tokens.keepOnly,
     async close() {
       await entries.close()
       tokens.close()

@@ -13,9 +13,10 @@ const Wanted = z.object({ topic: z.string(), group: z.string(), push: z.object({
 /** A broker that keeps what it is told, and refuses what the test says. */
 async function broker() {
   const made = new Map<string, string>()
-  const refusing = { status: 0 }
+  const refusing = { status: 0, times: 0 }
   const server = createServer(async (incoming, outgoing) => {
     if (refusing.status !== 0) {
+      refusing.times++
       outgoing.writeHead(refusing.status).end('{"detail":"no room"}')
       return
     }
@@ -79,12 +80,15 @@ it('says it again to a broker that was away, and tells once of what is refused',
   const { set, warned } = receiving(url, folder())
   refusing.status = 503
   set([receipt('shop', 'a')])
-  await new Promise((resolve) => setTimeout(resolve, 300))
+  await vi.waitUntil(() => refusing.times >= 2, { timeout: 10_000 })
   expect(warned).toEqual([])
   refusing.status = 0
   await vi.waitUntil(() => made.has('shop-a'), { timeout: 10_000 })
   refusing.status = 403
   set([receipt('shop', 'b')])
   await vi.waitUntil(() => warned.length > 0)
+  refusing.status = 0
+  set([receipt('shop', 'c')])
+  await vi.waitUntil(() => made.has('shop-c'))
   expect(warned).toEqual(['the broker refuses what shop receives: no room (status 403)'])
 })

@@ -4,48 +4,58 @@ import { join } from 'node:path'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { createServiceWatches } from './service-watches.ts'
 
+/** Watches over one folder; `renewals` are those of the shop. The till, where it is watched too, is renewed at once: by then the shop would have been told. */
 function watched() {
   const dir = mkdtempSync(join(tmpdir(), 'msvc-watches-'))
   onTestFinished(() => rmSync(dir, { recursive: true }))
   const renewals: PromiseWithResolvers<void>[] = []
   const signals: AbortSignal[] = []
-  const warned: string[] = []
   const said: string[] = []
+  const warned: string[] = []
   const stopped = new Set<string>()
+  let tills = 0
   const watches = createServiceWatches({
-    renew(_, signal) {
+    async renew(service, signal) {
+      if (service === 'till') {
+        tills++
+        return
+      }
       signals.push(signal)
       const renewal = Promise.withResolvers<void>()
       renewals.push(renewal)
-      return renewal.promise
+      await renewal.promise
     },
     isStopped: (service) => stopped.has(service),
     say: (words) => void said.push(words),
     warn: (words) => void warned.push(words),
   })
   onTestFinished(watches.close)
-  const set = (patterns: readonly string[]) => watches.set([{ service: 'shop', dir, patterns }])
+  const touch = (name = 'a.py') => writeFileSync(join(dir, name), `${Math.random()}`)
   return {
-    watches,
-    set,
+    set: (...services: readonly (readonly [service: string, pattern: string])[]) =>
+      watches.set(services.map(([service, pattern]) => ({ service, dir, patterns: [pattern] }))),
     renewals,
     signals,
-    warned,
     said,
+    warned,
     stopped,
-    touch: (name = 'a.py') => writeFileSync(join(dir, name), `${Math.random()}`),
+    touch,
+    /** Touches a file of the till's, and waits until that is known. */
+    async touchAndWait(name = 'a.py') {
+      const before = tills
+      touch(name)
+      await vi.waitUntil(() => tills > before)
+    },
   }
 }
 
 it('renews a service once for changes that come meanwhile, and says why it could not', async () => {
-  const { set, renewals, signals, warned, touch } = watched()
-  set(['*.py'])
-  touch()
-  await vi.waitUntil(() => renewals.length === 1)
-  touch()
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  touch()
-  await new Promise((resolve) => setTimeout(resolve, 300))
+  const { set, renewals, signals, warned, touch, touchAndWait } = watched()
+  set(['shop', '*.py'], ['till', '*.py'])
+  await touchAndWait()
+  expect(renewals).toHaveLength(1)
+  await touchAndWait()
+  await touchAndWait()
   expect(renewals).toHaveLength(1)
   // whoever waits for what hangs needn't any more
   expect(signals[0]?.aborted).toBe(true)
@@ -59,24 +69,22 @@ it('renews a service once for changes that come meanwhile, and says why it could
 })
 
 it('watches what it is told last', async () => {
-  const { watches, set, renewals, touch } = watched()
-  set(['*.py'])
-  set(['*.rb'])
+  const { set, renewals, said, touch, touchAndWait } = watched()
+  set(['shop', '*.py'])
+  set(['shop', '*.rb'], ['till', '*.rb'])
   touch('a.py')
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  expect(renewals).toHaveLength(0)
-  touch('a.rb')
-  await vi.waitUntil(() => renewals.length === 1)
+  await touchAndWait('a.rb')
+  expect(said.filter((words) => words.includes('shop'))).toEqual(['a.rb has changed: shop is restarted'])
   renewals[0]?.resolve()
-  watches.set([])
-  touch('b.rb')
-  await new Promise((resolve) => setTimeout(resolve, 300))
+  set(['till', '*.rb'])
+  await touchAndWait('b.rb')
+  await touchAndWait('c.rb')
   expect(renewals).toHaveLength(1)
 })
 
 it('does not say that it restarts a service that somebody has stopped', async () => {
   const { set, renewals, said, stopped, touch } = watched()
-  set(['*.py'])
+  set(['shop', '*.py'])
   stopped.add('shop')
   touch()
   await vi.waitUntil(() => renewals.length === 1)

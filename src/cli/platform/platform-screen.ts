@@ -1,12 +1,11 @@
-import { systemClock } from '../../drivers/clock.ts'
+import type { Clock } from '../../drivers/clock.ts'
 import type { UnitChange, UnitReport } from '../../kit/supervisor/unit-state.ts'
 import { unitLines } from '../render/unit-lines.ts'
-import type { Session } from '../session/session.ts'
 import type { Terminal } from '../terminal/io.ts'
 import { createMessages, type Messages } from '../terminal/messages.ts'
 import { createProgress } from '../terminal/progress.ts'
 import { createHeldEntries } from './held-entries.ts'
-import { createUnitOutput, type SinkOf, unitLogOutput } from './log-output.ts'
+import { createUnitOutput, type LogOutputOptions, type SinkOf, unitLogOutput } from './log-output.ts'
 import { createStartTimes, startingUnits } from './starting-units.ts'
 import { showStopping, tellChange } from './unit-reports.ts'
 
@@ -35,13 +34,13 @@ export interface PlatformScreen {
 }
 
 /** Makes the screen of a platform. */
-export function createPlatformScreen({ io, options }: Session): PlatformScreen {
+export function createPlatformScreen({ io, options }: LogOutputOptions, clock: Clock): PlatformScreen {
   const quiet = options.quiet ?? false
   const isLive = io.err.isTTY && !quiet
   const progress = createProgress(quiet ? { ...io.err, isTTY: false } : io.err)
   const messages = createMessages(progress.above, quiet)
   const output = createUnitOutput({ io: { err: progress.above } })
-  const times = createStartTimes(() => systemClock.monotonic())
+  const times = createStartTimes(() => clock.monotonic())
   let sinks: SinkOf = () => () => {}
   const held = createHeldEntries((unit, entry) => sinks(unit)(entry))
   let at: 'starting' | 'ready' | 'stopping' = 'starting'
@@ -78,7 +77,7 @@ export function createPlatformScreen({ io, options }: Session): PlatformScreen {
       say()
       // what roles say at their start is said by the addresses
       const services = reports.flatMap(({ unit }) => (unit.essential ? [] : [unit.name]))
-      held.release(new Set(services), new Date(systemClock.now()).toISOString())
+      held.release(new Set(services), new Date(clock.now()).toISOString())
     },
     end: progress.end,
   }

@@ -40,7 +40,7 @@ export interface UpFlags {
 /** `msvc up`: starts the platform, says where everything is, and keeps it running until the signal fires. */
 export async function runPlatform(session: Session, flags: UpFlags): Promise<void> {
   const wish = readWish(flags)
-  const screen = createPlatformScreen(session)
+  const screen = createPlatformScreen(session, systemClock)
   // the processes boot while this one loads all roles and the configuration
   const ahead = flags.inProcess ? undefined : prelaunch(processes(session, screen), likelyUnits(session, wish))
   try {

@@ -8,15 +8,14 @@ import { createAuthority } from '../../kit/auth/local-authority.ts'
 import { openDataFolder } from '../../kit/data-folder.ts'
 import { AppError } from '../../kit/errors.ts'
 import { pause } from '../../kit/pause.ts'
-import { controlAddress } from '../../kit/supervisor/control-address.ts'
-import { connectControl } from '../../kit/supervisor/control-client.ts'
-import { Units } from '../../kit/supervisor/control-protocol.ts'
+import type { Units } from '../../kit/supervisor/control-protocol.ts'
 import { createKeptPorts } from '../../kit/supervisor/free-port.ts'
 import { createPlanner } from '../plan/planner.ts'
 import { unitLines } from '../render/unit-lines.ts'
 import { type RunState, readRunState } from '../session/run-state.ts'
 import type { Session } from '../session/session.ts'
 import { createProgress, type Progress } from '../terminal/progress.ts'
+import { askUnits } from './ask-units.ts'
 import { readWish, type UpFlags } from './platform.ts'
 import { LOOKS } from './starting-units.ts'
 import { prepareWelcome } from './welcome.ts'
@@ -25,8 +24,6 @@ import { prepareWelcome } from './welcome.ts'
 const LOG = 'up.log'
 /** How often it is asked how far it is, milliseconds. */
 const LOOK_MS = 150
-/** How long it may take to answer, milliseconds. */
-const ANSWER_MS = 2_000
 
 /** A platform that has started, as it tells of itself. */
 interface Told {
@@ -97,7 +94,7 @@ function launch({ io, options }: Session, flags: UpFlags, log: string): ChildPro
 async function started(data: string, progress: Progress, signal: AbortSignal): Promise<Told | undefined> {
   progress.show('starting')
   while (!signal.aborted) {
-    const told = await asked(data, signal)
+    const told = await askUnits(data, signal)
     if (told) {
       const lines = told.units.map(({ unit, state, words = state }) => ({ name: unit, is: LOOKS[state], words }))
       progress.showLines((view) => unitLines(lines, view))
@@ -107,20 +104,6 @@ async function started(data: string, progress: Progress, signal: AbortSignal): P
     await pause(LOOK_MS, signal)
   }
   return undefined
-}
-
-/** What it says; undefined while it takes no requests. */
-async function asked(data: string, signal: AbortSignal): Promise<z.infer<typeof Units> | undefined> {
-  try {
-    const control = await connectControl(controlAddress(data))
-    try {
-      return await control.ask({ do: 'list' }, Units, AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]))
-    } finally {
-      control.close()
-    }
-  } catch {
-    return undefined
-  }
 }
 
 /** Nobody waits for it any more. */

@@ -1,16 +1,13 @@
 import { AppError } from '../../kit/errors.ts'
 import { pause } from '../../kit/pause.ts'
-import { controlAddress } from '../../kit/supervisor/control-address.ts'
-import { connectControl } from '../../kit/supervisor/control-client.ts'
-import { type UnitRow, Units } from '../../kit/supervisor/control-protocol.ts'
+import type { UnitRow } from '../../kit/supervisor/control-protocol.ts'
 import { unitTable } from '../render/unit-table.ts'
 import { configureClient } from '../session/configuration.ts'
 import { type RunState, readRunStates } from '../session/run-state.ts'
 import type { Session } from '../session/session.ts'
+import { askUnits } from './ask-units.ts'
 import { type ProcessFigures, processFigures } from './process-figures.ts'
 
-/** How long the platform may take to answer, milliseconds. */
-const ANSWER_MS = 2_000
 const AGAIN_MS = 1_000
 /** Moves a terminal's cursor to its beginning and clears what is behind. */
 const AFRESH = '\x1b[H\x1b[J'
@@ -46,25 +43,10 @@ async function unitsOn(data: string, signal: AbortSignal): Promise<readonly Unit
 }
 
 /** What a platform itself says; undefined while it takes no requests. */
-async function asked(
-  data: string,
-  { pid, roles }: RunState,
-  signal: AbortSignal,
-): Promise<readonly UnitRow[] | undefined> {
+async function asked(data: string, { pid, roles }: RunState, signal: AbortSignal) {
   // what is served alone takes none
   if (roles.length === 1 && roles[0]?.pid === pid) return undefined
-  try {
-    const control = await connectControl(controlAddress(data))
-    try {
-      const patience = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)])
-      return (await control.ask({ do: 'list' }, Units, patience)).units
-    } finally {
-      control.close()
-    }
-  } catch {
-    // it is starting, hangs, or nobody wants to know any more
-    return undefined
-  }
+  return (await askUnits(data, signal))?.units
 }
 
 const STATES = { ready: 'ready', silent: 'silent', down: 'backing-off' } as const

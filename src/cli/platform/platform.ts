@@ -3,26 +3,29 @@ import { join, resolve } from 'node:path'
 import { systemClock } from '../../drivers/clock.ts'
 import { createAuthority } from '../../kit/auth/local-authority.ts'
 import { createBell } from '../../kit/bell.ts'
+import type { Settings } from '../../kit/config/schema.ts'
 import { AppError, messageOf } from '../../kit/errors.ts'
-import { aborted } from '../../kit/pause.ts'
 import { childProcesses } from '../../kit/supervisor/child-process.ts'
 import { createKeptPorts, isTaken, type KeptPorts } from '../../kit/supervisor/free-port.ts'
 import { type Prelaunched, prelaunch } from '../../kit/supervisor/prelaunch.ts'
 import { type LaunchRole, type RolePlan, roleUnits } from '../../kit/supervisor/role-unit.ts'
 import { supervise } from '../../kit/supervisor/supervise.ts'
+import type { UnitChange } from '../../kit/supervisor/unit-state.ts'
 import { parseOffset, parseOnly, parseScale, type UnitName, unitNames, type Wish } from '../plan/plan.ts'
 import { createPlanner, type Planned, type Planner } from '../plan/planner.ts'
+import type { OwnUnits, OwnUnitsOptions } from '../services/commands.ts'
 import { seemsToRunServices } from '../services/likely-services.ts'
 import { createOwnUnits } from '../services/own-units.ts'
 import { type Configured, configurationFile } from '../session/configuration.ts'
 import { movedSettings, refuseMoved } from '../session/moved.ts'
 import { createStateFile, type StateFile, stateOf } from '../session/run-state.ts'
 import type { Session } from '../session/session.ts'
-import { createPlatformControl } from './platform-control.ts'
+import { createPlatformControl, type PlatformControl } from './platform-control.ts'
 import { createPlatformScreen, type PlatformScreen } from './platform-screen.ts'
 import { holdDatabases, refuseSharing } from './sole-use.ts'
 import { createSteering } from './steering.ts'
-import { knownUnits, unitRows, unreadyUnits } from './unit-reports.ts'
+import { knownUnits, unreadyUnits } from './unit-reports.ts'
+import { untilEnd } from './until-end.ts'
 import { prepareWelcome } from './welcome.ts'
 
 /** The role that users' services call others by; it isn't loaded to know its name. */
@@ -92,34 +95,14 @@ interface Setup {
 async function runUnits(session: Session, screen: PlatformScreen, setup: Setup): Promise<void> {
   const { planner, planned, portOf, launched, stateFile } = setup
   const { io } = session
-  const { messages } = screen
   const { settings } = planned.configured
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
   const registryUrl = planned.roles[0]?.job.registryUrl ?? ''
-  const state = () => {
-    const units = supervision.reports().map(({ unit }) => unit)
-    const states = supervision.states()
-    return stateOf(io.pid, settings, { roles: knownUnits(units, states), starting: unreadyUnits(states) })
-  }
-  const control = createPlatformControl({
-    places: settings,
-    onMoved: (to) =>
-      messages.warn(
-        `the platform lives elsewhere now; put this into its configuration before it is started again: ${movedSettings(settings, to)}`,
-      ),
-    onFault: (fault) =>
-      messages.warn(`what a copy of the stores left in them can't be taken away: ${messageOf(fault)}`),
-  })
+  const control = controlOf(settings, screen)
   const roles = roleUnits(launched.launch, control.jobNow)
-  const registryBack = createBell()
-  const services = createOwnUnits({
+  const services = servicesOfUser(session, screen, {
     authority,
-    environment: io.environment,
     portOf,
-    onRegistryBack: registryBack.heed,
-    seen: screen.sinkOf,
-    say: (words) => messages.info(words),
-    warn: (words) => messages.warn(words),
     unstopped: (service) =>
       supervision
         .reports()
@@ -130,13 +113,18 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
     const own = await services.plan(now)
     return [...roles.plan([...now.roles, ...own.roles]), ...own.units]
   }
+  const state = () => {
+    const units = supervision.reports().map(({ unit }) => unit)
+    const states = supervision.states()
+    return stateOf(io.pid, settings, { roles: knownUnits(units, states), starting: unreadyUnits(states) })
+  }
   const supervision = supervise({
     units: await unitsOf(planned),
     clock: systemClock,
     admit: control.admit,
     onChange(change) {
       screen.changed(change, supervision.reports)
-      if (change.unit.replicaOf === 'registry' && change.state.at === 'ready') registryBack.ring()
+      services.heed(change)
       stateFile.save(state())
     },
     async onLost(lost) {
@@ -147,7 +135,6 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
   // by now each unit has taken its own
   launched.dismiss()
   const asked = new AbortController()
-  const ending = AbortSignal.any([io.signal, asked.signal])
   const steering = createSteering({
     supervision,
     wish: planned.wish,
@@ -157,32 +144,53 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
     },
     down: () => asked.abort(),
   })
-  const stop = () => {
-    screen.stopping(supervision.reports())
-    void supervision.stop()
-  }
-  ending.addEventListener('abort', stop, { once: true })
-  try {
-    // other commands shall not look for it elsewhere while it starts
-    stateFile.save(state())
-    if (ending.aborted) stop()
-    const welcome = prepareWelcome(session, planned.roles, authority)
-    welcome.catch(() => {})
-    await control.open(supervision, roles, steering).catch((fault: unknown) => {
-      messages.warn(`other commands can't control this platform: ${messageOf(fault)}`)
+  const open = () =>
+    control.open(supervision, roles, steering).catch((fault: unknown) => {
+      screen.messages.warn(`other commands can't control this platform: ${messageOf(fault)}`)
     })
-    await supervision.ready
-    ending.throwIfAborted()
-    await stateFile.written()
-    const say = await welcome
-    screen.ready(supervision.reports(), () => say(state(), unitRows(supervision.reports())))
-    await aborted(ending)
-  } catch (fault) {
-    if (!ending.aborted) throw fault
+  const prepare = () => prepareWelcome(session, planned.roles, authority)
+  try {
+    const ending = AbortSignal.any([io.signal, asked.signal])
+    await untilEnd(screen, { supervision, stateFile, state, prepare, open }, ending)
   } finally {
-    await supervision.stop()
     await control.close()
     await services.close()
+  }
+}
+
+/** The socket by which other commands reach the platform, and what the person is told of a move that they asked for. */
+function controlOf(settings: Settings, { messages }: PlatformScreen): PlatformControl {
+  return createPlatformControl({
+    places: settings,
+    onMoved: (to) =>
+      messages.warn(
+        `the platform lives elsewhere now; put this into its configuration before it is started again: ${movedSettings(settings, to)}`,
+      ),
+    onFault: (fault) =>
+      messages.warn(`what a copy of the stores left in them can't be taken away: ${messageOf(fault)}`),
+  })
+}
+
+/** What runs the user's services; it learns of units' changes since they are registered anew when the registry is there again. */
+function servicesOfUser(
+  { io }: Session,
+  { messages, sinkOf }: PlatformScreen,
+  wiring: Pick<OwnUnitsOptions, 'authority' | 'portOf' | 'unstopped' | 'restart'>,
+): OwnUnits & { heed(change: UnitChange): void } {
+  const registryBack = createBell()
+  const units = createOwnUnits({
+    ...wiring,
+    environment: io.environment,
+    onRegistryBack: registryBack.heed,
+    seen: sinkOf,
+    say: (words) => messages.info(words),
+    warn: (words) => messages.warn(words),
+  })
+  return {
+    ...units,
+    heed({ unit, state }) {
+      if (unit.replicaOf === 'registry' && state.at === 'ready') registryBack.ring()
+    },
   }
 }
 

@@ -1,0 +1,49 @@
+import { aborted } from '../../kit/pause.ts'
+import type { Supervision } from '../../kit/supervisor/supervise.ts'
+import type { RunState, StateFile } from '../session/run-state.ts'
+import type { PlatformScreen } from './platform-screen.ts'
+import { unitRows } from './unit-reports.ts'
+import type { Welcome } from './welcome.ts'
+
+/** A platform whose units are under way. */
+export interface StartingPlatform {
+  readonly supervision: Pick<Supervision, 'ready' | 'reports' | 'stop'>
+  readonly stateFile: Pick<StateFile, 'save' | 'written'>
+  /** What its file says of it now. */
+  readonly state: () => RunState
+  /** Makes what says where everything is. */
+  readonly prepare: () => Promise<Welcome>
+  /** Lets other commands in; never rejects. */
+  readonly open: () => Promise<void>
+}
+
+/**
+ * Says where everything is once all has started, and stops it all when the signal fires; resolves when it has stopped. Rejects, all stopped too, when an
+ * essential unit refuses to start.
+ */
+export async function untilEnd(screen: PlatformScreen, platform: StartingPlatform, ending: AbortSignal): Promise<void> {
+  const { supervision, stateFile, state, prepare, open } = platform
+  const stop = () => {
+    screen.stopping(supervision.reports())
+    void supervision.stop()
+  }
+  ending.addEventListener('abort', stop, { once: true })
+  try {
+    // other commands shall not look for it elsewhere while it starts
+    stateFile.save(state())
+    if (ending.aborted) stop()
+    const welcome = prepare()
+    welcome.catch(() => {})
+    await open()
+    await supervision.ready
+    ending.throwIfAborted()
+    await stateFile.written()
+    const say = await welcome
+    screen.ready(supervision.reports(), () => say(state(), unitRows(supervision.reports())))
+    await aborted(ending)
+  } catch (fault) {
+    if (!ending.aborted) throw fault
+  } finally {
+    await supervision.stop()
+  }
+}

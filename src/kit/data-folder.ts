@@ -8,7 +8,7 @@ const OTHERS_WRITE = 0o022
 const STICKY = 0o1000
 /** What a folder holds that msvc has used. */
 const OURS =
-  /^(?:keys|control\.sock|up\.log(?:\.1)?|migration\.json|cutover-[\w-]+\.json|run(?:-[^/]+)?\.json(?:\.\d+)?|[\w.-]+\.(?:lock|db(?:\.damaged-\w+)?(?:-wal|-shm|-journal)?))$/
+  /^(?:keys|control\.sock|up\.log(?:\.1)?|migration\.json|cutover-[\w-]+\.json|run(?:-[^/]+)?\.json(?:\.new)?|[\w.-]+\.(?:lock|db(?:\.damaged-\w+)?(?:-wal|-shm|-journal)?))$/
 
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'this user may not write there',

@@ -1,7 +1,8 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { makePrivateFolder } from '../../drivers/private-folder.ts'
+import { replaceFile } from '../../drivers/replaced-file.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
 import { backOff } from '../../kit/back-off.ts'
 import { nodeCall } from '../../kit/http/node-call.ts'
@@ -91,8 +92,7 @@ export function createReceiving({ url, authority, data, warn }: ReceivingOptions
     const gone = before.filter(({ id }) => !after.some((made) => made.id === id))
     for (const { id, service } of gone) await call(service, 'DELETE', `/broker/subscriptions/${encodeURIComponent(id)}`)
     makePrivateFolder(folder)
-    await writeFile(`${path}.new`, JSON.stringify(after), { mode: 0o600 })
-    await rename(`${path}.new`, path)
+    await replaceFile(path, JSON.stringify(after))
   }
 
   async function subscribe({ service, topic, url: to, maxDeliver, ackWait }: Receipt): Promise<string> {

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
-import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makePrivateFolder } from '../../drivers/private-folder.ts'
+import { replaceFile } from '../../drivers/replaced-file.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
 import { SERVICE_SCOPES } from '../../kit/auth/scopes.ts'
 
@@ -40,10 +40,7 @@ export function createServiceTokens({ authority, folder, audiences, onFault }: S
 
   async function write(service: string): Promise<void> {
     makePrivateFolder(folder)
-    const path = pathOf(service)
-    await writeFile(`${path}.new`, await mint(service, LIFE_S), { mode: 0o600 })
-    // who reads it has the old one or the new one, never half of one
-    await rename(`${path}.new`, path)
+    await replaceFile(pathOf(service), await mint(service, LIFE_S))
   }
 
   return {

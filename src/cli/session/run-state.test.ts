@@ -109,7 +109,7 @@ it('goes on trying to write it, and says so once', async () => {
   const told: string[] = []
   const file = await createStateFile(data, (words) => told.push(words))
   // in the way, as a full disk is
-  const inTheWay = join(data, `run.json.${state(7).pid}`)
+  const inTheWay = join(data, 'run.json.new')
   mkdirSync(inTheWay)
   file.save(state(7))
   await file.written()

@@ -1,8 +1,9 @@
 import { rmSync } from 'node:fs'
-import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { isLocked, takeLock } from '../../drivers/file-lock.ts'
+import { replaceFile } from '../../drivers/replaced-file.ts'
 import { Places } from '../../kit/config/places.ts'
 import type { Settings } from '../../kit/config/schema.ts'
 import { openDataFolder } from '../../kit/data-folder.ts'
@@ -162,15 +163,12 @@ export async function createStateFile(data: string, onFault: (words: string) => 
   async function write() {
     if (isSaved || removed || !latest) return
     isSaved = true
-    const fresh = `${path}.${latest.pid}`
     try {
       openDataFolder(data)
-      await writeFile(fresh, `${JSON.stringify(latest, undefined, 2)}\n`, { mode: 0o600 })
-      await rename(fresh, path)
+      await replaceFile(path, `${JSON.stringify(latest, undefined, 2)}\n`)
       isTold = false
     } catch (cause) {
       isSaved = false
-      await rm(fresh, { force: true }).catch(() => {})
       if (!isTold) onFault(`${path}, by which commands find what runs here, can't be written: ${messageOf(cause)}`)
       isTold = true
       again ??= setTimeout(() => {

@@ -1,4 +1,5 @@
 import { isEmbedded } from '../../drivers/by-scheme.ts'
+import { MOST_REPLICAS, replicaName } from '../../kit/config/replicas.ts'
 import type { Section } from '../../kit/config/schema.ts'
 import { withoutPort } from '../../kit/discovery/advertised.ts'
 import { AppError } from '../../kit/errors.ts'
@@ -7,9 +8,6 @@ import type { RolePlan } from '../../kit/supervisor/role-unit.ts'
 import { checkNeeds } from '../../kit/supervisor/waves.ts'
 import { ROLE_NAMES, UP_ROLE_NAMES } from '../../roles/catalog.ts'
 import { type Configured, registryUrl } from '../session/configuration.ts'
-
-/** Most copies of a role on one machine. */
-const MAX_COPIES = 64
 
 /** What copies of a role agree in, by setting. */
 const SERVERS = { store: 'postgres://…', bus: 'nats://…', cache: 'redis://…' } as const
@@ -40,10 +38,10 @@ export function parseScale(texts: readonly string[]): ReadonlyMap<string, number
     .map((pair): [string, number] => {
       const [, name = '', count] = /^\s*([\w-]+)=(\d{1,3})\s*$/.exec(pair) ?? []
       const copies = Number(count)
-      if (copies >= 1 && copies <= MAX_COPIES) return [name, copies]
+      if (copies >= 1 && copies <= MOST_REPLICAS) return [name, copies]
       throw new AppError(
         'USAGE',
-        `--scale wants role=copies with 1 to ${MAX_COPIES} copies, such as user=2, not ${pair}`,
+        `--scale wants role=copies with 1 to ${MOST_REPLICAS} copies, such as user=2, not ${pair}`,
       )
     })
   return new Map(pairs)
@@ -90,10 +88,7 @@ export interface UnitName {
 export function unitNames({ only, scale }: Pick<Wish, 'only' | 'scale'>): readonly UnitName[] {
   const chosen = only ? ROLE_NAMES.filter((name) => only.includes(name)) : UP_ROLE_NAMES
   return chosen.flatMap((role) =>
-    Array.from({ length: scale.get(role) ?? 1 }, (_, copy) => ({
-      role,
-      unit: copy === 0 ? role : `${role}-${copy + 1}`,
-    })),
+    Array.from({ length: scale.get(role) ?? 1 }, (_, copy) => ({ role, unit: replicaName(role, copy) })),
   )
 }
 

@@ -1,3 +1,4 @@
+import { MOST_REPLICAS } from '../../kit/config/replicas.ts'
 import { AppError } from '../../kit/errors.ts'
 import { type Changes, type ControlRequest, NO_CHANGES } from '../../kit/supervisor/control-protocol.ts'
 import { namedUnits } from '../../kit/supervisor/named-units.ts'
@@ -34,9 +35,6 @@ export interface Steering {
   /** @param signal fires when nobody waits for units to be ready any more: then it is not waited for, and of a rolling restart the rest is left as it is */
   steer(request: SteeringRequest, signal: AbortSignal): Promise<Changes>
 }
-
-/** Most replicas of anything on one machine. */
-const MOST = 64
 
 /** Makes what steers a platform. */
 export function createSteering({ supervision, plan, down, ...first }: SteeringOptions): Steering {
@@ -93,6 +91,6 @@ export function createSteering({ supervision, plan, down, ...first }: SteeringOp
 }
 
 function replicasOf({ of, replicas }: Extract<SteeringRequest, { readonly do: 'scale' }>): number {
-  if (replicas >= 1 && replicas <= MOST) return replicas
-  throw new AppError('USAGE', `${of} runs in 1 to ${MOST} replicas, not ${replicas}; msvc stop ${of} stops it`)
+  if (replicas >= 1 && replicas <= MOST_REPLICAS) return replicas
+  throw new AppError('USAGE', `${of} runs in 1 to ${MOST_REPLICAS} replicas, not ${replicas}; msvc stop ${of} stops it`)
 }

@@ -1,5 +1,5 @@
 import type { OwnService, OwnServices } from '../../kit/config/own-service.ts'
-import { replicaName } from '../../kit/config/own-service-rules.ts'
+import { replicaName } from '../../kit/config/replicas.ts'
 import { addressOf } from '../../kit/config/schema.ts'
 import { addressVariable } from '../../kit/discovery/address-variable.ts'
 import { parseEndpoints, printEndpoint } from '../../kit/discovery/endpoint.ts'

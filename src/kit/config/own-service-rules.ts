@@ -2,6 +2,7 @@ import { didYouMean } from '../nearest.ts'
 import { isTopicPattern } from '../topic-name.ts'
 import type { Fault } from './explain.ts'
 import type { OwnServices } from './own-service.ts'
+import { replicaName } from './replicas.ts'
 
 /** A role as far as these rules go. */
 export interface NamedRole {
@@ -31,11 +32,6 @@ export function ownServiceFaults(
     ...topicFaults(services),
     ...callFaults(services, roles, elsewhere),
   ]
-}
-
-/** The name of a replica: the service's own, with a number from the second on. */
-export function replicaName(service: string, index: number): string {
-  return index === 0 ? service : `${service}-${index + 1}`
 }
 
 function nameFaults(services: OwnServices, roles: readonly NamedRole[]): readonly Fault[] {

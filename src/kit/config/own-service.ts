@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { HTTP_METHODS } from '../http/methods.ts'
+import { MOST_REPLICAS } from './replicas.ts'
 
 /** How it is known that a service is ready. */
 export type Readiness =
@@ -121,7 +122,7 @@ export const OwnService = z.strictObject({
     .prefault('tcp')
     .describe(`How it is known that it is ready: ${READINESS} (a worker without a port).`),
   needs: z.array(z.string().min(1)).default([]).describe('Roles and services that must be ready before it starts.'),
-  replicas: z.int().min(1).max(64).default(1),
+  replicas: z.int().min(1).max(MOST_REPLICAS).default(1),
   watch: z
     .array(z.string().min(1))
     .default([])

@@ -2,11 +2,20 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { loadConfiguration } from '../../kit/config/load.ts'
-import { AppError } from '../../kit/errors.ts'
-import { ownServiceRoutes } from '../../roles/gateway/own-service-routes.ts'
-import { gateway } from '../../roles/gateway/role.ts'
-import { user } from '../../roles/user/role.ts'
+import * as z from 'zod'
+import { AppError } from '../errors.ts'
+import { defineRole } from '../role.ts'
+import { loadConfiguration } from './load.ts'
+
+const user = defineRole({
+  name: 'user',
+  service: 'user-service',
+  summary: 'users',
+  port: 8001,
+  config: z.strictObject({}),
+  needs: [],
+  start: () => Promise.reject(new Error('not started here')),
+})
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-own-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -15,13 +24,12 @@ mkdirSync(join(folder, 'shop/catalog'), { recursive: true })
 function load(yaml: string, environment: Readonly<Record<string, string>> = {}) {
   writeFileSync(join(folder, 'shop/msvc.yaml'), yaml)
   return loadConfiguration({
-    roles: [user, gateway],
-    together: ['user', 'gateway'],
+    roles: [user],
+    together: ['user'],
     file: 'shop/msvc.yaml',
     folder,
     environment,
     runsServices: true,
-    derive: ownServiceRoutes,
   })
 }
 
@@ -37,7 +45,7 @@ async function faults(yaml: string): Promise<string[]> {
 
 describe('services of the user', () => {
   it('are told from addresses, and filled in', async () => {
-    const { own, settings, sections } = await load(
+    const { own, settings } = await load(
       `services:
   payment-service: http://10.0.0.5:8003
   catalog:
@@ -59,18 +67,6 @@ describe('services of the user', () => {
         replicas: 1,
         restart: { when: 'always' },
         stop: { signal: 'SIGTERM', grace_ms: 10_000 },
-      },
-    })
-    expect(sections.gateway).toMatchObject({
-      routes: {
-        users: { prefix: '/gateway/api/users' },
-        catalog: {
-          prefix: '/catalog',
-          strip_prefix: '/catalog',
-          upstream: 'catalog',
-          methods: { GET: 'public', POST: ['catalog:write'] },
-          write_limit: { per_second: 10, burst: 20 },
-        },
       },
     })
   })
@@ -200,11 +196,6 @@ describe('faults of a service, each with its line', () => {
       one('    route: { path: /catalog }'),
       /:4: services.catalog.route.methods: expected a section with keys of its own, but it is missing/,
     ],
-    [
-      'a bad path',
-      one('    route: { path: catalog, methods: { GET: public } }'),
-      /:4: services.catalog.route: expected whole path segments/,
-    ],
   ])('%s', async (_, yaml, fault) => {
     expect(await faults(yaml)).toEqual(
       [fault].flat().map((each) => (typeof each === 'string' ? each : expect.stringMatching(each))),
@@ -228,22 +219,6 @@ describe('faults of a service, each with its line', () => {
       'services:\n  a: { run: x, needs: [b, user] }\n  b: { run: x, needs: [c] }\n  c: { run: x, needs: [a] }\n  d: { run: x, needs: [a] }'
     expect(await faults(yaml)).toEqual([
       'shop/msvc.yaml:2: services.a.needs: these need each other in a circle, so none could start: a -> b -> c -> a',
-    ])
-  })
-
-  it('a route that another has', async () => {
-    const yaml =
-      'services:\n  a: { run: x, route: { path: /a, methods: { GET: public } } }\n  b: { run: x, route: { path: /a, methods: { GET: token } } }'
-    expect(await faults(yaml)).toEqual([
-      'shop/msvc.yaml:3: services.b.route: b and a both take GET /a; give one of them another prefix or other methods, or make one null',
-    ])
-  })
-
-  it('a route that is given at the gateway too', async () => {
-    const yaml =
-      'services:\n  a: { run: x, route: { path: /a, methods: { GET: public } } }\ngateway: { routes: { a: { prefix: /b, upstream: a, methods: {} } } }'
-    expect(await faults(yaml)).toEqual([
-      'shop/msvc.yaml:2: services.a.route: gateway.routes.a is given too; leave one of them out',
     ])
   })
 })

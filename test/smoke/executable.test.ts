@@ -136,7 +136,8 @@ describe('msvc up', () => {
   })
 
   it('refuses a second platform on its data folder', async () => {
-    expect(await copy.run('up')).toMatchObject({ code: 2, out: '', err: expect.stringMatching(/runs on .* already/) })
+    const second = await copy.run('up', '--port-offset', '1')
+    expect(second).toMatchObject({ code: 2, out: '', err: expect.stringMatching(/runs on .* already/) })
   })
 
   it('stops everything on SIGTERM', async () => {

@@ -16,7 +16,7 @@ export function addUp(program: Command, open: OpenSession): void {
     .command('up')
     .summary('run every role')
     .description(
-      'Runs every role on this machine, one process each, and starts again what ends by itself. Stops on Ctrl-C or SIGTERM, in order, requests under way finished.',
+      'Runs every role on this machine, one process each, and starts again what ends by itself. Stops on Ctrl-C or SIGTERM, in order, requests under way finished. Where a platform runs on the data folder already, it has that one follow its changed file, as msvc apply does, and ends.',
     )
     .option('--scale <role=copies...>', 'more copies of a role; they take free ports')
     .option('--only <roles>', 'these roles only, separated by commas')

@@ -111,7 +111,8 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
     const units = supervision.reports().map(({ unit }) => unit)
     const states = supervision.states()
     const roles = knownUnits(units, states)
-    return stateOf(io.pid, settings, { roles, starting: unreadyUnits(states), configuration })
+    const names = units.map(({ name }) => name)
+    return stateOf(io.pid, settings, { roles, starting: unreadyUnits(states), units: names, configuration })
   }
   const control = createPlatformControl({
     places: settings,

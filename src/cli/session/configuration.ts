@@ -38,7 +38,13 @@ export function configurationFile({ io, options }: Pick<Session, 'io' | 'options
 }
 
 /** Where that file is, or is looked for each time: an absolute path. */
-export function configurationPlace({ io, options }: Pick<Session, 'io' | 'options'>): string {
+export function configurationPlace({
+  io,
+  options,
+}: {
+  readonly io: Pick<Session['io'], 'folder'>
+  readonly options: Pick<Session['options'], 'config'>
+}): string {
   return resolve(io.folder, options.config ?? DEFAULT_FILE)
 }
 

@@ -34,6 +34,8 @@ export const RunState = z.object({
   ),
   /** Units that are planned and were not ready yet. */
   starting: z.array(z.string()).default([]),
+  /** All units that are planned: those above, and what has stopped, is done, has failed, or listens nowhere. */
+  units: z.array(z.string()).default([]),
 })
 export type RunState = z.infer<typeof RunState>
 
@@ -41,7 +43,7 @@ export type RunState = z.infer<typeof RunState>
 export function stateOf(
   pid: number,
   settings: Settings,
-  { roles, starting, configuration }: Pick<RunState, 'roles' | 'starting' | 'configuration'>,
+  { roles, starting, units, configuration }: Pick<RunState, 'roles' | 'starting' | 'units' | 'configuration'>,
 ): RunState {
   const { environment, auth } = settings
   const { store, bus, cache } = shownPlaces(settings)
@@ -53,6 +55,7 @@ export function stateOf(
     places: { store, bus, cache },
     roles,
     starting,
+    units,
   }
 }
 

@@ -58,5 +58,5 @@ it('says why it does not start, and leaves nothing behind', async () => {
   expect((await msvc('down')).code).toBe(1)
   const wrong = await msvc('up', '--detach', '--only', 'registri')
   expect(wrong).toMatchObject({ code: 2 })
-  expect(wrong.err).toContain('there is no role registri')
+  expect(wrong.err).toContain('there is no role or service registri')
 }, 60_000)

@@ -343,6 +343,12 @@ describe('the command line', () => {
     }
   })
 
+  it('prints a schema, and how a file names it where nobody parses it', async () => {
+    const { code, out, err } = await msvc(['schema'])
+    expect({ code, properties: JSON.parse(out).properties }).toMatchObject({ code: 0, properties: { services: {} } })
+    expect(err).toBe('put this on the first line of msvc.yaml: # yaml-language-server: $schema=./msvc.schema.json\n')
+  })
+
   it('says its version', async () => {
     const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'))
     expect(await msvc(['-V'])).toEqual({ code: 0, out: `${version}\n`, err: '' })

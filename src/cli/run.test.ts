@@ -82,19 +82,22 @@ describe('the command line', () => {
     [['up', '--data', '/dev/null/x'], /The data folder \/dev\/null\/x can't be made/],
     [['token', '--subject', 'ann', '--data', '/dev/null/x'], /there is no data folder \/dev\/null\/x/],
     [['serve', 'user', '--supervised'], /for processes that msvc up starts/],
-    [['up', '--only', 'usr'], /--only: there is no role usr; did you mean user\?/],
-    [['up', '--scale', 'user=0'], /--scale wants role=copies/],
+    [['up', '--only', 'usr'], /--only: there is no role or service usr; did you mean user\?/],
+    [['up', '--scale', 'user=0'], /--scale wants name=copies/],
     [
       ['up', '--scale', 'user=2', '--only', 'registry,order'],
-      /--scale: user is not one of the roles to run \(registry, o/,
+      /--scale: user is not one of the roles and services to run \(registry, o/,
     ],
-    [['up', '--scale', 'broker-demo=2'], /--scale: broker-demo is not one of the roles to run \(registry, /],
+    [
+      ['up', '--scale', 'broker-demo=2'],
+      /--scale: broker-demo is not one of the roles and services to run \(registry, /,
+    ],
     [
       ['up', '--scale', 'broker=2'],
       /--scale: broker runs alone, .* while bus is embedded:; with bus: nats:\/\/… they do/,
     ],
     [['up', '--scale', 'registry=2,user=2'], /--scale: registry runs alone/],
-    [['up', '--scale', 'usr=2'], /--scale: there is no role usr/],
+    [['up', '--scale', 'usr=2'], /--scale: there is no role or service usr/],
     [['up', '--port-offset', '-1'], /--port-offset wants a whole number/],
     [['up', '--port-offset', '60000'], /puts registry on port 68500/],
     [['token'], /--subject names a person, --service a service/],
@@ -338,6 +341,12 @@ describe('the command line', () => {
     for (const [command, help] of helps) {
       expect([command, help.split('\n').filter((line) => line.length > 80)]).toEqual([command, []])
     }
+  })
+
+  it('prints a schema, and how a file names it where nobody parses it', async () => {
+    const { code, out, err } = await msvc(['schema'])
+    expect({ code, properties: JSON.parse(out).properties }).toMatchObject({ code: 0, properties: { services: {} } })
+    expect(err).toBe('put this on the first line of msvc.yaml: # yaml-language-server: $schema=./msvc.schema.json\n')
   })
 
   it('says its version', async () => {

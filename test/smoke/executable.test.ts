@@ -46,7 +46,7 @@ describe('the executable alone', () => {
     [['check', '--config', 'none.yaml'], 2, /none\.yaml: no such file/],
     [['publish', 'order.created', '{bad'], 2, /is not JSON/],
     [['bogus'], 2, /unknown command 'bogus'/],
-    [['up', '--scale', 'user'], 2, /--scale wants role=copies/],
+    [['up', '--scale', 'user'], 2, /--scale wants name=copies/],
     [
       ['publish', 'order.created', '{}'],
       1,
@@ -136,7 +136,8 @@ describe('msvc up', () => {
   })
 
   it('refuses a second platform on its data folder', async () => {
-    expect(await copy.run('up')).toMatchObject({ code: 2, out: '', err: expect.stringMatching(/runs on .* already/) })
+    const second = await copy.run('up', '--port-offset', '1')
+    expect(second).toMatchObject({ code: 2, out: '', err: expect.stringMatching(/runs on .* already/) })
   })
 
   it('stops everything on SIGTERM', async () => {

@@ -15,7 +15,9 @@ export function addCompletion(program: Command, open: OpenSession): void {
   program
     .command('completion')
     .summary('print a completion script')
-    .description('Prints the script by which a shell completes commands, options and roles of msvc.')
+    .description(
+      'Prints the script by which a shell completes commands, options, roles, and the services and units that there are.',
+    )
     .argument('<shell>', SHELLS.join(', '), (shell: string) => {
       if (SHELLS.includes(shell)) return shell
       throw new InvalidArgumentError(`Allowed choices are ${SHELLS.join(', ')}.`)
@@ -26,14 +28,17 @@ export function addCompletion(program: Command, open: OpenSession): void {
       const { completionsOf } = await import('./completion-words.ts')
       // what it declares is readonly: sourced again, bash would complain
       if (shell === 'bash') out.write('if ! declare -F __msvc_complete >/dev/null; then\n')
-      completionsOf(program).setup('msvc', 'msvc', shell)
+      completionsOf(program, { units: [], services: [] }).setup('msvc', 'msvc', shell)
       if (shell === 'bash') out.write('fi\n')
     })
   program
     .command('complete', { hidden: true })
     .argument('[words...]')
-    .action(async (words: string[]) => {
-      const { completionsOf } = await import('./completion-words.ts')
-      completionsOf(program).parse(words)
+    .action(async (words: string[], _flags: object, command: Command) => {
+      const [{ completionsOf }, { namesHere }] = await Promise.all([
+        import('./completion-words.ts'),
+        import('./names-here.ts'),
+      ])
+      completionsOf(program, await namesHere(open(command).io, words)).parse(words)
     })
 }

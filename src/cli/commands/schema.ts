@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { SCHEMA_LINE } from '../init/schema-line.ts'
 import type { OpenSession } from '../session/session.ts'
 
 const EXAMPLES = `
@@ -6,7 +7,7 @@ Examples:
   $ msvc schema > msvc.schema.json
 
 Editors with the YAML language server complete and check a file that begins with
-  # yaml-language-server: $schema=./msvc.schema.json`
+  ${SCHEMA_LINE}`
 
 /** `msvc schema`: the JSON Schema of the configuration, for editors. */
 export function addSchema(program: Command, open: OpenSession): void {
@@ -26,5 +27,7 @@ export function addSchema(program: Command, open: OpenSession): void {
       const schema = fileSchema(await loadRoles())
       session.print(JSON.stringify(schema, undefined, 2))
       session.printJson(schema)
+      // stdout is for who parses it
+      session.messages.info(`put this on the first line of msvc.yaml: ${SCHEMA_LINE}`)
     })
 }

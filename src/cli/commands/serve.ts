@@ -100,7 +100,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
       states.servedFile(name, port),
     )
     const unit = { unit: name, role: name, service: registered, url, state: 'ready' as const, pid: io.pid }
-    stateFile.save(states.stateOf(io.pid, settings, { roles: [unit], starting: [] }))
+    stateFile.save(states.stateOf(io.pid, settings, { roles: [unit], starting: [], units: [] }))
     await stateFile.written()
     session.printJson({ role: name, service: registered, url, pid: io.pid })
     const fault = await Promise.race([aborted(io.signal), host.broken])

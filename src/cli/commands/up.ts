@@ -14,12 +14,12 @@ Examples:
 export function addUp(program: Command, open: OpenSession): void {
   program
     .command('up')
-    .summary('run every role')
+    .summary('run every role and your services')
     .description(
-      'Runs every role on this machine, one process each, and starts again what ends by itself. Stops on Ctrl-C or SIGTERM, in order, requests under way finished.',
+      'Runs every role, and the services of msvc.yaml, on this machine, one process each, and starts again what ends by itself. Stops on Ctrl-C or SIGTERM, in order, requests under way finished. Where a platform runs on the data folder already, it has that one follow its changed file, as msvc apply does, and ends.',
     )
-    .option('--scale <role=copies...>', 'more copies of a role; they take free ports')
-    .option('--only <roles>', 'these roles only, separated by commas')
+    .option('--scale <name=copies...>', 'more copies of a role or service; they take free ports')
+    .option('--only <names>', 'these roles and services only, separated by commas')
     .option('--port-offset <number>', 'added to every port, so that a second platform fits beside the first')
     .option('--in-process', 'all roles in this one process: less memory, no restarts')
     .option('--detach', 'in the background, once it is ready; what it says goes to up.log in the data folder')

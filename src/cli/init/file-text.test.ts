@@ -30,6 +30,12 @@ it('is a file for people', () => {
 `)
 })
 
+it('says how an editor completes it, without naming a schema that is not there yet', () => {
+  const lines = fileText({ services: [service], remarks: [] }).split('\n')
+  expect(lines.filter((line) => line.includes('# yaml-language-server: $schema=./msvc.schema.json'))).toHaveLength(1)
+  expect(lines.filter((line) => /^\s*#\s*yaml-language-server/.test(line))).toEqual([])
+})
+
 it('means what it was given, whatever that is', () => {
   const text = fc.oneof(
     fc.string({ minLength: 1 }),

@@ -14,9 +14,9 @@ const SERVERS = { store: 'postgres://…', bus: 'nats://…', cache: 'redis://�
 
 /** What the flags of `msvc up` ask for. */
 export interface Wish {
-  /** CLI words; absent: every role that is part of `msvc up`. */
+  /** CLI words of roles, and names of services; absent: every role that is part of `msvc up`, and every service. */
   readonly only?: readonly string[]
-  /** Copies by CLI word; 1 where it says nothing. */
+  /** Copies by CLI word or name; where it says nothing 1 of a role, and of a service its `replicas`. */
   readonly scale: ReadonlyMap<string, number>
   readonly portOffset: number
 }
@@ -27,7 +27,7 @@ export function parseOnly(text: string): readonly string[] {
     .split(',')
     .map((name) => name.trim())
     .filter(Boolean)
-  if (wanted.length === 0) throw new AppError('USAGE', '--only wants roles, such as --only registry,user')
+  if (wanted.length === 0) throw new AppError('USAGE', '--only wants roles or services, such as --only registry,user')
   return [...new Set(wanted)]
 }
 
@@ -41,7 +41,7 @@ export function parseScale(texts: readonly string[]): ReadonlyMap<string, number
       if (copies >= 1 && copies <= MOST_REPLICAS) return [name, copies]
       throw new AppError(
         'USAGE',
-        `--scale wants role=copies with 1 to ${MOST_REPLICAS} copies, such as user=2, not ${pair}`,
+        `--scale wants name=copies, of a role or service, with 1 to ${MOST_REPLICAS} copies, such as user=2, not ${pair}`,
       )
     })
   return new Map(pairs)
@@ -60,7 +60,7 @@ export function checkWish({ only, scale }: Pick<Wish, 'only' | 'scale'>, service
   if (left === undefined) return
   throw new AppError(
     'USAGE',
-    `--scale: ${left} is not one of the roles to run (${chosen.join(', ')}); add it with --only`,
+    `--scale: ${left} is not one of the roles and services to run (${chosen.join(', ')}); add it with --only`,
   )
 }
 
@@ -74,7 +74,7 @@ function known(name: string, names: readonly string[], flag: string) {
   if (names.includes(name)) return
   throw new AppError(
     'USAGE',
-    `${flag}: there is no role ${name}${didYouMean(name, names)} (roles: ${names.join(', ')})`,
+    `${flag}: there is no role or service ${name}${didYouMean(name, names)} (there are ${names.join(', ')})`,
   )
 }
 

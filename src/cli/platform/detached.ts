@@ -18,6 +18,7 @@ import { createProgress, type Progress } from '../terminal/progress.ts'
 import { askUnits } from './ask-units.ts'
 import { readWish, type UpFlags } from './platform.ts'
 import { LOOKS } from './starting-units.ts'
+import { upAgain } from './up-again.ts'
 import { prepareWelcome } from './welcome.ts'
 
 /** What a platform in the background says, in its data folder; the one before it has `.1` behind its name. */
@@ -33,7 +34,7 @@ interface Told {
 
 /**
  * `msvc up --detach`: starts the platform in a session of its own, its output in a file, waits until it is ready and says where everything is. Ctrl-C
- * meanwhile stops it. Throws AppError `USAGE` when one runs on the data folder, and with the platform's own words when it doesn't start.
+ * meanwhile stops it. Where one runs on the data folder, that one follows its changed file instead. Throws AppError with the platform's own words when it doesn't start.
  */
 export async function startDetached(session: Session, flags: UpFlags): Promise<void> {
   const { io, options } = session
@@ -41,7 +42,7 @@ export async function startDetached(session: Session, flags: UpFlags): Promise<v
   const { settings } = configured
   const { data } = settings
   const running = await readRunState(data)
-  if (running) throw new AppError('USAGE', `a platform runs on ${data} already (process ${running.pid}); see msvc ps`)
+  if (running) return upAgain(session, flags, data, running)
   openDataFolder(data)
   const log = join(data, LOG)
   if (existsSync(log)) renameSync(log, `${log}.1`)

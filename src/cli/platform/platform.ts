@@ -16,9 +16,9 @@ import { createPlanner, type Planned, type Planner } from '../plan/planner.ts'
 import type { OwnUnits, OwnUnitsOptions } from '../services/commands.ts'
 import { seemsToRunServices } from '../services/likely-services.ts'
 import { createOwnUnits } from '../services/own-units.ts'
-import { type Configured, configurationFile } from '../session/configuration.ts'
+import { type Configured, configurationFile, configurationPlace } from '../session/configuration.ts'
 import { movedSettings, refuseMoved } from '../session/moved.ts'
-import { createStateFile, type StateFile, stateOf } from '../session/run-state.ts'
+import { createStateFile, readRunState, type StateFile, stateOf } from '../session/run-state.ts'
 import type { Session } from '../session/session.ts'
 import { createPlatformControl, type PlatformControl } from './platform-control.ts'
 import { createPlatformScreen, type PlatformScreen } from './platform-screen.ts'
@@ -40,7 +40,10 @@ export interface UpFlags {
   readonly detach?: boolean
 }
 
-/** `msvc up`: starts the platform, says where everything is, and keeps it running until the signal fires. */
+/**
+ * `msvc up`: starts the platform, says where everything is, and keeps it running until the signal fires. Where one runs on the data folder, that one follows
+ * its changed file instead.
+ */
 export async function runPlatform(session: Session, flags: UpFlags): Promise<void> {
   const wish = readWish(flags)
   const screen = createPlatformScreen(session, systemClock)
@@ -51,14 +54,21 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
     const planner = createPlanner(session, portOf)
     const planned = await planner.plan(wish)
     const { configured, roles: plans } = planned
-    const stateFile = await createStateFile(configured.settings.data, (words) => screen.messages.warn(words))
+    const { data } = configured.settings
+    // a folder that can't be read is told by what makes it
+    const running = await readRunState(data).catch(() => undefined)
+    if (running) {
+      const { upAgain } = await import('./up-again.ts')
+      return await upAgain(session, flags, data, running)
+    }
+    const stateFile = await createStateFile(data, (words) => screen.messages.warn(words))
     let release = () => {}
     try {
       const services = servicesOf(configured, plans)
       refuseMoved(configured.settings)
       await refuseSharing(configured.settings, services)
       release = holdDatabases(configured.settings, services)
-      await endCopy(configured.settings.data)
+      await endCopy(data)
       await refuseTakenPorts(plans)
       await screen.begin(
         configured.settings.log.format,
@@ -97,6 +107,7 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
   const { io } = session
   const { settings } = planned.configured
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
+  const configuration = configurationPlace(session)
   const registryUrl = planned.roles[0]?.job.registryUrl ?? ''
   const control = controlOf(settings, screen)
   const roles = roleUnits(launched.launch, control.jobNow)
@@ -116,7 +127,9 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
   const state = () => {
     const units = supervision.reports().map(({ unit }) => unit)
     const states = supervision.states()
-    return stateOf(io.pid, settings, { roles: knownUnits(units, states), starting: unreadyUnits(states) })
+    const roles = knownUnits(units, states)
+    const names = units.map(({ name }) => name)
+    return stateOf(io.pid, settings, { roles, starting: unreadyUnits(states), units: names, configuration })
   }
   const supervision = supervise({
     units: await unitsOf(planned),

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Override } from '../../kit/config/environment.ts'
 import type { Configuration } from '../../kit/config/load.ts'
 import { addressOf, type Section } from '../../kit/config/schema.ts'
@@ -35,6 +35,17 @@ const DEFAULT_FILE = 'msvc.yaml'
 /** The file that the configuration is read from, as `--config` names it or as it is found in the folder; undefined for the built-in defaults. */
 export function configurationFile({ io, options }: Pick<Session, 'io' | 'options'>): string | undefined {
   return options.config ?? (existsSync(join(io.folder, DEFAULT_FILE)) ? DEFAULT_FILE : undefined)
+}
+
+/** Where that file is, or is looked for each time: an absolute path. */
+export function configurationPlace({
+  io,
+  options,
+}: {
+  readonly io: Pick<Session['io'], 'folder'>
+  readonly options: Pick<Session['options'], 'config'>
+}): string {
+  return resolve(io.folder, options.config ?? DEFAULT_FILE)
 }
 
 /** Loads all roles and the configuration, `--data` and `--config` heeded. Throws AppError `CONFIG_INVALID` with every fault. */

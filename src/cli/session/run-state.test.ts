@@ -22,6 +22,7 @@ afterEach(() => rmSync(data, { recursive: true, force: true }))
 
 const state = (pid: number): RunState => ({
   starting: [],
+  units: [],
   pid,
   environment: 'production',
   auth: { mode: 'token', issuer: 'msvc' },

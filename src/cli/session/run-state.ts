@@ -17,6 +17,8 @@ export const RunState = z.object({
   environment: z.string(),
   /** What tokens its roles want. */
   auth: z.object({ mode: z.enum(['local', 'token']), issuer: z.string() }),
+  /** The file that `msvc up` reads, or would if it were there: an absolute path. */
+  configuration: z.string().optional(),
   /** Where it began to keep what it keeps, without passwords. */
   places: Places.omit({ data: true }).optional(),
   /** All that was ready once; `silent`: it gives no sign of life, `down`: it ended and is started again. */
@@ -33,6 +35,8 @@ export const RunState = z.object({
   ),
   /** Units that are planned and were not ready yet. */
   starting: z.array(z.string()).default([]),
+  /** All units that are planned: those above, and what has stopped, is done, has failed, or listens nowhere. */
+  units: z.array(z.string()).default([]),
 })
 export type RunState = z.infer<typeof RunState>
 
@@ -40,7 +44,7 @@ export type RunState = z.infer<typeof RunState>
 export function stateOf(
   pid: number,
   settings: Settings,
-  { roles, starting }: Pick<RunState, 'roles' | 'starting'>,
+  { roles, starting, units, configuration }: Pick<RunState, 'roles' | 'starting' | 'units' | 'configuration'>,
 ): RunState {
   const { environment, auth } = settings
   const { store, bus, cache } = shownPlaces(settings)
@@ -48,9 +52,11 @@ export function stateOf(
     pid,
     environment,
     auth: { mode: auth.mode, issuer: auth.issuer },
+    ...(configuration !== undefined && { configuration }),
     places: { store, bus, cache },
     roles,
     starting,
+    units,
   }
 }
 
@@ -123,6 +129,21 @@ function unreadable(data: string, cause: unknown): AppError {
   return new AppError('CONFIG_INVALID', message, { cause })
 }
 
+/**
+ * That there can't be another platform on a data folder.
+ * @param running what is known of the one that is there
+ * @param more what stands behind that. Default: what to do
+ */
+export function alreadyRuns(
+  data: string,
+  running: RunState | undefined,
+  more = '; stop it, or choose another folder with --data',
+  cause?: unknown,
+): AppError {
+  const who = running ? ` (process ${running.pid})` : ''
+  return new AppError('USAGE', `a platform runs on ${data} already${who}${more}`, { cause })
+}
+
 /** The file in which a process tells what it runs. */
 export interface StateFile {
   /** Tells other commands what runs now. Saves that come while one is being written become one. */
@@ -144,12 +165,7 @@ export async function createStateFile(data: string, onFault: (words: string) => 
   const path = join(data, name)
   const lock = takeLock(lockOf(data, name))
   if (!lock) {
-    const other = await readState(data, name)
-    const who = other ? ` (process ${other.pid})` : ''
-    throw new AppError(
-      'USAGE',
-      `a platform runs on ${data} already${who}; stop it, or choose another folder with --data`,
-    )
+    throw alreadyRuns(data, await readState(data, name))
   }
   // what a process left that was killed
   rmSync(path, { force: true })

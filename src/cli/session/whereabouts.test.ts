@@ -22,6 +22,7 @@ const running = (places: typeof EMBEDDED): RunState => ({
   places,
   roles: [],
   starting: [],
+  units: [],
 })
 describe('whereabouts', () => {
   it('are those of the configuration where nothing else is known', () => {

@@ -133,15 +133,15 @@ it('fills a template in no further than an entry goes', () => {
 it('takes any line of JSON, within bounds', () => {
   const value = fc.oneof(
     { depthSize: 'small' },
-    fc.jsonValue({ stringUnit: 'binary' }).map((any) => JSON.stringify(any)),
+    fc.jsonValue().map((any) => JSON.stringify(any)),
     fc.integer({ min: 0, max: 8_000 }).map(deep),
-    fc.integer({ min: 0, max: 2_000 }).map((count) => `"${'\\u0001'.repeat(count)}"`),
+    fc.integer({ min: 0, max: 500 }).map((count) => `"${'\\u0001'.repeat(count)}"`),
     fc.constantFrom('1e400', '9007199254740993', '-0', 'null', '"2026-11-28T04:43:40Z"', '1795841020746', '"ERROR"'),
   )
   const template = fc
     .tuple(
       fc.constantFrom('{a}', '{@a}', '{a,8:0}', '{level}', '{__proto__}', '{', ' '),
-      fc.integer({ max: 9_999, min: 0 }),
+      fc.integer({ max: 3_000, min: 0 }),
     )
     .map(([hole, count]) => JSON.stringify(hole.repeat(count)))
   const name = fc.constantFrom(
@@ -166,7 +166,7 @@ it('takes any line of JSON, within bounds', () => {
         expect(message.isWellFormed()).toBe(true)
       }
     }),
-    { numRuns: 30 },
+    { numRuns: 50 },
   )
 })
 

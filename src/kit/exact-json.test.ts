@@ -78,6 +78,14 @@ describe('membersOf', () => {
   })
 })
 
+it('takes time in proportion to a number of many zeros', () => {
+  const text = `{"n":1${'0'.repeat(65_000)}1}`
+  const began = performance.now()
+  expect(JSON.stringify(parseExact(text))).toBe(text)
+  // what begins anew at each of them would take more than ten seconds
+  expect(performance.now() - began).toBeLessThan(2_000)
+})
+
 describe('compactJson', () => {
   it('leaves out white space between the parts alone', () => {
     expect(compactJson('[ 1.0 ,\r\n\t"a  \\" b" ]')).toBe('[1.0,"a  \\" b"]')

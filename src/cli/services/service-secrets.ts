@@ -15,7 +15,7 @@ export interface SecretsOptions {
 const CONFIG_SERVER = 'config-server'
 const ANSWER_MS = 5_000
 
-/** Values of a service's secrets, by their names. Rejects with AppError `START_FAILED` that says which is missing and how to set it. */
+/** Values of a service's secrets, by their names. Rejects with AppError `START_FAILED` that says which is missing, or can be no variable, and how to set it. */
 export async function readSecrets(
   names: readonly string[],
   { url, service, environment, authority }: SecretsOptions,
@@ -42,7 +42,16 @@ export async function readSecrets(
       `there is no secret ${missing.join(', ')} for it in ${environment}; set it: ${how}`,
     )
   }
-  return Object.fromEntries(names.map((name) => [name, textOf(values[name])]))
+  const texts = names.map((name) => [name, textOf(values[name])] as const)
+  const unfit = texts.find(([, text]) => text.includes('\0'))
+  if (unfit) {
+    const how = `msvc config set ${service} ${unfit[0]} --secret`
+    throw new AppError(
+      'START_FAILED',
+      `its secret ${unfit[0]} in ${environment} holds a NUL byte, which no variable can; set it without: ${how}`,
+    )
+  }
+  return Object.fromEntries(texts)
 }
 
 function textOf(value: unknown): string {

@@ -4,6 +4,9 @@ import type { Level } from '../telemetry/log.ts'
 import { takeField } from '../telemetry/logger-fields.ts'
 import { parseTimestamp } from '../telemetry/timestamps.ts'
 
+/** Characters of one entry's text. */
+export const MOST_TEXT = 65_536
+
 /** What a logger said with one line; what it left open is for whoever read the line. */
 export interface LoggerEntry {
   /** Milliseconds since 1970. */
@@ -20,7 +23,9 @@ export interface LoggerEntry {
  * Reads what a logger wrote as fields. A line can't speak in another's name: what it says of service and instance stays among the rest, where that is
  * more than is known of it anyway.
  * @param fields is taken apart
- * @returns undefined for what is no line of a log: there is neither a message, nor a level, nor a time
+ * @returns undefined for what is no line of a log: there is neither a message, nor a level, nor a time. A message of a template goes beyond MOST_TEXT by
+ * no more than one value
+ * @throws RangeError where a value of a template is nested too deep to be written
  */
 export function readLoggerEntry(
   fields: Record<string, unknown>,
@@ -72,11 +77,20 @@ function restOf(fields: Readonly<Record<string, unknown>>): Readonly<Record<stri
 /** `{Name}`, `{@Name}`, `{Name,8:000}`: https://messagetemplates.org */
 const HOLE = /\{[@$]?(\w{1,64})(?:,-?\d{1,4})?(?::[^{}]{0,64})?\}/g
 
-/** Serilog's template with its values, which it writes beside it. */
+/** Serilog's template with its values, which it writes beside it; what goes beyond the bound of a text is left out, since one value may stand in every hole. */
 function filledIn(template: string, values: Readonly<Record<string, unknown>>): string {
-  return template.replace(HOLE, (hole, name: string) => {
-    const value = Object.hasOwn(values, name) ? values[name] : undefined
-    if (value === undefined) return hole
-    return typeof value === 'string' ? value : JSON.stringify(value)
-  })
+  let text = ''
+  let from = 0
+  for (const { 0: hole, 1: name = '', index } of template.matchAll(HOLE)) {
+    text += template.slice(from, index) + (valueIn(values, name) ?? hole)
+    from = index + hole.length
+    if (text.length >= MOST_TEXT) return text
+  }
+  return text + template.slice(from)
+}
+
+function valueIn(values: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const value = Object.hasOwn(values, name) ? values[name] : undefined
+  if (value === undefined) return undefined
+  return (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, MOST_TEXT)
 }

@@ -8,13 +8,12 @@ import { formatTimestamp } from '../telemetry/timestamps.ts'
 import { guessLevel, withoutSeverity } from './line-level.ts'
 import { lineSplitter } from './lines.ts'
 import { parseLogfmt } from './logfmt.ts'
-import { readLoggerEntry } from './logger-entry.ts'
+import { type LoggerEntry, MOST_TEXT, readLoggerEntry } from './logger-entry.ts'
 import { plainText } from './plain-text.ts'
 import { beginningOf, grownBy, isIndented, isUnfinished, type Shape } from './stack-trace.ts'
 
-/** Lines of one entry, and characters: a trace that is longer goes on in another one. */
+/** Lines of one entry: a trace that has more, or more than MOST_TEXT, goes on in another one. */
 const MOST_LINES = 500
-const MOST_TEXT = 65_536
 /** Milliseconds after which an entry is given out though lines still come. */
 const MOST_WAIT_MS = 2_000
 /** By how much longer one waits of which more comes for sure. */
@@ -102,8 +101,7 @@ export class StreamReader {
 
   /** Whether a line is an entry by itself, as loggers write them for machines. */
   #readFields(text: string): boolean {
-    const fields = text.startsWith('{') ? parseObject(text) : parseLogfmt(text)
-    const said = fields === undefined ? undefined : readLoggerEntry(fields, this.#options)
+    const said = readEntry(text, this.#options)
     if (said === undefined) return false
     this.flush()
     const { time = this.#options.clock.now(), level = 'INFO', message, traceId, spanId, rest } = said
@@ -157,8 +155,9 @@ export class StreamReader {
 
   #give(time: number, level: Level, message: string, more?: object): void {
     const { service, instance, take } = this.#options
-    const shown = hideInText(message).toWellFormed()
-    take({ timestamp: this.#stamp(time), level, service, instance, message: shown.slice(0, MOST_TEXT), ...more })
+    // cut last: half a secret shows itself no more
+    const shown = hideInText(message).slice(0, MOST_TEXT).toWellFormed()
+    take({ timestamp: this.#stamp(time), level, service, instance, message: shown, ...more })
   }
 }
 
@@ -174,10 +173,11 @@ const LEVEL_OF_TRACE: Readonly<Partial<Record<Shape, Level>>> = {
   ruby: 'ERROR',
 }
 
-function parseObject(text: string): Record<string, unknown> | undefined {
+/** What a logger said with a line; undefined for what is text, as whatever can't be read. */
+function readEntry(text: string, whose: StreamReaderOptions): LoggerEntry | undefined {
   try {
-    const value = parseExact(text)
-    return isRecord(value) ? value : undefined
+    const fields = text.startsWith('{') ? parseExact(text) : parseLogfmt(text)
+    return isRecord(fields) ? readLoggerEntry(fields, whose) : undefined
   } catch {
     return undefined
   }

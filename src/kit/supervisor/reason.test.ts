@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process'
+import { validateHeaderName } from 'node:http'
 import { describe, expect, it } from 'vitest'
 import { DriverError } from '../../drivers/driver-error.ts'
 import { AppError } from '../errors.ts'
-import { endOfRun, startFailure } from './reason.ts'
+import { endOfRun, reasonOf, startFailure } from './reason.ts'
 
 const REFUSED = 'order-service store: PostgreSQL at db:5432: it refuses the password'
 
@@ -23,5 +25,21 @@ describe('what a person is told of a role', () => {
     expect(endOfRun('broker', new DriverError('unavailable', 'bus.db was removed'))).toMatchObject({
       message: 'broker: bus.db was removed',
     })
+  })
+
+  it('quotes no value that a fault was about', () => {
+    const faultOf = (act: () => unknown) => {
+      try {
+        return act()
+      } catch (fault) {
+        return reasonOf(fault)
+      }
+    }
+    expect(faultOf(() => spawnSync('true', { env: { API_KEY: 'hunter2\0' } }))).toBe(
+      'unexpected TypeError (ERR_INVALID_ARG_VALUE)',
+    )
+    expect(faultOf(() => validateHeaderName('hunter 2'))).toBe('unexpected TypeError (ERR_INVALID_HTTP_TOKEN)')
+    expect(faultOf(() => JSON.parse('hunter2'))).toBe('unexpected SyntaxError')
+    expect(reasonOf(new TypeError('x is not a function\nmore'))).toBe('unexpected TypeError: x is not a function')
   })
 })

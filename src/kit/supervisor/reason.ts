@@ -2,12 +2,25 @@ import { DriverError } from '../../drivers/driver-error.ts'
 import { AppError } from '../errors.ts'
 import { behindRole } from '../part-words.ts'
 
-/** Why something failed, in one line for the person at the terminal: no stack, and no guess at what an unknown fault means. */
+/**
+ * Why something failed, in one line for the person at the terminal: no stack, and no guess at what an unknown fault means. Of a fault that may quote what
+ * somebody was given, a secret perhaps, no more than its name and code.
+ * @example reasonOf(new TypeError('x is not a function')) // 'unexpected TypeError: x is not a function'
+ */
 export function reasonOf(thrown: unknown): string {
   if (thrown instanceof AppError || thrown instanceof DriverError) return thrown.message
   if (!(thrown instanceof Error)) return `unexpected fault: ${String(thrown)}`
+  if (quotesValues(thrown)) return `unexpected ${thrown.name}${'code' in thrown ? ` (${thrown.code})` : ''}`
   const [first = ''] = thrown.message.split('\n')
   return `unexpected ${thrown.name}: ${first}`
+}
+
+/**
+ * Whether it is of Node's own checks of arguments, which say `Received 'hunter2'` (https://nodejs.org/api/errors.html#nodejs-error-codes), or of a parser,
+ * which says `"hunter2" is not valid JSON`.
+ */
+function quotesValues(fault: Error): boolean {
+  return fault instanceof SyntaxError || ('code' in fault && String(fault.code).startsWith('ERR_'))
 }
 
 /** Which of the two codes of a failed start: wrong configuration stays that. */

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { type GroupOptions, startGroup } from './process-group.ts'
 
@@ -37,6 +38,20 @@ const isAlive = (pid: number) => {
 }
 
 describe('a process group', () => {
+  it('says that it may hold no NUL byte, and no secret that does', async () => {
+    const fault = await run(['true'], { env: { PATH, API_KEY: 'hunter2\0' } }).catch((thrown: unknown) => thrown)
+    expect(fault).toMatchObject({
+      code: 'START_FAILED',
+      message: "true can't be started: its command, folder or environment holds a NUL byte",
+    })
+    expect(inspect(fault)).not.toContain('hunter2')
+  })
+
+  it('says that an environment is too long', async () => {
+    const fault = run(['true'], { env: { PATH, LONG: 'x'.repeat(4_000_000) } })
+    await expect(fault).rejects.toThrow("true can't be started: its arguments and environment are too long")
+  })
+
   it.each([
     ['exit 0', 'exit code 0'],
     ['exit 3', 'exit code 3'],

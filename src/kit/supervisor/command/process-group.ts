@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../../errors.ts'
 import type { Guard } from '../guard.ts'
+import { reasonOf } from '../reason.ts'
 import { memoryKills } from './memory-kills.ts'
 import { withoutShell } from './shell-line.ts'
 import { strays } from './strays.ts'
@@ -54,13 +55,7 @@ export async function startGroup(options: GroupOptions): Promise<ProcessGroup> {
   const [program, ...args] =
     typeof command === 'string' ? ['/bin/sh', '-c', withoutShell(command, { dir, path: env.PATH })] : command
   const killsBefore = memoryKills()
-  const child = spawn(program ?? '', args, {
-    cwd: dir,
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-    windowsHide: true,
-  })
+  const child = begin(program ?? '', args, { dir, env })
   const exit = Promise.withResolvers<string>()
   let isKilled = false
   let leaving: Promise<void> | undefined
@@ -110,19 +105,41 @@ export async function startGroup(options: GroupOptions): Promise<ProcessGroup> {
   return { pid, ended: exit.promise, exited, stop: () => void ask(), kill }
 }
 
+function begin(program: string, args: readonly string[], { dir, env }: Pick<GroupOptions, 'dir' | 'env'>) {
+  try {
+    return spawn(program, args, {
+      cwd: dir,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      windowsHide: true,
+    })
+  } catch (cause) {
+    throw notStarted(program, cause)
+  }
+}
+
 function started(child: ChildProcess, program: string): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once('spawn', resolve)
-    child.once('error', (cause: NodeJS.ErrnoException) => {
-      const why =
-        cause.code === 'ENOENT'
-          ? 'there is no such program'
-          : cause.code === 'EACCES'
-            ? 'it may not be executed'
-            : cause.message
-      reject(new AppError('START_FAILED', `${program} can't be started: ${why}`, { cause }))
-    })
+    child.once('error', (cause) => reject(notStarted(program, cause)))
   })
+}
+
+/** What the system's codes mean to who wrote the command. */
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such program',
+  EACCES: 'it may not be executed',
+  E2BIG: 'its arguments and environment are too long',
+}
+
+function notStarted(program: string, cause: unknown): AppError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  const words = `${program} can't be started: `
+  // Node's message quotes the value, which may be a secret: it goes nowhere, as a cause neither
+  if (code === 'ERR_INVALID_ARG_VALUE')
+    return new AppError('START_FAILED', `${words}its command, folder or environment holds a NUL byte`)
+  return new AppError('START_FAILED', words + (WHY[code] ?? reasonOf(cause)), { cause })
 }
 
 /** Sends a signal to a process, or by a negative number to a group; false when there is none. */

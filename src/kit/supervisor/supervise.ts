@@ -1,11 +1,11 @@
 import type { Clock } from '../../drivers/clock.ts'
 import { AppError } from '../errors.ts'
 import { aborted, pause } from '../pause.ts'
+import { appliedUnits } from './applied-units.ts'
 import { type Changes, NO_CHANGES } from './control-protocol.ts'
 import { Keeper, type KeeperTools, KILL_AFTER_MS } from './keeper.ts'
 import { reasonOf } from './reason.ts'
 import type { Started, Unit } from './unit.ts'
-import { changeover } from './unit-change.ts'
 import type { UnitChange, UnitReport, UnitState } from './unit-state.ts'
 import { stopWaves, unitWaves } from './waves.ts'
 
@@ -133,39 +133,31 @@ export function supervise(options: SuperviseOptions): Supervision {
 
   async function apply(units: readonly Unit[]): Promise<Changes> {
     unitWaves(units)
-    const wanted = new Map(units.map((unit) => [unit.name, unit]))
-    const gone = all().filter(({ unit }) => !wanted.has(unit.name))
-    const fresh = units.filter(({ name }) => !keepers.has(name))
-    const kept = all().flatMap((keeper) => {
-      const next = wanted.get(keeper.unit.name)
-      return next ? [{ keeper, next, by: changeover(keeper.unit, next) }] : []
-    })
-    const changed = kept.flatMap(({ keeper, by }) => (by === 'restart' ? [keeper] : []))
-    const told = kept.flatMap(({ keeper, by }) => (by === 'reload' ? [keeper] : []))
-    for (const { keeper, next, by } of kept) if (by !== 'restart') keeper.adopt(next)
+    const next = appliedUnits(
+      all().map(({ unit }) => unit),
+      units,
+    )
+    for (const unit of next.adopted) keepers.get(unit.name)?.adopt(unit)
+    const toldLast = named(next.toldLast)
+    const first = await reload(named(next.told))
+    await halt(named([...next.gone, ...next.changed]))
     // what those that end still need changes behind them
-    const needed = new Set([...gone, ...changed].flatMap(({ unit }) => unit.needs))
-    const isNeeded = ({ unit }: Keeper) => needed.has(unit.replicaOf)
-    const first = await reload(told.filter((keeper) => !isNeeded(keeper)))
-    await halt([...gone, ...changed])
-    const reloaded = [...first, ...(await reload(told.filter(isNeeded)))]
+    const reloaded = [...first, ...(await reload(toldLast))]
     const unable = reloaded.filter(({ why }) => why !== undefined)
     await halt(unable.map(({ keeper }) => keeper))
     if (stopping.signal.aborted) throw new AppError('STOPPING', 'The platform is stopping')
-    const renewed = new Set([...changed, ...unable.map(({ keeper }) => keeper)].map(({ unit }) => unit.name))
+    const renewed = new Set([...next.changed, ...unable.map(({ keeper }) => keeper.unit.name)])
     keepers = new Map(
       units.map((unit) => {
         const running = renewed.has(unit.name) ? undefined : keepers.get(unit.name)
         return [unit.name, running ?? new Keeper(unit, tools)]
       }),
     )
-    for (const { name } of units)
-      if (renewed.has(name) || fresh.some((unit) => unit.name === name)) keepers.get(name)?.start()
-    const names = (some: readonly { readonly name: string }[]) => some.map(({ name }) => name)
+    for (const { name } of units) if (renewed.has(name) || next.fresh.includes(name)) keepers.get(name)?.start()
     return {
       ...NO_CHANGES,
-      started: names(fresh),
-      stopped: names(gone.map(({ unit }) => unit)),
+      started: next.fresh,
+      stopped: next.gone,
       restarted: [...renewed],
       reloaded: reloaded.flatMap(({ keeper, isTold }) => (isTold ? [keeper.unit.name] : [])),
       notes: unable.map(({ keeper, why }) => `${keeper.unit.name} could not be reloaded: ${why}`),

@@ -2,12 +2,13 @@ import { connect, type Socket } from 'node:net'
 import type * as z from 'zod'
 import { AppError, isErrorCode } from '../errors.ts'
 import { lineSplitter, parseJson } from '../output/lines.ts'
-import { Answered, CONTROL_VERSION, type ControlRequest } from './control-protocol.ts'
+import { Answered, CONTROL_VERSION, type ControlRequest, REFUSED } from './control-protocol.ts'
 
 /** A connection to a running platform. */
 export interface ControlClient {
   /**
-   * Asks it to do something. Rejects with an AppError: the platform's own, `UNAVAILABLE` when it is gone, the signal's reason.
+   * Asks it to do something. Rejects with an AppError: the platform's own, `RATE_LIMITED` when it takes no more connections, `UNAVAILABLE` when it is gone,
+   * the signal's reason.
    * @param shape what the answer looks like
    */
   ask<S extends z.ZodType>(request: ControlRequest, shape: S, signal: AbortSignal): Promise<z.infer<S>>
@@ -20,8 +21,10 @@ export async function connectControl(address: string): Promise<ControlClient> {
   const socket = await opened(address)
   const waiting = new Map<number, PromiseWithResolvers<unknown>>()
   let last = 0
+  let end = new AppError('UNAVAILABLE', 'the platform is gone')
   const lines = lineSplitter((line) => {
     const said = Answered.safeParse(parseJson(line)).data
+    if (said?.number === REFUSED && said.fault) end = faultOf(said.fault)
     const asker = said && waiting.get(said.number)
     if (!said || !asker) return
     waiting.delete(said.number)
@@ -30,13 +33,13 @@ export async function connectControl(address: string): Promise<ControlClient> {
   })
   socket.on('data', (chunk: Buffer) => lines.push(chunk)).on('error', () => {})
   socket.once('close', () => {
-    for (const asker of waiting.values()) asker.reject(new AppError('UNAVAILABLE', 'the platform is gone'))
+    for (const asker of waiting.values()) asker.reject(end)
     waiting.clear()
   })
   return {
     async ask(request, shape, signal) {
       signal.throwIfAborted()
-      if (socket.destroyed) throw new AppError('UNAVAILABLE', 'the platform is gone')
+      if (socket.destroyed) throw end
       const number = ++last
       const asker = Promise.withResolvers<unknown>()
       waiting.set(number, asker)

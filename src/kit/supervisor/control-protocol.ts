@@ -42,8 +42,11 @@ export const ControlRequest = z.discriminatedUnion('do', [
 ])
 export type ControlRequest = z.infer<typeof ControlRequest>
 
-/** A line from who asks. */
+/** A line from who asks; numbers begin with 1. */
 export const Asked = z.strictObject({ version: z.int(), number: z.int(), request: z.unknown() })
+
+/** The number of an answer to nothing that was asked: why the connection is ended. */
+export const REFUSED = 0
 
 /** The line that answers it. */
 export const Answered = z.strictObject({

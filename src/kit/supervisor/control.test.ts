@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import * as z from 'zod'
 import { AppError } from '../errors.ts'
 import { controlAddress } from './control-address.ts'
@@ -88,6 +88,70 @@ describe('the control channel', () => {
     await once(socket, 'close')
     if (said) expect(heard).toMatch(said)
     else expect(heard).toBe('')
+  })
+
+  /** Connects without a word, so many times; `ended` tells whom the platform has left. */
+  async function dumb(address: string, howMany: number) {
+    const ended: number[] = []
+    for (let who = 0; who < howMany; who++) {
+      const socket = connect({ path: address }).on('error', () => {})
+      onTestFinished(() => void socket.destroy())
+      socket.resume().once('close', () => ended.push(who))
+      await once(socket, 'connect')
+    }
+    return ended
+  }
+
+  it('answers beside more connections than it takes of which nothing comes, and gives up the oldest', async () => {
+    const { address, client } = await open(async () => ({}))
+    await client.ask({ do: 'look' }, Done, never)
+    const ended = await dumb(address, 16)
+    const other = await connectControl(address)
+    onTestFinished(() => other.close())
+    expect(await other.ask({ do: 'look' }, Done, never)).toEqual({})
+    await vi.waitUntil(() => ended.length === 2)
+    expect(ended).toEqual([0, 1])
+    expect(await client.ask({ do: 'look' }, Done, never)).toEqual({})
+  })
+
+  it('ends a connection of which no line has come for 5 s, and none of which one has', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const { address, client } = await open(async () => ({}))
+    await client.ask({ do: 'look' }, Done, never)
+    const late = await connectControl(address)
+    onTestFinished(() => late.close())
+    const ended = await dumb(address, 1)
+    // the platform has taken all of them once it answers who came last
+    const last = await connectControl(address)
+    await last.ask({ do: 'look' }, Done, never)
+    last.close()
+    vi.advanceTimersByTime(4_999)
+    expect(ended).toEqual([])
+    vi.advanceTimersByTime(1)
+    vi.useRealTimers()
+    await vi.waitUntil(() => ended.length === 1)
+    expect(await client.ask({ do: 'look' }, Done, never)).toEqual({})
+    await expect(late.ask({ do: 'look' }, Done, never)).rejects.toMatchObject({ code: 'REQUEST_TIMEOUT' })
+  })
+
+  it('tells whom it does not take that it is busy', async () => {
+    let heard = 0
+    const { address, client } = await open(() => {
+      heard++
+      return new Promise(() => {})
+    })
+    const others = await Promise.all(Array.from({ length: 15 }, () => connectControl(address)))
+    const clients = [client, ...others]
+    for (const each of clients) {
+      onTestFinished(() => each.close())
+      each.ask({ do: 'look' }, Done, never).catch(() => {})
+    }
+    await vi.waitUntil(() => heard === 16)
+    const busy = { code: 'RATE_LIMITED', message: expect.stringMatching(/busy.*again/) }
+    const one = await connectControl(address)
+    await expect(one.ask({ do: 'look' }, Done, never)).rejects.toMatchObject(busy)
+    await expect(one.ask({ do: 'look' }, Done, never)).rejects.toMatchObject(busy)
   })
 
   it('says where no platform is', async () => {

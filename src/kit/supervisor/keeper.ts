@@ -58,6 +58,7 @@ export class Keeper {
   #endsInARow = 0
   #past: Past = {}
   #leaving = new AbortController()
+  #isRetired = false
   #running: Promise<void> | undefined
   #lookers: { readonly holds: (state: UnitState) => boolean; readonly resolve: (state: UnitState) => void }[] = []
 
@@ -81,9 +82,9 @@ export class Keeper {
     return this.#report.state
   }
 
-  /** Begins to keep the unit. Does nothing while it does. */
+  /** Begins to keep the unit. Does nothing while it does, and once it is retired. */
   start(): void {
-    if (this.#running) return
+    if (this.#running || this.#isRetired) return
     this.#leaving = new AbortController()
     if (this.state.at !== 'waiting') this.#change({ at: 'waiting' })
     this.#running = this.#keep()
@@ -117,9 +118,10 @@ export class Keeper {
     }
   }
 
-  /** From now on the unit isn't started any more; what runs of it goes on. */
-  leave(): void {
-    this.#leaving.abort(new AppError('STOPPING', 'The platform is stopping'))
+  /** From now on the unit isn't started any more, whoever asks; what runs of it goes on. */
+  retire(): void {
+    this.#isRetired = true
+    this.#leave()
   }
 
   /** Asks what runs of the unit to end; one that gives no sign of life is ended. */
@@ -159,11 +161,15 @@ export class Keeper {
       this.#change({ at: 'stopped' })
       return
     }
-    this.leave()
+    this.#leave()
     this.ask()
     const deadline = setTimeout(() => this.kill(), this.unit.drainMs + KILL_AFTER_MS)
     await this.#running
     clearTimeout(deadline)
+  }
+
+  #leave(): void {
+    this.#leaving.abort(new AppError('STOPPING', 'The platform is stopping'))
   }
 
   #change(state: UnitState): void {

@@ -42,7 +42,8 @@ export interface Supervision {
   restart(names: readonly string[], how: { readonly rolling: boolean }, signal: AbortSignal): Promise<void>
   /**
    * From now on runs these units: those that are gone are stopped, new ones started, those of which has changed what they can be told while they run are told
-   * it, those with another definition restarted; nothing else is touched.
+   * it, those with another definition restarted; nothing else is touched. One plan after the other is applied, and what is asked of units meanwhile is
+   * done after it.
    */
   apply(units: readonly Unit[]): Promise<Changes>
   /** Stops everything, in reverse order of starting; what has not ended in time is killed. May be called twice. */
@@ -66,6 +67,8 @@ export function supervise(options: SuperviseOptions): Supervision {
   const failed = Promise.withResolvers<never>()
   let wasReady = false
   let stopped: Promise<void> | undefined
+  /** Resolves when the last plan that was given is applied, or can't be; absent when none is under way. */
+  let applying: Promise<void> | undefined
 
   const tools: KeeperTools = {
     clock,
@@ -96,24 +99,52 @@ export function supervise(options: SuperviseOptions): Supervision {
       await Promise.all(wave.map(({ name }) => keepers.get(name)?.stop()))
   }
 
-  async function start(some: readonly Keeper[], signal: AbortSignal): Promise<void> {
-    // one that was replaced meanwhile is nobody's any more
-    const still = some.filter((keeper) => keepers.get(keeper.unit.name) === keeper)
-    for (const keeper of still) keeper.start()
-    const patience = AbortSignal.any([signal, stopping.signal, AbortSignal.timeout(READY_MS)])
+  /** Stops those who are nobody's from now on. */
+  async function retire(some: readonly Keeper[]): Promise<void> {
+    await halt(some)
+    for (const keeper of some) keeper.retire()
+  }
+
+  /** Resolves when no plan is being applied: until then who keeps a unit may be about to be replaced. So it does when the signal fires. */
+  async function undisturbed(signal: AbortSignal): Promise<void> {
+    while (applying && !signal.aborted) await Promise.race([applying, aborted(signal)])
+  }
+
+  async function start(names: readonly string[], asking: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([asking, stopping.signal])
+    await undisturbed(signal)
+    if (signal.aborted) return
+    const some = named(names)
+    for (const keeper of some) keeper.start()
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(READY_MS)])
     await Promise.all(
-      still.map(async (keeper) => {
+      some.map(async (keeper) => {
         const state = await keeper.until(isDecided, patience)
-        if (!signal.aborted && !stopping.signal.aborted) refuseUnready(keeper.unit, state)
+        if (!signal.aborted) refuseUnready(keeper.unit, state)
       }),
     )
   }
 
-  async function roll(some: readonly Keeper[], signal: AbortSignal): Promise<void> {
-    for (const keeper of some) {
-      await keeper.stop()
-      if (stopping.signal.aborted) return
-      await start([keeper], signal)
+  async function restart(names: readonly string[], asking: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([asking, stopping.signal])
+    await undisturbed(signal)
+    if (signal.aborted) return
+    await halt(named(names))
+    // what was stopped comes back although nobody waits for it any more, unless a plan without it was applied meanwhile
+    await undisturbed(stopping.signal)
+    if (stopping.signal.aborted) return
+    const still = names.filter((name) => keepers.has(name))
+    for (const keeper of named(still)) keeper.start()
+    await start(still, asking)
+  }
+
+  async function roll(names: readonly string[], asking: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([asking, stopping.signal])
+    await undisturbed(signal)
+    if (signal.aborted) return
+    named(names)
+    for (const name of names) {
+      if (keepers.has(name)) await restart([name], asking)
       if (signal.aborted) return
     }
   }
@@ -131,7 +162,21 @@ export function supervise(options: SuperviseOptions): Supervision {
     )
   }
 
-  async function apply(units: readonly Unit[]): Promise<Changes> {
+  function apply(units: readonly Unit[]): Promise<Changes> {
+    const mine = applying ? applying.then(() => change(units)) : change(units)
+    const over: Promise<void> = mine.then(
+      () => done(over),
+      () => done(over),
+    )
+    applying = over
+    return mine
+  }
+
+  function done(over: Promise<void>): void {
+    if (applying === over) applying = undefined
+  }
+
+  async function change(units: readonly Unit[]): Promise<Changes> {
     unitWaves(units)
     const next = appliedUnits(
       all().map(({ unit }) => unit),
@@ -140,11 +185,11 @@ export function supervise(options: SuperviseOptions): Supervision {
     for (const unit of next.adopted) keepers.get(unit.name)?.adopt(unit)
     const toldLast = named(next.toldLast)
     const first = await reload(named(next.told))
-    await halt(named([...next.gone, ...next.changed]))
+    await retire(named([...next.gone, ...next.changed]))
     // what those that end still need changes behind them
     const reloaded = [...first, ...(await reload(toldLast))]
     const unable = reloaded.filter(({ why }) => why !== undefined)
-    await halt(unable.map(({ keeper }) => keeper))
+    await retire(unable.map(({ keeper }) => keeper))
     if (stopping.signal.aborted) throw new AppError('STOPPING', 'The platform is stopping')
     const renewed = new Set([...next.changed, ...unable.map(({ keeper }) => keeper.unit.name)])
     keepers = new Map(
@@ -166,7 +211,7 @@ export function supervise(options: SuperviseOptions): Supervision {
 
   async function stopAll(): Promise<void> {
     stopping.abort(new AppError('STOPPING', 'The platform is stopping'))
-    for (const keeper of all()) keeper.leave()
+    for (const keeper of all()) keeper.retire()
     // before it was ready as a whole there are no requests to wait for
     const drainMs = wasReady ? Math.max(0, ...all().map(({ unit }) => unit.drainMs)) : 0
     const end = clock.monotonic() + drainMs + KILL_AFTER_MS
@@ -206,14 +251,12 @@ export function supervise(options: SuperviseOptions): Supervision {
     ready,
     reports: () => all().map(({ report }) => report),
     states: () => new Map(all().map(({ unit, state }) => [unit.name, state])),
-    start: async (names, signal) => start(named(names), signal),
-    halt: async (names) => halt(named(names)),
-    async restart(names, { rolling }, signal) {
-      const some = named(names)
-      if (rolling) return roll(some, signal)
-      await halt(some)
-      if (!stopping.signal.aborted) await start(some, signal)
+    start,
+    async halt(names) {
+      await undisturbed(stopping.signal)
+      if (!stopping.signal.aborted) await halt(named(names))
     },
+    restart: (names, { rolling }, signal) => (rolling ? roll : restart)(names, signal),
     apply,
     stop,
   }

@@ -22,7 +22,7 @@ export const plan = (unit: string, needs: readonly string[] = []): RolePlan => (
 })
 
 /**
- * A launcher of roles that do as the test says, and what happened to them, in order.
+ * A launcher of roles that do as the test says, and what happened to them, in order; `running`: the lives that haven't ended, such as `user/2`.
  * @param refuse what a role's start throws in its how-manyth life; default: nothing
  * @param take what becomes of a step; default: it is taken
  */
@@ -35,11 +35,15 @@ export function theatre(
   const lives = new Map<string, number>()
   const crash = new Map<string, () => void>()
   const hanging = new Set<string>()
+  const running = new Set<string>()
   const launch: LaunchRole = (role, unit) => {
     const life = (lives.get(unit) ?? 0) + 1
     lives.set(unit, life)
     events.push(`launch ${unit}`)
     const ended = Promise.withResolvers<string>()
+    const itself = `${unit}/${life}`
+    running.add(itself)
+    void ended.promise.then(() => running.delete(itself))
     crash.set(unit, () => ended.resolve('SIGKILL'))
     const launched: LaunchedRole = {
       pid: 1,
@@ -51,7 +55,7 @@ export function theatre(
         const port = section.port || 41_000
         return {
           service: `${role}-service`,
-          instance: `${unit}/${life}`,
+          instance: itself,
           url: `http://127.0.0.1:${port + (section.port ? 0 : life)}`,
           advertised: `http://127.0.0.1:${port + (section.port ? 0 : life)}`,
         }
@@ -73,7 +77,7 @@ export function theatre(
     }
     return launched
   }
-  return { events, why, launch, crash: (unit: string) => crash.get(unit)?.(), hanging }
+  return { events, why, launch, crash: (unit: string) => crash.get(unit)?.(), hanging, running }
 }
 
 /** Supervises such roles; `until` resolves once a condition holds after a change of any unit. */

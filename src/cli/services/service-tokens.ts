@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makePrivateFolder } from '../../drivers/private-folder.ts'
-import type { Authority } from '../../kit/auth/authority.ts'
+import type { Authority, TokenRequest } from '../../kit/auth/authority.ts'
 import { SERVICE_SCOPES } from '../../kit/auth/scopes.ts'
 
 /** Whom tokens are made for, and where they lie. */
@@ -34,14 +34,16 @@ const LONGEST_S = 86_400
 export function createServiceTokens({ authority, folder, audiences, onFault }: ServiceTokensOptions): ServiceTokens {
   const timers = new Map<string, NodeJS.Timeout>()
 
-  const mint = (service: string, ttlSeconds: number) =>
-    authority.mint({ subject: service, service: true, audience: audiences(), scopes: SERVICE_SCOPES, ttlSeconds })
+  const mint = (service: string, what: Pick<TokenRequest, 'audience' | 'scopes' | 'ttlSeconds'>) =>
+    authority.mint({ subject: service, service: true, ...what })
   const pathOf = (service: string) => join(folder, `${service}.token`)
 
   async function write(service: string): Promise<void> {
     makePrivateFolder(folder)
     const path = pathOf(service)
-    await writeFile(`${path}.new`, await mint(service, LIFE_S), { mode: 0o600 })
+    const audience = [...new Set(audiences())]
+    const token = await mint(service, { audience, scopes: SERVICE_SCOPES, ttlSeconds: LIFE_S })
+    await writeFile(`${path}.new`, token, { mode: 0o600 })
     // who reads it has the old one or the new one, never half of one
     await rename(`${path}.new`, path)
   }
@@ -54,9 +56,11 @@ export function createServiceTokens({ authority, folder, audiences, onFault }: S
         const renew = () => void write(service).catch((fault: unknown) => onFault(service, fault))
         timers.set(service, setInterval(renew, RENEW_AFTER_S * 1_000).unref())
       }
+      // all that the service starts inherits this one: it is good for its spans and entries alone
+      const spans = await mint(service, { audience: 'log-server', scopes: ['logs:write'], ttlSeconds: LONGEST_S })
       return {
         MSVC_TOKEN_FILE: pathOf(service),
-        OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${await mint(service, LONGEST_S)}`,
+        OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${spans}`,
       }
     },
     close() {

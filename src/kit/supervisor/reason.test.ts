@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import * as z from 'zod'
 import { DriverError } from '../../drivers/driver-error.ts'
 import { AppError } from '../errors.ts'
 import { endOfRun, startFailure } from './reason.ts'
@@ -24,4 +25,9 @@ describe('what a person is told of a role', () => {
       message: 'broker: bus.db was removed',
     })
   })
+})
+
+it('says what is wrong with a value that does not hold', () => {
+  const { error } = z.object({ doors: z.array(z.string()).max(1) }).safeParse({ doors: ['a', 'b'] })
+  expect(startFailure('outbound', error).message).toBe('outbound: doors: Too big: expected array to have <=1 items')
 })

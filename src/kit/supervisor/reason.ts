@@ -1,10 +1,13 @@
+import * as z from 'zod'
 import { DriverError } from '../../drivers/driver-error.ts'
 import { AppError } from '../errors.ts'
+import { inputFaults } from '../input-faults.ts'
 import { behindRole } from '../part-words.ts'
 
 /** Why something failed, in one line for the person at the terminal: no stack, and no guess at what an unknown fault means. */
 export function reasonOf(thrown: unknown): string {
   if (thrown instanceof AppError || thrown instanceof DriverError) return thrown.message
+  if (thrown instanceof z.ZodError) return inputFaults(thrown).join('; ')
   if (!(thrown instanceof Error)) return `unexpected fault: ${String(thrown)}`
   const [first = ''] = thrown.message.split('\n')
   return `unexpected ${thrown.name}: ${first}`

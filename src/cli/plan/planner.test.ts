@@ -87,3 +87,13 @@ it('refuses a role on the port of the one that holds doors open, where services 
   const yaml = 'gateway: { port: 8400 }\nservices:\n  a: { run: x }\n'
   expect(await faultOf(yaml)).toBe("msvc.yaml:1: gateway.port: 8400 is outbound's port too; give each role its own")
 })
+
+it('refuses more services than there can be doors for, and takes them where they call each other directly', async () => {
+  const file = (count: number, calls = '{}') =>
+    `data: x\nservices:\n${Array.from({ length: count }, (_, at) => `  s${at}: { run: x, calls: ${calls} }\n`).join('')}`
+  expect(await faultOf(file(64))).toBe('')
+  expect(await faultOf(file(80))).toMatch(
+    /^msvc\.yaml:2: services: 80 services need up to \d+ doors, one to each other, and there are 5000; let some say "calls: direct", or run fewer$/,
+  )
+  expect(await faultOf(file(80, 'direct'))).toBe('')
+})

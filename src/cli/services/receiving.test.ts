@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,9 +13,9 @@ const Wanted = z.object({ topic: z.string(), group: z.string(), push: z.object({
 /** A broker that keeps what it is told, and refuses what the test says. */
 async function broker() {
   const made = new Map<string, string>()
-  const refusing = { status: 0, times: 0 }
+  const refusing: { status: number; times: number; group?: string } = { status: 0, times: 0 }
   const server = createServer(async (incoming, outgoing) => {
-    if (refusing.status !== 0) {
+    if (refusing.status !== 0 && refusing.group === undefined) {
       refusing.times++
       outgoing.writeHead(refusing.status).end('{"detail":"no room"}')
       return
@@ -26,6 +26,10 @@ async function broker() {
       return
     }
     const { topic, group, push } = Wanted.parse(await json(incoming))
+    if (group === refusing.group) {
+      outgoing.writeHead(refusing.status).end('{"detail":"no room"}')
+      return
+    }
     made.set(`${group}-${topic}`, push.url)
     outgoing.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify({ id: `${group}-${topic}` }))
   })
@@ -37,10 +41,10 @@ async function broker() {
   return { made, refusing, url: `http://127.0.0.1:${portOf(server)}` }
 }
 
-function receiving(url: string, data: string) {
+function receiving(url: string, data: string, firstPauseMs = 200) {
   const warned: string[] = []
   const authority = { mode: 'local' as const, serviceToken: () => expect.fail('nobody wants one') }
-  const made = createReceiving({ url, authority, data, warn: (words) => void warned.push(words) })
+  const made = createReceiving({ url, authority, data, warn: (words) => void warned.push(words), firstPauseMs })
   onTestFinished(() => made.close())
   return { ...made, warned }
 }
@@ -91,4 +95,49 @@ it('says it again to a broker that was away, and tells once of what is refused',
   set([receipt('shop', 'c')])
   await vi.waitUntil(() => made.has('shop-c'))
   expect(warned).toEqual(['the broker refuses what shop receives: no room (status 403)'])
+})
+
+it.each([403, 429, 503])(
+  'subscribes all others where one fails by %i, keeps what it made, and tells it once',
+  async (status) => {
+    const { made, refusing, url } = await broker()
+    const data = folder()
+    const { set, warned } = receiving(url, data, 20)
+    Object.assign(refusing, { status, group: 'bad' })
+    set([receipt('bad', 'a'), receipt('shop', 'a'), receipt('till', 'a')])
+    await vi.waitUntil(() => made.size === 2)
+    const kept = () => readFileSync(join(data, 'services', 'subscriptions.json'), 'utf8')
+    await vi.waitFor(() => expect(JSON.parse(kept())).toMatchObject([{ service: 'shop' }, { service: 'till' }]))
+    await vi.waitUntil(() => warned.length > 0, { timeout: 10_000 })
+    expect(warned).toEqual([expect.stringContaining(`what bad receives: no room (status ${status})`)])
+    set([receipt('bad', 'a'), receipt('shop', 'a')])
+    await vi.waitUntil(() => !made.has('till-a'))
+    expect(made.has('shop-a')).toBe(true)
+    refusing.group = 'nobody'
+    set([receipt('bad', 'a'), receipt('shop', 'a')])
+    await vi.waitUntil(() => made.has('bad-a'))
+    expect(warned).toHaveLength(1)
+  },
+  20_000,
+)
+
+it('keeps what was made before in mind where it can not be changed now, so that it can be ended', async () => {
+  const { made, refusing, url } = await broker()
+  const { set, warned } = receiving(url, folder())
+  set([receipt('bad', 'a'), receipt('shop', 'a')])
+  await vi.waitUntil(() => made.size === 2)
+  Object.assign(refusing, { status: 403, group: 'bad' })
+  set([receipt('bad', 'a', 'http://127.0.0.1:2/events')])
+  await vi.waitUntil(() => warned.length > 0 && !made.has('shop-a'))
+  set([])
+  await vi.waitUntil(() => made.size === 0)
+})
+
+it('says of a broker that stays away that it does, once for all', async () => {
+  const { set, warned } = receiving('http://127.0.0.1:1', folder(), 5)
+  set([receipt('shop', 'a'), receipt('till', 'a')])
+  await vi.waitUntil(() => warned.length > 0, { timeout: 10_000 })
+  expect(warned).toEqual([
+    'the broker at http://127.0.0.1:1 does not answer: services get no messages that they were not subscribed to before',
+  ])
 })

@@ -5,6 +5,7 @@ import { makePrivateFolder } from '../../drivers/private-folder.ts'
 import { replaceFile } from '../../drivers/replaced-file.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
 import { backOff } from '../../kit/back-off.ts'
+import { messageOf } from '../../kit/errors.ts'
 import { nodeCall } from '../../kit/http/node-call.ts'
 import { isRecord } from '../../kit/record.ts'
 import { createWakeUp } from '../../kit/wake-up.ts'
@@ -29,6 +30,8 @@ export interface ReceivingOptions {
   /** The platform's data folder. */
   readonly data: string
   readonly warn: (words: string) => void
+  /** Milliseconds until the first failure is made good, twice as many after each more. Default 200. */
+  readonly firstPauseMs?: number
 }
 
 /** The subscriptions of users' services. */
@@ -42,57 +45,122 @@ export interface Receiving {
 
 const BROKER = 'broker'
 const ANSWER_MS = 5_000
-const FIRST_PAUSE_MS = 200
 const LONGEST_PAUSE_MS = 5_000
 
 /** A subscription that was made here: by it is known which to end when its line is gone from the file. */
 const Made = z.array(z.object({ id: z.string(), service: z.string(), topic: z.string() }))
 type Made = z.infer<typeof Made>
 
-/** What the broker refuses, however often it is asked. */
-class Refusal extends Error {}
+/** Rounds in a row that fail until a person is told: of what is refused for good at once, of what may pass later, and of a broker that may just be starting. */
+const TOLD_AFTER = { refused: 1, failing: 5, away: 8 } as const
+/** How many subscriptions are asked for at a time. */
+const AT_ONCE = 16
+
+/** What could not be said to the broker. Of those with the same `key` the first is told. */
+class Failure extends Error {
+  readonly key: string
+  readonly kind: keyof typeof TOLD_AFTER
+
+  constructor(kind: keyof typeof TOLD_AFTER, key: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.kind = kind
+    this.key = key
+  }
+}
+
+/** What is to be so, and how far it is. */
+interface Goal {
+  readonly receipts: readonly Receipt[]
+  /** Names of the subscriptions that were made. */
+  readonly ids: Map<Receipt, string>
+  readonly failures: Map<Receipt, Failure>
+  rounds: number
+}
 
 /**
- * Keeps the broker's push subscriptions as the file has them: made, changed and ended, whatever platform ran on the data folder before. What can't be said to the
- * broker now is said again; a refusal is told once.
+ * Keeps the broker's push subscriptions as the file has them: made, changed and ended, whatever platform ran on the data folder before. Each stands for itself:
+ * one that fails keeps no other from being made. What can't be said to the broker now is said again; what goes on failing is told once, and again when it changes.
  */
-export function createReceiving({ url, authority, data, warn }: ReceivingOptions): Receiving {
+export function createReceiving(options: ReceivingOptions): Receiving {
+  const { url, authority, data, warn, firstPauseMs = 200 } = options
   const folder = join(data, 'services')
   const path = join(folder, 'subscriptions.json')
   const stop = new AbortController()
   const bell = createWakeUp()
-  let wanted: readonly Receipt[] | undefined
+  let goal: Goal | undefined
+  let told: ReadonlySet<string> = new Set()
   const keeping = url === undefined ? Promise.resolve() : keep()
 
   async function keep(): Promise<void> {
-    let failures = 0
     while (!stop.signal.aborted) {
-      const now = wanted
-      try {
-        if (now) await settle(now)
-        if (wanted === now) wanted = undefined
-        failures = 0
-      } catch (fault) {
-        failures++
-        if (fault instanceof Refusal) {
-          warn(fault.message)
-          if (wanted === now) wanted = undefined
-        }
+      const now = goal
+      if (now) {
+        now.rounds++
+        const failures = await settle(now)
+        if (!stop.signal.aborted) tell(failures, now.rounds)
+        if (goal === now && failures.every(({ kind }) => kind === 'refused')) goal = undefined
       }
-      const most = { firstMs: FIRST_PAUSE_MS, mostMs: LONGEST_PAUSE_MS, random: Math.random }
-      await bell.sleep(wanted ? backOff(Math.max(1, failures), most) : IDLE_MS, stop.signal)
+      const most = { firstMs: firstPauseMs, mostMs: LONGEST_PAUSE_MS, random: Math.random }
+      await bell.sleep(goal ? backOff(Math.max(1, goal.rounds), most) : IDLE_MS, stop.signal)
     }
   }
 
-  async function settle(receipts: readonly Receipt[]): Promise<void> {
+  function tell(failures: readonly Failure[], rounds: number): void {
+    // what was told before the file changed is not told anew
+    const due = failures.filter(({ kind, key }) => told.has(key) || rounds >= TOLD_AFTER[kind])
+    const first = new Map(due.toReversed().map((failure) => [failure.key, failure]))
+    for (const [key, { message }] of first) if (!told.has(key)) warn(message)
+    told = new Set(first.keys())
+  }
+
+  /** Takes what is left a step further. Resolves with all that fails. */
+  async function settle(goal: Goal): Promise<readonly Failure[]> {
+    const { receipts, ids, failures } = goal
     const before = await readMade()
-    if (receipts.length === 0 && before.length === 0) return
-    const after: Made = []
-    for (const receipt of receipts) after.push({ ...receiptKey(receipt), id: await subscribe(receipt) })
-    const gone = before.filter(({ id }) => !after.some((made) => made.id === id))
-    for (const { id, service } of gone) await call(service, 'DELETE', `/broker/subscriptions/${encodeURIComponent(id)}`)
-    makePrivateFolder(folder)
-    await replaceFile(path, JSON.stringify(after))
+    if (receipts.length === 0 && before.length === 0) return []
+    const left = receipts.filter((receipt) => !ids.has(receipt) && failures.get(receipt)?.kind !== 'refused')
+    for (let at = 0; at < left.length; at += AT_ONCE) {
+      await Promise.all(left.slice(at, at + AT_ONCE).map((receipt) => make(goal, receipt)))
+    }
+    const after: Made = receipts.flatMap((receipt) => {
+      const id = ids.get(receipt)
+      return id === undefined ? [] : [{ ...receiptKey(receipt), id }]
+    })
+    const others: Failure[] = []
+    for (const one of before.filter(({ id }) => !after.some((made) => made.id === id))) {
+      const isFailing = [...failures.keys()].some(
+        ({ service, topic }) => service === one.service && topic === one.topic,
+      )
+      const failure = isFailing ? undefined : await end(one)
+      if (failure) others.push(failure)
+      if (isFailing || failure) after.push(one)
+    }
+    try {
+      makePrivateFolder(folder)
+      await replaceFile(path, JSON.stringify(after))
+    } catch (cause) {
+      const words = `what services receive can't be kept in ${path}: ${messageOf(cause)}`
+      others.push(new Failure('failing', path, words, { cause }))
+    }
+    return [...failures.values(), ...others]
+  }
+
+  async function make({ ids, failures }: Goal, receipt: Receipt): Promise<void> {
+    try {
+      ids.set(receipt, await subscribe(receipt))
+      failures.delete(receipt)
+    } catch (fault) {
+      failures.set(receipt, failureOf(receipt.service, fault))
+    }
+  }
+
+  async function end({ id, service }: Made[number]): Promise<Failure | undefined> {
+    try {
+      await call(service, 'DELETE', `/broker/subscriptions/${encodeURIComponent(id)}`)
+      return undefined
+    } catch (fault) {
+      return failureOf(service, fault)
+    }
   }
 
   async function subscribe({ service, topic, url: to, maxDeliver, ackWait }: Receipt): Promise<string> {
@@ -109,7 +177,7 @@ export function createReceiving({ url, authority, data, warn }: ReceivingOptions
 
   async function call(service: string, method: string, path: string, body?: unknown): Promise<unknown> {
     const token = authority.mode === 'token' ? await authority.serviceToken(service, BROKER) : undefined
-    const answer = await nodeCall(`${url}${path}`, {
+    const answer = await ask(`${url}${path}`, {
       method,
       headers: {
         'content-type': 'application/json',
@@ -123,8 +191,20 @@ export function createReceiving({ url, authority, data, warn }: ReceivingOptions
     // one that is gone already is gone
     if (answer.ok || (method === 'DELETE' && answer.status === 404)) return undefined
     const detail = isRecord(said) ? (said.detail ?? said.title) : ''
-    const words = `the broker refuses what ${service} receives: ${detail} (status ${answer.status})`
-    throw answer.status < 500 && answer.status !== 429 ? new Refusal(words) : new Error(words)
+    const { status } = answer
+    const what = `what ${service} receives: ${detail} (status ${status})`
+    const key = `${service} ${status}`
+    if (status < 500 && status !== 429) throw new Failure('refused', key, `the broker refuses ${what}`)
+    throw new Failure('failing', key, `the broker does not take ${what}; it is asked again`)
+  }
+
+  async function ask(...request: Parameters<typeof nodeCall>): ReturnType<typeof nodeCall> {
+    try {
+      return await nodeCall(...request)
+    } catch (cause) {
+      const words = `the broker at ${url} does not answer: services get no messages that they were not subscribed to before`
+      throw new Failure('away', 'away', words, { cause })
+    }
   }
 
   async function readMade(): Promise<Made> {
@@ -137,7 +217,7 @@ export function createReceiving({ url, authority, data, warn }: ReceivingOptions
 
   return {
     set(receipts) {
-      wanted = receipts
+      goal = { receipts, ids: new Map(), failures: new Map(), rounds: 0 }
       bell.ring()
     },
     ring: () => bell.ring(),
@@ -152,3 +232,9 @@ export function createReceiving({ url, authority, data, warn }: ReceivingOptions
 const IDLE_MS = 2_147_483_647
 
 const receiptKey = ({ service, topic }: Receipt) => ({ service, topic })
+
+function failureOf(service: string, fault: unknown): Failure {
+  if (fault instanceof Failure) return fault
+  const words = `the broker can't be told what ${service} receives: ${messageOf(fault)}`
+  return new Failure('failing', words, words, { cause: fault })
+}

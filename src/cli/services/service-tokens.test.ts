@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import type { TokenRequest } from '../../kit/auth/authority.ts'
+import { SERVICE_SCOPES } from '../../kit/auth/scopes.ts'
 import { createServiceTokens } from './service-tokens.ts'
 
 const HALF_LIFE_MS = 1_800_000
@@ -24,7 +25,7 @@ function theatre(mode: 'local' | 'token' = 'token') {
       },
     },
     folder,
-    audiences: () => ['user-service'],
+    audiences: () => ['user-service', 'log-server', 'user-service'],
     onFault: (service, fault) => void faults.push(`${service}: ${fault}`),
   })
   onTestFinished(() => {
@@ -88,4 +89,13 @@ it('takes away what services had that are gone, also what is just renewed', asyn
   tokens.close()
   expect(readdirSync(folder)).toEqual([])
   expect(vi.getTimerCount()).toBe(0)
+})
+
+it('gives the environment, which all that it starts inherits, a token for OpenTelemetry alone, and the file the whole one', async () => {
+  const { tokens, minted } = theatre()
+  await tokens.variablesOf('shop')
+  expect(minted).toMatchObject([
+    { subject: 'shop', service: true, audience: ['user-service', 'log-server'], scopes: SERVICE_SCOPES },
+    { subject: 'shop', service: true, audience: 'log-server', scopes: ['logs:write'] },
+  ])
 })

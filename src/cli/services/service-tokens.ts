@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { makePrivateFolder } from '../../drivers/private-folder.ts'
 import { replaceFile } from '../../drivers/replaced-file.ts'
-import type { Authority } from '../../kit/auth/authority.ts'
+import type { Authority, TokenRequest } from '../../kit/auth/authority.ts'
 import { SERVICE_SCOPES } from '../../kit/auth/scopes.ts'
 
 /** Whom tokens are made for, and where they lie. */
@@ -43,14 +43,15 @@ interface KeptFile {
 export function createServiceTokens({ authority, folder, audiences, onFault }: ServiceTokensOptions): ServiceTokens {
   const files = new Map<string, KeptFile>()
 
-  const mint = (service: string, ttlSeconds: number) =>
-    authority.mint({ subject: service, service: true, audience: audiences(), scopes: SERVICE_SCOPES, ttlSeconds })
+  const mint = (service: string, what: Pick<TokenRequest, 'audience' | 'scopes' | 'ttlSeconds'>) =>
+    authority.mint({ subject: service, service: true, ...what })
   const pathOf = (service: string) => join(folder, `${service}.token`)
 
   async function write(service: string): Promise<void> {
     makePrivateFolder(folder)
     const path = pathOf(service)
-    await replaceFile(path, await mint(service, LIFE_S))
+    const audience = [...new Set(audiences())]
+    await replaceFile(path, await mint(service, { audience, scopes: SERVICE_SCOPES, ttlSeconds: LIFE_S }))
     // it was taken away meanwhile
     if (!files.has(service)) rmSync(path, { force: true })
   }
@@ -78,9 +79,11 @@ export function createServiceTokens({ authority, folder, audiences, onFault }: S
     async variablesOf(service) {
       if (authority.mode !== 'token') return {}
       await (files.get(service) ?? keep(service)).written
+      // all that the service starts inherits this one: it is good for its spans and entries alone
+      const spans = await mint(service, { audience: 'log-server', scopes: ['logs:write'], ttlSeconds: LONGEST_S })
       return {
         MSVC_TOKEN_FILE: pathOf(service),
-        OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${await mint(service, LONGEST_S)}`,
+        OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${spans}`,
       }
     },
     keepOnly,

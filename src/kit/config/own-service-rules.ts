@@ -12,8 +12,12 @@ export interface NamedRole {
   readonly service: string
 }
 
+/** Most doors that `outbound` holds open: as many as 64 services need beside the platform's. One that nobody calls by takes some 10 kB. */
+export const MOST_DOORS = 5_000
+
 /**
- * What no service shows by itself: a name that a role has, needs that nobody meets, needs in a circle, one port for two, two units of one name, calls to nobody.
+ * What no service shows by itself: a name that a role has, needs that nobody meets, needs in a circle, one port for two, two units of one name, calls to nobody, more doors than
+ * there can be.
  * @param taken ports of the roles that run on this machine at the same time, and whose they are
  * @param elsewhere names of services that run elsewhere
  */
@@ -31,6 +35,7 @@ export function ownServiceFaults(
     ...workerFaults(services),
     ...topicFaults(services),
     ...callFaults(services, roles, elsewhere),
+    ...doorFaults(services, roles.length + elsewhere.length),
   ]
 }
 
@@ -147,4 +152,16 @@ function callFaults(
       return [{ path: ['services', name, 'calls', callee], message: `there is no service ${callee}${hint}` }]
     }),
   )
+}
+
+/** @param others how many may be called besides the services, at most */
+function doorFaults(services: OwnServices, others: number): readonly Fault[] {
+  const all = Object.values(services)
+  const callers = all.filter(({ calls }) => calls !== 'direct').length
+  const callable = all.filter(({ ready }) => ready.by !== 'none').length
+  const receivers = all.filter(({ receives }) => Object.keys(receives).length > 0).length
+  const doors = callers * (callable + others) + receivers
+  if (doors <= MOST_DOORS) return []
+  const message = `${all.length} services need up to ${doors} doors, one to each other, and there are ${MOST_DOORS}; let some say "calls: direct", or run fewer`
+  return [{ path: ['services'], message }]
 }

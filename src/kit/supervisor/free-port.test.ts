@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process'
 import { createServer } from 'node:net'
+import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { createKeptPorts, freePort, isTaken } from './free-port.ts'
 
@@ -17,7 +19,7 @@ it('finds a free port, and sees a taken one', async () => {
 it('says so when an address is not of this machine', async () => {
   await expect(freePort('192.0.2.1')).rejects.toMatchObject({
     code: 'START_FAILED',
-    message: 'no free port on 192.0.2.1',
+    message: expect.stringMatching(/^no free port on 192\.0\.2\.1: .*EADDRNOTAVAIL/),
   })
 })
 
@@ -36,4 +38,33 @@ it('gives each name a port of its own for good, passing by those that are taken,
   } finally {
     await new Promise((resolve) => server.close(resolve))
   }
+})
+
+/** What a program prints that may have few files open. */
+async function withFewFiles(program: string): Promise<string> {
+  const whole = `import { createKeptPorts, freePort } from ${JSON.stringify(import.meta.resolve('./free-port.ts'))}\n${program}`
+  const words = ['-c', 'ulimit -n 100; exec "$0" "$@"', process.execPath, '--input-type=module', '-e', whole]
+  const { stdout } = await promisify(execFile)('sh', words)
+  return stdout.trim()
+}
+
+it('says that too many files are open where that is why', { timeout: 20_000 }, async () => {
+  const program = `
+    import { openSync } from 'node:fs'
+    try { for (;;) openSync('/dev/null') } catch {}
+    const told = (fault) => fault.message
+    const portOf = createKeptPorts(process.pid)
+    console.log(await freePort('127.0.0.1').catch(told) + '\\n' + await portOf('a', '127.0.0.1').catch(told))`
+  const told = /^no free port on 127\.0\.0\.1: .*EMFILE.*; raise the limit of open files \(ulimit -n\)$/
+  const [first, second] = (await withFewFiles(program)).split('\n')
+  expect(first).toMatch(told)
+  expect(second).toMatch(told)
+})
+
+it('looks for some at a time, and gives no two names the same', { timeout: 20_000 }, async () => {
+  const program = `
+    const portOf = createKeptPorts(process.pid)
+    const ports = await Promise.all(Array.from({ length: 2_000 }, (_, at) => portOf('service-' + at, '127.0.0.1')))
+    console.log(new Set(ports).size)`
+  expect(await withFewFiles(program)).toBe('2000')
 })

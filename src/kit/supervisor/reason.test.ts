@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { validateHeaderName } from 'node:http'
 import { describe, expect, it } from 'vitest'
+import * as z from 'zod'
 import { DriverError } from '../../drivers/driver-error.ts'
 import { AppError } from '../errors.ts'
 import { endOfRun, reasonOf, startFailure } from './reason.ts'
@@ -42,4 +43,9 @@ describe('what a person is told of a role', () => {
     expect(faultOf(() => JSON.parse('hunter2'))).toBe('unexpected SyntaxError')
     expect(reasonOf(new TypeError('x is not a function\nmore'))).toBe('unexpected TypeError: x is not a function')
   })
+})
+
+it('says what is wrong with a value that does not hold', () => {
+  const { error } = z.object({ doors: z.array(z.string()).max(1) }).safeParse({ doors: ['a', 'b'] })
+  expect(startFailure('outbound', error).message).toBe('outbound: doors: Too big: expected array to have <=1 items')
 })

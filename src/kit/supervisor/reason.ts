@@ -1,5 +1,7 @@
+import * as z from 'zod'
 import { DriverError } from '../../drivers/driver-error.ts'
 import { AppError } from '../errors.ts'
+import { inputFaults } from '../input-faults.ts'
 import { behindRole } from '../part-words.ts'
 
 /**
@@ -9,6 +11,7 @@ import { behindRole } from '../part-words.ts'
  */
 export function reasonOf(thrown: unknown): string {
   if (thrown instanceof AppError || thrown instanceof DriverError) return thrown.message
+  if (thrown instanceof z.ZodError) return inputFaults(thrown).join('; ')
   if (!(thrown instanceof Error)) return `unexpected fault: ${String(thrown)}`
   if (quotesValues(thrown)) return `unexpected ${thrown.name}${'code' in thrown ? ` (${thrown.code})` : ''}`
   const [first = ''] = thrown.message.split('\n')

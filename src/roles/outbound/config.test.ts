@@ -27,6 +27,12 @@ describe('doors', () => {
     ])
   })
 
+  it('are as many as sixty-four services need, and no more than can be held open', () => {
+    const many = (length: number) => Array.from({ length }, (_, at) => ({ ...DOOR, caller: `s${at}`, port: 0 }))
+    expect(faults(...many(64 * 70))).toEqual([])
+    expect(faults(...many(5_001))).toHaveLength(1)
+  })
+
   it.each([
     ['a name with a slash', { caller: 'a/b' }],
     ['a name that would end a line', { upstream: 'a\r\nb' }],

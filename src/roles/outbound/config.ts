@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import type { ClientSettings } from '../../kit/client/http-service-client.ts'
+import { MOST_DOORS } from '../../kit/config/own-service-rules.ts'
 
 /** A service's registered name. */
 const Service = z
@@ -22,21 +23,25 @@ export type Door = z.infer<typeof Door>
 
 const Doors = z
   .array(Door)
-  .max(1_000)
+  .max(MOST_DOORS)
   .superRefine((doors, context) => {
     for (const { path, message } of clashesOf(doors)) context.addIssue({ code: 'custom', path, message })
   })
 
 /** A port has one door, and a service one to each other: the second one of each, with the first. */
 function clashesOf(doors: readonly Door[]) {
+  const atPort = new Map<number, Door>()
+  const names = new Set<string>()
   return doors.flatMap((door, at) => {
-    const before = doors.slice(0, at)
-    const there = before.find(({ port }) => port !== 0 && port === door.port)
+    const there = door.port === 0 ? undefined : atPort.get(door.port)
+    const isKnown = names.has(nameOf(door))
+    if (!there) atPort.set(door.port, door)
+    names.add(nameOf(door))
     if (there) {
       const message = `${nameOf(there)} and ${nameOf(door)} both listen on ${door.port}; give one of them another port`
       return [{ path: [at, 'port'], message }]
     }
-    if (!before.some((other) => nameOf(other) === nameOf(door))) return []
+    if (!isKnown) return []
     return [
       { path: [at], message: `there are two doors ${nameOf(door)}; one is enough, for all copies of ${door.caller}` },
     ]

@@ -123,6 +123,36 @@ describe('faults of a service, each with its line', () => {
       `shop/msvc.yaml:4: services.catalog.dir: there is no folder ${join(folder, 'shop/nowhere')}`,
     ],
     [
+      'a NUL in a command',
+      'services:\n  catalog: { run: "a\\0b" }',
+      'shop/msvc.yaml:2: services.catalog.run: it holds a NUL character (\\0), which no command can be given; leave it out',
+    ],
+    [
+      'a NUL in a word of a command',
+      'services:\n  catalog: { run: [a, "a\\0b"] }',
+      'shop/msvc.yaml:2: services.catalog.run.1: it holds a NUL character (\\0), which no command can be given; leave it out',
+    ],
+    [
+      'a NUL in a build',
+      one('    build: "a\\0b"'),
+      'shop/msvc.yaml:4: services.catalog.build: it holds a NUL character (\\0), which no command can be given; leave it out',
+    ],
+    [
+      'a NUL in what it is ready by',
+      one('    ready: "exec a\\0b"'),
+      'shop/msvc.yaml:4: services.catalog.ready: it holds a NUL character (\\0), which no command can be given; leave it out',
+    ],
+    [
+      'a NUL in a variable',
+      one('    env: { KEY: "a\\0b" }'),
+      'shop/msvc.yaml:4: services.catalog.env.KEY: it holds a NUL character (\\0), which no command can be given; leave it out',
+    ],
+    [
+      'a NUL in a folder',
+      one('    dir: "a\\0b"'),
+      'shop/msvc.yaml:4: services.catalog.dir: it holds a NUL character (\\0), which no command can be given; leave it out',
+    ],
+    [
       'a missing variable',
       one('    env:\n      KEY: ${STRIPE_KEY}'),
       'shop/msvc.yaml:5: services.catalog.env.KEY: ${STRIPE_KEY} is not set; set it, or write ${STRIPE_KEY:-default}',

@@ -4,6 +4,7 @@ import { isRecord } from '../record.ts'
 import { explain, type Fault } from './explain.ts'
 import { fillText, MissingVariable } from './filled-text.ts'
 import { isGivenVariable } from './given-variables.ts'
+import type { Path } from './locate.ts'
 import { OwnService, OwnServiceName, type OwnServices } from './own-service.ts'
 
 /** `services` as a file gives it, sorted: what runs elsewhere, and what is to be run. */
@@ -47,10 +48,35 @@ export function readOwnServices(
     faults.push(...found.map((fault) => ({ path: [...path, ...fault.path], message: fault.message })))
     if (found.length > 0) continue
     const service = OwnService.parse(raw)
-    faults.push(...givenFaults(service, path))
+    faults.push(...nulFaults(service, path), ...givenFaults(service, path))
     services[name] = place ? placed(service, place, path, faults) : service
   }
   return services
+}
+
+/** What the system would get to see no more than the beginning of: its texts end at a NUL (POSIX.1-2024, exec). */
+function nulFaults({ run, build, dir, ready, env }: OwnService, path: Path): readonly Fault[] {
+  const texts: readonly (readonly [at: Path, text: string])[] = [
+    ...wordsAt('run', run),
+    ...wordsAt('build', build ?? []),
+    [['dir'], dir],
+    ...(ready.by === 'exec' ? [[['ready'], ready.command] as const] : []),
+    ...Object.entries(env).map(([name, text]) => [['env', name], text] as const),
+  ]
+  return texts.flatMap(([at, text]) =>
+    text.includes('\0')
+      ? [
+          {
+            path: [...path, ...at],
+            message: 'it holds a NUL character (\\0), which no command can be given; leave it out',
+          },
+        ]
+      : [],
+  )
+}
+
+function wordsAt(field: string, words: string | readonly string[]): readonly (readonly [at: Path, text: string])[] {
+  return typeof words === 'string' ? [[[field], words]] : words.map((word, index) => [[field, index], word])
 }
 
 /** Variables and secrets that would take the place of what the platform gives. */
@@ -73,7 +99,8 @@ function placed(
   faults: Fault[],
 ): OwnService {
   const dir = resolve(folder, service.dir)
-  if (!isFolder(dir)) faults.push({ path: [...path, 'dir'], message: `there is no folder ${dir}` })
+  if (!dir.includes('\0') && !isFolder(dir))
+    faults.push({ path: [...path, 'dir'], message: `there is no folder ${dir}` })
   return { ...service, dir, env: filledIn(service.env, environment, [...path, 'env'], faults) }
 }
 

@@ -1,5 +1,5 @@
-import type { Io, Terminal } from '../../src/cli/terminal/io.ts'
 import { run } from '../../src/cli/run.ts'
+import type { Io, Terminal } from '../../src/cli/terminal/io.ts'
 
 /** What a command line said and how it ended. */
 export interface Said {

@@ -1,20 +1,21 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import * as z from 'zod'
+import manifest from '../../package.json' with { type: 'json' }
 
 const root = join(import.meta.dirname, '../..')
-const shop = join(root, 'examples/shop')
 const MSVC = join(root, 'dist/msvc')
 const execute = promisify(execFile)
-const data = mkdtempSync(join(tmpdir(), 'msvc-shop-'))
-/** What a run leaves in the example's folder, unless somebody had it there. */
-const left = ['stock/node_modules', 'stock/.data'].map((name) => join(shop, name)).filter((path) => !existsSync(path))
+/** A clone as far as the shop sees it: what somebody has installed in the example's own folder is of another day. */
+const clone = mkdtempSync(join(tmpdir(), 'msvc-shop-'))
+const shop = join(clone, 'examples/shop')
+const data = join(clone, 'data')
 const GATEWAY = 'http://127.0.0.1:12000'
 
 const msvc = async (...args: readonly string[]) =>
@@ -22,7 +23,13 @@ const msvc = async (...args: readonly string[]) =>
 
 let up: ChildProcess
 beforeAll(async () => {
-  if (!existsSync(join(root, 'dist/package'))) await execute(process.execPath, [join(root, 'build-package.mjs')])
+  await execute(process.execPath, [join(root, 'build-package.mjs')])
+  const tarball = `msvc-${manifest.version}.tgz`
+  mkdirSync(join(clone, 'dist'))
+  copyFileSync(join(root, 'dist', tarball), join(clone, 'dist', tarball))
+  const isInstalled = /[\\/](?:node_modules|\.data|\.msvc)$/
+  cpSync(join(root, 'examples/shop'), shop, { recursive: true, filter: (path) => !isInstalled.test(path) })
+  symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'))
   up = spawn(MSVC, ['up', '--json', '--port-offset', '4000', '--data', data], {
     cwd: shop,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -40,8 +47,7 @@ beforeAll(async () => {
 afterAll(async () => {
   up?.kill('SIGTERM')
   if (up && up.exitCode === null) await once(up, 'exit')
-  rmSync(data, { recursive: true, force: true })
-  for (const path of left) rmSync(path, { recursive: true, force: true })
+  rmSync(clone, { recursive: true, force: true })
 })
 
 const Listed = z.object({ units: z.array(z.object({ unit: z.string(), state: z.string() })) })

@@ -47,7 +47,7 @@ interface Past extends Inheritance {
 export class Keeper {
   /** Resolves when the unit was ready once, or had done what it was for. */
   readonly firstReady: Promise<void>
-  /** Resolves with why when a life of the unit ended before it was ever ready. */
+  /** Resolves with why when a life of the unit ended before it was ever ready, or nothing of it is kept any more. */
   readonly firstEnd: Promise<string>
   readonly #tools: KeeperTools
   readonly #ready = Promise.withResolvers<void>()
@@ -219,6 +219,7 @@ export class Keeper {
     this.#running = undefined
     this.#change(outcome)
     if (outcome.at === 'finished') this.#ready.resolve()
+    else this.#end.resolve(outcome.at)
   }
 
   /** One life of the unit, from launch to its end; it boots while the registry is told of the one before it. */

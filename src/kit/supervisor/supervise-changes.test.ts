@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { AppError } from '../errors.ts'
-import { roleUnits } from './role-unit.ts'
+import { type LaunchRole, roleUnits } from './role-unit.ts'
 import { neverReady, plan, run, theatre } from './testing/theatre.ts'
 
 const never = new AbortController().signal
@@ -77,6 +77,23 @@ describe('a running supervision', () => {
     expect(reports().map(({ unit: { name } }) => name)).toEqual(['order', 'registry', 'payment'])
     await stop()
     expect(events.at(-1)).toBe('stop registry')
+  })
+
+  it('starts who waits for one that never got ready, once that one is mended', async () => {
+    const broken = neverReady(theatre().launch)
+    const { launch } = theatre()
+    const front = plan('front', ['stock'])
+    const unitsOf = (which: LaunchRole) => {
+      const [stock, ...rest] = [...roleUnits(which).plan([plan('stock')]), ...roleUnits(launch).plan([front])]
+      return stock ? [{ ...stock, essential: false, definition: which === launch ? 'mended' : 'broken' }, ...rest] : []
+    }
+    const { ready, apply, states, until, stop } = run([], launch, { units: unitsOf(broken) })
+    await until(() => states().get('stock')?.at === 'starting')
+    expect(states().get('front')?.at).toBe('waiting')
+    expect(await apply(unitsOf(launch))).toMatchObject({ restarted: ['stock'] })
+    await ready
+    expect(states().get('front')?.at).toBe('ready')
+    await stop()
   })
 
   it('goes on without a unit that is not essential, which says why', async () => {

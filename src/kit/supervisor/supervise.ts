@@ -67,6 +67,8 @@ export function supervise(options: SuperviseOptions): Supervision {
   const failed = Promise.withResolvers<never>()
   let wasReady = false
   let stopped: Promise<void> | undefined
+  /** Resolves when others keep the units than now. */
+  let replaced = Promise.withResolvers<void>()
   /** Resolves when the last plan that was given is applied, or can't be; absent when none is under way. */
   let applying: Promise<void> | undefined
 
@@ -75,8 +77,12 @@ export function supervise(options: SuperviseOptions): Supervision {
     admit,
     onChange,
     onLost,
-    needed: ({ needs }) =>
-      Promise.all(all().flatMap(({ unit, firstReady }) => (needs.includes(unit.replicaOf) ? [firstReady] : []))),
+    async needed({ needs }) {
+      const areReady = () =>
+        Promise.all(all().flatMap(({ unit, firstReady }) => (needs.includes(unit.replicaOf) ? [firstReady] : [])))
+      // what is replaced before it was ready never will be: its successor is waited for then
+      while (!(await Promise.race([areReady().then(() => true), replaced.promise.then(() => false)]))) {}
+    },
     onRefused(fault) {
       if (wasReady) return false
       failed.reject(fault)
@@ -198,6 +204,8 @@ export function supervise(options: SuperviseOptions): Supervision {
         return [unit.name, running ?? new Keeper(unit, tools)]
       }),
     )
+    replaced.resolve()
+    replaced = Promise.withResolvers()
     for (const { name } of units) if (renewed.has(name) || next.fresh.includes(name)) keepers.get(name)?.start()
     return {
       ...NO_CHANGES,

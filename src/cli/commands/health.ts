@@ -24,7 +24,9 @@ export function addHealth(program: Command, open: OpenSession): void {
   program
     .command('health')
     .summary('ask every role how it is')
-    .description('Asks every role of the platform for /health. Exit code 1 unless all are healthy.')
+    .description(
+      'Asks every role of the platform for /health; of your own services it says what the platform sees. Exit code 1 unless all are healthy.',
+    )
     .addHelpText('after', EXAMPLES)
     .action(async (_flags: object, command: Command) => {
       const session = open(command)
@@ -36,7 +38,10 @@ export function addHealth(program: Command, open: OpenSession): void {
       const reached = await configureClient(session)
       const places = await placesOf(reached, session)
       const unready = reached.running.flatMap(({ starting }) => starting).map(unreadyVerdict)
-      const verdicts = [...(await Promise.all(places.map((place) => ask(place)))), ...unready]
+      const verdicts = [
+        ...(await Promise.all(places.map((place) => (place.seen ? seenVerdict(place, place.seen) : ask(place))))),
+        ...unready,
+      ]
       const rows = verdicts.map(({ role, service, url, status, why }) => [role, service, url, status, why])
       session.print(columns([['ROLE', 'SERVICE', 'ADDRESS', 'STATUS', ''], ...rows]))
       for (const verdict of verdicts) session.printJson(verdict)
@@ -48,13 +53,23 @@ export function addHealth(program: Command, open: OpenSession): void {
     })
 }
 
-type Place = Pick<Verdict, 'role' | 'service' | 'url'>
+interface Place extends Pick<Verdict, 'role' | 'service' | 'url'> {
+  /** How who runs it sees it: of a service of the user's, whose /health is its own affair. */
+  readonly seen?: Seen
+}
+type Seen = Reached['running'][number]['roles'][number]['state']
 
 /** What runs on the data folder; or, when nothing does, the roles where the configuration expects them. */
 async function placesOf(reached: Reached, { options, messages }: Session): Promise<readonly Place[]> {
   const { roles, running, settings } = reached
   if (running.length > 0) {
-    return running.flatMap((state) => state.roles.map(({ unit, service, url }) => ({ role: unit, service, url })))
+    const isRole = (name: string) => roles.some((role) => role.name === name)
+    return running
+      .flatMap((state) => state.roles)
+      .map(({ unit, role, service, url, state }) => ({
+        ...{ role: unit, service, url },
+        ...(!isRole(role) && { seen: state }),
+      }))
   }
   const { locate, nothingRuns } = await import('../session/place.ts')
   const expected = roles
@@ -68,6 +83,14 @@ async function placesOf(reached: Reached, { options, messages }: Session): Promi
 
 function unreadyVerdict(unit: string): Verdict {
   return { role: unit, service: '', url: '', status: 'starting', why: 'not ready yet' }
+}
+
+function seenVerdict({ role, service, url }: Place, seen: Seen): Verdict {
+  const place = { role, service, url }
+  if (seen === 'ready') return { ...place, status: 'healthy', why: '' }
+  if (seen === 'silent')
+    return { ...place, status: 'silent', why: 'it is not ready any more, by what `ready` asks of it' }
+  return { ...place, status: 'not running', why: 'msvc ps says why' }
 }
 
 async function ask(place: Place): Promise<Verdict> {

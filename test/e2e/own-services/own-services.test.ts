@@ -94,6 +94,12 @@ describe.each([
       receiver: 'ready',
       outbound: 'ready',
     })
+    // whatever they answer to /health
+    const healthy = (await msvc(data, 'health', '--json'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(healthy).toEqual(expect.arrayContaining([expect.objectContaining({ role: 'receiver', status: 'healthy' })]))
   })
 
   it('are told where they listen, where everything is, and their secrets, but not those of the platform', async () => {

@@ -183,17 +183,18 @@ it('lines of a shell script are found by their trace', { timeout: TIMEOUT_MS }, 
   await expect.poll(found, until).toEqual([expect.objectContaining(entry)])
 })
 
+// each test has its own expect: the common one doesn't know which of those that run beside each other it is called in
 describe.each(LANGUAGES)('$language', { concurrent: true, timeout: TIMEOUT_MS }, (language) => {
   const { suffix, isThere } = language
 
-  it.skipIf(!isThere)('calls another service, in a trace', async () => {
+  it.skipIf(!isThere)('calls another service, in a trace', async ({ expect }) => {
     const out = await runs(language, 'call')
     expect(out).toContain('john_doe')
     const of = async () => (await spans(out.slice(0, 32))).map(({ service }) => service)
     await expect.poll(of, until).toEqual(expect.arrayContaining(['outbound', 'user-service']))
   })
 
-  it.skipIf(!isThere)('publishes, and every service receives', async () => {
+  it.skipIf(!isThere)('publishes, and every service receives', async ({ expect }) => {
     const out = await runs(language, 'publish')
     const id = /"id":"([^"]+)"/.exec(out)?.[1] ?? out.trim()
     const receivers = ['catalog', ...catalogs.map(([name]) => name)]
@@ -202,7 +203,7 @@ describe.each(LANGUAGES)('$language', { concurrent: true, timeout: TIMEOUT_MS },
     await expect.poll(got, until).toEqual(expect.arrayContaining(receivers))
   })
 
-  it.skipIf(!isThere)('pulls and acknowledges', async () => {
+  it.skipIf(!isThere)('pulls and acknowledges', async ({ expect }) => {
     const group = `pull-${suffix}`
     await using program = start(language, 'pull', { SERVICE_NAME: group })
     await expect.poll(() => subscription(group), until).toBeDefined()
@@ -212,7 +213,7 @@ describe.each(LANGUAGES)('$language', { concurrent: true, timeout: TIMEOUT_MS },
     await expect.poll(() => subscription(group), until).toMatchObject({ pending: 0, leased: 0 })
   })
 
-  it.skipIf(!isThere)('reads values, and those that change', async () => {
+  it.skipIf(!isThere)('reads values, and those that change', async ({ expect }) => {
     const service = `config-${suffix}`
     const path = `/config/${service}/development/greeting`
     await put(path, 'hello')
@@ -222,24 +223,24 @@ describe.each(LANGUAGES)('$language', { concurrent: true, timeout: TIMEOUT_MS },
     await expect.poll(program.out, until).toContain('good evening')
   })
 
-  it.skipIf(!isThere)('posts log entries', async () => {
+  it.skipIf(!isThere)('posts log entries', async ({ expect }) => {
     expect(await runs(language, 'log', { SERVICE_NAME: `log-${suffix}` })).toContain('"accepted":1')
     const entry = expect.objectContaining({ level: 'INFO', message: 'shop is open' })
     await expect.poll(() => entries(`service=log-${suffix}`), until).toEqual([entry])
   })
 
-  it.skipIf(!isThere)('sends a span', async () => {
+  it.skipIf(!isThere)('sends a span', async ({ expect }) => {
     const trace = (await runs(language, 'span')).trim()
     const operation = suffix === 'sh' ? 'count the till' : 'GET /items'
     await expect.poll(() => spans(trace), until).toEqual([{ service: 'probe', operation }])
   })
 
-  it.skipIf(!isThere)('shows its token', async () => {
+  it.skipIf(!isThere)('shows its token', async ({ expect }) => {
     const env = { SERVICE_NAME: 'shown', MSVC_TOKEN_FILE: join(folder, 'shown.token') }
     expect(JSON.parse(await runs(language, 'ask', env))).toEqual({ KEY: 'sesame' })
   })
 
-  it.skipIf(!isThere || suffix === 'sh' || (suffix === 'py' && !HAS_PYJWT))('checks a token', async () => {
+  it.skipIf(!isThere || suffix === 'sh' || (suffix === 'py' && !HAS_PYJWT))('checks a token', async ({ expect }) => {
     const [, good = '', forAnother = ''] = tokens
     const env = { SERVICE_NAME: 'catalog' }
     expect(await runs(language, 'check', env, good)).toBe('ann\n')
@@ -249,11 +250,11 @@ describe.each(LANGUAGES)('$language', { concurrent: true, timeout: TIMEOUT_MS },
     }
   })
 
-  it.skipIf(!isThere)('discovers', async () => {
+  it.skipIf(!isThere)('discovers', async ({ expect }) => {
     expect(await runs(language, 'discover')).toContain(platform.url('user'))
   })
 
-  it.skipIf(!isThere)('registers by itself', async () => {
+  it.skipIf(!isThere)('registers by itself', async ({ expect }) => {
     const { port } = new URL(platform.url('user'))
     const me = { SERVICE_NAME: `register-${suffix}`, HOST: '127.0.0.1', PORT: port }
     await using _program = start(language, 'register', me)

@@ -53,7 +53,7 @@ it('joins with the environment of a service of the file, and leaves with Ctrl-C'
   expect(told).toMatchObject({ service: 'shop', url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) })
   expect(await (await fetch(told.url)).text()).toBe(told.instance)
   const words = `the users are at ${platform.url('user')}`
-  expect(said.err).toContain(words)
+  await vi.waitUntil(() => said.err.includes(words), { timeout: 10_000 })
   await vi.waitUntil(async () => (await rows()).includes('"service_name":"shop"'), { timeout: 10_000, interval: 100 })
   await vi.waitUntil(async () => (await msvc(DATA, 'logs', 'shop')).includes(words), { timeout: 10_000, interval: 200 })
   child.kill('SIGINT')

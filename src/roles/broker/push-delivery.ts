@@ -1,5 +1,6 @@
 import type { BusConsumer, Delivery, SubscriptionTerms } from '../../drivers/bus/consumer.ts'
 import { backOff } from '../../kit/back-off.ts'
+import { messageOf } from '../../kit/errors.ts'
 import { inBackground } from '../../kit/messaging/background.ts'
 import { createPatience } from '../../kit/messaging/patience.ts'
 import { createRetries } from '../../kit/messaging/retries.ts'
@@ -147,11 +148,13 @@ async function postOne(delivery: Delivery, options: DeliverOptions): Promise<boo
     parent: readTraceContext(delivery.attributes) ?? null,
     attributes: { 'url.full': url, 'messaging.destination.name': topic, 'messaging.message.id': eventId(delivery) },
   })
-  const token = await tokenFor({ owner, url })
-  const outcome = await pushPost({ url, message: delivery, token, span, timeoutMs: ackWaitMs, now, signal })
+  const outcome = await tokenFor({ owner, url }).then(
+    (token) => pushPost({ url, message: delivery, token, span, timeoutMs: ackWaitMs, now, signal }),
+    (fault: unknown): PushOutcome => ({ taken: false, later: true, reason: `no token for it: ${messageOf(fault)}` }),
+  )
   if (outcome.taken) {
     span.end()
-    await insist(() => bus.ack(id, [ack]), signal)
+    await settle(() => bus.ack(id, [ack]), signal)
     metrics.acked(topic, 1)
     return false
   }
@@ -162,16 +165,16 @@ async function postOne(delivery: Delivery, options: DeliverOptions): Promise<boo
     message_id: eventId(delivery),
     delivery: delivery.delivery,
   })
-  await insist(() => bus.nack(id, [ack], giveBack(outcome, signal.aborted)), signal)
+  await settle(() => bus.nack(id, [ack], giveBack(outcome, signal.aborted)), signal)
   metrics.nacked(topic, 1)
   return outcome.later
 }
 
-/** Says it again where the bus is away for a moment: what isn't acknowledged holds up its key until its lease ends, and comes twice. */
-async function insist(settle: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
+/** Says what became of a message, again where the bus is away for a moment: what isn't acknowledged holds up its key until its lease ends, and comes twice. */
+async function settle(say: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
   for (let failures = 1; ; failures++) {
     try {
-      await settle()
+      await say()
       return
     } catch (fault) {
       if (failures === MOST_TRIES || signal.aborted) throw fault

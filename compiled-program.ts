@@ -63,17 +63,26 @@ function bundleClients(outfile: string) {
 /** What is started once while the program is made: each is a command line, kept when it says that it is ready, or ends. */
 type Rehearsals = readonly (readonly [name: string, args: readonly string[]])[]
 
+/** A service of a user's, in one line. */
+const WAITER =
+  "require('node:http').createServer((_, answer) => answer.end()).listen(process.env.PORT, process.env.HOST)"
+
 /** Several that run one after the other, then those of a role each, which find what the others have left. */
 async function rehearsals(folder: string): Promise<readonly [Rehearsals, Rehearsals]> {
   // with users' services it is one more that `up` starts
   const roles = [...UP_ROLE_NAMES, 'outbound']
   const config = join(folder, 'free-ports.yaml')
-  await writeFile(config, roles.map((role) => `${role}: { port: 0 }\n`).join(''))
-  const common = ['--config', config, '--data', join(folder, 'data')]
+  const listening = roles.map((role) => `${role}: { port: 0 }\n`).join('')
+  await writeFile(config, listening)
+  const data = ['--data', join(folder, 'data')]
+  const common = ['--config', config, ...data]
+  const run = JSON.stringify([process.execPath, '--eval', WAITER])
+  const serving = join(folder, 'serving.yaml')
+  await writeFile(serving, `${listening}services: { waiter: { run: ${run}, route: { path: /waiter, methods: { GET: public } } } }\n`)
   const first: Rehearsals = [
     ['help', ['--version']],
     ['command', ['check', ...common]],
-    ['platform', ['up', '--in-process', '--json', '--quiet', ...common]],
+    ['platform', ['up', '--in-process', '--json', '--quiet', '--config', serving, ...data]],
   ]
   return [first, roles.map((role) => [role, ['serve', role, '--json', ...common]])]
 }
@@ -158,7 +167,7 @@ const { Script } = require('node:vm')
 const asset = ${asset}
 const [, , command = '--help', role] = process.argv
 const rehearsed = command === 'serve' && ${JSON.stringify(Object.keys(assets))}.includes(role) ? role
-  : command === 'up' && process.argv.includes('--in-process') ? 'platform'
+  : command === 'up' ? 'platform'
   : command.startsWith('-') ? 'help' : 'command'
 const run = (name, required, into, cachedData) => {
   const script = new Script(asset(name).latin1Slice(), { filename: name === 'program' ? 'msvc.cjs' : \`msvc-\${name}.cjs\`, cachedData })

@@ -31,7 +31,7 @@ export async function shopStart(folder: string): Promise<Bar> {
       figure: Math.round(median(starts)),
       bar: { atMost: 3_000 },
       rounds: { 'all ready, milliseconds': starts.map((ms) => Math.round(ms)) },
-      note: 'nine roles and five processes of services in four languages, from the second start on',
+      note: 'six roles in one process and five processes of services in four languages, from the second start on',
     }
   } finally {
     for (const path of left) rmSync(path, { recursive: true, force: true })

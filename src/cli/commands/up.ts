@@ -21,7 +21,11 @@ export function addUp(program: Command, open: OpenSession): void {
     .option('--scale <name=copies...>', 'more copies of a role or service; they take free ports')
     .option('--only <names>', 'these roles and services only, separated by commas')
     .option('--port-offset <number>', 'added to every port, so that a second platform fits beside the first')
-    .option('--in-process', 'all roles in this one process: less memory, no restarts')
+    .option(
+      '--in-process',
+      'all roles in this one process: a quicker start, less memory, no restarts (up.in_process in the file)',
+    )
+    .option('--no-in-process', 'a process a role, whatever the file says')
     .option('--detach', 'in the background, once it is ready; what it says goes to up.log in the data folder')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: UpFlags, command: Command) => {

@@ -27,6 +27,7 @@ describe('what a running platform keeps of its settings', () => {
         store: 'postgres://db/shop',
         auth: { mode: 'token', hosts: ['shop.example'] },
         log: { level: 'DEBUG', format: 'json' },
+        up: { in_process: true, without: ['order'] },
       }),
       sections: { registry: at(8501, { advertise: 'me:8501' }), gateway: at(8080) },
     }
@@ -39,12 +40,14 @@ describe('what a running platform keeps of its settings', () => {
       'registry.port',
       'services.registry',
       'store',
+      'up.in_process',
     ])
     expect(configured.settings).toMatchObject({
       environment: 'development',
       store: 'sqlite:',
       auth: { mode: 'local', hosts: ['shop.example'] },
       log: { level: 'DEBUG', format: 'text' },
+      up: { in_process: false, without: ['order'] },
       services: { registry: 'http://10.0.0.1:8500' },
     })
     expect(configured.sections).toEqual({ registry: at(8500), gateway: at(8080) })

@@ -10,8 +10,8 @@ type Planning = Pick<Configured, 'settings' | 'sections'>
 const REACHED: ReadonlySet<string> = new Set(['registry', 'config-server', 'log-server', 'broker'])
 
 /**
- * Keeps what a running platform can't change of its configuration as it was at its start: where it keeps things, whose tokens it takes, in which environment and
- * format it runs, and where it is found itself. All other settings are the wanted ones.
+ * Keeps what a running platform can't change of its configuration as it was at its start: where it keeps things, whose tokens it takes, in which environment,
+ * format and processes it runs, and where it is found itself. All other settings are the wanted ones.
  * @param places where the platform is now: it may have moved
  * @returns the configuration to go by, and what it leaves out of the wanted one, by path such as `auth.mode`
  */
@@ -20,12 +20,13 @@ export function keepSettings<C extends Planning>(
   wanted: C,
   { data, store, bus, cache }: Places,
 ): { readonly configured: C; readonly pending: readonly string[] } {
-  const { environment, auth, log, services } = first.settings
+  const { environment, auth, log, services, up } = first.settings
   const settings: Settings = {
     ...wanted.settings,
     ...{ environment, data, store, bus, cache },
     auth: { ...wanted.settings.auth, mode: auth.mode, issuer: auth.issuer },
     log: { ...wanted.settings.log, format: log.format },
+    up: { ...wanted.settings.up, in_process: up.in_process },
     services: { ...without(wanted.settings.services, REACHED), ...only(services, REACHED) },
   }
   const sections = Object.fromEntries(

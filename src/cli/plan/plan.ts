@@ -16,6 +16,8 @@ const SERVERS = { store: 'postgres://…', bus: 'nats://…', cache: 'redis://�
 export interface Wish {
   /** CLI words of roles, and names of services; absent: every role that is part of `msvc up`, and every service. */
   readonly only?: readonly string[]
+  /** CLI words of roles that are not part of it, where `only` doesn't say what is. Default: none. */
+  readonly without?: readonly string[]
   /** Copies by CLI word or name; where it says nothing 1 of a role, and of a service its `replicas`. */
   readonly scale: ReadonlyMap<string, number>
   readonly portOffset: number
@@ -51,16 +53,17 @@ export function parseScale(texts: readonly string[]): ReadonlyMap<string, number
  * Refuses a wish for what there isn't. Throws AppError `USAGE`.
  * @param services names of the user's own services
  */
-export function checkWish({ only, scale }: Pick<Wish, 'only' | 'scale'>, services: readonly string[]): void {
+export function checkWish(wish: Chosen, services: readonly string[]): void {
+  const { only, scale } = wish
   const names = [...ROLE_NAMES, ...services]
   for (const name of only ?? []) known(name, names, '--only')
   for (const name of scale.keys()) known(name, names, '--scale')
-  const chosen = only ?? [...UP_ROLE_NAMES, ...services]
+  const chosen = only ?? [...rolesOf(wish), ...services]
   const left = [...scale.keys()].find((name) => !chosen.includes(name))
   if (left === undefined) return
   throw new AppError(
     'USAGE',
-    `--scale: ${left} is not one of the roles and services to run (${chosen.join(', ')}); add it with --only`,
+    `--scale: ${left} is not one of the roles and services to run (${chosen.join(', ')}); ${wish.without?.includes(left) ? 'up.without leaves it out' : 'add it with --only'}`,
   )
 }
 
@@ -84,11 +87,20 @@ export interface UnitName {
   readonly unit: string
 }
 
+/** What of a wish says which roles run, and how many of each. */
+type Chosen = Pick<Wish, 'only' | 'without' | 'scale'>
+
+/** CLI words of the roles that a wish runs, in the catalog's order. */
+export function rolesOf({ only, without = [] }: Pick<Wish, 'only' | 'without'>): readonly string[] {
+  return only
+    ? ROLE_NAMES.filter((name) => only.includes(name))
+    : UP_ROLE_NAMES.filter((name) => !without.includes(name))
+}
+
 /** The copies of roles that a wish runs, in the catalog's order: `user`, `user-2` and so on. */
-export function unitNames({ only, scale }: Pick<Wish, 'only' | 'scale'>): readonly UnitName[] {
-  const chosen = only ? ROLE_NAMES.filter((name) => only.includes(name)) : UP_ROLE_NAMES
-  return chosen.flatMap((role) =>
-    Array.from({ length: scale.get(role) ?? 1 }, (_, copy) => ({ role, unit: replicaName(role, copy) })),
+export function unitNames(wish: Chosen): readonly UnitName[] {
+  return rolesOf(wish).flatMap((role) =>
+    Array.from({ length: wish.scale.get(role) ?? 1 }, (_, copy) => ({ role, unit: replicaName(role, copy) })),
   )
 }
 

@@ -6,6 +6,7 @@ import { AppError } from '../../kit/errors.ts'
 import { configure } from '../session/configuration.ts'
 import type { Session } from '../session/session.ts'
 import { createMessages } from '../terminal/messages.ts'
+import type { Wish } from './plan.ts'
 import { createPlanner } from './planner.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-planner-'))
@@ -31,11 +32,14 @@ function sessionOf(yaml: string): Session {
   }
 }
 
+/** A wish for all that there is. */
+const ALL: Wish = { scale: new Map(), portOffset: 0 }
+
 /** What is wrong with a plan, by the planner; empty where nothing is. */
 async function faultOf(yaml: string, portOffset = 0): Promise<string> {
   const planner = createPlanner(sessionOf(yaml), async () => 0)
   try {
-    await planner.plan({ scale: new Map(), portOffset })
+    await planner.plan({ ...ALL, portOffset })
     return ''
   } catch (thrown) {
     if (thrown instanceof AppError && thrown.code === 'CONFIG_INVALID') return thrown.message
@@ -96,4 +100,54 @@ it('refuses more services than there can be doors for, and takes them where they
     /^msvc\.yaml:2: services: 80 services need up to \d+ doors, one to each other, and there are 5000; let some say "calls: direct", or run fewer$/,
   )
   expect(await faultOf(file(80, 'direct'))).toBe('')
+})
+
+describe('up.without', () => {
+  const rolesOf = async (yaml: string, wish: Partial<Wish> = {}) => {
+    const { roles } = await createPlanner(sessionOf(yaml), async () => 0).plan({ ...ALL, ...wish })
+    return roles.map(({ unit }) => unit)
+  }
+
+  it('leaves roles out, and their ports to others', async () => {
+    const yaml = 'up: { without: [order, payment] }\nservices:\n  a: { run: x, port: 8002 }\n'
+    expect(await rolesOf(yaml)).toEqual(['registry', 'config-server', 'log-server', 'broker', 'user', 'gateway'])
+  })
+
+  it('gives way to --only', async () => {
+    const yaml = 'up: { without: [order] }\nservices:\n  a: { run: x, needs: [order] }\n'
+    expect(await rolesOf(yaml, { only: ['registry', 'order', 'a'] })).toEqual(['registry', 'order'])
+  })
+
+  it.each([
+    [
+      'no role',
+      '[pament]',
+      '',
+      /^msvc\.yaml:1: up\.without\.0: there is no role pament; did you mean payment\? \(there are /,
+    ],
+    ['a service of the file', '[a]', '', /^msvc\.yaml:1: up\.without\.0: there is no role a \(/],
+    [
+      'what a service needs',
+      '[user, order]',
+      ', needs: [order]',
+      /^msvc\.yaml:3: services\.a\.needs\.0: up\.without leaves order out; take it out of that list$/,
+    ],
+  ])('refuses %s', async (_, without, more, fault) => {
+    expect(await faultOf(`up: { without: ${without} }\nservices:\n  a: { run: x${more} }\n`)).toMatch(fault)
+  })
+
+  it('says what --scale asks for in vain', async () => {
+    const planner = createPlanner(sessionOf('up: { without: [order] }\n'), async () => 0)
+    await expect(planner.plan({ ...ALL, scale: new Map([['order', 2]]) })).rejects.toThrow(
+      /^--scale: order is not one of the roles and services to run \(.*\); up\.without leaves it out$/,
+    )
+  })
+
+  it('may come later, also for a role that was given replicas', async () => {
+    const planner = createPlanner(sessionOf(''), async () => 0)
+    const wish = { ...ALL, scale: new Map([['order', 2]]) }
+    expect((await planner.plan(wish)).roles.map(({ unit }) => unit)).toContain('order-2')
+    sessionOf('up: { without: [order] }\n')
+    expect((await planner.plan(wish)).roles.map(({ unit }) => unit)).not.toContain('order')
+  })
 })

@@ -4,7 +4,7 @@ import type { RolePlan } from '../../kit/supervisor/role-unit.ts'
 import { type Configured, configure } from '../session/configuration.ts'
 import type { Session } from '../session/session.ts'
 import { keepSettings } from './kept-settings.ts'
-import { checkWish, planUnits, unitNames, type Wish } from './plan.ts'
+import { checkWish, planUnits, rolesOf, type Wish } from './plan.ts'
 
 /** What is to run, by a wish and the configuration. */
 export interface Planned {
@@ -30,18 +30,22 @@ export function createPlanner(session: Session, portOf: KeptPorts): Planner {
   const seen = new Set<string>()
   return {
     async plan(asked, places) {
-      const together = [...new Set(unitNames(asked).map(({ role }) => role))]
-      const wanted = await configure(session, { together, runsServices: true, portOffset: asked.portOffset })
+      const wanted = await configure(session, {
+        together: ({ up }) => rolesOf({ ...asked, without: up.without }),
+        runsServices: true,
+        portOffset: asked.portOffset,
+      })
       first ??= wanted
       const { configured, pending } = keepSettings(first, wanted, places ?? first.settings)
+      const { without } = configured.settings.up
+      const together = rolesOf({ ...asked, without })
       const services = Object.keys(configured.own)
-      // what was asked for of a service that the file had, and has no more, is no fault
-      const wish = withoutNames(
-        asked,
-        [...seen].filter((name) => !services.includes(name)),
-      )
+      const here = [...together, ...services]
+      // what was asked for of a service or role that the file had, and has no more, is no fault
+      const gone = [...seen].filter((name) => !here.includes(name))
+      const wish = { ...withoutNames(asked, gone), without }
       checkWish(wish, services)
-      for (const name of services) seen.add(name)
+      for (const name of here) seen.add(name)
       // everyone must know the registry's address before it listens, and users' services that of every role
       const known = services.length > 0 ? together : together.filter((name) => name === 'registry')
       const sections = Object.entries(configured.sections).map(async ([name, section]) => {

@@ -72,7 +72,7 @@ function launch({ io, options }: Session, flags: UpFlags, log: string): ChildPro
     ...(flags.scale ?? []).flatMap((wish) => ['--scale', wish]),
     ...(flags.only === undefined ? [] : ['--only', flags.only]),
     ...(flags.portOffset === undefined ? [] : ['--port-offset', flags.portOffset]),
-    ...(flags.inProcess ? ['--in-process'] : []),
+    ...(flags.inProcess === undefined ? [] : [flags.inProcess ? '--in-process' : '--no-in-process']),
     ...(options.config === undefined ? [] : ['--config', options.config]),
     ...(options.data === undefined ? [] : ['--data', options.data]),
     ...(options.quiet ? ['--quiet'] : []),

@@ -11,10 +11,10 @@ import { type Prelaunched, prelaunch } from '../../kit/supervisor/prelaunch.ts'
 import { type LaunchRole, type RolePlan, roleUnits } from '../../kit/supervisor/role-unit.ts'
 import { supervise } from '../../kit/supervisor/supervise.ts'
 import type { UnitChange } from '../../kit/supervisor/unit-state.ts'
+import { type LikelyPlan, likelyPlan } from '../plan/likely-plan.ts'
 import { parseOffset, parseOnly, parseScale, type UnitName, unitNames, type Wish } from '../plan/plan.ts'
 import { createPlanner, type Planned, type Planner } from '../plan/planner.ts'
 import type { OwnUnits, OwnUnitsOptions } from '../services/commands.ts'
-import { seemsToRunServices } from '../services/likely-services.ts'
 import { createOwnUnits } from '../services/own-units.ts'
 import { type Configured, configurationFile, configurationPlace } from '../session/configuration.ts'
 import { movedSettings, refuseMoved } from '../session/moved.ts'
@@ -48,7 +48,12 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
   const wish = readWish(flags)
   const screen = createPlatformScreen(session, systemClock)
   // the processes boot while this one loads all roles and the configuration
-  const ahead = flags.inProcess ? undefined : prelaunch(processes(session, screen), likelyUnits(session, wish))
+  const file = configurationFile(session)
+  const likely = likelyPlan(file && resolve(session.io.folder, file))
+  const ahead = prelaunch(
+    processes(session, screen),
+    (flags.inProcess ?? likely.inProcess) ? [] : likelyUnits(wish, likely),
+  )
   try {
     const portOf = createKeptPorts(session.io.pid)
     const planner = createPlanner(session, portOf)
@@ -74,7 +79,8 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
         configured.settings.log.format,
         plans.map(({ unit }) => unit),
       )
-      const launched = ahead ?? { launch: await thisProcess(session, screen), dismiss: () => {} }
+      const inProcess = flags.inProcess ?? configured.settings.up.in_process
+      const launched = inProcess ? { ...ahead, launch: await thisProcess(session, screen) } : ahead
       await runUnits(session, screen, { planner, planned, portOf, launched, stateFile })
     } finally {
       release()
@@ -82,7 +88,7 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
     }
   } finally {
     screen.end()
-    ahead?.dismiss()
+    ahead.dismiss()
   }
 }
 
@@ -208,12 +214,10 @@ function servicesOfUser(
 }
 
 /** The roles that probably run: those that a wish names, and where there seem to be services the one that these call others by, which much waits for. */
-function likelyUnits({ io, options }: Session, wish: Wish): readonly UnitName[] {
-  const units = unitNames(wish)
+function likelyUnits(wish: Wish, { runsServices, without }: LikelyPlan): readonly UnitName[] {
+  const units = unitNames({ ...wish, without })
   const isRole = (name: string) => units.some(({ role }) => role === name)
-  if (isRole(OUTBOUND) || wish.only?.every(isRole)) return units
-  const file = configurationFile({ io, options })
-  if (!seemsToRunServices(file && resolve(io.folder, file))) return units
+  if (!runsServices || isRole(OUTBOUND) || wish.only?.every(isRole)) return units
   return units.toSpliced(1, 0, { role: OUTBOUND, unit: OUTBOUND })
 }
 

@@ -33,6 +33,7 @@ function flagFromTheStart({ only, scale, portOffset, inProcess }: UpFlags): stri
     '--scale': scale !== undefined,
     '--port-offset': portOffset !== undefined,
     '--in-process': inProcess === true,
+    '--no-in-process': inProcess === false,
   }
   return Object.entries(given).find(([, isGiven]) => isGiven)?.[0]
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Override } from '../../kit/config/environment.ts'
-import type { Configuration } from '../../kit/config/load.ts'
+import type { Configuration, LoadOptions } from '../../kit/config/load.ts'
 import { addressOf, type Section } from '../../kit/config/schema.ts'
 import { AppError } from '../../kit/errors.ts'
 import type { AnyRole } from '../../kit/role.ts'
@@ -18,8 +18,8 @@ export interface Configured extends Configuration {
 export interface ConfigureOptions {
   /** The one role that PORT and SERVICE_NAME speak of. */
   readonly served?: string
-  /** CLI words of the roles to run on this machine; default: those of `msvc up`. */
-  readonly together?: readonly string[]
+  /** CLI words of the roles to run on this machine; default: those of `msvc up` by the settings. */
+  readonly together?: LoadOptions['together']
   readonly flags?: readonly Override[]
   /** Whether roles are going to run: what speaks of a role that is served concerns nobody else. Default true. */
   readonly runs?: boolean
@@ -62,7 +62,7 @@ export async function configure({ io, options }: Session, wanted: ConfigureOptio
   const data = options.data === undefined ? [] : [{ path: ['data'], value: options.data, from: '--data' }]
   const configuration = await loadConfiguration({
     roles,
-    together: wanted.together ?? UP_ROLE_NAMES,
+    together: wanted.together ?? (({ up }) => UP_ROLE_NAMES.filter((name) => !up.without.includes(name))),
     environment:
       wanted.runs === false ? { ...io.environment, PORT: undefined, SERVICE_NAME: undefined } : io.environment,
     folder: io.folder,

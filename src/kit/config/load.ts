@@ -11,7 +11,7 @@ import type { OwnServices } from './own-service.ts'
 import { ownServiceFaults } from './own-service-rules.ts'
 import { type OwnServicesOptions, readOwnServices, sortServices } from './own-services.ts'
 import { placeFaults } from './place-faults.ts'
-import { crossFaults, type PlacedRole } from './rules.ts'
+import { crossFaults, leavingFaults, type PlacedRole } from './rules.ts'
 import { Listen, Platform, type Section, type Settings } from './schema.ts'
 
 /** What the configuration knows of a role. */
@@ -29,8 +29,8 @@ export interface Configurable {
 export interface LoadOptions {
   /** Every role that has a section. */
   readonly roles: readonly Configurable[]
-  /** CLI words of the roles that will share this machine: their ports must differ. */
-  readonly together: readonly string[]
+  /** CLI words of the roles that will share this machine, which the settings may say: their ports must differ. */
+  readonly together: readonly string[] | ((settings: Settings) => readonly string[])
   /** The one role that PORT and SERVICE_NAME speak of. */
   readonly served?: string
   /** The YAML file; absent: the built-in defaults (configs/msvc.yaml says the same). */
@@ -77,7 +77,7 @@ export interface Configuration {
  *   `configs/x.yaml:12: gateway.port: expected a whole number from 0 to 65535, got 80000`
  */
 export async function loadConfiguration(options: LoadOptions): Promise<Configuration> {
-  const { roles, together, served, file, folder, flags = [] } = options
+  const { roles, served, file, folder, flags = [] } = options
   const yaml = file === undefined ? EMPTY : await readYaml(file, folder)
   const environment = readEnvironment(options.environment, roles, served)
   const overrides = [...environment.overrides, ...flags]
@@ -92,12 +92,16 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
   const raw = derived.reduce(withOverride, isSorted ? { ...given, services: elsewhere } : given)
   const settings = parsePlatform(raw, roles, faults)
   const sections = new Map(roles.map((role) => [role.name, parseSection(role, raw[role.name], faults)]))
+  const together = settings ? togetherBy(options, settings) : []
   const placed = [...new Set([...together, ...(options.brings?.(own) ?? [])])].flatMap((name) => {
     const section = sections.get(name)
     return section ? [{ name, section, portGiven: isGiven(raw, [name, 'port']) }] : []
   })
-  if (settings) faults.push(...(await placeFaults(settings)), ...crossFaults(settings, placed))
-  faults.push(...ownServiceFaults(own, roles, portsOf(placed, options.portOffset ?? 0), Object.keys(elsewhere)))
+  if (settings)
+    faults.push(...(await placeFaults(settings)), ...crossFaults(settings, placed), ...leavingFaults(settings, roles))
+  const left = settings?.up.without.filter((name) => !together.includes(name)) ?? []
+  const taken = portsOf(placed, options.portOffset ?? 0)
+  faults.push(...ownServiceFaults(own, roles, taken, Object.keys(elsewhere), left))
 
   const originOf = (fault: Fault): Fault => {
     const source = derived.find(({ path }) => startsWith(fault.path, path))
@@ -169,6 +173,10 @@ function placeOfServices({ file, folder, environment, runsServices }: LoadOption
   return runsServices
     ? { folder: file === undefined ? folder : dirname(resolve(folder, file)), environment }
     : undefined
+}
+
+function togetherBy({ together }: LoadOptions, settings: Settings): readonly string[] {
+  return typeof together === 'function' ? together(settings) : together
 }
 
 /** The ports where roles really listen, and whose they are; those that are free ones are not known yet. */

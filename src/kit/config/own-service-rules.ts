@@ -20,16 +20,18 @@ export const MOST_DOORS = 5_000
  * there can be.
  * @param taken ports of the roles that run on this machine at the same time, and whose they are
  * @param elsewhere names of services that run elsewhere
+ * @param left roles that are left out, by `up.without`
  */
 export function ownServiceFaults(
   services: OwnServices,
   roles: readonly NamedRole[],
   taken: ReadonlyMap<number, string>,
   elsewhere: readonly string[],
+  left: readonly string[],
 ): readonly Fault[] {
   return [
     ...nameFaults(services, roles),
-    ...needFaults(services, roles),
+    ...needFaults(services, roles, left),
     ...circleFaults(services),
     ...portFaults(services, taken),
     ...workerFaults(services),
@@ -57,12 +59,13 @@ function nameFaults(services: OwnServices, roles: readonly NamedRole[]): readonl
   })
 }
 
-function needFaults(services: OwnServices, roles: readonly NamedRole[]): readonly Fault[] {
+function needFaults(services: OwnServices, roles: readonly NamedRole[], left: readonly string[]): readonly Fault[] {
   const known = [...roles.map(({ name }) => name), ...Object.keys(services)]
   return Object.entries(services).flatMap(([name, { needs }]) =>
     needs.flatMap((need, index): readonly Fault[] => {
-      if (known.includes(need)) return []
       const path = ['services', name, 'needs', index]
+      if (left.includes(need)) return [{ path, message: `up.without leaves ${need} out; take it out of that list` }]
+      if (known.includes(need)) return []
       const role = roles.find(({ service }) => service === need)
       const hint = role ? `; did you mean ${role.name}?` : didYouMean(need, known)
       return [{ path, message: `there is neither a role nor a service ${need}${hint}` }]

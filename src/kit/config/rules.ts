@@ -1,6 +1,7 @@
 import { schemeOf } from '../../drivers/by-scheme.ts'
 import { isLoopbackName } from '../discovery/address-rule.ts'
 import { parseEndpoints, printEndpoint } from '../discovery/endpoint.ts'
+import { didYouMean } from '../nearest.ts'
 import type { Fault } from './explain.ts'
 import { exportPlace } from './export-target.ts'
 import type { Section, Settings } from './schema.ts'
@@ -25,6 +26,16 @@ export function crossFaults(settings: Settings, placed: readonly PlacedRole[]): 
     ...registryFaults(settings, placed),
     ...exportFaults(settings, placed),
   ]
+}
+
+/** Roles to be left out that there are not. @param roles every role that has a section */
+export function leavingFaults({ up }: Settings, roles: readonly { readonly name: string }[]): readonly Fault[] {
+  const names = roles.map(({ name }) => name)
+  return up.without.flatMap((name, index): readonly Fault[] => {
+    if (names.includes(name)) return []
+    const message = `there is no role ${name}${didYouMean(name, names)} (there are ${names.join(', ')})`
+    return [{ path: ['up', 'without', index], message }]
+  })
 }
 
 function openAddress({ auth }: Settings, { name, section }: PlacedRole): readonly Fault[] {

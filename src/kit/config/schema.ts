@@ -106,6 +106,12 @@ export const Platform = z.strictObject({
       queued_bytes_per_reader: z.int().min(1_024).max(1_073_741_824).default(1_048_576),
     })
     .prefault({}),
+  up: z
+    .strictObject({
+      in_process: z.boolean().default(false),
+      without: z.array(z.string()).default([]),
+    })
+    .prefault({}),
   drain_seconds: z.int().min(0).max(3_600).default(10),
   liveness_seconds: z.int().min(1).max(86_400).default(30),
 })

@@ -93,9 +93,12 @@ export function roleUnits(launch: LaunchRole, jobNow: (job: Job) => Job = (job) 
   }
 }
 
-/** What it can't be told while it runs. Where the platform keeps things isn't planned, but told to it by whoever moves it. */
+/**
+ * What it can't be told while it runs. Where the platform keeps things isn't planned, but told to it by whoever moves it; and what else runs is
+ * nothing to it.
+ */
 function definitionOf({ job, reloads = [] }: RolePlan): string {
-  const { data: _data, store: _store, bus: _bus, cache: _cache, ...settings } = job.settings
+  const { data: _data, store: _store, bus: _bus, cache: _cache, up: _up, ...settings } = job.settings
   const section = Object.entries(job.section).filter(([key]) => !reloads.includes(key))
   return JSON.stringify({ ...job, settings, section })
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { generateSpecs } from 'hono-openapi'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { EntryPage } from './contract.ts'
 import { NOW, openLogServer, TRACE } from './testing/running-log-server.ts'
 import { onEachStore } from './testing/stores.ts'
@@ -8,10 +8,11 @@ import { onEachStore } from './testing/stores.ts'
 onEachStore((newPlace) => {
   let server: Awaited<ReturnType<typeof openLogServer>>
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     server = await openLogServer(newPlace())
   })
-  afterEach(() => server.close())
+  afterEach(() => server.empty())
+  afterAll(() => server.close())
 
   const find = async (query: Record<string, string | number> = {}) => EntryPage.parse(await server.get('/logs', query))
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Trace, TracePage } from './contract.ts'
 import { NOW, openLogServer, TRACE } from './testing/running-log-server.ts'
 import { onEachStore } from './testing/stores.ts'
@@ -6,10 +6,11 @@ import { onEachStore } from './testing/stores.ts'
 onEachStore((newPlace) => {
   let server: Awaited<ReturnType<typeof openLogServer>>
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     server = await openLogServer(newPlace())
   })
-  afterEach(() => server.close())
+  afterEach(() => server.empty())
+  afterAll(() => server.close())
 
   describe('traces', () => {
     const span = (id: number, parent: number | undefined, more: object = {}) => ({

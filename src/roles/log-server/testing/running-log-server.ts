@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sql } from 'kysely'
+import { dialectOf } from '../../../drivers/store/dialect.ts'
 import { openStore } from '../../../drivers/store/open.ts'
 import { testWaits } from '../../../kit/http/testing/waits.ts'
 import { errors } from '../../../kit/middleware/errors.ts'
@@ -68,6 +70,13 @@ export async function openLogServer(
       const answer = await app.request(`${path}?${new URLSearchParams(pairs)}`)
       if (answer.status !== 200) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`)
       return answer.json()
+    },
+    /** Takes away all that it was told, for the next test: on PostgreSQL that costs a twentieth of opening another one. */
+    async empty() {
+      await store.transaction(async (trx) => {
+        if (dialectOf(trx).name === 'postgres') await sql`truncate log_entries, spans, traces`.execute(trx)
+        else for (const table of ['log_entries', 'spans', 'traces'] as const) await trx.deleteFrom(table).execute()
+      })
     },
     async close() {
       stop.abort()

@@ -15,7 +15,7 @@ export default defineConfig({
           include: ['src/**/*.test.ts'],
           // a process for each of 300 files would cost three times as much as a thread, more than what is tested in most of them
           pool: 'threads',
-          globalSetup: ['test/servers/install.ts'],
+          globalSetup: ['test/servers/install.ts', 'test/servers/empty-cluster.ts'],
         },
       },
       {
@@ -26,7 +26,7 @@ export default defineConfig({
           // they wait for servers and disks, for the most part
           maxWorkers: 4,
           sequence: { groupOrder: 2 },
-          globalSetup: ['test/servers/install.ts'],
+          globalSetup: ['test/servers/install.ts', 'test/servers/empty-cluster.ts'],
         },
       },
       { extends: true, test: { name: 'architecture', include: ['test/architecture.test.ts'] } },
@@ -36,7 +36,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/{e2e,seed}/**/*.test.ts'],
           exclude: ['test/e2e/{alone,bounds,live}/**'],
-          globalSetup: ['test/servers/install.ts', 'test/e2e/program.ts'],
+          globalSetup: ['test/servers/install.ts', 'test/servers/empty-cluster.ts', 'test/e2e/program.ts'],
         },
       },
       // tests of how long somebody waits, or how much a second gets through, which another test's start of nine processes would be part of: one after the other, after all others
@@ -47,7 +47,7 @@ export default defineConfig({
           include: ['test/e2e/alone/**/*.test.ts'],
           maxWorkers: 1,
           sequence: { groupOrder: 3 },
-          globalSetup: ['test/servers/install.ts', 'test/e2e/program.ts'],
+          globalSetup: ['test/servers/install.ts', 'test/servers/empty-cluster.ts', 'test/e2e/program.ts'],
         },
       },
       // measures how long a good client waits: alone, after the others
@@ -67,7 +67,7 @@ export default defineConfig({
           name: 'live',
           include: ['test/e2e/live/**/*.test.ts'],
           maxWorkers: 1,
-          globalSetup: ['test/servers/install.ts', 'test/e2e/program.ts'],
+          globalSetup: ['test/servers/install.ts', 'test/servers/empty-cluster.ts', 'test/e2e/program.ts'],
         },
       },
       // they build the package and use the executable's own ports: one after the other

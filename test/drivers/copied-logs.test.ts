@@ -7,7 +7,7 @@ import { openStore } from '../../src/drivers/store/open.ts'
 import { migrate } from '../../src/kit/migration/offline.ts'
 import { loadRole } from '../../src/roles/catalog.ts'
 import { type LogTables, logMigrations } from '../../src/roles/log-server/tables.ts'
-import { startPostgres } from '../servers/postgres.ts'
+import { startPostgres, UNSYNCED } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-copied-logs-'))
@@ -17,7 +17,7 @@ describe.skipIf(!isHere('postgres'))('logs that move to PostgreSQL and back', ()
   it('are the same, characters that PostgreSQL takes not included, and are found there', {
     timeout: 60_000,
   }, async () => {
-    await using server = await startPostgres()
+    await using server = await startPostgres({ config: UNSYNCED })
     const [here, back] = [join(folder, 'here'), join(folder, 'back')]
     const open = (data: string) =>
       openStore<LogTables>({ url: 'sqlite:', name: 'log-server', folder: data, migrations: logMigrations })

@@ -1,10 +1,10 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { afterAll, describe, expect, it } from 'vitest'
 import { OrderService } from '../../src/roles/order/testing/order-service.ts'
-import { startPostgres } from '../servers/postgres.ts'
+import { startPostgres, UNSYNCED } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 
-const server = isHere('postgres') ? await startPostgres() : undefined
+const server = isHere('postgres') ? await startPostgres({ config: UNSYNCED }) : undefined
 afterAll(() => server?.[Symbol.asyncDispose]())
 
 describe.skipIf(!server)('orders on PostgreSQL', () => {

@@ -10,10 +10,10 @@ import { startRelay } from '../../src/kit/messaging/outbox-relay.ts'
 import { shareOf } from '../../src/kit/messaging/outbox-shares.ts'
 import { type TestTables, testMigrations } from '../../src/kit/messaging/testing/open-test-store.ts'
 import { recordedLog } from '../../src/kit/telemetry/testing/recorded-log.ts'
-import { startPostgres } from '../servers/postgres.ts'
+import { startPostgres, UNSYNCED } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 
-const server = isHere('postgres') ? await startPostgres() : undefined
+const server = isHere('postgres') ? await startPostgres({ config: UNSYNCED }) : undefined
 afterAll(() => server?.[Symbol.asyncDispose]())
 
 const opened: Store<TestTables>[] = []

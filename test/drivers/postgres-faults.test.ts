@@ -13,7 +13,7 @@ import { openStore } from '../../src/drivers/store/open.ts'
 import { parseAddress } from '../../src/drivers/store/postgres/address.ts'
 import { endQuietly, Sessions, wantVersion } from '../../src/drivers/store/postgres/sessions.ts'
 import { wireTo } from '../chaos/wire.ts'
-import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
+import { type PostgresServer, startPostgres, UNSYNCED } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 import { freePort } from '../servers/server.ts'
 import { tapWire } from '../servers/wire.ts'
@@ -70,7 +70,7 @@ describe.skipIf(!isHere('postgres'))('a store on PostgreSQL', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'msvc-faults-'))
     chmodSync(folder, 0o755)
-    server = await startPostgres()
+    server = await startPostgres({ config: UNSYNCED })
   })
   afterEach(async () => {
     await Promise.all(opened.splice(0).map((store) => store.close()))

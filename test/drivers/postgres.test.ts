@@ -6,12 +6,12 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { Store } from '../../src/drivers/store/contract.ts'
 import { openStore } from '../../src/drivers/store/open.ts'
 import { postgres } from '../../src/drivers/store/postgres.ts'
-import { startPostgres } from '../servers/postgres.ts'
+import { startPostgres, UNSYNCED } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 import { tapWire } from '../servers/wire.ts'
 import { emails, insert, type SuiteTables, storeSuite, suiteMigrations } from './store-suite.ts'
 
-const server = isHere('postgres') ? await startPostgres() : undefined
+const server = isHere('postgres') ? await startPostgres({ config: UNSYNCED }) : undefined
 const { url = '', port = 0 } = server ?? {}
 afterAll(() => server?.[Symbol.asyncDispose]())
 

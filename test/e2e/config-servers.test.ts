@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
+import { type PostgresServer, startPostgres, UNSYNCED } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 import { boot } from './boot.ts'
 
 describe.skipIf(!isHere('postgres'))('two config servers on one PostgreSQL', () => {
   let server: PostgresServer
   beforeAll(async () => {
-    server = await startPostgres()
+    server = await startPostgres({ config: UNSYNCED })
   })
   afterAll(() => server?.[Symbol.asyncDispose]())
 

@@ -10,7 +10,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import { UP_ROLE_NAMES } from '../../src/roles/catalog.ts'
 import { type NatsServer, startNats } from '../servers/nats.ts'
-import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
+import { type PostgresServer, startPostgres, UNSYNCED } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 
 const MAIN = inject('program')
@@ -107,10 +107,10 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
   }
 
   beforeAll(async () => {
-    ;[postgres, nats] = await Promise.all([startPostgres(), startNats()])
+    ;[postgres, nats] = await Promise.all([startPostgres({ config: UNSYNCED }), startNats()])
     writeFileSync(join(folder, 'here.yaml'), sections)
     writeFileSync(join(folder, 'servers.yaml'), `store: ${postgres.url}\nbus: ${nats.url}/shop\n${sections}`)
-    const platform = await up('data', 'here.yaml')
+    const platform = await up('data', 'here.yaml', '--in-process')
     for (let at = 0; at < PAID; at++) expect((await order(platform, `paid ${at}`)).status).toBe(201)
     await ask(`${platform.url('config-server')}/config/shop/production`, 'PUT', { api_key: SECRET, colour: 'red' })
     await vi.waitFor(
@@ -118,7 +118,8 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
       15_000,
     )
     await platform.stop()
-    const noPayments = await up('data', 'here.yaml', '--only', 'registry,config-server,log-server,broker,user,order')
+    const withoutPayment = 'registry,config-server,log-server,broker,user,order'
+    const noPayments = await up('data', 'here.yaml', '--in-process', '--only', withoutPayment)
     for (let at = 0; at < PENDING; at++) expect((await order(noPayments, `pending ${at}`)).status).toBe(201)
     await vi.waitFor(() => expect(rows('data', 'order-service', 'select id from outbox')).toEqual([]), 15_000)
     await noPayments.stop()
@@ -205,7 +206,7 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
       expect(await isMarked()).toBe(true)
       expect((await msvc(...move)).err).toContain('already')
       writeFileSync(join(folder, 'late.yaml'), `store: ${late.href}\nbus: ${nats.url}/late\n${sections}`)
-      const platform = await up('late', 'late.yaml', '--only', 'config-server,broker')
+      const platform = await up('late', 'late.yaml', '--in-process', '--only', 'config-server,broker')
       await ask(`${platform.url('config-server')}/config/shop/production`, 'PUT', { colour: 'green' })
       await platform.stop()
       expect(await isMarked()).toBe(false)

@@ -1,5 +1,5 @@
 import { startNats } from '../servers/nats.ts'
-import { startPostgres } from '../servers/postgres.ts'
+import { startPostgres, UNSYNCED } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 import { startRedis } from '../servers/redis.ts'
 
@@ -17,7 +17,7 @@ export const PLACES: readonly { readonly on: string; readonly isHere: boolean; o
     async open() {
       await using servers = new AsyncDisposableStack()
       const [store, bus, cache] = [
-        servers.use(await startPostgres()),
+        servers.use(await startPostgres({ config: UNSYNCED })),
         servers.use(await startNats()),
         servers.use(await startRedis()),
       ]

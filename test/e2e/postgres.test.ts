@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
+import { type PostgresServer, startPostgres, UNSYNCED } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 import { type Booted, boot } from './boot.ts'
 
@@ -25,7 +25,7 @@ describe.skipIf(!isHere('postgres'))('a platform on PostgreSQL, with two each of
   let platform: Booted
   let token: string
   beforeAll(async () => {
-    server = await startPostgres()
+    server = await startPostgres({ config: UNSYNCED })
     platform = await boot([...ROLES, 'gateway'], { platform: { store: server.url } })
     token = await platform.token('alice', 'users:write', 'orders:write', 'orders:read')
   }, 60_000)

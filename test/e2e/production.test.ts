@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { describe, expect, inject, it } from 'vitest'
 import { startNats } from '../servers/nats.ts'
-import { startPostgres } from '../servers/postgres.ts'
+import { startPostgres, UNSYNCED } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 import { startRedis } from '../servers/redis.ts'
 
@@ -29,7 +29,7 @@ describe.skipIf(!isHere('postgres', 'nats-server', 'redis-server'))('configs/pro
   it('runs two copies of each role on PostgreSQL, NATS and Redis, whichever of them is killed', {
     timeout: 240_000,
   }, async () => {
-    await using postgres = await startPostgres()
+    await using postgres = await startPostgres({ config: UNSYNCED })
     await using nats = await startNats()
     await using redis = await startRedis()
     const folder = mkdtempSync(join(tmpdir(), 'msvc-production-'))

@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import * as z from 'zod'
 import { commandsIn, type RunningPlatform } from './running-platform.ts'
@@ -14,6 +15,10 @@ const programs = new Map(
 )
 
 const has = (command: string, ...args: readonly string[]) => spawnSync(command, args).status === 0
+const folder = mkdtempSync(join(tmpdir(), 'msvc-your-service-'))
+const sources = join(folder, 'catalog')
+/** Of the page's Java. */
+const classes = join(folder, 'classes')
 const LANGUAGES = [
   { language: 'Python', suffix: 'py', run: ['python3'], isThere: has('python3', '--version') },
   { language: 'Node', suffix: 'mjs', run: [process.execPath], isThere: true },
@@ -22,8 +27,8 @@ const LANGUAGES = [
   {
     language: 'Java',
     suffix: 'java',
-    run: ['java', '-XX:TieredStopAtLevel=1'],
-    isThere: has('java', '--list-modules'),
+    run: ['java', '-XX:TieredStopAtLevel=1', '-cp', classes],
+    isThere: has('javac', '--version'),
   },
 ] as const
 type Language = (typeof LANGUAGES)[number]
@@ -32,8 +37,6 @@ const HAS_PYJWT = has('python3', '-c', 'import jwt, cryptography')
 const TIMEOUT_MS = 60_000
 const until = { timeout: TIMEOUT_MS, interval: 50 }
 
-const folder = mkdtempSync(join(tmpdir(), 'msvc-your-service-'))
-const sources = join(folder, 'catalog')
 mkdirSync(sources)
 for (const [name, text] of programs) writeFileSync(join(sources, name), text)
 
@@ -59,13 +62,20 @@ const { msvc, up } = commandsIn(
 `,
 )
 
+async function compile(): Promise<void> {
+  const files = [...programs.keys()].filter((name) => name.endsWith('.java'))
+  await promisify(execFile)('javac', ['-d', classes, ...files], { cwd: sources })
+}
+
 let platform: RunningPlatform
 /** What a service is told. */
 let told: Readonly<Record<string, string>>
 /** Tokens: of ann for the gateway, for a service and for another one, and a service's own. */
 let tokens: readonly string[]
 beforeAll(async () => {
-  platform = await up('data')
+  // all at once, in the time that the JVM takes to compile one of them whenever it is run
+  const compiled = isThere('catalog-java') ? compile() : undefined
+  ;[platform] = await Promise.all([up('data'), compiled])
   const ann = ['--subject', 'ann']
   const wanted = [
     ann,
@@ -100,10 +110,10 @@ function start(
   env: Readonly<Record<string, string>> = {},
   ...args: readonly string[]
 ): Program {
-  const name = suffix === 'java' ? `${idea[0]?.toUpperCase()}${idea.slice(1)}` : idea
+  const file = suffix === 'java' ? `${idea[0]?.toUpperCase()}${idea.slice(1)}` : `${idea}.${suffix}`
   const [command, ...flags] = run
   // a group of its own: a shell's children end with it
-  const child: ChildProcess = spawn(command, [...flags, `${name}.${suffix}`, ...args], {
+  const child: ChildProcess = spawn(command, [...flags, file, ...args], {
     cwd: sources,
     env: { ...told, ...env },
     detached: true,

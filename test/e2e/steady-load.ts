@@ -1,3 +1,5 @@
+import { vi } from 'vitest'
+
 /** What came of one request; status 0: no answer. */
 export interface Answer {
   readonly at: number
@@ -35,3 +37,21 @@ export function load(url: string, perSecond: number) {
 
 /** Those that went wrong. */
 export const failed = (answers: readonly Answer[]) => answers.filter(({ status }) => status !== 200)
+
+/** The instances that answered what was asked since then. */
+export const answering = (answers: readonly Answer[], since: number) =>
+  new Set(answers.filter(({ at }) => at >= since).map(({ instance }) => instance))
+
+/** Asks for a path until two instances have answered. */
+export async function bothAnswer(url: string): Promise<void> {
+  const seen = new Set<string>()
+  await vi.waitUntil(
+    async () => {
+      const answer = await fetch(url)
+      seen.add(answer.headers.get('x-instance') ?? '')
+      await answer.text()
+      return seen.size >= 2
+    },
+    { timeout: 20_000, interval: 10 },
+  )
+}

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,6 +35,9 @@ it('runs in the background once it is ready, and ends when it is told to', async
       { unit: 'registry', state: 'ready' },
       { unit: 'user', state: 'ready' },
     ])
+    appendFileSync(log, Buffer.alloc(10 * 1_048_576, 'what it said in half a year\n'))
+    await vi.waitUntil(() => statSync(log).size < 1_000)
+    expect(statSync(`${log}.1`).size).toBeGreaterThanOrEqual(10 * 1_048_576)
     expect(await msvc('up', '--detach')).toEqual({ code: 0, out: 'nothing has changed\n', err: '' })
   } finally {
     expect(await msvc('down')).toMatchObject({ code: 0 })

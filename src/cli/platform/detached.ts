@@ -95,7 +95,7 @@ async function started(data: string, progress: Progress, signal: AbortSignal): P
   progress.show('starting')
   while (!signal.aborted) {
     const told = await askUnits(data, signal)
-    if (told) {
+    if (typeof told === 'object') {
       const lines = told.units.map(({ unit, state, words = state }) => ({ name: unit, is: LOOKS[state], words }))
       progress.showLines((view) => unitLines(lines, view))
       const state = told.started ? await readRunState(data) : undefined

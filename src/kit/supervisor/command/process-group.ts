@@ -143,7 +143,7 @@ function notStarted(program: string, cause: unknown): AppError {
 }
 
 /** Sends a signal to a process, or by a negative number to a group; false when there is none. */
-function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
+export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(pid, signal)
   } catch {

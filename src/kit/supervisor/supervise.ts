@@ -253,8 +253,14 @@ export function supervise(options: SuperviseOptions): Supervision {
   const stop = () => (stopped ??= stopAll())
   keepers = new Map(options.units.map((unit) => [unit.name, new Keeper(unit, tools)]))
   for (const keeper of all()) keeper.start()
+  /** Resolves as `settled` does, for those who keep the units by then. */
+  async function allSettled(): Promise<void> {
+    const once = () => settled(all(), stopping.signal).then(() => true)
+    while (!(await Promise.race([once(), replaced.promise.then(() => false)]))) {}
+  }
+
   const ready = Promise.race([
-    settled(all(), stopping.signal),
+    allSettled(),
     failed.promise,
     aborted(stopping.signal).then(() => Promise.reject(stopping.signal.reason)),
   ]).then(

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,6 +35,9 @@ it('runs in the background once it is ready, and ends when it is told to', async
       { unit: 'registry', state: 'ready' },
       { unit: 'user', state: 'ready' },
     ])
+    appendFileSync(log, Buffer.alloc(10 * 1_048_576, 'what it said in half a year\n'))
+    await vi.waitUntil(() => statSync(log).size < 1_000)
+    expect(statSync(`${log}.1`).size).toBeGreaterThanOrEqual(10 * 1_048_576)
     expect(await msvc('up', '--detach')).toEqual({ code: 0, out: 'nothing has changed\n', err: '' })
   } finally {
     expect(await msvc('down')).toMatchObject({ code: 0 })
@@ -60,3 +63,37 @@ it('says why it does not start, and leaves nothing behind', async () => {
   expect(wrong).toMatchObject({ code: 2 })
   expect(wrong.err).toContain('there is no role or service registri')
 }, 60_000)
+
+it.skipIf(process.platform === 'win32')(
+  'is told of when it stands still, and goes on as it was',
+  async () => {
+    expect(await msvc('up', '--detach', '--only', 'registry,user')).toMatchObject({ code: 0 })
+    const { pid } = JSON.parse(readFileSync(join(folder, '.msvc', 'run.json'), 'utf8'))
+    try {
+      process.kill(pid, 'SIGSTOP')
+      const [ps, down, restart, up] = await Promise.all([
+        msvc('ps', '--json'),
+        msvc('down'),
+        msvc('restart', 'user'),
+        msvc('up', '--detach'),
+      ])
+      const says = expect.stringContaining(
+        `process ${pid} was stopped by a signal or a debugger (state T); kill -CONT ${pid}`,
+      )
+      expect(ps).toMatchObject({ code: 0, err: says })
+      expect(JSON.parse(ps.out).units).toMatchObject([{ unit: 'registry' }, { unit: 'user' }])
+      for (const command of [down, restart, up]) expect(command).toMatchObject({ code: 1, out: '', err: says })
+      process.kill(pid, 'SIGCONT')
+      // what nobody waits for any more isn't done
+      const { units } = JSON.parse((await msvc('ps', '--json')).out)
+      expect(units).toMatchObject([
+        { unit: 'registry', state: 'ready', restarts: 0 },
+        { unit: 'user', state: 'ready', restarts: 0 },
+      ])
+    } finally {
+      process.kill(pid, 'SIGCONT')
+      expect(await msvc('down')).toMatchObject({ code: 0 })
+    }
+  },
+  60_000,
+)

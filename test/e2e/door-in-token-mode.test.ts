@@ -2,7 +2,7 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { systemClock as clock } from '../../src/drivers/clock.ts'
-import type { Authority } from '../../src/kit/auth/authority.ts'
+import type { Authority, TokenRequest } from '../../src/kit/auth/authority.ts'
 import { createAuthority } from '../../src/kit/auth/local-authority.ts'
 import { type Booted, boot } from './boot.ts'
 
@@ -29,6 +29,21 @@ it('passes the token on that the calling service brings', async () => {
   const token = await authority.mint({ subject: 'catalog', audience: 'user-service', scopes: ['users:read'] })
   const answer = await fetch(`${door}/api/users`, { headers: { authorization: `Bearer ${token}` } })
   expect([answer.status, await answer.json()]).toEqual([200, expect.any(Array)])
+})
+
+it('exchanges the token of the service that the door is for, for one that is good for its upstream alone', async () => {
+  const claims = { subject: 'catalog', service: true, scopes: ['users:read'] }
+  const own = { ...claims, audience: ['outbound', 'registry'] }
+  const ask = async (request: TokenRequest) => {
+    const authorization = `Bearer ${await authority.mint(request)}`
+    return (await fetch(`${door}/api/users`, { headers: { authorization } })).status
+  }
+  expect(await ask(own)).toBe(200)
+  expect(await ask({ ...own, scopes: ['logs:write'] })).toBe(403)
+  // what an upstream was sent by another door
+  expect(await ask({ ...claims, audience: 'order-service' })).toBe(401)
+  expect(await ask({ ...own, subject: 'till' })).toBe(401)
+  expect(await ask({ ...own, service: false })).toBe(401)
 })
 
 it.each(['api.example.com', '10.0.0.1'])(

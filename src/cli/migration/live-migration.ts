@@ -9,7 +9,8 @@ import { remarksOn } from '../../kit/migration/remarks.ts'
 import { withoutPassword } from '../../kit/secrets/address-text.ts'
 import { controlAddress } from '../../kit/supervisor/control-address.ts'
 import { connectControl } from '../../kit/supervisor/control-client.ts'
-import { Done, Look } from '../../kit/supervisor/control-protocol.ts'
+import { Done } from '../../kit/supervisor/control-protocol.ts'
+import { lookAt } from '../platform/answering.ts'
 import { configure, requireDataFolder } from '../session/configuration.ts'
 import { shownPlaces } from '../session/moved.ts'
 import { readRunState, readRunStates } from '../session/run-state.ts'
@@ -35,7 +36,7 @@ export async function migrateLive(session: Session, flags: MigrateFlags): Promis
   const progress = createStepProgress(io.err, options.quiet ?? false)
   const control = await connectControl(controlAddress(settings.data))
   try {
-    const { places: from, ready } = await control.ask({ do: 'look' }, Look, io.signal)
+    const { places: from, ready } = await lookAt({ control, data: settings.data, signal: io.signal })
     const to = placesAt(targets, from)
     wantMovable(from, to, targets)
     if (!ready) throw new AppError('CONFLICT', 'not every role of the platform is ready; see msvc health')

@@ -16,13 +16,12 @@ import { type RunState, readRunState } from '../session/run-state.ts'
 import type { Session } from '../session/session.ts'
 import { createProgress, type Progress } from '../terminal/progress.ts'
 import { askUnits } from './ask-units.ts'
+import { LOG } from './bounded-log.ts'
 import { readWish, type UpFlags } from './platform.ts'
 import { LOOKS } from './starting-units.ts'
 import { upAgain } from './up-again.ts'
 import { prepareWelcome } from './welcome.ts'
 
-/** What a platform in the background says, in its data folder; the one before it has `.1` behind its name. */
-const LOG = 'up.log'
 /** How often it is asked how far it is, milliseconds. */
 const LOOK_MS = 150
 
@@ -96,7 +95,7 @@ async function started(data: string, progress: Progress, signal: AbortSignal): P
   progress.show('starting')
   while (!signal.aborted) {
     const told = await askUnits(data, signal)
-    if (told) {
+    if (typeof told === 'object') {
       const lines = told.units.map(({ unit, state, words = state }) => ({ name: unit, is: LOOKS[state], words }))
       progress.showLines((view) => unitLines(lines, view))
       const state = told.started ? await readRunState(data) : undefined

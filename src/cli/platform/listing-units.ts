@@ -5,6 +5,7 @@ import { unitTable } from '../render/unit-table.ts'
 import { configureClient } from '../session/configuration.ts'
 import { type RunState, readRunStates } from '../session/run-state.ts'
 import type { Session } from '../session/session.ts'
+import { silence } from './answering.ts'
 import { askUnits } from './ask-units.ts'
 import { type ProcessFigures, processFigures } from './process-figures.ts'
 
@@ -17,7 +18,7 @@ export async function listUnits(session: Session, watch: boolean): Promise<void>
   const { io } = session
   const { settings } = await configureClient(session)
   do {
-    const units = await unitsOn(settings.data, io.signal)
+    const { units, silent } = await unitsOn(settings.data, io.signal)
     if (units.length === 0 && !watch) {
       throw new AppError(
         'UNAVAILABLE',
@@ -31,22 +32,34 @@ export async function listUnits(session: Session, watch: boolean): Promise<void>
     const table = unitTable(rows, now, io.out.isTTY ? io.out.columns : undefined)
     session.print(`${watch && io.out.isTTY ? AFRESH : ''}${table}`)
     session.printJson({ units: units.map((row) => told(row, figures)) })
+    if (silent !== undefined) session.messages.warn(`${silent}; it is shown as it was before`)
     if (watch) await pause(AGAIN_MS, io.signal)
   } while (watch && !io.signal.aborted)
 }
 
-/** What `msvc up` says of its units; as its file says while it starts, and for what is served alone. */
-async function unitsOn(data: string, signal: AbortSignal): Promise<readonly UnitRow[]> {
+/** What runs on a data folder, and what is to be said of a platform that gives no answer. */
+interface Listed {
+  readonly units: readonly UnitRow[]
+  readonly silent?: string
+}
+
+/** What `msvc up` says of its units; as its file says while it starts or gives no answer, and for what is served alone. */
+async function unitsOn(data: string, signal: AbortSignal): Promise<Listed> {
   const states = await readRunStates(data)
-  const rows = await Promise.all(states.map(async (state) => (await asked(data, state, signal)) ?? rowsOf(state)))
-  return rows.flat()
+  const answers = await Promise.all(
+    states.map(async (state) => {
+      const answer = await asked(data, state, signal)
+      return { rows: typeof answer === 'object' ? answer.units : rowsOf(state), isSilent: answer === 'silent' }
+    }),
+  )
+  const units = answers.flatMap(({ rows }) => rows)
+  return answers.some(({ isSilent }) => isSilent) ? { units, silent: await silence(data) } : { units }
 }
 
 /** What a platform itself says; undefined while it takes no requests. */
 async function asked(data: string, { pid, roles }: RunState, signal: AbortSignal) {
   // what is served alone takes none
-  if (roles.length === 1 && roles[0]?.pid === pid) return undefined
-  return (await askUnits(data, signal))?.units
+  return roles.length === 1 && roles[0]?.pid === pid ? undefined : askUnits(data, signal)
 }
 
 const STATES = { ready: 'ready', silent: 'silent', down: 'backing-off' } as const

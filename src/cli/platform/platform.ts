@@ -20,6 +20,7 @@ import { type Configured, configurationFile, configurationPlace } from '../sessi
 import { movedSettings, refuseMoved } from '../session/moved.ts'
 import { createStateFile, readRunState, type StateFile, stateOf } from '../session/run-state.ts'
 import type { Session } from '../session/session.ts'
+import { boundLog, LOG } from './bounded-log.ts'
 import { createPlatformControl, type PlatformControl } from './platform-control.ts'
 import { createPlatformScreen, type PlatformScreen } from './platform-screen.ts'
 import { holdDatabases, refuseSharing } from './sole-use.ts'
@@ -68,6 +69,7 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
     }
     const stateFile = await createStateFile(data, (words) => screen.messages.warn(words))
     let release = () => {}
+    const unbound = boundLog(join(data, LOG))
     try {
       const services = servicesOf(configured, plans)
       refuseMoved(configured.settings)
@@ -85,6 +87,7 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
     } finally {
       release()
       await stateFile.remove()
+      unbound()
     }
   } finally {
     screen.end()

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { statFields } from '../../kit/supervisor/process-stat.ts'
 
 /** What a process takes of the machine. */
 export interface ProcessFigures {
@@ -61,13 +62,6 @@ async function sums(
       return found.length === 0 ? undefined : found.reduce((sum, one) => sum + one, 0)
     }),
   )
-}
-
-/** Fields of /proc/<pid>/stat from the third on; undefined for a process that has ended. */
-async function statFields(pid: number): Promise<readonly string[] | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  // the second field is the program's name in parentheses, which can hold anything
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
 }
 
 /** Processor time that a process has taken; undefined for one that has ended. */

@@ -6,6 +6,7 @@ import { changeLines } from '../render/change-lines.ts'
 import { configurationPlace } from '../session/configuration.ts'
 import { alreadyRuns, type RunState } from '../session/run-state.ts'
 import type { Session } from '../session/session.ts'
+import { askWhileItAnswers } from './answering.ts'
 import type { UpFlags } from './platform.ts'
 
 /** What to do instead where it isn't applied. */
@@ -43,7 +44,7 @@ async function applied({ io }: Session, refusal: (cause: unknown) => AppError, d
     throw refusal(cause)
   })
   try {
-    return await control.ask({ do: 'apply' }, Changes, io.leaving)
+    return await askWhileItAnswers({ control, data, signal: io.leaving }, { do: 'apply' }, Changes)
   } catch (fault) {
     throw fault instanceof AppError && fault.code === 'NOT_IMPLEMENTED' ? refusal(fault) : fault
   } finally {

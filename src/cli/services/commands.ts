@@ -10,6 +10,7 @@ import type { KeptPorts } from '../../kit/supervisor/free-port.ts'
 import type { RolePlan } from '../../kit/supervisor/role-unit.ts'
 import type { Unit } from '../../kit/supervisor/unit.ts'
 import type { LogSink } from '../../kit/telemetry/log.ts'
+import type { Door } from '../../roles/outbound/config.ts'
 import type { Planned } from '../plan/planner.ts'
 import { outboundPlan } from './doors.ts'
 import { createReceiving } from './receiving.ts'
@@ -52,12 +53,17 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
   const { settings } = configured
   const addresses = roleAddresses(configured, roles)
   let callable = Object.keys(configured.own)
+  let doors: readonly Door[] = []
   let latest: ReadonlyMap<string, CommandPlan> = new Map()
   const shared = serviceTools({
     ...options,
     addresses,
     environment: settings.environment,
-    audiences: () => [...configured.roles.map(({ service }) => service), ...callable],
+    audiences: (service) => {
+      // whom it reaches by a door gets a token from that door, which is good for him alone
+      const reached = new Set(doors.flatMap(({ caller, upstream }) => (caller === service ? [upstream] : [])))
+      return [...configured.roles.map((role) => role.service), ...callable].filter((name) => !reached.has(name))
+    },
     folder: join(settings.data, 'services'),
   })
 
@@ -82,7 +88,8 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
   return {
     async plan(planned) {
       callable = Object.keys(planned.configured.own)
-      const { replicas, receipts, doors } = await planServices({ planned, environment, portOf })
+      const { replicas, receipts, ...ways } = await planServices({ planned, environment, portOf })
+      doors = ways.doors
       latest = new Map(replicas.map((plan) => [plan.unit, plan]))
       builds.plan(replicas)
       watches.set(watchedAmong(planned))

@@ -16,6 +16,7 @@ function theatre(mode: 'local' | 'token' = 'token') {
   const minted: TokenRequest[] = []
   const faults: string[] = []
   const broken = { is: false }
+  const callable = ['user-service', 'log-server', 'user-service']
   const tokens = createServiceTokens({
     authority: {
       mode,
@@ -25,7 +26,7 @@ function theatre(mode: 'local' | 'token' = 'token') {
       },
     },
     folder,
-    audiences: () => ['user-service', 'log-server', 'user-service'],
+    audiences: () => callable,
     onFault: (service, fault) => void faults.push(`${service}: ${fault}`),
   })
   onTestFinished(() => {
@@ -34,7 +35,7 @@ function theatre(mode: 'local' | 'token' = 'token') {
     rmSync(root, { recursive: true })
   })
   const read = (service: string) => readFileSync(join(folder, `${service}.token`), 'utf8')
-  return { tokens, folder, minted, faults, broken, read }
+  return { tokens, folder, minted, faults, broken, callable, read }
 }
 
 it('gives nothing where nobody wants a token', async () => {
@@ -98,4 +99,18 @@ it('gives the environment, which all that it starts inherits, a token for OpenTe
     { subject: 'shop', service: true, audience: ['user-service', 'log-server'], scopes: SERVICE_SCOPES },
     { subject: 'shop', service: true, audience: 'log-server', scopes: ['logs:write'] },
   ])
+})
+
+it('makes another one for a service that starts when it may call others than before', async () => {
+  const { tokens, minted, callable, read } = theatre()
+  await tokens.variablesOf('shop')
+  callable.push('stock')
+  await Promise.all([1, 2].map(() => tokens.variablesOf('shop')))
+  const whole = minted.filter(({ ttlSeconds }) => ttlSeconds === 3_600)
+  expect(whole.map(({ audience }) => audience)).toEqual([
+    ['user-service', 'log-server'],
+    ['user-service', 'log-server', 'stock'],
+  ])
+  expect(read('shop')).toMatch(/^shop [34]$/)
+  expect(vi.getTimerCount()).toBe(1)
 })

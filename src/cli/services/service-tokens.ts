@@ -10,8 +10,8 @@ export interface ServiceTokensOptions {
   readonly authority: Pick<Authority, 'mode' | 'mint'>
   /** Where their files lie; made when it is missing. */
   readonly folder: string
-  /** Registered names of all that a service may call. */
-  readonly audiences: () => readonly string[]
+  /** Registered names of all that a service may call by what its file holds. */
+  readonly audiences: (service: string) => readonly string[]
   /** Told when one can't be renewed. */
   readonly onFault: (service: string, fault: unknown) => void
 }
@@ -34,6 +34,8 @@ const LONGEST_S = 86_400
 
 /** A file that is kept. */
 interface KeptFile {
+  /** Whom its token is for. */
+  readonly audiences: string
   /** Resolves when it is there. */
   readonly written: Promise<void>
   readonly timer: NodeJS.Timeout
@@ -50,7 +52,7 @@ export function createServiceTokens({ authority, folder, audiences, onFault }: S
   async function write(service: string): Promise<void> {
     makePrivateFolder(folder)
     const path = pathOf(service)
-    const audience = [...new Set(audiences())]
+    const audience = [...new Set(audiences(service))]
     await replaceFile(path, await mint(service, { audience, scopes: SERVICE_SCOPES, ttlSeconds: LIFE_S }))
     // it was taken away meanwhile
     if (!files.has(service)) rmSync(path, { force: true })
@@ -62,12 +64,26 @@ export function createServiceTokens({ authority, folder, audiences, onFault }: S
     rmSync(pathOf(service), { force: true })
   }
 
+  const keyOf = (service: string) => [...audiences(service)].sort().join()
+
+  /** The file of a service, for whom it may call now. */
+  function kept(service: string): KeptFile {
+    const file = files.get(service)
+    return file?.audiences === keyOf(service) ? file : keep(service)
+  }
+
   function keep(service: string): KeptFile {
     const renew = () => void write(service).catch((fault: unknown) => onFault(service, fault))
-    const file = { written: write(service), timer: setInterval(renew, RENEW_AFTER_S * 1_000).unref() }
+    // what is there stays until the new one is: other replicas read it
+    clearInterval(files.get(service)?.timer)
+    const file = {
+      audiences: keyOf(service),
+      written: write(service),
+      timer: setInterval(renew, RENEW_AFTER_S * 1_000).unref(),
+    }
     files.set(service, file)
     // whoever asks next tries again
-    file.written.catch(() => forget(service))
+    file.written.catch(() => files.get(service) === file && forget(service))
     return file
   }
 
@@ -78,7 +94,7 @@ export function createServiceTokens({ authority, folder, audiences, onFault }: S
   return {
     async variablesOf(service) {
       if (authority.mode !== 'token') return {}
-      await (files.get(service) ?? keep(service)).written
+      await kept(service).written
       // all that the service starts inherits this one: it is good for its spans and entries alone
       const spans = await mint(service, { audience: 'log-server', scopes: ['logs:write'], ttlSeconds: LONGEST_S })
       return {

@@ -20,8 +20,8 @@ export interface ServiceToolsOptions {
   readonly addresses: Readonly<Record<string, string>>
   /** Which values of the config server hold. */
   readonly environment: string
-  /** Registered names of all that a service may call. */
-  readonly audiences: () => readonly string[]
+  /** Registered names of all that a service may call by the token in its file. */
+  readonly audiences: (service: string) => readonly string[]
   /** Where the services' tokens lie. */
   readonly folder: string
   /** Tells when the registry is back. */

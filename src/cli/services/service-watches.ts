@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { messageOf } from '../../kit/errors.ts'
 import { watchFiles } from '../../kit/supervisor/command/file-watch.ts'
 import { reasonOf } from '../../kit/supervisor/reason.ts'
@@ -49,8 +50,10 @@ export function createServiceWatches({ isStopped, renew, say, warn }: ServiceWat
 
   function open({ service, dir, patterns }: WatchedService): () => void {
     const onFault = (fault: unknown) => warn(`files of ${service} are no longer watched: ${messageOf(fault)}`)
+    const onSkip = (path: string, fault: unknown) =>
+      warn(`files of ${service} in ${join(dir, path)} are not watched, the others are: ${messageOf(fault)}`)
     try {
-      return watchFiles({ dir, patterns, onFault, onChange: (path) => void changed(service, path) })
+      return watchFiles({ dir, patterns, onSkip, onFault, onChange: (path) => void changed(service, path) })
     } catch (fault) {
       onFault(fault)
       return () => {}

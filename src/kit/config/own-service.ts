@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { globFault } from '../glob.ts'
 import { HTTP_METHODS } from '../http/methods.ts'
 import { MOST_REPLICAS } from './replicas.ts'
 
@@ -124,7 +125,15 @@ export const OwnService = z.strictObject({
   needs: z.array(z.string().min(1)).default([]).describe('Roles and services that must be ready before it starts.'),
   replicas: z.int().min(1).max(MOST_REPLICAS).default(1),
   watch: z
-    .array(z.string().min(1))
+    .array(
+      z
+        .string()
+        .min(1)
+        .superRefine((pattern, context) => {
+          const fault = globFault(pattern)
+          if (fault !== undefined) context.addIssue({ code: 'custom', message: `${pattern.slice(0, 100)}: ${fault}` })
+        }),
+    )
     .default([])
     .describe('Patterns of files, from its folder, whose change restarts it, such as **/*.py.'),
   build: Words.describe('A command that is run before the first start, and after a change.').optional(),

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
-import { createKeptPorts, freePort, isTaken } from './free-port.ts'
+import { createKeptPorts, freePort, isTaken, steadyPorts } from './free-port.ts'
 
 it('finds a free port, and sees a taken one', async () => {
   const port = await freePort('127.0.0.1')
@@ -24,9 +24,8 @@ it('says so when an address is not of this machine', async () => {
 })
 
 it('gives each name a port of its own for good, passing by those that are taken, in a room by the process', async () => {
-  // as often as it takes to choose each port of the room
   let next = 0
-  const portOf = createKeptPorts(205, () => (next++ % 6) / 120)
+  const portOf = createKeptPorts(205, { random: () => (next++ % 6) / 120, range: { from: 20_000, to: 31_999 } })
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(20_601, '127.0.0.1', resolve))
   try {
@@ -38,6 +37,27 @@ it('gives each name a port of its own for good, passing by those that are taken,
   } finally {
     await new Promise((resolve) => server.close(resolve))
   }
+})
+
+it.each([
+  ['32768\t60999\n', { from: 20_000, to: 31_999 }],
+  [undefined, { from: 20_000, to: 31_999 }],
+  ['25000 60999', { from: 20_000, to: 24_999 }],
+  ['10000 61000', { from: 61_001, to: 65_535 }],
+  ['1024 65535', { from: 20_000, to: 31_999 }],
+  ['no numbers', { from: 20_000, to: 31_999 }],
+])('stays out of the way of outgoing connections, which get %j', (ephemeral, range) => {
+  expect(steadyPorts(ephemeral)).toEqual(range)
+})
+
+it('goes into the next rooms when one is full, and gives what the system chooses when all are', async () => {
+  const portOf = createKeptPorts(1, { range: { from: 27_000, to: 27_249 } })
+  const ports = await Promise.all(Array.from({ length: 300 }, (_, at) => portOf(`service-${at}`, '127.0.0.1')))
+  expect(new Set(ports).size).toBe(300)
+  const inside = ports.filter((port) => port >= 27_000 && port <= 27_249)
+  // some may be another program's
+  expect(inside.length).toBeGreaterThan(240)
+  expect(ports.slice(0, 100).every((port) => port >= 27_120 && port < 27_240)).toBe(true)
 })
 
 /** What a program prints that may have few files open. */

@@ -82,7 +82,12 @@ export class Keeper {
     return this.#report.state
   }
 
-  /** Begins to keep the unit. Does nothing while it does, and once it is retired. */
+  /** Whether what it keeps is on its way out: it can be started again when that has ended. */
+  get isLeaving(): boolean {
+    return this.#running !== undefined && this.#leaving.signal.aborted
+  }
+
+  /** Begins to keep the unit. Does nothing while it does, also for the last time, and once it is retired. */
   start(): void {
     if (this.#running || this.#isRetired) return
     this.#leaving = new AbortController()

@@ -96,6 +96,22 @@ describe('a running supervision', () => {
     await stop()
   })
 
+  it('has started although what is essential was replaced before it ever got ready', async () => {
+    const broken = neverReady(theatre().launch)
+    const { launch } = theatre()
+    const unitsOf = (which: LaunchRole) =>
+      roleUnits(which)
+        .plan([plan('stock')])
+        .map((stock) => ({ ...stock, definition: which === launch ? 'mended' : 'broken' }))
+    const { ready, apply, states, until, stop } = run([], launch, { units: unitsOf(broken) })
+    await until(() => states().get('stock')?.at === 'starting')
+    await apply(unitsOf(launch))
+    await ready
+    expect(states().get('stock')?.at).toBe('ready')
+    await apply([])
+    await stop()
+  })
+
   it('goes on without a unit that is not essential, which says why', async () => {
     const { launch } = theatre((role) => (role === 'shop' ? new AppError('START_FAILED', 'no such folder') : undefined))
     const [shop, registry] = roleUnits(launch).plan([plan('shop'), plan('registry')])

@@ -108,13 +108,50 @@ describe('what is asked of a supervision while it applies a plan', () => {
   })
 })
 
+describe('a start of a unit that is being stopped', () => {
+  it('is answered when it runs again', async () => {
+    for (const after of [0, 1, 3, 5, 6]) {
+      const { halt, start, lives, states, stop } = await stage(was)
+      const halting = halt(['user'])
+      await turns(after)
+      await start(['user'], never)
+      expect([after, lives(), states().get('user')?.at]).toEqual([after, ['registry/1', 'user/2'], 'ready'])
+      await halting
+      expect(lives()).toEqual(['registry/1', 'user/2'])
+      await stop()
+    }
+  })
+
+  it('gives way to a stop that comes behind it, and waits no longer than who asks does', async () => {
+    const { halt, start, lives, states, stop } = await stage(was)
+    const gone = new AbortController()
+    const halting = halt(['user'])
+    const starting = start(['user'], gone.signal)
+    await turns(1)
+    gone.abort()
+    await starting
+    expect(lives()).toEqual(['registry/1', 'user/1'])
+    await Promise.all([halting, halt(['user'])])
+    await turns(20)
+    expect([lives(), states().get('user')?.at]).toEqual([['registry/1'], 'stopped'])
+    await stop()
+  })
+})
+
 const roleName = fc.constantFrom('user', 'order', 'registry')
 const plans = fc
   .uniqueArray(fc.tuple(roleName, fc.integer({ min: 1, max: 2 })), { selector: ([name]) => name })
   .map((some) => some.map(([name, version]) => versioned(name, version)))
-const request = fc.oneof(
+interface Request {
+  /** The roles of a plan. */
+  readonly some: readonly RolePlan[] | undefined
+  /** The role that is to run from now on. */
+  readonly starts?: string
+  readonly ask: (stage: Stage) => Promise<unknown>
+}
+const request: fc.Arbitrary<Request> = fc.oneof(
   plans.map((some) => ({ some, ask: ({ apply }: Stage) => apply(some) })),
-  roleName.map((name) => ({ some: undefined, ask: ({ start }: Stage) => start([name], never) })),
+  roleName.map((name) => ({ some: undefined, starts: name, ask: ({ start }: Stage) => start([name], never) })),
   roleName.map((name) => ({ some: undefined, ask: ({ halt }: Stage) => halt([name]) })),
   fc.tuple(roleName, fc.boolean()).map(([name, rolling]) => ({
     some: undefined,
@@ -137,12 +174,14 @@ describe('a supervision of which much is asked at a time', () => {
         const last = asked.findLast(([{ some }]) => some)?.[0].some ?? was
         const names = last.map(({ unit }) => unit)
         expect([...here.states().keys()]).toEqual(names)
+        const started = asked.at(-1)?.[0].starts
+        if (started !== undefined && names.includes(started)) expect(here.states().get(started)?.at).toBe('ready')
         await here.start(names, never)
         expect(here.lives().map((life) => life.split('/')[0])).toEqual(names.toSorted())
         await here.stop()
         expect(here.lives()).toEqual([])
       }),
-      { numRuns: 60 },
+      { numRuns: 300 },
     )
   })
 })

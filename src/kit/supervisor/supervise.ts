@@ -116,11 +116,22 @@ export function supervise(options: SuperviseOptions): Supervision {
     while (applying && !signal.aborted) await Promise.race([applying, aborted(signal)])
   }
 
+  /** Those who keep units, once nothing of these is on its way out. They may not be begun with once the signal has fired. */
+  async function atRest(names: readonly string[], signal: AbortSignal): Promise<readonly Keeper[]> {
+    for (;;) {
+      await undisturbed(signal)
+      if (signal.aborted) return []
+      const some = named(names)
+      const leaving = some.filter(({ isLeaving }) => isLeaving)
+      if (leaving.length === 0) return some
+      await Promise.race([Promise.all(leaving.map((keeper) => keeper.ended())), aborted(signal)])
+    }
+  }
+
   async function start(names: readonly string[], asking: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([asking, stopping.signal])
-    await undisturbed(signal)
+    const some = await atRest(names, signal)
     if (signal.aborted) return
-    const some = named(names)
     for (const keeper of some) keeper.start()
     const patience = AbortSignal.any([signal, AbortSignal.timeout(READY_MS)])
     await Promise.all(
@@ -242,8 +253,14 @@ export function supervise(options: SuperviseOptions): Supervision {
   const stop = () => (stopped ??= stopAll())
   keepers = new Map(options.units.map((unit) => [unit.name, new Keeper(unit, tools)]))
   for (const keeper of all()) keeper.start()
+  /** Resolves as `settled` does, for those who keep the units by then. */
+  async function allSettled(): Promise<void> {
+    const once = () => settled(all(), stopping.signal).then(() => true)
+    while (!(await Promise.race([once(), replaced.promise.then(() => false)]))) {}
+  }
+
   const ready = Promise.race([
-    settled(all(), stopping.signal),
+    allSettled(),
     failed.promise,
     aborted(stopping.signal).then(() => Promise.reject(stopping.signal.reason)),
   ]).then(

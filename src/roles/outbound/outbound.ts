@@ -16,13 +16,14 @@ import type { Running } from '../../kit/role.ts'
 import { createCircuitBreaker } from '../../kit/upstream/circuit-breaker.ts'
 import { callerNumber } from '../../kit/upstream/shares.ts'
 import { type Door, nameOf, type OutboundConfig, settingsOf } from './config.ts'
+import { DoorTokens } from './door-tokens.ts'
 import { outboundMetrics } from './outbound-metrics.ts'
 import { type Call, passingThrough } from './passing-through.ts'
 
 /** What the role needs of its context. */
 export type OutboundContext = Pick<
   RoleContext<OutboundConfig>,
-  'config' | 'clientSettings' | 'directory' | 'clock' | 'log' | 'metrics' | 'signal' | 'defer'
+  'service' | 'authority' | 'config' | 'clientSettings' | 'directory' | 'clock' | 'log' | 'metrics' | 'signal' | 'defer'
 >
 
 /** Connections to an instance, and what of them may be taken by uploads, and by one service whatever the others do. */
@@ -41,8 +42,9 @@ export function createOutbound(
   const { upstreams, watchdog, probing } = openForwardingConnections({ ...ctx, limits: POOL })
   const breakers = new Map<string, Balancer>()
   let budgets: ReadonlyMap<string, RetryBudget> = new Map()
+  const tokens = new DoorTokens({ authority: ctx.authority, audience: ctx.service, clock })
   const common = {
-    forwarder: passingThrough({ clock, directory, metrics: outboundMetrics(ctx.metrics), stopping: signal }),
+    forwarder: passingThrough({ clock, directory, metrics: outboundMetrics(ctx.metrics), tokens, stopping: signal }),
     directory,
     upstreams,
     watchdog,

@@ -133,6 +133,11 @@ describe.each([
         headers: { authorization: `Bearer ${token}` },
       })
       expect(answer.status).toBe(200)
+      // whom it reaches by a door gets another one from there
+      const { aud } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+      expect(aud).toContain('outbound')
+      expect(aud).not.toContain('receiver')
+      expect(aud).not.toContain('user-service')
     }
     expect(await msvc(data, 'ps', '--json')).not.toContain('sk-1')
   })

@@ -152,7 +152,7 @@ function launch(launched: CommandPlan, tools: CommandTools): LaunchedUnit {
   let look: ReadinessOptions | undefined
   let wellAt = Number.NEGATIVE_INFINITY
 
-  async function begin(tell: (doing: string) => void): Promise<ProcessGroup> {
+  async function begin(tell: (doing: string) => void) {
     // whom it can find may have changed while it waited
     const plan = tools.latest?.(launched) ?? launched
     const variables = await tools.variablesOf(plan, leaving.signal)
@@ -166,8 +166,8 @@ function launch(launched: CommandPlan, tools: CommandTools): LaunchedUnit {
     if (place && (await isTaken(place.host, place.port)))
       throw new AppError('START_FAILED', `port ${place.port} on ${place.host} is taken by another program; stop it`)
     const started = await startCommand(plan, run, tools, { instance, variables })
-    look = { ready, place, dir, env: started.env, hasWritten: started.hasWritten }
-    return started.group
+    const { env, hasWritten } = started
+    return { group: started.group, look: { ready, place, dir, env, guard: tools.guard, hasWritten } }
   }
 
   return {
@@ -175,12 +175,12 @@ function launch(launched: CommandPlan, tools: CommandTools): LaunchedUnit {
       return group?.pid ?? 0
     },
     async start(_, tell) {
-      try {
-        group = await begin(tell)
-      } catch (fault) {
+      const begun = await begin(tell).catch((fault: unknown) => {
         exited.resolve('stopped')
         throw fault
-      }
+      })
+      group = begun.group
+      look = begun.look
       const { ended } = group
       void ended.then((how) => {
         // who is sent to it meanwhile is refused: that is the one thing that can't wait
@@ -192,7 +192,7 @@ function launch(launched: CommandPlan, tools: CommandTools): LaunchedUnit {
       if (leaving.signal.aborted) group.stop()
       tell('starting')
       const over = new AbortController()
-      const isReady = untilReady(look ?? { ready, place, dir, env: {}, hasWritten: () => false }, tell, over.signal)
+      const isReady = untilReady(look, tell, over.signal)
       await Promise.race([isReady, aborted(leaving.signal)])
       over.abort()
       if (leaving.signal.aborted) throw new AppError('UNAVAILABLE', `${unit} ended before it was ready`)
@@ -203,7 +203,7 @@ function launch(launched: CommandPlan, tools: CommandTools): LaunchedUnit {
     async probe() {
       if (!enrolment || !look || tools.clock.monotonic() - wellAt < WELL_MS) return
       if (ready.by !== 'http' && ready.by !== 'tcp') return
-      const why = await lookReady(look)
+      const why = await lookReady(look, leaving.signal)
       // no answer is the answer
       if (why !== undefined) await new Promise(() => {})
       wellAt = tools.clock.monotonic()

@@ -20,6 +20,7 @@ function watch(dir: string, patterns: readonly string[]) {
     dir,
     patterns,
     onChange: (path) => void told.push(path),
+    onSkip: (path) => expect.fail(path),
     onFault: (fault) => expect.fail(fault.message),
   })
   onTestFinished(close)

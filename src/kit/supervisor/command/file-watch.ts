@@ -1,6 +1,8 @@
-import { existsSync, readFileSync, watch } from 'node:fs'
-import { dirname, join, matchesGlob, relative, resolve, sep } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve, sep } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
+import { compileGlob } from '../../glob.ts'
+import { watchFolder } from './folder-watch.ts'
 
 /** What is watched for. */
 export interface FileWatchOptions {
@@ -9,6 +11,8 @@ export interface FileWatchOptions {
   readonly patterns: readonly string[]
   /** Told of the first file of a burst of changes, by its path from `dir`, when it is over. */
   readonly onChange: (path: string) => void
+  /** Told of the first folder that can't be watched, as one that may not be read; the rest is. */
+  readonly onSkip: (path: string, fault: unknown) => void
   /** Told when nothing is watched any more. */
   readonly onFault: (fault: Error) => void
 }
@@ -22,9 +26,10 @@ const NEVER = new Set(['.git', 'node_modules'])
  * Watches files of a folder, those below it too, but for what `.gitignore` names (in it, below it, and above it up to the repository's root), `.git` and `node_modules`.
  * @returns what ends it. Throws the system's own error, as for too many watches (ENOSPC)
  */
-export function watchFiles({ dir, patterns, onChange, onFault }: FileWatchOptions): () => void {
+export function watchFiles({ dir, patterns, onChange, onSkip, onFault }: FileWatchOptions): () => void {
   const isIgnored = ignoredIn(dir)
-  const globs = patterns.map((pattern) => pattern.replace(/^\.\//, ''))
+  const globs = patterns.map((pattern) => compileGlob(pattern.replace(/^\.\//, '')))
+  let hasSkipped = false
   let first: string | undefined
   let timer: NodeJS.Timeout | undefined
   const over = () => {
@@ -32,16 +37,26 @@ export function watchFiles({ dir, patterns, onChange, onFault }: FileWatchOption
     first = undefined
     if (path !== undefined) onChange(path)
   }
-  const watcher = watch(dir, { recursive: true, ignore: isIgnored }, (_, name) => {
-    if (name === null || !globs.some((glob) => matchesGlob(name, glob))) return
-    first ??= name
-    clearTimeout(timer)
-    timer = setTimeout(over, QUIET_MS)
+  const close = watchFolder({
+    dir,
+    isIgnored,
+    onChange(name) {
+      const path = sep === '/' ? name : name.replaceAll(sep, '/')
+      // in this order: most files of a tree are meant by no pattern
+      if (!globs.some((isMeant) => isMeant(path)) || isIgnored(name)) return
+      first ??= name
+      clearTimeout(timer)
+      timer = setTimeout(over, QUIET_MS)
+    },
+    onSkip(path, fault) {
+      if (!hasSkipped) onSkip(path, fault)
+      hasSkipped = true
+    },
+    onFault,
   })
-  watcher.on('error', onFault)
   return () => {
     clearTimeout(timer)
-    watcher.close()
+    close()
   }
 }
 

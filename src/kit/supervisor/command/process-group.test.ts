@@ -125,6 +125,30 @@ describe('a process group', () => {
   })
 })
 
+it.runIf(process.platform === 'linux')(
+  'takes with it what has left the group and emptied its environment, from its stop on or seen before',
+  async () => {
+    const away = 'setsid env -i /bin/sh -c "echo away \\$\\$; exec sleep 60"'
+    const { group, said, watched, until } = await run(`${away} & wait`)
+    await until('away')
+    const [, first] = /away (\d+)/.exec(said()) ?? []
+    expect(isAlive(Number(first))).toBe(true)
+    group.stop()
+    await group.exited
+    await vi.waitUntil(() => !isAlive(Number(first)))
+    expect([...watched]).toEqual([])
+
+    const other = await run(`(${away} & sleep 60) & wait`)
+    await other.until('away')
+    const pid = Number(/away (\d+)/.exec(other.said())?.[1])
+    // by then it has been looked at
+    await vi.waitUntil(() => other.watched.has(pid), { timeout: 15_000 })
+    other.group.kill()
+    await other.group.exited
+    await vi.waitUntil(() => !isAlive(pid))
+  },
+)
+
 describe('a line for the shell', () => {
   it.each([
     ['sleep 60', 'sleep'],

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../../errors.ts'
 import type { Guard } from '../guard.ts'
 import { reasonOf } from '../reason.ts'
+import { rememberDescendants } from './descendants.ts'
 import { memoryKills } from './memory-kills.ts'
 import { withoutShell } from './shell-line.ts'
 import { strays } from './strays.ts'
@@ -66,6 +67,7 @@ export async function startGroup(options: GroupOptions): Promise<ProcessGroup> {
   const { pid = 0 } = child
   if (pid > 0) guard.watch(-pid)
   await started(child, program ?? '')
+  const descendants = rememberDescendants(pid, guard)
   const read = Promise.all([child.stdout, child.stderr].map((stream) => stream && once(stream, 'close'))).then(
     onOutputEnd,
   )
@@ -81,10 +83,14 @@ export async function startGroup(options: GroupOptions): Promise<ProcessGroup> {
 
   /** Asks what there is to stop, and sees to it. */
   async function leave(): Promise<void> {
+    // whoever has left the group is nobody's child any more when his parent has ended
+    await descendants.still()
     if (signal(stop.signal)) await gone(stop.graceMs)
     if (signal(0)) kill()
     await gone(DEAD_MS)
-    for (const stray of await strays(`${mark}=${env[mark] ?? ''}`)) signalProcess(stray, 'SIGKILL')
+    const away = [...(await descendants.still()), ...(await strays(`${mark}=${env[mark] ?? ''}`))]
+    for (const stray of away) signalProcess(stray, 'SIGKILL')
+    descendants.end()
     guard.release(-pid)
     // its last words may still be on their way
     await Promise.race([read, delay(LAST_WORDS_MS)])
@@ -143,7 +149,7 @@ function notStarted(program: string, cause: unknown): AppError {
 }
 
 /** Sends a signal to a process, or by a negative number to a group; false when there is none. */
-function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
+export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(pid, signal)
   } catch {

@@ -1,9 +1,10 @@
-import { execFile } from 'node:child_process'
 import { connect } from 'node:net'
 import type { Readiness } from '../../config/own-service.ts'
 import { nodeCall } from '../../http/node-call.ts'
 import { pause } from '../../pause.ts'
 import { UNTRACED } from '../../telemetry/trace-context.ts'
+import type { Guard } from '../guard.ts'
+import { readyByCommand } from './readiness-command.ts'
 
 /** What a service is asked with whether it is ready. */
 export interface ReadinessOptions {
@@ -12,12 +13,15 @@ export interface ReadinessOptions {
   readonly place: { readonly host: string; readonly port: number } | undefined
   readonly dir: string
   readonly env: Readonly<Record<string, string>>
+  readonly guard: Guard
   /** Whether it has written the text that it is ready by. */
   readonly hasWritten: () => boolean
 }
 
 /** How long one look may take, milliseconds. */
 const LOOK_MS = 1_000
+/** How long a command may take that tells it, milliseconds. */
+const COMMAND_MS = 10_000
 /** Between two looks: twice as long after each, milliseconds. */
 const FIRST_PAUSE_MS = 10
 const LONGEST_PAUSE_MS = 250
@@ -32,15 +36,19 @@ const HEADERS = {
   traceparent: UNTRACED,
 }
 
-/** Looks once whether a service is ready. Gives why it isn't, in a few words; undefined when it is. */
-export async function lookReady({ ready, place, dir, env, hasWritten }: ReadinessOptions): Promise<string | undefined> {
+/**
+ * Looks once whether a service is ready. Gives why it isn't, in a few words; undefined when it is.
+ * @param signal ends a command that tells it, when nobody wants to know any more
+ */
+export async function lookReady(options: ReadinessOptions, signal: AbortSignal): Promise<string | undefined> {
+  const { ready, place, hasWritten } = options
   switch (ready.by) {
     case 'none':
       return undefined
     case 'log':
       return hasWritten() ? undefined : `it hasn't written ${JSON.stringify(ready.text)}`
     case 'exec':
-      return succeeded(ready.command, dir, env)
+      return readyByCommand(ready.command, { ...options, longestMs: COMMAND_MS, signal })
     case 'tcp':
       return place && listens(place.host, place.port)
     case 'http':
@@ -60,7 +68,7 @@ export async function untilReady(
   let told: string | undefined
   let waited = 0
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
-    const why = await lookReady(options)
+    const why = await lookReady(options, signal)
     if (why === undefined || signal.aborted) return
     if (waited >= PATIENCE_MS && why !== told) tell(why)
     if (waited >= PATIENCE_MS) told = why
@@ -120,20 +128,4 @@ async function refusal(host: string, port: number, fault: unknown): Promise<stri
   })
   if (isElsewhere) return `it listens on [::1]:${port} alone; have it listen on HOST, ${host}`
   return `nobody listens on ${host}:${port}; it should on the port that PORT says`
-}
-
-function succeeded(command: string, cwd: string, env: Readonly<Record<string, string>>): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    execFile(
-      '/bin/sh',
-      ['-c', command],
-      { cwd, env, timeout: LOOK_MS * 10, killSignal: 'SIGKILL' },
-      (fault, stdout, stderr) => {
-        const [words = ''] = `${stderr || stdout}`.trim().split('\n')
-        const how =
-          fault && (fault.killed ? 'takes longer than 10 s' : `ended with ${fault.signal ?? `exit code ${fault.code}`}`)
-        resolve(how ? `${command} ${how}${words && `: ${words.slice(0, 200)}`}` : undefined)
-      },
-    )
-  })
 }

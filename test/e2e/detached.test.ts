@@ -45,6 +45,26 @@ it('runs in the background once it is ready, and ends when it is told to', async
   expect((await msvc('ps')).err).toContain('nothing runs on')
 }, 60_000)
 
+it('ends with 1 when services fail, and says which and why', async () => {
+  const failing = (name: string, code: number) =>
+    `  ${name}: { run: exit ${code}, ready: none, restart: { when: on-failure, budget: 1 } }\n`
+  writeFileSync(join(folder, 'failing.yaml'), `registry: { port: 0 }\nservices:\n${failing('broken', 3)}`)
+  const by = ['--config', 'failing.yaml', '--data', 'failing']
+  const why = (name: string, code: number) =>
+    expect.stringMatching(`^error: ${name}: failed.*: exit code ${code}; .*\n$`)
+  const up = await msvc('up', '--detach', '--only', 'registry,broken', ...by)
+  try {
+    expect(up).toEqual({ code: 1, out: expect.stringMatching(/\nbroken +broken +- +failed/), err: why('broken', 3) })
+    writeFileSync(join(folder, 'failing.yaml'), `registry: { port: 0 }\nservices:\n${failing('broken', 4)}`)
+    const applied = await msvc('apply', ...by)
+    expect(applied).toEqual({ code: 1, out: 'restarted broken\n', err: why('broken', 4) })
+    const scaled = await msvc('scale', 'broken=2', ...by)
+    expect(scaled).toEqual({ code: 1, out: 'started broken-2\n', err: why('broken-2', 4) })
+  } finally {
+    expect(await msvc('down', ...by)).toMatchObject({ code: 0 })
+  }
+}, 60_000)
+
 it('says why it does not start, and leaves nothing behind', async () => {
   writeFileSync(log, 'of the one before\n')
   const taken = createServer()

@@ -5,7 +5,7 @@ import { controlAddress } from '../../kit/supervisor/control-address.ts'
 import { connectControl } from '../../kit/supervisor/control-client.ts'
 import { Changes, type ControlRequest } from '../../kit/supervisor/control-protocol.ts'
 import { askWhileItAnswers, isHalted, silence } from '../platform/answering.ts'
-import { changeLines } from '../render/change-lines.ts'
+import { tellChanges } from '../platform/unready.ts'
 import { configureClient } from '../session/configuration.ts'
 import { readRunState } from '../session/run-state.ts'
 import type { Session } from '../session/session.ts'
@@ -19,9 +19,7 @@ const LOOK_MS = 50
  */
 export async function steer(session: Session, request: ControlRequest): Promise<void> {
   const { settings } = await configureClient(session)
-  const changes = await ask(session, settings, request)
-  session.printJson(changes)
-  session.print(changeLines(changes).join('\n'))
+  tellChanges(session, await ask(session, settings, request))
 }
 
 /** Stops the platform on the data folder; resolves when its process has ended. Throws AppError `UNAVAILABLE` when none runs there, or it gives no answer. */

@@ -73,7 +73,9 @@ export function addScale(program: Command, open: OpenSession): void {
   program
     .command('scale')
     .summary('run more or fewer replicas')
-    .description('Runs another number of replicas of a role or service, until the platform is stopped.')
+    .description(
+      'Runs another number of replicas of a role or service, until the platform is stopped. Waits up to 10 s for those that it starts, and ends with 1 when one fails.',
+    )
     .argument('<name=replicas>', 'such as catalog=3')
     .addHelpText('after', SCALE)
     .action(async (wish: string, _: object, command: Command) => {
@@ -94,7 +96,7 @@ export function addApply(program: Command, open: OpenSession): void {
     .command('apply')
     .summary('have the running platform follow its changed file')
     .description(
-      'Has the running platform read its file again, and start, stop and restart what has changed in it, and nothing else; routes and limits of the gateway change while it runs. Settings that take a down and an up are named. A file with faults changes nothing.',
+      'Has the running platform read its file again, and start, stop and restart what has changed in it, and nothing else; routes and limits of the gateway change while it runs. Waits up to 10 s for what it starts, and ends with 1 when some of that fails. Settings that take a down and an up are named. A file with faults changes nothing.',
     )
     .addHelpText('after', APPLY)
     .action(async (_: object, command: Command) => {

@@ -26,7 +26,10 @@ export function addUp(program: Command, open: OpenSession): void {
       'all roles in this one process: a quicker start, less memory, no restarts (up.in_process in the file)',
     )
     .option('--no-in-process', 'a process a role, whatever the file says')
-    .option('--detach', 'in the background, once it is ready; what it says goes to up.log in the data folder')
+    .option(
+      '--detach',
+      'in the background, once it is ready: ends with 1 when a service has failed by then; what it says goes to up.log in the data folder',
+    )
     .addHelpText('after', EXAMPLES)
     .action(async (flags: UpFlags, command: Command) => {
       const session = open(command)

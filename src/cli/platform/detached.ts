@@ -19,6 +19,7 @@ import { askUnits } from './ask-units.ts'
 import { LOG } from './bounded-log.ts'
 import { readWish, type UpFlags } from './platform.ts'
 import { LOOKS } from './starting-units.ts'
+import { tellUnready } from './unready.ts'
 import { upAgain } from './up-again.ts'
 import { prepareWelcome } from './welcome.ts'
 
@@ -33,7 +34,7 @@ interface Told {
 
 /**
  * `msvc up --detach`: starts the platform in a session of its own, its output in a file, waits until it is ready and says where everything is. Ctrl-C
- * meanwhile stops it. Where one runs on the data folder, that one follows its changed file instead. Throws AppError with the platform's own words when it doesn't start.
+ * meanwhile stops it. Services that failed are told of, and it ends with 1. Where one runs on the data folder, that one follows its changed file instead. Throws AppError with the platform's own words when it doesn't start.
  */
 export async function startDetached(session: Session, flags: UpFlags): Promise<void> {
   const { io, options } = session
@@ -58,6 +59,7 @@ export async function startDetached(session: Session, flags: UpFlags): Promise<v
     const authority = createAuthority({ ...settings.auth, folder: join(data, 'keys'), clock: systemClock })
     const say = await prepareWelcome(session, roles, authority)
     say(told.state, told.units)
+    tellUnready(session, told.units)
     child.unref()
   } finally {
     progress.end()

@@ -1,13 +1,15 @@
+import type * as z from 'zod'
 import { systemClock } from '../../drivers/clock.ts'
 import { Places } from '../../kit/config/places.ts'
 import { AppError } from '../../kit/errors.ts'
 import { controlAddress } from '../../kit/supervisor/control-address.ts'
-import type { ControlRequest } from '../../kit/supervisor/control-protocol.ts'
+import type { ControlRequest, Units } from '../../kit/supervisor/control-protocol.ts'
 import { type ControlServer, openControl } from '../../kit/supervisor/control-server.ts'
 import type { Job } from '../../kit/supervisor/job.ts'
 import { PlatformCutover } from '../../kit/supervisor/platform-cutover.ts'
 import type { RoleUnits } from '../../kit/supervisor/role-unit.ts'
 import type { Supervision } from '../../kit/supervisor/supervise.ts'
+import { type UnitReport, unprovenFor } from '../../kit/supervisor/unit-state.ts'
 import { shownPlaces } from '../session/moved.ts'
 import type { Steering } from './steering.ts'
 import { unitRows } from './unit-reports.ts'
@@ -45,6 +47,12 @@ export function createPlatformControl({ places, onMoved, onFault }: PlatformCont
   let isCopied = false
   let hasStarted = false
 
+  /** A worker that has just begun may be about to end. */
+  const listed = (reports: readonly UnitReport[]): z.infer<typeof Units> => ({
+    units: [...unitRows(reports)],
+    started: hasStarted && reports.every((report) => unprovenFor(report, systemClock.now()) === 0),
+  })
+
   /** Who made a copy may have been killed. */
   async function endCopy() {
     try {
@@ -68,7 +76,7 @@ export function createPlatformControl({ places, onMoved, onFault }: PlatformCont
           return { places: moving.places, ready: states.every(({ at }) => at === 'ready') }
         }
         case 'list':
-          return { units: unitRows(supervision.reports()), started: hasStarted }
+          return listed(supervision.reports())
         case 'copy':
           if (isCopied) throw new AppError('CONFLICT', 'this platform is being copied already')
           isCopied = true

@@ -5,6 +5,7 @@ import { namedUnits } from '../../kit/supervisor/named-units.ts'
 import type { Supervision } from '../../kit/supervisor/supervise.ts'
 import type { Unit } from '../../kit/supervisor/unit.ts'
 import type { Wish } from '../plan/plan.ts'
+import { unreadyRows } from './unready.ts'
 
 /** What changes which units run. */
 export type SteeringRequest = Extract<
@@ -23,7 +24,7 @@ export interface PlannedUnits {
 
 /** How a platform is steered. */
 export interface SteeringOptions {
-  readonly supervision: Pick<Supervision, 'reports' | 'start' | 'halt' | 'restart' | 'apply'>
+  readonly supervision: Pick<Supervision, 'reports' | 'start' | 'halt' | 'restart' | 'apply' | 'settle'>
   /** What was asked for at the start. */
   readonly wish: Wish
   /** What a wish comes to, by the configuration as it is now. Throws AppError `CONFIG_INVALID` or `USAGE`. */
@@ -58,6 +59,14 @@ export function createSteering({ supervision, plan, down, ...first }: SteeringOp
     return { ...changes, pending_restart: pending }
   }
 
+  /** Plans anew, and says how far those are then that it starts; the next plan doesn't wait for them. */
+  async function planAndSettle(wishNow: () => Wish, signal: AbortSignal): Promise<Changes> {
+    const changes = await inTurn(wishNow)
+    const names = [...changes.started, ...changes.restarted]
+    await supervision.settle(names, signal)
+    return { ...changes, unready: unreadyRows(supervision.reports(), names) }
+  }
+
   function inTurn(wishNow: () => Wish): Promise<Changes> {
     const answer = last.then(() => planAnew(wishNow))
     last = answer.catch(() => {})
@@ -82,9 +91,12 @@ export function createSteering({ supervision, plan, down, ...first }: SteeringOp
         return { ...NO_CHANGES, restarted: units }
       }
       case 'scale':
-        return inTurn(() => ({ ...wish, scale: new Map([...wish.scale, [request.of, replicasOf(request)]]) }))
+        return planAndSettle(
+          () => ({ ...wish, scale: new Map([...wish.scale, [request.of, replicasOf(request)]]) }),
+          signal,
+        )
       case 'apply':
-        return inTurn(() => wish)
+        return planAndSettle(() => wish, signal)
       case 'down':
         down()
         return NO_CHANGES

@@ -2,12 +2,12 @@ import { AppError } from '../../kit/errors.ts'
 import { controlAddress } from '../../kit/supervisor/control-address.ts'
 import { connectControl } from '../../kit/supervisor/control-client.ts'
 import { Changes } from '../../kit/supervisor/control-protocol.ts'
-import { changeLines } from '../render/change-lines.ts'
 import { configurationPlace } from '../session/configuration.ts'
 import { alreadyRuns, type RunState } from '../session/run-state.ts'
 import type { Session } from '../session/session.ts'
 import { askWhileItAnswers } from './answering.ts'
 import type { UpFlags } from './platform.ts'
+import { tellChanges } from './unready.ts'
 
 /** What to do instead where it isn't applied. */
 const WAYS = 'msvc apply has it follow its file, msvc down stops it'
@@ -24,8 +24,7 @@ export async function upAgain(session: Session, flags: UpFlags, data: string, ru
   if (configuration !== undefined && configuration !== configurationPlace(session))
     throw alreadyRuns(data, running, `, by the configuration ${configuration}; ${WAYS}`)
   const changes = await applied(session, (cause) => alreadyRuns(data, running, undefined, cause), data)
-  session.printJson(changes)
-  session.print(changeLines(changes).join('\n'))
+  tellChanges(session, changes)
 }
 
 function flagFromTheStart({ only, scale, portOffset, inProcess }: UpFlags): string | undefined {

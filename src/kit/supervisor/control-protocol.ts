@@ -91,7 +91,7 @@ export type UnitRow = z.infer<typeof UnitRow>
 /** The answer to `list`. */
 export const Units = z.object({
   units: z.array(UnitRow),
-  /** Whether the platform has started, as far as its units do. */
+  /** Whether the platform has started, as far as its units do, and those that are ready as soon as they run have run for a second. */
   started: z.boolean().default(true),
 })
 
@@ -111,6 +111,11 @@ export const Changes = z.object({
   notes: z.array(z.string()).readonly().default([]),
   /** Settings that were changed, and that hold after `down` and `up` alone. */
   pending_restart: z.array(z.string()).readonly().default([]),
+  /** Of those that were started or restarted: what has failed, or still starts. */
+  unready: z
+    .array(UnitRow.pick({ unit: true, state: true, words: true }))
+    .readonly()
+    .default([]),
 })
 export type Changes = z.infer<typeof Changes>
 
@@ -122,6 +127,7 @@ export const NO_CHANGES: Changes = {
   reloaded: [],
   notes: [],
   pending_restart: [],
+  unready: [],
 }
 
 /** The answer to `move`: for how long requests waited at most, milliseconds. */

@@ -6,7 +6,7 @@ import { type Ends, endsAfter, NO_ENDS, restartDelay } from './backoff.ts'
 import { endOf } from './liveness.ts'
 import { reasonOf, startFailure } from './reason.ts'
 import type { Inheritance, LaunchedUnit, Started, Unit } from './unit.ts'
-import { isUp, type UnitChange, type UnitReport, type UnitState } from './unit-state.ts'
+import { isDecided, isUp, type UnitChange, type UnitReport, type UnitState, unprovenFor } from './unit-state.ts'
 
 /** What keepers share. */
 export interface KeeperTools {
@@ -158,6 +158,14 @@ export class Keeper {
     await Promise.race([looker.promise, aborted(signal)])
     this.#lookers = this.#lookers.filter((each) => each !== looker)
     return this.state
+  }
+
+  /** Resolves with the unit's state once there is nothing to wait for of its start, or with whatever it is when the signal fires. */
+  async decided(signal: AbortSignal): Promise<UnitState> {
+    const state = await this.until(isDecided, signal)
+    const unprovenMs = unprovenFor(this.report, this.#tools.clock.now())
+    if (unprovenMs === 0) return state
+    return this.until(({ at }) => !isUp(at), AbortSignal.any([signal, AbortSignal.timeout(unprovenMs)]))
   }
 
   /** Ends the unit in order, and kills it when it has not ended in time. It can be started again. */

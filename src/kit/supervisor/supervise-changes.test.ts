@@ -43,6 +43,27 @@ describe('a running supervision', () => {
     await stop()
   })
 
+  it('takes a unit that is ready as soon as it runs for started once that has lasted, and not when it ends before', async () => {
+    const { launch, crash } = theatre()
+    const units = roleUnits(launch)
+      .plan([plan('user')])
+      .map((unit) => ({ ...unit, provenMs: 1_000 }))
+    const { ready, halt, start, settle, states, until, stop } = run([], launch, { units })
+    await ready
+    await halt(['user'])
+    const begun = performance.now()
+    await start(['user'], never)
+    expect(performance.now() - begun).toBeGreaterThan(900)
+    await halt(['user'])
+    const failing = start(['user'], never)
+    await until(() => states().get('user')?.at === 'ready')
+    crash('user')
+    await expect(failing).rejects.toThrow('user did not get ready: SIGKILL')
+    await settle(['user', 'nobody'], never)
+    expect(states().get('user')?.at).toBe('backing-off')
+    await stop()
+  })
+
   it('restarts one after the other, and leaves the rest as it is when one does not come back', async () => {
     let breaks = false
     const { launch, events } = theatre((_, life) =>

@@ -57,6 +57,7 @@ describe('a unit that takes settings while it runs', () => {
       reloaded: ['gateway'],
       notes: [],
       pending_restart: [],
+      unready: [],
     })
     expect(told).toEqual([toldTo('gateway', 'b')])
     expect(events).toEqual(['reload gateway'])

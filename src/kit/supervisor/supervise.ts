@@ -6,7 +6,7 @@ import { type Changes, NO_CHANGES } from './control-protocol.ts'
 import { Keeper, type KeeperTools, KILL_AFTER_MS } from './keeper.ts'
 import { reasonOf } from './reason.ts'
 import type { Started, Unit } from './unit.ts'
-import type { UnitChange, UnitReport, UnitState } from './unit-state.ts'
+import { isDecided, type UnitChange, type UnitReport, type UnitState } from './unit-state.ts'
 import { stopWaves, unitWaves } from './waves.ts'
 
 export interface SuperviseOptions {
@@ -46,11 +46,13 @@ export interface Supervision {
    * done after it.
    */
   apply(units: readonly Unit[]): Promise<Changes>
+  /** Resolves when each of these units is ready, has ended or failed, after 10 s, or when the signal fires. Units that there aren't are settled. */
+  settle(names: readonly string[], signal: AbortSignal): Promise<void>
   /** Stops everything, in reverse order of starting; what has not ended in time is killed. May be called twice. */
   stop(): Promise<void>
 }
 
-/** How long the platform waits for units that it can do without before it says that it is ready, milliseconds. */
+/** How long is waited for units that a platform can do without before it is said how far they are, milliseconds. */
 const SETTLE_MS = 10_000
 /** How long somebody who starts a unit waits for it, milliseconds: a large program in a virtual machine takes half of it. */
 const READY_MS = 60_000
@@ -136,7 +138,7 @@ export function supervise(options: SuperviseOptions): Supervision {
     const patience = AbortSignal.any([signal, AbortSignal.timeout(READY_MS)])
     await Promise.all(
       some.map(async (keeper) => {
-        const state = await keeper.until(isDecided, patience)
+        const state = await keeper.decided(patience)
         if (!signal.aborted) refuseUnready(keeper.unit, state)
       }),
     )
@@ -228,6 +230,11 @@ export function supervise(options: SuperviseOptions): Supervision {
     }
   }
 
+  async function settle(names: readonly string[], asking: AbortSignal): Promise<void> {
+    const over = AbortSignal.any([asking, stopping.signal, AbortSignal.timeout(SETTLE_MS)])
+    await Promise.all(names.map((name) => keepers.get(name)?.decided(over)))
+  }
+
   async function stopAll(): Promise<void> {
     stopping.abort(new AppError('STOPPING', 'The platform is stopping'))
     for (const keeper of all()) keeper.retire()
@@ -283,6 +290,7 @@ export function supervise(options: SuperviseOptions): Supervision {
     },
     restart: (names, { rolling }, signal) => (rolling ? roll : restart)(names, signal),
     apply,
+    settle,
     stop,
   }
 }
@@ -295,9 +303,6 @@ interface Reloaded {
   /** Why it can't; then it is to be restarted. */
   readonly why?: string
 }
-
-/** Whether there is nothing to wait for of a start. */
-const isDecided = ({ at }: UnitState) => at !== 'waiting' && at !== 'starting'
 
 /** The others shall stay as they are when one doesn't come back. */
 function refuseUnready({ name }: Unit, state: UnitState): void {

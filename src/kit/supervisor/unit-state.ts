@@ -48,5 +48,14 @@ export interface UnitReport {
   readonly ended?: string
 }
 
+/** For how long a unit that is ready has yet to run until it counts as that, milliseconds. @param now milliseconds since 1970 */
+export function unprovenFor({ unit: { provenMs }, state, since }: UnitReport, now: number): number {
+  // a clock that was set back proves nothing
+  return state.at === 'ready' ? Math.max(0, provenMs - Math.max(0, now - since)) : 0
+}
+
+/** Whether there is nothing to wait for of a start: it is ready, has ended, or failed. */
+export const isDecided = ({ at }: UnitState): boolean => at !== 'waiting' && at !== 'starting'
+
 /** Whether it is there, although it may be silent. */
 export const isUp = (at: UnitState['at']): boolean => at === 'ready' || at === 'silent'

@@ -2,7 +2,7 @@ import { systemClock } from '../../drivers/clock.ts'
 import { AppError } from '../../kit/errors.ts'
 import { parseMoment } from '../../kit/telemetry/timestamps.ts'
 import { type Entry, EntryPage, Entry as EntrySchema } from '../../roles/log-server/contract.ts'
-import { formatLogLine } from '../render/log-line.ts'
+import { formatLogEntry } from '../render/log-entry.ts'
 import { createPaint } from '../render/paint.ts'
 import { visibleText } from '../render/visible-text.ts'
 import { connect } from '../session/api.ts'
@@ -44,7 +44,7 @@ export async function printLogs(session: Session, flags: LogsFlags): Promise<voi
       day = entry.timestamp.slice(0, 10)
       session.print(createPaint(colour).dim(`— ${day} UTC`))
     }
-    session.print(formatLogLine(entry, { colour }))
+    session.print(formatLogEntry(entry, { colour }))
     session.printJson(entry)
   }
 

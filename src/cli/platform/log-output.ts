@@ -26,8 +26,8 @@ export async function logOutput({ io, options }: LogOutputOptions, format: 'text
 }
 
 async function textLines(colour: boolean): Promise<(entry: LogEntry) => string> {
-  const { formatLogLine } = await import('../render/log-line.ts')
-  return (entry) => formatLogLine(entry, { colour })
+  const { formatLogEntry } = await import('../render/log-entry.ts')
+  return (entry) => formatLogEntry(entry, { colour })
 }
 
 /** Most columns for a unit's name before each of its lines. */

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import type { PrintableEntry } from './log-line.ts'
+import type { PrintableEntry } from './log-entry.ts'
 import { formatUnitEntry } from './unit-entry.ts'
 
 const ENTRY: PrintableEntry = {

@@ -1,5 +1,5 @@
 import type { Level } from '../../kit/telemetry/log.ts'
-import { type PrintableEntry, pairsOf, timeOf } from './log-line.ts'
+import { type PrintableEntry, pairsOf, timeOf } from './log-entry.ts'
 import { createPaint } from './paint.ts'
 import { padWidth } from './text-width.ts'
 import { visibleText } from './visible-text.ts'

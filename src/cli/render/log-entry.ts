@@ -23,9 +23,9 @@ const TRACED: readonly Level[] = ['WARNING', 'ERROR', 'CRITICAL']
 /**
  * One log entry as one line: time of day (UTC), level, service, message, metadata. Whatever the entry holds, the line stays one, and no
  * escape code of its own gets through.
- * @example formatLogLine(entry, { colour: false }) // '12:00:00.000 INFO     order-service   order 17 is paid order_id=17'
+ * @example formatLogEntry(entry, { colour: false }) // '12:00:00.000 INFO     order-service   order 17 is paid order_id=17'
  */
-export function formatLogLine(entry: PrintableEntry, { colour }: { readonly colour: boolean }): string {
+export function formatLogEntry(entry: PrintableEntry, { colour }: { readonly colour: boolean }): string {
   const paint = createPaint(colour)
   const { level, service, message } = entry
   const pairs = pairsOf(entry).map(

@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { LEVELS } from '../../kit/telemetry/log.ts'
-import { formatLogLine, type PrintableEntry } from './log-line.ts'
+import { formatLogEntry, type PrintableEntry } from './log-entry.ts'
 
 const ENTRY: PrintableEntry = {
   timestamp: '2026-11-22T12:00:00.250Z',
@@ -10,9 +10,9 @@ const ENTRY: PrintableEntry = {
   service: 'order-service',
   message: 'order 17 is paid',
 }
-const line = (more: Partial<PrintableEntry> = {}) => formatLogLine({ ...ENTRY, ...more }, { colour: false })
+const line = (more: Partial<PrintableEntry> = {}) => formatLogEntry({ ...ENTRY, ...more }, { colour: false })
 
-describe('formatLogLine', () => {
+describe('formatLogEntry', () => {
   it('is one line: time, level, service, message, metadata', () => {
     expect(line()).toMatchInlineSnapshot(`"12:00:00.250 INFO     order-service   order 17 is paid"`)
     expect(
@@ -40,7 +40,7 @@ describe('formatLogLine', () => {
   })
 
   it('colours level and service when asked to', () => {
-    expect(formatLogLine({ ...ENTRY, level: 'ERROR', metadata: { id: 1 } }, { colour: true })).toMatchInlineSnapshot(
+    expect(formatLogEntry({ ...ENTRY, level: 'ERROR', metadata: { id: 1 } }, { colour: true })).toMatchInlineSnapshot(
       `"[2m12:00:00.250[22m [31mERROR   [39m [92morder-service  [39m order 17 is paid [2mid=[22m1"`,
     )
   })
@@ -57,9 +57,9 @@ describe('formatLogLine', () => {
       metadata: fc.dictionary(text, value),
     })
     const property = fc.property(entry, (given) => {
-      const plain = formatLogLine(given, { colour: false })
+      const plain = formatLogEntry(given, { colour: false })
       expect(plain).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
-      expect(stripVTControlCharacters(formatLogLine(given, { colour: true }))).toBe(plain)
+      expect(stripVTControlCharacters(formatLogEntry(given, { colour: true }))).toBe(plain)
     })
     fc.assert(property, { numRuns: 300 })
   })

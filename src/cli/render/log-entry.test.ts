@@ -13,6 +13,18 @@ const ENTRY: PrintableEntry = {
 const line = (more: Partial<PrintableEntry> = {}) => formatLogEntry({ ...ENTRY, ...more }, { colour: false })
 
 describe('formatLogEntry', () => {
+  it('has a stack trace as lines below it, each of which shows that it is no entry', () => {
+    const message = 'Error: no\tsuch table\r\n\tat Shop.open (shop.ts:3)\n12:00:00.250 INFO forged\u001b[2K\r\n\n'
+    expect(line({ message, metadata: { code: 3 } })).toBe(
+      [
+        '12:00:00.250 INFO     order-service   Error: no\\tsuch table code=3',
+        '             ¦   at Shop.open (shop.ts:3)',
+        '             ¦ 12:00:00.250 INFO forged\\u001b[2K',
+      ].join('\n'),
+    )
+    expect(line({ message: 'Error: x\n\nat y' })).toMatch(/ Error: x\n {13}¦\n {13}¦ at y$/)
+  })
+
   it('is one line: time, level, service, message, metadata', () => {
     expect(line()).toMatchInlineSnapshot(`"12:00:00.250 INFO     order-service   order 17 is paid"`)
     expect(
@@ -45,7 +57,7 @@ describe('formatLogEntry', () => {
     )
   })
 
-  it('stays one line without escape codes, whatever the entry holds', () => {
+  it('has no escape codes, and no more lines than its message, whatever the entry holds', () => {
     const text = fc.string({ unit: 'binary' })
     const value = fc.oneof(text, fc.jsonValue(), fc.record({ name: text, message: text, stack: text }))
     const entry = fc.record({
@@ -58,7 +70,10 @@ describe('formatLogEntry', () => {
     })
     const property = fc.property(entry, (given) => {
       const plain = formatLogEntry(given, { colour: false })
-      expect(plain).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
+      const [, ...below] = plain.split('\n')
+      expect(plain.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
+      expect(below.filter((part) => !/^ *¦/.test(part))).toEqual([])
+      expect(below.length).toBeLessThan(given.message.split('\n').length)
       expect(stripVTControlCharacters(formatLogEntry(given, { colour: true }))).toBe(plain)
     })
     fc.assert(property, { numRuns: 300 })

@@ -1,4 +1,5 @@
 import type { Level } from '../../kit/telemetry/log.ts'
+import { BELOW, messageLines } from './message-lines.ts'
 import { createPaint } from './paint.ts'
 import { padWidth } from './text-width.ts'
 import { visibleText } from './visible-text.ts'
@@ -21,8 +22,8 @@ const TRACE = 'trace'
 const TRACED: readonly Level[] = ['WARNING', 'ERROR', 'CRITICAL']
 
 /**
- * One log entry as one line: time of day (UTC), level, service, message, metadata. Whatever the entry holds, the line stays one, and no
- * escape code of its own gets through.
+ * One log entry as one line: time of day (UTC), level, service, message, metadata. A message of several lines, such as a stack trace, goes on below it,
+ * indented and behind a broken bar: no line of it can be taken for another entry. No escape code of its own gets through.
  * @example formatLogEntry(entry, { colour: false }) // '12:00:00.000 INFO     order-service   order 17 is paid order_id=17'
  */
 export function formatLogEntry(entry: PrintableEntry, { colour }: { readonly colour: boolean }): string {
@@ -32,13 +33,17 @@ export function formatLogEntry(entry: PrintableEntry, { colour }: { readonly col
     ([key, value]) => `${paint.dim(`${key}=`)}${key === TRACE ? paint.dim(value) : value}`,
   )
   const name = visibleText(service)
-  return [
-    paint.dim(timeOf(entry)),
+  const time = timeOf(entry)
+  const [first, ...rest] = messageLines(message)
+  const head = [
+    paint.dim(time),
     paint.level(level, visibleText(level).padEnd(8)),
     paint.service(name, name.length > 15 ? name : padWidth(name, 15)),
-    visibleText(message),
+    first,
     ...pairs,
   ].join(' ')
+  const below = rest.map((text) => `${' '.repeat(time.length)} ${paint.dim(BELOW)} ${text}`.trimEnd())
+  return [head, ...below].join('\n')
 }
 
 /** The time of day of an entry (UTC), as it can be printed. */

@@ -1,5 +1,6 @@
 import type { Level } from '../../kit/telemetry/log.ts'
 import { type PrintableEntry, pairsOf, timeOf } from './log-entry.ts'
+import { BELOW, messageLines } from './message-lines.ts'
 import { createPaint } from './paint.ts'
 import { padWidth } from './text-width.ts'
 import { visibleText } from './visible-text.ts'
@@ -30,24 +31,17 @@ export function formatUnitEntry(entry: PrintableEntry, { unit, width, colour }: 
   const time = timeOf(entry)
   const { level, message } = entry
   const pairs = pairsOf(entry).map(([key, value]) => `${key}=${value}`)
-  const lines = message.trimEnd().split(/\r?\n/)
-  const [first = '', ...rest] = lines.slice(0, MAX_LINES)
+  const [first, ...others] = messageLines(message)
+  const rest = others.slice(0, MAX_LINES - 1)
   const head = [
     paint.dim(time),
     label,
     paint.dim('|'),
     ...(level === USUAL ? [] : [paint.level(level, visibleText(level))]),
-    visibleText(first),
+    first,
     ...(pairs.length > 0 ? [paint.dim(pairs.join(' '))] : []),
   ].join(' ')
-  const more = lines.length > MAX_LINES ? [`… ${lines.length - MAX_LINES} more lines`] : []
-  const below = [...rest.map(indented), ...more].map(
-    (text) => `${' '.repeat(time.length)} ${label} ${paint.dim('¦')} ${text}`,
-  )
+  const more = others.length > rest.length ? [`… ${others.length - rest.length} more lines`] : []
+  const below = [...rest, ...more].map((text) => `${' '.repeat(time.length)} ${label} ${paint.dim(BELOW)} ${text}`)
   return [head, ...below].join('\n')
-}
-
-/** A tab is as good as spaces here; anything else that moves the cursor is not. */
-function indented(line: string): string {
-  return visibleText(line.replaceAll('\t', '  '))
 }

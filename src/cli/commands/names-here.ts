@@ -1,8 +1,6 @@
 import { resolve } from 'node:path'
-import { readRegularFile } from '../../drivers/regular-file.ts'
-import { locateYaml } from '../../kit/config/locate.ts'
-import { sortServices } from '../../kit/config/own-services.ts'
 import { configurationPlace } from '../session/configuration.ts'
+import { glanceAt } from '../session/glance.ts'
 import { type RunState, readRunStates } from '../session/run-state.ts'
 import type { Io } from '../terminal/io.ts'
 
@@ -24,21 +22,14 @@ const DATA = '.msvc'
  */
 export async function namesHere(io: Pick<Io, 'folder'>, words: readonly string[]): Promise<NamesHere> {
   const config = givenAs('config', words)
-  const { data, services } = configured(configurationPlace({ io, options: config === undefined ? {} : { config } }))
+  const { data = DATA, services } = glanceAt(
+    configurationPlace({ io, options: config === undefined ? {} : { config } }),
+  )
   const states = await runningOn(resolve(io.folder, givenAs('data', words) ?? data))
   const names = (each: (state: RunState) => readonly string[]) => states.flatMap(each)
   return {
     units: names(({ units }) => units),
     services: [...new Set([...services, ...names(({ roles }) => roles.map(({ service }) => service))])],
-  }
-}
-
-function configured(file: string): { readonly data: string; readonly services: readonly string[] } {
-  try {
-    const { data, services } = locateYaml(readRegularFile(file).toString('utf8')).value
-    return { data: typeof data === 'string' ? data : DATA, services: Object.keys(sortServices(services).own) }
-  } catch {
-    return { data: DATA, services: [] }
   }
 }
 

@@ -45,7 +45,7 @@ export interface Api {
 export async function connect(session: Session, name: string, { secrets = false } = {}): Promise<Api> {
   const reached = await configureClient(session)
   const { settings } = reached
-  const { url, elsewhere, service, isGuess } = locate(name, reached, session.options)
+  const { url, elsewhere, service, isGuess } = locate(name, reached, reached.named)
   const place = isGuess ? `${url}, which is only where the configuration has it: ${nothingRuns(settings.data)}` : url
   const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
   const agent = { 'user-agent': `msvc-cli (${session.io.pid})` }

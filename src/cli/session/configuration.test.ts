@@ -7,6 +7,10 @@ import { loadConfiguration } from '../../kit/config/load.ts'
 import { AppError } from '../../kit/errors.ts'
 import { loadRoles, ROLE_NAMES, UP_ROLE_NAMES } from '../../roles/catalog.ts'
 import { LIVE_SETTINGS } from '../../roles/live-settings.ts'
+import { createMessages } from '../terminal/messages.ts'
+import { configureClient } from './configuration.ts'
+import { createStateFile } from './run-state.ts'
+import type { GlobalOptions } from './session.ts'
 
 const folder = join(import.meta.dirname, '../../..')
 const file = 'configs/msvc.yaml'
@@ -63,6 +67,52 @@ describe('gateway.routes', () => {
     expect(await faultOf('gateway:\n  routes:\n')).toMatch(
       /^x\.yaml:2: gateway\.routes: expected routes by name, such as "shop: /,
     )
+  })
+})
+
+describe('what asks a platform, by a file with faults', () => {
+  const home = mkdtempSync(join(tmpdir(), 'msvc-faults-'))
+  afterAll(() => rmSync(home, { recursive: true }))
+  const file = join(home, 'msvc.yaml')
+
+  function session(options: GlobalOptions = {}) {
+    const warnings: string[] = []
+    const write = (text: string) => void warnings.push(text)
+    const messages = createMessages({ write, isTTY: false, colour: false, columns: 80, rows: 24 }, false)
+    const given = { io: { folder: home, environment: {} }, options, messages }
+    return { given, warnings }
+  }
+
+  it('finds what runs where the file has its data, and warns once', async () => {
+    const runs = await createStateFile(join(home, 'kept'), () => {})
+    const auth = { mode: 'token', issuer: 'shop' } as const
+    runs.save({ pid: 1, environment: 'staging', auth, roles: [], starting: [], units: [] })
+    await runs.written()
+    writeFileSync(file, 'data: kept\nbroker: { prt: 1 }\nclient: { tries: 5 }\n')
+    try {
+      const { given, warnings } = session()
+      const { settings, running } = await configureClient(given)
+      expect(settings).toMatchObject({ data: join(home, 'kept'), environment: 'staging', auth })
+      expect(running).toHaveLength(1)
+      await configureClient(given)
+      expect(warnings).toEqual([
+        `warning: msvc.yaml:2: broker.prt: unknown key; did you mean port? (and 1 more: msvc check); asking what runs on ${join(home, 'kept')} without that file\n`,
+      ])
+
+      writeFileSync(file, 'broker: {\n')
+      await expect(configureClient(session().given)).rejects.toThrow(/^msvc\.yaml:/)
+      const named = session({ data: 'kept' })
+      expect((await configureClient(named.given)).running).toHaveLength(1)
+      expect(named.warnings).toEqual([
+        expect.stringMatching(/^warning: msvc\.yaml:\d+: .*; asking what runs on .*kept without that file\n$/),
+      ])
+      await expect(configureClient(session({ config: 'none.yaml', data: 'kept' }).given)).rejects.toThrow(
+        'no such file',
+      )
+    } finally {
+      await runs.remove()
+    }
+    await expect(configureClient(session({ data: 'kept' }).given)).rejects.toThrow(/^msvc\.yaml:/)
   })
 })
 

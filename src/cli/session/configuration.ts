@@ -5,8 +5,10 @@ import type { Configuration, LoadOptions } from '../../kit/config/load.ts'
 import { addressOf, type Section } from '../../kit/config/schema.ts'
 import { AppError } from '../../kit/errors.ts'
 import type { AnyRole } from '../../kit/role.ts'
+import { hideInText } from '../../kit/secrets/secret-text.ts'
+import { visibleText } from '../render/visible-text.ts'
 import type { RunState } from './run-state.ts'
-import type { Session } from './session.ts'
+import type { GlobalOptions, Session } from './session.ts'
 
 /** What a command works with: every role, and the configuration. */
 export interface Configured extends Configuration {
@@ -27,29 +29,41 @@ export interface ConfigureOptions {
   readonly runsServices?: boolean
   /** What is added to the port of each role. Default 0. */
   readonly portOffset?: number
+  /** Goes on as if there were no file. Default false. */
+  readonly isFileLeftOut?: boolean
+}
+
+/** Who wants to know where a configuration is. */
+interface Asking {
+  readonly io: Pick<Session['io'], 'folder'>
+  readonly options: Pick<GlobalOptions, 'config' | 'data'>
+}
+
+/** Who wants to know what is in it. */
+interface Reading extends Asking {
+  readonly io: Pick<Session['io'], 'folder' | 'environment'>
+}
+
+/** Who talks to a platform. */
+interface Reaching extends Reading {
+  readonly messages: Pick<Session['messages'], 'warn'>
 }
 
 /** The file that is read when no other is named, if it is there. */
 const DEFAULT_FILE = 'msvc.yaml'
 
 /** The file that the configuration is read from, as `--config` names it or as it is found in the folder; undefined for the built-in defaults. */
-export function configurationFile({ io, options }: Pick<Session, 'io' | 'options'>): string | undefined {
+export function configurationFile({ io, options }: Asking): string | undefined {
   return options.config ?? (existsSync(join(io.folder, DEFAULT_FILE)) ? DEFAULT_FILE : undefined)
 }
 
 /** Where that file is, or is looked for each time: an absolute path. */
-export function configurationPlace({
-  io,
-  options,
-}: {
-  readonly io: Pick<Session['io'], 'folder'>
-  readonly options: Pick<Session['options'], 'config'>
-}): string {
+export function configurationPlace({ io, options }: Asking): string {
   return resolve(io.folder, options.config ?? DEFAULT_FILE)
 }
 
 /** Loads all roles and the configuration, `--data` and `--config` heeded. Throws AppError `CONFIG_INVALID` with every fault. */
-export async function configure({ io, options }: Session, wanted: ConfigureOptions = {}): Promise<Configured> {
+export async function configure({ io, options }: Reading, wanted: ConfigureOptions = {}): Promise<Configured> {
   const [{ loadRoles, UP_ROLE_NAMES }, { loadConfiguration }, { ownServiceRoutes }, { rolesForDoors }] =
     await Promise.all([
       import('../../roles/catalog.ts'),
@@ -57,7 +71,7 @@ export async function configure({ io, options }: Session, wanted: ConfigureOptio
       import('../../roles/gateway/own-service-routes.ts'),
       import('../../roles/outbound/own-service-doors.ts'),
     ])
-  const file = configurationFile({ io, options })
+  const file = wanted.isFileLeftOut ? undefined : configurationFile({ io, options })
   const roles = await loadRoles()
   const data = options.data === undefined ? [] : [{ path: ['data'], value: options.data, from: '--data' }]
   const configuration = await loadConfiguration({
@@ -81,25 +95,62 @@ export async function configure({ io, options }: Session, wanted: ConfigureOptio
 export interface Reached extends Configured {
   /** All that runs on the data folder. */
   readonly running: readonly RunState[]
+  /** `--config` and `--data`, as far as they hold: a file with faults says nothing of where anything is. */
+  readonly named: Pick<GlobalOptions, 'config' | 'data'>
 }
 
 /**
  * The configuration for a command that talks to a platform. Where one runs on the data folder it is the one that checks tokens, so its
- * mode and issuer hold; and its environment, unless `--config` names a file of the command's own.
- * Throws AppError `CONFIG_INVALID`, also for a data folder that can't be read; `USAGE` for a `--data` that there isn't.
+ * mode and issuer hold; and its environment, unless `--config` names a file of the command's own. A file with faults keeps nobody from a platform that
+ * runs: it is warned of, and left out. Throws AppError `CONFIG_INVALID`, also for a data folder that can't be read; `USAGE` for a `--data` that there isn't.
  */
-export async function configureClient(session: Session): Promise<Reached> {
-  const [configured, { readRunStates }] = await Promise.all([
-    configure(session, { runs: false }),
-    import('./run-state.ts'),
-  ])
+export async function configureClient(session: Reaching): Promise<Reached> {
+  const { options } = session
+  try {
+    return await reach(options, await configure(session, { runs: false }))
+  } catch (fault) {
+    const file = configurationFile(session)
+    // a file that isn't there was meant to be another
+    if (!isInvalid(fault) || file === undefined || !existsSync(resolve(session.io.folder, file))) throw fault
+    const reached = await reachWithout(session, file).catch(() => undefined)
+    if (!reached || reached.running.length === 0) throw fault
+    warnOf(session, fault, reached.settings.data)
+    return reached
+  }
+}
+
+async function reach(named: Reached['named'], configured: Configured): Promise<Reached> {
+  const { readRunStates } = await import('./run-state.ts')
   const { settings } = configured
-  if (session.options.data !== undefined) requireDataFolder(settings.data)
+  if (named.data !== undefined) requireDataFolder(settings.data)
   const running = await readRunStates(settings.data)
   const [first] = running
-  if (!first) return { ...configured, running }
-  const environment = session.options.config === undefined ? first.environment : settings.environment
-  return { ...configured, running, settings: { ...settings, environment, auth: { ...settings.auth, ...first.auth } } }
+  if (!first) return { ...configured, running, named }
+  const environment = named.config === undefined ? first.environment : settings.environment
+  const auth = { ...settings.auth, ...first.auth }
+  return { ...configured, running, named, settings: { ...settings, environment, auth } }
+}
+
+/** What runs where a file has its data folder of which nothing else can be used. */
+async function reachWithout(session: Reading, file: string): Promise<Reached> {
+  const { glanceAt } = await import('./glance.ts')
+  const { data = glanceAt(resolve(session.io.folder, file)).data } = session.options
+  const flags = data === undefined ? [] : [{ path: ['data'], value: data, from: file }]
+  const configured = await configure(session, { runs: false, isFileLeftOut: true, flags })
+  return reach(data === undefined ? {} : { data }, configured)
+}
+
+const isInvalid = (fault: unknown): fault is AppError => fault instanceof AppError && fault.code === 'CONFIG_INVALID'
+
+/** Sessions that were warned: a command may ask for its configuration twice. */
+const warned = new WeakSet<Reaching>()
+
+function warnOf(session: Reaching, { message }: AppError, data: string): void {
+  if (warned.has(session)) return
+  warned.add(session)
+  const [first = '', ...others] = message.split('\n')
+  const more = others.length === 0 ? '' : ` (and ${others.length} more: msvc check)`
+  session.messages.warn(`${visibleText(hideInText(first))}${more}; asking what runs on ${data} without that file`)
 }
 
 /** For what needs the keys of a platform: a typing error must not become a folder with keys of its own. Throws AppError `USAGE`. */

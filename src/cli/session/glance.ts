@@ -1,0 +1,21 @@
+import { readRegularFile } from '../../drivers/regular-file.ts'
+import { locateYaml } from '../../kit/config/locate.ts'
+import { sortServices } from '../../kit/config/own-services.ts'
+
+/** What a configuration file says, whether or not the rest of it holds. */
+export interface Glance {
+  /** Where it has the data folder. Absent: it doesn't say. */
+  readonly data?: string
+  /** Names of the user's own services. */
+  readonly services: readonly string[]
+}
+
+/** Looks into a file without checking it. Never throws: one that can't be read says nothing. @param file its path */
+export function glanceAt(file: string): Glance {
+  try {
+    const { data, services } = locateYaml(readRegularFile(file).toString('utf8')).value
+    return { ...(typeof data === 'string' && { data }), services: Object.keys(sortServices(services).own) }
+  } catch {
+    return { services: [] }
+  }
+}

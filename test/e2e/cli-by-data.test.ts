@@ -128,6 +128,8 @@ describe('a platform in token mode, by its data folder alone', () => {
     [['publish', 'a..b', '1'], /^error: broker: .*dot-separated words/],
     [['config', 'get', '!!'], /^error: config-server: .*service: letters/],
     [['trace', '1'.repeat(32)], /^error: log-server: Trace not found/],
+    [['logs', 'nobodys'], /^error: there is no service nobodys; msvc ps lists what runs\n$/],
+    [['logs', 'order', '--since', '1h'], /^error: there is no service order; did you mean order-service\?; msvc ps/],
   ])('says why a server refused %j', async (args, why) => {
     expect(await msvc('platform', ...args)).toEqual({ code: 1, out: '', err: expect.stringMatching(why) })
   })

@@ -5,9 +5,10 @@ import { type Entry, EntryPage, Entry as EntrySchema } from '../../roles/log-ser
 import { formatLogEntry } from '../render/log-entry.ts'
 import { createPaint } from '../render/paint.ts'
 import { visibleText } from '../render/visible-text.ts'
-import { connect } from '../session/api.ts'
-import { meantService } from '../session/roles.ts'
+import { type Api, connect } from '../session/api.ts'
+import { configureClient } from '../session/configuration.ts'
 import type { Session } from '../session/session.ts'
+import { unknownService } from '../session/unknown-service.ts'
 import { follow, parseEvent } from './follow.ts'
 import { parseLimit } from './limit.ts'
 
@@ -58,12 +59,8 @@ export async function printLogs(session: Session, flags: LogsFlags): Promise<voi
     after = page.next
   } while (after !== null && newestFirst.length < limit)
   for (const entry of newestFirst.toReversed()) show(entry)
-  if (flags.trace !== undefined && newestFirst.length === 0) session.messages.warn(noEntry(flags.trace))
-  if (!flags.follow) {
-    if (newestFirst.length === 0 && flags.trace === undefined)
-      session.messages.info(`no entry fits${await meantService(flags.service ?? '')}`)
-    return
-  }
+  if (newestFirst.length === 0) await explainNothing(session, api, flags)
+  if (!flags.follow) return
   const last = newestFirst[0]?.id
   await follow(session, api, {
     role: 'log-server',
@@ -71,6 +68,19 @@ export async function printLogs(session: Session, flags: LogsFlags): Promise<voi
     onData: (data) => show(EntrySchema.parse(parseEvent(data, 'log-server'))),
     ...(last !== undefined && { after: last }),
   })
+}
+
+/** Why nothing was printed. Throws AppError `NOT_FOUND` for a service that nobody knows and that has never said anything, unless it is waited for. */
+async function explainNothing(session: Session, api: Api, { service, trace, follow }: LogsFlags): Promise<void> {
+  const unknown = service === undefined ? undefined : unknownService(service, await configureClient(session))
+  if (service !== undefined && unknown !== undefined) {
+    const { entries } = await api.ask(EntryPage, '/logs', { query: { service, limit: 1 } })
+    const message = `${visibleText(unknown)}; msvc ps lists what runs`
+    if (entries.length === 0 && !follow) throw new AppError('NOT_FOUND', message)
+    if (entries.length === 0) return session.messages.warn(`${message}; waiting for its entries`)
+  }
+  if (trace !== undefined) session.messages.warn(noEntry(trace))
+  else if (!follow) session.messages.info('no entry fits')
 }
 
 function noEntry(trace: string): string {

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { didYouMean } from '../nearest.ts'
+import { didYouMean, nearest } from '../nearest.ts'
 import { isRecord } from '../record.ts'
 import { isSecretName } from '../secrets/secret-name.ts'
 import type { Path } from './locate.ts'
@@ -16,7 +16,7 @@ export const MAX_FAULTS = 100
 
 /**
  * Why a value doesn't fit its schema, every fault of it (to one beyond MAX_FAULTS), in words for the person who wrote the file: what was expected (read from the
- * schema, so it can't go stale) and what stands there instead, secrets hidden. An unknown key gets the nearest known one.
+ * schema, so it can't go stale) and what stands there instead, secrets hidden. An unknown key gets the nearest known one, which isn't missing then.
  * @param alsoKnown keys that are handled elsewhere but may be meant by a typing error at the top
  * @example explain(Listen, { port: 80000 }) // [{ path: ['port'], message: 'expected a whole number from 0 to 65535, got 80000' }]
  */
@@ -24,23 +24,30 @@ export function explain(schema: z.ZodType, value: unknown, alsoKnown: readonly s
   const result = schema.safeParse(value)
   if (result.success) return droppedNames(value, [])
   const form = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })
-  return result.error.issues.slice(0, MAX_FAULTS + 1).flatMap((issue): readonly Fault[] => {
+  const meant = new Set<string>()
+  const missing = new Set<Fault>()
+  const faults = result.error.issues.slice(0, MAX_FAULTS + 1).flatMap((issue): readonly Fault[] => {
     const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))
     const here = formAt(form, path)
     if (issue.code === 'unrecognized_keys') {
       const keys = choicesOf(here).flatMap(({ properties = {} }) => Object.keys(properties))
       const known = [...keys, ...(path.length === 0 ? alsoKnown : [])]
-      return issue.keys
-        .slice(0, MAX_FAULTS + 1)
-        .map((key) => ({ path: [...path, key], message: `unknown key${didYouMean(key, known)}` }))
+      return issue.keys.slice(0, MAX_FAULTS + 1).map((key) => {
+        meant.add(JSON.stringify([...path, nearest(key, known)]))
+        return { path: [...path, key], message: `unknown key${didYouMean(key, known)}` }
+      })
     }
     if (issue.code === 'custom') return [{ path, message: issue.message }]
     const found = valueAt(value, path)
     const secret = here?.secret === true || path.some((step) => isSecretName(String(step)))
     const got =
       found === undefined ? 'but it is missing' : secret ? 'got a value that is kept hidden' : `got ${shown(found)}`
-    return [{ path, message: `expected ${here ? expectation(here) : issue.message}, ${got}` }]
+    const fault = { path, message: `expected ${here ? expectation(here) : issue.message}, ${got}` }
+    if (found === undefined) missing.add(fault)
+    return [fault]
   })
+  // what is missing since its name is misspelt comes back with that
+  return faults.filter((fault) => !missing.has(fault) || !meant.has(JSON.stringify(fault.path)))
 }
 
 /** Zod leaves `__proto__` out of maps by name, and says nothing. */

@@ -99,9 +99,12 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
   })
   if (settings)
     faults.push(...(await placeFaults(settings)), ...crossFaults(settings, placed), ...leavingFaults(settings, roles))
-  const left = settings?.up.without.filter((name) => !together.includes(name)) ?? []
-  const taken = portsOf(placed, options.portOffset ?? 0)
-  faults.push(...ownServiceFaults(own, roles, taken, Object.keys(elsewhere), left))
+  const names = {
+    elsewhere: Object.keys(elsewhere),
+    left: settings?.up.without.filter((name) => !together.includes(name)) ?? [],
+    faulty: faultyServices(Object.keys(isRecord(given.services) ? given.services : {}), faults),
+  }
+  faults.push(...ownServiceFaults(own, roles, portsOf(placed, options.portOffset ?? 0), names))
 
   const originOf = (fault: Fault): Fault => {
     const source = derived.find(({ path }) => startsWith(fault.path, path))
@@ -177,6 +180,10 @@ function placeOfServices({ file, folder, environment, runsServices }: LoadOption
 
 function togetherBy({ together }: LoadOptions, settings: Settings): readonly string[] {
   return typeof together === 'function' ? together(settings) : together
+}
+
+function faultyServices(names: readonly string[], faults: readonly Fault[]): readonly string[] {
+  return names.filter((name) => faults.some(({ path }) => startsWith(path, ['services', name])))
 }
 
 /** The ports where roles really listen, and whose they are; those that are free ones are not known yet. */

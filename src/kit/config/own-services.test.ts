@@ -232,6 +232,24 @@ describe('faults of a service, each with its line', () => {
     )
   })
 
+  it('the root of it alone, not what follows', async () => {
+    const yaml = `services:
+  catalog: { runn: x, replicas: 2 }
+  stock: 127.0.0.1 7001
+  shop: { run: y, needs: [catalog, stock], calls: { catalog: { attempts: 2 } } }
+  mail: { run: z, route: { pth: /mail, method: { GET: public } } }
+`
+    expect(await faults(yaml)).toEqual([
+      'shop/msvc.yaml:2: services.catalog.runn: unknown key; did you mean run?',
+      expect.stringMatching(/^shop\/msvc\.yaml:3: services\.stock: an address such as/),
+      'shop/msvc.yaml:5: services.mail.route.pth: unknown key; did you mean path?',
+      'shop/msvc.yaml:5: services.mail.route.method: unknown key; did you mean methods?',
+    ])
+    expect(await faults('services:\n  a: { run: x, needs: [b] }\n  b: { run: x, needs: [nothing] }\n')).toEqual([
+      'shop/msvc.yaml:3: services.b.needs.0: there is neither a role nor a service nothing',
+    ])
+  })
+
   it('two on one port', async () => {
     expect(await faults('services:\n  a: { run: x, port: 7001 }\n  b: { run: x, port: 7001 }')).toEqual([
       "shop/msvc.yaml:3: services.b.port: 7001 is a's port too; give each its own, or leave it out for a free one",

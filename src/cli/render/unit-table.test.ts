@@ -35,13 +35,38 @@ it('fits into the width: why one ended has a line of its own then', () => {
     'user  user-service  ready     7    8001  1         12%  96 MB   1 min',
     '  last ended: SIGKILL, out of memory',
   ])
-  expect(
-    Math.max(
-      ...unitTable([user, shop], NOW, 30)
-        .split('\n')
-        .map((line) => line.length),
-    ),
-  ).toBe(30)
+})
+
+const worker: MeasuredUnit = {
+  ...user,
+  unit: 'nightly-recommendation-mailer-for-returning-customers-2',
+  service: 'nightly-recommendation-mailer-for-returning-customers',
+  state: 'backing-off',
+  doing: 'nobody listens on 127.0.0.1:25069; it should on the port that PORT says',
+}
+
+it('leaves out what says least where names are long, and cuts nothing', () => {
+  expect(unitTable([user, worker], NOW, 80).split('\n')).toEqual([
+    'UNIT  STATE        PID  PORT  RESTARTS  CPU  MEMORY  FOR',
+    'user  ready        7    8001  1         12%  96 MB   1 min',
+    '  last ended: SIGKILL, out of memory',
+    'nightly-recommendation-mailer-for-returning-customers-2',
+    '      backing-off  7    8001  1         12%  96 MB   1 min',
+    '  nobody listens on 127.0.0.1:25069; it should on the port that PORT says',
+    '  last ended: SIGKILL, out of memory',
+  ])
+  expect(unitTable([worker], NOW, 40).split('\n')).toEqual([
+    'UNIT  STATE        PORT  RESTARTS  FOR',
+    'nightly-recommendation-mailer-for-retur…',
+    '      backing-off  8001  1         1 min',
+    '  nobody listens on 127.0.0.1:25069; it',
+    '  should on the port that PORT says',
+    '  last ended: SIGKILL, out of memory',
+  ])
+  for (let width = 24; width < 120; width++) {
+    const lines = unitTable([user, shop, worker], NOW, width).split('\n')
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width)
+  }
 })
 
 it('says when one that has ended starts again, and what is left of its restart budget', () => {

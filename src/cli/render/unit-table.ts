@@ -1,5 +1,6 @@
 import type { UnitRow } from '../../kit/supervisor/control-protocol.ts'
 import { columns } from './columns.ts'
+import { folded } from './folded.ts'
 import { fitWidth, textWidth } from './text-width.ts'
 import { visibleText } from './visible-text.ts'
 
@@ -13,56 +14,92 @@ export interface MeasuredUnit extends UnitRow {
 }
 
 const NONE = '-'
-const LAST_END = 'LAST END'
+/** Between two columns. */
+const GAP = 2
+/** Columns of the longest name that stands beside the rest, where there is no room for all. */
+const LONGEST_NAME = 24
+
+/** A column: its heading, and what a unit has in it. */
+interface Column {
+  readonly heading: string
+  readonly cell: (unit: MeasuredUnit, now: number) => string
+}
+
+const UNIT: Column = { heading: 'UNIT', cell: ({ unit }) => unit }
+const SERVICE: Column = { heading: 'SERVICE', cell: ({ service }) => service ?? NONE }
+const STATE: Column = { heading: 'STATE', cell: ({ state }) => state }
+const PID: Column = { heading: 'PID', cell: ({ pid }) => String(pid ?? NONE) }
+const PORT: Column = { heading: 'PORT', cell: ({ port }) => String(port ?? NONE) }
+const RESTARTS: Column = { heading: 'RESTARTS', cell: ({ restarts }) => String(restarts ?? NONE) }
+const CPU: Column = { heading: 'CPU', cell: ({ cpu }) => (cpu === undefined ? NONE : `${Math.round(cpu * 100)}%`) }
+const MEMORY: Column = {
+  heading: 'MEMORY',
+  cell: ({ memory }) => (memory === undefined ? NONE : `${Math.round(memory / 1_000_000)} MB`),
+}
+const FOR: Column = {
+  heading: 'FOR',
+  cell: ({ since }, now) => (since === undefined ? NONE : spanOf(now - Date.parse(since))),
+}
+const LAST_END: Column = { heading: 'LAST END', cell: ({ ended }) => ended ?? '' }
+
+const ALL = [UNIT, SERVICE, STATE, PID, PORT, RESTARTS, CPU, MEMORY, FOR, LAST_END]
+/** What is there in any width, and what besides where there is room, the most useful first. */
+const LEAST = [UNIT, STATE]
+const BESIDES = [PORT, FOR, RESTARTS, PID, MEMORY, SERVICE, CPU, LAST_END]
 
 /**
  * Units as a table. What one that starts is doing has a line of its own below it, and so has why each last ended where the width has no room for it. The
- * services are left out where they are named as their units.
+ * services are left out where they are named as their units. Where it is too wide, columns are left out, the most useful ones last; a name that has no room
+ * even then stands alone above its line. Nothing is cut as long as no single word is wider than the width.
  * @param now milliseconds since 1970
  * @param width columns that there is room for. Default: no limit
  */
 export function unitTable(units: readonly MeasuredUnit[], now: number, width = Number.POSITIVE_INFINITY): string {
   const hasServices = units.some(({ unit, service = unit }) => service !== unit)
-  const heading = [
-    'UNIT',
-    ...(hasServices ? ['SERVICE'] : []),
-    'STATE',
-    'PID',
-    'PORT',
-    'RESTARTS',
-    'CPU',
-    'MEMORY',
-    'FOR',
-  ]
-  const rows = units.map((unit) => cells(unit, now, hasServices))
-  const whole = columns([[...heading, LAST_END], ...rows.map((row, index) => [...row, units[index]?.ended ?? ''])])
-  const isWide = whole.split('\n').every((line) => textWidth(line) <= width)
-  const [head = '', ...lines] = isWide ? whole.split('\n') : columns([heading, ...rows]).split('\n')
-  const all = lines.flatMap((line, index) => {
-    const unit = units[index]
-    const { doing, state, ended } = unit ?? {}
-    const below = [
-      ...(doing === undefined || doing === state ? [] : [doing]),
-      ...(unit ? restartWords(unit, now) : []),
-      ...(isWide || ended === undefined ? [] : [`last ended: ${ended}`]),
-    ]
-    return [line, ...below.map((words) => `  ${visibleText(words)}`)]
-  })
-  return [head, ...all].map((line) => fitWidth(line, width)).join('\n')
+  const all = hasServices ? ALL : ALL.filter((column) => column !== SERVICE)
+  const whole = tableOf(all, units, now)
+  const isWide = whole.every((line) => textWidth(line) <= width)
+  const isLong = ({ unit }: MeasuredUnit) => !isWide && textWidth(visibleText(unit)) > LONGEST_NAME
+  const beside = units.map((unit) => (isLong(unit) ? { ...unit, unit: '' } : unit))
+  const [shown, table] = isWide ? [all, whole] : fitting(all, beside, now, width)
+  const [head = '', ...lines] = table
+  const rows = units.flatMap((unit, index) => [
+    ...(isLong(unit) ? [visibleText(unit.unit)] : []),
+    lines[index] ?? '',
+    ...below(unit, now, shown.includes(LAST_END)).flatMap((words) =>
+      folded(visibleText(words), width - GAP).map((line) => `  ${line}`),
+    ),
+  ])
+  return [head, ...rows].map((line) => fitWidth(line, width)).join('\n')
 }
 
-function cells(unit: MeasuredUnit, now: number, hasServices: boolean): readonly string[] {
-  const { service, state, pid, port, restarts, cpu, memory, since } = unit
+function tableOf(shown: readonly Column[], units: readonly MeasuredUnit[], now: number): readonly string[] {
+  const rows = units.map((unit) => shown.map(({ cell }) => cell(unit, now)))
+  return columns([shown.map(({ heading }) => heading), ...rows]).split('\n')
+}
+
+/** As many columns as there is room for, and their table. */
+function fitting(
+  all: readonly Column[],
+  units: readonly MeasuredUnit[],
+  now: number,
+  width: number,
+): readonly [shown: readonly Column[], table: readonly string[]] {
+  const fits = (shown: readonly Column[]) => tableOf(shown, units, now).every((line) => textWidth(line) <= width)
+  let shown = LEAST
+  for (const column of BESIDES) {
+    const more = all.filter((each) => each === column || shown.includes(each))
+    if (fits(more)) shown = more
+  }
+  return [shown, tableOf(shown, units, now)]
+}
+
+function below(unit: MeasuredUnit, now: number, hasLastEnd: boolean): readonly string[] {
+  const { doing, state, ended } = unit
   return [
-    unit.unit,
-    ...(hasServices ? [service ?? NONE] : []),
-    state,
-    String(pid ?? NONE),
-    String(port ?? NONE),
-    String(restarts ?? NONE),
-    cpu === undefined ? NONE : `${Math.round(cpu * 100)}%`,
-    memory === undefined ? NONE : `${Math.round(memory / 1_000_000)} MB`,
-    since === undefined ? NONE : spanOf(now - Date.parse(since)),
+    ...(doing === undefined || doing === state ? [] : [doing]),
+    ...restartWords(unit, now),
+    ...(hasLastEnd || ended === undefined ? [] : [`last ended: ${ended}`]),
   ]
 }
 

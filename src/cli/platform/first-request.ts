@@ -1,5 +1,5 @@
 import { addressOf, type Section, type Settings } from '../../kit/config/schema.ts'
-import { GatewayConfig, routesOf } from '../../roles/gateway/config.ts'
+import { routesIn } from './gateway-routes.ts'
 
 /** A request that a gateway takes, for a person to begin with. */
 export interface FirstRequest {
@@ -23,8 +23,8 @@ export function firstRequest(
   { auth }: Pick<Settings, 'auth'>,
   url: string,
 ): FirstRequest | undefined {
-  const { host, port: _port, ...own } = section
-  const routes = routesOf(GatewayConfig.parse(own))
+  const { host } = section
+  const routes = routesIn(section)
   const users = routes.find(
     ({ prefix, strip_prefix, upstream, methods }) =>
       prefix === '/gateway/api/users' && strip_prefix === '/gateway' && upstream === 'user-service' && methods.POST,

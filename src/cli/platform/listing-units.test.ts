@@ -19,6 +19,7 @@ it('tells programs all that a platform says of a unit, null where that is nothin
     ends_in_a_row: null,
     restart_budget: null,
     next_start: null,
+    routes: null,
   })
   expect(Object.keys(told(row, NONE))).toEqual(expect.arrayContaining(Object.keys(UnitRow.shape)))
 })

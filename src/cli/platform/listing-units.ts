@@ -1,6 +1,7 @@
 import { AppError } from '../../kit/errors.ts'
 import { pause } from '../../kit/pause.ts'
 import type { UnitRow } from '../../kit/supervisor/control-protocol.ts'
+import { routeLines } from '../render/route-lines.ts'
 import { unitTable } from '../render/unit-table.ts'
 import { configureClient } from '../session/configuration.ts'
 import { type RunState, readRunStates } from '../session/run-state.ts'
@@ -29,8 +30,9 @@ export async function listUnits(session: Session, watch: boolean): Promise<void>
     const figures = await processFigures(pids, io.signal)
     const now = Date.now()
     const rows = units.map((row) => ({ ...row, ...figuresOf(row.pid, figures), port: portOf(row.url) }))
-    const table = unitTable(rows, now, io.out.isTTY ? io.out.columns : undefined)
-    session.print(`${watch && io.out.isTTY ? AFRESH : ''}${table}`)
+    const width = io.out.isTTY ? io.out.columns : undefined
+    const tables = [unitTable(rows, now, width), routeLines(rows, width)].filter((text) => text !== '').join('\n\n')
+    session.print(`${watch && io.out.isTTY ? AFRESH : ''}${tables}`)
     session.printJson({ units: units.map((row) => told(row, figures)) })
     if (silent !== undefined) session.messages.warn(`${silent}; it is shown as it was before`)
     if (watch) await pause(AGAIN_MS, io.signal)
@@ -89,6 +91,7 @@ export function told(row: UnitRow, figures: ReadonlyMap<number, ProcessFigures>)
     pid: row.pid ?? null,
     port: portOf(row.url) ?? null,
     url: row.url ?? null,
+    routes: row.routes ?? null,
     since: row.since ?? null,
     restarts: row.restarts ?? null,
     restart_budget: row.restart_budget ?? null,

@@ -3,16 +3,15 @@ import { systemClock } from '../../drivers/clock.ts'
 import { Places } from '../../kit/config/places.ts'
 import { AppError } from '../../kit/errors.ts'
 import { controlAddress } from '../../kit/supervisor/control-address.ts'
-import type { ControlRequest, Units } from '../../kit/supervisor/control-protocol.ts'
+import type { ControlRequest, UnitRow, Units } from '../../kit/supervisor/control-protocol.ts'
 import { type ControlServer, openControl } from '../../kit/supervisor/control-server.ts'
 import type { Job } from '../../kit/supervisor/job.ts'
 import { PlatformCutover } from '../../kit/supervisor/platform-cutover.ts'
 import type { RoleUnits } from '../../kit/supervisor/role-unit.ts'
 import type { Supervision } from '../../kit/supervisor/supervise.ts'
-import { type UnitReport, unprovenFor } from '../../kit/supervisor/unit-state.ts'
+import { unprovenFor } from '../../kit/supervisor/unit-state.ts'
 import { shownPlaces } from '../session/moved.ts'
 import type { Steering } from './steering.ts'
-import { unitRows } from './unit-reports.ts'
 
 /** What a platform is controlled with. */
 export interface PlatformControlOptions {
@@ -21,6 +20,13 @@ export interface PlatformControlOptions {
   readonly onMoved: (to: Places) => void
   /** Told when what a copy left could not be taken away. */
   readonly onFault: (fault: unknown) => void
+}
+
+/** A platform that other commands may ask. */
+export interface ControlledPlatform {
+  readonly supervision: Pick<Supervision, 'states' | 'reports' | 'ready'>
+  /** Its units as other commands see them. */
+  readonly rows: () => readonly UnitRow[]
 }
 
 /** A running platform's ear for other commands on its data folder. */
@@ -32,11 +38,7 @@ export interface PlatformControl {
   /** What a role is to start with: on the places where the platform lives. */
   readonly jobNow: (job: Job) => Job
   /** Takes requests. Rejects with the system's own error when the socket can't be made. */
-  open(
-    supervision: Pick<Supervision, 'states' | 'reports' | 'ready'>,
-    roles: RoleUnits,
-    steering: Steering,
-  ): Promise<void>
+  open(platform: ControlledPlatform, roles: RoleUnits, steering: Steering): Promise<void>
   close(): Promise<void>
 }
 
@@ -48,9 +50,9 @@ export function createPlatformControl({ places, onMoved, onFault }: PlatformCont
   let hasStarted = false
 
   /** A worker that has just begun may be about to end. */
-  const listed = (reports: readonly UnitReport[]): z.infer<typeof Units> => ({
-    units: [...unitRows(reports)],
-    started: hasStarted && reports.every((report) => unprovenFor(report, systemClock.now()) === 0),
+  const listed = ({ supervision, rows }: ControlledPlatform): z.infer<typeof Units> => ({
+    units: [...rows()],
+    started: hasStarted && supervision.reports().every((report) => unprovenFor(report, systemClock.now()) === 0),
   })
 
   /** Who made a copy may have been killed. */
@@ -64,19 +66,15 @@ export function createPlatformControl({ places, onMoved, onFault }: PlatformCont
     isCopied = false
   }
 
-  function handler(
-    supervision: Pick<Supervision, 'states' | 'reports' | 'ready'>,
-    moving: PlatformCutover,
-    steering: Steering,
-  ) {
+  function handler(platform: ControlledPlatform, moving: PlatformCutover, steering: Steering) {
     return async (request: ControlRequest, gone: AbortSignal): Promise<unknown> => {
       switch (request.do) {
         case 'look': {
-          const states = [...supervision.states().values()]
+          const states = [...platform.supervision.states().values()]
           return { places: moving.places, ready: states.every(({ at }) => at === 'ready') }
         }
         case 'list':
-          return listed(supervision.reports())
+          return listed(platform)
         case 'copy':
           if (isCopied) throw new AppError('CONFLICT', 'this platform is being copied already')
           isCopied = true
@@ -103,15 +101,22 @@ export function createPlatformControl({ places, onMoved, onFault }: PlatformCont
     admit: async () => cutover?.settled(),
     placesNow: () => cutover?.places ?? places,
     jobNow: (job) => cutover?.jobNow(job) ?? job,
-    async open(supervision, roles, steering) {
-      void supervision.ready.then(
+    async open(platform, roles, steering) {
+      void platform.supervision.ready.then(
         () => {
           hasStarted = true
         },
         () => {},
       )
-      cutover = new PlatformCutover({ supervision, roles, places, clock: systemClock, shown: shownPlaces, onMoved })
-      server = await openControl(controlAddress(places.data), handler(supervision, cutover, steering))
+      cutover = new PlatformCutover({
+        supervision: platform.supervision,
+        roles,
+        places,
+        clock: systemClock,
+        shown: shownPlaces,
+        onMoved,
+      })
+      server = await openControl(controlAddress(places.data), handler(platform, cutover, steering))
     },
     async close() {
       await server?.close()

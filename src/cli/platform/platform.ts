@@ -21,11 +21,12 @@ import { movedSettings, refuseMoved } from '../session/moved.ts'
 import { createStateFile, readRunState, type StateFile, stateOf } from '../session/run-state.ts'
 import type { Session } from '../session/session.ts'
 import { boundLog, LOG } from './bounded-log.ts'
+import { routedServices } from './gateway-routes.ts'
 import { createPlatformControl, type PlatformControl } from './platform-control.ts'
 import { createPlatformScreen, type PlatformScreen } from './platform-screen.ts'
 import { holdDatabases, refuseSharing } from './sole-use.ts'
 import { createSteering } from './steering.ts'
-import { knownUnits, unreadyUnits } from './unit-reports.ts'
+import { knownUnits, unitRows, unreadyUnits } from './unit-reports.ts'
 import { untilEnd } from './until-end.ts'
 import { prepareWelcome } from './welcome.ts'
 
@@ -140,6 +141,11 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
     const names = units.map(({ name }) => name)
     return stateOf(io.pid, settings, { roles, starting: unreadyUnits(states), units: names, configuration })
   }
+  let gateway = planned.configured.sections.gateway
+  const rows = () => {
+    const reports = supervision.reports()
+    return unitRows(reports, routedServices(gateway, reports))
+  }
   const supervision = supervise({
     units: await unitsOf(planned),
     clock: systemClock,
@@ -162,18 +168,22 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
     wish: planned.wish,
     async plan(wish) {
       const now = await planner.plan(wish, control.placesNow())
-      return { units: await unitsOf(now), pending: now.pending, applied: services.applied }
+      const applied = () => {
+        services.applied()
+        gateway = now.configured.sections.gateway
+      }
+      return { units: await unitsOf(now), pending: now.pending, applied }
     },
     down: () => asked.abort(),
   })
   const open = () =>
-    control.open(supervision, roles, steering).catch((fault: unknown) => {
+    control.open({ supervision, rows }, roles, steering).catch((fault: unknown) => {
       screen.messages.warn(`other commands can't control this platform: ${messageOf(fault)}`)
     })
   const prepare = () => prepareWelcome(session, planned.roles, authority)
   try {
     const ending = AbortSignal.any([io.signal, asked.signal])
-    await untilEnd(screen, { supervision, stateFile, state, prepare, open }, ending)
+    await untilEnd(screen, { supervision, stateFile, state, rows, prepare, open }, ending)
   } finally {
     await control.close()
     await services.close()

@@ -1,5 +1,6 @@
 import type { UnitRow } from '../../kit/supervisor/control-protocol.ts'
 import { columns } from '../render/columns.ts'
+import { routeLines } from '../render/route-lines.ts'
 import type { FirstRequest } from './first-request.ts'
 
 export interface ReadyOptions {
@@ -17,7 +18,7 @@ export interface ReadyOptions {
 const NONE = '-'
 
 /**
- * What `msvc up` prints once everything is ready: who runs where, how those are that aren't ready, and a first request. The lines to copy start at the margin
+ * What `msvc up` prints once everything is ready: who runs where, how those are that aren't ready, what the gateway passes on, and a first request. The lines to copy start at the margin
  * and are no wider than 80 columns but for the token's, which a terminal wraps by itself without breaking it.
  */
 export function readyText({ rows, width, token, request, seed }: ReadyOptions): string {
@@ -34,7 +35,9 @@ export function readyText({ rows, width, token, request, seed }: ReadyOptions): 
     ],
     width,
   )
-  if (!request || token === undefined) return `\n${table}\n`
+  const routes = routeLines(rows, width)
+  const places = routes === '' ? table : `${table}\n\n${routes}`
+  if (!request || token === undefined) return `\n${places}\n`
   const { method, url, host, makesUser } = request
   const user = `'{"username":"ann-${seed}","email":"ann-${seed}@example.com"}'`
   const lines = [
@@ -44,7 +47,7 @@ export function readyText({ rows, width, token, request, seed }: ReadyOptions): 
     ...(makesUser ? [`-d ${user}`] : []),
   ]
   return `
-${table}
+${places}
 
 A token for an hour, and a first request:
 

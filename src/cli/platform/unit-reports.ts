@@ -5,6 +5,7 @@ import { isUp, type UnitChange, type UnitReport, type UnitState } from '../../ki
 import type { RunState } from '../session/run-state.ts'
 import type { Messages } from '../terminal/messages.ts'
 import type { Progress } from '../terminal/progress.ts'
+import type { RoutedServices } from './gateway-routes.ts'
 import { startingUnits } from './starting-units.ts'
 
 /** All that was ready once and listens, and how it is now, in the order of the plan. */
@@ -25,10 +26,14 @@ export function knownUnits(
   })
 }
 
-/** Units as other commands see them. */
-export function unitRows(reports: readonly UnitReport[]): readonly UnitRow[] {
+/** Units as other commands see them. @param routed where services are reached through the gateway. Default: nowhere */
+export function unitRows(reports: readonly UnitReport[], routed: RoutedServices = new Map()): readonly UnitRow[] {
   const lines = startingUnits(reports)
-  return reports.map((report, index) => rowOf(report, lines[index]?.words ?? report.state.at))
+  return reports.map((report, index) => {
+    const row = rowOf(report, lines[index]?.words ?? report.state.at)
+    const routes = row.service === undefined ? undefined : routed.get(row.service)
+    return { ...row, ...(routes && { routes }) }
+  })
 }
 
 function rowOf({ unit, state, restarts, since, ended }: UnitReport, words: string): UnitRow {

@@ -1,8 +1,8 @@
 import { aborted } from '../../kit/pause.ts'
+import type { UnitRow } from '../../kit/supervisor/control-protocol.ts'
 import type { Supervision } from '../../kit/supervisor/supervise.ts'
 import type { RunState, StateFile } from '../session/run-state.ts'
 import type { PlatformScreen } from './platform-screen.ts'
-import { unitRows } from './unit-reports.ts'
 import type { Welcome } from './welcome.ts'
 
 /** A platform whose units are under way. */
@@ -11,6 +11,8 @@ export interface StartingPlatform {
   readonly stateFile: Pick<StateFile, 'save' | 'written'>
   /** What its file says of it now. */
   readonly state: () => RunState
+  /** Its units as other commands see them. */
+  readonly rows: () => readonly UnitRow[]
   /** Makes what says where everything is. */
   readonly prepare: () => Promise<Welcome>
   /** Lets other commands in; never rejects. */
@@ -22,7 +24,7 @@ export interface StartingPlatform {
  * essential unit refuses to start.
  */
 export async function untilEnd(screen: PlatformScreen, platform: StartingPlatform, ending: AbortSignal): Promise<void> {
-  const { supervision, stateFile, state, prepare, open } = platform
+  const { supervision, stateFile, state, rows, prepare, open } = platform
   const stop = () => {
     screen.stopping(supervision.reports())
     void supervision.stop()
@@ -39,7 +41,7 @@ export async function untilEnd(screen: PlatformScreen, platform: StartingPlatfor
     ending.throwIfAborted()
     await stateFile.written()
     const say = await welcome
-    screen.ready(supervision.reports(), () => say(state(), unitRows(supervision.reports())))
+    screen.ready(supervision.reports(), () => say(state(), rows()))
     await aborted(ending)
   } catch (fault) {
     if (!ending.aborted) throw fault

@@ -74,6 +74,8 @@ export const UnitRow = z.object({
   /** Absent while it doesn't run. */
   pid: z.int().optional(),
   url: z.string().optional(),
+  /** Where its service is reached through the gateway: URLs. */
+  routes: z.array(z.string()).readonly().optional(),
   restarts: z.int().optional(),
   /** How often it has ended without 10 s of readiness between, while it waits for its next start or is given up. */
   ends_in_a_row: z.int().optional(),

@@ -30,6 +30,8 @@ async function ask<S extends z.ZodType>(request: ControlRequest, shape: S): Prom
   }
 }
 const apply = () => ask({ do: 'apply' }, Changes)
+const routesOf = async (service: string) =>
+  (await ask({ do: 'list' }, Units)).units.find((unit) => unit.service === service)?.routes
 const processes = async () =>
   (await ask({ do: 'list' }, Units)).units.map(({ unit, state, pid }) => ({ unit, state, pid }))
 
@@ -53,6 +55,8 @@ it('changes what has changed in the file while requests, streams and counts go o
   })
   await vi.waitUntil(async () => (await statusOf('/late')) === 200, { timeout: 20_000, interval: 50 })
   expect(await statusOf('/late', 'POST')).toBe(405)
+  expect(await routesOf('late')).toEqual([`${gateway}/late`])
+  expect(await msvc('data', 'ps')).toMatch(/\nSERVICE +AT THE GATEWAY\n[\s\S]*\nlate +http.*\/late\n/)
 
   configure(`${SERVICES}${late('GET: token, POST: public')}`)
   expect(await apply()).toEqual({ ...NO_CHANGES, reloaded: ['gateway'] })

@@ -4,6 +4,7 @@ import { type Changes, type ControlRequest, NO_CHANGES } from '../../kit/supervi
 import { namedUnits } from '../../kit/supervisor/named-units.ts'
 import type { Supervision } from '../../kit/supervisor/supervise.ts'
 import type { Unit } from '../../kit/supervisor/unit.ts'
+import { isUp, type UnitState } from '../../kit/supervisor/unit-state.ts'
 import type { Wish } from '../plan/plan.ts'
 import { unreadyRows } from './unready.ts'
 
@@ -50,6 +51,10 @@ export function createSteering({ supervision, plan, down, ...first }: SteeringOp
       supervision.reports().map(({ unit }) => unit),
     )
 
+  /** Those of the units that stand like this now. */
+  const standing = (names: readonly string[], holds: (state: UnitState) => boolean) =>
+    supervision.reports().flatMap(({ unit, state }) => (names.includes(unit.name) && holds(state) ? [unit.name] : []))
+
   async function planAnew(wishNow: () => Wish): Promise<Changes> {
     const wanted = wishNow()
     const { units, pending, applied } = await plan(wanted)
@@ -77,13 +82,19 @@ export function createSteering({ supervision, plan, down, ...first }: SteeringOp
     switch (request.do) {
       case 'start': {
         const units = meant(request.units)
+        const running = standing(units, ({ at }) => isUp(at))
         await supervision.start(units, signal)
-        return { ...NO_CHANGES, started: units }
+        return { ...NO_CHANGES, started: without(units, running), notes: running.map((unit) => `${unit} runs already`) }
       }
       case 'halt': {
         const units = meant(request.units)
+        const still = standing(units, ({ at }) => at === 'stopped')
         await supervision.halt(units)
-        return { ...NO_CHANGES, stopped: units }
+        return {
+          ...NO_CHANGES,
+          stopped: without(units, still),
+          notes: still.map((unit) => `${unit} is stopped already`),
+        }
       }
       case 'restart': {
         const units = meant(request.units)
@@ -105,6 +116,9 @@ export function createSteering({ supervision, plan, down, ...first }: SteeringOp
 
   return { steer }
 }
+
+const without = (names: readonly string[], some: readonly string[]): readonly string[] =>
+  names.filter((name) => !some.includes(name))
 
 function replicasOf({ of, replicas }: Extract<SteeringRequest, { readonly do: 'scale' }>): number {
   if (replicas >= 1 && replicas <= MOST_REPLICAS) return replicas

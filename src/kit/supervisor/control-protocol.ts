@@ -109,7 +109,7 @@ export const Changes = z.object({
   restarted: NamesOfUnits,
   /** Those that run on, by settings that were changed. */
   reloaded: NamesOfUnits.default([]),
-  /** Why something was restarted that should have been reloaded. */
+  /** What somebody should know besides: why something was restarted that should have been reloaded, or that what was to be started runs already. */
   notes: z.array(z.string()).readonly().default([]),
   /** Settings that were changed, and that hold after `down` and `up` alone. */
   pending_restart: z.array(z.string()).readonly().default([]),

@@ -70,6 +70,21 @@ it('ends with the exit code of the command, and does not start it again', async 
   expect(await once(missing, 'exit')).toEqual([1, null])
 }, 60_000)
 
+it('takes no name that something of the platform runs by, unless that was stopped', async () => {
+  const child = joining('--name', 'user-service', '--ready', 'none', '--', 'sh', '-c', 'exit 7')
+  const said = heard(child)
+  expect(await once(child, 'exit')).toEqual([2, null])
+  expect(said.err).toBe(
+    'error: --name: the platform runs user-service already (user); stop that with msvc stop user to run another in its place, or choose another name\n',
+  )
+  await msvc(DATA, 'stop', 'user')
+  expect(await once(joining('--name', 'user-service', '--ready', 'none', '--', 'sh', '-c', 'exit 7'), 'exit')).toEqual([
+    7,
+    null,
+  ])
+  await msvc(DATA, 'start', 'user')
+}, 60_000)
+
 it('wants a platform, and flags that mean something', async () => {
   const run = (...args: readonly string[]) =>
     new Promise<{ code: unknown; err: string }>((resolve) =>

@@ -14,7 +14,7 @@ export function addRun(program: Command, open: OpenSession): void {
     .command('run')
     .summary('run a service beside the running platform')
     .description(
-      'Runs a command as a service of the platform that runs on the data folder: told where everything is (plain addresses, no doors), registered for as long as it runs, its output here and in the log server. Ctrl-C takes it out again. When it ends by itself, its exit code is that of msvc.',
+      'Runs a command as a service of the platform that runs on the data folder: told where everything is (plain addresses, no doors), registered for as long as it runs, its output here and in the log server. Ctrl-C takes it out again. A name by which something of the platform runs is refused: msvc stop that first, and the command takes its place. Several commands of one name are replicas. When it ends by itself, its exit code is that of msvc.',
     )
     .argument('<command...>', 'the command and its arguments, behind --')
     .requiredOption('--name <name>', 'what it is registered as')

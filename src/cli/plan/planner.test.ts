@@ -139,7 +139,7 @@ describe('up.without', () => {
   it('says what --scale asks for in vain', async () => {
     const planner = createPlanner(sessionOf('up: { without: [order] }\n'), async () => 0)
     await expect(planner.plan({ ...ALL, scale: new Map([['order', 2]]) })).rejects.toThrow(
-      /^--scale: order is not one of the roles and services to run \(.*\); up\.without leaves it out$/,
+      /^order is not one of the roles and services to run \(.*\); up\.without leaves it out$/,
     )
   })
 

@@ -10,6 +10,7 @@ import { parseEndpoints, printEndpoint } from '../../kit/discovery/endpoint.ts'
 import { AppError } from '../../kit/errors.ts'
 import { type CommandPlan, commandUnit } from '../../kit/supervisor/command/command-unit.ts'
 import { serviceEnvironment } from '../../kit/supervisor/command/environment.ts'
+import type { UnitRow } from '../../kit/supervisor/control-protocol.ts'
 import { createKeptPorts } from '../../kit/supervisor/free-port.ts'
 import { supervise } from '../../kit/supervisor/supervise.ts'
 import type { Unit } from '../../kit/supervisor/unit.ts'
@@ -21,6 +22,8 @@ import { type RunState, readRunState } from '../session/run-state.ts'
 import type { Session } from '../session/session.ts'
 import { createMessages } from '../terminal/messages.ts'
 import { createProgress, type Progress } from '../terminal/progress.ts'
+import { silence } from './answering.ts'
+import { askUnits } from './ask-units.ts'
 import { unitLogOutput } from './log-output.ts'
 
 /** Flags of `msvc run` as commander gives them. */
@@ -35,7 +38,7 @@ const HOST = '127.0.0.1'
 
 /**
  * `msvc run`: runs a command as a service of the platform on the data folder, until it ends or the signal fires. Its exit code becomes this process's; it isn't
- * started again. Throws AppError `UNAVAILABLE` when no platform runs there, `USAGE` for flags that mean nothing, `START_FAILED` when it can't be started.
+ * started again. Throws AppError `UNAVAILABLE` when no platform runs there, `USAGE` for flags that mean nothing and a name that is taken, `START_FAILED` when it can't be started.
  */
 export async function runJoined(session: Session, command: readonly string[], flags: RunFlags): Promise<void> {
   const { io, options } = session
@@ -48,6 +51,7 @@ export async function runJoined(session: Session, command: readonly string[], fl
   }
   const addresses = addressesOf(settings, state)
   const { name } = flags
+  await refuseRunning(name, data, io.leaving)
   const quiet = options.quiet ?? false
   const progress = createProgress(quiet ? { ...io.err, isTTY: false } : io.err)
   const messages = createMessages(progress.above, quiet)
@@ -82,6 +86,21 @@ export async function runJoined(session: Session, command: readonly string[], fl
     await close()
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** Half of what is meant for one would reach the other. Throws AppError `USAGE` for a name that a unit of the platform runs by, `UNAVAILABLE` when it gives no answer. */
+async function refuseRunning(name: string, data: string, signal: AbortSignal): Promise<void> {
+  const told = await askUnits(data, signal)
+  if (told === 'silent') throw new AppError('UNAVAILABLE', await silence(data))
+  const isOver = (state: UnitRow['state']) => state === 'stopped' || state === 'finished' || state === 'failed'
+  const running = told?.units.find(({ unit, service, state }) => (unit === name || service === name) && !isOver(state))
+  if (!running) return
+  const { unit } = running
+  const who = unit === name ? '' : ` (${unit})`
+  throw new AppError(
+    'USAGE',
+    `--name: the platform runs ${name} already${who}; stop that with msvc stop ${unit} to run another in its place, or choose another name`,
+  )
 }
 
 /** The service that flags and command make. Throws AppError `USAGE`. */

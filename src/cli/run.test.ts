@@ -302,7 +302,14 @@ describe('the command line', () => {
   it('shows no secret in what it complains of', async () => {
     writeFileSync(join(folder, 'wrong.yaml'), 'store: nosuch://ann:hunter2@db\nlog: { level: "token=hunter2" }\n')
     writeFileSync(join(folder, 'msvc.yaml'), 'log: { level: ERROR }\n')
-    expect((await msvc(['check'])).out).toMatch(/^the configuration holds \(msvc\.yaml, \d+ roles\)\n$/)
+    expect((await msvc(['check'])).out).toMatch(/^the configuration holds \(msvc\.yaml, \d+ roles, no services\)\n$/)
+    writeFileSync(
+      join(folder, 'shop.yaml'),
+      'services: { shop: { run: x }, mail: { run: y }, far: "http://10.0.0.1:80" }\n',
+    )
+    const shop = ['check', '--config', 'shop.yaml']
+    expect((await msvc(shop)).out).toMatch(/^the configuration holds \(shop\.yaml, \d+ roles, 2 services\)\n$/)
+    expect(JSON.parse((await msvc([...shop, '--json'])).out).services).toEqual(['shop', 'mail'])
     rmSync(join(folder, 'msvc.yaml'))
     expect((await msvc(['check'])).out).toMatch(/\(built-in defaults, /)
     const { code, out, err } = await msvc(['check', '--config', 'wrong.yaml'])

@@ -24,15 +24,21 @@ export function addCheck(program: Command, open: OpenSession): void {
         import('../../kit/config/shown.ts'),
       ])
       try {
-        const { roles, settings, sections, file: source = 'built-in defaults' } = await checked(session)
-        session.print(`the configuration holds (${source}, ${roles.length} roles)`)
-        session.printJson(hideSecrets({ ok: true, settings: shownSettings(settings), roles: sections }))
+        const { roles, settings, sections, own, file: source = 'built-in defaults' } = await checked(session)
+        const services = Object.keys(own)
+        session.print(`the configuration holds (${source}, ${roles.length} roles, ${counted(services.length)})`)
+        session.printJson(hideSecrets({ ok: true, settings: shownSettings(settings), roles: sections, services }))
       } catch (thrown) {
         if (thrown instanceof AppError)
           session.printJson(hideSecrets({ ok: false, faults: thrown.message.split('\n') }))
         throw thrown
       }
     })
+}
+
+function counted(services: number): string {
+  if (services === 0) return 'no services'
+  return services === 1 ? '1 service' : `${services} services`
 }
 
 /** The configuration, once it is known to hold. Throws AppError `CONFIG_INVALID`. */

@@ -46,7 +46,7 @@ describe('the executable alone', () => {
     [['check', '--config', 'none.yaml'], 2, /none\.yaml: no such file/],
     [['publish', 'order.created', '{bad'], 2, /is not JSON/],
     [['bogus'], 2, /unknown command 'bogus'/],
-    [['up', '--scale', 'user'], 2, /--scale wants name=copies/],
+    [['up', '--scale', 'user'], 2, /--scale wants name=replicas/],
     [
       ['publish', 'order.created', '{}'],
       1,

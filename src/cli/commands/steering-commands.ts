@@ -80,7 +80,7 @@ export function addScale(program: Command, open: OpenSession): void {
     .addHelpText('after', SCALE)
     .action(async (wish: string, _: object, command: Command) => {
       const { parseScale } = await import('../plan/plan.ts')
-      for (const [of, replicas] of parseScale([wish]))
+      for (const [of, replicas] of parseScale([wish], 'msvc scale'))
         await asking(open(command), (session, ask) => ask(session, { do: 'scale', of, replicas }))
     })
 }

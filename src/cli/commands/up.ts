@@ -18,7 +18,7 @@ export function addUp(program: Command, open: OpenSession): void {
     .description(
       'Runs every role, and the services of msvc.yaml, on this machine, one process each, and starts again what ends by itself. Stops on Ctrl-C or SIGTERM, in order, requests under way finished. Where a platform runs on the data folder already, it has that one follow its changed file, as msvc apply does, and ends.',
     )
-    .option('--scale <name=copies...>', 'more copies of a role or service; they take free ports')
+    .option('--scale <name=replicas...>', 'more replicas of a role or service; they take free ports')
     .option('--only <names>', 'these roles and services only, separated by commas')
     .option('--port-offset <number>', 'added to every port, so that a second platform fits beside the first')
     .option(

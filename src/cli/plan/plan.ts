@@ -33,8 +33,8 @@ export function parseOnly(text: string): readonly string[] {
   return [...new Set(wanted)]
 }
 
-/** Reads `--scale user=2,order=3`. Throws AppError `USAGE`. */
-export function parseScale(texts: readonly string[]): ReadonlyMap<string, number> {
+/** Reads `user=2,order=3`. Throws AppError `USAGE`. @param asked what they are given to. Default: the flag of `msvc up` */
+export function parseScale(texts: readonly string[], asked = '--scale'): ReadonlyMap<string, number> {
   const pairs = texts
     .flatMap((text) => text.split(','))
     .map((pair): [string, number] => {
@@ -43,7 +43,7 @@ export function parseScale(texts: readonly string[]): ReadonlyMap<string, number
       if (copies >= 1 && copies <= MOST_REPLICAS) return [name, copies]
       throw new AppError(
         'USAGE',
-        `--scale wants name=copies, of a role or service, with 1 to ${MOST_REPLICAS} copies, such as user=2, not ${pair}`,
+        `${asked} wants name=replicas, of a role or service, with 1 to ${MOST_REPLICAS} replicas, such as user=2, not ${pair}`,
       )
     })
   return new Map(pairs)
@@ -56,14 +56,14 @@ export function parseScale(texts: readonly string[]): ReadonlyMap<string, number
 export function checkWish(wish: Chosen, services: readonly string[]): void {
   const { only, scale } = wish
   const names = [...ROLE_NAMES, ...services]
-  for (const name of only ?? []) known(name, names, '--only')
-  for (const name of scale.keys()) known(name, names, '--scale')
+  for (const name of only ?? []) known(name, names)
+  for (const name of scale.keys()) known(name, names)
   const chosen = only ?? [...rolesOf(wish), ...services]
   const left = [...scale.keys()].find((name) => !chosen.includes(name))
   if (left === undefined) return
   throw new AppError(
     'USAGE',
-    `--scale: ${left} is not one of the roles and services to run (${chosen.join(', ')}); ${wish.without?.includes(left) ? 'up.without leaves it out' : 'add it with --only'}`,
+    `${left} is not one of the roles and services to run (${chosen.join(', ')}); ${wish.without?.includes(left) ? 'up.without leaves it out' : 'add it with --only'}`,
   )
 }
 
@@ -73,11 +73,11 @@ export function parseOffset(text: string): number {
   throw new AppError('USAGE', `--port-offset wants a whole number from 0 to 65535, not ${text}`)
 }
 
-function known(name: string, names: readonly string[], flag: string) {
+function known(name: string, names: readonly string[]) {
   if (names.includes(name)) return
   throw new AppError(
     'USAGE',
-    `${flag}: there is no role or service ${name}${didYouMean(name, names)} (there are ${names.join(', ')})`,
+    `there is no role or service ${name}${didYouMean(name, names)} (there are ${names.join(', ')})`,
   )
 }
 
@@ -146,7 +146,7 @@ function refuseLonely({ roles, settings }: Configured, { scale }: Pick<Wish, 'sc
   const { name, agreesIn } = lonely
   throw new AppError(
     'USAGE',
-    `--scale: ${name} runs alone, for its copies would not share what they know while ${agreesIn} is ${settings[agreesIn]}; with ${agreesIn}: ${SERVERS[agreesIn]} they do`,
+    `${name} runs alone, for its replicas would not share what they know while ${agreesIn} is ${settings[agreesIn]}; with ${agreesIn}: ${SERVERS[agreesIn]} they do`,
   )
 }
 
@@ -156,7 +156,7 @@ function registrySections(section: Section | undefined, copies: number): readonl
   if (section.port + copies - 1 > 65_535) {
     throw new AppError(
       'USAGE',
-      `--scale: registry=${copies} from port ${section.port} on leads past the last one, 65535`,
+      `${copies} replicas of registry from port ${section.port} on lead past the last one, 65535`,
     )
   }
   return Array.from({ length: copies }, (_, copy) =>

@@ -49,6 +49,8 @@ export interface PushDelivery {
 interface Worker {
   readonly spec: string
   readonly url: string
+  /** Whether anything was posted to it. */
+  readonly posts: { readonly begun: boolean }
   readonly controller: AbortController
   readonly done: Promise<void>
 }
@@ -65,7 +67,9 @@ export function createPushDelivery(options: PushDeliveryOptions): PushDelivery {
       workers.delete(id)
       if (running && running.url !== push?.url) {
         const now = push ? `now go to ${hideInText(push.url)}` : 'are pulled now'
-        options.log.warning(`Pushes to ${hideInText(running.url)} end: its subscription's messages ${now}`, {
+        // one that has been posted nothing has moved with its platform, most likely
+        const level = running.posts.begun ? 'warning' : 'debug'
+        options.log[level](`Pushes to ${hideInText(running.url)} end: its subscription's messages ${now}`, {
           subscription: id,
           topic,
         })
@@ -73,11 +77,12 @@ export function createPushDelivery(options: PushDeliveryOptions): PushDelivery {
       if (!push || options.signal.aborted) return
       const controller = new AbortController()
       const signal = AbortSignal.any([controller.signal, options.signal])
+      const posts = { begun: false }
       const start = async () => {
         await running?.done
-        await deliver({ ...options, signal, id, url: push.url, ackWaitMs, owner })
+        await deliver({ ...options, signal, id, url: push.url, ackWaitMs, owner, posts })
       }
-      workers.set(id, { spec, url: push.url, controller, done: inBackground(options.tracing, 'push', start) })
+      workers.set(id, { spec, url: push.url, posts, controller, done: inBackground(options.tracing, 'push', start) })
     },
     async stop(id) {
       const worker = workers.get(id)
@@ -96,6 +101,8 @@ interface DeliverOptions extends PushDeliveryOptions {
   readonly url: string
   readonly ackWaitMs: number
   readonly owner: string | undefined
+  /** Noted when the first message is posted. */
+  readonly posts: { begun: boolean }
 }
 
 /** Pulls messages and posts them, at most CONCURRENCY at a time, one while the endpoint isn't well, until `signal` fires. */
@@ -110,6 +117,7 @@ async function deliver(options: DeliverOptions): Promise<void> {
 
   async function post(delivery: Delivery): Promise<void> {
     posting++
+    options.posts.begun = true
     try {
       patience.heard(await postOne(delivery, options))
     } catch (fault) {

@@ -44,6 +44,8 @@ export interface RunningBroker extends AsyncDisposable {
   readonly bus: Bus
   /** What the role itself logged. */
   readonly lines: readonly string[]
+  /** The warnings among it. */
+  readonly warnings: readonly string[]
   readonly spans: readonly SpanRecord[]
   /** Calls it; a body that is no text is sent as JSON. */
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
@@ -75,9 +77,14 @@ export async function runBroker({
   const folder = given ?? (await mkdtemp(join(tmpdir(), 'msvc-broker-')))
   const life = createLifecycle(() => {})
   const lines: string[] = []
+  const warnings: string[] = []
   const spans: SpanRecord[] = []
   const write = (message: string) => void lines.push(message)
-  const log: Log = { debug: write, info: write, warning: write, error: write, critical: write }
+  const warn = (message: string) => {
+    warnings.push(message)
+    write(message)
+  }
+  const log: Log = { debug: write, info: write, warning: warn, error: write, critical: write }
   const tracing = createTracing({ service: 'broker', clock, ship: (span) => spans.push(span) })
   const metrics = createMetrics('broker')
   const authority = askers ? tokenAuthority(askers) : LOCAL_AUTHORITY
@@ -120,6 +127,7 @@ export async function runBroker({
     url,
     bus,
     lines,
+    warnings,
     spans,
     stop: () => life.stop(),
     async call(method, path, body, headers = {}) {

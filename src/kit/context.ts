@@ -23,7 +23,7 @@ export interface RoleContext<C> {
   readonly role: string
   /** Name in the registry, in logs, metrics and traces, such as `user-service`. */
   readonly service: string
-  /** This copy's id. */
+  /** This replica's id. */
   readonly instance: string
   readonly version: string
   /** `development`, `production`, … */
@@ -58,7 +58,7 @@ export interface RoleContext<C> {
   ): Promise<Store<DB>>
   /** The bus driver, with the limits that the role's own section sets; only the broker role takes it. */
   bus(limits?: BusLimits): Promise<Bus>
-  /** A cache of this service's own, the same for all its copies where it is `shared`; closed by the kit, which tells when it is away and back. */
+  /** A cache of this service's own, the same for all its replicas where it is `shared`; closed by the kit, which tells when it is away and back. */
   cache(): Promise<Cache>
   /** A 256-bit key of the platform, made on first use and kept in the data folder (0600). Letters, digits, `-`. */
   secretKey(name: string): Promise<Uint8Array>

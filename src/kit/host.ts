@@ -36,11 +36,11 @@ export interface HostOptions {
   readonly section: Section
   /** Its name in the registry instead of the role's own (SERVICE_NAME). */
   readonly service?: string
-  /** Holds what it opens in the data folder against other processes. Default false: whoever starts it does, and its copies share. */
+  /** Holds what it opens in the data folder against other processes. Default false: whoever starts it does, and its replicas share. */
   readonly alone?: boolean
-  /** Why the copy before it ended. */
+  /** Why the replica before it ended. */
   readonly after?: string
-  /** This copy's id. Default: its service's name with a random number. */
+  /** This replica's id. Default: its service's name with a random number. */
   readonly instance?: string
   /** Who checks and makes tokens. Default: whoever has the keys in the data folder. */
   readonly authority?: Authority
@@ -258,7 +258,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     throw fault
   }
 
-  /** Keeps this copy in the registry, and takes it out before the port closes. */
+  /** Keeps this replica in the registry, and takes it out before the port closes. */
   function enrol(place: Place) {
     const registration = register({
       registryUrl,

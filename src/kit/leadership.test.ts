@@ -10,8 +10,8 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close()
 })
 
-/** A copy that wants to lead, over a cache that can be cut off from it. */
-async function copy(cache: Cache, holder: string) {
+/** A replica that wants to lead, over a cache that can be cut off from it. */
+async function replica(cache: Cache, holder: string) {
   const link = { isCut: false }
   const through = <T>(ask: () => Promise<T>) =>
     link.isCut ? Promise.reject(new DriverError('unavailable', 'cut')) : ask()
@@ -35,7 +35,7 @@ async function copy(cache: Cache, holder: string) {
 describe('LeaderElection', () => {
   it('has one leader, and another at once when it leaves', async () => {
     const cache = await openCache({ url: 'memory:', prefix: '' })
-    const [one, two] = [await copy(cache, 'one'), await copy(cache, 'two')]
+    const [one, two] = [await replica(cache, 'one'), await replica(cache, 'two')]
     expect([one.at(), two.at()]).toEqual(['leading', 'following'])
     await one.election.close()
     await expect.poll(two.at, { timeout: 1_500 }).toBe('leading')
@@ -45,7 +45,7 @@ describe('LeaderElection', () => {
 
   it('has the one that is cut off stop before another begins, with a greater fence', async () => {
     const cache = await openCache({ url: 'memory:', prefix: '' })
-    const [one, two] = [await copy(cache, 'one'), await copy(cache, 'two')]
+    const [one, two] = [await replica(cache, 'one'), await replica(cache, 'two')]
     const before = one.election.now
     one.link.isCut = true
     let both = false

@@ -7,7 +7,7 @@ const LEASE_MS = 3_000
 /** How often it is renewed, or asked for, milliseconds: three times in a lease, so that one answer may be lost. */
 const LOOK_MS = 1_000
 
-/** Whether this copy is the one that does what only one may do. */
+/** Whether this replica is the one that does what only one may do. */
 export type Leadership =
   | { readonly at: 'leading'; readonly lease: Lease }
   | { readonly at: 'following' }
@@ -17,9 +17,9 @@ export type Leadership =
 /** What is to be led, and by whom. */
 export interface LeadershipOptions {
   readonly cache: Pick<Cache, 'acquire' | 'renew' | 'release'>
-  /** What only one copy may do, such as `health-checks`. */
+  /** What only one replica may do, such as `health-checks`. */
   readonly name: string
-  /** This copy's own name. */
+  /** This replica's own name. */
   readonly holder: string
   readonly clock: Clock
   /** Told each time that it is another than before. What was done under a lease must have stopped when it returns. */
@@ -27,7 +27,7 @@ export interface LeadershipOptions {
 }
 
 /**
- * Chooses one copy among all for what only one at a time may do, by a lease of 3 s with a fence. A leader that can't renew its lease counts as none
+ * Chooses one replica among all for what only one at a time may do, by a lease of 3 s with a fence. A leader that can't renew its lease counts as none
  * before it is over, by the monotonic clock from when it asked: no other can have it by then.
  */
 export class LeaderElection {

@@ -159,7 +159,7 @@ export async function beginRun(role: AnyRole, places: Places, premises: Premises
       url: places.cache,
       prefix: `${service}:`,
       clock,
-      onAway: (fault) => outage.failed(fault, 'each copy goes by what it knows itself'),
+      onAway: (fault) => outage.failed(fault, 'each replica goes by what it knows itself'),
       onBack: () => outage.over(),
     })
     await part.check(AbortSignal.timeout(FIRST_CHECK_MS)).catch((fault: unknown) => log.error(messageOf(fault)))

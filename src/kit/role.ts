@@ -59,8 +59,8 @@ export interface Role<S extends z.ZodType = z.ZodType> {
   /** Passes on what others ask, and says for whom: the roles believe that of it. Default false. */
   readonly passesOn?: boolean
   /**
-   * Where its copies find what the others were told. While that is in one process or on one machine alone (`sqlite:`, `embedded:`, `memory:`), the role
-   * runs alone. Default: its copies need no such place.
+   * Where its replicas find what the others were told. While that is in one process or on one machine alone (`sqlite:`, `embedded:`, `memory:`), the role
+   * runs alone. Default: its replicas need no such place.
    */
   readonly agreesIn?: 'store' | 'bus' | 'cache'
   /** What it keeps in a store of its service's name, so that it can be moved to another. Default nothing. */

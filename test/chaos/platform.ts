@@ -27,7 +27,7 @@ export const ROLES = Object.keys(PORTS) as readonly RoleName[]
 
 export const portOf = (role: RoleName) => PORTS[role] + OFFSET
 
-/** A copy of a role, as `msvc up` names it: `order`, `order-2`. */
+/** A replica of a role, as `msvc up` names it: `order`, `order-2`. */
 export type UnitName = RoleName | `${RoleName}-${number}`
 
 /** A platform under `msvc up`, in a data folder of its own. `await using` ends it. */
@@ -39,13 +39,13 @@ export interface Platform extends AsyncDisposable {
   readonly token: string
 }
 
-/** What differs from a platform on embedded stores, one copy of each role. */
+/** What differs from a platform on embedded stores, one replica of each role. */
 export interface PlatformDifferences {
   /** Addresses of services that callers use instead of asking the registry. */
   readonly services?: Readonly<Record<string, string>>
   /** `store`, `bus` and `cache`. */
   readonly servers?: Readonly<Record<string, string>>
-  /** Copies by role. */
+  /** Replicas by role. */
   readonly scale?: Partial<Readonly<Record<RoleName, number>>>
 }
 
@@ -59,8 +59,8 @@ export async function startPlatform(
   const config = join(folder, 'chaos.yaml')
   writeFileSync(config, JSON.stringify({ log: { level: 'WARNING' }, services, ...servers }))
   const common = ['--config', config, '--data', data]
-  const copies = Object.entries(scale).flatMap(([role, count]) => ['--scale', `${role}=${count}`])
-  const child = spawn(EXECUTABLE, ['up', '--json', '--port-offset', String(OFFSET), ...copies, ...common], {
+  const replicas = Object.entries(scale).flatMap(([role, count]) => ['--scale', `${role}=${count}`])
+  const child = spawn(EXECUTABLE, ['up', '--json', '--port-offset', String(OFFSET), ...replicas, ...common], {
     // by the channel it ends with this process, however that ends
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })

@@ -96,7 +96,7 @@ interface Loop {
   readonly name: string
   /** Services that are reached by a wire of our own. */
   readonly wires?: Readonly<Record<string, RoleName>>
-  /** On servers, two copies of each role but the gateway, whose clients know one address. Default: on embedded stores. */
+  /** On servers, two replicas of each role but the gateway, whose clients know one address. Default: on embedded stores. */
   readonly onServers?: true
   /** Watch the order of messages by key too, published to and pulled from these. */
   readonly brokers?: readonly UnitName[]

@@ -33,7 +33,7 @@ export interface Booted extends AsyncDisposable {
   token(subject: string, ...scopes: readonly string[]): Promise<string>
   /** Has a role take other values of its section while it runs. */
   reload(role: string, changes: Readonly<Record<string, unknown>>): Promise<void>
-  /** Starts one more role, or one that was stopped; a number behind its name makes it a copy of that role. */
+  /** Starts one more role, or one that was stopped; a number behind its name makes it a replica of that role. */
   start(role: string): Promise<void>
   stop(role: string): Promise<void>
 }

@@ -26,7 +26,7 @@ interface Unit {
 }
 
 describe.skipIf(!isHere('postgres', 'nats-server', 'redis-server'))('configs/production.yaml', () => {
-  it('runs two copies of each role on PostgreSQL, NATS and Redis, whichever of them is killed', {
+  it('runs two replicas of each role on PostgreSQL, NATS and Redis, whichever of them is killed', {
     timeout: 240_000,
   }, async () => {
     await using postgres = await startPostgres({ config: UNSYNCED })

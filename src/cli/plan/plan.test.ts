@@ -21,7 +21,7 @@ describe('planUnits', () => {
     expect(user?.job).toMatchObject({ section: { port: 9_001 }, registryUrl: 'http://127.0.0.1:9500' })
   })
 
-  it('advertises a port for the first copy alone', () => {
+  it('advertises a port for the first replica alone', () => {
     const user = { host: '0.0.0.0', port: 8001, advertise: 'shop.example:80' }
     const sections = { ...configuration.sections, user }
     const wish = { scale: parseScale(['user=2']), portOffset: 0, only: ['user'] }
@@ -29,7 +29,7 @@ describe('planUnits', () => {
     expect(units.map(({ job }) => job.section.advertise)).toEqual(['shop.example:80', 'shop.example'])
   })
 
-  it('puts copies of the registry one behind the other, and tells all of all', () => {
+  it('puts replicas of the registry one behind the other, and tells all of all', () => {
     const cache = 'redis://127.0.0.1:6379'
     const shared = { ...configuration, settings: { ...configuration.settings, cache } }
     const wish = { scale: parseScale(['registry=2']), portOffset: 10, only: ['registry', 'user'] }
@@ -44,7 +44,7 @@ describe('planUnits', () => {
     expect(() => plan(wish)).toThrow(/registry runs alone, .* with cache: redis:/)
   })
 
-  it('puts further copies on free ports', () => {
+  it('puts further replicas on free ports', () => {
     const units = plan({ only: ['registry', 'user'], scale: parseScale(['user=3']) })
     const ports = units.map(({ unit, job }) => `${unit} ${job.role} ${job.section.port}`)
     expect(ports).toEqual(['registry registry 8500', 'user user 8001', 'user-2 user 0', 'user-3 user 0'])

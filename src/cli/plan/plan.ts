@@ -9,7 +9,7 @@ import { checkNeeds } from '../../kit/supervisor/waves.ts'
 import { ROLE_NAMES, UP_ROLE_NAMES } from '../../roles/catalog.ts'
 import { type Configured, registryUrl } from '../session/configuration.ts'
 
-/** What copies of a role agree in, by setting. */
+/** What replicas of a role agree in, by setting. */
 const SERVERS = { store: 'postgres://…', bus: 'nats://…', cache: 'redis://…' } as const
 
 /** What the flags of `msvc up` ask for. */
@@ -18,7 +18,7 @@ export interface Wish {
   readonly only?: readonly string[]
   /** CLI words of roles that are not part of it, where `only` doesn't say what is. Default: none. */
   readonly without?: readonly string[]
-  /** Copies by CLI word or name; where it says nothing 1 of a role, and of a service its `replicas`. */
+  /** Replicas by CLI word or name; where it says nothing 1 of a role, and of a service its `replicas`. */
   readonly scale: ReadonlyMap<string, number>
   readonly portOffset: number
 }
@@ -39,8 +39,8 @@ export function parseScale(texts: readonly string[], asked = '--scale'): Readonl
     .flatMap((text) => text.split(','))
     .map((pair): [string, number] => {
       const [, name = '', count] = /^\s*([\w-]+)=(\d{1,3})\s*$/.exec(pair) ?? []
-      const copies = Number(count)
-      if (copies >= 1 && copies <= MOST_REPLICAS) return [name, copies]
+      const replicas = Number(count)
+      if (replicas >= 1 && replicas <= MOST_REPLICAS) return [name, replicas]
       throw new AppError(
         'USAGE',
         `${asked} wants name=replicas, of a role or service, with 1 to ${MOST_REPLICAS} replicas, such as user=2, not ${pair}`,
@@ -81,7 +81,7 @@ function known(name: string, names: readonly string[]) {
   )
 }
 
-/** One copy of a role: its CLI word, and the copy's own name. */
+/** One replica of a role: its CLI word, and the replica's own name. */
 export interface UnitName {
   readonly role: string
   readonly unit: string
@@ -97,17 +97,17 @@ export function rolesOf({ only, without = [] }: Pick<Wish, 'only' | 'without'>):
     : UP_ROLE_NAMES.filter((name) => !without.includes(name))
 }
 
-/** The copies of roles that a wish runs, in the catalog's order: `user`, `user-2` and so on. */
+/** The replicas of roles that a wish runs, in the catalog's order: `user`, `user-2` and so on. */
 export function unitNames(wish: Chosen): readonly UnitName[] {
   return rolesOf(wish).flatMap((role) =>
-    Array.from({ length: wish.scale.get(role) ?? 1 }, (_, copy) => ({ role, unit: replicaName(role, copy) })),
+    Array.from({ length: wish.scale.get(role) ?? 1 }, (_, replica) => ({ role, unit: replicaName(role, replica) })),
   )
 }
 
 /**
- * The units to run, one or more a role. The first copy of a role takes its port (plus the offset), further ones take free ports; those of the registry,
+ * The units to run, one or more a role. The first replica of a role takes its port (plus the offset), further ones take free ports; those of the registry,
  * which everybody has to know beforehand, the ports behind its own.
- * Throws AppError `USAGE` when the offset leads past the last port, or for copies of a role that runs alone; `CONFIG_INVALID` when a role needs one
+ * Throws AppError `USAGE` when the offset leads past the last port, or for replicas of a role that runs alone; `CONFIG_INVALID` when a role needs one
  * that there isn't.
  */
 export function planUnits(configured: Configured, wish: Wish): readonly RolePlan[] {
@@ -117,13 +117,13 @@ export function planUnits(configured: Configured, wish: Wish): readonly RolePlan
   const shifted = new Map(roles.map(({ name }) => [name, shift(name, sections[name], wish.portOffset)]))
   const registries = registrySections(shifted.get('registry'), wish.scale.get('registry') ?? 1)
   const url = registryUrl({ settings, sections: {} }, [], registries)
-  const copies = new Map<string, number>()
+  const replicas = new Map<string, number>()
   return unitNames(wish).flatMap(({ role, unit }) => {
     const section = shifted.get(role)
     if (!section) return []
-    const copy = copies.get(role) ?? 0
-    copies.set(role, copy + 1)
-    const own = role === 'registry' ? registries[copy] : copy === 0 ? section : onPort(section, 0)
+    const replica = replicas.get(role) ?? 0
+    replicas.set(role, replica + 1)
+    const own = role === 'registry' ? registries[replica] : replica === 0 ? section : onPort(section, 0)
     if (!own) return []
     const { needs = [], reloads = [] } = roles.find(({ name }) => name === role) ?? {}
     return [
@@ -137,7 +137,7 @@ export function planUnits(configured: Configured, wish: Wish): readonly RolePlan
   })
 }
 
-/** Refuses copies that would each know only what it was told itself: an instance registered at one registry is unknown to the other. */
+/** Refuses replicas that would each know only what it was told itself: an instance registered at one registry is unknown to the other. */
 function refuseLonely({ roles, settings }: Configured, { scale }: Pick<Wish, 'scale'>): void {
   const lonely = roles.find(
     ({ name, agreesIn }) => agreesIn && (scale.get(name) ?? 1) > 1 && isEmbedded(settings[agreesIn]),
@@ -150,21 +150,21 @@ function refuseLonely({ roles, settings }: Configured, { scale }: Pick<Wish, 'sc
   )
 }
 
-/** Where the copies of the registry listen, one behind the other. Throws AppError `USAGE` behind the last port. */
-function registrySections(section: Section | undefined, copies: number): readonly Section[] {
+/** Where the replicas of the registry listen, one behind the other. Throws AppError `USAGE` behind the last port. */
+function registrySections(section: Section | undefined, replicas: number): readonly Section[] {
   if (!section) return []
-  if (section.port + copies - 1 > 65_535) {
+  if (section.port + replicas - 1 > 65_535) {
     throw new AppError(
       'USAGE',
-      `${copies} replicas of registry from port ${section.port} on lead past the last one, 65535`,
+      `${replicas} replicas of registry from port ${section.port} on lead past the last one, 65535`,
     )
   }
-  return Array.from({ length: copies }, (_, copy) =>
-    copy === 0 ? section : onPort(section, section.port === 0 ? 0 : section.port + copy),
+  return Array.from({ length: replicas }, (_, replica) =>
+    replica === 0 ? section : onPort(section, section.port === 0 ? 0 : section.port + replica),
   )
 }
 
-/** A further copy's section: what is advertised with a port is the first copy's alone. */
+/** A further replica's section: what is advertised with a port is the first replica's alone. */
 function onPort(section: Section, port: number): Section {
   const { advertise } = section
   return { ...section, port, ...(advertise !== undefined && { advertise: withoutPort(advertise) }) }

@@ -6,7 +6,7 @@ import type { Started } from '../../kit/supervisor/unit.ts'
 const TIMEOUT_MS = 400
 
 /**
- * Tells the registry of a copy that ended without saying goodbye, so that nobody is sent to it until its lease runs out. Rejects when the
+ * Tells the registry of a replica that ended without saying goodbye, so that nobody is sent to it until its lease runs out. Rejects when the
  * registry can't be reached; then the lease does it.
  */
 export async function forgetInstance(

@@ -101,7 +101,7 @@ export async function connect(session: Session, name: string, { secrets = false 
   return api
 }
 
-/** Asks the first copy of a role at which somebody listens: what was not taken is not done twice. */
+/** Asks the first replica of a role at which somebody listens: what was not taken is not done twice. */
 async function atFirst<T>([url = '', ...others]: readonly string[], ask: (url: string) => Promise<T>): Promise<T> {
   try {
     return await ask(url)

@@ -166,16 +166,19 @@ export function requireDataFolder(data: string): void {
  * Where the registry is, or the registries, separated by commas: static addresses (REGISTRY_URL), where it runs on the data folder, or its section's;
  * empty where that is any free port, which nobody else can know.
  * @param running what runs on the data folder already. Default: nothing
- * @param copies where all of them will listen. Default: its section says it
+ * @param replicas where all of them will listen. Default: its section says it
  */
 export function registryUrl(
   { settings, sections }: Pick<Configuration, 'settings' | 'sections'>,
   running: readonly RunState[] = [],
-  copies: readonly Section[] = sections.registry ? [sections.registry] : [],
+  replicas: readonly Section[] = sections.registry ? [sections.registry] : [],
 ): string {
   const roles = running.flatMap((state) => state.roles).filter(({ role }) => role === 'registry')
   const beside = roles.length > 0 ? roles.map(({ url }) => url).join() : undefined
-  const own = copies.length > 0 ? copies.flatMap((copy) => (copy.port === 0 ? [] : addressOf(copy))).join() : undefined
+  const own =
+    replicas.length > 0
+      ? replicas.flatMap((replica) => (replica.port === 0 ? [] : addressOf(replica))).join()
+      : undefined
   return settings.services.registry ?? beside ?? own ?? 'http://127.0.0.1:8500'
 }
 

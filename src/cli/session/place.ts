@@ -10,7 +10,7 @@ import type { GlobalOptions } from './session.ts'
 /** Where a role is. */
 export interface Place {
   readonly url: string
-  /** Other copies of the role, for when nobody listens there. */
+  /** Other replicas of the role, for when nobody listens there. */
   readonly elsewhere: readonly string[]
   /** What its tokens are for: the name that it is registered by. */
   readonly service: string
@@ -35,8 +35,8 @@ export function locate(name: string, known: Known, options: Pick<GlobalOptions, 
   const service = roles.find((role) => role.name === name)?.service ?? name
   const [fixed, ...others] = parseEndpoints(settings.services[service] ?? '').map(printEndpoint)
   if (fixed !== undefined) return { url: fixed, elsewhere: others, service, isGuess: false }
-  const [unit, ...copies] = running.flatMap((state) => state.roles).filter((candidate) => candidate.role === name)
-  if (unit) return { url: unit.url, elsewhere: copies.map(({ url }) => url), service: unit.service, isGuess: false }
+  const [unit, ...replicas] = running.flatMap((state) => state.roles).filter((candidate) => candidate.role === name)
+  if (unit) return { url: unit.url, elsewhere: replicas.map(({ url }) => url), service: unit.service, isGuess: false }
   const isNamed = options.config !== undefined
   if (!isNamed && running.length > 0)
     throw absent(`${name} isn't part of what runs on ${settings.data}, or not yet`, service)

@@ -37,7 +37,7 @@ export interface ServiceClientOptions {
   readonly service: string
   /** The calling service's own name, for its token. */
   readonly caller: string
-  /** The copy that calls, as User-Agent: by it a service tells the copies of this machine from each other. */
+  /** The replica that calls, as User-Agent: by it a service tells the replicas of this machine from each other. */
   readonly agent?: string
   readonly directory: Directory
   readonly balancer: Balancer

@@ -62,7 +62,7 @@ describe('advertiseFault', () => {
   ])('refuses %j', (text) => expect(advertiseFault(text)).toBeDefined())
 })
 
-it('leaves a copy on another port the host', () => {
+it('leaves a replica on another port the host', () => {
   expect(['shop:80', '[fd00::1]:80', 'fd00::1', 'shop'].map(withoutPort)).toEqual([
     'shop',
     'fd00::1',

@@ -60,7 +60,7 @@ export function standingPlace(
   return isLoopbackName(place.host) ? `${hostname}:${place.port}` : `${place.host}:${place.port}`
 }
 
-/** The same address for a copy that listens on another port: what stands for one port says nothing of the next. */
+/** The same address for a replica that listens on another port: what stands for one port says nothing of the next. */
 export function withoutPort(advertise: string): string {
   const [, bracketed, bare, name = ''] = PARTS.exec(advertise) ?? []
   return bracketed ?? bare ?? name

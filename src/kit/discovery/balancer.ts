@@ -49,7 +49,7 @@ export interface BalancerOptions {
   readonly onChange?: (instance: Instance, change: 'ejected' | 'back') => void
 }
 
-/** What is known of one instance. Goes with the Instance object: a restarted copy is a new object and starts afresh. */
+/** What is known of one instance. Goes with the Instance object: a restarted replica is a new object and starts afresh. */
 interface Track {
   inFlight: number
   standing: Standing

@@ -1,4 +1,4 @@
-/** One running copy of a service, as the registry knows it. */
+/** One running replica of a service, as the registry knows it. */
 export interface Instance {
   readonly id: string
   readonly service_name: string

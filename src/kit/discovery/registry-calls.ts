@@ -10,7 +10,7 @@ export interface RegistryCallsOptions {
   readonly registryUrl: string
   /** Who calls: the name in the token. */
   readonly service: string
-  /** The copy that calls, as User-Agent: by it the registry tells the copies of this machine from each other. */
+  /** The replica that calls, as User-Agent: by it the registry tells the replicas of this machine from each other. */
   readonly agent?: string
   readonly authority?: Pick<Authority, 'mode' | 'serviceToken'>
 }

@@ -27,7 +27,7 @@ export type Variables = Readonly<Record<string, string | undefined>>
 export interface ServiceContext {
   /** What it is registered as. */
   readonly service: string
-  /** This copy's id. */
+  /** This replica's id. */
   readonly instance: string
   readonly version: string
   /** `development`, `production`, … (MSVC_ENVIRONMENT). */
@@ -130,7 +130,7 @@ export interface ServiceDefinition<E extends Env = AppEnv> {
 export interface RunningService {
   /** What it is registered as. */
   readonly service: string
-  /** This copy's id. */
+  /** This replica's id. */
   readonly instance: string
   /** Where it listens. */
   readonly url: string

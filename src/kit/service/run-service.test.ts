@@ -97,7 +97,7 @@ describe('a service', () => {
 })
 
 describe('a service that is kept by a supervisor', () => {
-  it('neither registers nor sends its log, and has the name of its copy', async () => {
+  it('neither registers nor sends its log, and has the name of its replica', async () => {
     const asked: string[] = []
     const platform = createServer((incoming, outgoing) => {
       asked.push(`${incoming.method} ${incoming.url}`)

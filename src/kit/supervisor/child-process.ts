@@ -17,7 +17,7 @@ export interface ChildProcessOptions {
   readonly onLine: (unit: string, line: string) => void
 }
 
-/** Launches every copy as an operating-system process of its own. It ends when the channel to this process breaks, and is ended when it hangs then. */
+/** Launches every replica as an operating-system process of its own. It ends when the channel to this process breaks, and is ended when it hangs then. */
 export function childProcesses({ command, suffix, environment, onLine }: ChildProcessOptions): LaunchRole {
   const [program, ...args] = command
   const guard = createGuard()
@@ -53,7 +53,7 @@ function launchedRole(child: ChildProcess): LaunchedRole {
   let asked: PromiseWithResolvers<void> | undefined
   const steps = new Map<number, PromiseWithResolvers<void>>()
   let number = 0
-  // A copy that ends before anyone asked it to start is told of by `exited`.
+  // A replica that ends before anyone asked it to start is told of by `exited`.
   started.promise.catch(() => {})
   child.on('message', (message) => {
     const report = Report.safeParse(message).data

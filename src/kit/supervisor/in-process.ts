@@ -7,7 +7,7 @@ import { takeStep } from './take-step.ts'
 import type { Started } from './unit.ts'
 
 /**
- * Runs every copy inside this process: for small machines, tests and debuggers. A role that breaks the process takes all with it.
+ * Runs every replica inside this process: for small machines, tests and debuggers. A role that breaks the process takes all with it.
  * @param pid this process's id, for the table of running roles
  */
 export function inProcess(run: (job: Job) => Promise<RunningHost>, pid: number): LaunchRole {

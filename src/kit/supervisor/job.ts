@@ -1,6 +1,6 @@
 import type { Section, Settings } from '../config/schema.ts'
 
-/** All that one copy of a role is told to start with. Travels as JSON to a process of its own. */
+/** All that one replica of a role is told to start with. Travels as JSON to a process of its own. */
 export interface Job {
   /** CLI word. */
   readonly role: string
@@ -9,7 +9,7 @@ export interface Job {
   readonly registryUrl: string
   /** Nobody else may have its databases open. Default false. */
   readonly alone?: boolean
-  /** Why the copy before it ended: the log is told, which the terminal alone would be otherwise. Default: it is the first. */
+  /** Why the replica before it ended: the log is told, which the terminal alone would be otherwise. Default: it is the first. */
   readonly after?: string
   /** Its name in the registry instead of the role's own. */
   readonly service?: string

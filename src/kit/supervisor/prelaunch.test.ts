@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { prelaunch } from './prelaunch.ts'
 import type { LaunchRole } from './role-unit.ts'
 
-it('gives each copy launched ahead once, and ends those that nobody took', () => {
+it('gives each replica launched ahead once, and ends those that nobody took', () => {
   const events: string[] = []
   const launch: LaunchRole = (_role, unit) => {
     events.push(`launch ${unit}`)

@@ -1,10 +1,10 @@
 import type { LaunchedRole, LaunchRole } from './role-unit.ts'
 
-/** Copies of roles launched before anyone knows what they are to do: they boot while that is found out. */
+/** Replicas of roles launched before anyone knows what they are to do: they boot while that is found out. */
 export interface Prelaunched {
-  /** Gives the copy launched ahead, once; launches a new one for a unit that has none, or had one. */
+  /** Gives the replica launched ahead, once; launches a new one for a unit that has none, or had one. */
   readonly launch: LaunchRole
-  /** Ends the copies that nobody took. */
+  /** Ends the replicas that nobody took. */
   dismiss(): void
 }
 

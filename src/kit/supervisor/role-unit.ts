@@ -2,9 +2,9 @@ import type { Job } from './job.ts'
 import type { Step } from './protocol.ts'
 import type { LaunchedUnit, Started, Unit } from './unit.ts'
 
-/** One copy of a role that is to run. */
+/** One replica of a role that is to run. */
 export interface RolePlan {
-  /** Its own name: the role's CLI word, with a number from the second copy on (`user-2`). */
+  /** Its own name: the role's CLI word, with a number from the second replica on (`user-2`). */
   readonly unit: string
   /** CLI words of the roles that must be ready first. */
   readonly needs: readonly string[]
@@ -13,7 +13,7 @@ export interface RolePlan {
   readonly reloads?: readonly string[]
 }
 
-/** One launched copy of a role, in a process of its own or in this one. */
+/** One launched replica of a role, in a process of its own or in this one. */
 export interface LaunchedRole extends Omit<LaunchedUnit, 'start' | 'reload'> {
   /** As `LaunchedUnit.start`. */
   start(job: Job): Promise<Started>
@@ -25,12 +25,12 @@ export interface LaunchedRole extends Omit<LaunchedUnit, 'start' | 'reload'> {
 }
 
 /**
- * Launches a copy of a role that waits for its `start`.
- * @param unit the copy's name, such as `user` or `user-2`
+ * Launches a replica of a role that waits for its `start`.
+ * @param unit the replica's name, such as `user` or `user-2`
  */
 export type LaunchRole = (role: string, unit: string) => LaunchedRole
 
-/** Copies of roles as the supervisor runs them. */
+/** Replicas of roles as the supervisor runs them. */
 export interface RoleUnits {
   /** Those made last. */
   readonly units: readonly Unit[]
@@ -41,7 +41,7 @@ export interface RoleUnits {
 }
 
 /**
- * Makes units of copies of roles. One that is started again keeps the port it was given, so that whoever has its address finds it there.
+ * Makes units of replicas of roles. One that is started again keeps the port it was given, so that whoever has its address finds it there.
  * @param jobNow asked at each start: what is to be done instead of what was planned. Default: just that
  */
 export function roleUnits(launch: LaunchRole, jobNow: (job: Job) => Job = (job) => job): RoleUnits {

@@ -50,7 +50,7 @@ describe('supervise', () => {
     await stop()
   })
 
-  it('boots the next copy while the registry is told of the end, and starts it afterwards', async () => {
+  it('boots the next replica while the registry is told of the end, and starts it afterwards', async () => {
     const { launch, crash, events } = theatre()
     const told = Promise.withResolvers<void>()
     const { ready, stop, until, states } = run([plan('user')], launch, { onLost: () => told.promise })
@@ -122,7 +122,7 @@ describe('supervise', () => {
     await Promise.all([stop(), refused])
   })
 
-  it('starts a copy again on the port it was given', async () => {
+  it('starts a replica again on the port it was given', async () => {
     const { launch, crash } = theatre()
     const { ready, stop, changes, until } = run([plan('user')], launch)
     await ready

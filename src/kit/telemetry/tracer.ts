@@ -17,7 +17,7 @@ import type { ActiveSpan, SpanContext, SpanEnd, SpanRecord, StartSpan, Tracing }
 /** Who makes spans, how many, and where they go. */
 export interface TracingOptions {
   readonly service: string
-  /** Which copy of it. Default: not said */
+  /** Which replica of it. Default: not said */
   readonly instance?: string
   readonly clock: Clock
   /** New traces kept a second. Default 100. */

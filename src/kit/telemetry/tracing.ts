@@ -32,7 +32,7 @@ export interface SpanRecord {
   readonly span_id: string
   readonly parent_span_id?: string
   readonly service: string
-  /** Which copy of the service. */
+  /** Which replica of the service. */
   readonly instance?: string
   readonly operation: string
   readonly kind: 'server' | 'client' | 'producer' | 'consumer' | 'internal'

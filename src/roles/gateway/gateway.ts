@@ -101,7 +101,7 @@ export async function createGateway(
 function limitersOf(ctx: GatewayContext, cache: Cache, metrics: GatewayMetrics): MakeLimiter {
   const { clock, directory, log, service } = ctx
   if (!cache.shared) return ownLimiters(clock)
-  const limits = new SharedLimits({ cache, clock, log, metrics, copies: () => directory.instances(service).length })
+  const limits = new SharedLimits({ cache, clock, log, metrics, replicas: () => directory.instances(service).length })
   ctx.defer(() => limits.close())
   return (name, limit) => limits.limiter(name, limit)
 }

@@ -19,7 +19,7 @@ afterEach(() => {
   for (const close of closing.splice(0)) close()
 })
 
-function startLimits(copies = 2) {
+function startLimits(replicas = 2) {
   const state: { mood: Mood; asked: number; locally: number } = { mood: { afterMs: 0 }, asked: 0, locally: 0 }
   async function answer(): Promise<Taken> {
     const { mood } = state
@@ -41,7 +41,7 @@ function startLimits(copies = 2) {
   }
   const limits = new SharedLimits({
     cache,
-    copies: () => copies,
+    replicas: () => replicas,
     clock: systemClock,
     log: silentLog,
     metrics: { limitedLocally: () => void state.locally++ },

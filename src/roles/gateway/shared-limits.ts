@@ -18,7 +18,7 @@ const PROBE_MS = 200
 export interface SharedLimitsOptions {
   readonly cache: Pick<Cache, 'take' | 'check'>
   /** How many gateways there are, as far as is known. */
-  readonly copies: () => number
+  readonly replicas: () => number
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Pick<GatewayMetrics, 'limitedLocally'>
@@ -44,12 +44,12 @@ export class SharedLimits {
 
   /** Makes a limiter. @param name tells its buckets from those of other limits; the same at all gateways */
   limiter(name: string, { per_second: perSecond, burst }: RateLimit): Limiter {
-    const { cache, clock, copies, metrics } = this.#options
+    const { cache, clock, replicas, metrics } = this.#options
     const limit = { perSecond, burst }
     // they count on all the while, so that a gateway doesn't begin with a full share when the cache goes
     const own = new TokenBuckets()
     const ownTake = (key: string) => {
-      const share = Math.max(1, copies())
+      const share = Math.max(1, replicas())
       return own.take(key, { perSecond: perSecond / share, burst: Math.max(1, burst / share) }, clock.monotonic())
     }
     return {

@@ -23,7 +23,7 @@ describe('doors', () => {
 
   it('are one from a service to another', () => {
     expect(faults(DOOR, { ...DOOR, port: 21_002 })).toEqual([
-      'doors.1: there are two doors catalog->user-service; one is enough, for all copies of catalog',
+      'doors.1: there are two doors catalog->user-service; one is enough, for all replicas of catalog',
     ])
   })
 

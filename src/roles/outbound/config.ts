@@ -43,7 +43,7 @@ function clashesOf(doors: readonly Door[]) {
     }
     if (!isKnown) return []
     return [
-      { path: [at], message: `there are two doors ${nameOf(door)}; one is enough, for all copies of ${door.caller}` },
+      { path: [at], message: `there are two doors ${nameOf(door)}; one is enough, for all replicas of ${door.caller}` },
     ]
   })
 }

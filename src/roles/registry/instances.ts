@@ -23,7 +23,7 @@ export interface Entry {
   readonly healthCheckUrl: string | undefined
   /** Wall-clock milliseconds. */
   readonly registeredAt: number
-  /** Greater with each registration under its id: what comes with a smaller one speaks for a copy that was replaced. */
+  /** Greater with each registration under its id: what comes with a smaller one speaks for a replica that was replaced. */
   readonly fence: number
   readonly lease: Lease
   readonly mark: Mark

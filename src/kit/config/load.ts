@@ -99,12 +99,14 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
   })
   if (settings)
     faults.push(...(await placeFaults(settings)), ...crossFaults(settings, placed), ...leavingFaults(settings, roles))
-  const names = {
+  const others = {
+    roles,
+    taken: portsOf(placed, options.portOffset ?? 0),
     elsewhere: Object.keys(elsewhere),
     left: settings?.up.without.filter((name) => !together.includes(name)) ?? [],
     faulty: faultyServices(Object.keys(isRecord(given.services) ? given.services : {}), faults),
   }
-  faults.push(...ownServiceFaults(own, roles, portsOf(placed, options.portOffset ?? 0), names))
+  faults.push(...ownServiceFaults(own, others))
 
   const originOf = (fault: Fault): Fault => {
     const source = derived.find(({ path }) => startsWith(fault.path, path))

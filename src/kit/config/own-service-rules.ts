@@ -12,35 +12,31 @@ export interface NamedRole {
   readonly service: string
 }
 
-/** Names that services may use besides each other's and the roles'. */
-export interface OtherNames {
-  /** Of services that run elsewhere. */
-  readonly elsewhere: readonly string[]
-  /** Of roles that are left out, by `up.without`. */
-  readonly left: readonly string[]
-  /** Of services that are in the file and don't hold. */
-  readonly faulty: readonly string[]
-}
-
 /** Most doors that `outbound` holds open: as many as 64 services need beside the platform's. One that nobody calls by takes some 10 kB. */
 export const MOST_DOORS = 5_000
+
+/** What else a platform has, besides the user's own services. */
+export interface Others {
+  readonly roles: readonly NamedRole[]
+  /** Ports of the roles that run on this machine at the same time, and whose they are. */
+  readonly taken: ReadonlyMap<number, string>
+  /** Names of services that run elsewhere. */
+  readonly elsewhere: readonly string[]
+  /** Roles that are left out, by `up.without`. */
+  readonly left: readonly string[]
+  /** Names of services that are in the file and don't hold. */
+  readonly faulty: readonly string[]
+}
 
 /**
  * What no service shows by itself: a name that a role has, needs that nobody meets, needs in a circle, one port for two, two units of one name, calls to nobody, more doors than
  * there can be. What needs or calls a service that has faults of its own isn't told of: that follows from them.
- * @param taken ports of the roles that run on this machine at the same time, and whose they are
- * @param names of what isn't among the services that hold
  */
-export function ownServiceFaults(
-  services: OwnServices,
-  roles: readonly NamedRole[],
-  taken: ReadonlyMap<number, string>,
-  names: OtherNames,
-): readonly Fault[] {
-  const { elsewhere, faulty } = names
+export function ownServiceFaults(services: OwnServices, others: Others): readonly Fault[] {
+  const { roles, taken, elsewhere, faulty } = others
   return [
     ...nameFaults(services, roles),
-    ...needFaults(services, roles, names),
+    ...needFaults(services, others),
     ...circleFaults(services),
     ...portFaults(services, taken),
     ...workerFaults(services),
@@ -68,11 +64,7 @@ function nameFaults(services: OwnServices, roles: readonly NamedRole[]): readonl
   })
 }
 
-function needFaults(
-  services: OwnServices,
-  roles: readonly NamedRole[],
-  { left, faulty }: Pick<OtherNames, 'left' | 'faulty'>,
-): readonly Fault[] {
+function needFaults(services: OwnServices, { roles, left, faulty }: Others): readonly Fault[] {
   const known = [...roles.map(({ name }) => name), ...Object.keys(services), ...faulty]
   return Object.entries(services).flatMap(([name, { needs }]) =>
     needs.flatMap((need, index): readonly Fault[] => {

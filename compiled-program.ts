@@ -78,7 +78,10 @@ async function rehearsals(folder: string): Promise<readonly [Rehearsals, Rehears
   const common = ['--config', config, ...data]
   const run = JSON.stringify([process.execPath, '--eval', WAITER])
   const serving = join(folder, 'serving.yaml')
-  await writeFile(serving, `${listening}services: { waiter: { run: ${run}, route: { path: /waiter, methods: { GET: public } } } }\n`)
+  await writeFile(
+    serving,
+    `${listening}services: { waiter: { run: ${run}, route: { path: /waiter, methods: { GET: public } } } }\n`,
+  )
   const first: Rehearsals = [
     ['help', ['--version']],
     ['command', ['check', ...common]],

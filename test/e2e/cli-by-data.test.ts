@@ -57,6 +57,7 @@ describe('a platform in token mode, by its data folder alone', () => {
       ends_in_a_row: null,
       next_start: null,
       url: urls.get('gateway'),
+      routes: null,
       since: expect.stringMatching(/^\d{4}-.*Z$/),
       ended: null,
       cpu: expect.any(Number),

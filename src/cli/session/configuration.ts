@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { Override } from '../../kit/config/environment.ts'
+import type { Override } from '../../kit/config/override.ts'
 import type { Configuration, LoadOptions } from '../../kit/config/load.ts'
 import { addressOf, type Section } from '../../kit/config/schema.ts'
 import { AppError } from '../../kit/errors.ts'

@@ -1,61 +1,46 @@
-import { addressVariable } from '../discovery/address-variable.ts'
-import { explain } from './explain.ts'
-import type { Path } from './locate.ts'
-import { Listen } from './schema.ts'
-import { shown } from './shown.ts'
+import type { Configurable } from './configurable.ts'
+import { isGivenVariable } from './given-variables.ts'
+import { isNamedVariable, readNamedVariables } from './named-variables.ts'
+import type { EnvironmentValues } from './override.ts'
+import { withFiles } from './secret-files.ts'
+import type { SettingVariables } from './setting-variables.ts'
 
-/** One value from outside the file, and the name that a fault in it is reported under. */
-export interface Override {
-  readonly path: Path
-  readonly value: unknown
-  /** `PORT`, `--port`. */
-  readonly from: string
-}
-
-/** What the environment says about the configuration. */
-export interface EnvironmentValues {
-  readonly overrides: readonly Override[]
-  /** SERVICE_NAME: what the served role registers as. */
-  readonly service?: string
-  readonly faults: readonly string[]
-}
+type Variables = Readonly<Record<string, string | undefined>>
 
 /**
- * The variables of the seed's compose file (9.7.10) as configuration values. `PORT` and `SERVICE_NAME` speak of the one role that is served,
- * and are only checked when there are several; so does `ADVERTISE`. A service's static address is its name in capitals: REGISTRY_URL, CONFIG_SERVER_URL,
- * LOG_SERVER_URL, BROKER_URL, USER_SERVICE_URL and so on. An empty variable counts as absent.
+ * What the environment says about the configuration: by variables with names of their own (`readNamedVariables`), which win, by one for each setting
+ * (`settingVariables`), and by files that either names (`withFiles`).
+ * @param roles every role that has a section
+ * @param served the one role that PORT, SERVICE_NAME and ADVERTISE speak of
  */
-export function readEnvironment(
-  environment: Readonly<Record<string, string | undefined>>,
-  roles: readonly { readonly service: string }[],
+export async function readEnvironment(
+  environment: Variables,
+  roles: readonly Configurable[],
   served?: string,
-): EnvironmentValues {
-  const get = (name: string) => environment[name] || undefined
-  const overrides: Override[] = []
-  const faults: string[] = []
-  const take = (name: string, path: Path, value: unknown = get(name)) => {
-    if (value !== undefined) overrides.push({ path, value, from: name })
+): Promise<EnvironmentValues> {
+  const settings = await settingsOf(environment, roles)
+  const { variables, faults } = withFiles(
+    environment,
+    (name) => isNamedVariable(name, roles) || (settings?.isOne(name) ?? false),
+  )
+  const named = readNamedVariables(variables, roles, served)
+  const set = settings?.read(variables) ?? { overrides: [], faults: [] }
+  return {
+    ...named,
+    overrides: [...set.overrides, ...named.overrides],
+    faults: [...faults, ...set.faults, ...named.faults],
   }
-
-  for (const service of new Set(roles.map((role) => role.service)))
-    take(addressVariable(service), ['services', service])
-  const dbHost = get('DB_HOST')
-  if (dbHost) take('DB_HOST', ['store'], `postgres://${dbHost}:${get('DB_PORT') ?? 5432}`)
-  else if (get('DB_PORT')) faults.push('DB_PORT: set without DB_HOST; set both, or DATABASE_URL')
-  take('DATABASE_URL', ['store'])
-  take('REDIS_URL', ['cache'])
-  take('NATS_URL', ['bus'])
-
-  if (served !== undefined) take('ADVERTISE', [served, 'advertise'])
-  const text = get('PORT')
-  const port = text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : text
-  if (served !== undefined) take('PORT', [served, 'port'], port)
-  else if (port !== undefined) faults.push(...explain(Listen.shape.port, port).map(({ message }) => `PORT: ${message}`))
-  const service = get('SERVICE_NAME')
-  if (service !== undefined && !SERVICE_NAME.test(service)) {
-    faults.push(`SERVICE_NAME: expected letters, digits, dots and dashes, at most 63 of them, got ${shown(service)}`)
-  }
-  return { overrides, faults, ...(served !== undefined && service !== undefined && { service }) }
 }
 
-const SERVICE_NAME = /^[a-z0-9][a-z0-9.-]{0,62}$/i
+/** To walk through all settings takes longer than to read a file, and most processes are given none of these variables. */
+async function settingsOf(
+  environment: Variables,
+  roles: readonly Configurable[],
+): Promise<SettingVariables | undefined> {
+  if (!Object.keys(environment).some((name) => name.startsWith('MSVC_') && !isGivenVariable(name))) return undefined
+  const [{ fileSchema }, { settingVariables }] = await Promise.all([
+    import('./file-schema.ts'),
+    import('./setting-variables.ts'),
+  ])
+  return settingVariables(fileSchema(roles))
+}

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { isRecord } from '../record.ts'
-import type { Configurable } from './load.ts'
+import type { Configurable } from './configurable.ts'
 import { OwnService } from './own-service.ts'
 import { Listen, Platform } from './schema.ts'
 

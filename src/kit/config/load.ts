@@ -4,27 +4,17 @@ import * as z from 'zod'
 import { openRegularFile } from '../../drivers/regular-file.ts'
 import { AppError } from '../errors.ts'
 import { isRecord } from '../record.ts'
-import { type Override, readEnvironment } from './environment.ts'
+import type { Configurable } from './configurable.ts'
+import { readEnvironment } from './environment.ts'
 import { explain, type Fault, MAX_FAULTS } from './explain.ts'
 import type { LocatedYaml, Path } from './locate.ts'
+import type { Override } from './override.ts'
 import type { OwnServices } from './own-service.ts'
 import { ownServiceFaults } from './own-service-rules.ts'
 import { type OwnServicesOptions, readOwnServices, sortServices } from './own-services.ts'
 import { placeFaults } from './place-faults.ts'
 import { crossFaults, leavingFaults, type PlacedRole } from './rules.ts'
 import { Listen, Platform, type Section, type Settings } from './schema.ts'
-
-/** What the configuration knows of a role. */
-export interface Configurable {
-  /** CLI word and section. */
-  readonly name: string
-  /** Registered name: what `X_URL` in the environment speaks of. */
-  readonly service: string
-  /** Default port. */
-  readonly port: number
-  /** Its own section, without `port`, `host` and `advertise`. */
-  readonly config: z.ZodType
-}
 
 export interface LoadOptions {
   /** Every role that has a section. */
@@ -79,7 +69,7 @@ export interface Configuration {
 export async function loadConfiguration(options: LoadOptions): Promise<Configuration> {
   const { roles, served, file, folder, flags = [] } = options
   const yaml = file === undefined ? EMPTY : await readYaml(file, folder)
-  const environment = readEnvironment(options.environment, roles, served)
+  const environment = await readEnvironment(options.environment, roles, served)
   const overrides = [...environment.overrides, ...flags]
   const given = overrides.reduce(withOverride, yaml.value)
 

@@ -1,4 +1,4 @@
-import type { Override } from '../config/environment.ts'
+import type { Override } from '../config/override.ts'
 import { endpointsFault } from '../discovery/endpoint.ts'
 import { levelOf } from '../telemetry/level-names.ts'
 import type { Variables } from './definition.ts'

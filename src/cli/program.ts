@@ -10,6 +10,7 @@ import { addDeadLetters } from './commands/dead-letters.ts'
 import { addDelayed } from './commands/delayed.ts'
 import { addHealth } from './commands/health.ts'
 import { addInit } from './commands/init.ts'
+import { addKeys } from './commands/keys.ts'
 import { addLogs } from './commands/logs.ts'
 import { addMigrate } from './commands/migrate.ts'
 import { addPs } from './commands/ps.ts'
@@ -55,6 +56,7 @@ const COMMANDS: readonly AddCommand[] = [
   addLogs,
   addTrace,
   addToken,
+  addKeys,
   addBackup,
   addRestore,
   addMigrate,

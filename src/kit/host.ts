@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '../drivers/clock.ts'
 import type { Authority } from './auth/authority.ts'
-import { createAuthority } from './auth/local-authority.ts'
 import { createClients } from './client/clients.ts'
+import { platformAuthority } from './config/platform-authority.ts'
 import { createRemoteConfig } from './config/remote-config.ts'
 import type { Section, Settings } from './config/schema.ts'
 import { RoleCutover } from './cutover/role-cutover.ts'
@@ -96,13 +96,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
   const life = createLifecycle((fault) => pipeline.log.warning('a part did not stop cleanly', { fault: String(fault) }))
   const authority =
     options.authority ??
-    createAuthority({
-      ...settings.auth,
-      folder: `${settings.data}/keys`,
-      clock,
-      calls: role.calls(ownFields(section)),
-      passesOn: role.passesOn ?? false,
-    })
+    platformAuthority(settings, clock, { calls: role.calls(ownFields(section)), passesOn: role.passesOn ?? false })
   const pipeline = createPipeline({
     service,
     instance,

@@ -25,7 +25,7 @@ export function addToken(program: Command, open: OpenSession): void {
     .command('token')
     .summary('make a token')
     .description(
-      "Makes a token (JWT) signed with the key of the platform's data folder: for a person, or for a service that is not of the platform. A service renews its own: POST /oauth/token at the gateway.",
+      "Makes a token (JWT) signed with the key of the platform's data folder, or of auth.key_file: for a person, or for a service that is not of the platform. A service renews its own: POST /oauth/token at the gateway.",
     )
     .option('--subject <name>', 'the person it speaks for')
     .addOption(
@@ -40,20 +40,20 @@ export function addToken(program: Command, open: OpenSession): void {
     .addHelpText('after', EXAMPLES)
     .action(async (flags: TokenFlags, command: Command) => {
       const session = open(command)
-      const [{ configureClient, requireDataFolder }, { createAuthority }, { systemClock }, { AppError }] =
+      const [{ configureClient, requireDataFolder }, { platformAuthority }, { systemClock }, { AppError }] =
         await Promise.all([
           import('../session/configuration.ts'),
-          import('../../kit/auth/local-authority.ts'),
+          import('../../kit/config/platform-authority.ts'),
           import('../../drivers/clock.ts'),
           import('../../kit/errors.ts'),
         ])
       if (!/^\d{1,6}$/.test(flags.ttl)) throw new AppError('USAGE', `--ttl wants a number of seconds, not ${flags.ttl}`)
       const reached = await configureClient(session)
       const { settings } = reached
-      const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
+      const authority = platformAuthority(settings, systemClock)
       const request = await requestOf(flags, reached)
       const { subject, audience, scopes, ttlSeconds } = request
-      requireDataFolder(settings.data)
+      if (settings.auth.key_file === undefined) requireDataFolder(settings.data)
       for (const doubt of await doubtsOf(request, reached)) session.messages.warn(doubt)
       const token = await authority.mint(request)
       session.print(token)

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type * as z from 'zod'
 import { systemClock } from '../../drivers/clock.ts'
-import { createAuthority } from '../../kit/auth/local-authority.ts'
+import { platformAuthority } from '../../kit/config/platform-authority.ts'
 import { openDataFolder } from '../../kit/data-folder.ts'
 import { AppError } from '../../kit/errors.ts'
 import { pause } from '../../kit/pause.ts'
@@ -56,7 +56,7 @@ export async function startDetached(session: Session, flags: UpFlags): Promise<v
     progress.end()
     if (ended.signal.aborted) throw await failure(child, log)
     if (!told) return await abandon(child, ended.signal)
-    const authority = createAuthority({ ...settings.auth, folder: join(data, 'keys'), clock: systemClock })
+    const authority = platformAuthority(settings, systemClock)
     const say = await prepareWelcome(session, roles, authority)
     say(told.state, told.units)
     tellUnready(session, told.units)

@@ -2,9 +2,9 @@ import { rmSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../drivers/clock.ts'
-import { createAuthority } from '../../kit/auth/local-authority.ts'
 import { explain } from '../../kit/config/explain.ts'
 import { OwnService, OwnServiceName } from '../../kit/config/own-service.ts'
+import { platformAuthority } from '../../kit/config/platform-authority.ts'
 import type { Settings } from '../../kit/config/schema.ts'
 import { parseEndpoints, printEndpoint } from '../../kit/discovery/endpoint.ts'
 import { AppError } from '../../kit/errors.ts'
@@ -55,7 +55,7 @@ export async function runJoined(session: Session, command: readonly string[], fl
   const quiet = options.quiet ?? false
   const progress = createProgress(quiet ? { ...io.err, isTTY: false } : io.err)
   const messages = createMessages(progress.above, quiet)
-  const authority = createAuthority({ ...settings.auth, folder: join(data, 'keys'), clock: systemClock })
+  const authority = platformAuthority(settings, systemClock)
   const seen = await unitLogOutput({ io: { err: progress.above }, options }, settings.log.format, [name])
   // the platform may run a service of this name too, and has a file for it
   const folder = join(data, 'services', `run-${io.pid}`)

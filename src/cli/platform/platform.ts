@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { systemClock } from '../../drivers/clock.ts'
-import { createAuthority } from '../../kit/auth/local-authority.ts'
 import { createBell } from '../../kit/bell.ts'
+import { platformAuthority } from '../../kit/config/platform-authority.ts'
 import type { Settings } from '../../kit/config/schema.ts'
 import { AppError, messageOf } from '../../kit/errors.ts'
 import { childProcesses } from '../../kit/supervisor/child-process.ts'
@@ -116,7 +116,7 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
   const { planner, planned, portOf, launched, stateFile } = setup
   const { io } = session
   const { settings } = planned.configured
-  const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
+  const authority = platformAuthority(settings, systemClock)
   const configuration = configurationPlace(session)
   const registryUrl = planned.roles[0]?.job.registryUrl ?? ''
   const control = controlOf(settings, screen)

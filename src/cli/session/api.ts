@@ -1,8 +1,8 @@
 import { type FetchOptions, ofetch } from 'ofetch'
 import type * as z from 'zod'
 import { systemClock } from '../../drivers/clock.ts'
-import { createAuthority } from '../../kit/auth/local-authority.ts'
 import type { Scope } from '../../kit/auth/scopes.ts'
+import { platformAuthority } from '../../kit/config/platform-authority.ts'
 import { AppError, type ErrorCode } from '../../kit/errors.ts'
 import { parseLiteral } from '../../kit/exact-json.ts'
 import { isRecord } from '../../kit/record.ts'
@@ -47,13 +47,13 @@ export async function connect(session: Session, name: string, { secrets = false 
   const { settings } = reached
   const { url, elsewhere, service, isGuess } = locate(name, reached, reached.named)
   const place = isGuess ? `${url}, which is only where the configuration has it: ${nothingRuns(settings.data)}` : url
-  const authority = createAuthority({ ...settings.auth, folder: `${settings.data}/keys`, clock: systemClock })
+  const authority = platformAuthority(settings, systemClock)
   const agent = { 'user-agent': `msvc-cli (${session.io.pid})` }
   const authorization = async (): Promise<Record<string, string>> => {
     if (authority.mode === 'local' && !secrets) return {}
     if (isGuess) throw guessedFault(name, { url, service }, settings.data)
     const scopes = [...(SCOPES[name] ?? []), ...(secrets ? [SECRETS] : [])]
-    requireDataFolder(settings.data)
+    if (settings.auth.key_file === undefined) requireDataFolder(settings.data)
     const token = await authority.mint({ subject: 'msvc-cli', audience: service, scopes })
     return { authorization: `Bearer ${token}` }
   }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { Override } from '../../kit/config/override.ts'
 import type { Configuration, LoadOptions } from '../../kit/config/load.ts'
+import type { Override } from '../../kit/config/override.ts'
 import { addressOf, type Section } from '../../kit/config/schema.ts'
 import { AppError } from '../../kit/errors.ts'
 import type { AnyRole } from '../../kit/role.ts'

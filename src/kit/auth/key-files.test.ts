@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { loadKeyRing } from './key-files.ts'
+import { loadKeyRing, makeKeyFile, readKeyFile } from './key-files.ts'
 
 const run = promisify(execFile)
 
@@ -88,5 +88,57 @@ describe('key files', () => {
     expect(after.signing.kid).not.toBe(before.signing.kid)
     expect([...after.verifying.keys()].sort()).toEqual([before.signing.kid, after.signing.kid].sort())
     expect(await readFile(join(folder, 'signing.json'), 'utf8')).toContain(after.signing.kid)
+  })
+})
+
+describe('a key file', () => {
+  let folder: string
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'msvc-key-file-'))
+  })
+  afterEach(() => rm(folder, { recursive: true, force: true }))
+  const kept = async (content: string) => {
+    await writeFile(join(folder, 'key'), content, { mode: 0o644 })
+    return join(folder, 'key')
+  }
+
+  it('has the key that signs, whoever may read it, and through a link as secrets are mounted', async () => {
+    const made = await makeKeyFile()
+    await symlink(await kept(made), join(folder, 'link'))
+    const { signing, verifying } = await readKeyFile(join(folder, 'link'))
+    expect([signing.key.type, verifying.get(signing.kid)?.key.type]).toEqual(['private', 'public'])
+    expect((await readdir(folder)).toSorted()).toEqual(['key', 'link'])
+  })
+
+  it('may have several: the first private one signs, all are believed', async () => {
+    const [gone, now, before] = await Promise.all([makeKeyFile(), makeKeyFile(), makeKeyFile()])
+    const { d: _, ...open } = JSON.parse(gone)
+    const { signing, verifying } = await readKeyFile(await kept(`{"keys":[${JSON.stringify(open)},${now},${before}]}`))
+    expect(signing.kid).toBe(JSON.parse(now).kid)
+    expect([...verifying.keys()]).toEqual([gone, now, before].map((text) => JSON.parse(text).kid))
+  })
+
+  it.each([
+    ['is not there', () => join(folder, 'none'), /^The key file .*none can't be read: ENOENT/],
+    ['is a folder', () => folder, /^The key file .* can't be read: .* is not a regular file$/],
+    [
+      'holds something else',
+      () => kept('hunter2'),
+      /key is not a JWK with kty, alg \(ES256, RS256, EdDSA\) and kid, or \{"keys": \[…\]\} with several; msvc keys new makes one$/,
+    ],
+    [
+      'holds no private key',
+      async () => kept((await makeKeyFile()).replace(/"d": .*,\n/, '')),
+      /key holds no private key to sign with$/,
+    ],
+    [
+      'holds a key that is none',
+      () => kept('{"kty":"EC","alg":"ES256","kid":"a","d":"hunter2"}'),
+      /key holds no usable ES256 key/,
+    ],
+  ])('is refused that %s', async (_, path, message) => {
+    const fault = await readKeyFile(await path()).catch((thrown: unknown) => thrown)
+    expect(fault).toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringMatching(message) })
+    expect(String(fault)).not.toContain('hunter2')
   })
 })

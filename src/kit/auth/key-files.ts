@@ -2,7 +2,8 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK } from 'jose'
 import * as z from 'zod'
-import { AppError } from '../errors.ts'
+import { readRegularFile } from '../../drivers/regular-file.ts'
+import { AppError, messageOf } from '../errors.ts'
 import { createPrivateFile, readPrivateFile, secureFolder } from './private-files.ts'
 
 /** Signature algorithms that are believed, whatever a token's header says (RFC 8725 §3.1). */
@@ -26,6 +27,8 @@ export interface KeyRing {
 }
 
 const SIGNING_FILE = 'signing.json'
+/** What a key file holds, in words. */
+const WANTED = `a JWK with kty, alg (${ALGORITHMS.join(', ')}) and kid`
 
 /** A key of an algorithm that is believed, as a JWK (RFC 7517 §4) that says which. */
 export const KeyFile = z.looseObject({
@@ -54,6 +57,49 @@ export async function loadKeyRing(folder: string): Promise<KeyRing> {
   return { signing, verifying }
 }
 
+/** One key, or a set of them (RFC 7517 §5). */
+const KeySetFile = z.union([
+  KeyFile.transform((key) => [key]),
+  z.looseObject({ keys: z.array(KeyFile).min(1) }).transform(({ keys }) => keys),
+])
+
+/**
+ * Reads the keys of a platform from one file that it doesn't make, such as a mounted secret: a JWK, or a set of them, of which the first private one signs and
+ * all are believed. To change keys, put a new one in front, and take the old one out a day later. Its rights are whoever mounts it to choose: a secret in a container
+ * mostly belongs to root, and is a link.
+ * Throws AppError `CONFIG_INVALID` for a file that can't be read, and for one that holds no usable keys.
+ */
+export async function readKeyFile(path: string): Promise<KeyRing> {
+  const files = keysOf(textOf(path), path)
+  const signer = files.find((file) => 'd' in file)
+  if (!signer) throw new AppError('CONFIG_INVALID', `${path} holds no private key to sign with`)
+  const verifying = await Promise.all(files.map((file) => toVerifyingKey(file, path)))
+  return {
+    signing: await toSigningKey(signer, path),
+    verifying: new Map(verifying.map((key) => [key.kid, key])),
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return readRegularFile(path).toString('utf8')
+  } catch (cause) {
+    throw new AppError('CONFIG_INVALID', `The key file ${path} can't be read: ${messageOf(cause)}`, { cause })
+  }
+}
+
+function keysOf(text: string, path: string): readonly KeyFile[] {
+  try {
+    return KeySetFile.parse(JSON.parse(text))
+  } catch {
+    // Without the cause: a parser's message may quote the key.
+    throw new AppError(
+      'CONFIG_INVALID',
+      `${path} is not ${WANTED}, or {"keys": […]} with several; msvc keys new makes one`,
+    )
+  }
+}
+
 /** The key in a file; undefined when there is no such file. */
 async function readKey(folder: string, name: string): Promise<KeyFile | undefined> {
   const path = join(folder, name)
@@ -63,17 +109,23 @@ async function readKey(folder: string, name: string): Promise<KeyFile | undefine
     return KeyFile.parse(JSON.parse(content.toString('utf8')))
   } catch {
     // Without the cause: a parser's message may quote the key.
-    const wanted = `a JWK with kty, alg (${ALGORITHMS.join(', ')}) and kid`
-    throw new AppError('CONFIG_INVALID', `${path} is not ${wanted}; move it away to have a new key made`)
+    throw new AppError('CONFIG_INVALID', `${path} is not ${WANTED}; move it away to have a new key made`)
   }
+}
+
+/** Makes an ES256 key pair, as the text of a key file. It is as good as the platform's seal: who has it signs tokens. */
+export async function makeKeyFile(): Promise<string> {
+  const { privateKey } = await generateKeyPair('ES256', { extractable: true })
+  const jwk = await exportJWK(privateKey)
+  const made = { ...jwk, alg: 'ES256', use: 'sig', kid: await calculateJwkThumbprint(jwk) }
+  return `${JSON.stringify(made, null, 2)}\n`
 }
 
 /** Makes a key pair, or takes the one that another process was quicker to make. */
 async function makeSigningKey(folder: string): Promise<KeyFile> {
-  const { privateKey } = await generateKeyPair('ES256', { extractable: true })
-  const jwk = await exportJWK(privateKey)
-  const made = KeyFile.parse({ ...jwk, alg: 'ES256', use: 'sig', kid: await calculateJwkThumbprint(jwk) })
-  if (await createPrivateFile(join(folder, SIGNING_FILE), `${JSON.stringify(made, null, 2)}\n`)) return made
+  const text = await makeKeyFile()
+  const made = KeyFile.parse(JSON.parse(text))
+  if (await createPrivateFile(join(folder, SIGNING_FILE), text)) return made
   return (await readKey(folder, SIGNING_FILE)) ?? made
 }
 

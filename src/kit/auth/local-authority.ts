@@ -2,7 +2,7 @@ import { exportJWK, type JWK, SignJWT } from 'jose'
 import type { Clock } from '../../drivers/clock.ts'
 import { AppError } from '../errors.ts'
 import type { AuthMode, Authority, RenewalWish, Renewed, TokenReference, TokenRequest } from './authority.ts'
-import { type KeyRing, loadKeyRing } from './key-files.ts'
+import { type KeyRing, loadKeyRing, readKeyFile } from './key-files.ts'
 import { SERVICE_SCOPES } from './scopes.ts'
 import { MAX_TOKEN_LENGTH, SCOPE } from './token-form.ts'
 import { createVerifier, MAX_TTL_SECONDS, refused, SKEW_SECONDS } from './token-verifier.ts'
@@ -18,6 +18,8 @@ export interface AuthorityOptions {
   readonly issuer: string
   /** Where the key files are; made on first use. */
   readonly folder: string
+  /** A file with the keys instead, which is only read: see `readKeyFile`. Default: those of the folder. */
+  readonly keyFile?: string
   readonly clock: Clock
   /** Scopes of service tokens besides SERVICE_SCOPES. Default none. */
   readonly calls?: readonly string[]
@@ -39,13 +41,13 @@ interface KeptServiceToken {
  * const token = await authority.mint({ subject: 'alice', audience: 'api-gateway', scopes: ['orders:write'] })
  */
 export function createAuthority(options: AuthorityOptions): Authority {
-  const { mode, issuer, folder, clock, calls = [], passesOn: mayPassOn = false } = options
+  const { mode, issuer, folder, keyFile, clock, calls = [], passesOn: mayPassOn = false } = options
   const serviceTokens = new Map<string, KeptServiceToken>()
   const serviceScopes = [...new Set([...SERVICE_SCOPES, ...calls])]
   let loading: Promise<KeyRing> | undefined
 
   function keyRing(): Promise<KeyRing> {
-    loading ??= loadKeyRing(folder).catch((fault: unknown) => {
+    loading ??= (keyFile === undefined ? loadKeyRing(folder) : readKeyFile(keyFile)).catch((fault: unknown) => {
       loading = undefined
       throw fault
     })

@@ -112,11 +112,21 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
   const lines = [...environment.faults, ...inOrder.map(({ fault }) => sentence(fault, saidBy(fault.path) ?? file))]
   if (!settings || lines.length > 0) throw invalid(lines)
   return {
-    settings: { ...settings, data: resolve(folder, settings.data) },
+    settings: withPlaces(settings, folder),
     sections: Object.fromEntries([...sections].flatMap(([name, section]) => (section ? [[name, section]] : []))),
     own,
     ...(environment.service !== undefined && { service: environment.service }),
     saidBy,
+  }
+}
+
+/** The settings with the paths in them absolute. */
+function withPlaces({ data, auth, ...settings }: Settings, folder: string): Settings {
+  const { key_file: keyFile } = auth
+  return {
+    ...settings,
+    data: resolve(folder, data),
+    auth: { ...auth, ...(keyFile !== undefined && { key_file: resolve(folder, keyFile) }) },
   }
 }
 

@@ -60,6 +60,7 @@ export const Platform = z.strictObject({
     .strictObject({
       mode: z.enum(['local', 'token']).default('local'),
       issuer: z.string().min(1).default('msvc'),
+      key_file: z.string().min(1).optional(),
       hosts: z.array(HostName).default([]),
       origins: z.array(Origin).default([]),
     })

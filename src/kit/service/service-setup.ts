@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import * as z from 'zod'
-import type { Override } from '../config/override.ts'
 import { loadConfiguration } from '../config/load.ts'
+import type { Override } from '../config/override.ts'
 import type { Section, Settings } from '../config/schema.ts'
 import { AppError } from '../errors.ts'
 import type { ServiceDefinition, Variables } from './definition.ts'

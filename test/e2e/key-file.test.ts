@@ -1,0 +1,74 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+import { afterAll, expect, inject, it } from 'vitest'
+
+const PROGRAM = inject('program')
+const folder = mkdtempSync(join(tmpdir(), 'msvc-key-file-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** What a container is given, which has no file of settings and shares no folder. */
+const variables = (more: Readonly<Record<string, string>> = {}) => ({
+  ...{ PATH: process.env.PATH ?? '', NO_COLOR: '1', MSVC_AUTH_MODE: 'token', MSVC_LOG_FORMAT: 'json' },
+  ...{ MSVC_KEY_FILE: join(folder, 'signing.json') },
+  ...more,
+})
+
+async function msvc(args: readonly string[], env = variables()): Promise<string> {
+  return (await promisify(execFile)(process.execPath, [PROGRAM, ...args], { cwd: folder, env })).stdout.trim()
+}
+
+/** A role as in a container of its own. */
+async function serve(role: string, more: Readonly<Record<string, string>>) {
+  const env = variables({ ...more, MSVC_DATA: join(folder, role), PORT: '0' })
+  const child = spawn(process.execPath, [PROGRAM, 'serve', role, '--json'], {
+    cwd: folder,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  child.stderr.on('data', (text) => {
+    said += text
+  })
+  const ended = once(child, 'close')
+  const first = await Promise.race([once(createInterface(child.stdout), 'line'), ended.then(() => undefined)])
+  if (!first) throw new Error(said)
+  const { url }: { url: string } = JSON.parse(String(first[0]))
+  return {
+    url,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+}
+
+it('makes one platform of roles that share no folder, told by variables alone', { timeout: 60_000 }, async () => {
+  expect(await msvc(['keys', 'new', '--out', 'signing.json', '--quiet'])).toBe('')
+  expect(statSync(join(folder, 'signing.json')).mode & 0o777).toBe(0o600)
+  await expect(msvc(['keys', 'new', '--out', 'signing.json'])).rejects.toMatchObject({
+    ...{ code: 1, stderr: expect.stringContaining('signing.json is there already, and is left as it is') },
+  })
+
+  await using registry = await serve('registry', {})
+  await using user = await serve('user', { REGISTRY_URL: registry.url })
+  const read = await msvc(['token', '--subject', 'ann', '--audience', 'registry', '--scope', 'registry:read'])
+  const services = `${registry.url}/registry/services/user-service`
+  const known = async (headers: Record<string, string>) => fetch(services, { headers })
+  expect((await known({})).status).toBe(401)
+  const answer = await known({ authorization: `Bearer ${read}` })
+  expect(await answer.json()).toMatchObject({
+    instances: [{ port: Number(new URL(user.url).port), health: 'healthy' }],
+  })
+
+  const foreign = JSON.parse(await msvc(['keys', 'new'])).kid
+  expect(foreign).toHaveLength(43)
+  await msvc(['keys', 'new', '--out', 'other.json'])
+  const other = variables({ MSVC_KEY_FILE: join(folder, 'other.json') })
+  const strange = await msvc(['token', '--subject', 'ann', '--audience', 'registry', '--scope', 'registry:read'], other)
+  expect((await known({ authorization: `Bearer ${strange}` })).status).toBe(401)
+})

@@ -65,6 +65,13 @@ it('makes one platform of roles that share no folder, told by variables alone', 
     instances: [{ port: Number(new URL(user.url).port), health: 'healthy' }],
   })
 
+  const self = (role: string) => msvc(['health', '--self', '--json'], variables({ MSVC_DATA: join(folder, role) }))
+  expect(JSON.parse(await self('user'))).toMatchObject({ role: 'user', url: user.url, status: 'healthy' })
+  await expect(self('nobody')).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('error: nothing runs on '),
+  })
+
   const foreign = JSON.parse(await msvc(['keys', 'new'])).kid
   expect(foreign).toHaveLength(43)
   await msvc(['keys', 'new', '--out', 'other.json'])

@@ -7,7 +7,8 @@ const TIMEOUT_MS = 3_000
 const EXAMPLES = `
 Examples:
   $ msvc health
-  $ msvc health --json | jq 'select(.status != "healthy")'`
+  $ msvc health --json | jq 'select(.status != "healthy")'
+  HEALTHCHECK CMD ["msvc", "health", "--self"]   # in a Dockerfile`
 
 /** What one role says of itself. */
 interface Verdict {
@@ -27,8 +28,9 @@ export function addHealth(program: Command, open: OpenSession): void {
     .description(
       'Asks every role of the platform for /health; of your own services it says what the platform sees. Exit code 1 unless all are healthy.',
     )
+    .option('--self', 'only what runs on this data folder: in a container, the role that is its process')
     .addHelpText('after', EXAMPLES)
-    .action(async (_flags: object, command: Command) => {
+    .action(async ({ self = false }: { readonly self?: boolean }, command: Command) => {
       const session = open(command)
       const [{ AppError }, { columns }] = await Promise.all([
         import('../../kit/errors.ts'),
@@ -36,6 +38,8 @@ export function addHealth(program: Command, open: OpenSession): void {
       ])
       const { configureClient } = await import('../session/configuration.ts')
       const reached = await configureClient(session)
+      if (self && reached.running.length === 0)
+        throw new AppError('UNAVAILABLE', `nothing runs on ${reached.settings.data}`)
       const places = await placesOf(reached, session)
       const unready = reached.running.flatMap(({ starting }) => starting).map(unreadyVerdict)
       const verdicts = [

@@ -16,6 +16,7 @@ export function addKeys(program: Command, open: OpenSession): void {
     .description(
       'The key that tokens are signed with lies in the data folder, which makes it on its own. Where roles share none, as in containers, all of them are given one file instead: auth.key_file, or MSVC_KEY_FILE.',
     )
+    .addHelpText('after', EXAMPLES)
   keys
     .command('new')
     .summary('make a key')

@@ -154,10 +154,12 @@ it('leaves nothing behind a second after it was killed, what its services have s
 }, async () => {
   await using platform = await up('gone', ...ONLY)
   const rows = await units('gone')
-  const children = [...(await msvc('gone', 'logs', 'worker')).matchAll(/child (\d+)/g)].map(([, pid]) => Number(pid))
+  const told = async () => [...(await msvc('gone', 'logs', 'worker')).matchAll(/child (\d+)/g)]
+  // what they say takes a moment to be found
+  await vi.waitUntil(async () => (await told()).length === 2, { timeout: 10_000, interval: 200 })
+  const children = (await told()).map(([, pid]) => Number(pid))
   const pids = [...rows.flatMap(({ pid }) => pid ?? []), ...children]
   const ports = rows.flatMap(({ port }) => port ?? [])
-  expect(children).toHaveLength(2)
   expect(pids.filter((pid) => !isAlive(pid))).toEqual([])
   const killedAt = Date.now()
   platform.child.kill('SIGKILL')

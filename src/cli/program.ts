@@ -8,6 +8,7 @@ import { addCompletion } from './commands/completion.ts'
 import { addConfig } from './commands/config.ts'
 import { addDeadLetters } from './commands/dead-letters.ts'
 import { addDelayed } from './commands/delayed.ts'
+import { addDoctor } from './commands/doctor.ts'
 import { addHealth } from './commands/health.ts'
 import { addInit } from './commands/init.ts'
 import { addKeys } from './commands/keys.ts'
@@ -47,6 +48,7 @@ const COMMANDS: readonly AddCommand[] = [
   addApply,
   addDown,
   addHealth,
+  addDoctor,
   addRegistry,
   addConfig,
   addPublish,

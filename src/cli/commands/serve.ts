@@ -50,6 +50,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     states,
     { refuseSharing },
     { refuseMoved },
+    { heedSystem },
   ] = await Promise.all([
     import('../session/configuration.ts'),
     import('../platform/host-runner.ts'),
@@ -59,6 +60,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     import('../session/run-state.ts'),
     import('../platform/sole-use.ts'),
     import('../session/moved.ts'),
+    import('../platform/examination.ts'),
   ])
   const role = await findRole(name)
   const configured: Configured = await configure(session, {
@@ -74,6 +76,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   })
   const { settings, sections, service } = configured
   refuseMoved(settings)
+  await heedSystem(settings, (words) => messages.warn(words))
   await refuseSharing(settings, [service ?? role.service])
   const section = sections[name] ?? { host: '127.0.0.1', port: role.port }
   const sink = await logOutput(session, settings.log.format)

@@ -21,6 +21,7 @@ import { movedSettings, refuseMoved } from '../session/moved.ts'
 import { createStateFile, readRunState, type StateFile, stateOf } from '../session/run-state.ts'
 import type { Session } from '../session/session.ts'
 import { boundLog, LOG } from './bounded-log.ts'
+import { heedSystem } from './examination.ts'
 import { routedServices } from './gateway-routes.ts'
 import { createPlatformControl, type PlatformControl } from './platform-control.ts'
 import { createPlatformScreen, type PlatformScreen } from './platform-screen.ts'
@@ -74,6 +75,7 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
     try {
       const services = servicesOf(configured, plans)
       refuseMoved(configured.settings)
+      await heedSystem(configured.settings, (words) => screen.messages.warn(words))
       await refuseSharing(configured.settings, services)
       release = holdDatabases(configured.settings, services)
       await endCopy(data)

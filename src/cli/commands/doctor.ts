@@ -1,0 +1,83 @@
+import type { Command } from 'commander'
+import type { Settings } from '../../kit/config/schema.ts'
+import type { OpenSession, Session } from '../session/session.ts'
+
+const EXAMPLES = `
+Examples:
+  $ msvc doctor
+  $ msvc doctor --json > report.json   # what somebody who helps would ask for; secrets are left out`
+
+/** What of the configuration holds, and what doesn't. */
+interface Held {
+  readonly file: string
+  /** Those that hold, or else the defaults. */
+  readonly settings: Settings
+  readonly faults: readonly string[]
+}
+
+/** `msvc doctor`: what of this machine and of the configuration is in the way. */
+export function addDoctor(program: Command, open: OpenSession): void {
+  program
+    .command('doctor')
+    .summary('look what of this machine is in the way')
+    .description(
+      'Looks at what the system gives (open files, memory, processors, ports), at the data folder, at the configuration and at what runs, and says what is too low and how to raise it. Exit code 1 where something is bad. With --json it is a report for whoever helps, secrets left out.',
+    )
+    .addHelpText('after', EXAMPLES)
+    .action(async (_flags: object, command: Command) => {
+      const session = open(command)
+      const [{ examineSystem, programFacts }, { readRunStates }, { columns }, { AppError }] = await Promise.all([
+        import('../platform/examination.ts'),
+        import('../session/run-state.ts'),
+        import('../render/columns.ts'),
+        import('../../kit/errors.ts'),
+      ])
+      const { file, settings, faults } = await held(session)
+      const findings = await examineSystem(settings)
+      const running = await readRunStates(settings.data).catch(() => [])
+      const facts = {
+        ...programFacts(),
+        configuration: faults.length === 0 ? `${file} holds` : `${file} has ${faults.length} faults (msvc check)`,
+        data: settings.data,
+        running:
+          running
+            .map(({ pid, units, roles }) => `process ${pid} with ${Math.max(units.length, roles.length)} units`)
+            .join(', ') || 'nothing',
+      }
+      session.print(columns(Object.entries(facts)))
+      const rows = findings.map(({ what, found, is, remedy = '' }) => [what, found, is, remedy])
+      session.print(`\n${columns([['', 'FOUND', 'IS', 'WHAT TO DO'], ...rows])}`)
+      session.printJson(await report({ facts, faults, findings, settings, running }))
+      const bad = findings.filter(({ is }) => is === 'bad')
+      if (bad.length > 0)
+        throw new AppError('UNAVAILABLE', `not good enough: ${bad.map(({ what }) => what).join(', ')}`)
+    })
+}
+
+/** The configuration; a file with faults is no reason to look no further. */
+async function held(session: Session): Promise<Held> {
+  const [{ configurationFile, configure }, { AppError }] = await Promise.all([
+    import('../session/configuration.ts'),
+    import('../../kit/errors.ts'),
+  ])
+  const file = configurationFile(session) ?? 'built-in defaults'
+  try {
+    return { file, settings: (await configure(session, { runs: false })).settings, faults: [] }
+  } catch (fault) {
+    if (!(fault instanceof AppError) || fault.code !== 'CONFIG_INVALID') throw fault
+    const { settings } = await configure(session, { runs: false, isFileLeftOut: true })
+    return { file, settings, faults: fault.message.split('\n') }
+  }
+}
+
+/** What `--json` prints. */
+async function report({
+  settings,
+  ...rest
+}: Readonly<Record<string, unknown>> & { readonly settings: Settings }): Promise<unknown> {
+  const [{ hideSecrets }, { shownSettings }] = await Promise.all([
+    import('../../kit/secrets/secret-values.ts'),
+    import('../../kit/config/shown.ts'),
+  ])
+  return hideSecrets({ ...rest, settings: shownSettings(settings) })
+}

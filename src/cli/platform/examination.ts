@@ -1,0 +1,71 @@
+import { existsSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { arch, release } from 'node:os'
+import { dirname } from 'node:path'
+import { isEmbedded } from '../../drivers/by-scheme.ts'
+import { fileSystemOf } from '../../drivers/system/file-system.ts'
+import { systemLimits } from '../../drivers/system/limits.ts'
+import type { Settings } from '../../kit/config/schema.ts'
+import { AppError, messageOf } from '../../kit/errors.ts'
+import { FILE_SYSTEM, type Finding, folderFindings, limitFindings } from '../../kit/system-findings.ts'
+import { VERSION } from '../session/version.ts'
+
+/** Where a platform keeps what it keeps. */
+type Place = Pick<Settings, 'data' | 'store' | 'bus'>
+
+/** The program and the machine it runs on, in a few words each, by what they are of. */
+export function programFacts(): Readonly<Record<string, string>> {
+  return {
+    msvc: VERSION,
+    node: process.version,
+    system: `${process.platform} ${release()} ${arch()}`,
+    user: process.getuid === undefined ? 'not told by this system' : `uid ${process.getuid()}`,
+  }
+}
+
+/** Looks at what the system gives, and at the data folder or the folder that it would be made in. */
+export async function examineSystem(place: Place): Promise<readonly Finding[]> {
+  return [...limitFindings(systemLimits()), ...(await examineFolder(place))]
+}
+
+async function examineFolder(place: Place): Promise<readonly Finding[]> {
+  const folder = existingFolder(place.data)
+  try {
+    const found = await fileSystemOf(folder)
+    return [...folderFindings(found, isKeptHere(place)), ...(folder === place.data ? [await rightsOf(folder)] : [])]
+  } catch (fault) {
+    const remedy = 'name another folder with --data'
+    return [{ what: 'data folder', found: messageOf(fault), is: 'bad', remedy }]
+  }
+}
+
+async function rightsOf(folder: string): Promise<Finding> {
+  const { mode } = await stat(folder)
+  const found = (mode & 0o777).toString(8).padStart(4, '0')
+  if (process.platform === 'win32' || (mode & 0o077) === 0) return { what: 'rights of it', found, is: 'good' }
+  return { what: 'rights of it', found, is: 'bad', remedy: `others can get at the keys in it: chmod 700 ${folder}` }
+}
+
+/**
+ * Says what of the system is too low for load, a line each, and refuses a data folder where the databases in it would be damaged. Throws AppError `CONFIG_INVALID`.
+ * @param warn where the lines go
+ */
+export async function heedSystem(place: Place, warn: (words: string) => void): Promise<void> {
+  const findings = await examineSystem(place)
+  const network = findings.find(({ what, is }) => what === FILE_SYSTEM && is === 'bad')
+  if (network)
+    throw new AppError(
+      'CONFIG_INVALID',
+      `${place.data} lies on ${network.found}, where the locks of databases don't hold: ${network.remedy}`,
+    )
+  for (const { what, found, is, remedy } of findings)
+    if (is === 'bad') warn(`${what}: ${found}; ${remedy} (msvc doctor)`)
+}
+
+function existingFolder(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : existingFolder(dirname(path))
+}
+
+function isKeptHere({ store, bus }: Place): boolean {
+  return isEmbedded(store) || isEmbedded(bus)
+}

@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs'
+import { availableParallelism, totalmem } from 'node:os'
+import { join } from 'node:path'
+
+/** What the system gives this process. What it doesn't tell is absent: none of it is the same everywhere. */
+export interface SystemLimits {
+  /** Files and sockets that may be open, now and once it is asked for more. */
+  readonly openFiles?: { readonly soft: number; readonly hard: number }
+  /** Memory in bytes: what the control group may have, or else all there is. */
+  readonly memoryBytes: number
+  /** Processors; a control group may have a part of one. */
+  readonly processors: number
+  /** First and last port of outgoing connections. */
+  readonly outgoingPorts?: readonly [first: number, last: number]
+  /** Connections that may wait to be taken by a listener. */
+  readonly backlog?: number
+}
+
+const UNLIMITED = 'unlimited'
+
+/**
+ * Reads what the system gives this process: on Linux from /proc and /sys (cgroup v2), elsewhere what Node knows.
+ * @param root where /proc and /sys are. Default `/`
+ */
+export function systemLimits(root = '/'): SystemLimits {
+  const text = (path: string) => read(join(root, path))
+  const openFiles = openFilesOf(text('proc/self/limits'))
+  const outgoingPorts = portsOf(text('proc/sys/net/ipv4/ip_local_port_range'))
+  const backlog = numberOf(text('proc/sys/net/core/somaxconn'))
+  const group = groupFolder(text('proc/self/cgroup'))
+  const memory = numberOf(text(join('sys/fs/cgroup', group, 'memory.max')))
+  const share = shareOf(text(join('sys/fs/cgroup', group, 'cpu.max')))
+  return {
+    memoryBytes: Math.min(memory ?? Number.POSITIVE_INFINITY, totalmem()),
+    processors: Math.min(share ?? Number.POSITIVE_INFINITY, availableParallelism()),
+    ...(openFiles && { openFiles }),
+    ...(outgoingPorts && { outgoingPorts }),
+    ...(backlog !== undefined && { backlog }),
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** `Max open files            1024                 524288               files` */
+function openFilesOf(limits: string): SystemLimits['openFiles'] {
+  const [, soft, hard] = /^Max open files\s+(\d+|unlimited)\s+(\d+|unlimited)/m.exec(limits) ?? []
+  if (soft === undefined || hard === undefined) return undefined
+  const count = (word: string) => (word === UNLIMITED ? Number.POSITIVE_INFINITY : Number(word))
+  return { soft: count(soft), hard: count(hard) }
+}
+
+function portsOf(range: string): SystemLimits['outgoingPorts'] {
+  const [, first, last] = /^(\d+)\s+(\d+)/.exec(range) ?? []
+  return first === undefined || last === undefined ? undefined : [Number(first), Number(last)]
+}
+
+/** Where cgroup v2 has this process: `0::/user.slice/…`. In a container that is the root. */
+function groupFolder(cgroup: string): string {
+  return /^0::\/(.*)$/m.exec(cgroup)?.[1] ?? ''
+}
+
+/** `max` is none. */
+function numberOf(text: string): number | undefined {
+  return /^\d+\s*$/.test(text) ? Number(text) : undefined
+}
+
+/** `150000 100000`: so many of so many microseconds. */
+function shareOf(text: string): number | undefined {
+  const [, quota, period] = /^(\d+) (\d+)/.exec(text) ?? []
+  return quota === undefined || period === undefined ? undefined : Number(quota) / Number(period)
+}

@@ -1,0 +1,109 @@
+import type { FileSystem } from '../drivers/system/file-system.ts'
+import type { SystemLimits } from '../drivers/system/limits.ts'
+
+/** What was looked at, and what it came to. */
+export interface Finding {
+  /** `open files`. */
+  readonly what: string
+  readonly found: string
+  /** `bad`: nothing runs well on it. `low`: enough for a try, and not for load. */
+  readonly is: 'good' | 'low' | 'bad' | 'unknown'
+  /** How to raise it, where it isn't good. */
+  readonly remedy?: string
+}
+
+/** Sockets and files that a role of a platform under load has open: its connections (`limits.max_connections`, 10 000), as many onwards, and its own. */
+const OPEN_FILES = 20_000
+/** With less a role can't take the connections of a page that is loaded. */
+const FEWEST_OPEN_FILES = 1_024
+/** What `msvc up --in-process` takes, and a role of its own (docs/decisions/10). */
+const LEAST_MEMORY = 128 * 2 ** 20
+const MEMORY = 512 * 2 ** 20
+/** A port of an outgoing connection rests a minute after it (TIME_WAIT): fewer end at some 250 new ones a second to one place. */
+const OUTGOING_PORTS = 16_000
+/** Clients that come at once, as after a restart, and wait to be taken. */
+const BACKLOG = 1_024
+const LEAST_FREE_BYTES = 64 * 2 ** 20
+const FREE_BYTES = 2 ** 30
+
+/** What the finding about where the data folder lies is called. */
+export const FILE_SYSTEM = 'file system of the data folder'
+
+const PERMANENT = 'in /etc/sysctl.d/msvc.conf for good'
+
+/** What the system gives, judged by what a platform wants. */
+export function limitFindings({
+  openFiles,
+  memoryBytes,
+  processors,
+  outgoingPorts,
+  backlog,
+}: SystemLimits): readonly Finding[] {
+  const ports = outgoingPorts && outgoingPorts[1] - outgoingPorts[0] + 1
+  return [
+    judged('open files', openFiles?.soft, {
+      ...{ low: OPEN_FILES, bad: FEWEST_OPEN_FILES },
+      remedy: `ulimit -n ${OPEN_FILES} (LimitNOFILE= in a systemd unit, --ulimit nofile= in Docker)`,
+    }),
+    judged('memory', memoryBytes, {
+      ...{ low: MEMORY, bad: LEAST_MEMORY, print: bytes },
+      remedy: `give it ${bytes(MEMORY)} (--memory in Docker, resources.limits.memory in Kubernetes), or run with up: { in_process: true }`,
+    }),
+    judged('processors', processors, {
+      ...{ low: 1, bad: 0.1 },
+      remedy: 'give it one at least (--cpus in Docker, resources.limits.cpu in Kubernetes)',
+    }),
+    judged('outgoing ports', ports, {
+      ...{ low: OUTGOING_PORTS, bad: 1_000 },
+      remedy: `sysctl -w net.ipv4.ip_local_port_range="32768 60999", ${PERMANENT}`,
+    }),
+    judged('listen backlog', backlog, {
+      ...{ low: BACKLOG, bad: 16 },
+      remedy: `sysctl -w net.core.somaxconn=4096, ${PERMANENT}`,
+    }),
+  ]
+}
+
+/**
+ * The data folder, judged by what embedded stores want: files that this machine alone has, as SQLite's locks don't hold elsewhere
+ * (https://sqlite.org/howtocorrupt.html#_filesystems_with_broken_or_missing_lock_implementations), and room.
+ * @param isEmbedded whether a database of the platform lies in it
+ */
+export function folderFindings({ name, isNetwork, freeBytes }: FileSystem, isEmbedded: boolean): readonly Finding[] {
+  const what = FILE_SYSTEM
+  const found = name ?? 'some kind of its own'
+  const remedy =
+    'put it on a disk of this machine (--data), or the databases on servers (store: postgres://…, bus: nats://…)'
+  return [
+    isNetwork && isEmbedded ? { what, found, is: 'bad', remedy } : { what, found, is: 'good' },
+    judged('free room for it', freeBytes, {
+      ...{ low: FREE_BYTES, bad: LEAST_FREE_BYTES, print: bytes },
+      remedy: `make room: ${bytes(FREE_BYTES)} at least`,
+    }),
+  ]
+}
+
+interface Wanted {
+  /** Below this it is low, and below `bad` bad. */
+  readonly low: number
+  readonly bad: number
+  readonly remedy: string
+  /** Default: digits. */
+  readonly print?: (value: number) => string
+}
+
+function judged(what: string, value: number | undefined, { low, bad, remedy, print = plain }: Wanted): Finding {
+  if (value === undefined) return { what, found: 'not told by this system', is: 'unknown' }
+  const found = print(value)
+  if (value >= low) return { what, found, is: 'good' }
+  return { what, found, is: value < bad ? 'bad' : 'low', remedy }
+}
+
+function plain(value: number): string {
+  return Number.isFinite(value) ? value.toLocaleString('en') : 'no limit'
+}
+
+function bytes(value: number): string {
+  const [size, unit] = value >= 2 ** 30 ? [value / 2 ** 30, 'GiB'] : [value / 2 ** 20, 'MiB']
+  return `${Number(size.toFixed(1))} ${unit}`
+}

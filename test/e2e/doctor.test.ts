@@ -1,0 +1,41 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, expect, inject, it } from 'vitest'
+
+const folder = mkdtempSync(join(tmpdir(), 'msvc-doctor-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Runs a command where no more files may be open than so many; what is bad of this machine besides is as good as nothing here. */
+async function msvc(files: number, ...args: readonly string[]) {
+  const script = `ulimit -n ${files} && exec "$@"`
+  const command = ['-c', script, 'sh', process.execPath, inject('program'), ...args]
+  const env = { PATH: process.env.PATH, NO_COLOR: '1' }
+  const done = promisify(execFile)('/bin/sh', command, { cwd: folder, env })
+  return done.catch((fault: { stdout: string; stderr: string }) => fault)
+}
+
+it('says what is too low, how to raise it, and what holds of the configuration', async () => {
+  writeFileSync(join(folder, 'msvc.yaml'), 'log: { level: LOUD }\nstore: postgres://ann:hunter2@db/x\n')
+  const { stdout, stderr } = await msvc(512, 'doctor')
+  expect(stdout).toMatch(/^configuration +msvc\.yaml has 1 faults \(msvc check\)$/m)
+  expect(stdout).toMatch(/^running +nothing$/m)
+  expect(stdout).toMatch(/^open files +512 +bad +ulimit -n 20000 \(LimitNOFILE=/m)
+  expect(stderr).toMatch(/^error: not good enough: open files/m)
+
+  const report = JSON.parse((await msvc(512, 'doctor', '--json')).stdout)
+  expect(report).toMatchObject({
+    facts: { msvc: expect.any(String), system: expect.stringContaining(process.platform) },
+    faults: [expect.stringMatching(/^msvc\.yaml:1: log\.level: /)],
+    findings: expect.arrayContaining([{ what: 'open files', found: '512', is: 'bad', remedy: expect.any(String) }]),
+  })
+  expect(JSON.stringify(report)).not.toContain('hunter2')
+})
+
+it('is heeded by what starts', async () => {
+  writeFileSync(join(folder, 'held.yaml'), 'registry: { port: 0 }\n')
+  const started = msvc(512, 'serve', 'registry', '--config', 'held.yaml', '--data', '/dev/null/x')
+  expect((await started).stderr).toMatch(/^warning: open files: 512; ulimit -n 20000 .* \(msvc doctor\)$/m)
+})

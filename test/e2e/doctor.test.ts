@@ -20,7 +20,7 @@ async function msvc(files: number, ...args: readonly string[]) {
 it('says what is too low, how to raise it, and what holds of the configuration', async () => {
   writeFileSync(join(folder, 'msvc.yaml'), 'log: { level: LOUD }\nstore: postgres://ann:hunter2@db/x\n')
   const { stdout, stderr } = await msvc(512, 'doctor')
-  expect(stdout).toMatch(/^configuration +msvc\.yaml has 1 faults \(msvc check\)$/m)
+  expect(stdout).toMatch(/^configuration +msvc\.yaml, with faults: 1 \(msvc check\)$/m)
   expect(stdout).toMatch(/^running +nothing$/m)
   expect(stdout).toMatch(/^open files +512 +bad +ulimit -n 20000 \(LimitNOFILE=/m)
   expect(stderr).toMatch(/^error: not good enough: open files/m)

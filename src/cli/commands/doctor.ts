@@ -37,7 +37,8 @@ export function addDoctor(program: Command, open: OpenSession): void {
       const running = await readRunStates(settings.data).catch(() => [])
       const facts = {
         ...programFacts(),
-        configuration: faults.length === 0 ? `${file} holds` : `${file} has ${faults.length} faults (msvc check)`,
+        configuration:
+          faults.length === 0 ? `${file}, without faults` : `${file}, with faults: ${faults.length} (msvc check)`,
         data: settings.data,
         running:
           running

@@ -20,11 +20,15 @@ export interface ServiceSurroundings {
   readonly own: Readonly<Record<string, string>>
 }
 
-/** What tells the platform itself where its stores are and who it is: no service's business, and passwords are among it. */
+/** What tells the platform itself where its stores are and who it is: no service's business, and passwords are among it. So is each setting's `MSVC_…`. */
 const THE_PLATFORMS = new Set([
   ...['DATABASE_URL', 'DB_HOST', 'DB_PORT', 'NATS_URL', 'REDIS_URL', 'PGPASSWORD', 'PGPASSFILE'],
   ...['ADVERTISE', 'NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE'],
 ])
+
+function isThePlatforms(name: string): boolean {
+  return name.startsWith('MSVC_') || THE_PLATFORMS.has(name.replace(/_FILE$/, ''))
+}
 
 /** By what a service knows them (seed 9.7.10). */
 const GATEWAY = 'api-gateway'
@@ -39,7 +43,7 @@ export function serviceEnvironment(surroundings: ServiceSurroundings): Readonly<
   const variables = Object.entries(urls).map(([name, url]) => [addressVariable(name), url])
   const kept = Object.entries(inherited).filter(
     (entry): entry is [string, string] =>
-      entry[1] !== undefined && !THE_PLATFORMS.has(entry[0]) && !isGivenVariable(entry[0]),
+      entry[1] !== undefined && !isThePlatforms(entry[0]) && !isGivenVariable(entry[0]),
   )
   const { [GATEWAY]: gateway, [LOG_SERVER]: logs } = urls
   return {

@@ -8,6 +8,8 @@ describe('compileGlob', () => {
     ['**/*.py', ['a.py', 'a/b.py', 'a/b/c.py'], ['a.pyc', '.a.py', 'a/.git/b.py', 'a']],
     ['*.{ts,tsx}', ['a.ts', 'a.tsx'], ['a.js', 'b/a.ts', 'a.t']],
     ['src/**', ['src/a', 'src/a/b'], ['src', 'other/a', 'src/.env']],
+    ['{src/**,lib/**}', ['src/a/b', 'lib/a'], ['src', 'src/.git/a', 'other/a/b']],
+    ['src/{**,x}', ['src/a/b', 'src/x'], ['src']],
     ['.env', ['.env'], ['a.env']],
     ['**/.env{,.local}', ['.env', 'a/.env.local'], ['a/.env.other']],
     ['{src,lib/{a,b}}/?[a-c!].js', ['src/xa.js', 'lib/b/x!.js'], ['lib/x.js', 'src/xd.js', 'lib/xa.js']],

@@ -97,12 +97,12 @@ class Compiler {
     while (this.#at < this.#pattern.length) {
       const next = this.#pattern[this.#at]
       if (isInBraces && (next === ',' || next === '}')) break
-      whole = this.#follow(whole, this.#one())
+      whole = this.#follow(whole, this.#one(isInBraces))
     }
     return whole
   }
 
-  #one(): Part {
+  #one(isInBraces: boolean): Part {
     const rest = this.#pattern.slice(this.#at)
     const [folders] = /^\*\*\//.exec(rest) ?? []
     const isNamesBegin = this.#at === 0 || /[/{,]/.test(this.#pattern[this.#at - 1] ?? '')
@@ -111,8 +111,8 @@ class Compiler {
       const name = this.#repeated(this.#take((character) => character !== '/', true))
       return this.#repeated(this.#follow(name, this.#literal('/')))
     }
-    if (rest === '**' && isNamesBegin) {
-      this.#at += rest.length
+    if (isNamesBegin && (rest === '**' || (isInBraces && /^\*\*[,}]/.test(rest)))) {
+      this.#at += 2
       return this.#repeated(this.#take(() => true, true))
     }
     const [stars] = /^\*+/.exec(rest) ?? []

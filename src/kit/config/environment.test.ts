@@ -62,6 +62,14 @@ describe('a variable for each setting', () => {
     )
   })
 
+  it('is not what a variable of somebody else was meant for, which is like one by its prefix alone', async () => {
+    const { faults } = await readEnvironment(
+      { MSVC_PORT: '1', MSVC_PATH: 'x', MSVC_DEBUG: '1', MSVC_TOKEN: 'x' },
+      roles,
+    )
+    expect(faults).toEqual([])
+  })
+
   it('is there for single values and lists of text, and for nothing else', () => {
     const { isOne } = settingVariables(fileSchema(roles))
     const ones = ['MSVC_ENVIRONMENT', 'MSVC_CLIENT_TIMEOUT_MS', 'MSVC_LOG_SERVER_ADVERTISE', 'MSVC_UP_WITHOUT']

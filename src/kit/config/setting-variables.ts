@@ -31,6 +31,7 @@ export interface SettingVariables {
  */
 export function settingVariables(schema: FileSchema): SettingVariables {
   const settings = new Map(leavesOf(schema, []))
+  const words = [...settings.keys()].map((name) => name.slice(PREFIX.length))
   return {
     isOne: (name) => settings.has(name),
     read(environment) {
@@ -39,9 +40,10 @@ export function settingVariables(schema: FileSchema): SettingVariables {
       for (const [name, text] of Object.entries(environment)) {
         if (!name.startsWith(PREFIX) || isGivenVariable(name) || !text) continue
         const setting = settings.get(name)
-        const meant = setting ? name : nearest(name, [...settings.keys()])
+        // what they all begin with would make them alike
+        const meant = setting ? undefined : nearest(name.slice(PREFIX.length), words)
         if (setting) overrides.push({ path: setting.path, value: parsed(text, setting.kind), from: name })
-        else if (meant !== undefined) faults.push(`${name}: there is no such setting; did you mean ${meant}?`)
+        if (meant !== undefined) faults.push(`${name}: there is no such setting; did you mean ${PREFIX}${meant}?`)
       }
       return { overrides, faults }
     },

@@ -19,7 +19,8 @@ const variables = (more: Readonly<Record<string, string>> = {}) => ({
 })
 
 async function msvc(args: readonly string[], env = variables()): Promise<string> {
-  return (await promisify(execFile)(process.execPath, [PROGRAM, ...args], { cwd: folder, env })).stdout.trim()
+  const options = { cwd: folder, env, timeout: 10_000 }
+  return (await promisify(execFile)(process.execPath, [PROGRAM, ...args], options)).stdout.trim()
 }
 
 /** A role as in a container of its own. */
@@ -46,6 +47,18 @@ async function serve(role: string, more: Readonly<Record<string, string>>) {
     },
   }
 }
+
+it('refuses to start by a key file that holds no key, rather than with nobody let in', {
+  timeout: 30_000,
+}, async () => {
+  const env = variables({ MSVC_KEY_FILE: join(folder, 'missing.json'), MSVC_DATA: join(folder, 'keyless'), PORT: '0' })
+  const refusal = { code: 2, stderr: expect.stringContaining(`${join(folder, 'missing.json')} can't be read`) }
+  const started = [
+    ['serve', 'registry', '--port', '0'],
+    ['up', '--only', 'registry', '--in-process'],
+  ]
+  for (const args of started) await expect(msvc(args, env)).rejects.toMatchObject(refusal)
+})
 
 it('makes one platform of roles that share no folder, told by variables alone', { timeout: 60_000 }, async () => {
   expect(await msvc(['keys', 'new', '--out', 'signing.json', '--quiet'])).toBe('')

@@ -51,6 +51,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     { refuseSharing },
     { refuseMoved },
     { heedSystem },
+    { requireKeys },
   ] = await Promise.all([
     import('../session/configuration.ts'),
     import('../platform/host-runner.ts'),
@@ -61,6 +62,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     import('../platform/sole-use.ts'),
     import('../session/moved.ts'),
     import('../platform/examination.ts'),
+    import('../../kit/config/platform-authority.ts'),
   ])
   const role = await findRole(name)
   const configured: Configured = await configure(session, {
@@ -76,6 +78,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   })
   const { settings, sections, service } = configured
   refuseMoved(settings)
+  await requireKeys(settings)
   await heedSystem(settings, (words) => messages.warn(words))
   await refuseSharing(settings, [service ?? role.service])
   const section = sections[name] ?? { host: '127.0.0.1', port: role.port }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { systemClock } from '../../drivers/clock.ts'
 import { createBell } from '../../kit/bell.ts'
-import { platformAuthority } from '../../kit/config/platform-authority.ts'
+import { platformAuthority, requireKeys } from '../../kit/config/platform-authority.ts'
 import type { Settings } from '../../kit/config/schema.ts'
 import { AppError, messageOf } from '../../kit/errors.ts'
 import { childProcesses } from '../../kit/supervisor/child-process.ts'
@@ -75,6 +75,7 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
     try {
       const services = servicesOf(configured, plans)
       refuseMoved(configured.settings)
+      await requireKeys(configured.settings)
       await heedSystem(configured.settings, (words) => screen.messages.warn(words))
       await refuseSharing(configured.settings, services)
       release = holdDatabases(configured.settings, services)

@@ -101,7 +101,7 @@ export interface Reached extends Configured {
 
 /**
  * The configuration for a command that talks to a platform. Where one runs on the data folder it is the one that checks tokens, so its
- * mode and issuer hold; and its environment, unless `--config` names a file of the command's own. A file with faults keeps nobody from a platform that
+ * mode, issuer and keys hold; and its environment, unless `--config` names a file of the command's own. A file with faults keeps nobody from a platform that
  * runs: it is warned of, and left out. Throws AppError `CONFIG_INVALID`, also for a data folder that can't be read; `USAGE` for a `--data` that there isn't.
  */
 export async function configureClient(session: Reaching): Promise<Reached> {
@@ -127,7 +127,8 @@ async function reach(named: Reached['named'], configured: Configured): Promise<R
   const [first] = running
   if (!first) return { ...configured, running, named }
   const environment = named.config === undefined ? first.environment : settings.environment
-  const auth = { ...settings.auth, ...first.auth }
+  const { key_file: _, ...given } = settings.auth
+  const auth = { ...given, ...first.auth }
   return { ...configured, running, named, settings: { ...settings, environment, auth } }
 }
 

@@ -15,8 +15,8 @@ export const RunState = z.object({
   /** The process id of `msvc up`, or of `msvc serve`. */
   pid: z.int(),
   environment: z.string(),
-  /** What tokens its roles want. */
-  auth: z.object({ mode: z.enum(['local', 'token']), issuer: z.string() }),
+  /** What tokens its roles want, and the file that their keys come from, if not from the data folder. */
+  auth: z.object({ mode: z.enum(['local', 'token']), issuer: z.string(), key_file: z.string().optional() }),
   /** The file that `msvc up` reads, or would if it were there: an absolute path. */
   configuration: z.string().optional(),
   /** Where it began to keep what it keeps, without passwords. */
@@ -51,7 +51,7 @@ export function stateOf(
   return {
     pid,
     environment,
-    auth: { mode: auth.mode, issuer: auth.issuer },
+    auth: { mode: auth.mode, issuer: auth.issuer, ...(auth.key_file !== undefined && { key_file: auth.key_file }) },
     ...(configuration !== undefined && { configuration }),
     places: { store, bus, cache },
     roles,

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Clock } from '../../drivers/clock.ts'
 import type { Authority } from '../auth/authority.ts'
+import { readKeyFile } from '../auth/key-files.ts'
 import { type AuthorityOptions, createAuthority } from '../auth/local-authority.ts'
 import type { Settings } from './schema.ts'
 
@@ -19,4 +20,9 @@ export function platformAuthority(
     ...more,
     ...(keyFile !== undefined && { keyFile }),
   })
+}
+
+/** Looks into the key file of a platform that has one, before it starts: without its keys it would let nobody in. Throws AppError `CONFIG_INVALID` as `readKeyFile` does. */
+export async function requireKeys({ auth }: Pick<Settings, 'auth'>): Promise<void> {
+  if (auth.key_file !== undefined) await readKeyFile(auth.key_file)
 }

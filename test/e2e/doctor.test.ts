@@ -34,6 +34,12 @@ it('says what is too low, how to raise it, and what holds of the configuration',
   expect(JSON.stringify(report)).not.toContain('hunter2')
 })
 
+it('says that a file is no folder, rather than advise to change its rights', async () => {
+  const { stdout } = await msvc(512, 'doctor', '--data', '/dev/null')
+  expect(stdout).toMatch(/^data folder +\/dev\/null is no folder +bad +name another folder with --data$/m)
+  expect(stdout).not.toContain('chmod')
+})
+
 it('is heeded by what starts', async () => {
   writeFileSync(join(folder, 'held.yaml'), 'registry: { port: 0 }\n')
   const started = msvc(512, 'serve', 'registry', '--config', 'held.yaml', '--data', '/dev/null/x')

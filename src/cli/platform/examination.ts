@@ -34,15 +34,19 @@ async function examineFolder(place: Place): Promise<readonly Finding[]> {
     const found = await fileSystemOf(folder)
     return [...folderFindings(found, isKeptHere(place)), ...(folder === place.data ? [await rightsOf(folder)] : [])]
   } catch (fault) {
-    const remedy = 'name another folder with --data'
-    return [{ what: 'data folder', found: messageOf(fault), is: 'bad', remedy }]
+    return [unusable(messageOf(fault))]
   }
 }
 
+function unusable(found: string): Finding {
+  return { what: 'data folder', found, is: 'bad', remedy: 'name another folder with --data' }
+}
+
 async function rightsOf(folder: string): Promise<Finding> {
-  const { mode } = await stat(folder)
-  const found = (mode & 0o777).toString(8).padStart(4, '0')
-  if (process.platform === 'win32' || (mode & 0o077) === 0) return { what: 'rights of it', found, is: 'good' }
+  const status = await stat(folder)
+  if (!status.isDirectory()) return unusable(`${folder} is no folder`)
+  const found = (status.mode & 0o777).toString(8).padStart(4, '0')
+  if (process.platform === 'win32' || (status.mode & 0o077) === 0) return { what: 'rights of it', found, is: 'good' }
   return { what: 'rights of it', found, is: 'bad', remedy: `others can get at the keys in it: chmod 700 ${folder}` }
 }
 

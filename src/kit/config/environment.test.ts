@@ -62,6 +62,18 @@ describe('a variable for each setting', () => {
     )
   })
 
+  it('says the environment by the variable that services are told it by', async () => {
+    const { settings, saidBy } = await load({ MSVC_ENVIRONMENT: 'production' })
+    expect([settings.environment, saidBy(['environment'])]).toEqual(['production', 'MSVC_ENVIRONMENT'])
+  })
+
+  it('takes none for a typing error that is quite another word, and says of a map that it is one', async () => {
+    await expect(load({ MSVC_BEFORE: '/path/to/msvc', MSVC_TOKEN: 'x' })).resolves.toBeDefined()
+    await expect(load({ MSVC_GATEWAY_ROUTES: '{}' })).rejects.toThrow(
+      /^MSVC_GATEWAY_ROUTES: gateway\.routes has more than a variable can hold; say it in the file$/,
+    )
+  })
+
   it('is there for single values and lists of text, and for nothing else', () => {
     const { isOne } = settingVariables(fileSchema(roles))
     const ones = ['MSVC_ENVIRONMENT', 'MSVC_CLIENT_TIMEOUT_MS', 'MSVC_LOG_SERVER_ADVERTISE', 'MSVC_UP_WITHOUT']

@@ -40,13 +40,17 @@ it('lets it inherit what the platform has, but for its stores, passwords and own
     NODE_COMPILE_CACHE: '/tmp/mine',
     DATABASE_URL: 'postgres://msvc:secret@db/msvc',
     PGPASSWORD: 'secret',
+    DATABASE_URL_FILE: '/run/secrets/db',
+    MSVC_STORE: 'postgres://msvc:secret@db/msvc',
+    MSVC_KEY_FILE: '/run/secrets/key',
     PORT: '8000',
     MSVC_TOKEN_FILE: '/tmp/mine.token',
     ABSENT: undefined,
   }
   const env = serviceEnvironment({ ...surroundings, place: undefined, inherited })
   expect(env).toMatchObject({ PATH: '/bin', PYTHONUNBUFFERED: '', NODE_COMPILE_CACHE: '/tmp/mine' })
-  for (const name of ['DATABASE_URL', 'PGPASSWORD', 'PORT', 'HOST', 'MSVC_TOKEN_FILE', 'ABSENT'])
+  for (const name of ['PGPASSWORD', 'PORT', 'HOST', 'MSVC_TOKEN_FILE', 'ABSENT']) expect(env).not.toHaveProperty(name)
+  for (const name of ['DATABASE_URL', 'DATABASE_URL_FILE', 'MSVC_STORE', 'MSVC_KEY_FILE'])
     expect(env).not.toHaveProperty(name)
 })
 

@@ -40,10 +40,11 @@ async function examineFolder(place: Place): Promise<readonly Finding[]> {
 }
 
 async function rightsOf(folder: string): Promise<Finding> {
+  const what = 'rights of the data folder'
   const { mode } = await stat(folder)
   const found = (mode & 0o777).toString(8).padStart(4, '0')
-  if (process.platform === 'win32' || (mode & 0o077) === 0) return { what: 'rights of it', found, is: 'good' }
-  return { what: 'rights of it', found, is: 'bad', remedy: `others can get at the keys in it: chmod 700 ${folder}` }
+  if (process.platform === 'win32' || (mode & 0o077) === 0) return { what, found, is: 'good' }
+  return { what, found, is: 'bad', remedy: `others can get at the keys in it: chmod 700 ${folder}` }
 }
 
 /**

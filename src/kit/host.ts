@@ -4,7 +4,7 @@ import type { Authority } from './auth/authority.ts'
 import { createClients } from './client/clients.ts'
 import { platformAuthority } from './config/platform-authority.ts'
 import { createRemoteConfig } from './config/remote-config.ts'
-import type { Section, Settings } from './config/schema.ts'
+import { ownFields, type Section, type Settings } from './config/schema.ts'
 import { RoleCutover } from './cutover/role-cutover.ts'
 import { giveVerdict } from './cutover/verdict.ts'
 import { openDataFolder } from './data-folder.ts'
@@ -20,7 +20,6 @@ import { createLifecycle } from './lifecycle.ts'
 import { innerChain, outerChain } from './middleware/chain.ts'
 import { MovingRun } from './moving-run.ts'
 import type { AnyRole } from './role.ts'
-import { ownFields } from './role-run.ts'
 import { createIdSource } from './telemetry/ids.ts'
 import type { LogSink } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
@@ -42,7 +41,7 @@ export interface HostOptions {
   readonly after?: string
   /** This replica's id. Default: its service's name with a random number. */
   readonly instance?: string
-  /** Who checks and makes tokens. Default: whoever has the keys in the data folder. */
+  /** Who checks and makes tokens. Default: the platform's, by its settings. */
   readonly authority?: Authority
   /** Who started it keeps it in the registry, and sends on what it writes to its sinks. Default false: it does so itself. */
   readonly isKept?: boolean

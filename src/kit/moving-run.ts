@@ -1,6 +1,6 @@
 import type { Hono } from 'hono'
 import { differences, type PlaceKind, type Places } from './config/places.ts'
-import type { Section } from './config/schema.ts'
+import { ownFields, type Section } from './config/schema.ts'
 import type { Movable } from './cutover/role-cutover.ts'
 import { AppError } from './errors.ts'
 import type { AppEnv } from './http/app-env.ts'
@@ -8,7 +8,7 @@ import { Door } from './http/door.ts'
 import type { Exchange } from './http/exchange.ts'
 import { reachPlaces } from './reached-places.ts'
 import type { AnyRole, Running } from './role.ts'
-import { beginRun, ownFields, type Premises, type RoleRun } from './role-run.ts'
+import { beginRun, type Premises, type RoleRun } from './role-run.ts'
 
 /** A role on its places; `held`: these are closed, and requests wait. */
 type State =

@@ -6,7 +6,7 @@ import type { StoreOptions } from '../drivers/store/contract.ts'
 import { RevocationFiles } from './auth/revocation-files.ts'
 import { readSecretKey } from './auth/secret-key.ts'
 import type { PlaceKind, Places } from './config/places.ts'
-import type { Section, Settings } from './config/schema.ts'
+import { ownFields, type Section, type Settings } from './config/schema.ts'
 import type { RoleContext } from './context.ts'
 import { holdDatabase } from './database-lock.ts'
 import { standingPlace } from './discovery/advertised.ts'
@@ -199,14 +199,4 @@ interface Part {
   readonly check: Check
   checkWrites?(): Promise<void>
   close(): Promise<void>
-}
-
-/** A role's own part of its section. */
-export function ownFields({
-  host: _host,
-  port: _port,
-  advertise: _advertise,
-  ...own
-}: Section): Readonly<Record<string, unknown>> {
-  return own
 }

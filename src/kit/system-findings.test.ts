@@ -3,13 +3,13 @@ import { folderFindings, limitFindings } from './system-findings.ts'
 
 const MIB = 2 ** 20
 const GOOD = {
-  openFiles: { soft: 65_536, hard: 65_536 },
+  openFiles: 65_536,
   memoryBytes: 4 * 2 ** 30,
   processors: 2,
   outgoingPorts: [32_768, 60_999],
   backlog: 4_096,
 } as const
-const DISK = { name: 'ext4', isNetwork: false, freeBytes: 20 * 2 ** 30, bytes: 40 * 2 ** 30 }
+const DISK = { name: 'ext4', isNetwork: false, freeBytes: 20 * 2 ** 30 }
 
 it('has nothing to say of what is good, and no word for what is not told', () => {
   expect([...limitFindings(GOOD), ...folderFindings(DISK, true)].filter(({ is }) => is !== 'good')).toEqual([])
@@ -20,8 +20,8 @@ it('has nothing to say of what is good, and no word for what is not told', () =>
 })
 
 it.each([
-  ['open files', { openFiles: { soft: 1_024, hard: 4_096 } }, 'low', '1,024', /^ulimit -n 20000 /],
-  ['open files', { openFiles: { soft: 256, hard: 256 } }, 'bad', '256', /LimitNOFILE=/],
+  ['open files', { openFiles: 1_024 }, 'low', '1,024', /^ulimit -n 20000 /],
+  ['open files', { openFiles: 256 }, 'bad', '256', /LimitNOFILE=/],
   ['memory', { memoryBytes: 256 * MIB }, 'low', '256 MiB', /^give it 512 MiB /],
   ['memory', { memoryBytes: 64 * MIB }, 'bad', '64 MiB', /in_process/],
   ['processors', { processors: 0.5 }, 'low', '0.5', /--cpus/],

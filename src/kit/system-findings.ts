@@ -41,7 +41,7 @@ export function limitFindings({
 }: SystemLimits): readonly Finding[] {
   const ports = outgoingPorts && outgoingPorts[1] - outgoingPorts[0] + 1
   return [
-    judged('open files', openFiles?.soft, {
+    judged('open files', openFiles, {
       ...{ low: OPEN_FILES, bad: FEWEST_OPEN_FILES },
       remedy: `ulimit -n ${OPEN_FILES} (LimitNOFILE= in a systemd unit, --ulimit nofile= in Docker)`,
     }),
@@ -76,7 +76,7 @@ export function folderFindings({ name, isNetwork, freeBytes }: FileSystem, isEmb
     'put it on a disk of this machine (--data), or the databases on servers (store: postgres://…, bus: nats://…)'
   return [
     isNetwork && isEmbedded ? { what, found, is: 'bad', remedy } : { what, found, is: 'good' },
-    judged('free room for it', freeBytes, {
+    judged('room in the data folder', freeBytes, {
       ...{ low: FREE_BYTES, bad: LEAST_FREE_BYTES, print: bytes },
       remedy: `make room: ${bytes(FREE_BYTES)} at least`,
     }),

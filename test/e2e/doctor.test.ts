@@ -18,9 +18,13 @@ async function msvc(files: number, ...args: readonly string[]) {
 }
 
 it('says what is too low, how to raise it, and what holds of the configuration', async () => {
-  writeFileSync(join(folder, 'msvc.yaml'), 'log: { level: LOUD }\nstore: postgres://ann:hunter2@db/x\n')
+  writeFileSync(
+    join(folder, 'msvc.yaml'),
+    'data: elsewhere\nlog: { level: LOUD }\nstore: postgres://ann:hunter2@db/x\n',
+  )
   const { stdout, stderr } = await msvc(512, 'doctor')
   expect(stdout).toMatch(/^configuration +msvc\.yaml, with faults: 1 \(msvc check\)$/m)
+  expect(stdout).toMatch(/^data +.*elsewhere$/m)
   expect(stdout).toMatch(/^running +nothing$/m)
   expect(stdout).toMatch(/^open files +512 +bad +ulimit -n 20000 \(LimitNOFILE=/m)
   expect(stderr).toMatch(/^error: not good enough: open files/m)
@@ -28,7 +32,7 @@ it('says what is too low, how to raise it, and what holds of the configuration',
   const report = JSON.parse((await msvc(512, 'doctor', '--json')).stdout)
   expect(report).toMatchObject({
     facts: { msvc: expect.any(String), system: expect.stringContaining(process.platform) },
-    faults: [expect.stringMatching(/^msvc\.yaml:1: log\.level: /)],
+    faults: [expect.stringMatching(/^msvc\.yaml:2: log\.level: /)],
     findings: expect.arrayContaining([{ what: 'open files', found: '512', is: 'bad', remedy: expect.any(String) }]),
   })
   expect(JSON.stringify(report)).not.toContain('hunter2')

@@ -10,7 +10,7 @@ Examples:
 /** What of the configuration holds, and what doesn't. */
 interface Held {
   readonly file: string
-  /** Those that hold, or else the defaults. */
+  /** Those that hold; or else the defaults, on the file's data folder. */
   readonly settings: Settings
   readonly faults: readonly string[]
 }
@@ -57,7 +57,7 @@ export function addDoctor(program: Command, open: OpenSession): void {
 
 /** The configuration; a file with faults is no reason to look no further. */
 async function held(session: Session): Promise<Held> {
-  const [{ configurationFile, configure }, { AppError }] = await Promise.all([
+  const [{ configurationFile, configure, configureWithout }, { AppError }] = await Promise.all([
     import('../session/configuration.ts'),
     import('../../kit/errors.ts'),
   ])
@@ -66,8 +66,7 @@ async function held(session: Session): Promise<Held> {
     return { file, settings: (await configure(session, { runs: false })).settings, faults: [] }
   } catch (fault) {
     if (!(fault instanceof AppError) || fault.code !== 'CONFIG_INVALID') throw fault
-    const { settings } = await configure(session, { runs: false, isFileLeftOut: true })
-    return { file, settings, faults: fault.message.split('\n') }
+    return { file, settings: (await configureWithout(session, file)).settings, faults: fault.message.split('\n') }
   }
 }
 

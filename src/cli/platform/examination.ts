@@ -43,11 +43,12 @@ function unusable(found: string): Finding {
 }
 
 async function rightsOf(folder: string): Promise<Finding> {
+  const what = 'rights of the data folder'
   const status = await stat(folder)
   if (!status.isDirectory()) return unusable(`${folder} is no folder`)
   const found = (status.mode & 0o777).toString(8).padStart(4, '0')
-  if (process.platform === 'win32' || (status.mode & 0o077) === 0) return { what: 'rights of it', found, is: 'good' }
-  return { what: 'rights of it', found, is: 'bad', remedy: `others can get at the keys in it: chmod 700 ${folder}` }
+  if (process.platform === 'win32' || (status.mode & 0o077) === 0) return { what, found, is: 'good' }
+  return { what, found, is: 'bad', remedy: `others can get at the keys in it: chmod 700 ${folder}` }
 }
 
 /**

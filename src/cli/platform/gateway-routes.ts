@@ -1,11 +1,11 @@
-import { addressOf, type Section } from '../../kit/config/schema.ts'
+import { addressOf, ownFields, type Section } from '../../kit/config/schema.ts'
 import type { UnitReport } from '../../kit/supervisor/unit-state.ts'
 import { GatewayConfig, routesOf } from '../../roles/gateway/config.ts'
 import type { Route } from '../../roles/gateway/route-table.ts'
 
 /** The routes of a gateway with this section. */
-export function routesIn({ host: _host, port: _port, ...own }: Section): readonly Route[] {
-  return routesOf(GatewayConfig.parse(own))
+export function routesIn(section: Section): readonly Route[] {
+  return routesOf(GatewayConfig.parse(ownFields(section)))
 }
 
 /** Where the services are reached through the gateway: URLs by registered name. */
@@ -16,8 +16,8 @@ export type RoutedServices = ReadonlyMap<string, readonly string[]>
  * @param section absent: there is no gateway
  */
 export function routedServices(section: Section | undefined, reports: readonly UnitReport[]): RoutedServices {
-  const url = reports.find(({ unit, state }) => unit.replicaOf === 'gateway' && urlOf(state))?.state
-  const listens = url && urlOf(url)
+  const state = reports.find(({ unit, state }) => unit.replicaOf === 'gateway' && urlOf(state))?.state
+  const listens = state && urlOf(state)
   if (!section || listens === undefined) return new Map()
   const gateway = addressOf({ host: section.host, port: Number(new URL(listens).port) })
   const byService = Map.groupBy(routesIn(section), ({ upstream }) => upstream)

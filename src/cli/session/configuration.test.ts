@@ -74,11 +74,11 @@ describe('what asks a platform, by a file with faults', () => {
   afterAll(() => rmSync(home, { recursive: true }))
   const file = join(home, 'msvc.yaml')
 
-  function session(options: GlobalOptions = {}) {
+  function session(options: GlobalOptions = {}, environment: Readonly<Record<string, string>> = {}) {
     const warnings: string[] = []
     const write = (text: string) => void warnings.push(text)
     const messages = createMessages({ write, isTTY: false, colour: false, columns: 80, rows: 24 }, false)
-    const given = { io: { folder: home, environment: {} }, options, messages }
+    const given = { io: { folder: home, environment }, options, messages }
     return { given, warnings }
   }
 
@@ -100,6 +100,10 @@ describe('what asks a platform, by a file with faults', () => {
 
       writeFileSync(file, `data: "kept" # here\nbroker: {\n`)
       expect((await configureClient(session().given)).running).toHaveLength(1)
+
+      writeFileSync(file, 'data: elsewhere\nclient: { tries: 5 }\n')
+      expect((await configureClient(session({}, { MSVC_DATA: 'kept' }).given)).running).toHaveLength(1)
+
       writeFileSync(file, 'broker: {\n')
       await expect(configureClient(session().given)).rejects.toThrow(/^msvc\.yaml:/)
       const named = session({ data: 'kept' })

@@ -132,13 +132,23 @@ async function reach(named: Reached['named'], configured: Configured): Promise<R
   return { ...configured, running, named, settings: { ...settings, environment, auth } }
 }
 
-/** What runs where a file has its data folder of which nothing else can be used. */
-async function reachWithout(session: Reading, file: string): Promise<Reached> {
+/**
+ * The configuration as if a file with faults were not there, but for the data folder that it names. Throws AppError `CONFIG_INVALID` when what else says
+ * something has faults too.
+ */
+export async function configureWithout(session: Reading, file: string): Promise<Configured> {
   const { glanceAt } = await import('./glance.ts')
   const { data = glanceAt(resolve(session.io.folder, file)).data } = session.options
-  const flags = data === undefined ? [] : [{ path: ['data'], value: data, from: file }]
-  const configured = await configure(session, { runs: false, isFileLeftOut: true, flags })
-  return reach(data === undefined ? {} : { data }, configured)
+  // as where the file holds, the environment wins
+  const isSaid = data === undefined || (session.io.environment.MSVC_DATA && session.options.data === undefined)
+  const flags = isSaid ? [] : [{ path: ['data'], value: data, from: file }]
+  return configure(session, { runs: false, isFileLeftOut: true, flags })
+}
+
+/** What runs where a file has its data folder of which nothing else can be used. */
+async function reachWithout(session: Reading, file: string): Promise<Reached> {
+  const configured = await configureWithout(session, file)
+  return reach({ data: configured.settings.data }, configured)
 }
 
 const isInvalid = (fault: unknown): fault is AppError => fault instanceof AppError && fault.code === 'CONFIG_INVALID'

@@ -8,7 +8,6 @@ export interface FileSystem {
   /** Elsewhere: two machines may have it open, and locks may hold on one of them alone. */
   readonly isNetwork: boolean
   readonly freeBytes: number
-  readonly bytes: number
 }
 
 /** By the number that Linux has for it (statfs(2), linux/magic.h). */
@@ -40,9 +39,9 @@ const KINDS: ReadonlyMap<number, readonly [name: string, isNetwork: boolean]> = 
  */
 export async function fileSystemOf(
   folder: string,
-  look: (folder: string) => Promise<Pick<StatsFs, 'type' | 'bavail' | 'blocks' | 'bsize'>> = statfs,
+  look: (folder: string) => Promise<Pick<StatsFs, 'type' | 'bavail' | 'bsize'>> = statfs,
 ): Promise<FileSystem> {
-  const { type, bavail, blocks, bsize } = await look(folder)
+  const { type, bavail, bsize } = await look(folder)
   const [name, isNetwork = false] = process.platform === 'linux' ? (KINDS.get(type >>> 0) ?? []) : []
-  return { isNetwork, freeBytes: bavail * bsize, bytes: blocks * bsize, ...(name !== undefined && { name }) }
+  return { isNetwork, freeBytes: bavail * bsize, ...(name !== undefined && { name }) }
 }

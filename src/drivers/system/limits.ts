@@ -4,8 +4,8 @@ import { join } from 'node:path'
 
 /** What the system gives this process. What it doesn't tell is absent: none of it is the same everywhere. */
 export interface SystemLimits {
-  /** Files and sockets that may be open, now and once it is asked for more. */
-  readonly openFiles?: { readonly soft: number; readonly hard: number }
+  /** Files and sockets that may be open. Node asks at its start for as many as it may have, so that this is all there are. */
+  readonly openFiles?: number
   /** Memory in bytes: what the control group may have, or else all there is. */
   readonly memoryBytes: number
   /** Processors; a control group may have a part of one. */
@@ -33,7 +33,7 @@ export function systemLimits(root = '/'): SystemLimits {
   return {
     memoryBytes: Math.min(memory ?? Number.POSITIVE_INFINITY, totalmem()),
     processors: Math.min(share ?? Number.POSITIVE_INFINITY, availableParallelism()),
-    ...(openFiles && { openFiles }),
+    ...(openFiles !== undefined && { openFiles }),
     ...(outgoingPorts && { outgoingPorts }),
     ...(backlog !== undefined && { backlog }),
   }
@@ -49,10 +49,9 @@ function read(path: string): string {
 
 /** `Max open files            1024                 524288               files` */
 function openFilesOf(limits: string): SystemLimits['openFiles'] {
-  const [, soft, hard] = /^Max open files\s+(\d+|unlimited)\s+(\d+|unlimited)/m.exec(limits) ?? []
-  if (soft === undefined || hard === undefined) return undefined
-  const count = (word: string) => (word === UNLIMITED ? Number.POSITIVE_INFINITY : Number(word))
-  return { soft: count(soft), hard: count(hard) }
+  const [, soft] = /^Max open files\s+(\d+|unlimited)/m.exec(limits) ?? []
+  if (soft === undefined) return undefined
+  return soft === UNLIMITED ? Number.POSITIVE_INFINITY : Number(soft)
 }
 
 function portsOf(range: string): SystemLimits['outgoingPorts'] {

@@ -72,7 +72,11 @@ const KeySetFile = z.union([
 export async function readKeyFile(path: string): Promise<KeyRing> {
   const files = keysOf(textOf(path), path)
   const signer = files.find((file) => 'd' in file)
-  if (!signer) throw new AppError('CONFIG_INVALID', `${path} holds no private key to sign with`)
+  if (!signer)
+    throw new AppError(
+      'CONFIG_INVALID',
+      `${path} holds no private key to sign with; put one in, which msvc keys new makes`,
+    )
   const verifying = await Promise.all(files.map((file) => toVerifyingKey(file, path)))
   return {
     signing: await toSigningKey(signer, path),
@@ -131,7 +135,11 @@ async function makeSigningKey(folder: string): Promise<KeyFile> {
 
 async function toSigningKey(file: KeyFile, path: string): Promise<VerifyingKey> {
   const signing = await toKey(file, path)
-  if (signing.key.type !== 'private') throw new AppError('CONFIG_INVALID', `${path} holds no private key to sign with`)
+  if (signing.key.type !== 'private')
+    throw new AppError(
+      'CONFIG_INVALID',
+      `${path} holds no private key to sign with; put one in, which msvc keys new makes`,
+    )
   return signing
 }
 

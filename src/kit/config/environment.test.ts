@@ -62,12 +62,16 @@ describe('a variable for each setting', () => {
     )
   })
 
-  it('is not what a variable of somebody else was meant for, which is like one by its prefix alone', async () => {
-    const { faults } = await readEnvironment(
-      { MSVC_PORT: '1', MSVC_PATH: 'x', MSVC_DEBUG: '1', MSVC_TOKEN: 'x' },
-      roles,
+  it('says the environment by the variable that services are told it by', async () => {
+    const { settings, saidBy } = await load({ MSVC_ENVIRONMENT: 'production' })
+    expect([settings.environment, saidBy(['environment'])]).toEqual(['production', 'MSVC_ENVIRONMENT'])
+  })
+
+  it('takes none for a typing error that is quite another word, and says of a map that it is one', async () => {
+    await expect(load({ MSVC_BEFORE: '/path/to/msvc', MSVC_TOKEN: 'x' })).resolves.toBeDefined()
+    await expect(load({ MSVC_GATEWAY_ROUTES: '{}' })).rejects.toThrow(
+      /^MSVC_GATEWAY_ROUTES: gateway\.routes has more than a variable can hold; say it in the file$/,
     )
-    expect(faults).toEqual([])
   })
 
   it('is there for single values and lists of text, and for nothing else', () => {

@@ -125,3 +125,13 @@ export function addressOf({ host, port }: Listen): string {
   const reached = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
   return printEndpoint({ host: reached, port })
 }
+
+/** A role's own part of its section. */
+export function ownFields({
+  host: _host,
+  port: _port,
+  advertise: _advertise,
+  ...own
+}: Section): Readonly<Record<string, unknown>> {
+  return own
+}

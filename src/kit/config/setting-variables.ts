@@ -8,18 +8,20 @@ import type { EnvironmentValues, Override } from './override.ts'
 /** What the variable of each setting begins with. */
 const PREFIX = 'MSVC_'
 
-/** A setting that a variable can say: one value, or a list of them. */
+/** A setting: what a variable of its name would say. */
 interface Setting {
   readonly path: Path
-  readonly kind: 'text' | 'number' | 'truth' | 'list'
+  /** Absent: maps and lists of sections, which the file alone can say. */
+  readonly kind?: 'text' | 'number' | 'truth' | 'list'
 }
 
 /** The variables by which settings can be said. */
 export interface SettingVariables {
-  /** Whether a variable says a setting. */
+  /** Whether a variable says a setting: one value, or a list of them. */
   isOne(name: string): boolean
   /**
-   * What an environment says. One that is named nearly like a setting's is told as a fault; what is quite another thing is left alone, and so is an empty one.
+   * What an environment says. One that is named nearly like a setting's is told as a fault, and so is one for what the file alone can say; what is quite another
+   * thing is left alone, and so is an empty one.
    */
   read(environment: Readonly<Record<string, string | undefined>>): Omit<EnvironmentValues, 'service'>
 }
@@ -31,19 +33,20 @@ export interface SettingVariables {
  */
 export function settingVariables(schema: FileSchema): SettingVariables {
   const settings = new Map(leavesOf(schema, []))
-  const words = [...settings.keys()].map((name) => name.slice(PREFIX.length))
+  const names = [...settings].flatMap(([name, { kind }]) => (kind ? [name.slice(PREFIX.length)] : []))
   return {
-    isOne: (name) => settings.has(name),
+    isOne: (name) => settings.get(name)?.kind !== undefined,
     read(environment) {
       const overrides: Override[] = []
       const faults: string[] = []
       for (const [name, text] of Object.entries(environment)) {
         if (!name.startsWith(PREFIX) || isGivenVariable(name) || !text) continue
-        const setting = settings.get(name)
-        // what they all begin with would make them alike
-        const meant = setting ? undefined : nearest(name.slice(PREFIX.length), words)
-        if (setting) overrides.push({ path: setting.path, value: parsed(text, setting.kind), from: name })
-        if (meant !== undefined) faults.push(`${name}: there is no such setting; did you mean ${PREFIX}${meant}?`)
+        const { path, kind } = settings.get(name) ?? {}
+        // what all of them begin with makes none alike
+        const meant = nearest(name.slice(PREFIX.length), names)
+        if (path && kind) overrides.push({ path, value: parsed(text, kind), from: name })
+        else if (path) faults.push(`${name}: ${path.join('.')} has more than a variable can hold; say it in the file`)
+        else if (meant !== undefined) faults.push(`${name}: there is no such setting; did you mean ${PREFIX}${meant}?`)
       }
       return { overrides, faults }
     },
@@ -55,14 +58,14 @@ function leavesOf(schema: unknown, path: Path): readonly (readonly [string, Sett
   if (isRecord(schema.properties))
     return Object.entries(schema.properties).flatMap(([key, inner]) => leavesOf(inner, [...path, key]))
   const kind = kindOf(schema)
-  return kind === undefined ? [] : [[variableOf(path), { path, kind }]]
+  return [[variableOf(path), { path, ...(kind && { kind }) }]]
 }
 
 function variableOf(path: Path): string {
   return `${PREFIX}${path.join('_').replaceAll('-', '_').toUpperCase()}`
 }
 
-function kindOf({ type, items, anyOf }: Readonly<Record<string, unknown>>): Setting['kind'] | undefined {
+function kindOf({ type, items, anyOf }: Readonly<Record<string, unknown>>): Setting['kind'] {
   if (type === 'array') return isRecord(items) && items.type === 'string' ? 'list' : undefined
   if (type === 'boolean') return 'truth'
   if (type === 'integer' || type === 'number') return 'number'
@@ -71,7 +74,7 @@ function kindOf({ type, items, anyOf }: Readonly<Record<string, unknown>>): Sett
 }
 
 /** What is no number or truth stays text, for the schema to refuse. */
-function parsed(text: string, kind: Setting['kind']): unknown {
+function parsed(text: string, kind: NonNullable<Setting['kind']>): unknown {
   if (kind === 'list') return text.split(',').map((item) => item.trim())
   if (kind === 'number' && /^-?\d{1,15}(?:\.\d{1,15})?$/.test(text)) return Number(text)
   if (kind === 'truth' && /^(?:true|false)$/.test(text)) return text === 'true'

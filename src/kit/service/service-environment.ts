@@ -77,9 +77,13 @@ export function readServiceEnvironment(variables: Variables): ServiceEnvironment
   }
 }
 
-/** The variables without those that speak of places. */
+/** The variables without those that speak of places, or of a platform's settings (`MSVC_CACHE`): a service may be started beside one, with the same environment. */
 export function withoutPlaces(variables: Variables): Variables {
-  return Object.fromEntries(Object.entries(variables).filter(([name]) => !PLACES.includes(name)))
+  return Object.fromEntries(
+    Object.entries(variables).filter(
+      ([name]) => !PLACES.includes(name.replace(/_FILE$/, '')) && !name.startsWith('MSVC_'),
+    ),
+  )
 }
 
 /** The service whose address a variable has (the inverse of `addressVariable`); undefined for a variable of another kind. */

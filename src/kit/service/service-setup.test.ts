@@ -41,6 +41,17 @@ describe('the setup of a service', () => {
     expect(given.settings.client.attempts).toBe(1)
   })
 
+  it('leaves alone what says settings of a platform that is started with the same environment', async () => {
+    const variables = {
+      ...{ MSVC_STORE: 'postgres://db/msvc', MSVC_CACHE: 'redis://cache', MSVC_AUTH_MODE: 'token', MSVC_LOG_LEVL: 'x' },
+      ...{ DATABASE_URL_FILE: '/run/secrets/none', MSVC_KEY_FILE: '/run/secrets/key', MSVC_ENVIRONMENT: 'production' },
+    }
+    const { settings } = await set(variables)
+    expect(settings).toMatchObject({ store: 'sqlite:', cache: 'memory:', environment: 'production' })
+    expect(settings.auth).toMatchObject({ mode: 'local' })
+    expect(settings.auth).not.toHaveProperty('key_file')
+  })
+
   it('takes what stands at the place of a name of the platform', async () => {
     expect((await set({}, { name: 'store' })).service).toBe('store')
   })

@@ -63,6 +63,14 @@ it('makes one when it is asked first, and before that one ends', async () => {
   expect(minted).toHaveLength(3)
 })
 
+it('gives none any more for one that has ended since', async () => {
+  const { bearer, exchanged, pass } = theatre()
+  const authorization = await bearer({ ...OWN, ttlSeconds: 250 })
+  expect(await exchanged(authorization)).toBeDefined()
+  pass(400_000)
+  expect(await exchanged(authorization)).toBeUndefined()
+})
+
 it('leaves everything else as it came', async () => {
   const { tokens, minted, bearer, exchanged, pass } = theatre()
   const ended = await bearer(OWN)

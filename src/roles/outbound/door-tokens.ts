@@ -65,7 +65,11 @@ export class DoorTokens {
     const { authority, audience, clock } = this.#options
     const { caller, upstream } = door
     const identity = authority.recall(token, audience) ?? (await authority.verify(token, audience).catch(nobody))
-    if (identity?.is !== 'service' || identity.subject !== caller || identity.passesOn) return
+    if (identity?.is !== 'service' || identity.subject !== caller || identity.passesOn) {
+      // it was true once, and has ended or been revoked
+      this.#kept.delete(keyOf(authorization, door))
+      return
+    }
     const renewAt = clock.now() + LIFE_S * 1_000 * RENEW_AFTER
     const wanted = {
       subject: caller,

@@ -14,7 +14,7 @@ export interface ServiceSurroundings {
   readonly data: string
   /** Where it reaches roles and services, by registered name. */
   readonly urls: Readonly<Record<string, string>>
-  /** What it inherits: the platform's own environment. */
+  /** What it inherits: the platform's own environment, but for what is the platform's alone. */
   readonly inherited: Readonly<Record<string, string | undefined>>
   /** What the file says; wins over all but the given variables. */
   readonly own: Readonly<Record<string, string>>
@@ -26,8 +26,9 @@ const THE_PLATFORMS = new Set([
   ...['ADVERTISE', 'NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE'],
 ])
 
+/** Whether a variable is the platform's own, or names a file with it (`DATABASE_URL_FILE`), or says a setting of it (`MSVC_STORE`, `MSVC_KEY_FILE`). */
 function isThePlatforms(name: string): boolean {
-  return name.startsWith('MSVC_') || THE_PLATFORMS.has(name.replace(/_FILE$/, ''))
+  return THE_PLATFORMS.has(name.replace(/_FILE$/, '')) || name.startsWith('MSVC_') || isGivenVariable(name)
 }
 
 /** By what a service knows them (seed 9.7.10). */
@@ -42,8 +43,7 @@ export function serviceEnvironment(surroundings: ServiceSurroundings): Readonly<
   const { service, environment, place, data, urls, inherited, own } = surroundings
   const variables = Object.entries(urls).map(([name, url]) => [addressVariable(name), url])
   const kept = Object.entries(inherited).filter(
-    (entry): entry is [string, string] =>
-      entry[1] !== undefined && !isThePlatforms(entry[0]) && !isGivenVariable(entry[0]),
+    (entry): entry is [string, string] => entry[1] !== undefined && !isThePlatforms(entry[0]),
   )
   const { [GATEWAY]: gateway, [LOG_SERVER]: logs } = urls
   return {

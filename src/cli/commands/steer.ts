@@ -18,7 +18,7 @@ const LOOK_MS = 50
  * platform's own refusal.
  */
 export async function steer(session: Session, request: ControlRequest): Promise<void> {
-  const { settings } = await configureClient(session)
+  const { settings } = await configureClient(session, { warns: request.do !== 'apply' })
   tellChanges(session, await ask(session, settings, request))
 }
 

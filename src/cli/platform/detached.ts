@@ -38,8 +38,8 @@ interface Told {
  */
 export async function startDetached(session: Session, flags: UpFlags): Promise<void> {
   const { io, options } = session
-  const { configured, roles } = await createPlanner(session, createKeptPorts(io.pid)).plan(readWish(flags))
-  const { settings } = configured
+  const planned = await createPlanner(session, createKeptPorts(io.pid)).plan(readWish(flags))
+  const { settings } = planned.configured
   const { data } = settings
   const running = await readRunState(data)
   if (running) return upAgain(session, flags, data, running)
@@ -57,7 +57,7 @@ export async function startDetached(session: Session, flags: UpFlags): Promise<v
     if (ended.signal.aborted) throw await failure(child, log)
     if (!told) return await abandon(child, ended.signal)
     const authority = platformAuthority(settings, systemClock)
-    const say = await prepareWelcome(session, roles, authority)
+    const say = await prepareWelcome(session, planned, authority)
     say(told.state, told.units)
     tellUnready(session, told.units)
     child.unref()

@@ -183,7 +183,7 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
     control.open({ supervision, rows }, roles, steering).catch((fault: unknown) => {
       screen.messages.warn(`other commands can't control this platform: ${messageOf(fault)}`)
     })
-  const prepare = () => prepareWelcome(session, planned.roles, authority)
+  const prepare = () => prepareWelcome(session, planned, authority)
   try {
     const ending = AbortSignal.any([io.signal, asked.signal])
     await untilEnd(screen, { supervision, stateFile, state, rows, prepare, open }, ending)

@@ -12,8 +12,10 @@ describe('readyText', () => {
     pid: 4_194_304,
   }
 
+  const all = new Map(['user-service', 'order-service', 'shop-service'].map((name) => [name, undefined]))
+
   it('has lines that can be copied at 80 columns', () => {
-    const request = firstRequest({ host: '127.0.0.1', port: 0 }, { auth }, role.url)
+    const request = firstRequest({ host: '127.0.0.1', port: 0 }, { auth }, role.url, all)
     const lines = readyText({
       rows: [role],
       token: 'x',
@@ -29,7 +31,7 @@ describe('readyText', () => {
     const shop = { prefix: '/shop', upstream: 'shop-service', methods: { POST: ['shop:write'] } }
     const section = { host: '0.0.0.0', port: 8_000, routes: { users: null, orders: null, shop } }
     const own = { ...auth, mode: 'token' as const, hosts: ['api.example.com'] }
-    const request = firstRequest(section, { auth: own }, 'http://0.0.0.0:8000')
+    const request = firstRequest(section, { auth: own }, 'http://0.0.0.0:8000', all)
     expect(request?.scopes).toEqual(['shop:write'])
     const text = readyText({ rows: [role], token: 'x', seed: '1', ...(request && { request }) })
     expect(text).toContain(`
@@ -37,7 +39,7 @@ curl -i -X POST http://127.0.0.1:8000/shop \\
 -H 'Host: api.example.com' \\
 -H "Authorization: Bearer $TOKEN"
 `)
-    const first = (routes: object) => firstRequest({ ...section, routes }, { auth }, 'http://0.0.0.0:1')
+    const first = (routes: object) => firstRequest({ ...section, routes }, { auth }, 'http://0.0.0.0:1', all)
     const reading = { ...shop, methods: { ...shop.methods, GET: 'public' } }
     const users = { method: 'POST', url: 'http://127.0.0.1:1/gateway/api/users' }
     const orders = { method: 'GET', url: 'http://127.0.0.1:1/gateway/api/orders' }
@@ -49,6 +51,22 @@ curl -i -X POST http://127.0.0.1:8000/shop \\
       url: 'http://127.0.0.1:1/shop',
     })
     expect(first({ users: null, orders: null })).toBeUndefined()
+  })
+
+  it('asks only what runs, at a path where it answers', () => {
+    const methods = { GET: 'public', POST: ['shop:buy'] }
+    const shop = { prefix: '/shop', strip_prefix: '/shop', upstream: 'front', methods }
+    const first = (route: object, path?: string) => {
+      const section = { host: '127.0.0.1', port: 1, routes: { shop: { ...shop, ...route } } }
+      return firstRequest(section, { auth }, 'http://127.0.0.1:1', new Map([['front', path]]))
+    }
+    const wanted = { method: 'GET', url: 'http://127.0.0.1:1/shop', scopes: ['shop:buy'], makesUser: false }
+    expect(first({})).toEqual(wanted)
+    expect(first({}, '/health')).toEqual({ ...wanted, url: 'http://127.0.0.1:1/shop/health' })
+    expect(first({ strip_prefix: '' }, '/shop/health')).toEqual({ ...wanted, url: 'http://127.0.0.1:1/shop/health' })
+    expect(first({ strip_prefix: '' }, '/health')).toEqual(wanted)
+    expect(first({ methods: { POST: ['shop:buy'] } }, '/health')).toEqual({ ...wanted, method: 'POST' })
+    expect(first({ upstream: 'elsewhere' })).toBeUndefined()
   })
 
   it('says how those are that are not ready, within the width', () => {

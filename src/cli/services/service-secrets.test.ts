@@ -25,6 +25,6 @@ it('refuses one with a NUL byte by its name alone, and says what to do', async (
   await expect(read('API_KEY')).rejects.toMatchObject({
     code: 'START_FAILED',
     message:
-      'its secret API_KEY in development holds a NUL byte, which no variable can; set it without: msvc config set shop API_KEY --secret',
+      'its secret API_KEY in development holds a NUL byte, which no variable can; set it without: msvc config set shop API_KEY --file FILE --secret',
   })
 })

@@ -36,7 +36,7 @@ export async function readSecrets(
     throw new AppError('START_FAILED', `its secrets can't be read: ${CONFIG_SERVER} answered ${answer.status}`)
   const missing = names.filter((name) => values[name] === undefined)
   if (missing.length > 0) {
-    const how = `msvc config set ${service} ${missing[0]} --secret`
+    const how = `msvc config set ${service} ${missing[0]} --file FILE --secret`
     throw new AppError(
       'START_FAILED',
       `there is no secret ${missing.join(', ')} for it in ${environment}; set it: ${how}`,
@@ -45,7 +45,7 @@ export async function readSecrets(
   const texts = names.map((name) => [name, textOf(values[name])] as const)
   const unfit = texts.find(([, text]) => text.includes('\0'))
   if (unfit) {
-    const how = `msvc config set ${service} ${unfit[0]} --secret`
+    const how = `msvc config set ${service} ${unfit[0]} --file FILE --secret`
     throw new AppError(
       'START_FAILED',
       `its secret ${unfit[0]} in ${environment} holds a NUL byte, which no variable can; set it without: ${how}`,

@@ -98,6 +98,10 @@ describe('what asks a platform, by a file with faults', () => {
         `warning: msvc.yaml:2: broker.prt: unknown key; did you mean port? (and 1 more: msvc check); asking what runs on ${join(home, 'kept')} without that file\n`,
       ])
 
+      const silent = session()
+      expect((await configureClient(silent.given, { warns: false })).running).toHaveLength(1)
+      expect(silent.warnings).toEqual([])
+
       writeFileSync(file, `data: "kept" # here\nbroker: {\n`)
       expect((await configureClient(session().given)).running).toHaveLength(1)
 

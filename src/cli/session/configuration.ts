@@ -99,12 +99,17 @@ export interface Reached extends Configured {
   readonly named: Pick<GlobalOptions, 'config' | 'data'>
 }
 
+export interface ReachOptions {
+  /** Whether a file with faults is warned of; false where the platform is going to tell them all. Default true. */
+  readonly warns?: boolean
+}
+
 /**
  * The configuration for a command that talks to a platform. Where one runs on the data folder it is the one that checks tokens, so its
  * mode, issuer and keys hold; and its environment, unless `--config` names a file of the command's own. A file with faults keeps nobody from a platform that
  * runs: it is warned of, and left out. Throws AppError `CONFIG_INVALID`, also for a data folder that can't be read; `USAGE` for a `--data` that there isn't.
  */
-export async function configureClient(session: Reaching): Promise<Reached> {
+export async function configureClient(session: Reaching, { warns = true }: ReachOptions = {}): Promise<Reached> {
   const { options } = session
   try {
     return await reach(options, await configure(session, { runs: false }))
@@ -114,7 +119,7 @@ export async function configureClient(session: Reaching): Promise<Reached> {
     if (!isInvalid(fault) || file === undefined || !existsSync(resolve(session.io.folder, file))) throw fault
     const reached = await reachWithout(session, file).catch(() => undefined)
     if (!reached || reached.running.length === 0) throw fault
-    warnOf(session, fault, reached.settings.data)
+    if (warns) warnOf(session, fault, reached.settings.data)
     return reached
   }
 }

@@ -210,6 +210,10 @@ describe('loadConfiguration', () => {
     expect((await faults(undefined, { file: 'none.yaml' }))[0]).toMatch(/^none\.yaml: no such file; --config/)
     expect((await faults('log:\n  level: [\n'))[0]).toMatch(/^x\.yaml:\d: /)
     expect(await faults('log: {}\nuser: {}\nlog: {}\n')).toEqual(['x.yaml:3: the key log stands twice'])
+    // from the line that is indented wrongly on the parser misunderstands all that follows
+    expect(await faults('user:\n    port: 1\n   host: a\n    b: { c: d }\n    e: [1]\n')).toEqual([
+      'x.yaml:3: all mapping items must start at the same column',
+    ])
     expect((await faults('- a\n'))[0]).toMatch(/^x\.yaml:1: expected keys and values/)
   })
 

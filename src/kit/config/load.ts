@@ -11,7 +11,7 @@ import type { LocatedYaml, Path } from './locate.ts'
 import type { Override } from './override.ts'
 import type { OwnServices } from './own-service.ts'
 import { ownServiceFaults } from './own-service-rules.ts'
-import { type OwnServicesOptions, readOwnServices, sortServices } from './own-services.ts'
+import { misplacedFault, type OwnServicesOptions, readOwnServices, sortServices } from './own-services.ts'
 import { placeFaults } from './place-faults.ts'
 import { crossFaults, leavingFaults, type PlacedRole } from './rules.ts'
 import { Listen, Platform, type Section, type Settings } from './schema.ts'
@@ -74,11 +74,12 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
   const given = overrides.reduce(withOverride, yaml.value)
 
   const faults: Fault[] = []
-  const { elsewhere, own: ownGiven } = sortServices(given.services)
+  const { elsewhere, own: ownGiven, misplaced } = sortServices(given.services)
+  faults.push(...misplaced.map(misplacedFault))
   const own = readOwnServices(ownGiven, placeOfServices(options), faults)
   const derived = options.derive?.(own) ?? []
   faults.push(...derived.filter(({ path }) => isGiven(given, path)).map(saidTwice))
-  const isSorted = Object.keys(ownGiven).length > 0
+  const isSorted = Object.keys(ownGiven).length + misplaced.length > 0
   const raw = derived.reduce(withOverride, isSorted ? { ...given, services: elsewhere } : given)
   const settings = parsePlatform(raw, roles, faults)
   const sections = new Map(roles.map((role) => [role.name, parseSection(role, raw[role.name], faults)]))

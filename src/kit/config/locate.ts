@@ -10,7 +10,7 @@ export interface LocatedYaml {
   readonly value: Record<string, unknown>
   /** The line (from 1) of a key, or of the nearest key above it that the file has; undefined when it has none of them. */
   lineOf(path: Path): number | undefined
-  /** What keeps the text from being read: syntax errors, keys that stand twice. Nothing else holds when there are any. */
+  /** What keeps the text from being read: the first syntax error, or keys that stand twice. Nothing else holds when there are any. */
   readonly faults: readonly { readonly line: number; readonly message: string }[]
 }
 
@@ -45,9 +45,9 @@ export function locateYaml(text: string): LocatedYaml {
     const wrong = [...document.errors, ...document.warnings]
     // the parser catches its own stack's overflow and goes on, reporting it wherever it stood
     if (wrong.some(isOverflow)) return refused([{ offset: 0, message: TOO_DEEP }])
-    if (wrong.length > 0) {
-      return refused(wrong.map(({ message, pos }) => ({ offset: pos[0], message: plain(message) })))
-    }
+    // one slip in indentation makes the parser report most lines below it
+    const [first] = wrong.sort((a, b) => a.pos[0] - b.pos[0])
+    if (first) return refused([{ offset: first.pos[0], message: plain(first.message) }])
     const { value = {}, root, mistakes } = surveyOf(document.contents)
     if (mistakes.length > 0) return refused(mistakes)
     if (!isRecord(value)) {

@@ -250,6 +250,15 @@ describe('faults of a service, each with its line', () => {
     ])
   })
 
+  it('a setting that stands where a service would', async () => {
+    const misplaced = (line: number, name: string) =>
+      `shop/msvc.yaml:${line}: services.${name}: ${name} is a setting of a service: indent it further than that service's name`
+    const yaml = 'services:\n  catalog:\n    run: x\n  dir: ./catalog\n  watch: ["**/*.py"]\n  replicas: 2\n'
+    expect(await faults(yaml)).toEqual([misplaced(4, 'dir'), misplaced(5, 'watch'), misplaced(6, 'replicas')])
+    expect(await faults('services:\n  run: x\n')).toEqual([misplaced(2, 'run')])
+    expect(await faults('services:\n  build: https://build.example\n')).toEqual([])
+  })
+
   it('two on one port', async () => {
     expect(await faults('services:\n  a: { run: x, port: 7001 }\n  b: { run: x, port: 7001 }')).toEqual([
       "shop/msvc.yaml:3: services.b.port: 7001 is a's port too; give each its own, or leave it out for a free one",

@@ -12,16 +12,27 @@ export interface SortedServices {
   /** Addresses by name, for the platform's schema to check. */
   readonly elsewhere: Readonly<Record<string, unknown>>
   readonly own: Readonly<Record<string, Record<string, unknown>>>
+  /** Settings of a service that stand where its name would, as by too few spaces before them. */
+  readonly misplaced: readonly string[]
 }
 
-/** Sorts `services`: a section is a service to be run, anything else is said to be an address. */
+/** Sorts `services`: a section is a service to be run, anything else is said to be an address, unless it is named and looks like a service's setting. */
 export function sortServices(given: unknown): SortedServices {
-  if (!isRecord(given)) return { elsewhere: {}, own: {} }
-  const entries = Object.entries(given)
+  const entries = isRecord(given) ? Object.entries(given) : []
+  const isMisplaced = (name: string, value: unknown) =>
+    Object.hasOwn(OwnService.shape, name) && value !== null && !/^https?:/.test(String(value))
+  const others = entries.filter(([, value]) => !isRecord(value))
   return {
-    elsewhere: Object.fromEntries(entries.filter(([, value]) => !isRecord(value))),
+    elsewhere: Object.fromEntries(others.filter(([name, value]) => !isMisplaced(name, value))),
     own: Object.fromEntries(entries.flatMap(([name, value]) => (isRecord(value) ? [[name, value]] : []))),
+    misplaced: others.flatMap(([name, value]) => (isMisplaced(name, value) ? [name] : [])),
   }
+}
+
+/** Says where a setting that is misplaced belongs. */
+export function misplacedFault(name: string): Fault {
+  const message = `${name} is a setting of a service: indent it further than that service's name`
+  return { path: ['services', name], message }
 }
 
 /** Where a user's services are to run. */

@@ -204,7 +204,7 @@ describe('services that go wrong', () => {
       await ended
     })
     const missing =
-      'there is no secret NO_SUCH_KEY for it in development; set it: msvc config set keyless NO_SUCH_KEY --secret'
+      'there is no secret NO_SUCH_KEY for it in development; set it: msvc config set keyless NO_SUCH_KEY --file FILE --secret'
     const wanted = {
       deaf: { state: 'starting', doing: expect.stringContaining('nobody listens on 127.0.0.1:') },
       crash: { state: 'backing-off', ended: 'exit code 3' },

@@ -5,7 +5,7 @@ import type { OpenSession, Session } from '../session/session.ts'
 const EXAMPLES = `
 Examples:
   $ msvc doctor
-  $ msvc doctor --json > report.json   # what somebody who helps would ask for; secrets are left out`
+  $ msvc doctor --json > report.json   # for whoever helps, secrets left out`
 
 /** What of the configuration holds, and what doesn't. */
 interface Held {

@@ -132,6 +132,18 @@ describe('up.without', () => {
       ', needs: [order]',
       /^msvc\.yaml:3: services\.a\.needs\.0: up\.without leaves order out; take it out of that list$/,
     ],
+    [
+      'what passes its requests on',
+      '[gateway]',
+      ', route: { path: /a, methods: { GET: public } }',
+      /^msvc\.yaml:3: services\.a\.route: nobody does that, as up\.without leaves gateway out$/,
+    ],
+    [
+      'what brings it its messages',
+      '[broker]',
+      ', receives: { sold: { to: /sold } }',
+      /^msvc\.yaml:3: services\.a\.receives: nobody does that, as up\.without leaves broker out$/,
+    ],
   ])('refuses %s', async (_, without, more, fault) => {
     expect(await faultOf(`up: { without: ${without} }\nservices:\n  a: { run: x${more} }\n`)).toMatch(fault)
   })

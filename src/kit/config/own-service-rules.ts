@@ -37,6 +37,7 @@ export function ownServiceFaults(services: OwnServices, others: Others): readonl
   return [
     ...nameFaults(services, roles),
     ...needFaults(services, others),
+    ...leftFaults(services, others),
     ...circleFaults(services),
     ...portFaults(services, taken),
     ...workerFaults(services),
@@ -76,6 +77,18 @@ function needFaults(services: OwnServices, { roles, left, faulty }: Others): rea
       return [{ path, message: `there is neither a role nor a service ${need}${hint}` }]
     }),
   )
+}
+
+/** What of a service only a role that is left out would do. */
+function leftFaults(services: OwnServices, { left }: Others): readonly Fault[] {
+  return Object.entries(services).flatMap(([name, { route, receives }]): readonly Fault[] => [
+    ...(route && left.includes('gateway') ? [leftFault(name, 'route', 'gateway')] : []),
+    ...(Object.keys(receives).length > 0 && left.includes('broker') ? [leftFault(name, 'receives', 'broker')] : []),
+  ])
+}
+
+function leftFault(name: string, key: string, role: string): Fault {
+  return { path: ['services', name, key], message: `nobody does that, as up.without leaves ${role} out` }
 }
 
 /** Each circle once, told at the first of its services in the file. */

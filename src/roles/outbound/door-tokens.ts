@@ -11,8 +11,8 @@ import { type Door, nameOf } from './config.ts'
 const LIFE_S = 300
 /** Share of its life after which another one is made. */
 const RENEW_AFTER = 0.8
-/** Tokens kept: some for each door, as replicas read their file at different times. */
-const KEPT = 2_000
+/** Tokens kept: two for each door that there can be, as replicas read their file at different times. */
+const KEPT = 10_000
 
 /** What doors tell callers' tokens by. */
 export interface DoorTokensOptions {

@@ -83,6 +83,17 @@ describe('a variable for each setting', () => {
 })
 
 describe('a value from a file', () => {
+  it.each([
+    ['PORT_FILE', 'hunter2-hunter2'],
+    ['MSVC_GATEWAY_PORT_FILE', 'hunter2-hunter2'],
+    ['MSVC_AUTH_MODE_FILE', `hunter2-"${'long'.repeat(40)}`],
+    ['MSVC_AUTH_HOSTS_FILE', 'a.example,hunter2/hunter2'],
+  ])('is in no message: %s', async (name, text) => {
+    const fault = await load({ [name]: file(name, text) }).catch((thrown: unknown) => String(thrown))
+    expect(fault).toMatch(/\[hidden\]/)
+    expect(fault).not.toMatch(/hunter2|longlong/)
+  })
+
   it('is taken without its line break, for a name of either kind', async () => {
     const url = file('db', 'postgres://ann:hunter2@db/x\n')
     const { settings } = await load({ DATABASE_URL_FILE: url, MSVC_AUTH_ISSUER_FILE: file('issuer', 'shop') })

@@ -5,6 +5,12 @@ import type { EnvironmentValues } from './override.ts'
 import { withFiles } from './secret-files.ts'
 import type { SettingVariables } from './setting-variables.ts'
 
+/** All that the environment says. */
+export interface WholeEnvironment extends EnvironmentValues {
+  /** Hides in a message what came from files, as secrets are mounted. */
+  hide(message: string): string
+}
+
 type Variables = Readonly<Record<string, string | undefined>>
 
 /**
@@ -17,9 +23,9 @@ export async function readEnvironment(
   environment: Variables,
   roles: readonly Configurable[],
   served?: string,
-): Promise<EnvironmentValues> {
+): Promise<WholeEnvironment> {
   const settings = await settingsOf(environment, roles)
-  const { variables, faults } = withFiles(
+  const { variables, faults, hide } = withFiles(
     environment,
     (name) => isNamedVariable(name, roles) || (settings?.isOne(name) ?? false),
   )
@@ -28,7 +34,8 @@ export async function readEnvironment(
   return {
     ...named,
     overrides: [...set.overrides, ...named.overrides],
-    faults: [...faults, ...set.faults, ...named.faults],
+    faults: [...faults, ...set.faults, ...named.faults].map(hide),
+    hide,
   }
 }
 

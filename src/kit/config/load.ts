@@ -110,7 +110,8 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
     const line = yaml.lineOf(path)
     return override?.from ?? (line === undefined ? undefined : `${file}:${line}`)
   }
-  const lines = [...environment.faults, ...inOrder.map(({ fault }) => sentence(fault, saidBy(fault.path) ?? file))]
+  const told = inOrder.map(({ fault }) => environment.hide(sentence(fault, saidBy(fault.path) ?? file)))
+  const lines = [...environment.faults, ...told]
   if (!settings || lines.length > 0) throw invalid(lines)
   return {
     settings: withPlaces(settings, folder),

@@ -118,6 +118,7 @@ function processIo(signals: Signals, output: Output, err: HeldWriter): Io {
       return output.lost
     },
     readInput,
+    ...(process.stdin.isTTY && process.stderr.isTTY && { ask: (question) => askPerson(question, signals.leaving) }),
     environment: process.env,
     folder: process.cwd(),
     pid: process.pid,
@@ -150,6 +151,18 @@ function parentChannel(stop: (why: string) => void): ParentChannel | undefined {
       channel.ref()
       process.on('message', take)
     },
+  }
+}
+
+async function askPerson(question: string, signal: AbortSignal): Promise<string> {
+  const { createInterface } = await import('node:readline/promises')
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  const ended = Promise.withResolvers<never>()
+  lines.once('close', () => ended.reject(new AppError('USAGE', 'nobody answers; say it with a flag')))
+  try {
+    return await Promise.race([lines.question(question, { signal }), ended.promise])
+  } finally {
+    lines.close()
   }
 }
 

@@ -90,7 +90,18 @@ function placeInKit(path: string): number {
 }
 
 /** The rooms of the command line, lowest first; above them the program that has all commands. */
-const CLI_ROOMS = ['render', 'terminal', 'session', 'plan', 'services', 'platform', 'migration', 'init', 'commands']
+const CLI_ROOMS = [
+  'render',
+  'terminal',
+  'session',
+  'plan',
+  'services',
+  'platform',
+  'migration',
+  'init',
+  'deploy',
+  'commands',
+]
 
 function placeInCli(path: string): number {
   const room = /^src\/cli\/([^/]+)\//.exec(path)?.[1]

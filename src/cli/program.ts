@@ -8,6 +8,7 @@ import { addCompletion } from './commands/completion.ts'
 import { addConfig } from './commands/config.ts'
 import { addDeadLetters } from './commands/dead-letters.ts'
 import { addDelayed } from './commands/delayed.ts'
+import { addDeploy } from './commands/deploy.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addHealth } from './commands/health.ts'
 import { addInit } from './commands/init.ts'
@@ -62,6 +63,7 @@ const COMMANDS: readonly AddCommand[] = [
   addBackup,
   addRestore,
   addMigrate,
+  addDeploy,
   addCompletion,
 ]
 

@@ -28,6 +28,8 @@ export interface Io {
   readonly outputLost: AbortSignal
   /** All of stdin as text. Throws AppError `INVALID_BODY` past `maxBytes`, `USAGE` when stdin is a terminal. */
   readInput(maxBytes: number): Promise<string>
+  /** Asks the person at the terminal a question, and gives the line that is typed; absent where nobody sits there. Rejects when `leaving` fires, or the input ends. */
+  readonly ask?: (question: string) => Promise<string>
   readonly environment: Readonly<Record<string, string | undefined>>
   /** The current folder. */
   readonly folder: string

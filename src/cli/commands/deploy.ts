@@ -1,0 +1,38 @@
+import type { Command } from 'commander'
+import { KINDS } from '../deploy/kinds.ts'
+import type { DeployFlags } from '../deploy/write-deployment.ts'
+import type { OpenSession } from '../session/session.ts'
+
+const EXAMPLES = `
+Examples:
+  $ msvc deploy docker
+  $ msvc deploy docker --config shop.yaml --out /srv/shop --scale front=3`
+
+const SAME =
+  'It comes from the same file as msvc up. Run again, it writes over what nobody has changed since, and shows and asks what of yours it would change.'
+
+/** `msvc deploy`: what runs the platform elsewhere, as a person would have written it. */
+export function addDeploy(program: Command, open: OpenSession): void {
+  const deploy = program
+    .command('deploy')
+    .summary('write what runs the platform elsewhere')
+    .description(
+      `Writes the files by which the platform of this configuration, your services included, runs elsewhere. ${SAME}`,
+    )
+    .addHelpText('after', EXAMPLES)
+  for (const kind of KINDS) {
+    deploy
+      .command(kind.name)
+      .summary(kind.summary)
+      .description(`${kind.description} ${SAME}`)
+      .option('--out <folder>', `where they are written (default: deploy/${kind.name})`)
+      .option('--scale <name=replicas...>', 'how many of a role or service, such as user=2')
+      .option('--force', 'write over what you changed, and what somebody else wrote')
+      .option('--diff', 'only show what would change')
+      .addHelpText('after', kind.examples)
+      .action(async (flags: DeployFlags, command: Command) => {
+        const { writeDeployment } = await import('../deploy/write-deployment.ts')
+        await writeDeployment(open(command), kind, flags)
+      })
+  }
+}

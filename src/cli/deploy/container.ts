@@ -1,0 +1,47 @@
+import type { Deployment, RolePart } from './deployment.ts'
+
+/** User and group of every container, by number, as a cluster wants it that lets no root in. */
+export const CONTAINER_USER = 10_001
+/** The one folder of a container that can be written. */
+export const DATA_FOLDER = '/data'
+/** Where the user's file is in a container of a role. */
+export const CONFIG_FILE = '/etc/msvc/msvc.yaml'
+/** Where secrets are, a file each. */
+export const SECRETS_FOLDER = '/run/secrets'
+/** Where the program is. */
+export const PROGRAM = '/usr/local/bin/msvc'
+
+/** The image of the platform. */
+export function imageOf({ version }: Pick<Deployment, 'version'>): string {
+  return `msvc:${version}`
+}
+
+/** What a role is told in a container, by variable, but for secrets. */
+export function roleEnvironment(
+  { environment, roles, hosts }: Deployment,
+  { name }: Pick<RolePart, 'name'>,
+): Readonly<Record<string, string>> {
+  const registry = roles.find((role) => role.name === 'registry')
+  return {
+    MSVC_ENVIRONMENT: environment,
+    MSVC_DATA: DATA_FOLDER,
+    MSVC_AUTH_MODE: 'token',
+    // each is asked by its name; whoever comes from outside by one of the file's
+    MSVC_AUTH_HOSTS: [...new Set([...hosts, 'localhost', ...roles.map((role) => role.name)])].join(),
+    MSVC_LOG_FORMAT: 'json',
+    [`MSVC_${name.replaceAll('-', '_').toUpperCase()}_HOST`]: '0.0.0.0',
+    ...(registry && name !== 'registry' && { REGISTRY_URL: `http://registry:${registry.port}` }),
+  }
+}
+
+/** Secrets of a role: which variable names the file of which. */
+export function roleSecrets(
+  { stores }: Pick<Deployment, 'stores'>,
+  role: Pick<RolePart, 'stores'>,
+): Readonly<Record<string, string>> {
+  const own = stores.filter(({ kind }) => role.stores.includes(kind))
+  return {
+    MSVC_KEY_FILE: 'signing-key',
+    ...Object.fromEntries(own.map(({ variable }) => [`${variable}_FILE`, variable.toLowerCase().replaceAll('_', '-')])),
+  }
+}

@@ -1,0 +1,79 @@
+import type { OwnService } from '../../kit/config/own-service.ts'
+
+/** What is to run elsewhere than under `msvc up`, as each kind of deployment writes it down in its own words. */
+export interface Deployment {
+  /** Of the project, the namespace, the folder: small letters, digits and dashes. */
+  readonly name: string
+  /** Of the program. */
+  readonly version: string
+  /** Which values of the config server hold. */
+  readonly environment: string
+  /** The user's file, word for word; undefined where the built-in defaults hold. */
+  readonly file: string | undefined
+  /** The way from the deployment's folder to that of the file, where the sources of services lie, with `/` between: `../..`. */
+  readonly sources: string
+  /** Names that a Host header may have at the gateway besides those of the parts. */
+  readonly hosts: readonly string[]
+  /** In the order that they start in. */
+  readonly roles: readonly RolePart[]
+  /** The user's own. */
+  readonly services: readonly ServicePart[]
+  readonly stores: readonly StorePart[]
+  /** Seconds that a role takes to finish its requests. */
+  readonly drainSeconds: number
+}
+
+/** What every part has that runs. */
+interface Part {
+  /** What others reach it by, too: the CLI word of a role, the name of a service. */
+  readonly name: string
+  readonly replicas: number
+  /** Names of roles and services that must be ready first. */
+  readonly needs: readonly string[]
+}
+
+/** A role of the platform: `msvc serve <name>`. */
+export interface RolePart extends Part {
+  /** What it is registered as. */
+  readonly service: string
+  readonly summary: string
+  readonly port: number
+  /** Kinds of the stores that it works on. */
+  readonly stores: readonly StoreKind[]
+  /** Whether people outside call it. */
+  readonly isEntrance: boolean
+  /** Megabytes of memory that it may take; half of it is what it wants. */
+  readonly memoryMb: number
+}
+
+/** A service of the user's: `msvc up --only <name>` beside its program, which registers it, opens its doors and takes its output. */
+export interface ServicePart extends Part {
+  readonly own: OwnService
+  /** Its folder, from that of the file, with `/` between. */
+  readonly dir: string
+  /** Where it listens; undefined for a worker. */
+  readonly port: number | undefined
+}
+
+/** A server that keeps what roles agree in. */
+export type StoreKind = 'postgres' | 'redis' | 'nats'
+
+/** One of them. */
+export interface StorePart {
+  readonly kind: StoreKind
+  /** The variable that says where it is: DATABASE_URL, REDIS_URL, NATS_URL; with `_FILE` a file that holds it. */
+  readonly variable: string
+  /** Its address where it runs elsewhere already; undefined where it is deployed too. */
+  readonly elsewhere: string | undefined
+}
+
+/** A file to be written. */
+export interface DeployFile {
+  /** From the folder of the deployment, with `/` between. */
+  readonly path: string
+  readonly text: string
+  /** Default 0o644. */
+  readonly mode?: number
+  /** Made once with random content, and never touched again: a secret. Default false. */
+  readonly isSecret?: boolean
+}

@@ -1,0 +1,55 @@
+import { CONTAINER_USER, DATA_FOLDER, imageOf, PROGRAM } from './container.ts'
+import type { Deployment } from './deployment.ts'
+import type { Written } from './kinds.ts'
+
+/** Writes the Dockerfiles. */
+export function writeDocker(deployment: Deployment): Written {
+  const image = imageOf(deployment)
+  return {
+    files: [
+      { path: 'Dockerfile', text: linux(deployment) },
+      { path: 'Dockerfile.windows', text: windows(deployment) },
+      {
+        path: '.dockerignore',
+        text: `${['# all that an image needs is the program', '*', '!msvc', '!msvc.exe'].join('\n')}\n`,
+      },
+    ],
+    next: ['cp "$(command -v msvc)" .', `docker build -t ${image} .`, `docker run --rm ${image} --version`],
+  }
+}
+
+function linux({ version }: Deployment): string {
+  return `# syntax=docker/dockerfile:1
+# msvc ${version}: any role of the platform. The program lies beside this file: cp "$(command -v msvc)" .
+FROM debian:bookworm-slim AS program
+COPY --chmod=0755 msvc /image${PROGRAM}
+RUN /image${PROGRAM} --version \\
+ && install -d -m 0700 -o ${CONTAINER_USER} -g ${CONTAINER_USER} /image${DATA_FOLDER}
+
+# glibc, libstdc++ and libgcc, and nothing else: no shell, no package manager
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=program /image/ /
+ENV MSVC_DATA=${DATA_FOLDER} MSVC_LOG_FORMAT=json
+USER ${CONTAINER_USER}:${CONTAINER_USER}
+WORKDIR ${DATA_FOLDER}
+VOLUME ${DATA_FOLDER}
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["${PROGRAM}", "health", "--self", "--quiet"]
+ENTRYPOINT ["${PROGRAM}"]
+CMD ["--help"]
+`
+}
+
+function windows({ version }: Deployment): string {
+  return `# escape=\`
+# msvc ${version} for Windows containers. The program lies beside this file: msvc.exe
+FROM mcr.microsoft.com/windows/nanoserver:ltsc2022
+COPY msvc.exe C:/msvc/msvc.exe
+ENV MSVC_DATA=C:/data MSVC_LOG_FORMAT=json
+USER ContainerUser
+VOLUME C:/data
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["C:/msvc/msvc.exe", "health", "--self", "--quiet"]
+ENTRYPOINT ["C:/msvc/msvc.exe"]
+CMD ["--help"]
+`
+}

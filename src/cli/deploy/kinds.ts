@@ -1,0 +1,41 @@
+import type { DeployFile, Deployment } from './deployment.ts'
+
+/** What a kind of deployment comes to. */
+export interface Written {
+  readonly files: readonly DeployFile[]
+  /** What a person does next, a line each: commands, as they are typed in the folder. */
+  readonly next: readonly string[]
+}
+
+/** Makes random texts for secrets. @returns as many letters and digits as asked for */
+export type SecretText = (length: number) => string
+
+/** Writes a deployment down. */
+export type Writer = (deployment: Deployment, secret: SecretText) => Written | Promise<Written>
+
+/** A kind of deployment. */
+export interface Kind {
+  /** Its word on the command line. */
+  readonly name: string
+  readonly summary: string
+  readonly description: string
+  readonly examples: string
+  /** Loaded when it is asked for. */
+  readonly load: () => Promise<Writer>
+}
+
+/** All of them. */
+export const KINDS: readonly Kind[] = [
+  {
+    name: 'docker',
+    summary: 'Dockerfiles for Linux and Windows',
+    description:
+      'Writes a Dockerfile for Linux (no shell, user 10001, a root that need not be written), one for Windows, and one for each service of yours.',
+    examples: `
+Examples:
+  $ msvc deploy docker
+  $ msvc deploy docker --out docker
+  $ cp "$(command -v msvc)" docker/ && docker build -t msvc docker`,
+    load: async () => (await import('./docker.ts')).writeDocker,
+  },
+]

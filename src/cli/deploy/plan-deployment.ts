@@ -1,0 +1,118 @@
+import { basename, dirname, posix, relative, sep } from 'node:path'
+import { isEmbedded } from '../../drivers/by-scheme.ts'
+import type { AnyRole } from '../../kit/role.ts'
+import { rolesOf } from '../plan/plan.ts'
+import type { Configured } from '../session/configuration.ts'
+import { VERSION } from '../session/version.ts'
+import type { Deployment, RolePart, ServicePart, StoreKind, StorePart } from './deployment.ts'
+
+/** What a deployment is planned by. */
+export interface DeploymentOptions {
+  readonly configured: Configured
+  /** The configuration's file: its absolute path and its text; undefined where the built-in defaults hold. */
+  readonly file: { readonly path: string; readonly text: string } | undefined
+  /** Where it is written: an absolute path. */
+  readonly folder: string
+  /** Where it is asked for, and where services lie without a file: an absolute path. */
+  readonly here: string
+  /** Replicas by CLI word or name, over those of the seed (9.7.10) and of `services`. */
+  readonly scale: ReadonlyMap<string, number>
+}
+
+/** Replicas of the seed's own composition (9.7.10); of every other role one. */
+const REPLICAS: Readonly<Record<string, number>> = { user: 2, order: 2 }
+/** Megabytes that a role may take: twice what it was seen to take under load, and no less than this. */
+const MEMORY_MB = 256
+const MORE_MEMORY_MB: Readonly<Record<string, number>> = { gateway: 512, 'log-server': 512, broker: 512 }
+const VARIABLES = { postgres: 'DATABASE_URL', redis: 'REDIS_URL', nats: 'NATS_URL' } as const
+const SETTINGS = { postgres: 'store', redis: 'cache', nats: 'bus' } as const
+/** Ports of services that name none: one after the other, the same each time. */
+const FIRST_SERVICE_PORT = 7_001
+/** Loopback addresses mean another machine in each container. */
+const LOOPBACK = /^[a-z+]+:\/\/(?:[^/@]*@)?(?:127\.|localhost|\[::1\])/i
+
+/** Plans what is to run elsewhere by the file that `msvc up` goes by: the same roles and services, on servers in place of the embedded stores. */
+export function planDeployment({ configured, file, scale, folder, here }: DeploymentOptions): Deployment {
+  const { settings, roles, own } = configured
+  const sources = file === undefined ? here : dirname(file.path)
+  const wanted = rolesOf({ without: settings.up.without })
+  const parts = wanted.flatMap((name) => {
+    const role = roles.find((each) => each.name === name)
+    return role ? [rolePart(role, configured, wanted, scale)] : []
+  })
+  const services = Object.keys(own).map((name, index) => servicePart(name, index, configured, scale))
+  const needed = new Set(parts.flatMap(({ stores }) => stores))
+  return {
+    name: nameOf(file?.path),
+    version: VERSION,
+    environment: configured.saidBy(['environment']) === undefined ? 'production' : settings.environment,
+    file: file?.text,
+    sources: pathBetween(folder, sources),
+    hosts: settings.auth.hosts,
+    roles: parts,
+    services,
+    stores: (['postgres', 'redis', 'nats'] as const).flatMap((kind) =>
+      needed.has(kind) ? [storePart(kind, settings[SETTINGS[kind]])] : [],
+    ),
+    drainSeconds: settings.drain_seconds,
+  }
+}
+
+function rolePart(
+  role: AnyRole,
+  { sections }: Configured,
+  wanted: readonly string[],
+  scale: DeploymentOptions['scale'],
+): RolePart {
+  const { name, service, summary, port, needs } = role
+  return {
+    name,
+    service,
+    summary,
+    // a free one, 0, is nothing that others could be told
+    port: sections[name]?.port || port,
+    replicas: scale.get(name) ?? REPLICAS[name] ?? 1,
+    needs: needs.filter((need) => wanted.includes(need)),
+    stores: storesOf(role),
+    isEntrance: name === 'gateway',
+    memoryMb: MORE_MEMORY_MB[name] ?? MEMORY_MB,
+  }
+}
+
+/** What a role works on. The gateway's limits are counted where all of its replicas see them. */
+function storesOf({ name, keeps, agreesIn }: AnyRole): readonly StoreKind[] {
+  const kinds = new Set<StoreKind>()
+  if (keeps || agreesIn === 'store') kinds.add('postgres')
+  if (agreesIn === 'cache' || name === 'gateway') kinds.add('redis')
+  if (agreesIn === 'bus') kinds.add('nats')
+  return [...kinds]
+}
+
+function servicePart(name: string, index: number, { own }: Configured, scale: DeploymentOptions['scale']): ServicePart {
+  const service = own[name]
+  if (!service) throw new TypeError(`${name} is no service of the file`)
+  return {
+    name,
+    own: service,
+    dir: posix.normalize(service.dir.split(sep).join('/')),
+    port: service.ready.by === 'none' ? undefined : (service.port ?? FIRST_SERVICE_PORT + index),
+    replicas: scale.get(name) ?? service.replicas,
+    needs: service.needs,
+  }
+}
+
+function storePart(kind: StoreKind, url: string): StorePart {
+  const isHere = isEmbedded(url) || LOOPBACK.test(url)
+  return { kind, variable: VARIABLES[kind], elsewhere: isHere ? undefined : url }
+}
+
+function pathBetween(from: string, to: string): string {
+  return relative(from, to).split(sep).join('/') || '.'
+}
+
+/** Named after the folder of the file, as compose names a project. */
+function nameOf(file: string | undefined): string {
+  const folder = file === undefined ? '' : basename(dirname(file))
+  const words = folder.toLowerCase().match(/[a-z0-9]+/g) ?? []
+  return words.join('-').slice(0, 40).replace(/-$/, '') || 'msvc'
+}

@@ -20,7 +20,7 @@ export function writeDocker(deployment: Deployment): Written {
 
 function linux({ version }: Deployment): string {
   return `# syntax=docker/dockerfile:1
-# msvc ${version}: any role of the platform. The program lies beside this file: cp "$(command -v msvc)" .
+# msvc ${version}: every role of the platform. The program lies beside this file: cp "$(command -v msvc)" .
 FROM debian:bookworm-slim AS program
 COPY --chmod=0755 msvc /image${PROGRAM}
 RUN /image${PROGRAM} --version \\

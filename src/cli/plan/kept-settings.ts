@@ -26,7 +26,7 @@ export function keepSettings<C extends Planning>(
     ...{ environment, data, store, bus, cache },
     auth: { ...wanted.settings.auth, mode: auth.mode, issuer: auth.issuer, key_file: auth.key_file },
     log: { ...wanted.settings.log, format: log.format },
-    up: { ...wanted.settings.up, in_process: up.in_process },
+    up: { ...wanted.settings.up, in_process: up.in_process, advertise: up.advertise },
     services: { ...without(wanted.settings.services, REACHED), ...only(services, REACHED) },
   }
   const sections = Object.fromEntries(

@@ -32,7 +32,7 @@ export function createPlanner(session: Session, portOf: KeptPorts): Planner {
     async plan(asked, places) {
       const wanted = await configure(session, {
         together: ({ up }) => rolesOf({ ...asked, without: up.without }),
-        runsServices: true,
+        runsServices: asked.only ?? true,
         portOffset: asked.portOffset,
       })
       first ??= wanted

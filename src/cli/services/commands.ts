@@ -59,6 +59,7 @@ export function createCommands({ configured, roles }: Planned, options: OwnUnits
     ...options,
     addresses,
     environment: settings.environment,
+    advertise: settings.up.advertise,
     audiences: (service) => {
       // whom it reaches by a door gets a token from that door, which is good for him alone
       const reached = new Set(doors.flatMap(({ caller, upstream }) => (caller === service ? [upstream] : [])))

@@ -16,12 +16,14 @@ export interface DoorsOptions {
   readonly services: OwnServices
   /** Registered names of all that can be called. */
   readonly callable: readonly string[]
+  /** Whether the broker is here, to deliver by doors too. */
+  readonly delivers: boolean
   /** A free port by a name, the same each time it is asked for. */
   readonly portOf: KeptPorts
 }
 
 /** A way from each service to each other one, and from the broker to those that receive; none for a service whose `calls` are direct. */
-export async function planDoors({ services, callable, portOf }: DoorsOptions): Promise<readonly Door[]> {
+export async function planDoors({ services, callable, delivers, portOf }: DoorsOptions): Promise<readonly Door[]> {
   const calls = Object.entries(services).flatMap(([caller, { calls: policies }]) =>
     policies === 'direct'
       ? []
@@ -31,7 +33,7 @@ export async function planDoors({ services, callable, portOf }: DoorsOptions): P
   )
   const deliveries = Object.entries(services).flatMap(([upstream, { receives }]) =>
     // the broker tries again by itself, and says to whom it was in vain
-    Object.keys(receives).length > 0 ? [{ caller: BROKER, upstream, attempts: 1 }] : [],
+    delivers && Object.keys(receives).length > 0 ? [{ caller: BROKER, upstream, attempts: 1 }] : [],
   )
   return Promise.all(
     [...calls, ...deliveries].map(async (door) => ({
@@ -49,7 +51,7 @@ export function doorUrl(doors: readonly Door[], caller: string, upstream: string
 
 /** The role that holds doors open, where there are any. */
 export function outboundPlan({ configured, wish, roles }: Planned, doors: readonly Door[]): readonly RolePlan[] {
-  const registryUrl = roles[0]?.job.registryUrl
+  const registryUrl = roles[0]?.job.registryUrl ?? configured.settings.services.registry
   if (doors.length === 0 || registryUrl === undefined) return []
   const { name, port, needs, reloads } = outbound
   const section: Section = configured.sections[name] ?? { host: '127.0.0.1', port }

@@ -26,11 +26,11 @@ const portOf = async (name: string) => {
   return port
 }
 
-async function plan(wish: Partial<Wish> = {}) {
+async function plan(wish: Partial<Wish> = {}, environment: Readonly<Record<string, string>> = {}) {
   const roles = await loadRoles()
   const configured = {
     roles,
-    ...(await loadConfiguration({ roles, together: [], file: 'msvc.yaml', folder, environment: {} })),
+    ...(await loadConfiguration({ roles, together: [], file: 'msvc.yaml', folder, environment })),
   }
   const whole = { scale: new Map(), portOffset: 0, ...wish }
   const planned = { wish: whole, configured, roles: planUnits(configured, whole), pending: [] }
@@ -86,4 +86,18 @@ it('has messages delivered by a door', async () => {
 it('runs what is wished for alone, as often as is wished', async () => {
   const { replicas } = await plan({ only: ['registry', 'till'], scale: new Map([['till', 3]]) })
   expect(replicas.map(({ unit }) => unit)).toEqual(['till', 'till-2', 'till-3'])
+})
+
+it('has services away from their platform find all others at its registry, and the broker find them there', async () => {
+  const away = { MSVC_AUTH_MODE: 'token', MSVC_UP_HOST: '0.0.0.0', REGISTRY_URL: 'http://registry:8500' }
+  const { replicas, doors, receipts, outbound } = await plan({ only: ['shop', 'till'] }, away)
+  expect(replicas[0]?.place).toEqual({ host: '0.0.0.0', port: 7001 })
+  expect(replicas[0]?.env).toMatchObject({
+    REGISTRY_URL: 'http://registry:8500',
+    USER_SERVICE_URL: `http://127.0.0.1:${ports.get('shop->user-service')}`,
+    JOB_URL: `http://127.0.0.1:${ports.get('shop->job')}`,
+  })
+  expect(doors.filter(({ caller }) => caller === 'broker')).toEqual([])
+  expect(receipts).toMatchObject([{ service: 'till', url: 'service://till/sold' }])
+  expect(outbound).toMatchObject([{ job: { registryUrl: 'http://registry:8500' } }])
 })

@@ -3,6 +3,7 @@ import { replicaName } from '../../kit/config/replicas.ts'
 import { addressOf } from '../../kit/config/schema.ts'
 import { addressVariable } from '../../kit/discovery/address-variable.ts'
 import { parseEndpoints, printEndpoint } from '../../kit/discovery/endpoint.ts'
+import { serviceUrl } from '../../kit/discovery/service-url.ts'
 import type { CommandPlan } from '../../kit/supervisor/command/command-unit.ts'
 import { serviceEnvironment } from '../../kit/supervisor/command/environment.ts'
 import type { KeptPorts } from '../../kit/supervisor/free-port.ts'
@@ -14,8 +15,6 @@ import type { Configured } from '../session/configuration.ts'
 import { doorUrl, planDoors } from './doors.ts'
 import type { Receipt } from './receiving.ts'
 
-/** Where services listen: on this machine alone. */
-const HOST = '127.0.0.1'
 /** Registered names of what every service may use; it is told their own addresses. */
 const INFRASTRUCTURE: ReadonlySet<string> = new Set([
   'registry',
@@ -51,34 +50,50 @@ export interface PlannedServices {
   readonly doors: readonly Door[]
 }
 
+/** Whether a role is among those that run here. */
+const isHere = ({ roles }: Planned, name: string) => roles.some(({ job }) => job.role === name)
+
+/** Whether the platform that services belong to runs elsewhere, as where each is in a container of its own: its registry tells where all others are. */
+function isElsewhere(planned: Planned): boolean {
+  return !isHere(planned, 'registry') && planned.configured.settings.services.registry !== undefined
+}
+
+/** Registered names of what such a platform has, as far as the file tells. */
+function elsewhereNames({ roles, own, settings }: Configured): readonly string[] {
+  const running = roles.filter(({ name, inUp }) => inUp !== false && !settings.up.without.includes(name))
+  return [...running.map(({ service }) => service), ...Object.keys(own)]
+}
+
 /** The replicas of the user's services, each with where it listens and all that it is told; what they receive; and how they reach each other. */
 export async function planServices(options: ServicePlanOptions): Promise<PlannedServices> {
   const { planned, portOf } = options
   const { configured, wish, roles } = planned
   const services = wantedServices(configured.own, wish)
-  const places = await placesOf(services, portOf)
+  const places = await placesOf(services, configured.settings.up.host, portOf)
   const addresses = roleAddresses(configured, roles)
   const own = places.flatMap(({ name, index, place }): [string, string][] =>
-    index === 0 && place ? [[name, printEndpoint(place)]] : [],
+    index === 0 && place ? [[name, addressOf(place)]] : [],
   )
   const direct = new Map<string, string>([...Object.entries(addresses), ...own])
-  const callable = [...direct.keys()].filter((name) => !INFRASTRUCTURE.has(name))
-  const isBalanced = addresses.registry !== undefined && roles.length > 0
-  const doors = isBalanced ? await planDoors({ services, callable, portOf }) : []
+  const known = [...direct.keys(), ...(isElsewhere(planned) ? elsewhereNames(configured) : [])]
+  const callable = [...new Set(known)].filter((name) => !INFRASTRUCTURE.has(name))
+  const isBalanced = addresses.registry !== undefined
+  const doors = isBalanced ? await planDoors({ services, callable, delivers: isHere(planned, 'broker'), portOf }) : []
   const replicas = places.flatMap(({ name, unit, place }): readonly CommandPlan[] => {
     const service = services[name]
     return service ? [planReplica(options, { name, unit, place, service, direct, doors })] : []
   })
-  return { replicas, receipts: receiptsOf(services, direct, doors), doors }
+  // a broker elsewhere can't come in by a door of this machine
+  const delivered = (service: string) =>
+    !isHere(planned, 'broker') && isElsewhere(planned)
+      ? serviceUrl(service)
+      : (doorUrl(doors, 'broker', service) ?? direct.get(service))
+  return { replicas, receipts: receiptsOf(services, delivered), doors }
 }
 
-function receiptsOf(
-  services: OwnServices,
-  direct: ReadonlyMap<string, string>,
-  doors: readonly Door[],
-): readonly Receipt[] {
+function receiptsOf(services: OwnServices, delivered: (service: string) => string | undefined): readonly Receipt[] {
   return Object.entries(services).flatMap(([service, { receives }]) => {
-    const url = doorUrl(doors, 'broker', service) ?? direct.get(service)
+    const url = delivered(service)
     if (url === undefined) return []
     return Object.entries(receives).map(([topic, { to, max_deliver: maxDeliver, ack_wait: ackWait }]) => ({
       service,
@@ -96,7 +111,7 @@ interface Replica {
   readonly place: CommandPlan['place']
 }
 
-async function placesOf(services: OwnServices, portOf: ServicePlanOptions['portOf']) {
+async function placesOf(services: OwnServices, host: string, portOf: ServicePlanOptions['portOf']) {
   const replicas = Object.entries(services).flatMap(([name, { replicas, port, ready }]) =>
     Array.from({ length: replicas }, (_, index) => ({
       name,
@@ -108,7 +123,7 @@ async function placesOf(services: OwnServices, portOf: ServicePlanOptions['portO
   )
   return Promise.all(
     replicas.map(async ({ name, index, unit, port, isWorker }): Promise<Replica & { readonly index: number }> => {
-      const place = isWorker ? undefined : { host: HOST, port: port ?? (await portOf(unit, HOST)) }
+      const place = isWorker ? undefined : { host, port: port ?? (await portOf(unit, host)) }
       return { name, index, unit, place }
     }),
   )
@@ -126,7 +141,10 @@ function planReplica(
   { name, unit, place, service, direct, doors }: PlannedReplica,
 ): CommandPlan {
   const { run, build, dir, needs, secrets, ready, stop, restart } = service
-  const all = [...direct]
+  const behindDoors = doors.flatMap(({ caller, upstream }): [string, string][] =>
+    caller === name && !direct.has(upstream) ? [[upstream, '']] : [],
+  )
+  const all = [...direct, ...behindDoors]
   const urls = all.map(([of, url]): [string, string] => [of, doorUrl(doors, name, of) ?? url])
   const hasDoors = doors.some(({ caller }) => caller === name)
   return {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { systemClock } from '../../drivers/clock.ts'
 import type { Authority } from '../../kit/auth/authority.ts'
+import { advertisedPlace } from '../../kit/discovery/advertised.ts'
 import { register } from '../../kit/discovery/registration.ts'
 import { messageOf } from '../../kit/errors.ts'
 import { createOutputReader } from '../../kit/output/output-reader.ts'
@@ -18,6 +19,8 @@ export interface ServiceToolsOptions {
   readonly authority: Authority
   /** Where roles and services are, by registered name. */
   readonly addresses: Readonly<Record<string, string>>
+  /** The host by which others reach what listens here. Default: that on which it listens, or this machine's own. */
+  readonly advertise?: string | undefined
   /** Which values of the config server hold. */
   readonly environment: string
   /** Registered names of all that a service may call by the token in its file. */
@@ -103,14 +106,14 @@ function outputOf({ service, ready }: CommandPlan, instance: string, sinks: read
 function enrol(
   { service, unit, place }: CommandPlan,
   instance: string,
-  { addresses, authority, onRegistryBack, warn }: ServiceToolsOptions,
+  { addresses, advertise, authority, onRegistryBack, warn }: ServiceToolsOptions,
 ): Enrolment {
   if (!place) return { setHealthy: () => {}, leave: async () => {} }
   const registration = register({
     registryUrl: addresses.registry ?? '',
     service,
     agent: `msvc/${VERSION} (${instance})`,
-    ...place,
+    ...advertisedPlace(place, advertise),
     authority,
     log: { error: (words) => warn(`${unit}: ${words}`) },
     directory: { onConnect: onRegistryBack },

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { Configuration, LoadOptions } from '../../kit/config/load.ts'
+import type { Configuration, LoadOptions, RunsServices } from '../../kit/config/load.ts'
 import type { Override } from '../../kit/config/override.ts'
 import { addressOf, type Section } from '../../kit/config/schema.ts'
 import { AppError } from '../../kit/errors.ts'
@@ -25,8 +25,8 @@ export interface ConfigureOptions {
   readonly flags?: readonly Override[]
   /** Whether roles are going to run: what speaks of a role that is served concerns nobody else. Default true. */
   readonly runs?: boolean
-  /** Whether the user's own services are going to run too. Default false. */
-  readonly runsServices?: boolean
+  /** Which of the user's own services are going to run too. Default false. */
+  readonly runsServices?: RunsServices
   /** What is added to the port of each role. Default 0. */
   readonly portOffset?: number
   /** Goes on as if there were no file. Default false. */

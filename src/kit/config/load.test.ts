@@ -128,6 +128,10 @@ describe('loadConfiguration', () => {
       /^x\.yaml:2: gateway\.host: 0\.0\.0\.0 can be reached/,
     )
     expect(await faults('auth:\n  mode: token\ngateway:\n  host: 0.0.0.0\n')).toEqual([])
+    expect(await faults('up:\n  host: 0.0.0.0\n')).toEqual([
+      expect.stringMatching(/up\.host: 0\.0\.0\.0 can be reached from other machines/),
+    ])
+    expect(await faults('up:\n  advertise: shop:80\n')).toEqual([expect.stringMatching(/expected a host alone/)])
     expect(await faults('gateway:\n  host: "::1"\n')).toEqual([])
   })
 

@@ -30,8 +30,8 @@ export interface LoadOptions {
   readonly flags?: readonly Override[]
   /** What relative paths start from. */
   readonly folder: string
-  /** Whether the user's own services are to run here: only then their folders and variables have to be there. Default false. */
-  readonly runsServices?: boolean
+  /** Whether the user's own services are to run here, or names of those that are: only then their folders and variables have to be there. Default false. */
+  readonly runsServices?: RunsServices
   /** What the user's own services mean for the sections of roles. Default: nothing. */
   readonly derive?: (services: OwnServices) => readonly Derived[]
   /** CLI words of the roles that the user's own services bring to this machine. Default: none. */
@@ -39,6 +39,9 @@ export interface LoadOptions {
   /** What is added to the port of each role when it runs, from 0 to 65 535: services keep theirs. Default 0. */
   readonly portOffset?: number
 }
+
+/** Which of the user's own services run here: all, none, or those of these names. */
+export type RunsServices = boolean | readonly string[]
 
 /** A value of a role's section that follows from something else in the file. */
 export interface Derived {
@@ -177,9 +180,9 @@ function invalid(faults: readonly string[], cause?: unknown): AppError {
 }
 
 function placeOfServices({ file, folder, environment, runsServices }: LoadOptions): OwnServicesOptions | undefined {
-  return runsServices
-    ? { folder: file === undefined ? folder : dirname(resolve(folder, file)), environment }
-    : undefined
+  if (!runsServices) return undefined
+  const place = { folder: file === undefined ? folder : dirname(resolve(folder, file)), environment }
+  return { ...place, isHere: (name) => runsServices === true || runsServices.includes(name) }
 }
 
 function togetherBy({ together }: LoadOptions, settings: Settings): readonly string[] {

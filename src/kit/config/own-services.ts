@@ -39,6 +39,8 @@ export function misplacedFault(name: string): Fault {
 export interface OwnServicesOptions {
   /** What relative folders start from: the file's own. */
   readonly folder: string
+  /** Whether one is among them, by its name. */
+  readonly isHere: (name: string) => boolean
   /** What `env` is filled in with. */
   readonly environment: Readonly<Record<string, string | undefined>>
 }
@@ -60,7 +62,7 @@ export function readOwnServices(
     if (found.length > 0) continue
     const service = OwnService.parse(raw)
     faults.push(...nulFaults(service, path), ...givenFaults(service, path))
-    services[name] = place ? placed(service, place, path, faults) : service
+    services[name] = place?.isHere(name) ? placed(service, place, path, faults) : service
   }
   return services
 }

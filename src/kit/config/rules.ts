@@ -21,7 +21,8 @@ export interface PlacedRole {
  */
 export function crossFaults(settings: Settings, placed: readonly PlacedRole[]): readonly Fault[] {
   return [
-    ...placed.flatMap((role) => openAddress(settings, role)),
+    ...placed.flatMap(({ name, section }) => openAddress(settings, section.host, [name, 'host'])),
+    ...openAddress(settings, settings.up.host, ['up', 'host']),
     ...portFaults(placed),
     ...registryFaults(settings, placed),
     ...exportFaults(settings, placed),
@@ -38,10 +39,10 @@ export function leavingFaults({ up }: Settings, roles: readonly { readonly name:
   })
 }
 
-function openAddress({ auth }: Settings, { name, section }: PlacedRole): readonly Fault[] {
-  if (auth.mode !== 'local' || isLoopbackName(section.host)) return []
-  const message = `${section.host} can be reached from other machines, which auth.mode local does not protect; use 127.0.0.1, or set auth.mode: token`
-  return [{ path: [name, 'host'], message }]
+function openAddress({ auth }: Settings, host: string, path: Fault['path']): readonly Fault[] {
+  if (auth.mode !== 'local' || isLoopbackName(host)) return []
+  const message = `${host} can be reached from other machines, which auth.mode local does not protect; use 127.0.0.1, or set auth.mode: token`
+  return [{ path, message }]
 }
 
 function portFaults(placed: readonly PlacedRole[]): readonly Fault[] {

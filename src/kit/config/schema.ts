@@ -1,11 +1,16 @@
 import * as z from 'zod'
-import { advertiseFault } from '../discovery/advertised.ts'
+import { advertiseFault, reachedHere, withoutPort } from '../discovery/advertised.ts'
 import { endpointsFault, printEndpoint } from '../discovery/endpoint.ts'
 import { ExportTarget } from './export-target.ts'
 
 /** Where others reach a role, if not where it listens. */
 const Advertised = z.string().refine((text) => advertiseFault(text) === undefined, {
   error: ({ input }) => `expected a host, or host:port, that others reach; this is ${advertiseFault(String(input))}`,
+})
+
+/** The same without a port: that of whatever listens there. */
+const AdvertisedHost = Advertised.refine((text) => withoutPort(text) === text, {
+  error: 'expected a host alone: each service has a port of its own',
 })
 
 /** Where a role listens, and where others reach it: the part of its section that every role has. Port 0 takes a free one. */
@@ -110,6 +115,8 @@ export const Platform = z.strictObject({
   up: z
     .strictObject({
       in_process: z.boolean().default(false),
+      host: z.string().min(1).default('127.0.0.1'),
+      advertise: AdvertisedHost.optional(),
       without: z.array(z.string()).default([]),
     })
     .prefault({}),
@@ -121,9 +128,8 @@ export const Platform = z.strictObject({
 export type Settings = z.infer<typeof Platform>
 
 /** Where a section's role is reached from this machine; a listener on every address is reached on the loopback one. */
-export function addressOf({ host, port }: Listen): string {
-  const reached = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
-  return printEndpoint({ host: reached, port })
+export function addressOf({ host, port }: Pick<Listen, 'host' | 'port'>): string {
+  return printEndpoint({ host: reachedHere(host), port })
 }
 
 /** A role's own part of its section. */

@@ -21,6 +21,11 @@ export function advertiseFault(text: string): string | undefined {
   return refused === undefined ? undefined : `an address that is refused: ${refused}`
 }
 
+/** Where what listens on a host is reached from this machine: on every address, on the loopback one. */
+export function reachedHere(host: string): string {
+  return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+}
+
 /**
  * Where others reach what listens here.
  * @param listens a wildcard host means every address of this machine

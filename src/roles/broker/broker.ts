@@ -16,6 +16,7 @@ import { createOwnership } from './ownership.ts'
 import { publishRoutes } from './publish-routes.ts'
 import { createPublisher, type Publisher } from './publisher.ts'
 import { createPushDelivery } from './push-delivery.ts'
+import { createPushPlaces } from './push-places.ts'
 import { createPushToken } from './push-token.ts'
 import { streamRoutes } from './stream-routes.ts'
 import { subscriptionRoutes } from './subscription-routes.ts'
@@ -77,6 +78,7 @@ export async function startBroker(ctx: BrokerContext, events: BrokerEvents = {})
     log,
     now: () => clock.now(),
     signal,
+    placeOf: createPushPlaces(ctx),
     tokenFor: createPushToken(ctx),
   })
   ctx.defer(() => push.stopped())

@@ -8,10 +8,11 @@ import { pause } from '../../kit/pause.ts'
 import { hideInText } from '../../kit/secrets/secret-text.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { readTraceContext } from '../../kit/telemetry/trace-context.ts'
-import type { Tracing } from '../../kit/telemetry/tracing.ts'
+import type { SpanContext, Tracing } from '../../kit/telemetry/tracing.ts'
 import { createWakeUp } from '../../kit/wake-up.ts'
 import type { BrokerMetrics } from './broker-metrics.ts'
 import { eventId } from './event-identity.ts'
+import type { PushPlace } from './push-places.ts'
 import { type PushOutcome, pushPost } from './push-post.ts'
 import type { PushTarget } from './push-token.ts'
 
@@ -32,6 +33,8 @@ export interface PushDeliveryOptions {
   readonly now: () => number
   /** Fires when the role stops: posts under way are cut and their messages given back. */
   readonly signal: AbortSignal
+  /** Where the next post goes; undefined for a service of which no instance is registered. */
+  readonly placeOf: (url: string) => PushPlace | undefined
   /** What a push brings to show who it is from; undefined for nothing. */
   readonly tokenFor: (target: PushTarget) => Promise<string | undefined>
 }
@@ -148,7 +151,7 @@ async function deliver(options: DeliverOptions): Promise<void> {
  * @returns whether it was put off
  */
 async function postOne(delivery: Delivery, options: DeliverOptions): Promise<boolean> {
-  const { bus, metrics, tracing, log, now, signal, id, url, ackWaitMs, owner, tokenFor } = options
+  const { bus, metrics, tracing, log, signal, id, url } = options
   const { topic, ack } = delivery
   metrics.delivered(topic, 1)
   const span = tracing.start(`push ${topic}`, {
@@ -156,10 +159,7 @@ async function postOne(delivery: Delivery, options: DeliverOptions): Promise<boo
     parent: readTraceContext(delivery.attributes) ?? null,
     attributes: { 'url.full': url, 'messaging.destination.name': topic, 'messaging.message.id': eventId(delivery) },
   })
-  const outcome = await tokenFor({ owner, url }).then(
-    (token) => pushPost({ url, message: delivery, token, span, timeoutMs: ackWaitMs, now, signal }),
-    (fault: unknown): PushOutcome => ({ taken: false, later: true, reason: `no token for it: ${messageOf(fault)}` }),
-  )
+  const outcome = await tryPost(delivery, span, options)
   if (outcome.taken) {
     span.end()
     await settle(() => bus.ack(id, [ack]), signal)
@@ -176,6 +176,19 @@ async function postOne(delivery: Delivery, options: DeliverOptions): Promise<boo
   await settle(() => bus.nack(id, [ack], giveBack(outcome, signal.aborted)), signal)
   metrics.nacked(topic, 1)
   return outcome.later
+}
+
+async function tryPost(message: Delivery, span: SpanContext, options: DeliverOptions): Promise<PushOutcome> {
+  const { placeOf, tokenFor, owner, now, signal, ackWaitMs: timeoutMs } = options
+  const place = placeOf(options.url)
+  if (!place) return { taken: false, later: true, reason: 'no instance of the service is registered' }
+  const { url } = place
+  const outcome = await tokenFor({ owner, url }).then(
+    (token) => pushPost({ url, message, token, span, timeoutMs, now, signal }),
+    (fault: unknown): PushOutcome => ({ taken: false, later: true, reason: `no token for it: ${messageOf(fault)}` }),
+  )
+  place.done(outcome.taken || !outcome.later ? 'success' : signal.aborted ? 'cancelled' : 'failure')
+  return outcome
 }
 
 /** Says what became of a message, again where the bus is away for a moment: what isn't acknowledged holds up its key until its lease ends, and comes twice. */

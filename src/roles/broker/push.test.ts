@@ -73,6 +73,7 @@ function pushing(
     now: Date.now,
     signal: stop.signal,
     tokenFor,
+    placeOf: (url) => ({ url, done: () => {} }),
   })
   push.update({ id: 's', topic: 'a', push: { url }, ackWaitMs: 30_000, maxDeliver: 5, giveUpAfterMs: 60_000 })
   return {

@@ -3,6 +3,7 @@ import * as z from 'zod'
 import type { BusConsumer, Subscription, SubscriptionSpec } from '../../drivers/bus/consumer.ts'
 import type { BusReader } from '../../drivers/bus/reader.ts'
 import { refusedOnceResolved, refusedUrl } from '../../kit/discovery/address-rule.ts'
+import { servicePlace } from '../../kit/discovery/service-url.ts'
 import { AppError } from '../../kit/errors.ts'
 import type { AppEnv } from '../../kit/http/app-env.ts'
 import { Limit, page } from '../../kit/http/paging.ts'
@@ -190,6 +191,7 @@ async function checkPush(url: string, expiresAfter: number | undefined): Promise
       detail: 'expires_after: not for push, which is always in use',
     })
   }
+  if (servicePlace(url)) return
   const refused = refusedUrl(url) ?? (await refusedOnceResolved(new URL(url).hostname))
   if (refused === undefined) return
   throw new AppError('INVALID_REQUEST', 'Invalid push URL', { detail: `push.url is refused: ${refused}` })

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../drivers/clock.ts'
 import type { OwnService, Readiness } from '../../config/own-service.ts'
-import { printEndpoint } from '../../discovery/endpoint.ts'
+import { addressOf } from '../../config/schema.ts'
 import { AppError } from '../../errors.ts'
 import { aborted } from '../../pause.ts'
 import { isTaken } from '../free-port.ts'
@@ -198,7 +198,7 @@ function launch(launched: CommandPlan, tools: CommandTools): LaunchedUnit {
       if (leaving.signal.aborted) throw new AppError('UNAVAILABLE', `${unit} ended before it was ready`)
       wellAt = tools.clock.monotonic()
       if (place) enrolment = tools.enrol(launched, instance)
-      return { service, instance, ...(place && { url: printEndpoint(place) }) }
+      return { service, instance, ...(place && { url: addressOf(place) }) }
     },
     async probe() {
       if (!enrolment || !look || tools.clock.monotonic() - wellAt < WELL_MS) return

@@ -1,5 +1,7 @@
 import { connect } from 'node:net'
 import type { Readiness } from '../../config/own-service.ts'
+import { reachedHere } from '../../discovery/advertised.ts'
+import { printEndpoint } from '../../discovery/endpoint.ts'
 import { nodeCall } from '../../http/node-call.ts'
 import { pause } from '../../pause.ts'
 import { UNTRACED } from '../../telemetry/trace-context.ts'
@@ -41,7 +43,8 @@ const HEADERS = {
  * @param signal ends a command that tells it, when nobody wants to know any more
  */
 export async function lookReady(options: ReadinessOptions, signal: AbortSignal): Promise<string | undefined> {
-  const { ready, place, hasWritten } = options
+  const { ready, hasWritten } = options
+  const place = options.place && { ...options.place, host: reachedHere(options.place.host) }
   switch (ready.by) {
     case 'none':
       return undefined
@@ -52,7 +55,7 @@ export async function lookReady(options: ReadinessOptions, signal: AbortSignal):
     case 'tcp':
       return place && listens(place.host, place.port)
     case 'http':
-      return place && answers(`http://${place.host}:${place.port}${ready.path}`, ready.path, place)
+      return place && answers(`${printEndpoint(place)}${ready.path}`, ready.path, place)
   }
 }
 

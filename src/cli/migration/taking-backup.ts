@@ -1,22 +1,16 @@
-import { statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, resolve } from 'node:path'
 import { systemClock } from '../../drivers/clock.ts'
-import { wantAbsent, writeWhole } from '../../kit/backup/archive-file.ts'
 import { backUp } from '../../kit/backup/back-up.ts'
 import { megabytes } from '../../kit/backup/room.ts'
 import { type ServerTool, serverTools } from '../../kit/backup/server-tools.ts'
 import { AppError } from '../../kit/errors.ts'
 import { configure, requireDataFolder } from '../session/configuration.ts'
+import { outputFile } from '../session/output-file.ts'
 import { readRunStates } from '../session/run-state.ts'
 import type { Session } from '../session/session.ts'
 import { VERSION } from '../session/version.ts'
 import { whereabouts } from '../session/whereabouts.ts'
 import { createMessages } from '../terminal/messages.ts'
 import { createStepProgress } from '../terminal/progress.ts'
-
-/** Stdout, as a file's name. */
-const STDOUT = '-'
 
 /** Flags of `msvc backup` as commander gives them. */
 export interface BackupFlags {
@@ -34,36 +28,31 @@ export async function takeBackup(session: Session, file: string, flags: BackupFl
   requireDataFolder(settings.data)
   const tools = serverTools(whereabouts(settings, await readRunStates(settings.data)))
   if (tools.some(({ backend }) => backend !== 'cache') && !flags.partial) throw onServers(tools, settings.data)
-  const target = file === STDOUT ? undefined : resolve(io.folder, file)
-  if (target === undefined) wantPipe(session)
-  else wantPlace(target, flags.force ?? false)
+  const output = outputFile(session, file, 'a backup', flags.force)
   const progress = createStepProgress(io.err, options.quiet ?? false)
   const messages = createMessages(progress.above, options.quiet ?? false)
   try {
     const { files, ...told } = await backUp({
       data: settings.data,
-      work: target === undefined ? tmpdir() : dirname(target),
+      work: output.besides,
       version: VERSION,
       clock: systemClock,
       signal: io.signal,
       onProgress: progress.show,
-      send: (chunks, work) =>
-        target === undefined
-          ? toStdout(session, chunks)
-          : writeWhole(target, chunks, { work, force: flags.force ?? false }),
+      send: output.write,
     })
     progress.end()
     const bytes = files.reduce((sum, one) => sum + one.bytes, 0)
     const size = `${files.length} files, ${megabytes(bytes)} unpacked`
     const waited = `what writes waited ${told.held_ms} ms`
     const text = `${settings.data} is backed up as of ${told.created_at}: ${size}; ${waited}`
-    if (target === undefined) messages.success(text)
+    if (output.path === undefined) messages.success(text)
     else session.print(text)
     messages.info('It holds the keys of the platform: who reads it can sign tokens and open sealed values.')
     for (const { backend, url, commands } of tools) {
       messages.warn(`the ${backend} at ${url} is not in it; back it up by: ${commands.join(', or: ')}`)
     }
-    if (target !== undefined) session.printJson({ file: target, ...told, files })
+    if (output.path !== undefined) session.printJson({ file: output.path, ...told, files })
   } finally {
     progress.end()
   }
@@ -76,24 +65,4 @@ function onServers(tools: readonly ServerTool[], data: string): AppError {
   )
   const rest = `what ${data} holds, such as the keys, is backed up with --partial`
   return new AppError('CONFLICT', [...lines, rest].join('\n'))
-}
-
-function wantPipe({ io, options }: Session): void {
-  if (options.json)
-    throw new AppError('USAGE', 'stdout takes the backup or JSON, not both: name a file, or leave --json out')
-  if (io.out.isTTY) throw new AppError('USAGE', 'a backup is no text for a terminal: name a file, or pipe it somewhere')
-  if (io.outputClosed) throw new AppError('USAGE', 'stdout is closed: nobody would have the backup')
-}
-
-function wantPlace(target: string, force: boolean): void {
-  const folder = statSync(dirname(target), { throwIfNoEntry: false })
-  if (!folder?.isDirectory())
-    throw new AppError('USAGE', `there is no folder ${dirname(target)}: make it, or name another`)
-  const there = statSync(target, { throwIfNoEntry: false })
-  if (there && !there.isFile()) throw new AppError('USAGE', `${target} is no file: name one, or - for stdout`)
-  if (!force) wantAbsent(target)
-}
-
-async function toStdout({ io }: Session, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const chunk of chunks) await io.writeBytes(chunk)
 }

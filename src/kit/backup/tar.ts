@@ -1,9 +1,13 @@
 import { AppError } from '../errors.ts'
 
-/** A file to be put into an archive. */
+/** A file to be put into an archive, or a folder. */
 export interface TarFile {
-  /** At most 100 bytes of ASCII. */
+  /** At most 100 bytes of ASCII; that of a folder ends with a slash. */
   readonly name: string
+  /** Its rights. Default 0o600. */
+  readonly mode?: number
+  /** Whose it is: the number of a user, and of a group. Default 0, root's. */
+  readonly owner?: number
   readonly bytes: number
   /** Gives exactly so many bytes. */
   read(): AsyncIterable<Uint8Array>
@@ -24,6 +28,7 @@ const SIZE = { at: 124, length: 12 }
 const CHECKSUM = { at: 148, length: 8 }
 const TYPE_AT = 156
 const REGULAR = '0'
+const FOLDER = '5'
 /** What octal digits can't say is said in binary, marked by the first bit: GNU's way, which every tar reads. */
 const OCTAL_LIMIT = 8 ** 11
 const BINARY = 0x80
@@ -31,13 +36,14 @@ const BINARY = 0x80
 const MOST_PADDING = 20 * BLOCK
 
 /**
- * Writes files as a tar archive, each for its owner alone (0600). Ours rather than a package: archives hold nothing but plain files of short names,
+ * Writes files as a tar archive. Ours rather than a package: archives hold nothing but plain files of short names,
  * so a reader may refuse all else, where packages keep extended headers of any length in memory.
  * @param seconds when the files were last changed, since 1970
  */
 export async function* writeTar(files: Iterable<TarFile>, seconds: number): AsyncGenerator<Uint8Array> {
-  for (const { name, bytes, read } of files) {
-    yield header(name, bytes, seconds)
+  for (const file of files) {
+    const { name, bytes, read } = file
+    yield header(file, seconds)
     let left = bytes
     for await (const chunk of read()) {
       left -= chunk.length
@@ -70,19 +76,19 @@ function paddingOf(bytes: number): number {
   return (BLOCK - (bytes % BLOCK)) % BLOCK
 }
 
-function header(name: string, bytes: number, seconds: number): Buffer {
+function header({ name, bytes, mode = 0o600, owner = 0 }: TarFile, seconds: number): Buffer {
   if (!/^[\x21-\x7e]{1,100}$/.test(name)) throw new AppError('INTERNAL', `${name} can't be a name in an archive`)
   const block = Buffer.alloc(BLOCK)
   const octal = (value: number, length: number) => `${value.toString(8).padStart(length - 1, '0')}\0`
   block.write(name, 0)
-  block.write(octal(0o600, 8) + octal(0, 8) + octal(0, 8), NAME_BYTES)
+  block.write(octal(mode, 8) + octal(owner, 8) + octal(owner, 8), NAME_BYTES)
   if (bytes < OCTAL_LIMIT) block.write(octal(bytes, SIZE.length), SIZE.at)
   else {
     block[SIZE.at] = BINARY
     block.writeBigUInt64BE(BigInt(bytes), SIZE.at + SIZE.length - 8)
   }
   block.write(octal(Math.max(0, Math.floor(seconds)), 12), SIZE.at + SIZE.length)
-  block.write(REGULAR, TYPE_AT)
+  block.write(name.endsWith('/') ? FOLDER : REGULAR, TYPE_AT)
   block.write('ustar\x0000', TYPE_AT + 1 + NAME_BYTES)
   block.write(`${octal(checksum(block), 7)} `, CHECKSUM.at)
   return block

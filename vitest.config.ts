@@ -84,7 +84,15 @@ export default defineConfig({
         },
       },
       // they build the package and use the executable's own ports: one after the other
-      { extends: true, test: { name: 'smoke', include: ['test/smoke/**/*.test.ts'], maxWorkers: 1 } },
+      {
+        extends: true,
+        test: {
+          name: 'smoke',
+          include: ['test/smoke/**/*.test.ts'],
+          maxWorkers: 1,
+          globalSetup: ['test/servers/install.ts'],
+        },
+      },
     ],
   },
 })

@@ -1,13 +1,15 @@
 import { accessSync, constants, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** The servers that tests start themselves, by the program, and the Debian package that has it. */
+/** What tests start themselves, servers and tools, by the program, and the Debian package that has it. */
 export const PACKAGES = {
   postgres: 'postgresql',
   'redis-server': 'redis-server',
   'nats-server': 'nats-server',
+  umoci: 'umoci',
+  skopeo: 'skopeo',
 } as const
-/** A server's program. */
+/** One of them. */
 export type Program = keyof typeof PACKAGES
 
 /** Debian keeps PostgreSQL's programs off the PATH, a folder for each version. */

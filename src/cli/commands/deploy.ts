@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { ImageFlags } from '../deploy/image/write-image.ts'
 import { KINDS } from '../deploy/kinds.ts'
 import type { DeployFlags } from '../deploy/write-deployment.ts'
 import type { OpenSession } from '../session/session.ts'
@@ -11,6 +12,13 @@ Examples:
 const SAME =
   'It comes from the same file as msvc up. Run again, it writes over what nobody has changed since, and shows and asks what of yours it would change.'
 
+const IMAGE_EXAMPLES = `
+Examples:
+  $ msvc deploy image msvc.tar && docker load -i msvc.tar
+  $ msvc deploy image - | podman load
+  $ msvc deploy image msvc.tar --tag registry.example/msvc:1.0
+  $ skopeo copy docker-archive:msvc.tar docker://registry.example/msvc:1.0`
+
 /** `msvc deploy`: what runs the platform elsewhere, as a person would have written it. */
 export function addDeploy(program: Command, open: OpenSession): void {
   const deploy = program
@@ -20,6 +28,21 @@ export function addDeploy(program: Command, open: OpenSession): void {
       `Writes the files by which the platform of this configuration, your services included, runs elsewhere. ${SAME}`,
     )
     .addHelpText('after', EXAMPLES)
+  deploy
+    .command('image')
+    .summary('an image for containers, without an engine')
+    .description(
+      "Writes an image of this program into one file, which docker, podman and skopeo load: the program, the libraries that it needs (this machine's), user 10001, no shell. Needs no container engine and no network.",
+    )
+    .argument('<file>', 'where to, such as msvc.tar; - for stdout')
+    .option('--tag <name>', 'what it is called (default: msvc and this version)')
+    .option('--program <file>', 'the executable to put into it (default: this one)')
+    .option('--force', 'replace a file that is there already')
+    .addHelpText('after', IMAGE_EXAMPLES)
+    .action(async (file: string, flags: ImageFlags, command: Command) => {
+      const { writeImage } = await import('../deploy/image/write-image.ts')
+      await writeImage(open(command), file, flags)
+    })
   for (const kind of KINDS) {
     deploy
       .command(kind.name)

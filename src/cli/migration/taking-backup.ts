@@ -28,7 +28,7 @@ export async function takeBackup(session: Session, file: string, flags: BackupFl
   requireDataFolder(settings.data)
   const tools = serverTools(whereabouts(settings, await readRunStates(settings.data)))
   if (tools.some(({ backend }) => backend !== 'cache') && !flags.partial) throw onServers(tools, settings.data)
-  const output = outputFile(session, file, 'a backup', flags.force)
+  const output = outputFile(session, file, 'a backup', { force: flags.force })
   const progress = createStepProgress(io.err, options.quiet ?? false)
   const messages = createMessages(progress.above, options.quiet ?? false)
   try {

@@ -19,15 +19,26 @@ export interface OutputFile {
  * Looks at where bytes are to go, before they are made. Throws AppError `USAGE` for a place that can't be, `CONFLICT` for a file that is there already.
  * @param file a path, or `-` for stdout
  * @param what they are, such as `a backup`
+ * @param options.force whether it may take the place of a file. Default false
+ * @param options.mode its rights. Default: for its owner alone
  */
-export function outputFile(session: Session, file: string, what: string, force = false): OutputFile {
+export function outputFile(
+  session: Session,
+  file: string,
+  what: string,
+  { force = false, mode }: { readonly force?: boolean | undefined; readonly mode?: number } = {},
+): OutputFile {
   if (file === '-') {
     wantPipe(session, what)
     return { path: undefined, besides: tmpdir(), write: (chunks) => toStdout(session, chunks) }
   }
   const path = resolve(session.io.folder, file)
   wantPlace(path, force)
-  return { path, besides: dirname(path), write: (chunks, work) => writeWhole(path, chunks, { work, force }) }
+  return {
+    path,
+    besides: dirname(path),
+    write: (chunks, work) => writeWhole(path, chunks, { work, force, ...(mode !== undefined && { mode }) }),
+  }
 }
 
 function wantPipe({ io, options }: Session, what: string): void {

@@ -4,17 +4,18 @@ import { dirname, join } from 'node:path'
 import { AppError } from '../errors.ts'
 
 /**
- * Writes a file for its owner alone (0600) that appears whole or not at all: in a folder on the same disk first, forced to disk, then put in its place.
+ * Writes a file that appears whole or not at all: in a folder on the same disk first, forced to disk, then put in its place.
  * @param options.work the folder; who made it clears it away
  * @param options.force whether it may take the place of another. Default false: then AppError `CONFLICT`
+ * @param options.mode its rights, of which the umask takes some. Default 0o600, for its owner alone
  */
 export async function writeWhole(
   path: string,
   chunks: AsyncIterable<Uint8Array>,
-  { work, force = false }: { readonly work: string; readonly force?: boolean },
+  { work, force = false, mode = 0o600 }: WholeOptions,
 ): Promise<void> {
   const fresh = join(work, 'archive')
-  const file = await open(fresh, 'wx', 0o600)
+  const file = await open(fresh, 'wx', mode)
   try {
     for await (const chunk of chunks) await file.writeFile(chunk)
     await file.sync()
@@ -23,6 +24,12 @@ export async function writeWhole(
   }
   await (force ? rename(fresh, path) : appear(fresh, path))
   await syncFolder(dirname(path))
+}
+
+interface WholeOptions {
+  readonly work: string
+  readonly force?: boolean
+  readonly mode?: number
 }
 
 /** Throws AppError `CONFLICT` for a file that is there already. */

@@ -1,0 +1,54 @@
+import { createReadStream, statSync } from 'node:fs'
+import type { TarFile } from '../../../kit/backup/tar.ts'
+import { CONTAINER_USER, DATA_FOLDER, PROGRAM } from '../container.ts'
+import type { SharedLibrary } from './shared-libraries.ts'
+
+/** What stands in the root of an image besides the program and its libraries. */
+const TEXTS: Readonly<Record<string, string>> = {
+  '/etc/passwd': `root:x:0:0:root:/root:/sbin/nologin\nmsvc:x:${CONTAINER_USER}:${CONTAINER_USER}:msvc:${DATA_FOLDER}:/sbin/nologin\n`,
+  '/etc/group': `root:x:0:\nmsvc:x:${CONTAINER_USER}:\n`,
+  '/etc/nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files dns\n',
+}
+
+/** The lower layer of an image, which stays the same from version to version: libraries, and who is who. */
+export function baseFiles(libraries: readonly SharedLibrary[]): readonly TarFile[] {
+  const files = [
+    ...Object.entries(TEXTS).map(([path, text]) => textFile(path, text)),
+    ...libraries.map(({ path, file }) => fileOnDisk(path, file)),
+  ]
+  return [...foldersOf(files), folder('/tmp', 0o1777), ...files]
+}
+
+/** The upper one: the program, and the folder that it writes to. */
+export function programFiles(program: string): readonly TarFile[] {
+  const file = fileOnDisk(PROGRAM, program)
+  return [...foldersOf([file]), folder(DATA_FOLDER, 0o700, CONTAINER_USER), file]
+}
+
+/** Folders on the way to files, outermost first. */
+function foldersOf(files: readonly TarFile[]): readonly TarFile[] {
+  const paths = files.flatMap(({ name }) => {
+    const parts = name.split('/').slice(0, -1)
+    return parts.map((_, at) => parts.slice(0, at + 1).join('/'))
+  })
+  return [...new Set(paths)].sort().map((path) => folder(path, 0o755))
+}
+
+const inTar = (path: string) => path.replace(/^\//, '')
+
+function folder(path: string, mode: number, owner = 0): TarFile {
+  return { name: `${inTar(path)}/`, mode, owner, bytes: 0, read: () => once() }
+}
+
+function textFile(path: string, text: string): TarFile {
+  const content = Buffer.from(text)
+  return { name: inTar(path), mode: 0o644, bytes: content.length, read: () => once(content) }
+}
+
+function fileOnDisk(path: string, file: string): TarFile {
+  return { name: inTar(path), mode: 0o755, bytes: statSync(file).size, read: () => createReadStream(file) }
+}
+
+async function* once(...chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* chunks
+}

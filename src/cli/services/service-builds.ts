@@ -1,6 +1,6 @@
 import type { Build } from '../../kit/supervisor/command/build.ts'
 import type { CommandPlan } from '../../kit/supervisor/command/command-unit.ts'
-import type { CommandLine } from '../../kit/supervisor/command/process-group.ts'
+import type { CommandLine } from '../../kit/supervisor/command/shell-line.ts'
 
 /** Makes a build, which begins when `after` has resolved. */
 export type MakeBuild = (plan: CommandPlan, command: CommandLine, after: Promise<void> | undefined) => Build

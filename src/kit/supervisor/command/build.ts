@@ -1,6 +1,7 @@
 import { AppError } from '../../errors.ts'
 import { aborted } from '../../pause.ts'
-import type { CommandLine, ProcessGroup } from './process-group.ts'
+import type { ProcessGroup } from './process-group.ts'
+import type { CommandLine } from './shell-line.ts'
 
 /** What a build is run with. */
 export interface BuildOptions {

@@ -8,8 +8,9 @@ import type { Guard } from '../guard.ts'
 import type { LaunchedUnit, Unit } from '../unit.ts'
 import { Build } from './build.ts'
 import { processEnvironment } from './environment.ts'
-import { type CommandLine, type ProcessGroup, startGroup } from './process-group.ts'
+import { type ProcessGroup, startGroup } from './process-group.ts'
 import { lookReady, type ReadinessOptions, untilReady } from './readiness.ts'
+import type { CommandLine } from './shell-line.ts'
 
 /** A replica of a user's service that is to run. */
 export interface CommandPlan {

@@ -6,11 +6,9 @@ import type { Guard } from '../guard.ts'
 import { reasonOf } from '../reason.ts'
 import { rememberDescendants } from './descendants.ts'
 import { memoryKills } from './memory-kills.ts'
-import { withoutShell } from './shell-line.ts'
+import { signalProcess, signalTree } from './process-tree.ts'
+import { type CommandLine, commandOf, type Spawned } from './shell-line.ts'
 import { strays } from './strays.ts'
-
-/** A line for the shell, or words without one. */
-export type CommandLine = string | readonly string[]
 
 /** What a command runs with. */
 export interface GroupOptions {
@@ -53,10 +51,10 @@ const LAST_WORDS_MS = 500
  */
 export async function startGroup(options: GroupOptions): Promise<ProcessGroup> {
   const { command, dir, env, mark, guard, stop, onOutput, onOutputEnd = () => {} } = options
-  const [program, ...args] =
-    typeof command === 'string' ? ['/bin/sh', '-c', withoutShell(command, { dir, path: env.PATH })] : command
+  const spawned = commandOf(command, { dir, path: env.PATH })
+  const { program } = spawned
   const killsBefore = memoryKills()
-  const child = begin(program ?? '', args, { dir, env })
+  const child = begin(spawned, { dir, env })
   const exit = Promise.withResolvers<string>()
   let isKilled = false
   let leaving: Promise<void> | undefined
@@ -66,7 +64,7 @@ export async function startGroup(options: GroupOptions): Promise<ProcessGroup> {
   })
   const { pid = 0 } = child
   if (pid > 0) guard.watch(-pid)
-  await started(child, program ?? '')
+  await started(child, program)
   const descendants = rememberDescendants(pid, guard)
   const read = Promise.all([child.stdout, child.stderr].map((stream) => stream && once(stream, 'close'))).then(
     onOutputEnd,
@@ -74,7 +72,7 @@ export async function startGroup(options: GroupOptions): Promise<ProcessGroup> {
   child.stdout?.on('data', (chunk: Buffer) => onOutput('stdout', chunk)).on('error', () => {})
   child.stderr?.on('data', (chunk: Buffer) => onOutput('stderr', chunk)).on('error', () => {})
 
-  const signal = (name: NodeJS.Signals | 0) => signalProcess(-pid, name)
+  const signal = (name: NodeJS.Signals | 0) => signalTree(pid, name)
 
   /** Resolves when nothing of the group is left, or the time is over. */
   async function gone(ms: number): Promise<void> {
@@ -111,10 +109,11 @@ export async function startGroup(options: GroupOptions): Promise<ProcessGroup> {
   return { pid, ended: exit.promise, exited, stop: () => void ask(), kill }
 }
 
-function begin(program: string, args: readonly string[], { dir, env }: Pick<GroupOptions, 'dir' | 'env'>) {
+function begin({ program, args, isVerbatim }: Spawned, { dir, env }: Pick<GroupOptions, 'dir' | 'env'>) {
   try {
     return spawn(program, args, {
       cwd: dir,
+      windowsVerbatimArguments: isVerbatim,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
@@ -146,15 +145,6 @@ function notStarted(program: string, cause: unknown): AppError {
   if (code === 'ERR_INVALID_ARG_VALUE')
     return new AppError('START_FAILED', `${words}its command, folder or environment holds a NUL byte`)
   return new AppError('START_FAILED', words + (WHY[code] ?? reasonOf(cause)), { cause })
-}
-
-/** Sends a signal to a process, or by a negative number to a group; false when there is none. */
-export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
-  try {
-    return process.kill(pid, signal)
-  } catch {
-    return false
-  }
 }
 
 /** What a shell says by these codes (POSIX.1-2024, XCU 2.8.2). */

@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process'
 import { aborted, pause } from '../../pause.ts'
 import type { Guard } from '../guard.ts'
 import { reasonOf } from '../reason.ts'
-import { signalProcess } from './process-group.ts'
+import { signalTree } from './process-tree.ts'
+import { shellCommand } from './shell-line.ts'
 
 /** What a command that tells whether a service is ready runs with. */
 export interface ReadinessCommandOptions {
@@ -34,7 +35,9 @@ export async function readyByCommand(
   const take = (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(0, MOST_WORDS)
   }
-  const child = spawn('/bin/sh', ['-c', command], {
+  const { program, args, isVerbatim } = shellCommand(command)
+  const child = spawn(program, args, {
+    windowsVerbatimArguments: isVerbatim,
     cwd: dir,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -55,7 +58,7 @@ export async function readyByCommand(
   const how = await Promise.race([ended, late, aborted(signal).then(() => 'was called off')])
   over.abort()
   if (pid > 0) {
-    signalProcess(-pid, 'SIGKILL')
+    signalTree(pid, 'SIGKILL')
     guard.release(-pid)
   }
   child.stdout?.destroy()

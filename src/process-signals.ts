@@ -6,6 +6,10 @@ const SAME_KEYSTROKE_MS = 100
 /** How long what has nothing to stop may take for its last words once a signal came, and whoever reads the output to take them, milliseconds. */
 export const LAST_WORDS_MS = 1_000
 
+/** SIGBREAK and SIGHUP are what Windows makes of Ctrl-Break and of a console that is closed, SIGTERM is there nobody's. */
+const SIGNALS: readonly NodeJS.Signals[] =
+  process.platform === 'win32' ? ['SIGINT', 'SIGBREAK', 'SIGHUP'] : ['SIGINT', 'SIGTERM', 'SIGHUP']
+
 /** The signals that ask this process to end. */
 export interface Signals {
   /** Fires when one came; from the first look at it on. Until then a signal ends the process as it ends any other, whatever it does. */
@@ -41,7 +45,7 @@ export function processSignals(): Signals {
   function handle() {
     if (handled) return
     handled = true
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, take)
+    for (const signal of SIGNALS) process.on(signal, take)
   }
 
   return {

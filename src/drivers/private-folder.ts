@@ -1,13 +1,14 @@
 import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { closeWindowsFolder } from './windows-rights.ts'
 
 /**
- * Makes a folder for its owner alone (0700), and those above it, when it is missing; an existing one is left as it is.
+ * Makes a folder for its owner alone (0700; on Windows by its access control list), and those above it, when it is missing; an existing one is left as it is.
  * Throws what node:fs throws, at once: under a path where nothing can be made, such as /proc, `mkdir` with `recursive` never ends.
  */
 export function makePrivateFolder(path: string): void {
   try {
-    mkdirSync(path, 0o700)
+    make(path)
   } catch (fault) {
     if (codeOf(fault) === 'EEXIST' && isFolder(path)) return
     const above = dirname(path)
@@ -30,10 +31,15 @@ export function makePrivateFile(path: string): void {
 /** A process that starts at the same moment may be quicker. */
 function makeIn(path: string): void {
   try {
-    mkdirSync(path, 0o700)
+    make(path)
   } catch (fault) {
     if (codeOf(fault) !== 'EEXIST' || !isFolder(path)) throw fault
   }
+}
+
+function make(path: string): void {
+  mkdirSync(path, 0o700)
+  if (process.platform === 'win32') closeWindowsFolder(path)
 }
 
 function isFolder(path: string): boolean {

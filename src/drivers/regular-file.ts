@@ -5,7 +5,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs
  * without a writer otherwise does, beyond any signal. Throws what the system says.
  */
 export function openRegularFile(path: string): number | undefined {
-  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   if (fstatSync(file).isFile()) return file
   closeSync(file)
   return undefined

@@ -23,9 +23,12 @@ const REASONS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long',
 }
 
-/** Whether a file or folder with a mode can be read, written or entered by the group or by others. */
-export function isOpenToOthers(mode: number): boolean {
-  return (mode & 0o077) !== 0
+/**
+ * Whether a file or folder with a mode can be read, written or entered by the group or by others. On Windows, where every mode says so and none means anything, its
+ * folder decides: see `secureFolder`.
+ */
+export function isOpenToOthers(mode: number, platform: NodeJS.Platform = process.platform): boolean {
+  return platform !== 'win32' && (mode & 0o077) !== 0
 }
 
 /**

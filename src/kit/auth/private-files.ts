@@ -3,6 +3,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, link, open, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { makePrivateFolder } from '../../drivers/private-folder.ts'
+import { isOpenOnWindows } from '../../drivers/windows-rights.ts'
 import { isOpenToOthers, openDataFolder } from '../data-folder.ts'
 import { AppError } from '../errors.ts'
 
@@ -13,9 +14,23 @@ import { AppError } from '../errors.ts'
 export async function secureFolder(folder: string): Promise<void> {
   openDataFolder(dirname(folder))
   makePrivateFolder(folder)
+  if (process.platform === 'win32') return secureOnWindows(folder)
   if (isOpenToOthers((await stat(folder)).mode)) {
     throw new AppError('CONFIG_INVALID', `Other users can get at the keys in ${folder}; run: chmod 700 ${folder}`)
   }
+}
+
+/** Asking takes half a second, and what is closed stays so for as long as this process runs. */
+const closed = new Set<string>()
+
+function secureOnWindows(folder: string): void {
+  if (closed.has(folder)) return
+  if (isOpenOnWindows(folder))
+    throw new AppError(
+      'CONFIG_INVALID',
+      `Other users can get at the keys in ${folder}; run: icacls "${folder}" /inheritance:r /grant:r "%USERNAME%:(OI)(CI)F"`,
+    )
+  closed.add(folder)
 }
 
 /**
@@ -42,10 +57,12 @@ export async function readPrivateFile(path: string, from = 0): Promise<Buffer | 
   }
 }
 
+/** No link is followed, and a pipe without a writer is not waited for. Windows has neither of the two flags. */
+const READING = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+
 async function openPrivate(path: string): Promise<FileHandle | undefined> {
   try {
-    // a pipe without a writer would be waited for
-    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    return await open(path, READING)
   } catch (cause) {
     if (isCode(cause, 'ENOENT')) return undefined
     throw new AppError('CONFIG_INVALID', `The key ${path} can't be opened; it must be a file of this user`, { cause })

@@ -87,7 +87,7 @@ const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants
 
 async function append(path: string, revoked: readonly TokenReference[]): Promise<void> {
   const lines = revoked.map(({ id, until }) => `${JSON.stringify([id, until])}\n`)
-  const file = await open(path, O_APPEND | O_CREAT | O_NOFOLLOW | O_WRONLY, 0o600)
+  const file = await open(path, O_APPEND | O_CREAT | (O_NOFOLLOW ?? 0) | O_WRONLY, 0o600)
   try {
     // a line that was not written to its end must not swallow the first of these
     await file.appendFile(`\n${lines.join('')}`)

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { expect, it, vi } from 'vitest'
+import { guardCommand } from './guard.ts'
 
 const isAlive = (pid: number) => {
   try {
@@ -37,4 +38,17 @@ it('ends groups, and what has left them, when who guards them is killed', async 
   holder.kill('SIGKILL')
   await once(holder, 'exit')
   await vi.waitUntil(() => !pids.some(isAlive), { timeout: 5_000 })
+})
+
+it('is a shell, and PowerShell on Windows, which ends whole trees', () => {
+  expect(guardCommand('A=1', 'linux')).toEqual([
+    '/bin/sh',
+    '-c',
+    expect.stringContaining('kill -s KILL'),
+    'msvc-guard',
+    'A=1',
+  ])
+  const [program, ...args] = guardCommand('', 'win32')
+  expect(program).toBe('powershell.exe')
+  expect(args.at(-1)).toMatch(/taskkill\.exe \/PID .* \/T \/F/)
 })

@@ -22,6 +22,26 @@ for file in $(grep -lszF -- "$1" /proc/[0-9]*/environ); do
 done
 `
 
+/**
+ * The same for Windows, where what a process has started directly ends with it (Node puts it into a job), and what that has started doesn't: each is ended with its
+ * tree. PowerShell is on every Windows.
+ */
+const WINDOWS_SCRIPT = `
+$pids = ''
+while ($null -ne ($line = [Console]::In.ReadLine())) { $pids = $line }
+foreach ($id in $pids.Split(' ')) { if ($id) { & taskkill.exe /PID $id.TrimStart('-') /T /F 2>&1 | Out-Null } }
+`
+
+/** What is started as a guard. */
+export function guardCommand(
+  mark: string,
+  platform: NodeJS.Platform = process.platform,
+): readonly [string, ...string[]] {
+  return platform === 'win32'
+    ? ['powershell.exe', '-NoProfile', '-NonInteractive', '-Command', WINDOWS_SCRIPT]
+    : [SHELL, '-c', SCRIPT, 'msvc-guard', mark]
+}
+
 /** Ends processes that outlive this one: one that hangs, such as a stopped one, doesn't see that its supervisor is gone. */
 export interface Guard {
   /** From now on this process ends with this one; by a negative number a whole process group. */
@@ -40,9 +60,12 @@ export function createGuard(mark = ''): Guard {
   let shell: ChildProcess | undefined
 
   function open(): ChildProcess {
-    const opened = spawn(SHELL, ['-c', SCRIPT, 'msvc-guard', mark], {
+    const [program, ...args] = guardCommand(mark)
+    const opened = spawn(program, args, {
       stdio: ['pipe', 'ignore', 'ignore'],
-      env: { PATH: '/usr/bin:/bin' },
+      windowsHide: true,
+      // where Windows has its programs, its environment alone says
+      ...(process.platform !== 'win32' && { env: { PATH: '/usr/bin:/bin' } }),
       // a session of its own, which Ctrl-C doesn't reach
       detached: true,
     })

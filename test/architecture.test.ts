@@ -100,6 +100,7 @@ const CLI_ROOMS = [
   'migration',
   'init',
   'deploy',
+  'service',
   'commands',
 ]
 

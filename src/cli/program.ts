@@ -22,6 +22,7 @@ import { addRestore } from './commands/restore.ts'
 import { addRun } from './commands/run-service.ts'
 import { addSchema } from './commands/schema.ts'
 import { addServe } from './commands/serve.ts'
+import { addService } from './commands/service.ts'
 import { addApply, addDown, addRestart, addScale, addStart, addStop } from './commands/steering-commands.ts'
 import { addSubscribe } from './commands/subscribe.ts'
 import { addToken } from './commands/token.ts'
@@ -64,6 +65,7 @@ const COMMANDS: readonly AddCommand[] = [
   addRestore,
   addMigrate,
   addDeploy,
+  addService,
   addCompletion,
 ]
 

@@ -29,7 +29,10 @@ afterAll(async () => {
 
 async function bash(commands: string, servers: Readonly<Record<string, string>> = {}): Promise<string> {
   const env = { PATH: `${copy.folder}:${process.env.PATH}`, HOME: copy.folder, NO_COLOR: '1', ...servers }
-  const { stdout } = await promisify(execFile)('bash', ['--norc', '-euo', 'pipefail', '-c', commands], { cwd: copy.folder, env })
+  const { stdout } = await promisify(execFile)('bash', ['--norc', '-euo', 'pipefail', '-c', commands], {
+    cwd: copy.folder,
+    env,
+  })
   return stdout
 }
 
@@ -55,10 +58,10 @@ describe("the operator's guide", () => {
       const servers = { DATABASE_URL: postgres.url, NATS_URL: nats.url, REDIS_URL: redis.url }
       await bash('msvc up --detach')
       try {
-      for (const { wants, commands } of blocks) if (wants === 'servers') await bash(commands, servers)
-    } finally {
-      await copy.run('down')
-    }
+        for (const { wants, commands } of blocks) if (wants === 'servers') await bash(commands, servers)
+      } finally {
+        await copy.run('down')
+      }
     },
   )
 })

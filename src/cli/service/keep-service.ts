@@ -1,0 +1,62 @@
+import { userInfo } from 'node:os'
+import { resolve } from 'node:path'
+import { AppError } from '../../kit/errors.ts'
+import { configurationFile, configure } from '../session/configuration.ts'
+import type { Session } from '../session/session.ts'
+import { serviceManager } from './service-manager.ts'
+import { SERVICE_NAME } from './service-plan.ts'
+
+/** Flags of `msvc service` as commander gives them. */
+export interface ServiceFlags {
+  readonly name: string
+  readonly user?: string
+}
+
+/** Beyond what requests under way get, for what else there is to close. */
+const MORE_STOP_S = 20
+
+/** `msvc service install`: has the system start the platform of this folder. Throws AppError as `ServiceManager.install` does, `USAGE` for root without `--user`. */
+export async function installService(session: Session, { name, user }: ServiceFlags): Promise<void> {
+  const { io, messages } = session
+  wantName(name)
+  const manager = serviceManager()
+  const { settings } = await configure(session, { runs: false })
+  const file = configurationFile(session)
+  const command = [
+    ...io.self,
+    'up',
+    ...(file === undefined ? [] : ['--config', resolve(io.folder, file)]),
+    ...['--data', settings.data, '--quiet'],
+  ]
+  const who = user ?? io.environment.SUDO_USER ?? userInfo().username
+  if (who === 'root' && user === undefined)
+    throw new AppError('USAGE', 'who is to run the platform? name a user with --user (root with --user root)')
+  const where = await manager.install({
+    ...{ name, command, folder: io.folder, user: who },
+    stopSeconds: settings.drain_seconds + MORE_STOP_S,
+  })
+  session.print(`${where} starts the platform in ${io.folder} with the machine, as ${who}`)
+  session.printJson({ name, where, folder: io.folder, user: who })
+  messages.info(`msvc service status tells how it is, msvc --data ${settings.data} ps what it runs`)
+}
+
+/** `msvc service uninstall`. */
+export async function uninstallService(session: Session, { name }: ServiceFlags): Promise<void> {
+  wantName(name)
+  await serviceManager().uninstall(name)
+  session.print(`${name} is stopped, and starts no more; its data are where they were`)
+  session.printJson({ name })
+}
+
+/** `msvc service status`. */
+export async function tellService(session: Session, { name }: ServiceFlags): Promise<void> {
+  wantName(name)
+  const status = await serviceManager().status(name)
+  session.print(status)
+  session.printJson({ name, status })
+}
+
+function wantName(name: string): void {
+  if (!SERVICE_NAME.test(name))
+    throw new AppError('USAGE', `--name wants letters, digits and dashes, at most 40, not ${name}`)
+}

@@ -1,0 +1,16 @@
+/** A platform that the system starts with the machine. */
+export interface ServicePlan {
+  /** What the system calls it. */
+  readonly name: string
+  /** The program and its arguments. */
+  readonly command: readonly string[]
+  /** Where it runs. */
+  readonly folder: string
+  /** Who runs it. */
+  readonly user: string
+  /** Seconds that it takes at most to stop in order. */
+  readonly stopSeconds: number
+}
+
+/** Letters, digits and dashes: what every system takes for the name of a service. */
+export const SERVICE_NAME = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/i

@@ -96,6 +96,8 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
   const authority =
     options.authority ??
     platformAuthority(settings, clock, { calls: role.calls(ownFields(section)), passesOn: role.passesOn ?? false })
+  // a service of the user's own starts before the gateway that has the keys: that one waits for it
+  if (!options.authority && authority.check) checks.set('keys', { check: authority.check, failing: 'unhealthy' })
   const pipeline = createPipeline({
     service,
     instance,

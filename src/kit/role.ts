@@ -58,6 +58,8 @@ export interface Role<S extends z.ZodType = z.ZodType> {
   readonly calls?: (config: z.infer<S>) => readonly string[]
   /** Passes on what others ask, and says for whom: the roles believe that of it. Default false. */
   readonly passesOn?: boolean
+  /** Makes and renews tokens for others, so that it can't do with a key set alone (`auth.jwks`). Default false. */
+  readonly signs?: boolean
   /**
    * Where its replicas find what the others were told. While that is in one process or on one machine alone (`sqlite:`, `embedded:`, `memory:`), the role
    * runs alone. Default: its replicas need no such place.

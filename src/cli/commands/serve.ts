@@ -52,6 +52,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     { refuseMoved },
     { heedSystem },
     { requireKeys },
+    { systemClock },
   ] = await Promise.all([
     import('../session/configuration.ts'),
     import('../platform/host-runner.ts'),
@@ -63,6 +64,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     import('../session/moved.ts'),
     import('../platform/examination.ts'),
     import('../../kit/config/platform-authority.ts'),
+    import('../../drivers/clock.ts'),
   ])
   const role = await findRole(name)
   const configured: Configured = await configure(session, {
@@ -78,7 +80,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   })
   const { settings, sections, service } = configured
   refuseMoved(settings)
-  await requireKeys(settings)
+  await requireKeys(settings, systemClock, role.signs ? `the ${name}` : undefined)
   await heedSystem(settings, (words) => messages.warn(words))
   await refuseSharing(settings, [service ?? role.service])
   const section = sections[name] ?? { host: '127.0.0.1', port: role.port }

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { TokenRequest } from '../../kit/auth/authority.ts'
+import type { AnyRole } from '../../kit/role.ts'
 import type { Reached } from '../session/configuration.ts'
 import type { OpenSession } from '../session/session.ts'
 
@@ -31,7 +32,7 @@ export function addToken(program: Command, open: OpenSession): void {
     .addOption(
       new Option(
         '--service <name>',
-        'the service of yours it speaks for, at every role, with what every service may do (to register, publish, subscribe, log, read its values)',
+        'the service of yours, or of a role without the key, that it speaks for, at every role, with what every service may do (to register, publish, subscribe, log, read its values)',
       ).conflicts(['subject', 'audience']),
     )
     .option('--scope <scopes...>', 'what it allows, such as orders:write; separated by commas or repeated', [])
@@ -88,28 +89,30 @@ async function requestOf(flags: TokenFlags, reached: Reached): Promise<TokenRequ
   if (service === undefined) {
     throw new AppError('USAGE', 'whom does it speak for? --subject names a person, --service a service of yours')
   }
-  const [{ SERVICE_SCOPES }, { ServiceName }] = await Promise.all([
+  const [{ SERVICE_SCOPES }, { ownFields }, { ServiceName }] = await Promise.all([
     import('../../kit/auth/scopes.ts'),
+    import('../../kit/config/schema.ts'),
     import('../../roles/registry/contract.ts'),
   ])
   if (!ServiceName.safeParse(service).success) {
     throw new AppError('USAGE', `--service wants letters, digits, ".", "_" and "-", at most 100, not ${service}`)
   }
   const platform = platformServices(reached)
-  if (isOfPlatform(service, reached)) {
-    throw new AppError(
-      'USAGE',
-      `${service} is a role of the platform, which makes its own tokens; name a service of yours`,
-    )
+  const role = roleOf(service, reached)
+  if (role && (role.signs || !platform.includes(service))) {
+    const named = role.signs ? 'a service of yours' : `it by ${role.service} for one without the key (auth.jwks)`
+    throw new AppError('USAGE', `${service} is a role of the platform, which makes its own tokens; name ${named}`)
   }
-  const all = [...new Set([...SERVICE_SCOPES, ...scopes])]
+  const section = role && reached.sections[role.name]
+  const all = [...new Set([...SERVICE_SCOPES, ...(section && role ? role.calls(ownFields(section)) : []), ...scopes])]
   return { subject: service, service: true, audience: platform, scopes: all, ttlSeconds }
 }
 
-/** Whether a name is a role's or its service's, or would be read as one. */
-function isOfPlatform(service: string, reached: Reached): boolean {
-  const names = [...platformServices(reached), ...reached.roles.map(({ name }) => name)]
-  return names.some((name) => name.toLowerCase() === service.toLowerCase())
+/** The role of which this is the name or its service's, or would be read as one. */
+function roleOf(service: string, { roles, running }: Reached): AnyRole | undefined {
+  const renamed = running.flatMap((state) => state.roles).find((unit) => unit.service === service)?.role
+  const names = (role: AnyRole) => [role.name, role.service].map((name) => name.toLowerCase())
+  return roles.find((role) => role.name === renamed || names(role).includes(service.toLowerCase()))
 }
 
 /** The names of all roles: as they are built in, and as they run here (SERVICE_NAME). */

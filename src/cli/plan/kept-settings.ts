@@ -24,7 +24,7 @@ export function keepSettings<C extends Planning>(
   const settings: Settings = {
     ...wanted.settings,
     ...{ environment, data, store, bus, cache },
-    auth: { ...wanted.settings.auth, mode: auth.mode, issuer: auth.issuer, key_file: auth.key_file },
+    auth: { ...auth, hosts: wanted.settings.auth.hosts, origins: wanted.settings.auth.origins },
     log: { ...wanted.settings.log, format: log.format },
     up: { ...wanted.settings.up, in_process: up.in_process, advertise: up.advertise },
     services: { ...without(wanted.settings.services, REACHED), ...only(services, REACHED) },

@@ -75,7 +75,7 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
     try {
       const services = servicesOf(configured, plans)
       refuseMoved(configured.settings)
-      await requireKeys(configured.settings)
+      await requireKeys(configured.settings, systemClock, 'msvc up')
       await heedSystem(configured.settings, (words) => screen.messages.warn(words))
       await refuseSharing(configured.settings, services)
       release = holdDatabases(configured.settings, services)

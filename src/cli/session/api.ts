@@ -53,8 +53,13 @@ export async function connect(session: Session, name: string, { secrets = false 
     if (authority.mode === 'local' && !secrets) return {}
     if (isGuess) throw guessedFault(name, { url, service }, settings.data)
     const scopes = [...(SCOPES[name] ?? []), ...(secrets ? [SECRETS] : [])]
-    if (settings.auth.key_file === undefined) requireDataFolder(settings.data)
-    const token = await authority.mint({ subject: 'msvc-cli', audience: service, scopes })
+    const { key_file: keyFile, jwks } = settings.auth
+    if (keyFile === undefined) requireDataFolder(settings.data)
+    // beside a role that has no key there is only the role's own token
+    const token =
+      jwks === undefined
+        ? await authority.mint({ subject: 'msvc-cli', audience: service, scopes })
+        : await authority.serviceToken('msvc-cli', service)
     return { authorization: `Bearer ${token}` }
   }
   let isTold = !isGuess

@@ -132,7 +132,7 @@ async function reach(named: Reached['named'], configured: Configured): Promise<R
   const [first] = running
   if (!first) return { ...configured, running, named }
   const environment = named.config === undefined ? first.environment : settings.environment
-  const { key_file: _, ...given } = settings.auth
+  const { key_file: _, jwks: __, token_file: ___, ...given } = settings.auth
   const auth = { ...given, ...first.auth }
   return { ...configured, running, named, settings: { ...settings, environment, auth } }
 }

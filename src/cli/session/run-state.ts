@@ -15,8 +15,14 @@ export const RunState = z.object({
   /** The process id of `msvc up`, or of `msvc serve`. */
   pid: z.int(),
   environment: z.string(),
-  /** What tokens its roles want, and the file that their keys come from, if not from the data folder. */
-  auth: z.object({ mode: z.enum(['local', 'token']), issuer: z.string(), key_file: z.string().optional() }),
+  /** What tokens its roles want, and where their keys come from, if not from the data folder. */
+  auth: z.object({
+    mode: z.enum(['local', 'token']),
+    issuer: z.string(),
+    key_file: z.string().optional(),
+    jwks: z.string().optional(),
+    token_file: z.string().optional(),
+  }),
   /** The file that `msvc up` reads, or would if it were there: an absolute path. */
   configuration: z.string().optional(),
   /** Where it began to keep what it keeps, without passwords. */
@@ -46,12 +52,12 @@ export function stateOf(
   settings: Settings,
   { roles, starting, units, configuration }: Pick<RunState, 'roles' | 'starting' | 'units' | 'configuration'>,
 ): RunState {
-  const { environment, auth } = settings
+  const { hosts: _, origins: __, ...auth } = settings.auth
   const { store, bus, cache } = shownPlaces(settings)
   return {
     pid,
-    environment,
-    auth: { mode: auth.mode, issuer: auth.issuer, ...(auth.key_file !== undefined && { key_file: auth.key_file }) },
+    environment: settings.environment,
+    auth,
     ...(configuration !== undefined && { configuration }),
     places: { store, bus, cache },
     roles,

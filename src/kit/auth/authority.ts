@@ -46,6 +46,11 @@ export interface TokenReference {
 export interface Authority {
   readonly mode: AuthMode
   readonly issuer: string
+  /**
+   * Resolves when the keys that tokens are checked with are known, and rejects with AppError `UNAVAILABLE` that says why they aren't. Absent where
+   * they lie in this process's files.
+   */
+  readonly check?: () => Promise<void>
   /** Makes a signed token. Throws AppError `USAGE` for a subject, scope or life that no token may have, and for more than fits into one. */
   mint(request: TokenRequest): Promise<string>
   /** Throws AppError `UNAUTHENTICATED` unless the token is signed by a known key with a pinned algorithm, and iss, aud, exp and nbf hold. */

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { Clock } from '../../drivers/clock.ts'
 import { AppError, messageOf } from '../errors.ts'
-import { KeyFile, toVerifyingKey, type VerifyingKey } from './key-files.ts'
+import { ALGORITHMS, KeyFile, toVerifyingKey, type VerifyingKey } from './key-files.ts'
 
 /** Where a gateway has the keys that the platform's tokens are checked with (RFC 8615, RFC 7517). */
 export const JWKS_PATH = '/.well-known/jwks.json'
@@ -55,6 +55,16 @@ export class KeySet {
     throw new AppError('UNAVAILABLE', `The platform's keys can't be read: ${why}`, { cause: this.#fault })
   }
 
+  /** Resolves when there are keys to check tokens with. Rejects with AppError `UNAVAILABLE` that says why there are none; asks as `keyOf` does. */
+  async check(): Promise<void> {
+    if (this.#keys.size > 0) return
+    if (this.#asking || this.#clock.monotonic() - this.#askedAt > COOLDOWN_MS) await this.#refresh()
+    if (this.#keys.size > 0) return
+    const why =
+      this.#fault === undefined ? `there is none of ${ALGORITHMS.join(', ')} in the set` : messageOf(this.#fault)
+    throw new AppError('UNAVAILABLE', `The platform's keys can't be read: ${why}`, { cause: this.#fault })
+  }
+
   #refresh(): Promise<void> {
     this.#asking ??= this.#read().finally(() => {
       this.#asking = undefined
@@ -75,7 +85,7 @@ export class KeySet {
 
 async function keysIn(answer: unknown): Promise<ReadonlyMap<string, VerifyingKey>> {
   const set = Jwks.safeParse(answer)
-  if (!set.success) throw new AppError('UPSTREAM_FAILED', 'what the gateway answered is no JWK set')
+  if (!set.success) throw new AppError('UPSTREAM_FAILED', 'what was answered is no JWK set')
   const keys = new Map<string, VerifyingKey>()
   for (const jwk of set.data.keys) {
     const fit = KeyFile.safeParse(jwk)

@@ -106,6 +106,32 @@ describe('an authority without keys of its own', () => {
     expect(asked).toBe(1)
   })
 
+  it('says whether there are keys, and why not', async () => {
+    away = true
+    const authority = remote()
+    await expect(authority.check?.()).rejects.toMatchObject({
+      ...{ code: 'UNAVAILABLE', message: expect.stringContaining('connection refused') },
+    })
+    away = false
+    await expect(authority.check?.()).rejects.toThrow('connection refused')
+    expect(asked).toBe(1)
+    now += 5_001
+    await authority.check?.()
+    await authority.check?.()
+    expect(asked).toBe(2)
+    away = true
+    now += 600_001
+    await authority.check?.()
+  })
+
+  it('has no keys where the set has none that it believes', async () => {
+    const options = { issuer: 'shop', clock, ownToken: async () => 'own' }
+    const empty = createRemoteAuthority({ ...options, askKeys: async () => ({ keys: [{ kty: 'oct', kid: 'x' }] }) })
+    await expect(empty.check?.()).rejects.toThrow('there is none of ES256, RS256, EdDSA in the set')
+    const rubbish = createRemoteAuthority({ ...options, askKeys: async () => ['<html>'] })
+    await expect(rubbish.check?.()).rejects.toThrow('what was answered is no JWK set')
+  })
+
   it('mints nothing', async () => {
     const minting = remote().mint({ subject: 'ann', audience: 'catalog', scopes: [] })
     await expect(minting).rejects.toMatchObject({ code: 'NOT_IMPLEMENTED' })

@@ -33,6 +33,7 @@ export function createRemoteAuthority({ issuer, clock, askKeys, ownToken }: Remo
     mode: 'token',
     issuer,
     ...verifier,
+    check: () => keys.check(),
     serviceToken: ownToken,
     mint: refuse,
     renew: refuse,

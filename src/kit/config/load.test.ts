@@ -135,6 +135,21 @@ describe('loadConfiguration', () => {
     expect(await faults('gateway:\n  host: "::1"\n')).toEqual([])
   })
 
+  it('takes a key set with a token to show, in token mode, and no key beside it', async () => {
+    const jwks = 'http://gateway:8000/.well-known/jwks.json'
+    const environment = { MSVC_AUTH_MODE: 'token', MSVC_AUTH_JWKS: jwks, MSVC_TOKEN_FILE: 'own.token' }
+    const { settings } = await load(undefined, { environment, served: 'user' })
+    expect(settings.auth).toMatchObject({ jwks, token_file: join(folder, 'own.token') })
+    const told = (more: Record<string, string | undefined>) =>
+      faults(undefined, { environment: { ...environment, ...more }, served: 'user' })
+    const key = await told({ MSVC_KEY_FILE: 'key.json' })
+    expect(key).toEqual([expect.stringMatching(/^MSVC_AUTH_JWKS: auth\.jwks: auth\.key_file .* is said too/)])
+    expect(await told({ MSVC_AUTH_MODE: 'local' })).toEqual([expect.stringContaining('set auth.mode: token')])
+    expect(await told({ MSVC_TOKEN_FILE: undefined })).toEqual([expect.stringContaining('auth.token_file')])
+    expect(await told({ MSVC_AUTH_JWKS: 'gateway' })).toEqual([expect.stringContaining('not an http or https URL')])
+    expect(await told({ MSVC_AUTH_JWKS: `${jwks},${jwks}` })).toEqual([expect.stringContaining('this is a list')])
+  })
+
   it('takes a host for what a Host header may hold, and an origin for what a browser sends, and nothing wider', async () => {
     for (const host of [
       '*',

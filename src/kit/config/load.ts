@@ -127,11 +127,15 @@ export async function loadConfiguration(options: LoadOptions): Promise<Configura
 
 /** The settings with the paths in them absolute. */
 function withPlaces({ data, auth, ...settings }: Settings, folder: string): Settings {
-  const { key_file: keyFile } = auth
+  const { key_file: keyFile, token_file: tokenFile } = auth
   return {
     ...settings,
     data: resolve(folder, data),
-    auth: { ...auth, ...(keyFile !== undefined && { key_file: resolve(folder, keyFile) }) },
+    auth: {
+      ...auth,
+      ...(keyFile !== undefined && { key_file: resolve(folder, keyFile) }),
+      ...(tokenFile !== undefined && { token_file: resolve(folder, tokenFile) }),
+    },
   }
 }
 

@@ -7,7 +7,16 @@ import { shown } from './shown.ts'
 
 /** Variables with names of their own, which the seed's compose file gives; the addresses of services come besides. */
 const NAMES: ReadonlySet<string> = new Set([
-  ...['DB_HOST', 'DB_PORT', 'DATABASE_URL', 'REDIS_URL', 'NATS_URL', 'MSVC_KEY_FILE', 'MSVC_ENVIRONMENT'],
+  ...[
+    'DB_HOST',
+    'DB_PORT',
+    'DATABASE_URL',
+    'REDIS_URL',
+    'NATS_URL',
+    'MSVC_KEY_FILE',
+    'MSVC_TOKEN_FILE',
+    'MSVC_ENVIRONMENT',
+  ],
   ...['ADVERTISE', 'PORT', 'SERVICE_NAME'],
 ])
 
@@ -19,8 +28,8 @@ export function isNamedVariable(name: string, roles: readonly { readonly service
 /**
  * The variables of the seed's compose file (9.7.10) as configuration values. `PORT` and `SERVICE_NAME` speak of the one role that is served,
  * and are only checked when there are several; so does `ADVERTISE`. A service's static address is its name in capitals: REGISTRY_URL, CONFIG_SERVER_URL,
- * LOG_SERVER_URL, BROKER_URL, USER_SERVICE_URL and so on. MSVC_KEY_FILE is that of `auth.key_file`, and
- * MSVC_ENVIRONMENT that of `environment`, by which services are told theirs too. An empty variable counts as absent.
+ * LOG_SERVER_URL, BROKER_URL, USER_SERVICE_URL and so on. MSVC_KEY_FILE is that of `auth.key_file`, MSVC_TOKEN_FILE
+ * that of `auth.token_file`, and MSVC_ENVIRONMENT that of `environment`, by which services are told theirs too. An empty variable counts as absent.
  */
 export function readNamedVariables(
   environment: Readonly<Record<string, string | undefined>>,
@@ -40,6 +49,7 @@ export function readNamedVariables(
   if (dbHost) take('DB_HOST', ['store'], `postgres://${dbHost}:${get('DB_PORT') ?? 5432}`)
   else if (get('DB_PORT')) faults.push('DB_PORT: set without DB_HOST; set both, or DATABASE_URL')
   take('MSVC_KEY_FILE', ['auth', 'key_file'])
+  take('MSVC_TOKEN_FILE', ['auth', 'token_file'])
   take('MSVC_ENVIRONMENT', ['environment'])
   take('DATABASE_URL', ['store'])
   take('REDIS_URL', ['cache'])

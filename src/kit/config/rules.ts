@@ -23,6 +23,7 @@ export function crossFaults(settings: Settings, placed: readonly PlacedRole[]): 
   return [
     ...placed.flatMap(({ name, section }) => openAddress(settings, section.host, [name, 'host'])),
     ...openAddress(settings, settings.up.host, ['up', 'host']),
+    ...keyFaults(settings),
     ...portFaults(placed),
     ...registryFaults(settings, placed),
     ...exportFaults(settings, placed),
@@ -43,6 +44,20 @@ function openAddress({ auth }: Settings, host: string, path: Fault['path']): rea
   if (auth.mode !== 'local' || isLoopbackName(host)) return []
   const message = `${host} can be reached from other machines, which auth.mode local does not protect; use 127.0.0.1, or set auth.mode: token`
   return [{ path, message }]
+}
+
+/** Whoever only checks tokens has no key to sign with, and shows a token that somebody gave him. */
+function keyFaults({ auth }: Settings): readonly Fault[] {
+  const { mode, key_file: keyFile, jwks, token_file: tokenFile } = auth
+  if (jwks === undefined) return []
+  const at = (message: string): readonly Fault[] => [{ path: ['auth', 'jwks'], message }]
+  if (keyFile !== undefined)
+    return at('auth.key_file (MSVC_KEY_FILE) is said too, which has all keys already; leave one of them out')
+  if (mode === 'local') return at('nobody shows a token in auth.mode: local; set auth.mode: token, or leave it out')
+  if (tokenFile !== undefined) return []
+  return at(
+    'a role without the key can make no token for its own calls; name the file with one by auth.token_file (MSVC_TOKEN_FILE)',
+  )
 }
 
 function portFaults(placed: readonly PlacedRole[]): readonly Fault[] {

@@ -30,6 +30,12 @@ const ServiceUrls = z.string().refine((list) => endpointsFault(list) === undefin
     `an address such as http://127.0.0.1:8500 or https://shop.example/base is wanted; this is ${endpointsFault(String(input))}`,
 })
 
+/** Where a key set is. Any host: whoever writes the configuration may name it. */
+const JwksUrl = z.string().refine((url) => !url.includes(',') && endpointsFault(url) === undefined, {
+  error: ({ input }) =>
+    `a URL such as http://gateway:8000/.well-known/jwks.json is wanted; this is ${endpointsFault(String(input)) ?? 'a list'}`,
+})
+
 /**
  * A name as it stands in a Host header, without its port. There is no wildcard: what isn't named is not served, or a page could have its own
  * name rebound to this address.
@@ -66,6 +72,8 @@ export const Platform = z.strictObject({
       mode: z.enum(['local', 'token']).default('local'),
       issuer: z.string().min(1).default('msvc'),
       key_file: z.string().min(1).optional(),
+      jwks: JwksUrl.optional(),
+      token_file: z.string().min(1).optional(),
       hosts: z.array(HostName).default([]),
       origins: z.array(Origin).default([]),
     })

@@ -6,18 +6,14 @@ import type { Authority } from '../auth/authority.ts'
 import { JWKS_PATH } from '../auth/key-set.ts'
 import { createRemoteAuthority } from '../auth/remote-authority.ts'
 import { TokenFile } from '../auth/token-file.ts'
-import { AppError } from '../errors.ts'
 import { runRole } from '../host.ts'
 import type { AppEnv } from '../http/app-env.ts'
-import { nodeCall } from '../http/node-call.ts'
+import { askKeySet } from '../http/key-set-call.ts'
 import { type AnyRole, defineRole } from '../role.ts'
 import type { LogSink } from '../telemetry/log.ts'
 import type { RunningService, ServiceDefinition, Variables } from './definition.ts'
 import type { ServiceEnvironment } from './service-environment.ts'
 import { readOwn, setUp } from './service-setup.ts'
-
-/** How long the gateway may take for its keys, milliseconds. */
-const KEYS_MS = 3_000
 
 /** What a service is run in. */
 export interface ServiceRun {
@@ -59,13 +55,7 @@ async function authorityBy(
     issuer,
     clock,
     ownToken: async () => (await own.token()).text,
-    async askKeys() {
-      const signal = AbortSignal.timeout(KEYS_MS)
-      const answer = await nodeCall(`${gatewayUrl.replace(/\/+$/, '')}${JWKS_PATH}`, { signal })
-      if (answer.ok) return answer.json()
-      answer.cancel()
-      throw new AppError('UPSTREAM_FAILED', `the gateway at ${gatewayUrl} answered ${answer.status}`)
-    },
+    askKeys: () => askKeySet(`${gatewayUrl.replace(/\/+$/, '')}${JWKS_PATH}`),
   })
 }
 

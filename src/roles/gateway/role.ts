@@ -13,6 +13,7 @@ export const gateway = defineRole({
   reloads: POLICY_KEYS,
   needs: ['registry', 'user', 'order'],
   passesOn: true,
+  signs: true,
   async start(ctx) {
     // what a gateway is made of is loaded by those who run one, not by all who read a configuration
     const { createGateway } = await import('./gateway.ts')

@@ -15,6 +15,7 @@ export const outbound = defineRole({
   reloads: ['doors'],
   needs: ['registry'],
   inUp: false,
+  signs: true,
   async start(ctx) {
     // what it is made of is loaded by those who run one, not by all who read a configuration
     const { createOutbound } = await import('./outbound.ts')

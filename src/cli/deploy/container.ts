@@ -1,4 +1,5 @@
-import type { Deployment, RolePart } from './deployment.ts'
+import { addressVariable } from '../../kit/discovery/address-variable.ts'
+import type { Deployment, RolePart, ServicePart } from './deployment.ts'
 
 /** User and group of every container, by number, as a cluster wants it that lets no root in. */
 export const CONTAINER_USER = 10_001
@@ -34,14 +35,36 @@ export function roleEnvironment(
   }
 }
 
+/** What a service of the user's is told in a container of its own, where `msvc up --only` runs it away from the platform, by variable, but for secrets. */
+export function serviceEnvironment({ environment, roles, hosts }: Deployment, { name }: Pick<ServicePart, 'name'>) {
+  const addresses = roles.flatMap((role): readonly (readonly [string, string])[] =>
+    PLATFORM.has(role.service) ? [[addressVariable(role.service), `http://${role.name}:${role.port}`]] : [],
+  )
+  return {
+    MSVC_ENVIRONMENT: environment,
+    MSVC_DATA: DATA_FOLDER,
+    MSVC_AUTH_MODE: 'token',
+    MSVC_AUTH_HOSTS: [...new Set([...hosts, 'localhost', name])].join(),
+    MSVC_LOG_FORMAT: 'json',
+    MSVC_UP_HOST: '0.0.0.0',
+    MSVC_OUTBOUND_HOST: '0.0.0.0',
+    ...Object.fromEntries(addresses),
+  } satisfies Readonly<Record<string, string>>
+}
+
+/** Registered names of what every service may call by an address of its own. */
+const PLATFORM: ReadonlySet<string> = new Set(['registry', 'config-server', 'log-server', 'broker', 'api-gateway'])
+
 /** Secrets of a role: which variable names the file of which. */
 export function roleSecrets(
   { stores }: Pick<Deployment, 'stores'>,
-  role: Pick<RolePart, 'stores'>,
+  role: Pick<RolePart, 'name' | 'stores'>,
 ): Readonly<Record<string, string>> {
   const own = stores.filter(({ kind }) => role.stores.includes(kind))
   return {
     MSVC_KEY_FILE: 'signing-key',
+    // what one server has sealed another must open
+    ...(role.name === 'config-server' && { MSVC_CONFIG_SERVER_KEY_FILE: 'config-key' }),
     ...Object.fromEntries(own.map(({ variable }) => [`${variable}_FILE`, variable.toLowerCase().replaceAll('_', '-')])),
   }
 }

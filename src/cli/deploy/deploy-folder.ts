@@ -79,7 +79,7 @@ function textOf(path: string): string | undefined {
 export async function writeFolder(folder: string, { kind, version, all, chosen }: FolderWriting): Promise<void> {
   try {
     await mkdir(folder, { recursive: true })
-    for (const { path, text, mode = 0o644 } of chosen) await writeWhole(join(folder, path), text, mode)
+    for (const file of chosen) await writeWhole(join(folder, file.path), file)
     const before = readRecord(folder)?.files ?? {}
     const digests = all
       .filter(({ file }) => !file.isSecret)
@@ -103,8 +103,8 @@ export interface FolderWriting {
   readonly chosen: readonly DeployFile[]
 }
 
-async function writeWhole(path: string, text: string, mode: number): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
+async function writeWhole(path: string, { text, mode = 0o644, isSecret = false }: DeployFile): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, ...(isSecret && { mode: 0o700 }) })
   const fresh = `${path}.new`
   try {
     await writeFile(fresh, text, { mode })

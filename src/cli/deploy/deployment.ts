@@ -10,8 +10,12 @@ export interface Deployment {
   readonly environment: string
   /** The user's file, word for word; undefined where the built-in defaults hold. */
   readonly file: string | undefined
+  /** What that file is called. */
+  readonly fileName: string
   /** The way from the deployment's folder to that of the file, where the sources of services lie, with `/` between: `../..`. */
   readonly sources: string
+  /** The way back from there: `deploy/compose`. */
+  readonly folder: string
   /** Names that a Host header may have at the gateway besides those of the parts. */
   readonly hosts: readonly string[]
   /** In the order that they start in. */
@@ -74,6 +78,6 @@ export interface DeployFile {
   readonly text: string
   /** Default 0o644. */
   readonly mode?: number
-  /** Made once with random content, and never touched again: a secret. Default false. */
+  /** Made once with random content, and never touched again: a secret. Its folder is made for its owner alone. Default false. */
   readonly isSecret?: boolean
 }

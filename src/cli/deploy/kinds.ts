@@ -38,4 +38,16 @@ Examples:
   $ cp "$(command -v msvc)" docker/ && docker build -t msvc docker`,
     load: async () => (await import('./docker.ts')).writeDocker,
   },
+  {
+    name: 'compose',
+    summary: 'a file for docker compose, stores and secrets included',
+    description:
+      'Writes compose.yaml: each role in containers of its own, PostgreSQL, Redis and NATS, services of yours, secrets as files, and networks that keep the stores inside.',
+    examples: `
+Examples:
+  $ msvc deploy compose
+  $ msvc deploy compose --scale gateway=2 --scale payment=2
+  $ cd deploy/compose && docker compose up -d --wait`,
+    load: async () => (await import('./compose.ts')).writeCompose,
+  },
 ]

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { readSecretKey } from './secret-key.ts'
+import { readMountedKey, readSecretKey } from './secret-key.ts'
 
 let data = ''
 let folder = ''
@@ -30,5 +30,32 @@ describe('readSecretKey', () => {
     })
     writeFileSync(join(folder, 'short.key'), 'abc', { mode: 0o600 })
     await expect(readSecretKey(folder, 'short')).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+  })
+})
+
+describe('readMountedKey', () => {
+  const key = Buffer.from(Array.from({ length: 32 }, (_, index) => index * 7))
+  const mounted = (content: string | Uint8Array) => {
+    const path = join(data, 'mounted')
+    writeFileSync(path, content, { mode: 0o444 })
+    return path
+  }
+
+  it.each([key, `${key.toString('base64')}\n`, key.toString('base64url')])(
+    'takes 32 bytes, also in base64',
+    (content) => {
+      expect(Buffer.from(readMountedKey(mounted(content)))).toEqual(key)
+    },
+  )
+
+  it.each(['', 'abc', key.subarray(1), `${key.toString('base64')}${key.toString('base64')}`])(
+    'refuses what is none',
+    (content) => {
+      expect(() => readMountedKey(mounted(content))).toThrow(/is not a key of 32 bytes, .*openssl rand -base64 32/)
+    },
+  )
+
+  it('says which file is not there', () => {
+    expect(() => readMountedKey(join(data, 'none'))).toThrow(/key file .*none can't be read: ENOENT/)
   })
 })

@@ -1,4 +1,6 @@
+import { isAbsolute } from 'node:path'
 import * as z from 'zod'
+import { readMountedKey } from '../../kit/auth/secret-key.ts'
 import { defineRole } from '../../kit/role.ts'
 import { LIVE_SETTINGS } from '../live-settings.ts'
 import { followChangesElsewhere } from './changes-elsewhere.ts'
@@ -13,6 +15,8 @@ const Config = z.strictObject({
   max_configs: z.int().min(1).max(1_000_000).default(10_000),
   /** Share of these that one caller may have made, in token mode. */
   caller_share: z.number().min(0).max(1).default(0.1),
+  /** Where the key is that secrets are sealed with; several servers, and one whose data folder may be lost, need one file. Default: made in the data folder. */
+  key_file: z.string().refine(isAbsolute).meta({ expected: 'an absolute path' }).optional(),
 })
 
 /** Values per service and environment (seed 9.7.7): versioned, watched, secrets encrypted at rest. */
@@ -28,7 +32,9 @@ export const configServer = defineRole({
   async start(ctx) {
     const { clock, log, waits, authority, service, config, signal } = ctx
     const store = await ctx.store<ConfigTables>(configMigrations)
-    const sealer = createSealer(await ctx.secretKey('config-values'))
+    const sealer = createSealer(
+      config.key_file === undefined ? await ctx.secretKey('config-values') : readMountedKey(config.key_file),
+    )
     const configs = new Configs({
       store,
       sealer,

@@ -1,0 +1,124 @@
+import { posix } from 'node:path'
+import { flowList, mapping, scalar } from './compose-yaml.ts'
+import { CONFIG_FILE, roleEnvironment, roleSecrets, SECRETS_FOLDER, serviceEnvironment } from './container.ts'
+import type { Deployment, RolePart, ServicePart } from './deployment.ts'
+
+/** Processors that a container may take, at most. */
+const CPUS = '1.0'
+/** Processes and threads of a container, at most: a role has some twenty; a service's own come besides. */
+const PIDS = 128
+const SERVICE_PIDS = 256
+const SERVICE_MEMORY_MB = 512
+/** Seconds that a service's container has beyond its `stop.grace_ms`, until it is killed. */
+const BEYOND_DRAIN = 10
+
+type Variables = Readonly<Record<string, string>>
+
+/** What a service's Dockerfile is called, in the folder of the deployment. */
+export function dockerfileOf(name: string): string {
+  return `${name}.Dockerfile`
+}
+
+/** What every role is told, and each of them as a service of compose. */
+export function composeRoles(deployment: Deployment): string {
+  const told = sharedBy(deployment.roles.map((role) => roleEnvironment(deployment, role)))
+  return `x-told: &told
+${mapping(told, 2)}
+
+services:
+${deployment.roles.map((role) => roleService(deployment, role, told)).join('\n')}`
+}
+
+function roleService(deployment: Deployment, role: RolePart, told: Variables): string {
+  const { name, summary, stores, isEntrance, port, replicas } = role
+  const secrets = roleSecrets(deployment, role)
+  const own = { ...without(roleEnvironment(deployment, role), told), ...inFiles(secrets) }
+  const here = deployment.stores.filter(({ kind, elsewhere }) => stores.includes(kind) && elsewhere === undefined)
+  const networks = ['inner', ...(isEntrance ? ['edge'] : []), ...(here.length > 0 ? ['stores'] : [])]
+  const command = ['serve', name, ...(deployment.file === undefined ? [] : ['--config', CONFIG_FILE])]
+  return `  # ${summary}
+  ${name}:
+    <<: *role
+    command: ${flowList(command)}
+    environment:
+      <<: *told
+${mapping(own, 6)}
+    secrets: ${flowList(new Set(Object.values(secrets)))}
+${dependsOn([...here.map(({ kind }) => kind), ...role.needs])}${isEntrance ? ports(port, replicas) : ''}${networksOf(networks)}    deploy:
+      replicas: ${replicas}
+      resources: { limits: { cpus: '${CPUS}', memory: ${role.memoryMb}M, pids: ${PIDS} } }
+`
+}
+
+/** The user's own services. */
+export function composeServices(deployment: Deployment): string {
+  return deployment.services.map((service) => `\n${ownService(deployment, service)}`).join('')
+}
+
+function ownService(deployment: Deployment, service: ServicePart): string {
+  const { name, replicas, needs, own } = service
+  const secrets = { MSVC_KEY_FILE: 'signing-key' }
+  const names = new Set(deployment.roles.map((role) => role.name))
+  // where it is registered, and who keeps what it wants
+  const before = [
+    'registry',
+    ...(Object.keys(own.receives).length > 0 ? ['broker'] : []),
+    ...(own.secrets.length > 0 ? ['config-server'] : []),
+    ...needs,
+  ]
+  const wanted = [...new Set(before)].filter((need) => names.has(need) || needs.includes(need))
+  const dockerfile = posix.join(deployment.folder, dockerfileOf(name))
+  return `  ${scalar(name)}:
+    <<: *role
+    image: ${scalar(`${deployment.name}-${name}`)}
+    build: { context: ${scalar(deployment.sources)}, dockerfile: ${scalar(dockerfile)} }
+    stop_grace_period: ${Math.ceil(own.stop.grace_ms / 1_000) + BEYOND_DRAIN}s
+    # reaps what its program leaves behind
+    init: true
+    environment:
+${mapping({ ...serviceEnvironment(deployment, service), ...inFiles(secrets) }, 6)}
+    secrets: ${flowList(Object.values(secrets))}
+    # its own folder has the file already
+    configs: []
+    tmpfs: [/tmp]
+${dependsOn(wanted)}    deploy:
+      replicas: ${replicas}
+      resources: { limits: { cpus: '${CPUS}', memory: ${SERVICE_MEMORY_MB}M, pids: ${SERVICE_PIDS} } }
+`
+}
+
+/** What all say alike. */
+function sharedBy([first = {}, ...others]: readonly Variables[]): Variables {
+  const shared = Object.entries(first).filter(([name, value]) => others.every((other) => other[name] === value))
+  return Object.fromEntries(shared)
+}
+
+function without(variables: Variables, told: Variables): Variables {
+  return Object.fromEntries(Object.entries(variables).filter(([name]) => !(name in told)))
+}
+
+/** @param secrets names of files by variable */
+function inFiles(secrets: Variables): Variables {
+  return Object.fromEntries(Object.entries(secrets).map(([variable, file]) => [variable, `${SECRETS_FOLDER}/${file}`]))
+}
+
+function dependsOn(names: readonly string[]): string {
+  if (names.length === 0) return ''
+  const lines = names.map((name) => `      ${scalar(name)}: { condition: service_healthy }\n`)
+  return `    depends_on:\n${lines.join('')}`
+}
+
+/** A port for each replica, of this machine alone: what goes over it is not encrypted, and a port that Docker opens passes a host's firewall. */
+function ports(port: number, replicas: number): string {
+  const published = replicas > 1 ? `${port}-${port + replicas - 1}` : String(port)
+  return `    # plain HTTP, so for this machine alone: what encrypts it for others stands before it, here or in the network edge
+    ports: ['127.0.0.1:${published}:${port}']
+`
+}
+
+function networksOf(names: readonly string[]): string {
+  if (names.length === 1) return ''
+  // that of the network which comes first is registered
+  const lines = names.map((name) => (name === 'inner' ? 'inner: { priority: 100 }' : `${name}: {}`))
+  return `    networks: { ${lines.join(', ')} }\n`
+}

@@ -1,0 +1,20 @@
+/** Words that some reader of YAML takes for something else than text (YAML 1.1, https://yaml.org/type/bool.html). */
+const WORDS = /^(?:true|false|yes|no|on|off|y|n|null)$/i
+
+/** Text as a value in compose's YAML: plain where nobody reads it otherwise, in quotes else. `$` is doubled, as compose puts variables in its place. */
+export function scalar(text: string): string {
+  if (/^[A-Za-z/][\w./-]*(?::[\w./-]+)*$/.test(text) && !WORDS.test(text)) return text
+  return JSON.stringify(text.replaceAll('$', '$$$$'))
+}
+
+/** A list on one line. */
+export function flowList(texts: Iterable<string>): string {
+  return `[${[...texts].map(scalar).join(', ')}]`
+}
+
+/** A line for each of some values. @param indent spaces before each */
+export function mapping(values: Readonly<Record<string, string>>, indent: number): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${' '.repeat(indent)}${name}: ${scalar(value)}`)
+    .join('\n')
+}

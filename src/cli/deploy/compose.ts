@@ -1,0 +1,91 @@
+import { makeKeyFile } from '../../kit/auth/key-files.ts'
+import { composeRoles, composeServices } from './compose-parts.ts'
+import { composeStore, SHARED_BY_STORES, storeFiles } from './compose-stores.ts'
+import { scalar } from './compose-yaml.ts'
+import { CONFIG_FILE, CONTAINER_USER, imageOf, PROGRAM, SECRETS_FOLDER } from './container.ts'
+import type { DeployFile, Deployment } from './deployment.ts'
+import type { SecretText, Written } from './kinds.ts'
+import { serviceDockerfiles } from './service-dockerfile.ts'
+
+/** Where compose finds secrets, from its file. */
+const SECRETS = 'secrets'
+/** Seconds that a container has beyond `drain_seconds`, until it is killed. */
+const BEYOND_DRAIN = 10
+
+/** Writes `compose.yaml` with the seed's topology (9.7.10), the secrets that it mounts, and Dockerfiles of the user's services. */
+export async function writeCompose(deployment: Deployment, secret: SecretText): Promise<Written> {
+  const secrets: readonly DeployFile[] = [
+    secretFile('signing-key', await makeKeyFile()),
+    // 43 characters are 32 bytes in base64
+    secretFile('config-key', `${secret(43)}\n`),
+    ...storeFiles(deployment, secret).map(({ name, text }) => secretFile(name, text)),
+  ]
+  const names = secrets.map(({ path }) => path.slice(SECRETS.length + 1))
+  return {
+    files: [
+      { path: 'compose.yaml', text: composeFile(deployment, names) },
+      { path: '.gitignore', text: `${SECRETS}/\n` },
+      ...serviceDockerfiles(deployment),
+      ...secrets,
+    ],
+    next: [
+      'msvc deploy image msvc.tar && docker load -i msvc.tar',
+      `docker compose up -d --wait${deployment.services.length > 0 ? ' --build' : ''}`,
+      ...(deployment.roles.some(({ isEntrance }) => isEntrance)
+        ? ['docker compose exec gateway msvc token --subject me --scope users:write,orders:write']
+        : []),
+    ],
+  }
+}
+
+/** Readable by all in a folder that is its owner's alone: compose mounts the file itself, with its rights, for users that are numbers. */
+function secretFile(name: string, text: string): DeployFile {
+  return { path: `${SECRETS}/${name}`, text, mode: 0o444, isSecret: true }
+}
+
+function composeFile(deployment: Deployment, secrets: readonly string[]): string {
+  const { name, version, file, fileName, sources, stores, drainSeconds } = deployment
+  const here = stores.filter(({ elsewhere }) => elsewhere === undefined)
+  const config = file !== undefined
+  return `# The platform${config ? ` of ${sources}/${fileName}` : ''}, each role in containers of its own; msvc ${version}. To begin with:
+#   msvc deploy image msvc.tar && docker load -i msvc.tar   # the image ${imageOf(deployment)}
+#   docker compose up -d --wait
+# More of a role: replicas below, or docker compose up -d --scale user=3. Secrets are in ${SECRETS}/, one a file: keep a copy of that folder, and never commit it.
+name: ${name}
+
+x-role: &role
+  image: ${imageOf(deployment)}
+  restart: unless-stopped
+  # ${drainSeconds} s (drain_seconds) for the requests under way
+  stop_grace_period: ${drainSeconds + BEYOND_DRAIN}s
+  user: '${CONTAINER_USER}:${CONTAINER_USER}'
+  read_only: true
+  cap_drop: [ALL]
+  security_opt: ['no-new-privileges:true']
+  # each replica's own: what lasts is in the stores
+  volumes: [/data]
+  # where there are more, it is of the highest priority: its address is the one that is registered
+  networks: [inner]${config ? `\n  configs: [{ source: config, target: ${CONFIG_FILE} }]` : ''}
+  # a program is started for it: often only until it is well the first time
+  healthcheck: &health
+    test: [CMD, ${PROGRAM}, health, --self, --quiet]
+    interval: 30s
+    timeout: 10s
+    retries: 3
+    start_period: 60s
+    start_interval: 1s
+  logging: &logging
+    driver: json-file
+    options: { max-size: 10m, max-file: '3' }
+
+${here.length > 0 ? `${SHARED_BY_STORES}\n` : ''}${composeRoles(deployment)}${composeServices(deployment)}${here.map(composeStore).join('')}
+networks:
+  # what comes in from outside
+  edge: {}
+  # roles and services among themselves
+  inner: {}${here.length > 0 ? '\n  # no way out, and only for roles that keep something there\n  stores: { internal: true }' : ''}
+${config ? `\nconfigs:\n  config: { file: ${scalar(`${sources}/${fileName}`)} }\n` : ''}
+# files in ${SECRETS_FOLDER} of those that name them
+secrets:
+${secrets.map((each) => `  ${each}: { file: ./${SECRETS}/${each} }\n`).join('')}${here.length > 0 ? `\nvolumes:\n${here.map(({ kind }) => `  ${kind}: {}\n`).join('')}` : ''}`
+}

@@ -1,0 +1,36 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { configure } from '../../session/configuration.ts'
+import type { Deployment } from '../deployment.ts'
+import { planDeployment } from '../plan-deployment.ts'
+
+/** What a test's deployment is planned by. */
+interface Wanted {
+  /** What msvc.yaml says; default: there is none. */
+  readonly file?: string
+  /** Folders that are beside it, such as those of services. */
+  readonly folders?: readonly string[]
+  readonly scale?: Readonly<Record<string, number>>
+}
+
+/** Plans a deployment as `msvc deploy compose` does in a folder of its own. */
+export async function deploymentOf({ file, folders = [], scale = {} }: Wanted = {}): Promise<Deployment> {
+  const root = mkdtempSync(join(tmpdir(), 'msvc-deploy-'))
+  try {
+    const folder = join(root, 'shop')
+    for (const name of ['.', ...folders]) mkdirSync(join(folder, name), { recursive: true })
+    const path = join(folder, 'msvc.yaml')
+    if (file !== undefined) writeFileSync(path, file)
+    const configured = await configure({ io: { folder, environment: {} }, options: {} }, { runs: false })
+    return planDeployment({
+      configured,
+      file: file === undefined ? undefined : { path, text: file },
+      folder: join(folder, 'deploy/compose'),
+      here: folder,
+      scale: new Map(Object.entries(scale)),
+    })
+  } finally {
+    rmSync(root, { recursive: true })
+  }
+}

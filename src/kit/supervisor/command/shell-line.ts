@@ -78,7 +78,7 @@ export interface ShellPlace {
  * A line as the shell should have it: where all that it would do is to start one program, it becomes that program, a process less, which signals would have
  * to pass. @example withoutShell('node app.js', place) // 'exec node app.js'
  */
-export function withoutShell(line: string, place: ShellPlace): string {
+function withoutShell(line: string, place: ShellPlace): string {
   const [, word] = PLAIN.exec(line) ?? []
   return word !== undefined && isProgram(word, place) ? `exec ${line}` : line
 }

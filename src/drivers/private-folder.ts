@@ -4,17 +4,26 @@ import { closeWindowsFolder } from './windows-rights.ts'
 
 /**
  * Makes a folder for its owner alone (0700; on Windows by its access control list), and those above it, when it is missing; an existing one is left as it is.
- * Throws what node:fs throws, at once: under a path where nothing can be made, such as /proc, `mkdir` with `recursive` never ends.
+ * Throws as `makeFolder` does.
  */
 export function makePrivateFolder(path: string): void {
+  makeFolder(path, 0o700)
+}
+
+/**
+ * Makes a folder, and those above it, when it is missing; an existing one is left as it is. Throws what node:fs throws, at once: under a path where nothing can
+ * be made, such as /proc, `mkdir` with `recursive` never ends.
+ * @param mode its rights, of which the umask takes some
+ */
+export function makeFolder(path: string, mode: number): void {
   try {
-    make(path)
+    make(path, mode)
   } catch (fault) {
     if (codeOf(fault) === 'EEXIST' && isFolder(path)) return
     const above = dirname(path)
     if (codeOf(fault) !== 'ENOENT' || above === path || isFolder(above)) throw fault
-    makePrivateFolder(above)
-    makeIn(path)
+    makeFolder(above, mode)
+    makeIn(path, mode)
   }
 }
 
@@ -29,17 +38,17 @@ export function makePrivateFile(path: string): void {
 }
 
 /** A process that starts at the same moment may be quicker. */
-function makeIn(path: string): void {
+function makeIn(path: string, mode: number): void {
   try {
-    make(path)
+    make(path, mode)
   } catch (fault) {
     if (codeOf(fault) !== 'EEXIST' || !isFolder(path)) throw fault
   }
 }
 
-function make(path: string): void {
-  mkdirSync(path, 0o700)
-  if (process.platform === 'win32') closeWindowsFolder(path)
+function make(path: string, mode: number): void {
+  mkdirSync(path, mode)
+  if (process.platform === 'win32' && (mode & 0o077) === 0) closeWindowsFolder(path)
 }
 
 function isFolder(path: string): boolean {

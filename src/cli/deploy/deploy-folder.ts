@@ -1,9 +1,14 @@
 import { lstatSync, readFileSync } from 'node:fs'
-import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { makeFolder } from '../../drivers/private-folder.ts'
 import { AppError, messageOf } from '../../kit/errors.ts'
 import type { DeployFile } from './deployment.ts'
 import { digestOf, type KeptRecord, readRecord, writeRecord } from './kept-record.ts'
+
+/** Rights of folders. */
+const FOLDER = 0o755
+const SECRET_FOLDER = 0o700
 
 /** What becomes of a file. */
 export type Fate =
@@ -78,7 +83,7 @@ function textOf(path: string): string | undefined {
  */
 export async function writeFolder(folder: string, { kind, version, all, chosen }: FolderWriting): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true })
+    makeFolder(folder, FOLDER)
     for (const file of chosen) await writeWhole(join(folder, file.path), file)
     const before = readRecord(folder)?.files ?? {}
     const digests = all
@@ -104,7 +109,7 @@ export interface FolderWriting {
 }
 
 async function writeWhole(path: string, { text, mode = 0o644, isSecret = false }: DeployFile): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, ...(isSecret && { mode: 0o700 }) })
+  makeFolder(dirname(path), isSecret ? SECRET_FOLDER : FOLDER)
   const fresh = `${path}.new`
   try {
     await writeFile(fresh, text, { mode })

@@ -9,8 +9,11 @@ const CONTEXT = 3
 export function difference(path: string, yours: string, proposed: string, colour: boolean): string {
   const patch = createTwoFilesPatch(path, path, yours, proposed, 'yours', 'proposed', { context: CONTEXT })
   const paint = createPaint(colour)
-  // the first line only underlines a name
-  const lines = patch.trimEnd().split('\n').slice(1).map(visibleText)
+  const all = patch.trimEnd().split('\n')
+  // what is before only says the name once more
+  const lines = all
+    .slice(all.findIndex((line) => line.startsWith('--- ')))
+    .map((line) => visibleText(line.replace('\t', '  ')))
   return lines
     .map((line) => {
       if (/^(?:---|\+\+\+) /.test(line)) return paint.bold(line)

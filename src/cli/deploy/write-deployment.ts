@@ -50,7 +50,9 @@ export async function writeDeployment(session: Session, kind: Kind, flags: Deplo
   }
   const chosen = await choose(session, planned)
   await writeFolder(folder, { kind: kind.name, version: VERSION, all: planned, chosen })
-  for (const { file, fate } of planned) {
+  const told = planned.filter(({ fate }) => fate !== 'same')
+  if (told.length === 0) session.print(`${out}: nothing has changed`)
+  for (const { file, fate } of told) {
     const word = fate === 'disputed' && chosen.includes(file) ? WORDS.updated : WORDS[fate]
     session.print(`${join(out, file.path)}: ${word}`)
   }
@@ -60,10 +62,11 @@ export async function writeDeployment(session: Session, kind: Kind, flags: Deplo
     files: planned.map(({ file, fate }) => ({ path: file.path, fate, written: chosen.includes(file) })),
     next,
   })
-  if (next.length > 0 && planned.some(({ fate }) => fate !== 'same'))
+  if (next.length > 0 && chosen.length > 0)
     messages.success(`next, in ${out}:\n${next.map((line) => `  ${line}`).join('\n')}`)
   const left = planned.filter(({ file, fate }) => fate === 'disputed' && !chosen.includes(file))
-  if (left.length === 0) return
+  // who was asked has said so
+  if (left.length === 0 || io.ask) return
   const names = left.map(({ file }) => file.path).join(', ')
   throw new AppError(
     'CONFLICT',

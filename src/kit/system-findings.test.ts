@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { folderFindings, limitFindings } from './system-findings.ts'
+import { folderFindings, heapFinding, limitFindings, portsFinding } from './system-findings.ts'
 
 const MIB = 2 ** 20
 const GOOD = {
@@ -51,4 +51,18 @@ it.each([
     found,
     remedy: expect.stringMatching(/^make room/),
   })
+})
+
+it.each([
+  [262, 128, 'low', 'up to 262 MiB of 128 MiB'],
+  [82, 128, 'good', 'up to 82 MiB of 128 MiB'],
+  [4_192, 24_576, 'good', 'up to 4.1 GiB of 24 GiB'],
+])('says of a heap whether it fits into the memory: %d of %d MiB', (limit, memory, is, found) => {
+  expect(heapFinding(limit * MIB, memory * MIB)).toMatchObject({ is, found })
+})
+
+it('names the ports that somebody else has', () => {
+  expect(portsFinding([])).toEqual({ what: 'ports', found: 'free', is: 'good' })
+  const taken = [{ role: 'registry', host: '127.0.0.1', port: 8_500 }]
+  expect(portsFinding(taken)).toMatchObject({ is: 'low', found: 'taken: 127.0.0.1:8500 of registry' })
 })

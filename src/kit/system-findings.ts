@@ -21,6 +21,8 @@ const LEAST_MEMORY = 128 * 2 ** 20
 const MEMORY = 512 * 2 ** 20
 /** A port of an outgoing connection rests a minute after it (TIME_WAIT): fewer end at some 250 new ones a second to one place. */
 const OUTGOING_PORTS = 16_000
+/** Beside the heap a role takes some 40 MiB: its code, its buffers, SQLite's pages. */
+const HEAP_SHARE = 0.75
 /** Clients that come at once, as after a restart, and wait to be taken. */
 const BACKLOG = 1_024
 const LEAST_FREE_BYTES = 64 * 2 ** 20
@@ -62,6 +64,38 @@ export function limitFindings({
       remedy: `sysctl -w net.core.somaxconn=4096, ${PERMANENT}`,
     }),
   ]
+}
+
+/**
+ * How far the engine lets its heap grow, judged by the memory there is. Node takes half of it and 256 MiB at least, so that where there is little the system
+ * kills a process before it cleans up.
+ * @param limitBytes the engine's own bound (`heap_size_limit`)
+ */
+export function heapFinding(limitBytes: number, memoryBytes: number): Finding {
+  const finding = { what: 'heap', found: `up to ${bytes(limitBytes)} of ${bytes(memoryBytes)}` }
+  if (limitBytes <= memoryBytes * HEAP_SHARE) return { ...finding, is: 'good' }
+  return {
+    ...finding,
+    is: 'low',
+    remedy: 'NODE_OPTIONS=--max-old-space-size-percentage=60 leaves room for what lies outside of it',
+  }
+}
+
+/** What `msvc up` would listen on, and somebody else does. */
+export interface TakenPort {
+  readonly role: string
+  readonly host: string
+  readonly port: number
+}
+
+/** The ports that `msvc up` wants. @param taken those of them that it can't have */
+export function portsFinding(taken: readonly TakenPort[]): Finding {
+  const what = 'ports'
+  if (taken.length === 0) return { what, found: 'free', is: 'good' }
+  const found = taken.map(({ role, host, port }) => `${host}:${port} of ${role}`).join(', ')
+  const remedy =
+    'another program listens there: stop it, or give the role another port (up --port-offset moves all of them)'
+  return { what, found: `taken: ${found}`, is: 'low', remedy }
 }
 
 /**

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -10,9 +12,13 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** Runs a command where no more files may be open than so many; what is bad of this machine besides is as good as nothing here. */
 async function msvc(files: number, ...args: readonly string[]) {
+  return msvcWith({}, files, ...args)
+}
+
+async function msvcWith(more: Readonly<Record<string, string>>, files: number, ...args: readonly string[]) {
   const script = `ulimit -n ${files} && exec "$@"`
   const command = ['-c', script, 'sh', process.execPath, inject('program'), ...args]
-  const env = { PATH: process.env.PATH, NO_COLOR: '1' }
+  const env = { PATH: process.env.PATH, NO_COLOR: '1', ...more }
   const done = promisify(execFile)('/bin/sh', command, { cwd: folder, env })
   return done.catch((fault: { stdout: string; stderr: string }) => fault)
 }
@@ -42,6 +48,21 @@ it('says that a file is no folder, rather than advise to change its rights', asy
   const { stdout } = await msvc(512, 'doctor', '--data', '/dev/null')
   expect(stdout).toMatch(/^data folder +\/dev\/null is no folder +bad +name another folder with --data$/m)
   expect(stdout).not.toContain('chmod')
+})
+
+it('looks at the ports that a platform would have, and goes on beyond a fault in a variable', async () => {
+  const taker = createServer()
+  await new Promise<void>((resolve) => taker.listen(0, '127.0.0.1', resolve))
+  const { port } = taker.address() as AddressInfo
+  writeFileSync(join(folder, 'ports.yaml'), `registry: { port: ${port} }\n`)
+  const [taken, faulty] = await Promise.all([
+    msvc(512, 'doctor', '--config', 'ports.yaml'),
+    msvcWith({ MSVC_LOG_LEVEL: 'LOUD', NODE_OPTIONS: '--max-old-space-size=1000000' }, 512, 'doctor'),
+  ])
+  await new Promise((resolve) => taker.close(resolve))
+  expect(taken.stdout).toMatch(new RegExp(`^ports +taken: .*127\\.0\\.0\\.1:${port} of registry.* low `, 'm'))
+  expect(faulty.stdout).toMatch(/^configuration .*with faults: [12] /m)
+  expect(faulty.stdout).toMatch(/^heap +up to .* low +NODE_OPTIONS=--max-old-space-size-percentage=60/m)
 })
 
 it('is heeded by what starts', async () => {

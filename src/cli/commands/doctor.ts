@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Settings } from '../../kit/config/schema.ts'
+import type { Section, Settings } from '../../kit/config/schema.ts'
 import type { OpenSession, Session } from '../session/session.ts'
 
 const EXAMPLES = `
@@ -12,6 +12,8 @@ interface Held {
   readonly file: string
   /** Those that hold; or else the defaults, on the file's data folder. */
   readonly settings: Settings
+  /** Of the roles that `msvc up` would run. */
+  readonly sections: Readonly<Record<string, Section>>
   readonly faults: readonly string[]
 }
 
@@ -26,15 +28,17 @@ export function addDoctor(program: Command, open: OpenSession): void {
     .addHelpText('after', EXAMPLES)
     .action(async (_flags: object, command: Command) => {
       const session = open(command)
-      const [{ examineSystem, programFacts }, { readRunStates }, { columns }, { AppError }] = await Promise.all([
-        import('../platform/examination.ts'),
-        import('../session/run-state.ts'),
-        import('../render/columns.ts'),
-        import('../../kit/errors.ts'),
-      ])
-      const { file, settings, faults } = await held(session)
-      const findings = await examineSystem(settings)
+      const [{ examinePorts, examineSystem, programFacts }, { readRunStates }, { columns }, { AppError }] =
+        await Promise.all([
+          import('../platform/examination.ts'),
+          import('../session/run-state.ts'),
+          import('../render/columns.ts'),
+          import('../../kit/errors.ts'),
+        ])
+      const { file, settings, sections, faults } = await held(session)
       const running = await readRunStates(settings.data).catch(() => [])
+      const ports = running.length > 0 ? [] : [await examinePorts(sections)]
+      const findings = [...(await examineSystem(settings)), ...ports]
       const facts = {
         ...programFacts(),
         configuration:
@@ -55,19 +59,34 @@ export function addDoctor(program: Command, open: OpenSession): void {
     })
 }
 
-/** The configuration; a file with faults is no reason to look no further. */
+/** The configuration; neither a file with faults nor a variable with one is a reason to look no further. */
 async function held(session: Session): Promise<Held> {
   const [{ configurationFile, configure, configureWithout }, { AppError }] = await Promise.all([
     import('../session/configuration.ts'),
     import('../../kit/errors.ts'),
   ])
   const file = configurationFile(session) ?? 'built-in defaults'
-  try {
-    return { file, settings: (await configure(session, { runs: false })).settings, faults: [] }
-  } catch (fault) {
+  const faults: string[] = []
+  const note = (fault: unknown) => {
     if (!(fault instanceof AppError) || fault.code !== 'CONFIG_INVALID') throw fault
-    return { file, settings: (await configureWithout(session, file)).settings, faults: fault.message.split('\n') }
+    const told = fault.message.split('\n')
+    faults.push(...told.filter((line) => !faults.includes(line)))
+    return undefined
   }
+  const bare = { ...session, io: { ...session.io, environment: {} } }
+  const configured =
+    (await configure(session, { runs: false }).catch(note)) ??
+    (await configureWithout(session, file).catch(note)) ??
+    (await configureWithout(bare, file))
+  const { UP_ROLE_NAMES } = await import('../../roles/catalog.ts')
+  const { settings } = configured
+  const sections = Object.fromEntries(
+    UP_ROLE_NAMES.filter((name) => !settings.up.without.includes(name)).flatMap((name) => {
+      const section = configured.sections[name]
+      return section ? [[name, section]] : []
+    }),
+  )
+  return { file, settings, sections, faults }
 }
 
 /** What `--json` prints. */

@@ -2,12 +2,22 @@ import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { arch, release } from 'node:os'
 import { dirname } from 'node:path'
+import { getHeapStatistics } from 'node:v8'
 import { isEmbedded } from '../../drivers/by-scheme.ts'
 import { fileSystemOf } from '../../drivers/system/file-system.ts'
 import { systemLimits } from '../../drivers/system/limits.ts'
-import type { Settings } from '../../kit/config/schema.ts'
+import type { Section, Settings } from '../../kit/config/schema.ts'
 import { AppError, messageOf } from '../../kit/errors.ts'
-import { FILE_SYSTEM, type Finding, folderFindings, limitFindings } from '../../kit/system-findings.ts'
+import { isTaken } from '../../kit/supervisor/free-port.ts'
+import {
+  FILE_SYSTEM,
+  type Finding,
+  folderFindings,
+  heapFinding,
+  limitFindings,
+  portsFinding,
+  type TakenPort,
+} from '../../kit/system-findings.ts'
 import { VERSION } from '../session/version.ts'
 
 /** Where a platform keeps what it keeps. */
@@ -19,13 +29,25 @@ export function programFacts(): Readonly<Record<string, string>> {
     msvc: VERSION,
     node: process.version,
     system: `${process.platform} ${release()} ${arch()}`,
+    time: `${new Date().toISOString()} by this machine's clock`,
     user: process.getuid === undefined ? 'not told by this system' : `uid ${process.getuid()}`,
   }
 }
 
 /** Looks at what the system gives, and at the data folder or the folder that it would be made in. */
 export async function examineSystem(place: Place): Promise<readonly Finding[]> {
-  return [...limitFindings(systemLimits()), ...(await examineFolder(place))]
+  const limits = systemLimits()
+  const heap = heapFinding(getHeapStatistics().heap_size_limit, limits.memoryBytes)
+  return [...limitFindings(limits), heap, ...(await examineFolder(place))]
+}
+
+/** Looks at the ports of these sections, which `msvc up` would listen on. Port 0 is any that is free. */
+export async function examinePorts(sections: Readonly<Record<string, Section>>): Promise<Finding> {
+  const looked = Object.entries(sections).map(
+    async ([role, { host, port }]): Promise<readonly TakenPort[]> =>
+      port !== 0 && (await isTaken(host, port)) ? [{ role, host, port }] : [],
+  )
+  return portsFinding((await Promise.all(looked)).flat())
 }
 
 async function examineFolder(place: Place): Promise<readonly Finding[]> {
@@ -52,7 +74,7 @@ async function rightsOf(folder: string): Promise<Finding> {
 }
 
 /**
- * Says what of the system is too low for load, a line each, and refuses a data folder where the databases in it would be damaged. Throws AppError `CONFIG_INVALID`.
+ * Says what of the system is so low that nothing runs well on it, a line each (`msvc doctor` tells what is too low for load too), and refuses a data folder where the databases in it would be damaged. Throws AppError `CONFIG_INVALID`.
  * @param warn where the lines go
  */
 export async function heedSystem(place: Place, warn: (words: string) => void): Promise<void> {

@@ -38,6 +38,18 @@ it('reads what Linux tells, by the control group that this process is in', () =>
   })
 })
 
+it('goes by the least that any group above this process may have', () => {
+  const root = rootWith({
+    'proc/self/cgroup': '0::/shop/user/role\n',
+    'sys/fs/cgroup/shop/memory.max': '67108864\n',
+    'sys/fs/cgroup/shop/user/memory.max': 'max\n',
+    'sys/fs/cgroup/shop/user/role/memory.max': '134217728\n',
+    'sys/fs/cgroup/shop/user/cpu.max': '25000 100000\n',
+    'sys/fs/cgroup/shop/user/role/cpu.max': '50000 100000\n',
+  })
+  expect(systemLimits(root)).toMatchObject({ memoryBytes: 67_108_864, processors: 0.25 })
+})
+
 it('goes by the whole machine where no group has a bound, and says nothing of what it is not told', () => {
   const machine = { memoryBytes: totalmem(), processors: availableParallelism() }
   expect(systemLimits(rootWith({}))).toEqual(machine)

@@ -27,12 +27,12 @@ export function systemLimits(root = '/'): SystemLimits {
   const openFiles = openFilesOf(text('proc/self/limits'))
   const outgoingPorts = portsOf(text('proc/sys/net/ipv4/ip_local_port_range'))
   const backlog = numberOf(text('proc/sys/net/core/somaxconn'))
-  const group = groupFolder(text('proc/self/cgroup'))
-  const memory = numberOf(text(join('sys/fs/cgroup', group, 'memory.max')))
-  const share = shareOf(text(join('sys/fs/cgroup', group, 'cpu.max')))
+  const groups = groupFolders(text('proc/self/cgroup'))
+  const memory = groups.flatMap((group) => numberOf(text(join('sys/fs/cgroup', group, 'memory.max'))) ?? [])
+  const share = groups.flatMap((group) => shareOf(text(join('sys/fs/cgroup', group, 'cpu.max'))) ?? [])
   return {
-    memoryBytes: Math.min(memory ?? Number.POSITIVE_INFINITY, totalmem()),
-    processors: Math.min(share ?? Number.POSITIVE_INFINITY, availableParallelism()),
+    memoryBytes: Math.min(...memory, totalmem()),
+    processors: Math.min(...share, availableParallelism()),
     ...(openFiles !== undefined && { openFiles }),
     ...(outgoingPorts && { outgoingPorts }),
     ...(backlog !== undefined && { backlog }),
@@ -59,9 +59,13 @@ function portsOf(range: string): SystemLimits['outgoingPorts'] {
   return first === undefined || last === undefined ? undefined : [Number(first), Number(last)]
 }
 
-/** Where cgroup v2 has this process: `0::/user.slice/…`. In a container that is the root. */
-function groupFolder(cgroup: string): string {
-  return /^0::\/(.*)$/m.exec(cgroup)?.[1] ?? ''
+/**
+ * Where cgroup v2 has this process (`0::/user.slice/…`; in a container that is the root), and all groups above, each of which may bound it too
+ * (https://docs.kernel.org/admin-guide/cgroup-v2.html#limits).
+ */
+function groupFolders(cgroup: string): readonly string[] {
+  const names = (/^0::\/(.*)$/m.exec(cgroup)?.[1] ?? '').split('/').filter(Boolean)
+  return Array.from({ length: names.length + 1 }, (_, depth) => names.slice(0, depth).join('/'))
 }
 
 /** `max` is none. */

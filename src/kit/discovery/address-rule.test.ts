@@ -7,6 +7,7 @@ import {
   canonicalHost,
   guardedLookup,
   hostInUrl,
+  inTurn,
   refusedAddress,
   refusedHost,
   refusedOnceResolved,
@@ -225,5 +226,17 @@ describe('canonicalHost', () => {
   it('stands in a URL', () => {
     expect(hostInUrl('::1')).toBe('[::1]')
     expect(hostInUrl('a')).toBe('a')
+  })
+})
+
+describe('the addresses of one name', () => {
+  const four = (address: string) => ({ address, family: 4 })
+  const six = { address: 'fd00::1', family: 6 }
+
+  it('take turns, those of the preferred family first', () => {
+    const all = [four('10.0.0.1'), six, four('10.0.0.2')]
+    expect(inTurn(all, 0)).toEqual([four('10.0.0.1'), four('10.0.0.2'), six])
+    expect(inTurn(all, 0.99)).toEqual([four('10.0.0.2'), four('10.0.0.1'), six])
+    expect(inTurn([], 0.5)).toEqual([])
   })
 })

@@ -149,7 +149,7 @@ class AddressRefused extends Error {
 
 /**
  * A `lookup` for `net.connect` and `http.request` that refuses the connection when the name resolves to a refused address, so that a name
- * which was fine when it was registered can't be moved later (DNS rebinding). IP addresses aren't looked up: check those with `refusedHost`.
+ * which was fine when it was registered can't be moved later (DNS rebinding). Of several addresses any may come first, so that all replicas of one name are used. IP addresses aren't looked up: check those with `refusedHost`.
  * @example http.get(url, { lookup: guardedLookup })
  */
 export const guardedLookup: LookupFunction = (host, options, callback) => {
@@ -157,10 +157,22 @@ export const guardedLookup: LookupFunction = (host, options, callback) => {
     if (error) return callback(error, '')
     const fault = refusalAmong(host, addresses)
     if (fault) return callback(fault, '')
-    const [first] = addresses
-    if (options.all || !first) return callback(null, addresses)
+    const spread = inTurn(addresses, Math.random())
+    const [first] = spread
+    if (options.all || !first) return callback(null, spread)
     callback(null, first.address, first.family)
   })
+}
+
+/**
+ * The same addresses, beginning with another one of the family that the system prefers (RFC 6724); those of the other family stay behind.
+ * @param at where it begins, in [0, 1)
+ */
+export function inTurn(addresses: readonly LookupAddress[], at: number): LookupAddress[] {
+  const preferred = addresses.filter(({ family }) => family === addresses[0]?.family)
+  const others = addresses.filter(({ family }) => family !== addresses[0]?.family)
+  const first = Math.floor(at * preferred.length)
+  return [...preferred.slice(first), ...preferred.slice(0, first), ...others]
 }
 
 function refusalAmong(host: string, addresses: readonly LookupAddress[]): AddressRefused | undefined {

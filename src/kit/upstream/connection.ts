@@ -1,7 +1,7 @@
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
 import type { Clock } from '../../drivers/clock.ts'
-import { guardedLookup } from '../discovery/address-rule.ts'
+import { guardedLookup, isLoopbackName } from '../discovery/address-rule.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 import { atEndOfTurn } from '../http/end-of-turn.ts'
 import { inGreedyTurn } from '../http/greedy-turns.ts'
@@ -61,6 +61,8 @@ export class UpstreamConnection implements ResponseHandler {
   #readInto = FIRST_READ
   #served = 0
   #idleSince = 0
+  /** When it takes no more requests: monotonic milliseconds. */
+  #oldAt = Number.POSITIVE_INFINITY
   #diedIdleMs: number | undefined
   #cause: Error | undefined
 
@@ -216,13 +218,15 @@ export class UpstreamConnection implements ResponseHandler {
 
   #connected(): void {
     clearTimeout(this.#connectTimer)
+    const { endpoint, clock } = this.#options
+    if (isIP(endpoint.host) === 0 && !isLoopbackName(endpoint.host)) this.#oldAt = clock.monotonic() + NAMED_MS
     this.#becomeIdle(this.#options.idleMs)
   }
 
   #becomeIdle(idleMs: number): void {
     const now = this.#options.clock.monotonic()
     this.#idleSince = now
-    this.#state = { at: 'idle', until: now + idleMs }
+    this.#state = { at: 'idle', until: Math.min(now + idleMs, this.#oldAt) }
     this.#owner.onIdle(this)
   }
 
@@ -260,7 +264,8 @@ export class UpstreamConnection implements ResponseHandler {
 
   #afterResponse(surplus: boolean): void {
     const head = this.#head
-    if (surplus || !head?.keepAlive || !this.#requestSent || this.#state.at !== 'busy') {
+    const isOver = surplus || !head?.keepAlive || this.#options.clock.monotonic() >= this.#oldAt
+    if (isOver || !this.#requestSent || this.#state.at !== 'busy') {
       this.#state = { at: 'closed' }
       this.#socket.destroy()
       return
@@ -308,6 +313,11 @@ const FIRST_READ = Buffer.allocUnsafeSlow(8_192)
 const READ_CHUNKS = 512
 /** Asks after another machine of which nothing is heard for 2 s, and gives it up 3 s later: a stream may be silent for hours. */
 const PROBES = { enable: true, initialDelay: 2_000, interval: 1_000, count: 3 }
+/**
+ * How long a connection to a name is used, milliseconds: names of replicas (a headless service, several containers of one name) mean other addresses as
+ * these come and go. Node doesn't tell how long an answer of the name server holds (`dns.lookup` has no TTL).
+ */
+const NAMED_MS = 30_000
 /** A body up to this size travels in one string with its head. */
 const JOINED_BYTES = 4_096
 /** How much earlier than the upstream an idle connection is given up, so that no request meets its closing. */

@@ -63,6 +63,17 @@ export default defineConfig({
           globalSetup: ['test/servers/install.ts', 'test/servers/empty-cluster.ts', 'test/e2e/program.ts'],
         },
       },
+      // two versions of the program, one after the other and side by side, under load: alone too
+      {
+        extends: true,
+        test: {
+          name: 'upgrades',
+          include: ['test/upgrades/**/*.test.ts'],
+          maxWorkers: 1,
+          sequence: { groupOrder: 4 },
+          globalSetup: ['test/servers/install.ts', 'test/servers/empty-cluster.ts', 'test/e2e/program.ts'],
+        },
+      },
       // measures how long a good client waits: alone, after the others
       {
         extends: true,

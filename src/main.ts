@@ -1,4 +1,5 @@
 import { isSea } from 'node:sea'
+import { isatty } from 'node:tty'
 import { setFlagsFromString } from 'node:v8'
 import { inputText } from './cli/commands/input-text.ts'
 import { createHeldWriter, type HeldWriter } from './cli/platform/held-writer.ts'
@@ -6,6 +7,7 @@ import { run } from './cli/run.ts'
 import { writeAll } from './cli/terminal/byte-output.ts'
 import type { Io } from './cli/terminal/io.ts'
 import { wasClosed, watchReader } from './cli/terminal/pipe-reader.ts'
+import { isPortHeld } from './drivers/system/held-port.ts'
 import { AppError, messageOf } from './kit/errors.ts'
 import type { ParentChannel } from './kit/supervisor/protocol.ts'
 import { LAST_WORDS_MS, processSignals, type Signals } from './process-signals.ts'
@@ -13,6 +15,8 @@ import { terminal } from './process-terminal.ts'
 
 /** How long a process may still take to stop once the one that holds it is gone, milliseconds; what hangs is killed soon after (guard.ts). */
 const ORPHAN_MS = 400
+/** Tells the program that this process becomes that its stdin may be a port. */
+const HELD = 'MSVC_HELD_PORT'
 /** How often whoever has nothing to write looks whether somebody still reads it, milliseconds. */
 const LOOK_MS = 500
 
@@ -106,6 +110,7 @@ function processOutput({ stdout }: { readonly stdout: NodeJS.WriteStream & { fd:
 
 function processIo(signals: Signals, output: Output, err: HeldWriter): Io {
   const parent = parentChannel(signals.stop)
+  const self: Io['self'] = isSea() ? [process.execPath] : [process.execPath, ...process.execArgv, import.meta.filename]
   return {
     out: terminal(process.stdout),
     err: terminal(process.stderr, process.stderr.isTTY ? undefined : err.write),
@@ -118,11 +123,14 @@ function processIo(signals: Signals, output: Output, err: HeldWriter): Io {
       return output.lost
     },
     readInput,
-    ...(process.stdin.isTTY && process.stderr.isTTY && { ask: (question) => askPerson(question, signals.leaving) }),
+    // to look at process.stdin would begin to read it, and it may be a port
+    ...(isatty(0) && process.stderr.isTTY && { ask: (question) => askPerson(question, signals.leaving) }),
     environment: process.env,
     folder: process.cwd(),
     pid: process.pid,
-    self: isSea() ? [process.execPath] : [process.execPath, ...process.execArgv, import.meta.filename],
+    self,
+    holdsPort: takeHeld(process.env),
+    ...(process.execve && { become: () => become(self, err) }),
     get signal() {
       return signals.stopping
     },
@@ -152,6 +160,19 @@ function parentChannel(stop: (why: string) => void): ParentChannel | undefined {
       process.on('message', take)
     },
   }
+}
+
+/** Whether the program that this process was before has left a port. The processes that this one starts aren't told. */
+function takeHeld(environment: NodeJS.ProcessEnv): boolean {
+  const isTold = environment[HELD] !== undefined
+  delete environment[HELD]
+  return isTold && isPortHeld()
+}
+
+function become([program = process.execPath, ...before]: readonly string[], err: HeldWriter): never {
+  err.flush()
+  process.execve?.(program, [program, ...before, ...process.argv.slice(2)], { ...process.env, [HELD]: 'stdin' })
+  throw new AppError('INTERNAL', `${program} can't be run`)
 }
 
 async function askPerson(question: string, signal: AbortSignal): Promise<string> {

@@ -23,7 +23,7 @@ import { addRun } from './commands/run-service.ts'
 import { addSchema } from './commands/schema.ts'
 import { addServe } from './commands/serve.ts'
 import { addService } from './commands/service.ts'
-import { addApply, addDown, addRestart, addScale, addStart, addStop } from './commands/steering-commands.ts'
+import { addApply, addDown, addRestart, addScale, addStart, addStop, addUpgrade } from './commands/steering-commands.ts'
 import { addSubscribe } from './commands/subscribe.ts'
 import { addToken } from './commands/token.ts'
 import { addTrace } from './commands/trace.ts'
@@ -48,6 +48,7 @@ const COMMANDS: readonly AddCommand[] = [
   addRestart,
   addScale,
   addApply,
+  addUpgrade,
   addDown,
   addHealth,
   addDoctor,

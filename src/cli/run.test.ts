@@ -43,6 +43,7 @@ async function msvc(
     folder,
     pid: process.pid,
     self: ['msvc'],
+    holdsPort: false,
     signal: new AbortController().signal,
     leaving: new AbortController().signal,
     settled: () => {},

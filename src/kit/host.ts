@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '../drivers/clock.ts'
+import type { HeldPort } from '../drivers/system/held-port.ts'
 import type { Authority } from './auth/authority.ts'
 import { createClients } from './client/clients.ts'
 import { platformAuthority } from './config/platform-authority.ts'
@@ -45,6 +46,8 @@ export interface HostOptions {
   readonly authority?: Authority
   /** Who started it keeps it in the registry, and sends on what it writes to its sinks. Default false: it does so itself. */
   readonly isKept?: boolean
+  /** Whether its port is held for this process (held-port.ts). Default false. */
+  readonly held?: boolean
   /** Where the registry is. */
   readonly registryUrl: string
   readonly version: string
@@ -74,6 +77,8 @@ export interface RunningHost {
   reload(changes: Readonly<Record<string, unknown>>): Promise<void>
   /** Its part in a move of the platform to other places. */
   readonly cutover: Pick<RoleCutover, 'prepare' | 'hold' | 'begin'>
+  /** As `Listener.join`. */
+  join(held?: HeldPort): Promise<void>
   /** Leaves the registry, drains, closes everything in reverse order. May be called twice. */
   stop(): Promise<void>
 }
@@ -195,6 +200,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     const listener = await listen({
       host: section.host,
       port: section.port,
+      isHeld: options.held ?? false,
       limits,
       layers: layers.own,
       app: moving,
@@ -246,6 +252,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
         verdictOn: (id) => giveVerdict(settings.data, { outcome: 'stayed', id }),
         signal: life.signal,
       }),
+      join: listener.join,
       stop: life.stop,
     }
   } catch (fault) {

@@ -54,6 +54,25 @@ describe.skipIf(!isHere('nats-server'))('a NATS that can’t be used', () => {
     })
   })
 
+  it('is not touched when a newer version has written there', async () => {
+    await using server = await startNats()
+    const bus = await open(`${server.url}/shop`)
+    await bus.close()
+    const link = await connect({ servers: server.url })
+    try {
+      const { streams } = await jetstreamManager(link)
+      await streams.update('shop-names', { description: 'format 99' })
+      await expect(open(`${server.url}/shop`)).rejects.toMatchObject({
+        kind: 'invalid',
+        message: expect.stringMatching(/newer version .*format 99, and this program knows \d+, stream shop-names/),
+      })
+      expect((await streams.info('shop-names')).config.description).toBe('format 99')
+      await (await open(`${server.url}/other`)).close()
+    } finally {
+      await link.close()
+    }
+  })
+
   it('is told where JetStream is off, where TLS is, and where there are too few servers', async () => {
     await using off = await startNats({ jetstream: false })
     await expect(open(off.url)).rejects.toMatchObject({

@@ -16,6 +16,11 @@ export interface SuiteTables {
 
 type Migrations = StoreOptions['migrations']
 
+/** Adds what a version that doesn't know it never misses. */
+const noteColumn: Migrations[string] = {
+  up: (db) => db.schema.alterTable('account').addColumn('note', 'text').execute(),
+}
+
 /** Makes the suite's tables, in nothing but SQL that every backend has. */
 export const suiteMigrations: Migrations = {
   '0001_account': {
@@ -107,6 +112,21 @@ export function storeSuite(driver: StoreDriver, url: string): void {
         await expect(open(name)).rejects.toMatchObject({
           kind: 'invalid',
           message: expect.stringMatching(/a newer version .* has made 0002_newer/),
+        })
+      })
+
+      it('opens a store that a newer version has only expanded, and leaves it as it is', async () => {
+        const name = newName()
+        const newer = { ...suiteMigrations, '0002_expand_note': noteColumn }
+        const expanded = await open(name, newer)
+        const store = await open(name)
+        await store.transaction((trx) => insert(trx, 'a@example.com'))
+        expect(await emails(expanded)).toEqual(['a@example.com'])
+        await (await open(name, newer)).close()
+        const older = { ...suiteMigrations, '0002_another': { up: async () => {} } }
+        await expect(open(name, older)).rejects.toMatchObject({
+          kind: 'invalid',
+          message: expect.stringMatching(/0002_expand_note/),
         })
       })
 

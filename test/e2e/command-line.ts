@@ -51,6 +51,7 @@ export function startWith(environment: Io['environment'], folder: string, ...arg
     folder,
     pid: process.pid,
     self: ['msvc'],
+    holdsPort: false,
     signal: interrupt.signal,
     leaving: interrupt.signal,
     settled: () => {},

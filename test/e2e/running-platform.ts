@@ -7,7 +7,6 @@ import { promisify } from 'node:util'
 import { inject } from 'vitest'
 import { UP_ROLE_NAMES } from '../../src/roles/catalog.ts'
 
-const MAIN = inject('program')
 const CONFIG = 'free.yaml'
 
 /** A platform under `msvc up` in processes of its own. `await using` ends it. */
@@ -27,8 +26,9 @@ export interface RunningPlatform extends AsyncDisposable {
 /**
  * Command lines in a folder that is removed by its owner.
  * @param more lines of the configuration, such as `services:`. Default none
+ * @param program a script for node. Default: msvc as the sources have it
  */
-export function commandsIn(folder: string, more = '') {
+export function commandsIn(folder: string, more = '', program = inject('program')) {
   const environment = { PATH: process.env.PATH, NO_COLOR: '1', TMPDIR: folder }
   const common = (data: string) => ['--config', CONFIG, '--data', data]
   const ports = [...UP_ROLE_NAMES, 'outbound'].map((role) => `${role}: { port: 0 }\n`).join('')
@@ -38,14 +38,14 @@ export function commandsIn(folder: string, more = '') {
 
   /** Runs a command to its end; gives what it wrote to stdout. */
   async function msvc(data: string, ...args: readonly string[]): Promise<string> {
-    const command = [MAIN, ...args, ...common(data)]
+    const command = [program, ...args, ...common(data)]
     const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: folder, env: environment })
     return stdout
   }
 
   /** Starts a command. */
   function start(data: string, ...args: readonly string[]): ChildProcess {
-    return spawn(process.execPath, [MAIN, ...args, ...common(data)], {
+    return spawn(process.execPath, [program, ...args, ...common(data)], {
       cwd: folder,
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],

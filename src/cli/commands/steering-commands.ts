@@ -104,6 +104,25 @@ export function addApply(program: Command, open: OpenSession): void {
     })
 }
 
+const UPGRADE = `
+Examples:
+  $ msvc backup before.tar && mv msvc-new "$(command -v msvc)" && msvc upgrade`
+
+/** `msvc upgrade`: the running platform as the program that lies at its place now. */
+export function addUpgrade(program: Command, open: OpenSession): void {
+  program
+    .command('upgrade')
+    .summary('have the running platform run this version')
+    .description(
+      'Has the platform that runs on the data folder become the program that lies in its place now, with the same flags: it finishes what is under way, stops and starts anew in the same process. The gateway stays open meanwhile, so that requests wait and none is refused. What the new version refuses changes nothing.',
+    )
+    .addHelpText('after', UPGRADE)
+    .action(async (_: object, command: Command) => {
+      const { upgradePlatform } = await import('../platform/upgrading.ts')
+      await upgradePlatform(open(command))
+    })
+}
+
 /** `msvc down`: stops the platform. */
 export function addDown(program: Command, open: OpenSession): void {
   program

@@ -12,6 +12,7 @@ import type { Supervision } from '../../kit/supervisor/supervise.ts'
 import { unprovenFor } from '../../kit/supervisor/unit-state.ts'
 import { shownPlaces } from '../session/moved.ts'
 import type { Steering } from './steering.ts'
+import type { Succession } from './succession.ts'
 
 /** What a platform is controlled with. */
 export interface PlatformControlOptions {
@@ -27,6 +28,7 @@ export interface ControlledPlatform {
   readonly supervision: Pick<Supervision, 'states' | 'reports' | 'ready'>
   /** Its units as other commands see them. */
   readonly rows: () => readonly UnitRow[]
+  readonly succession: Succession
 }
 
 /** A running platform's ear for other commands on its data folder. */
@@ -91,6 +93,8 @@ export function createPlatformControl({ places, onMoved, onFault }: PlatformCont
           return { paused_ms: await moving.move(request.id) }
         case 'resume':
           return moving.resume(request.id)
+        case 'upgrade':
+          return platform.succession.begin(request.version)
         default:
           return steering.steer(request, gone)
       }

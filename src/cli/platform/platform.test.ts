@@ -44,6 +44,7 @@ async function welcome(isTTY: boolean, flags: string[] = [], stopped = (_err: st
     folder,
     pid: process.pid,
     self: ['msvc'],
+    holdsPort: false,
     signal: stopping.signal,
     leaving: stopping.signal,
     settled: () => {},

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { systemClock } from '../../drivers/clock.ts'
+import { HELD_FD } from '../../drivers/system/held-port.ts'
 import { createBell } from '../../kit/bell.ts'
 import { platformAuthority, requireKeys } from '../../kit/config/platform-authority.ts'
 import type { Settings } from '../../kit/config/schema.ts'
@@ -27,6 +28,7 @@ import { createPlatformControl, type PlatformControl } from './platform-control.
 import { createPlatformScreen, type PlatformScreen } from './platform-screen.ts'
 import { holdDatabases, refuseSharing } from './sole-use.ts'
 import { createSteering } from './steering.ts'
+import { createSuccession, ENTRANCE } from './succession.ts'
 import { knownUnits, unitRows, unreadyUnits } from './unit-reports.ts'
 import { untilEnd } from './until-end.ts'
 import { prepareWelcome } from './welcome.ts'
@@ -48,6 +50,13 @@ export interface UpFlags {
  * its changed file instead.
  */
 export async function runPlatform(session: Session, flags: UpFlags): Promise<void> {
+  const isFollowed = await untilFollowed(session, flags)
+  // by now all that was open is closed
+  if (isFollowed) session.io.become?.()
+}
+
+/** Runs the platform; true when it is to become another program. */
+async function untilFollowed(session: Session, flags: UpFlags): Promise<boolean> {
   const wish = readWish(flags)
   const screen = createPlatformScreen(session, systemClock)
   // the processes boot while this one loads all roles and the configuration
@@ -67,7 +76,8 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
     const running = await readRunState(data).catch(() => undefined)
     if (running) {
       const { upAgain } = await import('./up-again.ts')
-      return await upAgain(session, flags, data, running)
+      await upAgain(session, flags, data, running)
+      return false
     }
     const stateFile = await createStateFile(data, (words) => screen.messages.warn(words))
     let release = () => {}
@@ -80,14 +90,14 @@ export async function runPlatform(session: Session, flags: UpFlags): Promise<voi
       await refuseSharing(configured.settings, services)
       release = holdDatabases(configured.settings, services)
       await endCopy(data)
-      await refuseTakenPorts(plans)
+      await refuseTakenPorts(session.io.holdsPort ? plans.filter(({ unit }) => unit !== ENTRANCE) : plans)
       await screen.begin(
         configured.settings.log.format,
         plans.map(({ unit }) => unit),
       )
       const inProcess = flags.inProcess ?? configured.settings.up.in_process
       const launched = inProcess ? { ...ahead, launch: await thisProcess(session, screen) } : ahead
-      await runUnits(session, screen, { planner, planned, portOf, launched, stateFile })
+      return await runUnits(session, screen, { planner, planned, portOf, launched, stateFile, isOneProcess: inProcess })
     } finally {
       release()
       await stateFile.remove()
@@ -112,10 +122,11 @@ interface Setup {
   readonly portOf: KeptPorts
   readonly launched: Prelaunched
   readonly stateFile: StateFile
+  readonly isOneProcess: boolean
 }
 
-/** Runs what was planned, until the signal fires or a role refuses to start. */
-async function runUnits(session: Session, screen: PlatformScreen, setup: Setup): Promise<void> {
+/** Runs what was planned, until the signal fires or a role refuses to start; true when the platform is to become another program. */
+async function runUnits(session: Session, screen: PlatformScreen, setup: Setup): Promise<boolean> {
   const { planner, planned, portOf, launched, stateFile } = setup
   const { io } = session
   const { settings } = planned.configured
@@ -123,7 +134,11 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
   const configuration = configurationPlace(session)
   const registryUrl = planned.roles[0]?.job.registryUrl ?? ''
   const control = controlOf(settings, screen)
-  const roles = roleUnits(launched.launch, control.jobNow)
+  const roles = roleUnits(launched.launch, (job, unit) => ({
+    ...control.jobNow(job),
+    ...(io.holdsPort && unit === ENTRANCE && { held: true }),
+  }))
+  const began = new Date(systemClock.now()).toISOString()
   const services = servicesOfUser(session, screen, {
     authority,
     portOf,
@@ -142,7 +157,7 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
     const states = supervision.states()
     const roles = knownUnits(units, states)
     const names = units.map(({ name }) => name)
-    return stateOf(io.pid, settings, { roles, starting: unreadyUnits(states), units: names, configuration })
+    return stateOf(io.pid, settings, { roles, starting: unreadyUnits(states), units: names, configuration, began })
   }
   let gateway = planned.configured.sections.gateway
   const rows = () => {
@@ -179,14 +194,26 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
     },
     down: () => asked.abort(),
   })
+  let isFollowed = false
+  const succession = createSuccession({
+    session,
+    isOneProcess: setup.isOneProcess,
+    reports: supervision.reports,
+    launched: roles.launched,
+    begin() {
+      isFollowed = true
+      asked.abort()
+    },
+  })
   const open = () =>
-    control.open({ supervision, rows }, roles, steering).catch((fault: unknown) => {
+    control.open({ supervision, rows, succession }, roles, steering).catch((fault: unknown) => {
       screen.messages.warn(`other commands can't control this platform: ${messageOf(fault)}`)
     })
   const prepare = () => prepareWelcome(session, planned, authority)
   try {
     const ending = AbortSignal.any([io.signal, asked.signal])
     await untilEnd(screen, { supervision, stateFile, state, rows, prepare, open }, ending)
+    return isFollowed && !io.signal.aborted
   } finally {
     await control.close()
     await services.close()
@@ -271,6 +298,7 @@ function processes({ io }: Session, screen: PlatformScreen): LaunchRole {
     command: [...io.self, 'serve'],
     suffix: ['--supervised'],
     environment: io.environment,
+    stdinOf: (unit) => (io.holdsPort && unit === ENTRANCE ? HELD_FD : undefined),
     onLine: screen.take,
   })
 }

@@ -9,11 +9,16 @@ import type { Settings } from '../../kit/config/schema.ts'
 import { openDataFolder } from '../../kit/data-folder.ts'
 import { AppError, messageOf } from '../../kit/errors.ts'
 import { shownPlaces } from './moved.ts'
+import { VERSION } from './version.ts'
 
 /** What a process runs on a data folder, as its file there tells other commands. */
 export const RunState = z.object({
   /** The process id of `msvc up`, or of `msvc serve`. */
   pid: z.int(),
+  /** The version of msvc. */
+  version: z.string().optional(),
+  /** When it began (RFC 3339): by it one that follows in the same process is told from the one before. */
+  began: z.string().optional(),
   environment: z.string(),
   /** What tokens its roles want, and where their keys come from, if not from the data folder. */
   auth: z.object({
@@ -50,12 +55,20 @@ export type RunState = z.infer<typeof RunState>
 export function stateOf(
   pid: number,
   settings: Settings,
-  { roles, starting, units, configuration }: Pick<RunState, 'roles' | 'starting' | 'units' | 'configuration'>,
+  {
+    roles,
+    starting,
+    units,
+    configuration,
+    began,
+  }: Pick<RunState, 'roles' | 'starting' | 'units' | 'configuration' | 'began'>,
 ): RunState {
   const { hosts: _, origins: __, ...auth } = settings.auth
   const { store, bus, cache } = shownPlaces(settings)
   return {
     pid,
+    version: VERSION,
+    ...(began !== undefined && { began }),
     environment: settings.environment,
     auth,
     ...(configuration !== undefined && { configuration }),

@@ -36,6 +36,13 @@ export interface Io {
   readonly pid: number
   /** How to start this program again: an executable, and the arguments before the command's own. */
   readonly self: readonly [program: string, ...args: string[]]
+  /** Whether a port that this process serves is held for it in place of stdin (held-port.ts). */
+  readonly holdsPort: boolean
+  /**
+   * Makes this process the program that lies at its place now, with the same command line: its id stays, and of what is open only stdin, stdout and stderr. Absent where
+   * the system can't.
+   */
+  readonly become?: () => never
   /**
    * Fires on SIGINT, SIGTERM, SIGHUP, and when the process that holds this one is gone. For commands that stop in order: until it is looked at,
    * a signal ends the process at once, whatever it waits for or works on.

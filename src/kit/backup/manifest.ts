@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { AppError } from '../errors.ts'
+import { isNewer } from '../version-order.ts'
 
 /** The name of the manifest in an archive, which it begins with. */
 export const MANIFEST = 'manifest.json'
@@ -66,15 +67,4 @@ function parse(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-/** Whether a version is newer than another, by its three numbers (https://semver.org §11). */
-function isNewer(version: string, than: string): boolean {
-  const numbers = (text: string) => text.split(/[.+-]/, 3).map(Number)
-  const others = numbers(than)
-  for (const [index, number] of numbers(version).entries()) {
-    const other = others[index] ?? 0
-    if (number !== other) return number > other
-  }
-  return false
 }

@@ -1,4 +1,6 @@
-import { createServer, type ListenOptions, type Server } from 'node:net'
+import { createServer, type ListenOptions, Server } from 'node:net'
+import { setImmediate as immediate } from 'node:timers/promises'
+import { HELD_FD, type HeldPort } from '../../drivers/system/held-port.ts'
 import { portOf } from './port-of.ts'
 
 /**
@@ -11,8 +13,26 @@ const BACKLOG = 1_024
 
 /** A port on which connections are taken. */
 export interface Accepting {
+  /**
+   * From now on takes connections of the held socket alone, which outlives this process: then none is lost that came to another and wasn't taken when it was closed.
+   * Rejects with the system's own error.
+   * @param held default: the one that it began with
+   */
+  join(held?: HeldPort): Promise<void>
   /** Takes no more. `closed` is called when all connections that came this way have ended. */
   stop(closed: () => void): void
+}
+
+interface Place {
+  readonly host: string
+  readonly port: number
+}
+
+/** Where connections are taken, and how. */
+export interface AcceptingOptions extends Place {
+  readonly sockets: number
+  /** One of the sockets is there already, in place of stdin (held-port.ts); by a port other than its own it is left. Default false. */
+  readonly isHeld?: boolean
 }
 
 /**
@@ -21,23 +41,17 @@ export interface Accepting {
  */
 export async function accept(
   server: Server,
-  { sockets, ...place }: { readonly host: string; readonly port: number; readonly sockets: number },
+  { sockets, isHeld = false, ...place }: AcceptingOptions,
 ): Promise<Accepting> {
-  // by itself first: sharing is for us, not for a second process that was given the same port
-  const first = await listening(createServer(), { ...place, exclusive: true })
-  const address = first.address()
-  const found = { host: typeof address === 'object' && address ? address.address : place.host, port: portOf(first) }
-  first.close()
-  try {
-    await listening(server, { ...found, reusePort: true })
-  } catch (fault) {
-    if (!isUnknown(fault)) throw fault
-    await listening(server, found)
-    return { stop: (closed) => void server.close(closed) }
+  const others: Server[] = []
+  const beside = () => {
+    const other = createServer(
+      { allowHalfOpen: true, noDelay: true },
+      (socket) => void server.emit('connection', socket),
+    )
+    others.push(other)
+    return other
   }
-  const others = Array.from({ length: sockets - 1 }, () =>
-    createServer({ allowHalfOpen: true, noDelay: true }, (socket) => void server.emit('connection', socket)),
-  )
   function stop(closed: () => void) {
     let open = 1 + others.length
     const ended = () => {
@@ -45,22 +59,66 @@ export async function accept(
     }
     for (const one of [server, ...others]) one.close(ended)
   }
+  async function join(held?: HeldPort) {
+    const own = held ? [server, ...others] : [...others]
+    if (held) await listening(beside(), held)
+    // behind the turn that has taken what waited at them
+    await immediate()
+    // not as an HTTP server is closed: its connections go on
+    for (const one of own) Server.prototype.close.call(one)
+  }
+  const accepting = { stop, join }
+  const found = (isHeld && (await takeHeld(server, place))) || (await openFirst(server, place))
+  if (!found) return accepting
   try {
-    await Promise.all(others.map((other) => listening(other, { ...found, reusePort: true })))
+    const more = Array.from({ length: sockets - 1 }, beside)
+    await Promise.all(more.map((other) => listening(other, { ...found, reusePort: true })))
   } catch (fault) {
     stop(() => {})
     throw fault
   }
-  return { stop }
+  return accepting
 }
 
-function listening(server: Server, options: ListenOptions): Promise<Server> {
+/** Listens with the first socket; gives where others may too, if this system shares ports. */
+async function openFirst(server: Server, place: Place): Promise<Place | undefined> {
+  // by itself first: sharing is for us, not for a second process that was given the same port
+  const first = await listening(createServer(), { ...place, exclusive: true })
+  const found = placeOf(first, place)
+  first.close()
+  try {
+    await listening(server, { ...found, reusePort: true })
+  } catch (fault) {
+    if (!isUnknown(fault)) throw fault
+    await listening(server, found)
+    return undefined
+  }
+  return found
+}
+
+/** Listens on the port that is held for this process; gives where that is, or undefined, and it is closed, when it is not the port that is wanted. */
+async function takeHeld(server: Server, place: Place): Promise<Place | undefined> {
+  await listening(server, { fd: HELD_FD })
+  const found = placeOf(server, place)
+  if (place.port === 0 || place.port === found.port) return found
+  await new Promise((resolve) => server.close(resolve))
+  return undefined
+}
+
+function placeOf(server: Server, { host }: Place): Place {
+  const address = server.address()
+  return { host: typeof address === 'object' && address ? address.address : host, port: portOf(server) }
+}
+
+function listening(server: Server, on: ListenOptions | { readonly fd: number } | HeldPort): Promise<Server> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ ...options, backlog: BACKLOG }, () => {
+    const listens = () => {
       server.off('error', reject)
       resolve(server)
-    })
+    }
+    if ('listen' in on) server.listen(on, BACKLOG, listens)
+    else server.listen({ ...on, backlog: BACKLOG }, listens)
   })
 }
 

@@ -1,6 +1,8 @@
 import { createServer } from 'node:http'
 import { type Server, Socket } from 'node:net'
+import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises'
 import type { Clock } from '../../drivers/clock.ts'
+import type { HeldPort } from '../../drivers/system/held-port.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { runInScope, type Scope } from '../telemetry/scope.ts'
 import { type Accepting, accept, SOCKETS } from './accepting.ts'
@@ -25,6 +27,12 @@ const KEEP_ALIVE_MS = 72_000
 /** How often connections that have become idle are closed while draining, milliseconds. */
 const DRAIN_SWEEP_MS = 20
 
+/**
+ * For how long clients are asked to connect anew before idle connections are closed, where the port outlives this process, milliseconds: who sends
+ * something just then would lose it.
+ */
+const LAST_ANSWERS_MS = 300
+
 /** Against slow and greedy clients; the defaults are the config schema's. */
 export interface ListenerLimits extends ConnectionLimits, ConnectionsLimits {
   readonly header_bytes: number
@@ -44,6 +52,8 @@ export interface ListenerOptions {
   readonly port: number
   /** How another port is chosen, for who is told that this one is taken. Default: as for a role's own. */
   readonly elsewhere?: string
+  /** Whether the port is held for this process (held-port.ts). Default false. */
+  readonly isHeld?: boolean
   /** How many sockets share the port. Default 16, for many clients that come at once. */
   readonly sockets?: number
   readonly limits: ListenerLimits
@@ -61,6 +71,8 @@ export interface ListenerOptions {
 /** A role's open port. */
 export interface Listener {
   readonly port: number
+  /** As `Accepting.join`; its drain then begins with answers that ask clients to connect anew. */
+  join(held?: HeldPort): Promise<void>
   /** Takes no new connections, lets requests under way finish for at most `ms` milliseconds, then cuts what is left. */
   drain(ms: number): Promise<void>
 }
@@ -81,6 +93,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const { limits, layers, app, handle, door, clock } = options
   const toHono = app && honoDoor(app)
   let draining = false
+  let isOutlived = false
 
   const server = createServer({
     IncomingMessage: IncomingRequest,
@@ -199,18 +212,23 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 
   return {
     port: portOf(server),
-    drain(ms) {
+    async join(socket) {
+      await accepting.join(socket)
+      isOutlived = true
+    },
+    async drain(ms) {
       draining = true
-      return new Promise((resolve) => {
-        const cut = setTimeout(() => server.closeAllConnections(), ms)
-        // close() ends what is idle now; a kept-alive connection whose request ends later would be waited for until it is cut
-        const sweep = setInterval(() => server.closeIdleConnections(), DRAIN_SWEEP_MS)
-        accepting.stop(() => {
-          clearTimeout(cut)
-          clearInterval(sweep)
-          resolve()
-        })
-      })
+      const cut = setTimeout(() => server.closeAllConnections(), ms)
+      if (isOutlived) {
+        await delay(Math.min(LAST_ANSWERS_MS, ms))
+        // behind the turn that reads what has come: a connection isn't idle on which a request waits
+        await immediate()
+      }
+      // close() ends what is idle now; a kept-alive connection whose request ends later would be waited for until it is cut
+      const sweep = setInterval(() => setImmediate(() => server.closeIdleConnections()), DRAIN_SWEEP_MS)
+      await new Promise<void>((resolve) => accepting.stop(resolve))
+      clearTimeout(cut)
+      clearInterval(sweep)
     },
   }
 }
@@ -232,10 +250,10 @@ function enter(layers: readonly Layer[], exchange: Exchange, left: () => void): 
 
 async function openPort(
   server: Server,
-  { host, port, elsewhere = OWN_PORT, sockets = SOCKETS }: ListenerOptions,
+  { host, port, elsewhere = OWN_PORT, sockets = SOCKETS, isHeld = false }: ListenerOptions,
 ): Promise<Accepting> {
   try {
-    return await accept(server, { host, port, sockets })
+    return await accept(server, { host, port, sockets, isHeld })
   } catch (cause) {
     throw new AppError('START_FAILED', listenFault(cause, host, port, elsewhere), { cause })
   }

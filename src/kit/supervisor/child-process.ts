@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import type { HeldPort } from '../../drivers/system/held-port.ts'
 import { AppError } from '../errors.ts'
 import { lineSplitter } from '../output/lines.ts'
 import { createGuard } from './guard.ts'
@@ -13,17 +14,19 @@ export interface ChildProcessOptions {
   /** Arguments after the role's name, which make it wait for `start`. */
   readonly suffix: readonly string[]
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** A file of this process that is to be a unit's stdin. Default: none is. */
+  readonly stdinOf?: (unit: string) => number | undefined
   /** Takes each line that a unit writes to stdout or stderr. */
   readonly onLine: (unit: string, line: string) => void
 }
 
 /** Launches every replica as an operating-system process of its own. It ends when the channel to this process breaks, and is ended when it hangs then. */
-export function childProcesses({ command, suffix, environment, onLine }: ChildProcessOptions): LaunchRole {
+export function childProcesses({ command, suffix, environment, stdinOf, onLine }: ChildProcessOptions): LaunchRole {
   const [program, ...args] = command
   const guard = createGuard()
   return (role, unit) => {
     const child = spawn(program, [...args, role, ...suffix], {
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      stdio: [stdinOf?.(unit) ?? 'ignore', 'pipe', 'pipe', 'ipc'],
       env: environment,
       windowsHide: true,
     })
@@ -77,7 +80,7 @@ function launchedRole(child: ChildProcess): LaunchedRole {
     started.reject(new AppError('UNAVAILABLE', `ended with ${how}`))
   })
   // a child that is gone by now is told of by `exited`
-  const send = (order: Order) => void (child.connected && child.send(order, () => {}))
+  const send = (order: Order, held?: HeldPort) => void (child.connected && child.send(order, held, () => {}))
   return {
     pid: child.pid ?? 0,
     async start(job: Job) {
@@ -92,10 +95,10 @@ function launchedRole(child: ChildProcess): LaunchedRole {
       }
       return asked.promise
     },
-    async take(step: Step) {
+    async take(step: Step, held?: HeldPort) {
       const taken = Promise.withResolvers<void>()
       steps.set(++number, taken)
-      send({ type: 'step', number, step })
+      send({ type: 'step', number, step }, held)
       await Promise.race([taken.promise, exited.then(refuse)])
     },
     stop: () => void child.kill('SIGTERM'),

@@ -22,6 +22,8 @@ export const ControlRequest = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('scale'), of: z.string(), replicas: z.int() }),
   /** Reads its configuration again, and starts, stops and restarts what that changes. */
   z.strictObject({ do: z.literal('apply') }),
+  /** Becomes the program that lies at its place now, which must be of this version; answered once that is decided, before it begins to stop. */
+  z.strictObject({ do: z.literal('upgrade'), version: z.string().max(64) }),
   /** Stops all of it in order; answered before it has. */
   z.strictObject({ do: z.literal('down') }),
   /** Says that a copy of it is going to be made while it runs: what that leaves in its stores is taken away when who asks is gone. */
@@ -42,19 +44,19 @@ export const ControlRequest = z.discriminatedUnion('do', [
 ])
 export type ControlRequest = z.infer<typeof ControlRequest>
 
-/** A line from who asks; numbers begin with 1. */
-export const Asked = z.strictObject({ version: z.int(), number: z.int(), request: z.unknown() })
+/** A line from who asks; numbers begin with 1. A later version may say more. */
+export const Asked = z.object({ version: z.int(), number: z.int(), request: z.unknown() })
 
 /** The number of an answer to nothing that was asked: why the connection is ended. */
 export const REFUSED = 0
 
-/** The line that answers it. */
-export const Answered = z.strictObject({
+/** The line that answers it; as for `Asked`. */
+export const Answered = z.object({
   version: z.int(),
   number: z.int(),
   answer: z.unknown().optional(),
   /** Why it was not done. */
-  fault: z.strictObject({ code: z.string(), message: z.string() }).optional(),
+  fault: z.object({ code: z.string(), message: z.string() }).optional(),
 })
 
 /** The answer to `look`. */
@@ -131,6 +133,9 @@ export const NO_CHANGES: Changes = {
   pending_restart: [],
   unready: [],
 }
+
+/** The answer to `upgrade`: the version that runs until then. */
+export const Upgrading = z.object({ from: z.string() })
 
 /** The answer to `move`: for how long requests waited at most, milliseconds. */
 export const Moved = z.object({ paused_ms: z.number() })

@@ -121,7 +121,7 @@ async function perform(version: number, given: unknown, handle: ControlHandler, 
     if (version !== CONTROL_VERSION || !request) {
       throw new AppError(
         'NOT_IMPLEMENTED',
-        'the platform was started with another version of msvc: start it anew with this one',
+        'the platform was started with another version of msvc: msvc upgrade has it run this one',
       )
     }
     return { answer: (await handle(request, signal)) ?? {} }

@@ -26,6 +26,7 @@ function host(stop: () => Promise<void> = async () => {}, broken: Promise<Error>
     port: 1,
     broken,
     cutover,
+    join: async () => {},
     reload: async () => {},
     stop,
   }

@@ -11,6 +11,8 @@ export interface Job {
   readonly alone?: boolean
   /** Why the replica before it ended: the log is told, which the terminal alone would be otherwise. Default: it is the first. */
   readonly after?: string
+  /** Its port is held for its process (held-port.ts). Default false. */
+  readonly held?: boolean
   /** Its name in the registry instead of the role's own. */
   readonly service?: string
 }

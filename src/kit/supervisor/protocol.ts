@@ -27,7 +27,10 @@ export const Report = z.discriminatedUnion('type', [
 ])
 export type Report = z.infer<typeof Report> | ({ type: 'ready' } & Started)
 
-/** What a role is asked to do while it runs: a step of a cutover (cutover/role-cutover.ts), or to take changed settings (`RunningHost.reload`). */
+/**
+ * What a role is asked to do while it runs: a step of a cutover (cutover/role-cutover.ts), to take changed settings (`RunningHost.reload`), or
+ * connections of a socket that outlives it (`RunningHost.join`).
+ */
 export const Step = z.discriminatedUnion('step', [
   z.object({ step: z.literal('prepare'), to: Places }),
   z.object({
@@ -37,6 +40,8 @@ export const Step = z.discriminatedUnion('step', [
   }),
   z.object({ step: z.literal('begin'), id: z.string(), on: z.enum(['old', 'new']) }),
   z.object({ step: z.literal('reload'), changes: z.record(z.string(), z.unknown()) }),
+  /** Comes with the socket (held-port.ts), unless it began with one. */
+  z.object({ step: z.literal('join') }),
 ])
 export type Step = z.infer<typeof Step>
 
@@ -56,6 +61,6 @@ export type Order = z.infer<typeof Order>
 /** The channel to the process that started this one. */
 export interface ParentChannel {
   send(message: unknown): void
-  /** Calls back with every message from now on. */
-  onMessage(take: (message: unknown) => void): void
+  /** Calls back with every message from now on, and the socket that came with it. */
+  onMessage(take: (message: unknown, held?: unknown) => void): void
 }

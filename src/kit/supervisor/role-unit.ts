@@ -1,3 +1,4 @@
+import type { HeldPort } from '../../drivers/system/held-port.ts'
 import type { Job } from './job.ts'
 import type { Step } from './protocol.ts'
 import type { LaunchedUnit, Started, Unit } from './unit.ts'
@@ -18,10 +19,10 @@ export interface LaunchedRole extends Omit<LaunchedUnit, 'start' | 'reload'> {
   /** As `LaunchedUnit.start`. */
   start(job: Job): Promise<Started>
   /**
-   * Has it take a step; resolves once it has. Rejects with AppError `CONFLICT` and its own words when it can't, `UNAVAILABLE` when it ended
+   * Has it take a step, with a socket where that is for one; resolves once it has. Rejects with AppError `CONFLICT` and its own words when it can't, `UNAVAILABLE` when it ended
    * first.
    */
-  take(step: Step): Promise<void>
+  take(step: Step, held?: HeldPort): Promise<void>
 }
 
 /**
@@ -44,7 +45,7 @@ export interface RoleUnits {
  * Makes units of replicas of roles. One that is started again keeps the port it was given, so that whoever has its address finds it there.
  * @param jobNow asked at each start: what is to be done instead of what was planned. Default: just that
  */
-export function roleUnits(launch: LaunchRole, jobNow: (job: Job) => Job = (job) => job): RoleUnits {
+export function roleUnits(launch: LaunchRole, jobNow: (job: Job, unit: string) => Job = (job) => job): RoleUnits {
   const launched = new Map<string, LaunchedRole>()
   let units: readonly Unit[] = []
   let planned: ReadonlyMap<string, RolePlan> = new Map()
@@ -72,7 +73,7 @@ export function roleUnits(launch: LaunchRole, jobNow: (job: Job) => Job = (job) 
       ...role,
       async start({ last, after }) {
         const told = latest()
-        const job = jobNow(onPortOf(told.job, last))
+        const job = jobNow(onPortOf(told.job, last), plan.unit)
         const started = await role.start({ ...job, ...(after !== undefined && { after }) })
         if (JSON.stringify(changesOf(latest())) !== JSON.stringify(changesOf(told))) await reload()
         return started

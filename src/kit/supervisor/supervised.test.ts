@@ -31,6 +31,7 @@ function hostThat(does: Partial<RunningHost>): RunningHost {
     port: 1,
     broken,
     cutover: { prepare: async () => {}, hold: async () => {}, begin: async () => {} },
+    join: async () => {},
     reload: async () => {},
     stop: async () => {},
     ...does,

@@ -27,16 +27,16 @@ export async function runSupervised(
     },
     { once: true },
   )
-  parent.onMessage((message) => {
+  parent.onMessage((message, held) => {
     const order = Order.safeParse(message).data
     if (order?.type === 'start') job.resolve(order.job)
     if (order?.type === 'probe') report({ type: 'alive' })
-    if (order?.type === 'step') void answer(order.number, order.step)
+    if (order?.type === 'step') void answer(order.number, order.step, held)
   })
-  async function answer(number: number, step: Step) {
+  async function answer(number: number, step: Step, held: unknown) {
     try {
       if (!host) throw new AppError('CONFLICT', 'The role has not started')
-      await takeStep(host, step)
+      await takeStep(host, step, held)
       report({ type: 'stepped', number })
     } catch (fault) {
       report({ type: 'stepped', number, fault: reasonOf(fault) })

@@ -50,7 +50,10 @@ describe('its file', () => {
     await use.bus.close()
     const [{ user_version: version } = {}] = query('PRAGMA user_version')
     query('PRAGMA user_version = 99')
-    await expect(open()).rejects.toMatchObject({ kind: 'invalid' })
+    await expect(open()).rejects.toMatchObject({
+      kind: 'invalid',
+      message: expect.stringContaining(`its tables are of version 99, and this program knows ${version}`),
+    })
     query(`PRAGMA user_version = ${version}`)
     await open()
   })

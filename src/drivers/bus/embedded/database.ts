@@ -174,7 +174,11 @@ function bringUpToDate(db: DatabaseSync, path: string): void {
   db.exec('BEGIN IMMEDIATE')
   const version = Number(db.prepare('PRAGMA user_version').get()?.user_version)
   if (version > SCHEMA_VERSION) {
-    throw new DriverError('invalid', `${path} was written by a newer version; run that one, or use another folder`)
+    const what = `its tables are of version ${version}, and this program knows ${SCHEMA_VERSION}`
+    throw new DriverError(
+      'invalid',
+      `${path} was written by a newer version (${what}); run that one, or put back a backup from before`,
+    )
   }
   if (version === 0) db.exec(SCHEMA)
   else for (const update of UPDATES.slice(version - 1)) db.exec(update)

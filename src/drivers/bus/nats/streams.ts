@@ -14,6 +14,11 @@ import { tooManyReplicas } from './server-check.ts'
 /** How long a write that is sent again after a break is known, where ids serve only for that. */
 const RETRY_WINDOW_MS = 120_000
 const FILLED_BY = 'filled by '
+/**
+ * What the streams hold, as this program writes it: goes up when a version before could take it for something else. Two versions are side by side while they are replaced
+ * one by one, so what is new is written no sooner than a version after the one that reads it.
+ */
+export const STREAMS_FORMAT = 1
 
 /** The names of a bus's streams, and the subjects in them. */
 export interface Streams {
@@ -56,7 +61,7 @@ export function topicOf({ prefix }: Streams, subject: string): string {
 
 /**
  * Makes the streams that aren't there, and gives those that are the replicas and the window that the address asks for. Rejects with what JetStream says, or
- * DriverError `invalid` where it can't have that many replicas.
+ * DriverError `invalid` where it can't have that many replicas, or a newer version has written what this one can't read: then nothing is changed.
  * @param mark says who fills the bus, see `fillingMark`. Default: nobody does (any more)
  */
 export async function makeStreams(
@@ -65,6 +70,7 @@ export async function makeStreams(
   address: NatsAddress,
   mark: string = '',
 ): Promise<void> {
+  await refuseNewer(manager, streams)
   for (const config of configsOf(streams, address, mark)) await make(manager, config, address)
 }
 
@@ -102,10 +108,30 @@ function configsOf({ prefix, ...streams }: Streams, { replicas, dedupMs }: NatsA
       duplicate_window: nanos(dedupMs),
       description: mark,
     },
-    { ...newestOnly, name: streams.names, subjects: [`${prefix}.topic.>`, `${prefix}.subscription.*`] },
+    {
+      ...newestOnly,
+      name: streams.names,
+      subjects: [`${prefix}.topic.>`, `${prefix}.subscription.*`],
+      description: `format ${STREAMS_FORMAT}`,
+    },
     { ...base, name: streams.leases, subjects: [`${prefix}.lease.*`, `${prefix}.again.*.*`] },
     { ...base, name: streams.dead, subjects: [`${prefix}.dead.*.*`] },
   ]
+}
+
+/** The stream of names says the format of all. */
+async function refuseNewer(manager: JetStreamManager, { names }: Streams): Promise<void> {
+  const info = await manager.streams.info(names).catch((fault: unknown) => {
+    if (isNoStream(fault)) return undefined
+    throw fault
+  })
+  const format = Number(/^format (\d+)$/.exec(info?.config.description ?? '')?.[1] ?? STREAMS_FORMAT)
+  if (format <= STREAMS_FORMAT) return
+  const what = `its streams are of format ${format}, and this program knows ${STREAMS_FORMAT}`
+  throw new DriverError(
+    'invalid',
+    `bus: a newer version has written it (${what}, stream ${names}); run that one, or choose another name behind the server's address`,
+  )
 }
 
 async function make(manager: JetStreamManager, wanted: Config, { replicas }: NatsAddress): Promise<void> {

@@ -53,6 +53,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     { heedSystem },
     { requireKeys },
     { systemClock },
+    { managerNotices },
   ] = await Promise.all([
     import('../session/configuration.ts'),
     import('../platform/host-runner.ts'),
@@ -65,8 +66,10 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     import('../platform/examination.ts'),
     import('../../kit/config/platform-authority.ts'),
     import('../../drivers/clock.ts'),
+    import('../platform/manager-notices.ts'),
   ])
   const role = await findRole(name)
+  const notices = managerNotices(io, (words) => messages.warn(words))
   const configured: Configured = await configure(session, {
     served: name,
     together: [name],
@@ -96,6 +99,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   }).catch((cause: unknown) => {
     throw startFailure(name, cause)
   })
+  notices.doing(`Starting: ${name}`)
   // nobody waits for the answers of a role that isn't ready yet
   const host = await Promise.race([starting, aborted(io.signal)])
   if (!host) return
@@ -110,13 +114,16 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     const unit = { unit: name, role: name, service: registered, url, state: 'ready' as const, pid: io.pid }
     stateFile.save(states.stateOf(io.pid, settings, { roles: [unit], starting: [], units: [] }))
     await stateFile.written()
+    notices.ready(`Ready: ${registered} at ${url}`)
     session.printJson({ role: name, service: registered, url, pid: io.pid })
     const fault = await Promise.race([aborted(io.signal), host.broken])
     if (fault) throw endOfRun(name, fault)
+    notices.stopping('Finishing the requests under way')
     if (io.err.isTTY) messages.info('stopping, once the requests under way are finished (Ctrl-C again: at once)')
   } finally {
     await inTime(host.stop(), settings.drain_seconds * 1_000 + STUCK_MS)
     await stateFile?.remove()
+    await notices.close()
   }
 }
 

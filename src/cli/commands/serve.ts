@@ -21,7 +21,8 @@ Examples:
   $ REGISTRY_URL=http://10.0.0.5:8500 msvc serve order --config production.yaml
 
 Without REGISTRY_URL it registers where a registry runs on the same data folder,
-or else where the configuration has it (127.0.0.1:8500).`
+or else where the configuration has it (127.0.0.1:8500).
+A socket of systemd's (msvc.socket) takes the place of its host and port.`
 
 /** `msvc serve <role>`: one role in this process, until it is stopped. */
 export function addServe(program: Command, open: OpenSession, roles: string): void {
@@ -88,7 +89,8 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   await refuseSharing(settings, [service ?? role.service])
   const section = sections[name] ?? { host: '127.0.0.1', port: role.port }
   const sink = await logOutput(session, settings.log.format)
-  const run = hostRunner(io, () => sink)
+  const handed = (io.serviceManager?.sockets ?? []).map(({ fd }) => fd)
+  const run = hostRunner(io, () => sink, handed)
   const starting = run({
     role: name,
     settings,

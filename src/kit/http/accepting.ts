@@ -1,4 +1,4 @@
-import { createServer, type ListenOptions, type Server } from 'node:net'
+import { createServer, type ListenOptions, Server } from 'node:net'
 import { portOf } from './port-of.ts'
 
 /**
@@ -9,8 +9,13 @@ export const SOCKETS = 16
 /** Connections that wait at each of them to be taken. */
 const BACKLOG = 1_024
 
+/** For how long whoever keeps a connection alive may still ask on it once a handed socket is left to the next process, milliseconds: its answer says so. */
+const GRACE_MS = 300
+
 /** A port on which connections are taken. */
 export interface Accepting {
+  /** How long idle connections are left open after `stop`, milliseconds: what is asked on them meanwhile is answered. */
+  readonly graceMs: number
   /** Takes no more. `closed` is called when all connections that came this way have ended. */
   stop(closed: () => void): void
 }
@@ -33,11 +38,9 @@ export async function accept(
   } catch (fault) {
     if (!isUnknown(fault)) throw fault
     await listening(server, found)
-    return { stop: (closed) => void server.close(closed) }
+    return { graceMs: 0, stop: (closed) => void server.close(closed) }
   }
-  const others = Array.from({ length: sockets - 1 }, () =>
-    createServer({ allowHalfOpen: true, noDelay: true }, (socket) => void server.emit('connection', socket)),
-  )
+  const others = Array.from({ length: sockets - 1 }, () => feeding(server))
   function stop(closed: () => void) {
     let open = 1 + others.length
     const ended = () => {
@@ -51,10 +54,39 @@ export async function accept(
     stop(() => {})
     throw fault
   }
-  return { stop }
+  return { graceMs: 0, stop }
 }
 
-function listening(server: Server, options: ListenOptions): Promise<Server> {
+/**
+ * Takes connections of sockets that listen already, and stay open when this process ends: a service manager's. What comes after `stop` waits in them for the
+ * next process. Rejects with the system's own error, `EINVAL` for a descriptor that is none of a listening socket.
+ * @param descriptors one at least
+ */
+export async function acceptHanded(server: Server, descriptors: readonly number[]): Promise<Accepting> {
+  const servers = descriptors.map((fd, index) => ({ fd, server: index === 0 ? server : feeding(server) }))
+  await Promise.all(servers.map(({ fd, server: one }) => listening(one, { fd })))
+  return {
+    graceMs: GRACE_MS,
+    stop(closed) {
+      let open = servers.length
+      const ended = () => {
+        if (--open > 0) return
+        // it looks after time limits until then
+        server.close()
+        closed()
+      }
+      // node:http's own would end idle connections at once, and with them what is on its way there
+      for (const { server: one } of servers) Server.prototype.close.call(one, ended)
+    },
+  }
+}
+
+/** A server whose connections come to another one. */
+function feeding(server: Server): Server {
+  return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => void server.emit('connection', socket))
+}
+
+function listening(server: Server, options: ListenOptions | { readonly fd: number }): Promise<Server> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen({ ...options, backlog: BACKLOG }, () => {

@@ -3,7 +3,7 @@ import { type Server, Socket } from 'node:net'
 import type { Clock } from '../../drivers/clock.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { runInScope, type Scope } from '../telemetry/scope.ts'
-import { type Accepting, accept, SOCKETS } from './accepting.ts'
+import { type Accepting, accept, acceptHanded, SOCKETS } from './accepting.ts'
 import { Connection, type ConnectionLimits, connectionOf } from './connection.ts'
 import { Connections, type ConnectionsLimits } from './connections.ts'
 import type { Door } from './door.ts'
@@ -13,7 +13,7 @@ import { HeldBodies } from './held-bodies.ts'
 import { honoDoor, type InnerApp } from './hono-door.ts'
 import { IncomingRequest } from './incoming-request.ts'
 import { METHODS, malformedness, unservable } from './malformed.ts'
-import { portOf } from './port-of.ts'
+import { placeOf } from './port-of.ts'
 import { answerProblem } from './problem.ts'
 import { watchStalls } from './stalls.ts'
 
@@ -46,6 +46,8 @@ export interface ListenerOptions {
   readonly elsewhere?: string
   /** How many sockets share the port. Default 16, for many clients that come at once. */
   readonly sockets?: number
+  /** Descriptors of sockets that listen already, in place of host and port. Default: none. */
+  readonly handed?: readonly number[]
   readonly limits: ListenerLimits
   /** The outer chain, outermost first. */
   readonly layers: readonly Layer[]
@@ -60,6 +62,8 @@ export interface ListenerOptions {
 
 /** A role's open port. */
 export interface Listener {
+  /** The address it listens on. */
+  readonly host: string
   readonly port: number
   /** Takes no new connections, lets requests under way finish for at most `ms` milliseconds, then cuts what is left. */
   drain(ms: number): Promise<void>
@@ -198,15 +202,22 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const accepting = await openPort(server, options)
 
   return {
-    port: portOf(server),
+    ...placeOf(server),
     drain(ms) {
       draining = true
       return new Promise((resolve) => {
         const cut = setTimeout(() => server.closeAllConnections(), ms)
         // close() ends what is idle now; a kept-alive connection whose request ends later would be waited for until it is cut
-        const sweep = setInterval(() => server.closeIdleConnections(), DRAIN_SWEEP_MS)
+        let sweep: NodeJS.Timeout | undefined
+        const sweeping = setTimeout(
+          () => {
+            sweep = setInterval(() => server.closeIdleConnections(), DRAIN_SWEEP_MS)
+          },
+          Math.min(accepting.graceMs, ms),
+        )
         accepting.stop(() => {
           clearTimeout(cut)
+          clearTimeout(sweeping)
           clearInterval(sweep)
           resolve()
         })
@@ -232,12 +243,27 @@ function enter(layers: readonly Layer[], exchange: Exchange, left: () => void): 
 
 async function openPort(
   server: Server,
-  { host, port, elsewhere = OWN_PORT, sockets = SOCKETS }: ListenerOptions,
+  { host, port, elsewhere = OWN_PORT, sockets = SOCKETS, handed = [] }: ListenerOptions,
 ): Promise<Accepting> {
+  if (handed.length > 0) return openHanded(server, handed)
   try {
     return await accept(server, { host, port, sockets })
   } catch (cause) {
     throw new AppError('START_FAILED', listenFault(cause, host, port, elsewhere), { cause })
+  }
+}
+
+async function openHanded(server: Server, handed: readonly number[]): Promise<Accepting> {
+  try {
+    const accepting = await acceptHanded(server, handed)
+    placeOf(server)
+    return accepting
+  } catch (cause) {
+    throw new AppError(
+      'START_FAILED',
+      `the socket that the service manager hands over can't be listened on; ListenStream= of its unit wants a port: ${messageOf(cause)}`,
+      { cause },
+    )
   }
 }
 

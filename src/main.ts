@@ -8,6 +8,7 @@ import { writeAll } from './cli/terminal/byte-output.ts'
 import type { Io } from './cli/terminal/io.ts'
 import { wasClosed, watchReader } from './cli/terminal/pipe-reader.ts'
 import { isPortHeld } from './drivers/system/held-port.ts'
+import { MANAGER_VARIABLES, readServiceManager, type ServiceManager } from './drivers/system/service-manager.ts'
 import { AppError, messageOf } from './kit/errors.ts'
 import type { ParentChannel } from './kit/supervisor/protocol.ts'
 import { LAST_WORDS_MS, processSignals, type Signals } from './process-signals.ts'
@@ -111,6 +112,7 @@ function processOutput({ stdout }: { readonly stdout: NodeJS.WriteStream & { fd:
 function processIo(signals: Signals, output: Output, err: HeldWriter): Io {
   const parent = parentChannel(signals.stop)
   const self: Io['self'] = isSea() ? [process.execPath] : [process.execPath, ...process.execArgv, import.meta.filename]
+  const serviceManager = takeServiceManager()
   return {
     out: terminal(process.stdout),
     err: terminal(process.stderr, process.stderr.isTTY ? undefined : err.write),
@@ -138,10 +140,18 @@ function processIo(signals: Signals, output: Output, err: HeldWriter): Io {
       return signals.leaving
     },
     ...(parent && { parent }),
+    ...(serviceManager && { serviceManager }),
     // not before: code that was compiled ahead is not taken by an engine with other flags
     settled: () => setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH}`),
     leaveInterruptsToParent: signals.ignoreInterrupts,
   }
+}
+
+/** What a service manager said to this process; the processes that it starts itself don't learn it. */
+function takeServiceManager(): ServiceManager | undefined {
+  const manager = readServiceManager(process.env, process.pid)
+  for (const name of MANAGER_VARIABLES) delete process.env[name]
+  return manager
 }
 
 /** When the process that started this one left a channel, this process ends with it, however it ends. */

@@ -9,6 +9,7 @@ import { ownFields, type Section, type Settings } from './config/schema.ts'
 import { RoleCutover } from './cutover/role-cutover.ts'
 import { giveVerdict } from './cutover/verdict.ts'
 import { openDataFolder } from './data-folder.ts'
+import { isLoopbackName } from './discovery/address-rule.ts'
 import { advertisedPlace, type Place } from './discovery/advertised.ts'
 import { printEndpoint } from './discovery/endpoint.ts'
 import { register } from './discovery/registration.ts'
@@ -52,6 +53,8 @@ export interface HostOptions {
   readonly registryUrl: string
   readonly version: string
   readonly clock: Clock
+  /** Descriptors of sockets that listen already, in place of the section's host and port: a service manager's. Default: none. */
+  readonly handed?: readonly number[]
   /** Where log entries go besides the log server. */
   readonly sinks: readonly LogSink[]
 }
@@ -88,7 +91,7 @@ export interface RunningHost {
  * A start that fails closes what it had opened; throws AppError, such as `START_FAILED` for a taken port.
  */
 export async function runRole(role: AnyRole, options: HostOptions): Promise<RunningHost> {
-  const { settings, section, registryUrl, version, clock, sinks, isKept = false } = options
+  const { settings, section, registryUrl, version, clock, sinks, isKept = false, handed = [] } = options
   openDataFolder(settings.data)
   const service = options.service ?? role.service
   const instance = options.instance ?? `${service}-${createIdSource(4)()}`
@@ -201,6 +204,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       host: section.host,
       port: section.port,
       isHeld: options.held ?? false,
+      handed,
       limits,
       layers: layers.own,
       app: moving,
@@ -208,6 +212,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       door: moving.door,
       clock,
     })
+    const { host } = handed.length > 0 ? listener : section
     const drainMs = settings.drain_seconds * 1000
     const loopback = new LoopbackPorts({ limits, layers: layers.loopback, door: moving.door, clock, drainMs })
     let told = section
@@ -215,10 +220,15 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     life.defer(async () => {
       await Promise.all([listener.drain(drainMs), reloading.then(() => loopback.close())])
     })
+    if (handed.length > 0 && settings.auth.mode === 'local' && !isLoopbackName(host))
+      throw new AppError(
+        'CONFIG_INVALID',
+        `the socket that the service manager hands over listens on ${host}, which other machines reach and auth.mode local does not protect; use 127.0.0.1, or set auth.mode: token`,
+      )
     await loopback.set(running.loopback ?? [])
     await running.ready?.(life.signal)
-    const url = printEndpoint({ host: section.host, port: listener.port })
-    const place = advertisedPlace({ host: section.host, port: listener.port }, section.advertise)
+    const url = printEndpoint({ host, port: listener.port })
+    const place = advertisedPlace({ host, port: listener.port }, section.advertise)
     const advertised = printEndpoint(place)
     if (!isKept) enrol(place)
     ready = true

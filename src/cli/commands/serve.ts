@@ -21,7 +21,8 @@ Examples:
   $ REGISTRY_URL=http://10.0.0.5:8500 msvc serve order --config production.yaml
 
 Without REGISTRY_URL it registers where a registry runs on the same data folder,
-or else where the configuration has it (127.0.0.1:8500).`
+or else where the configuration has it (127.0.0.1:8500).
+A socket of systemd's (msvc.socket) takes the place of its host and port.`
 
 /** `msvc serve <role>`: one role in this process, until it is stopped. */
 export function addServe(program: Command, open: OpenSession, roles: string): void {
@@ -53,6 +54,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     { heedSystem },
     { requireKeys },
     { systemClock },
+    { managerNotices },
   ] = await Promise.all([
     import('../session/configuration.ts'),
     import('../platform/host-runner.ts'),
@@ -65,8 +67,10 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     import('../platform/examination.ts'),
     import('../../kit/config/platform-authority.ts'),
     import('../../drivers/clock.ts'),
+    import('../platform/manager-notices.ts'),
   ])
   const role = await findRole(name)
+  const notices = managerNotices(io, (words) => messages.warn(words))
   const configured: Configured = await configure(session, {
     served: name,
     together: [name],
@@ -85,7 +89,8 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   await refuseSharing(settings, [service ?? role.service])
   const section = sections[name] ?? { host: '127.0.0.1', port: role.port }
   const sink = await logOutput(session, settings.log.format)
-  const run = hostRunner(io, () => sink)
+  const handed = (io.serviceManager?.sockets ?? []).map(({ fd }) => fd)
+  const run = hostRunner(io, () => sink, handed)
   const starting = run({
     role: name,
     settings,
@@ -96,6 +101,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   }).catch((cause: unknown) => {
     throw startFailure(name, cause)
   })
+  notices.doing(`Starting: ${name}`)
   // nobody waits for the answers of a role that isn't ready yet
   const host = await Promise.race([starting, aborted(io.signal)])
   if (!host) return
@@ -110,13 +116,16 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     const unit = { unit: name, role: name, service: registered, url, state: 'ready' as const, pid: io.pid }
     stateFile.save(states.stateOf(io.pid, settings, { roles: [unit], starting: [], units: [] }))
     await stateFile.written()
+    notices.ready(`Ready: ${registered} at ${url}`)
     session.printJson({ role: name, service: registered, url, pid: io.pid })
     const fault = await Promise.race([aborted(io.signal), host.broken])
     if (fault) throw endOfRun(name, fault)
+    notices.stopping('Finishing the requests under way')
     if (io.err.isTTY) messages.info('stopping, once the requests under way are finished (Ctrl-C again: at once)')
   } finally {
     await inTime(host.stop(), settings.drain_seconds * 1_000 + STUCK_MS)
     await stateFile?.remove()
+    await notices.close()
   }
 }
 

@@ -24,6 +24,7 @@ import type { Session } from '../session/session.ts'
 import { boundLog, LOG } from './bounded-log.ts'
 import { heedSystem } from './examination.ts'
 import { routedServices } from './gateway-routes.ts'
+import { managerNotices, unitsInWords } from './manager-notices.ts'
 import { createPlatformControl, type PlatformControl } from './platform-control.ts'
 import { createPlatformScreen, type PlatformScreen } from './platform-screen.ts'
 import { holdDatabases, refuseSharing } from './sole-use.ts'
@@ -160,6 +161,7 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
     return stateOf(io.pid, settings, { roles, starting: unreadyUnits(states), units: names, configuration, began })
   }
   let gateway = planned.configured.sections.gateway
+  const notices = managerNotices(io, (words) => screen.messages.warn(words))
   const rows = () => {
     const reports = supervision.reports()
     return unitRows(reports, routedServices(gateway, reports))
@@ -172,6 +174,7 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
       screen.changed(change, supervision.reports)
       services.heed(change)
       stateFile.save(state())
+      notices.doing(unitsInWords(supervision.reports()))
     },
     async onLost(lost) {
       const { forgetInstance } = await import('./lost-instance.ts')
@@ -212,11 +215,12 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
   const prepare = () => prepareWelcome(session, planned, authority)
   try {
     const ending = AbortSignal.any([io.signal, asked.signal])
-    await untilEnd(screen, { supervision, stateFile, state, rows, prepare, open }, ending)
+    await untilEnd(screen, { supervision, stateFile, state, rows, prepare, open, notices }, ending)
     return isFollowed && !io.signal.aborted
   } finally {
     await control.close()
     await services.close()
+    await notices.close()
   }
 }
 

@@ -2,6 +2,7 @@ import { aborted } from '../../kit/pause.ts'
 import type { UnitRow } from '../../kit/supervisor/control-protocol.ts'
 import type { Supervision } from '../../kit/supervisor/supervise.ts'
 import type { RunState, StateFile } from '../session/run-state.ts'
+import { type ManagerNotices, unitsInWords } from './manager-notices.ts'
 import type { PlatformScreen } from './platform-screen.ts'
 import type { Welcome } from './welcome.ts'
 
@@ -17,6 +18,7 @@ export interface StartingPlatform {
   readonly prepare: () => Promise<Welcome>
   /** Lets other commands in; never rejects. */
   readonly open: () => Promise<void>
+  readonly notices: Pick<ManagerNotices, 'ready' | 'stopping'>
 }
 
 /**
@@ -24,8 +26,9 @@ export interface StartingPlatform {
  * essential unit refuses to start.
  */
 export async function untilEnd(screen: PlatformScreen, platform: StartingPlatform, ending: AbortSignal): Promise<void> {
-  const { supervision, stateFile, state, rows, prepare, open } = platform
+  const { supervision, stateFile, state, rows, prepare, open, notices } = platform
   const stop = () => {
+    notices.stopping('Stopping in order, requests under way finished')
     screen.stopping(supervision.reports())
     void supervision.stop()
   }
@@ -41,6 +44,7 @@ export async function untilEnd(screen: PlatformScreen, platform: StartingPlatfor
     ending.throwIfAborted()
     await stateFile.written()
     const say = await welcome
+    notices.ready(unitsInWords(supervision.reports()))
     screen.ready(supervision.reports(), () => say(state(), rows()))
     await aborted(ending)
   } catch (fault) {

@@ -1,3 +1,4 @@
+import type { ServiceManager } from '../../drivers/system/service-manager.ts'
 import type { ParentChannel } from '../../kit/supervisor/protocol.ts'
 
 /** One of the two output streams. */
@@ -52,6 +53,8 @@ export interface Io {
   readonly leaving: AbortSignal
   /** The process that started this one, when it left a channel. */
   readonly parent?: ParentChannel
+  /** What the service manager that started this process said to it, where one did; `environment` is without it. */
+  readonly serviceManager?: ServiceManager
   /** The program is loaded, and does what it was started for: from now on memory counts for more than a quick start. */
   settled(): void
   /** From now on Ctrl-C is the parent's business: it reaches every process of the terminal, and the parent stops in order. */

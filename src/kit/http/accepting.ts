@@ -19,6 +19,8 @@ export interface Accepting {
    * @param held default: the one that it began with
    */
   join(held?: HeldPort): Promise<void>
+  /** Whether its sockets outlive this process from the beginning on, and are somebody else's to close. */
+  readonly isHanded: boolean
   /** Takes no more. `closed` is called when all connections that came this way have ended. */
   stop(closed: () => void): void
 }
@@ -45,10 +47,7 @@ export async function accept(
 ): Promise<Accepting> {
   const others: Server[] = []
   const beside = () => {
-    const other = createServer(
-      { allowHalfOpen: true, noDelay: true },
-      (socket) => void server.emit('connection', socket),
-    )
+    const other = feeding(server)
     others.push(other)
     return other
   }
@@ -67,7 +66,7 @@ export async function accept(
     // not as an HTTP server is closed: its connections go on
     for (const one of own) Server.prototype.close.call(one)
   }
-  const accepting = { stop, join }
+  const accepting = { stop, join, isHanded: false }
   const found = (isHeld && (await takeHeld(server, place))) || (await openFirst(server, place))
   if (!found) return accepting
   try {
@@ -78,6 +77,37 @@ export async function accept(
     throw fault
   }
   return accepting
+}
+
+/**
+ * Takes connections of sockets that listen already, and stay open when this process ends: a service manager's. What comes after `stop` waits in them for the
+ * next process. Rejects with the system's own error, `EINVAL` for a descriptor that is none of a listening socket.
+ * @param descriptors one at least
+ */
+export async function acceptHanded(server: Server, descriptors: readonly number[]): Promise<Accepting> {
+  const servers = descriptors.map((fd, index) => ({ fd, server: index === 0 ? server : feeding(server) }))
+  await Promise.all(servers.map(({ fd, server: one }) => listening(one, { fd })))
+  return {
+    isHanded: true,
+    // they are joined as they are
+    join: async () => {},
+    stop(closed) {
+      let open = servers.length
+      const ended = () => {
+        if (--open > 0) return
+        // it looks after time limits until then
+        server.close()
+        closed()
+      }
+      // node:http's own would end idle connections at once, and with them what is on its way there
+      for (const { server: one } of servers) Server.prototype.close.call(one, ended)
+    },
+  }
+}
+
+/** A server whose connections come to another one. */
+function feeding(server: Server): Server {
+  return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => void server.emit('connection', socket))
 }
 
 /** Listens with the first socket; gives where others may too, if this system shares ports. */

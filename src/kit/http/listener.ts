@@ -5,7 +5,7 @@ import type { Clock } from '../../drivers/clock.ts'
 import type { HeldPort } from '../../drivers/system/held-port.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { runInScope, type Scope } from '../telemetry/scope.ts'
-import { type Accepting, accept, SOCKETS } from './accepting.ts'
+import { type Accepting, accept, acceptHanded, SOCKETS } from './accepting.ts'
 import { Connection, type ConnectionLimits, connectionOf } from './connection.ts'
 import { Connections, type ConnectionsLimits } from './connections.ts'
 import type { Door } from './door.ts'
@@ -15,7 +15,7 @@ import { HeldBodies } from './held-bodies.ts'
 import { honoDoor, type InnerApp } from './hono-door.ts'
 import { IncomingRequest } from './incoming-request.ts'
 import { METHODS, malformedness, unservable } from './malformed.ts'
-import { portOf } from './port-of.ts'
+import { placeOf } from './port-of.ts'
 import { answerProblem } from './problem.ts'
 import { watchStalls } from './stalls.ts'
 
@@ -56,6 +56,8 @@ export interface ListenerOptions {
   readonly isHeld?: boolean
   /** How many sockets share the port. Default 16, for many clients that come at once. */
   readonly sockets?: number
+  /** Descriptors of sockets that listen already, in place of host and port. Default: none. */
+  readonly handed?: readonly number[]
   readonly limits: ListenerLimits
   /** The outer chain, outermost first. */
   readonly layers: readonly Layer[]
@@ -70,6 +72,8 @@ export interface ListenerOptions {
 
 /** A role's open port. */
 export interface Listener {
+  /** The address it listens on. */
+  readonly host: string
   readonly port: number
   /** As `Accepting.join`; its drain then begins with answers that ask clients to connect anew. */
   join(held?: HeldPort): Promise<void>
@@ -211,22 +215,26 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const accepting = await openPort(server, options)
 
   return {
-    port: portOf(server),
+    ...placeOf(server),
     async join(socket) {
       await accepting.join(socket)
       isOutlived = true
     },
     async drain(ms) {
       draining = true
+      const { isHanded } = accepting
       const cut = setTimeout(() => server.closeAllConnections(), ms)
-      if (isOutlived) {
+      const stop = () => new Promise<void>((resolve) => accepting.stop(resolve))
+      // the next process may take at once what comes from now on
+      const stopped = isHanded ? stop() : undefined
+      if (isHanded || isOutlived) {
         await delay(Math.min(LAST_ANSWERS_MS, ms))
         // behind the turn that reads what has come: a connection isn't idle on which a request waits
         await immediate()
       }
       // close() ends what is idle now; a kept-alive connection whose request ends later would be waited for until it is cut
       const sweep = setInterval(() => setImmediate(() => server.closeIdleConnections()), DRAIN_SWEEP_MS)
-      await new Promise<void>((resolve) => accepting.stop(resolve))
+      await (stopped ?? stop())
       clearTimeout(cut)
       clearInterval(sweep)
     },
@@ -250,12 +258,27 @@ function enter(layers: readonly Layer[], exchange: Exchange, left: () => void): 
 
 async function openPort(
   server: Server,
-  { host, port, elsewhere = OWN_PORT, sockets = SOCKETS, isHeld = false }: ListenerOptions,
+  { host, port, elsewhere = OWN_PORT, sockets = SOCKETS, isHeld = false, handed = [] }: ListenerOptions,
 ): Promise<Accepting> {
+  if (handed.length > 0) return openHanded(server, handed)
   try {
     return await accept(server, { host, port, sockets, isHeld })
   } catch (cause) {
     throw new AppError('START_FAILED', listenFault(cause, host, port, elsewhere), { cause })
+  }
+}
+
+async function openHanded(server: Server, handed: readonly number[]): Promise<Accepting> {
+  try {
+    const accepting = await acceptHanded(server, handed)
+    placeOf(server)
+    return accepting
+  } catch (cause) {
+    throw new AppError(
+      'START_FAILED',
+      `the socket that the service manager hands over can't be listened on; ListenStream= of its unit wants a port: ${messageOf(cause)}`,
+      { cause },
+    )
   }
 }
 

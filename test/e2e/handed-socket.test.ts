@@ -1,0 +1,118 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { Agent, createServer, get } from 'node:http'
+import { createServer as createNetServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterAll, expect, inject, it, vi } from 'vitest'
+import { portOf } from '../../src/kit/http/port-of.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'msvc-handed-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Plays the service manager: holds a socket as descriptor 3, and starts the program again when it ends. Says its process's id each time. */
+const MANAGER = `
+trap 'kill $child; wait $child; exit' TERM
+while :; do
+  sh -c 'export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=gateway; exec "$@"' - "$@" & child=$!
+  echo "pid $child"
+  wait $child || { [ $? -lt 128 ] && exit 1; }
+done`
+
+/** A port on loopback that a service manager listens on, and the gateway behind it. */
+async function manage(host: string, more: string) {
+  writeFileSync(join(folder, 'gateway.yaml'), `gateway: { port: 1 }\nlog: { level: WARNING }\n${more}`)
+  const socket = createNetServer()
+  socket.listen({ port: 0, host, backlog: 1_024 })
+  await once(socket, 'listening')
+  const port = portOf(socket)
+  const { _handle: handle } = socket as unknown as { readonly _handle: { readonly fd: number } }
+  const program = [process.execPath, inject('program'), 'serve', 'gateway', '--json', '--config', 'gateway.yaml']
+  const child = spawn('sh', ['-c', MANAGER, 'manager', ...program], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'pipe', handle.fd],
+  })
+  // from here on the manager alone has it
+  socket.close()
+  const said = { err: '', pid: 0, ready: 0 }
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    said.err += text
+  })
+  if (!child.stdout) throw new Error('a pipe is asked for')
+  createInterface(child.stdout).on('line', (line) => {
+    if (line.startsWith('pid ')) said.pid = Number(line.slice(4))
+    else said.ready++
+  })
+  return { child, port, said, ended: once(child, 'exit') }
+}
+
+it('restarts the gateway on a socket of the service manager with no connection refused and no request failed', async () => {
+  const upstream = createServer((_, answer) => answer.end('[]')).listen(0, '127.0.0.1')
+  await once(upstream, 'listening')
+  const { child, port, said, ended } = await manage(
+    '127.0.0.1',
+    `services: { user-service: 'http://127.0.0.1:${portOf(upstream)}' }\n`,
+  )
+  const kept = new Agent({ keepAlive: true, maxSockets: 8 })
+  const faults: string[] = []
+  let answers = 0
+  let longest = 0
+  const ask = (agent: Agent | undefined) =>
+    new Promise<void>((resolve) => {
+      const began = performance.now()
+      const failed = (why: string) => {
+        faults.push(why)
+        resolve()
+      }
+      const url = { host: '127.0.0.1', port, path: '/gateway/api/users', agent: agent ?? false, timeout: 15_000 }
+      get(url, (answer) => {
+        answer.resume().on('end', () => {
+          if (answer.statusCode !== 200) return failed(`answered ${answer.statusCode}`)
+          answers++
+          longest = Math.max(longest, performance.now() - began)
+          resolve()
+        })
+      }).on('error', (fault) => failed(fault.message))
+    })
+  try {
+    await vi.waitUntil(() => said.ready === 1, { timeout: 15_000 })
+    const under = new Set<Promise<void>>()
+    // 300 a second: one of three on a connection of its own
+    const load = setInterval(() => {
+      for (const agent of [kept, kept, undefined]) {
+        const request = ask(agent).finally(() => under.delete(request))
+        under.add(request)
+      }
+    }, 10)
+    try {
+      for (const times of [2, 3]) {
+        const before = answers
+        await vi.waitUntil(() => answers > before + 100, { timeout: 10_000 })
+        process.kill(said.pid, 'SIGTERM')
+        await vi.waitUntil(() => said.ready === times, { timeout: 15_000 })
+      }
+      const before = answers
+      await vi.waitUntil(() => answers > before + 100, { timeout: 10_000 })
+    } finally {
+      clearInterval(load)
+    }
+    await Promise.all(under)
+    expect(faults).toEqual([])
+    // stopped and started in between, on a machine that has other things to do
+    expect(longest).toBeLessThan(15_000)
+  } finally {
+    child.kill('SIGTERM')
+    await ended
+    kept.destroy()
+    upstream.close()
+  }
+}, 60_000)
+
+it('refuses a socket that other machines reach where nothing protects it', async () => {
+  const { said, ended } = await manage('0.0.0.0', '')
+  expect(await ended).toEqual([1, null])
+  expect(said.err).toContain('hands over listens on 0.0.0.0, which other machines reach')
+})

@@ -32,6 +32,11 @@ describe('advertisedPlace', () => {
     expect(advertisedPlace({ host, port: 8001 }, advertise, network)).toEqual({ host: expectedHost, port })
   })
 
+  it("is that of the default route's interface, where there are several networks", () => {
+    expect(advertisedPlace({ host: '0.0.0.0', port: 1 }, undefined, network, 'if6').host).toBe('10.0.0.6')
+    expect(advertisedPlace({ host: '0.0.0.0', port: 1 }, undefined, network, 'if4').host).toBe('10.0.0.5')
+  })
+
   it('is an IPv6 address where the machine has no other, and the loopback one where it has none at all', () => {
     const bare = networkOf('127.0.0.1', '::1', '169.254.3.4', 'fe80::1')
     expect(advertisedPlace({ host: '::', port: 1 }, undefined, networkOf('::1', 'fd00::7')).host).toBe('fd00::7')

@@ -1,5 +1,6 @@
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
 import { canonicalHost, isLoopbackName, refusedAddress, refusedHost } from './address-rule.ts'
+import { defaultRouteInterface } from './default-route.ts'
 
 /** A host and a port. */
 export interface Place {
@@ -30,15 +31,17 @@ export function reachedHere(host: string): string {
  * Where others reach what listens here.
  * @param listens a wildcard host means every address of this machine
  * @param advertise `host` or `host:port`, where others reach it otherwise: through a NAT, a container's published port, by a name. Without a port, the
- *   one it listens on. Default: the address it listens on; for a wildcard the machine's first that is neither loopback nor link-local, IPv4 before IPv6,
- *   and the loopback one where it has no other
+ *   one it listens on. Default: the address it listens on; for a wildcard the machine's first that is neither loopback nor link-local, that of the default
+ *   route's interface before others, IPv4 before IPv6, and the loopback one where it has no other
  * @param interfaces the machine's addresses. Default: asked now
+ * @param preferred the interface whose addresses come first. Default: that of the default route
  * @example advertisedPlace({ host: '0.0.0.0', port: 8001 }, 'shop.example:80') // { host: 'shop.example', port: 80 }
  */
 export function advertisedPlace(
   listens: Place,
   advertise?: string,
   interfaces: NodeJS.Dict<NetworkInterfaceInfo[]> = networkInterfaces(),
+  preferred?: string,
 ): Place {
   const { host, port } = listens
   if (advertise !== undefined) {
@@ -46,8 +49,10 @@ export function advertisedPlace(
     return { host: canonicalHost(bracketed ?? bare ?? name), port: given === undefined ? port : Number(given) }
   }
   if (host !== '0.0.0.0' && host !== '::') return listens
-  const outward = Object.values(interfaces)
-    .flatMap((list) => list ?? [])
+  const leading = preferred ?? defaultRouteInterface()
+  const outward = Object.entries(interfaces)
+    .sort(([a], [b]) => Number(b === leading) - Number(a === leading))
+    .flatMap(([, list]) => list ?? [])
     .filter(({ internal, address }) => !internal && refusedAddress(address) === undefined)
   const first = outward.find(({ family }) => family === 'IPv4') ?? (host === '::' ? outward[0] : undefined)
   return { host: first?.address ?? (host === '::' ? '::1' : '127.0.0.1'), port }

@@ -26,7 +26,7 @@ export function addHealth(program: Command, open: OpenSession): void {
     .command('health')
     .summary('ask every role how it is')
     .description(
-      'Asks every role of the platform for /health; of your own services it says what the platform sees. Exit code 1 unless all are healthy.',
+      'Asks every role of the platform for /health; of your own services it says what the platform sees. Exit code 1 unless all are healthy; with --self, one that serves all the same (degraded) will do.',
     )
     .option('--self', 'only what runs on this data folder: in a container, the role that is its process')
     .addHelpText('after', EXAMPLES)
@@ -49,7 +49,9 @@ export function addHealth(program: Command, open: OpenSession): void {
       const rows = verdicts.map(({ role, service, url, status, why }) => [role, service, url, status, why])
       session.print(columns([['ROLE', 'SERVICE', 'ADDRESS', 'STATUS', ''], ...rows]))
       for (const verdict of verdicts) session.printJson(verdict)
-      const ill = verdicts.filter(({ status }) => status !== 'healthy').length
+      // a container is not to be taken out of service for what it still serves with, such as a dead letter
+      const isWell = (status: string) => status === 'healthy' || (self && status === 'degraded')
+      const ill = verdicts.filter(({ status }) => !isWell(status)).length
       if (verdicts.every(({ status }) => status === 'not running')) {
         throw new AppError('UNAVAILABLE', 'nothing runs there; start it with msvc up')
       }

@@ -105,7 +105,8 @@ it('refuses a token of somebody else, and the key set where tokens are made', { 
   const env = { MSVC_AUTH_JWKS: 'http://127.0.0.1:1/keys', MSVC_AUTH_TOKEN_FILE: join(folder, 'own.token') }
   const refusal = (words: string) => ({ code: 2, stderr: expect.stringContaining(words) })
   const signs = refusal('makes tokens, which the keys there can')
-  await expect(msvc(['serve', 'gateway', '--port', '0'], env)).rejects.toMatchObject(signs)
+  for (const role of ['gateway', 'broker'])
+    await expect(msvc(['serve', role, '--port', '0'], env)).rejects.toMatchObject(signs)
   await expect(msvc(['up', '--only', 'registry'], env)).rejects.toMatchObject(signs)
   const foreign = { ...env, MSVC_AUTH_ISSUER: 'shop' }
   const other = refusal('is of "msvc", and not of auth.issuer, "shop"')

@@ -10,6 +10,8 @@ export const broker = defineRole({
   config: BrokerConfig,
   needs: ['registry'],
   agreesIn: 'bus',
+  // a push brings a token for whose subscription it is
+  signs: true,
   async start(ctx) {
     // what a broker is made of is loaded by those who run one, not by all who read a configuration
     const { startBroker } = await import('./broker.ts')

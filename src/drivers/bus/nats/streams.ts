@@ -18,7 +18,7 @@ const FILLED_BY = 'filled by '
  * What the streams hold, as this program writes it: goes up when a version before could take it for something else. Two versions are side by side while they are replaced
  * one by one, so what is new is written no sooner than a version after the one that reads it.
  */
-export const STREAMS_FORMAT = 1
+const STREAMS_FORMAT = 1
 
 /** The names of a bus's streams, and the subjects in them. */
 export interface Streams {

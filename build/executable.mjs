@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 import { notices } from './bundling.ts'
 import { loader, makeProgram } from './compiled-program.ts'
 
-const root = fileURLToPath(new URL('.', import.meta.url))
+const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
 // Two builds may run at the same time: each works in a folder of its own, and the last rename wins.
 const work = join(dist, `build-${process.pid}`)

@@ -1,15 +1,15 @@
-// What build.mjs puts into the executable, and the end-to-end tests run with node: src/main.ts and all it imports as CommonJS bundles, with what V8
-// has compiled of them.
+// What executable.mjs puts into the executable, and the end-to-end tests run with node: src/main.ts and all it imports as CommonJS bundles, with
+// what V8 has compiled of them.
 import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Script } from 'node:vm'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
+import { UP_ROLE_NAMES } from '../src/roles/catalog.ts'
 import { READABLE, resolutions } from './bundling.ts'
-import { UP_ROLE_NAMES } from './src/roles/catalog.ts'
 
-const root = import.meta.dirname
+const root = join(import.meta.dirname, '..')
 
 /** A program made of the sources: paths of its files. */
 export interface CompiledProgram {

@@ -1,4 +1,4 @@
-// What executable.mjs puts into the executable, and the end-to-end tests run with node: src/main.ts and all it imports as CommonJS bundles, with
+// What executable.ts puts into the executable, and the end-to-end tests run with node: src/main.ts and all it imports as CommonJS bundles, with
 // what V8 has compiled of them.
 import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'

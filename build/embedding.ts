@@ -7,13 +7,13 @@ import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { AppError, messageOf } from '../src/kit/errors.ts'
 import { withoutLibatomic } from './compare-exchange.ts'
-import { type CompiledProgram, loader } from './compiled-program.ts'
+import { loader, type Program } from './compiled-program.ts'
 import { withoutDebugInformation } from './debug-information.ts'
 import { type ElfFile, readElf } from './elf.ts'
 
 /** What to put in, and where. */
 export interface Embedding {
-  readonly program: CompiledProgram
+  readonly program: Program
   /** The executable of Node for the target, of the same version as the one that builds. */
   readonly node: Buffer
   /** Whether the target is the system that builds: V8's code for the loader is taken by its own kind alone. */
@@ -52,8 +52,11 @@ export async function embed({ program, node, isNative, warn, folder, output }: E
   await rm(embedded)
 }
 
-/** Node as it goes into an executable: for Linux without libatomic and what debuggers read, for others as it is. */
-function readyForAnySystem(node: Buffer, warn: Embedding['warn']): Buffer {
+/**
+ * Node as it goes into an executable: for Linux without libatomic and what debuggers read, for others as it is.
+ * @param warn told when it has to stay as it is on Linux too
+ */
+export function readyForAnySystem(node: Buffer, warn: Embedding['warn']): Buffer {
   if (!elfOf(node)) return node
   try {
     return withoutDebugInformation(withoutLibatomic(node))

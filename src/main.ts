@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { isSea } from 'node:sea'
 import { setFlagsFromString } from 'node:v8'
 import { inputText } from './cli/commands/input-text.ts'
@@ -118,6 +119,7 @@ function processIo(signals: Signals, output: Output, err: HeldWriter): Io {
       return output.lost
     },
     readInput,
+    licences: async () => (await import('./process-licences.ts')).processLicences(join(import.meta.dirname, '..')),
     environment: process.env,
     folder: process.cwd(),
     pid: process.pid,

@@ -34,6 +34,8 @@ export interface Io {
   readonly pid: number
   /** How to start this program again: an executable, and the arguments before the command's own. */
   readonly self: readonly [program: string, ...args: string[]]
+  /** The licences of all that the program is made of. Throws AppError `UNAVAILABLE` where they don't lie beside it. */
+  licences(): Promise<string>
   /**
    * Fires on SIGINT, SIGTERM, SIGHUP, and when the process that holds this one is gone. For commands that stop in order: until it is looked at,
    * a signal ends the process at once, whatever it waits for or works on.

@@ -83,6 +83,8 @@ export default defineConfig({
           globalSetup: ['test/servers/install.ts', 'test/servers/empty-cluster.ts', 'test/e2e/program.ts'],
         },
       },
+      // the executable in minimal systems, each of which takes a minute to make once
+      { extends: true, test: { name: 'bare', include: ['test/bare/**/*.test.ts'], maxWorkers: 1 } },
       // they build the package and use the executable's own ports: one after the other
       { extends: true, test: { name: 'smoke', include: ['test/smoke/**/*.test.ts'], maxWorkers: 1 } },
     ],

@@ -12,7 +12,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts'],
+          include: ['{src,build}/**/*.test.ts'],
           exclude: ['src/roles/**'],
           // a process for each of 240 files would cost three times as much as a thread, more than what is tested in most of them
           pool: 'threads',
@@ -94,6 +94,8 @@ export default defineConfig({
           globalSetup: ['test/servers/install.ts', 'test/servers/empty-cluster.ts', 'test/e2e/program.ts'],
         },
       },
+      // the executable in minimal systems, each of which takes a minute to make once
+      { extends: true, test: { name: 'bare', include: ['test/bare/**/*.test.ts'], maxWorkers: 1 } },
       // they build the package and use the executable's own ports: one after the other
       {
         extends: true,

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { isSea } from 'node:sea'
 import { isatty } from 'node:tty'
 import { setFlagsFromString } from 'node:v8'
@@ -127,6 +128,7 @@ function processIo(signals: Signals, output: Output, err: HeldWriter): Io {
     readInput,
     // to look at process.stdin would begin to read it, and it may be a port
     ...(isatty(0) && process.stderr.isTTY && { ask: (question) => askPerson(question, signals.leaving) }),
+    licences: async () => (await import('./process-licences.ts')).processLicences(join(import.meta.dirname, '..')),
     environment: process.env,
     folder: process.cwd(),
     pid: process.pid,

@@ -13,6 +13,7 @@ import { addDoctor } from './commands/doctor.ts'
 import { addHealth } from './commands/health.ts'
 import { addInit } from './commands/init.ts'
 import { addKeys } from './commands/keys.ts'
+import { addLicences } from './commands/licences.ts'
 import { addLogs } from './commands/logs.ts'
 import { addMigrate } from './commands/migrate.ts'
 import { addPs } from './commands/ps.ts'
@@ -67,6 +68,7 @@ const COMMANDS: readonly AddCommand[] = [
   addMigrate,
   addDeploy,
   addService,
+  addLicences,
   addCompletion,
 ]
 

@@ -39,6 +39,7 @@ async function msvc(
     outputClosed: false,
     outputLost: new AbortController().signal,
     readInput: async () => input,
+    licences: async () => 'zod 4 (MIT)\n\nMIT License\n',
     environment,
     folder,
     pid: process.pid,
@@ -356,6 +357,12 @@ describe('the command line', () => {
     const { code, out, err } = await msvc(['schema'])
     expect({ code, properties: JSON.parse(out).properties }).toMatchObject({ code: 0, properties: { services: {} } })
     expect(err).toBe('put this on the first line of msvc.yaml: # yaml-language-server: $schema=./msvc.schema.json\n')
+  })
+
+  it('prints the licences of what it is made of', async () => {
+    const text = 'zod 4 (MIT)\n\nMIT License\n'
+    expect(await msvc(['licences'])).toEqual({ code: 0, out: text, err: '' })
+    expect(JSON.parse((await msvc(['licences', '--json'])).out)).toEqual({ licences: text })
   })
 
   it('says its version', async () => {

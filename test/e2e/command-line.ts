@@ -47,6 +47,7 @@ export function startWith(environment: Io['environment'], folder: string, ...arg
     outputClosed: false,
     outputLost: new AbortController().signal,
     readInput: async () => '',
+    licences: async () => '',
     environment,
     folder,
     pid: process.pid,

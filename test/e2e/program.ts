@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { loader, makeProgram } from '../../compiled-program.ts'
+import { loader, makeProgram } from '../../build/compiled-program.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -21,7 +21,7 @@ function sessionOf(yaml: string): Session {
     io: {
       ...{ out: terminal, err: terminal, environment: {}, folder, pid: 1, self: ['msvc'] },
       ...{ outputTaken: async () => {}, writeBytes: async () => {}, outputClosed: false, outputLost: nothing },
-      ...{ readInput: async () => '', signal: nothing, leaving: nothing },
+      ...{ readInput: async () => '', licences: async () => '', signal: nothing, leaving: nothing },
       ...{ settled: () => {}, leaveInterruptsToParent: () => {}, holdsPort: false },
     },
     options: {},

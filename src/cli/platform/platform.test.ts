@@ -40,6 +40,7 @@ async function welcome(isTTY: boolean, flags: string[] = [], stopped = (_err: st
     outputClosed: false,
     outputLost: new AbortController().signal,
     readInput: async () => '',
+    licences: async () => '',
     environment: {},
     folder,
     pid: process.pid,

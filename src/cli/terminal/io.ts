@@ -44,6 +44,8 @@ export interface Io {
    * the system can't.
    */
   readonly become?: () => never
+  /** The licences of all that the program is made of. Throws AppError `UNAVAILABLE` where they don't lie beside it. */
+  licences(): Promise<string>
   /**
    * Fires on SIGINT, SIGTERM, SIGHUP, and when the process that holds this one is gone. For commands that stop in order: until it is looked at,
    * a signal ends the process at once, whatever it waits for or works on.

@@ -1,7 +1,7 @@
 // What the builds of the executable and of the package have in common: how packages are put into a bundle, and the licences that come with them.
-import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BuildOptions, Plugin } from 'esbuild'
+import { licenceOf, licencesText } from '../src/process-licences.ts'
 
 /** Packages that others ask for but can do without: they get the error they know how to handle. */
 const OPTIONAL = /^(?:pg-native|supports-color|bufferutil|utf-8-validate|effect|sury|zod-to-json-schema|@valibot\/.*)$/
@@ -40,6 +40,13 @@ export const READABLE = {
   legalComments: 'none',
 } satisfies BuildOptions
 
+/** The folders of the packages that files are of, in order: `node_modules/hono`, one in another package's node_modules too. */
+export function packagesOf(inputs: readonly string[]): string[] {
+  return [
+    ...new Set(inputs.flatMap((path) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? [])),
+  ].sort()
+}
+
 /**
  * The licences of the packages inside, which ask to travel with every copy.
  * @param root the repository's folder
@@ -47,14 +54,5 @@ export const READABLE = {
  * @param more texts before theirs
  */
 export async function notices(root: string, inputs: readonly string[], more: readonly string[] = []): Promise<string> {
-  const folders = new Set(inputs.flatMap((path) => /^node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []))
-  const texts = await Promise.all([...folders].sort().map((folder) => noticeOf(root, folder)))
-  return [...more, ...texts].join(`\n\n${'-'.repeat(80)}\n\n`)
-}
-
-async function noticeOf(root: string, folder: string): Promise<string> {
-  const { name, version, license } = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8'))
-  const file = (await readdir(join(root, folder))).find((entry) => /^licen[cs]e/i.test(entry))
-  const text = file ? await readFile(join(root, folder, file), 'utf8') : ''
-  return `${name} ${version} (${license})\n\n${text.trim()}`
+  return licencesText([...more, ...(await Promise.all(packagesOf(inputs).map((folder) => licenceOf(root, folder))))])
 }

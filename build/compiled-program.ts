@@ -1,23 +1,33 @@
-// What build.mjs puts into the executable, and the end-to-end tests run with node: src/main.ts and all it imports as CommonJS bundles, with what V8
-// has compiled of them.
+// What executable.ts puts into the executable, and the end-to-end tests run with node: src/main.ts and all it imports as CommonJS bundles, with
+// what V8 has compiled of them.
 import { execFile } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { Script } from 'node:vm'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
+import { UP_ROLE_NAMES } from '../src/roles/catalog.ts'
 import { READABLE, resolutions } from './bundling.ts'
-import { UP_ROLE_NAMES } from './src/roles/catalog.ts'
 
-const root = import.meta.dirname
+const root = join(import.meta.dirname, '..')
 
 /** A program made of the sources: paths of its files. */
-export interface CompiledProgram {
-  /** Bundles, and under `compiled-…` what V8 has compiled of the program, by the name that `loader` asks for. */
+export interface Program {
+  /** Bundles, and what V8 has compiled of the program for each kind of process, by the name that `loader` asks for. */
   readonly assets: Readonly<Record<string, string>>
-  /** The files that went in. */
+  /** The files that went in, from the repository's folder. */
   readonly inputs: readonly string[]
 }
+
+/** How a program is run to compile it: V8 takes what was compiled by its own version for its own kind of processor alone. */
+export interface Engine {
+  /** Node, behind what emulates its processor. */
+  readonly command: readonly [program: string, ...args: string[]]
+  /** How long one start may take beside the others on a busy machine, milliseconds. */
+  readonly patience: number
+}
+
+/** The Node that runs this. */
+const OWN: Engine = { command: [process.execPath], patience: 60_000 }
 
 /** What talks to servers: a bundle of its own, which a process without one neither reads nor holds in memory (700 KB each). */
 const CLIENTS = ['pg', 'ioredis', '@nats-io/jetstream', '@nats-io/transport-node']
@@ -40,7 +50,7 @@ async function bundle(outfile: string, { plugins = [], ...of }: BuildOptions): P
     platform: 'node',
     target: 'node26',
     format: 'cjs',
-    define: { 'import.meta.main': 'true', 'import.meta.filename': '__filename' },
+    define: { 'import.meta.main': 'true', 'import.meta.filename': '__filename', 'import.meta.dirname': '__dirname' },
     // A function of what Node gives to a module, for the loader to call.
     banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
     footer: { js: '})' },
@@ -92,12 +102,16 @@ async function rehearsals(folder: string): Promise<readonly [Rehearsals, Rehears
 
 /** Nothing of the builder's own: REGISTRY_URL would have the rehearsed roles join a platform of his. */
 function rehearsalEnvironment(): NodeJS.ProcessEnv {
-  const { PATH, HOME, TMPDIR, SystemRoot } = process.env
-  return { PATH, HOME, TMPDIR, SystemRoot, NODE_OPTIONS: '--disable-warning=ExperimentalWarning' }
+  const { PATH, HOME, TMPDIR, SystemRoot, QEMU_LD_PREFIX } = process.env
+  const kept = { PATH, HOME, TMPDIR, SystemRoot, QEMU_LD_PREFIX }
+  return { ...kept, NODE_OPTIONS: '--disable-warning=ExperimentalWarning' }
 }
 
-/** How long one may take beside the others on a busy machine, milliseconds. */
-const REHEARSAL_MS = 60_000
+/**
+ * Of V8, for the rehearsals: what was compiled has the same bytes each time, as long as the same functions were. A hash seed of chance would be in all
+ * of it, and functions are forgotten when the garbage collector has looked at them a few times.
+ */
+const STEADY = ['--hash-seed=1', '--no-flush-bytecode']
 
 /** Runs a command line once in a process of its own, then keeps what V8 has compiled by then. */
 const COMPILER = `
@@ -107,8 +121,8 @@ const { Script } = require('node:vm')
 const [, , source, compiled, ...args] = process.argv
 const program = new Script(readFileSync(source, 'latin1'), { filename: 'msvc.cjs' })
 const keep = () => {
-  // what main.ts sets: the engine takes what was compiled under its own flags alone
-  setFlagsFromString('--heap-growing-percent=0')
+  // the engine takes what was compiled under its own flags alone: as they were before main.ts, and without the rehearsal's
+  for (const flag of ['--heap-growing-percent=0', '--hash-seed=0', '--flush-bytecode']) setFlagsFromString(flag)
   writeFileSync(compiled, program.createCachedData())
 }
 keep()
@@ -121,55 +135,91 @@ process.stdout.write = (text, done) => {
 program.runInThisContext()(exports, require, module, __filename, __dirname)
 `
 
+/** Says whether V8 takes what was compiled: ends with 3 when it doesn't. */
+const CHECKER = `
+const { readFileSync } = require('node:fs')
+const { Script } = require('node:vm')
+const [, , source, ...compiled] = process.argv
+const program = readFileSync(source, 'latin1')
+for (const path of compiled)
+  if (new Script(program, { cachedData: readFileSync(path) }).cachedDataRejected) process.exitCode = 3
+`
+
 /**
  * Compiles the bundle, which saves each process a third of its start. Where the roles can't be started, such as in a sandbox without
  * a network, only the outermost functions come compiled.
  */
-async function compile(compiler: string, source: string, compiled: string, args: readonly string[]): Promise<void> {
-  const options = { timeout: REHEARSAL_MS, env: rehearsalEnvironment() }
-  await promisify(execFile)(process.execPath, [compiler, source, compiled, ...args], options).catch(({ stderr }) =>
+async function compile(engine: Engine, args: readonly string[]): Promise<void> {
+  const [program, ...before] = engine.command
+  const options = { timeout: engine.patience, env: rehearsalEnvironment() }
+  await promisify(execFile)(program, [...before, ...STEADY, ...args], options).catch(({ stderr }) =>
     process.stderr.write(
-      `msvc: ${args.slice(0, 2).join(' ')} could not be run to compile it; the program will start slower\n${stderr}\n`,
+      `msvc: ${args.slice(3, 5).join(' ')} could not be run to compile it; the program will start slower\n${stderr}\n`,
     ),
   )
-  const { cachedDataRejected } = new Script(await readFile(source, 'latin1'), { cachedData: await readFile(compiled) })
-  if (cachedDataRejected)
-    throw new Error('the engine does not take what was compiled: was a flag of it changed meanwhile?')
+}
+
+/** Has the engine look at what it has compiled. @throws Error when it doesn't take it */
+async function check({ command: [program, ...before], patience }: Engine, args: readonly string[]): Promise<void> {
+  await promisify(execFile)(program, [...before, ...args], { timeout: patience, env: rehearsalEnvironment() }).catch(
+    (cause: unknown) => {
+      throw new Error('the engine does not take what was compiled: was a flag of it changed meanwhile?', { cause })
+    },
+  )
 }
 
 /**
- * Makes the program of the sources. V8 has compiled what each kind of process needs and nothing else: one takes as long to load 2 MB of
- * compiled functions as to start node.
- * @param folder where its files go, which exists
- * @throws what esbuild throws, which has said it on stderr; an Error when V8 does not take what it has compiled
+ * Makes the bundles of the sources.
+ * @param folder where they go, which exists
+ * @throws what esbuild throws, which has said it on stderr
  */
-export async function makeProgram(folder: string): Promise<CompiledProgram> {
+export async function makeBundles(folder: string): Promise<Program> {
   const program = join(folder, 'program.cjs')
   const clients = join(folder, 'clients.cjs')
   const inputs = [...(await bundleProgram(program)), ...(await bundleClients(clients))]
+  return { assets: { program, clients }, inputs }
+}
+
+/**
+ * Adds to bundles what V8 has compiled of them: what each kind of process needs and nothing else, as one takes as long to load 2 MB of compiled
+ * functions as to start node.
+ * @param folder where its files go, which exists
+ * @throws Error when V8 does not take what it has compiled
+ */
+export async function compileProgram({ assets, inputs }: Program, folder: string, engine: Engine): Promise<Program> {
+  const { program = '' } = assets
   const compiler = join(folder, 'compiler.cjs')
+  const checker = join(folder, 'checker.cjs')
   await writeFile(compiler, COMPILER)
+  await writeFile(checker, CHECKER)
   const compiled: Record<string, string> = {}
   const rehearse = async ([name, args]: Rehearsals[number]) => {
     compiled[name] = join(folder, `compiled-${name}`)
-    await compile(compiler, program, compiled[name], args)
+    await compile(engine, [compiler, program, compiled[name], ...args])
   }
   const [first, serving] = await rehearsals(folder)
   for (const each of first) await rehearse(each)
   await Promise.all(serving.map(rehearse))
-  return { assets: { program, clients, ...compiled }, inputs }
+  await check(engine, [checker, program, ...Object.values(compiled)])
+  return { assets: { ...assets, ...compiled }, inputs }
+}
+
+/** Makes the program of the sources, compiled for this system. @param folder where its files go, which exists */
+export async function makeProgram(folder: string): Promise<Program> {
+  return compileProgram(await makeBundles(folder), folder, OWN)
 }
 
 /**
  * The main of a program, a CommonJS script: runs the bundle, whose functions come compiled.
  * @param asset what the script finds one with: an expression, a function from the name of an asset to its bytes
  */
-export function loader({ assets }: CompiledProgram, asset: string): string {
+export function loader({ assets }: Program, asset: string): string {
+  const names = JSON.stringify(Object.keys(assets))
   return `
 const { Script } = require('node:vm')
 const asset = ${asset}
 const [, , command = '--help', role] = process.argv
-const rehearsed = command === 'serve' && ${JSON.stringify(Object.keys(assets))}.includes(role) ? role
+const rehearsed = command === 'serve' && ${names}.includes(role) ? role
   : command === 'up' ? 'platform'
   : command.startsWith('-') ? 'help' : 'command'
 const run = (name, required, into, cachedData) => {
@@ -183,6 +233,6 @@ const requireAny = (name) => {
   clients ??= run('clients', require, { exports: {} })
   return clients[name.slice('client:'.length)]()
 }
-run('program', requireAny, module, asset(rehearsed))
+run('program', requireAny, module, ${names}.includes(rehearsed) ? asset(rehearsed) : undefined)
 `
 }

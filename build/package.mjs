@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { build } from 'esbuild'
 import { notices, READABLE, resolutions } from './bundling.ts'
 
-const root = fileURLToPath(new URL('.', import.meta.url))
+const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
 const work = join(dist, `build-${process.pid}`)
 const output = join(work, 'package')

@@ -1,9 +1,8 @@
-import type { LookupFunction } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parseEndpoint } from '../discovery/endpoint.ts'
-import type { RequestHandler, UpstreamConnection } from './connection.ts'
-import { InstancePool, type PoolLimits, type PoolRefusal, type Waiter } from './pool.ts'
+import { InstancePool, type PoolLimits } from './pool.ts'
 import { always, type RawUpstream, rawUpstream, until } from './testing/sockets.ts'
+import { ask, connected, type Got, take } from './testing/taking.ts'
 
 const CHUNKS = 100_000
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
@@ -36,59 +35,6 @@ function poolWith(limits: Partial<PoolLimits> = {}, { port = upstream.port, conn
   )
   pools.push(pool)
   return pool
-}
-
-/** Releases each connection's share. */
-const holders = new WeakMap<UpstreamConnection, () => void>()
-
-type Got = UpstreamConnection | PoolRefusal
-
-/** Asks for a connection; resolves with it or why there is none. */
-function take(
-  pool: InstancePool,
-  { caller = 1, upload = false, once = false } = {},
-): Promise<Got> & { waiter: Waiter } {
-  let waiter: Waiter | undefined
-  const got = new Promise<Got>((resolve) => {
-    const taker: Waiter = {
-      caller,
-      upload,
-      once,
-      onConnection(connection) {
-        holders.set(connection, () => pool.release(taker))
-        resolve(connection)
-      },
-      onRefused: resolve,
-    }
-    waiter = taker
-  })
-  if (!waiter) throw new Error('unreachable')
-  pool.acquire(waiter)
-  return Object.assign(got, { waiter })
-}
-
-async function connected(pool: InstancePool, { once = false } = {}): Promise<UpstreamConnection> {
-  const got = await take(pool, { once })
-  if ('why' in got) throw new Error(`refused: ${got.why}`)
-  return got
-}
-
-/** Sends a GET; resolves with the body, or rejects with why the connection was lost. */
-function ask(connection: UpstreamConnection): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const handler: RequestHandler = {
-      onWhole(_, body) {
-        holders.get(connection)?.()
-        resolve(body)
-      },
-      onHead: () => {},
-      onBody: () => {},
-      onEnd: () => resolve(''),
-      onDrain: () => {},
-      onLost: reject,
-    }
-    connection.send('GET', 'GET / HTTP/1.1\r\nhost: a\r\n\r\n', undefined, true, handler)
-  })
 }
 
 describe('InstancePool', () => {
@@ -352,57 +298,5 @@ describe('InstancePool', () => {
     expect(await take(pool)).toEqual({ why: 'closed' })
     expect(await ask(connection)).toBe('ok')
     await until(() => upstream.open.size === 0)
-  })
-})
-
-describe('a pool for a name', () => {
-  let addresses: string[]
-  let asked = 0
-  const named = (host: string) => {
-    const lookup: LookupFunction = (_, __, callback) => {
-      asked++
-      callback(null, [{ address: addresses.at(asked % addresses.length) ?? '', family: 4 }])
-    }
-    const limits = { maxConnections: 1, maxWaiting: 10, maxWaitingUploads: 10, uploadShare: 1, callerShare: 1 }
-    const endpoint = parseEndpoint(`http://${host}:${upstream.port}`)
-    const pool = new InstancePool({ endpoint, connectTimeoutMs: 1_000, idleMs: 60_000, clock, lookup }, limits)
-    pools.push(pool)
-    return pool
-  }
-  beforeEach(() => {
-    asked = 0
-    addresses = ['127.0.0.1']
-  })
-
-  it('asks what it means after 30 s, also when its connection is never idle for long', async () => {
-    const pool = named('user.shop.example')
-    for (const at of [0, 10_000, 29_999]) {
-      now = at
-      expect(await ask(await connected(pool))).toBe('ok')
-    }
-    expect(asked).toBe(1)
-    const last = await connected(pool)
-    const next = take(pool)
-    now = 30_000
-    expect(await ask(last)).toBe('ok')
-    const fresh = await next
-    expect(fresh).not.toBe(last)
-    expect(asked).toBe(2)
-  })
-
-  it('makes no new connection to an address that it had', async () => {
-    const pool = named('user.shop.example')
-    expect(await ask(await connected(pool))).toBe('ok')
-    addresses = ['127.0.0.99']
-    now = 30_000
-    expect(await take(pool)).toMatchObject({ why: 'connect', cause: { address: '127.0.0.99' } })
-  })
-
-  it('keeps a connection to an address, and to this machine', async () => {
-    const pool = named('localhost')
-    expect(await ask(await connected(pool))).toBe('ok')
-    now = 50_000
-    expect(await ask(await connected(pool))).toBe('ok')
-    expect(asked).toBe(1)
   })
 })

@@ -14,7 +14,7 @@ import { nodePackage } from './node-package.ts'
 import { packProfile, withProfile } from './profile.ts'
 import { requirementsOf, requirementsText } from './requirements.ts'
 import { billOfMaterials } from './sbom.ts'
-import { NODE_VERSION, nativeName, type Target } from './targets.ts'
+import { NODE_VERSION, type Target } from './targets.ts'
 
 /** What to make, and where. */
 export interface Order {
@@ -86,7 +86,6 @@ async function makeArtefact(order: Order, bundles: Program, target: Target) {
   await embed({
     program: { ...program, assets: { ...program.assets, [LICENCES]: join(folder, LICENCES) } },
     node: node.executable,
-    isNative: target.name === nativeName(process),
     warn: say,
     folder,
     output,

@@ -16,8 +16,6 @@ export interface Embedding {
   readonly program: Program
   /** The executable of Node for the target, of the same version as the one that builds. */
   readonly node: Buffer
-  /** Whether the target is the system that builds: V8's code for the loader is taken by its own kind alone. */
-  readonly isNative: boolean
   /** Told what could not be done as well as elsewhere. */
   readonly warn: (message: string) => void
   /** For files on the way, and for the result. */
@@ -27,9 +25,10 @@ export interface Embedding {
 }
 
 /** Writes an executable that needs no Node. */
-export async function embed({ program, node, isNative, warn, folder, output }: Embedding): Promise<void> {
+export async function embed({ program, node, warn, folder, output }: Embedding): Promise<void> {
   const into = join(folder, 'node')
-  const main = join(folder, 'loader.cjs')
+  // its name is kept inside: a path would tell of the folder, and be another one in each build
+  const main = 'loader.cjs'
   const config = join(folder, 'sea-config.json')
   const embedded = join(folder, 'embedded')
   const settings = {
@@ -38,15 +37,16 @@ export async function embed({ program, node, isNative, warn, folder, output }: E
     output: embedded,
     mainFormat: 'commonjs',
     disableExperimentalSEAWarning: true,
-    useCodeCache: isNative,
+    // no two builds would have the same bytes of it, for a script of twenty lines
+    useCodeCache: false,
     useSnapshot: false,
     execArgv: ['--disable-warning=ExperimentalWarning'],
     assets: program.assets,
   }
   await writeFile(into, readyForAnySystem(node, warn), { mode: 0o755 })
-  await writeFile(main, loader(program, `(name) => Buffer.from(require('node:sea').getRawAsset(name))`))
+  await writeFile(join(folder, main), loader(program, `(name) => Buffer.from(require('node:sea').getRawAsset(name))`))
   await writeFile(config, JSON.stringify(settings))
-  await promisify(execFile)(process.execPath, ['--build-sea', config])
+  await promisify(execFile)(process.execPath, ['--build-sea', config], { cwd: folder })
   await rm(into)
   await rewrite(embedded, output)
   await rm(embedded)

@@ -50,7 +50,7 @@ async function makeOwn(): Promise<void> {
   const licences = join(work, LICENCES)
   await writeFile(licences, await notices(root, inputs, [await nodeLicence(root)]))
   const program = { assets: { ...assets, [LICENCES]: licences }, inputs }
-  await embed({ program, node: await readFile(process.execPath), isNative: true, warn: say, folder: work, output })
+  await embed({ program, node: await readFile(process.execPath), warn: say, folder: work, output })
   const bytes = await readFile(output)
   await rename(licences, join(dist, 'THIRD-PARTY-NOTICES.txt'))
   await rename(output, join(dist, executable))

@@ -2,13 +2,17 @@ import { copyFileSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, inject, it, vi } from 'vitest'
+import { unpackRelease } from '../../release/keepsakes.ts'
+import { VERSION } from '../../src/cli/session/version.ts'
 import { placeOrders } from '../e2e/order-load.ts'
 import { commandsIn } from '../e2e/running-platform.ts'
 import { failed, load } from '../e2e/steady-load.ts'
+import { releases } from './released.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-upgrade-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
+const newest = releases().at(-1) ?? ''
 /** Where the platform's program lies, whatever its version. */
 const place = join(folder, 'msvc.cjs')
 const { msvc, up } = commandsIn(folder, '', place)
@@ -20,7 +24,9 @@ function put(program: string): void {
 }
 
 it('serves every request of 50 a second while the platform becomes another version', { timeout: 120_000 }, async () => {
-  put(inject('program'))
+  const unpacked = mkdtempSync(join(folder, 'released-'))
+  const { program, version } = await unpackRelease(newest, unpacked)
+  put(program)
   await using platform = await up('data')
   const gateway = platform.url('gateway')
   const scopes = 'users:write,orders:read,orders:write'
@@ -30,8 +36,12 @@ it('serves every request of 50 a second while the platform becomes another versi
   const reads = load(`${gateway}/gateway/api/users`, 40)
   await vi.waitUntil(() => reads.answers.length > 50, { timeout: 20_000 })
   put(inject('program'))
-  const said: unknown = JSON.parse(await msvc('data', 'upgrade', '--json'))
-  expect(said).toEqual({ from: expect.any(String), to: expect.any(String), pid: platform.child.pid })
+  const said: unknown = JSON.parse(
+    await msvc('data', 'upgrade', '--json').catch((cause: Error) => {
+      throw new Error(platform.said(), { cause })
+    }),
+  )
+  expect(said).toEqual({ from: version, to: VERSION, pid: platform.child.pid })
   const since = reads.answers.length
   await vi.waitUntil(() => reads.answers.length > since + 100, { timeout: 30_000 })
   await Promise.all([reads.stop(), orders.stop()])

@@ -14,8 +14,8 @@ import { tellUnready } from './unready.ts'
 
 /** How often it is looked how far it is, milliseconds. */
 const LOOK_MS = 50
-/** How long nothing may run on the data folder between the two, milliseconds: long after the old one let go of it. */
-const GONE_MS = 15_000
+/** How long nothing may run on the data folder between the two, milliseconds: a busy machine takes some of it to load the new one. */
+const GONE_MS = 60_000
 
 /**
  * `msvc upgrade`: has the platform on the data folder become the program that lies at its place now, which must be this one; resolves when it has started. Throws AppError `UNAVAILABLE`

@@ -8,6 +8,8 @@ export const PACKAGES = {
   'nats-server': 'nats-server',
   umoci: 'umoci',
   skopeo: 'skopeo',
+  ip: 'iproute2',
+  wget: 'wget',
 } as const
 /** One of them. */
 export type Program = keyof typeof PACKAGES

@@ -2,6 +2,7 @@ import { posix } from 'node:path'
 import { flowList, mapping, scalar } from './compose-yaml.ts'
 import { CONFIG_FILE, roleEnvironment, roleSecrets, SECRETS_FOLDER, serviceEnvironment } from './container.ts'
 import type { Deployment, RolePart, ServicePart } from './deployment.ts'
+import { dockerfileOf } from './service-dockerfile.ts'
 
 /** Processors that a container may take, at most. */
 const CPUS = '1.0'
@@ -14,18 +15,22 @@ const BEYOND_DRAIN = 10
 
 type Variables = Readonly<Record<string, string>>
 
-/** What a service's Dockerfile is called, in the folder of the deployment. */
-export function dockerfileOf(name: string): string {
-  return `${name}.Dockerfile`
+/** What every role is told, before `services`. */
+export function composeRoleAnchors(deployment: Deployment): string {
+  return `x-told: &told
+${mapping(toldToRoles(deployment), 2)}
+
+`
 }
 
-/** What every role is told, and each of them as a service of compose. */
-export function composeRoles(deployment: Deployment): string {
-  const told = sharedBy(deployment.roles.map((role) => roleEnvironment(deployment, role)))
-  return `x-told: &told
-${mapping(told, 2)}
+function toldToRoles(deployment: Deployment): Variables {
+  return sharedBy(deployment.roles.map((role) => roleEnvironment(deployment, role)))
+}
 
-services:
+/** Each role as a service of compose. */
+export function composeRoles(deployment: Deployment): string {
+  const told = toldToRoles(deployment)
+  return `services:
 ${deployment.roles.map((role) => roleService(deployment, role, told)).join('\n')}`
 }
 
@@ -50,15 +55,34 @@ ${dependsOn([...here.map(({ kind }) => kind), ...role.needs])}${isEntrance ? por
 `
 }
 
-/** The user's own services. */
-export function composeServices(deployment: Deployment): string {
-  return deployment.services.map((service) => `\n${ownService(deployment, service)}`).join('')
+/** What every service of the user's is told, before `services`; nothing where there is none. */
+export function composeServiceAnchors(deployment: Deployment): string {
+  if (deployment.services.length === 0) return ''
+  const told = sharedBy(deployment.services.map((service) => serviceEnvironment(deployment, service)))
+  return `# a service of yours, and msvc beside it
+x-service: &service
+  <<: *role
+  # reaps what its program leaves behind
+  init: true
+  # msvc.yaml is in its image
+  configs: []
+  secrets: [signing-key]
+  tmpfs: [/tmp]
+x-service-told: &service-told
+${mapping({ ...told, ...inFiles({ MSVC_KEY_FILE: 'signing-key' }) }, 2)}
+
+`
 }
 
-function ownService(deployment: Deployment, service: ServicePart): string {
+/** The user's own services. */
+export function composeServices(deployment: Deployment): string {
+  const told = sharedBy(deployment.services.map((service) => serviceEnvironment(deployment, service)))
+  return deployment.services.map((service) => `\n${ownService(deployment, service, told)}`).join('')
+}
+
+function ownService(deployment: Deployment, service: ServicePart, told: Variables): string {
   const { name, replicas, needs, own } = service
-  const secrets = { MSVC_KEY_FILE: 'signing-key' }
-  const names = new Set(deployment.roles.map((role) => role.name))
+  const roles = new Set(deployment.roles.map((role) => role.name))
   // where it is registered, and who keeps what it wants
   const before = [
     'registry',
@@ -66,21 +90,19 @@ function ownService(deployment: Deployment, service: ServicePart): string {
     ...(own.secrets.length > 0 ? ['config-server'] : []),
     ...needs,
   ]
-  const wanted = [...new Set(before)].filter((need) => names.has(need) || needs.includes(need))
+  const wanted = [...new Set(before)].filter((need) => roles.has(need) || needs.includes(need))
   const dockerfile = posix.join(deployment.folder, dockerfileOf(name))
+  const variables = without(serviceEnvironment(deployment, service), told)
+  const environment =
+    Object.keys(variables).length === 0
+      ? 'environment: *service-told'
+      : `environment:\n      <<: *service-told\n${mapping(variables, 6)}`
   return `  ${scalar(name)}:
-    <<: *role
+    <<: *service
     image: ${scalar(`${deployment.name}-${name}`)}
     build: { context: ${scalar(deployment.sources)}, dockerfile: ${scalar(dockerfile)} }
     stop_grace_period: ${Math.ceil(own.stop.grace_ms / 1_000) + BEYOND_DRAIN}s
-    # reaps what its program leaves behind
-    init: true
-    environment:
-${mapping({ ...serviceEnvironment(deployment, service), ...inFiles(secrets) }, 6)}
-    secrets: ${flowList(Object.values(secrets))}
-    # its own folder has the file already
-    configs: []
-    tmpfs: [/tmp]
+    ${environment}
 ${dependsOn(wanted)}    deploy:
       replicas: ${replicas}
       resources: { limits: { cpus: '${CPUS}', memory: ${SERVICE_MEMORY_MB}M, pids: ${SERVICE_PIDS} } }

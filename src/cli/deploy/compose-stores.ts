@@ -95,7 +95,7 @@ const SERVICES: Readonly<Record<StoreKind, string>> = {
     secrets: [nats.conf]
     volumes: ['nats:/data']
     healthcheck:
-      test: [CMD, wget, --quiet, --output-document, /dev/null, 'http://127.0.0.1:8222/healthz?js-enabled-only=true']
+      test: [CMD, wget, -qO, /dev/null, 'http://127.0.0.1:8222/healthz?js-enabled-only=true']
       <<: *often
     <<: *store
     deploy:

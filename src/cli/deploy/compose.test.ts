@@ -1,4 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { ROLE_NAMES } from '../../roles/catalog.ts'
 import { writeCompose } from './compose.ts'
 import type { DeployFile, Deployment } from './deployment.ts'
 import { compositionFaults, readComposition, schemaFaults } from './testing/compose-rules.ts'
@@ -77,5 +79,87 @@ describe('compose.yaml', () => {
     expect(secrets.every(({ mode }) => mode === 0o444)).toBe(true)
     expect(textOf(files, '.gitignore')).toBe('secrets/\n')
     expect(text).not.toContain(letters(26))
+  })
+
+  it('runs services of the user beside it, each with msvc in an image of its own', async () => {
+    const file = `services:
+  catalog: { run: python3 catalog.py, dir: ./catalog, needs: [broker], stop: { grace_ms: 30000 } }
+  front: { run: node front.mjs, dir: ./front, replicas: 3, needs: [catalog], secrets: [KEY] }
+`
+    const { composition, faults } = await written(await deploymentOf({ file, folders: ['catalog', 'front'] }))
+    expect(faults).toEqual([])
+    const { front, catalog } = composition.services
+    expect(front).toMatchObject({
+      build: { context: '../..', dockerfile: 'deploy/compose/front.Dockerfile' },
+      secrets: ['signing-key'],
+      configs: [],
+      environment: { REGISTRY_URL: 'http://registry:8500', MSVC_UP_HOST: '0.0.0.0', MSVC_UP_BUILD: 'false' },
+      deploy: { replicas: 3 },
+    })
+    expect(Object.keys(front?.depends_on ?? {})).toEqual(['registry', 'config-server', 'catalog'])
+    expect(Object.keys(front?.networks ?? {})).toEqual(['inner'])
+    expect(catalog?.stop_grace_period).toBe('40s')
+  })
+
+  it('stays valid, whatever services are called and wherever they lie', async () => {
+    const name = fc.oneof(
+      fc.stringMatching(/^[a-z0-9](?:[a-z0-9-]{0,20}[a-z0-9])?$/),
+      fc.constantFrom('true', 'null', 'on', 'y', '1e3', '0x1f', '123', 'constructor'),
+    )
+    const taken = [
+      'postgres',
+      'redis',
+      'nats',
+      'outbound',
+      'dashboard',
+      ...ROLE_NAMES,
+      'user-service',
+      'order-service',
+      'payment-service',
+      'api-gateway',
+    ]
+    const folder = fc.constantFrom('plain', "it's", 'with blank', '$HOME', 'a"b', 'ü')
+    const service = fc.record({ dir: folder, replicas: fc.integer({ min: 1, max: 9 }), build: fc.boolean() })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.dictionary(
+          name.filter((each) => !taken.includes(each)),
+          service,
+          { minKeys: 1, maxKeys: 4 },
+        ),
+        async (services) => {
+          const own = Object.entries(services).map(([key, { dir, replicas, build }]) => [
+            key,
+            { run: 'node main.mjs', dir, replicas, ...(build && { build: 'make all' }) },
+          ])
+          const file = JSON.stringify({ services: Object.fromEntries(own) })
+          const folders = Object.values(services).map(({ dir }) => dir)
+          const { composition, faults } = await written(await deploymentOf({ file, folders }))
+          expect(faults).toEqual([])
+          expect(Object.keys(composition.services)).toEqual(expect.arrayContaining(Object.keys(services)))
+          for (const [key, { replicas }] of Object.entries(services))
+            expect(composition.services[key]?.deploy.replicas).toBe(replicas)
+        },
+      ),
+      { numRuns: 25 },
+    )
+  })
+
+  it.each([
+    ['registry: { port: 0 }\n', /registry\.port is 0, any free one/],
+    ['services: { redis: { run: ./redis } }\n', /services\.redis is called as the server that roles keep things in/],
+    ['services: { catalog: { run: ./catalog, dir: .. } }\n', /services\.catalog\.dir lies outside of /],
+  ])('refuses what can not be deployed: %s', async (file, message) => {
+    await expect(deploymentOf({ file })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringMatching(message),
+    })
+  })
+
+  it('refuses replicas of what is not there', async () => {
+    await expect(deploymentOf({ scale: { usr: 2 } })).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringMatching(/usr is not deployed.*did you mean user/),
+    })
   })
 })

@@ -1,5 +1,5 @@
 import { makeKeyFile } from '../../kit/auth/key-files.ts'
-import { composeRoles, composeServices } from './compose-parts.ts'
+import { composeRoleAnchors, composeRoles, composeServiceAnchors, composeServices } from './compose-parts.ts'
 import { composeStore, SHARED_BY_STORES, storeFiles } from './compose-stores.ts'
 import { scalar } from './compose-yaml.ts'
 import { CONFIG_FILE, CONTAINER_USER, imageOf, PROGRAM, SECRETS_FOLDER } from './container.ts'
@@ -78,7 +78,7 @@ x-role: &role
     driver: json-file
     options: { max-size: 10m, max-file: '3' }
 
-${here.length > 0 ? `${SHARED_BY_STORES}\n` : ''}${composeRoles(deployment)}${composeServices(deployment)}${here.map(composeStore).join('')}
+${here.length > 0 ? `${SHARED_BY_STORES}\n` : ''}${composeRoleAnchors(deployment)}${composeServiceAnchors(deployment)}${composeRoles(deployment)}${composeServices(deployment)}${here.map(composeStore).join('')}
 networks:
   # what comes in from outside
   edge: {}

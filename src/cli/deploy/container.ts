@@ -47,6 +47,8 @@ export function serviceEnvironment({ environment, roles, hosts }: Deployment, { 
     MSVC_AUTH_HOSTS: [...new Set([...hosts, 'localhost', name])].join(),
     MSVC_LOG_FORMAT: 'json',
     MSVC_UP_HOST: '0.0.0.0',
+    // its image is built already
+    MSVC_UP_BUILD: 'false',
     MSVC_OUTBOUND_HOST: '0.0.0.0',
     ...Object.fromEntries(addresses),
   } satisfies Readonly<Record<string, string>>

@@ -1,4 +1,5 @@
 import type { OwnService } from '../../kit/config/own-service.ts'
+import type { Stack } from './service-stack.ts'
 
 /** What is to run elsewhere than under `msvc up`, as each kind of deployment writes it down in its own words. */
 export interface Deployment {
@@ -53,8 +54,10 @@ export interface RolePart extends Part {
 /** A service of the user's: `msvc up --only <name>` beside its program, which registers it, opens its doors and takes its output. */
 export interface ServicePart extends Part {
   readonly own: OwnService
-  /** Its folder, from that of the file, with `/` between. */
+  /** Its folder, from that of the file, with `/` between: `catalog`, or `.`. */
   readonly dir: string
+  /** What it is made of, as far as its command and its folder tell. */
+  readonly stack: Stack
   /** Where it listens; undefined for a worker. */
   readonly port: number | undefined
 }

@@ -1,10 +1,14 @@
-import { basename, dirname, posix, relative, sep } from 'node:path'
+import { basename, dirname, isAbsolute, relative, resolve, sep } from 'node:path'
 import { isEmbedded } from '../../drivers/by-scheme.ts'
+import { AppError } from '../../kit/errors.ts'
+import { didYouMean } from '../../kit/nearest.ts'
 import type { AnyRole } from '../../kit/role.ts'
+import { openFolder } from '../init/folder.ts'
 import { rolesOf } from '../plan/plan.ts'
 import type { Configured } from '../session/configuration.ts'
 import { VERSION } from '../session/version.ts'
 import type { Deployment, RolePart, ServicePart, StoreKind, StorePart } from './deployment.ts'
+import { stackOf } from './service-stack.ts'
 
 /** What a deployment is planned by. */
 export interface DeploymentOptions {
@@ -40,8 +44,18 @@ export function planDeployment({ configured, file, scale, folder, here }: Deploy
     const role = roles.find((each) => each.name === name)
     return role ? [rolePart(role, configured, wanted, scale)] : []
   })
-  const services = Object.keys(own).map((name, index) => servicePart(name, index, configured, scale))
+  const services = Object.keys(own).map((name, index) => servicePart(name, index, sources, configured, scale))
+  checkScale(scale, wanted, Object.keys(own))
   const needed = new Set(parts.flatMap(({ stores }) => stores))
+  const stores = (['postgres', 'redis', 'nats'] as const).flatMap((kind) =>
+    needed.has(kind) ? [storePart(kind, settings[SETTINGS[kind]])] : [],
+  )
+  const clash = stores.find(({ kind, elsewhere }) => elsewhere === undefined && Object.hasOwn(own, kind))
+  if (clash)
+    throw new AppError(
+      'CONFIG_INVALID',
+      `services.${clash.kind} is called as the server that roles keep things in; give the service another name, or name a server in ${SETTINGS[clash.kind]} that runs elsewhere`,
+    )
   return {
     name: nameOf(file?.path),
     version: VERSION,
@@ -53,9 +67,7 @@ export function planDeployment({ configured, file, scale, folder, here }: Deploy
     hosts: settings.auth.hosts,
     roles: parts,
     services,
-    stores: (['postgres', 'redis', 'nats'] as const).flatMap((kind) =>
-      needed.has(kind) ? [storePart(kind, settings[SETTINGS[kind]])] : [],
-    ),
+    stores,
     drainSeconds: settings.drain_seconds,
   }
 }
@@ -66,13 +78,18 @@ function rolePart(
   wanted: readonly string[],
   scale: DeploymentOptions['scale'],
 ): RolePart {
-  const { name, service, summary, port, needs } = role
+  const { name, service, summary, needs } = role
+  const port = sections[name]?.port ?? role.port
+  if (port === 0)
+    throw new AppError(
+      'CONFIG_INVALID',
+      `${name}.port is 0, any free one, which nobody could be told beforehand; give it a number to deploy it`,
+    )
   return {
     name,
     service,
     summary,
-    // a free one, 0, is nothing that others could be told
-    port: sections[name]?.port || port,
+    port,
     replicas: scale.get(name) ?? REPLICAS[name] ?? 1,
     needs: needs.filter((need) => wanted.includes(need)),
     stores: storesOf(role),
@@ -90,13 +107,39 @@ function storesOf({ name, keeps, agreesIn }: AnyRole): readonly StoreKind[] {
   return [...kinds]
 }
 
-function servicePart(name: string, index: number, { own }: Configured, scale: DeploymentOptions['scale']): ServicePart {
+/** Refuses replicas of what isn't deployed. */
+function checkScale(scale: DeploymentOptions['scale'], roles: readonly string[], services: readonly string[]): void {
+  const names = [...roles, ...services]
+  const unknown = [...scale.keys()].find((name) => !names.includes(name))
+  if (unknown === undefined) return
+  throw new AppError(
+    'USAGE',
+    `--scale: ${unknown} is not deployed${didYouMean(unknown, names)} (there are ${names.join(', ')})`,
+  )
+}
+
+function servicePart(
+  name: string,
+  index: number,
+  sources: string,
+  { own }: Configured,
+  scale: DeploymentOptions['scale'],
+): ServicePart {
   const service = own[name]
   if (!service) throw new TypeError(`${name} is no service of the file`)
+  // absolute where it is going to run here
+  const place = resolve(sources, service.dir)
+  const dir = pathBetween(sources, place)
+  if (dir.startsWith('..') || isAbsolute(dir))
+    throw new AppError(
+      'CONFIG_INVALID',
+      `services.${name}.dir lies outside of ${sources}, and an image can only be built of what is in there; move it, or the file`,
+    )
   return {
     name,
     own: service,
-    dir: posix.normalize(service.dir.split(sep).join('/')),
+    dir,
+    stack: stackOf(service, openFolder(place, '.')),
     port: service.ready.by === 'none' ? undefined : (service.port ?? FIRST_SERVICE_PORT + index),
     replicas: scale.get(name) ?? service.replicas,
     needs: service.needs,

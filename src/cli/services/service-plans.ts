@@ -160,7 +160,7 @@ function planReplica(
       ]),
     ],
     run,
-    build,
+    build: configured.settings.up.build ? build : undefined,
     dir,
     env: serviceEnvironment({
       service: name,

@@ -125,6 +125,7 @@ export const Platform = z.strictObject({
       in_process: z.boolean().default(false),
       host: z.string().min(1).default('127.0.0.1'),
       advertise: AdvertisedHost.optional(),
+      build: z.boolean().default(true),
       without: z.array(z.string()).default([]),
     })
     .prefault({}),

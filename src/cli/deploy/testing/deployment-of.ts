@@ -22,7 +22,8 @@ export async function deploymentOf({ file, folders = [], scale = {} }: Wanted = 
     for (const name of ['.', ...folders]) mkdirSync(join(folder, name), { recursive: true })
     const path = join(folder, 'msvc.yaml')
     if (file !== undefined) writeFileSync(path, file)
-    const configured = await configure({ io: { folder, environment: {} }, options: {} }, { runs: false })
+    const options = file === undefined ? {} : { config: path }
+    const configured = await configure({ io: { folder, environment: {} }, options }, { runs: false })
     return planDeployment({
       configured,
       file: file === undefined ? undefined : { path, text: file },

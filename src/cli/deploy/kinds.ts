@@ -50,4 +50,16 @@ Examples:
   $ cd deploy/compose && docker compose up -d --wait`,
     load: async () => (await import('./compose.ts')).writeCompose,
   },
+  {
+    name: 'systemd',
+    summary: 'units of systemd for one machine',
+    description:
+      'Writes a unit for each role and each service of yours, locked up, with a socket that keeps the gateway open while it is started again.',
+    examples: `
+Examples:
+  $ msvc deploy systemd
+  $ msvc deploy systemd --out units --scale user=3
+  $ systemctl status 'msvc-*'`,
+    load: async () => (await import('./systemd.ts')).writeSystemd,
+  },
 ]

@@ -50,4 +50,16 @@ Examples:
   $ cd deploy/compose && docker compose up -d --wait`,
     load: async () => (await import('./compose.ts')).writeCompose,
   },
+  {
+    name: 'kubernetes',
+    summary: 'a kustomization, stores, secrets and policies included',
+    description:
+      'Writes a kustomization with a file for each role, service of yours and store: pods without rights, probes, budgets, autoscalers, and network policies by which each talks to whom it has to.',
+    examples: `
+Examples:
+  $ msvc deploy kubernetes
+  $ msvc deploy kubernetes --scale gateway=2 --out /srv/shop/cluster
+  $ kubectl apply -k deploy/kubernetes`,
+    load: async () => (await import('./kubernetes.ts')).writeKubernetes,
+  },
 ]

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { brotliCompress, brotliDecompress, constants } from 'node:zlib'
-import { loader, makeProgram } from '../compiled-program.ts'
+import { loader, makeProgram } from '../build/compiled-program.ts'
 import { type Filling, fillFolder } from './filled-folder.ts'
 
 const run = promisify(execFile)

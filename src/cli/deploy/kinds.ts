@@ -62,4 +62,16 @@ Examples:
   $ systemctl status 'msvc-*'`,
     load: async () => (await import('./systemd.ts')).writeSystemd,
   },
+  {
+    name: 'kubernetes',
+    summary: 'a kustomization, stores, secrets and policies included',
+    description:
+      'Writes a kustomization with a file for each role, service of yours and store: pods without rights, probes, budgets, autoscalers, and network policies by which each talks to whom it has to.',
+    examples: `
+Examples:
+  $ msvc deploy kubernetes
+  $ msvc deploy kubernetes --scale gateway=2 --out /srv/shop/cluster
+  $ kubectl apply -k deploy/kubernetes`,
+    load: async () => (await import('./kubernetes.ts')).writeKubernetes,
+  },
 ]

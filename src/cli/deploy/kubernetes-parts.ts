@@ -1,0 +1,163 @@
+import { CONFIG_FILE, imageOf, PROGRAM, roleEnvironment, roleSecrets, serviceEnvironment } from './container.ts'
+import type { Deployment, RolePart, ServicePart } from './deployment.ts'
+import { NAME, outsidePorts, policyOf } from './kubernetes-links.ts'
+import { accountOf, labelsOf, POD_DATA, POD_REMARKS, podOf, serviceOf } from './kubernetes-pods.ts'
+import { type Manifest, manifestFile } from './kubernetes-yaml.ts'
+
+/** How many times its replicas a part may grow to. */
+const GROWTH = 4
+/** Share of the processor time it asks for, percent, beyond which a part gets another replica. */
+const BUSY = 70
+const SERVICE_MEMORY_MB = 512
+
+/** All of a role: the pods, how they are called, and by whom. */
+export function roleFile(deployment: Deployment, role: RolePart): string {
+  const { name, summary, port, isEntrance, stores } = role
+  const pod = podOf(deployment, {
+    name,
+    image: imageOf(deployment),
+    args: ['serve', name, ...(deployment.file === undefined ? [] : ['--config', CONFIG_FILE])],
+    environment: { ...roleEnvironment(deployment, role), MSVC_DATA: POD_DATA },
+    addressVariable: `MSVC_${name.replaceAll('-', '_').toUpperCase()}_ADVERTISE`,
+    secrets: roleSecrets(deployment, role),
+    port,
+    probes: roleProbes(),
+    memoryMb: role.memoryMb,
+    hasConfig: deployment.file !== undefined,
+    drainSeconds: deployment.drainSeconds,
+  })
+  const outside = deployment.stores.flatMap(({ kind, elsewhere }) =>
+    elsewhere !== undefined && stores.includes(kind) ? outsidePorts(kind, elsewhere) : [],
+  )
+  const reach = isEntrance ? 'all' : 'links'
+  return manifestFile(
+    `${name}: ${summary}`,
+    [
+      ...running(deployment, role, pod),
+      serviceOf(deployment, name, port, name === 'registry'),
+      policyOf(deployment, { name, port, reach, outside }),
+    ],
+    { ...POD_REMARKS, 'Service.clusterIP': 'its name stands for all of its pods, each of which may be asked' },
+  )
+}
+
+/** All of a service of the user's. */
+export function serviceFile(deployment: Deployment, service: ServicePart): string {
+  const { name, own } = service
+  const port = portOf(service)
+  const pod = podOf(deployment, {
+    name,
+    image: serviceImage(deployment, name),
+    args: [],
+    environment: { ...serviceEnvironment(deployment, service), MSVC_DATA: POD_DATA },
+    addressVariable: 'MSVC_UP_ADVERTISE',
+    secrets: { MSVC_KEY_FILE: 'signing-key' },
+    port,
+    probes: serviceProbes(service),
+    memoryMb: SERVICE_MEMORY_MB,
+    // its image has the file beside its sources
+    hasConfig: false,
+    drainSeconds: Math.ceil(own.stop.grace_ms / 1_000),
+    reaps: true,
+  })
+  return manifestFile(
+    `${name}, a service of this platform's own`,
+    [
+      ...running(deployment, service, pod),
+      ...(port === undefined ? [] : [serviceOf(deployment, name, port)]),
+      policyOf(deployment, { name, port: undefined, outside: 'all' }),
+    ],
+    {
+      ...POD_REMARKS,
+      'Deployment.shareProcessNamespace': 'what its program leaves behind is reaped',
+      'NetworkPolicy.egress': 'what it calls is its own business; stores of the platform refuse it all the same',
+    },
+  )
+}
+
+/** The port that its file gives it; another would be any free one. */
+function portOf({ own: { ready, port } }: ServicePart): number | undefined {
+  return ready.by === 'none' ? undefined : port
+}
+
+/** What an image of a service is called. */
+export function serviceImage({ name: project, version }: Deployment, name: string): string {
+  return `${project}-${name}:${version}`
+}
+
+/** What keeps so many pods running; where there are several, also more of them when they are busy. */
+function running(
+  deployment: Deployment,
+  { name, replicas }: RolePart | ServicePart,
+  pod: unknown,
+): readonly Manifest[] {
+  const scales = replicas > 1
+  const labels = labelsOf(deployment, name)
+  return [
+    accountOf(name),
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name, labels } as Manifest['metadata'],
+      spec: {
+        ...(!scales && { replicas }),
+        revisionHistoryLimit: 3,
+        strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+        selector: { matchLabels: { [NAME]: name } },
+        template: pod,
+      },
+    },
+    {
+      apiVersion: 'policy/v1',
+      kind: 'PodDisruptionBudget',
+      metadata: { name },
+      spec: { maxUnavailable: 1, selector: { matchLabels: { [NAME]: name } } },
+    },
+    ...(scales ? [autoscaler(name, replicas)] : []),
+  ]
+}
+
+function autoscaler(name: string, replicas: number): Manifest {
+  return {
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { name },
+    spec: {
+      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name },
+      minReplicas: replicas,
+      maxReplicas: replicas * GROWTH,
+      metrics: [
+        { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: BUSY } } },
+      ],
+    },
+  }
+}
+
+/** Asked by the pod's address, which token mode takes as a Host; they want no token. */
+function roleProbes() {
+  const get = (path: string) => ({ httpGet: { path, port: 'http' } })
+  return {
+    startupProbe: { ...get('/livez'), periodSeconds: 1, failureThreshold: 300 },
+    livenessProbe: { ...get('/livez'), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
+    readinessProbe: { ...get('/readyz'), periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 2 },
+  }
+}
+
+/** What answers for a service is its own program where it can be asked; else msvc, which runs it. */
+function serviceProbes(service: ServicePart) {
+  const { ready } = service.own
+  const port = portOf(service)
+  const self = { exec: { command: [PROGRAM, 'health', '--self', '--quiet'] }, timeoutSeconds: 10 }
+  const asked =
+    port !== undefined && ready.by === 'http'
+      ? { httpGet: { path: ready.path, port: 'http' }, periodSeconds: 5 }
+      : port !== undefined
+        ? { tcpSocket: { port: 'http' }, periodSeconds: 5 }
+        : { ...self, periodSeconds: 30 }
+  return {
+    startupProbe: { ...asked, periodSeconds: 2, failureThreshold: 150 },
+    // msvc starts its program again by itself; this is for msvc
+    livenessProbe: { ...self, periodSeconds: 60, failureThreshold: 5 },
+    readinessProbe: asked,
+  }
+}

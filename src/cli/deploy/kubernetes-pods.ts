@@ -1,0 +1,164 @@
+import { CONFIG_FILE, CONTAINER_USER, SECRETS_FOLDER } from './container.ts'
+import type { Deployment } from './deployment.ts'
+import { NAME } from './kubernetes-links.ts'
+import type { Manifest, Remarks } from './kubernetes-yaml.ts'
+
+/** Seconds between a pod's leaving the lists of those who call it and its SIGTERM. */
+const LEAVING_SECONDS = 5
+/** Seconds that a pod has beyond these and its own time for the requests under way, until it is killed. */
+const BEYOND_DRAIN = 10
+/** Megabytes that /data and what a container writes besides may take. */
+const DISK = { requests: '64Mi', limits: '1Gi' }
+
+/** Where the data folder is: a volume's own folder belongs to root, and is open to all. */
+export const POD_DATA = '/data/msvc'
+
+/** Why a pod is as it is. */
+export const POD_REMARKS: Remarks = {
+  'Deployment.enableServiceLinks': 'else USER_PORT and the like would be there, and look like settings',
+  'Deployment.preStop':
+    'until all who call it know that it leaves; from Kubernetes 1.30 on, as the image has no shell to sleep in',
+  'Deployment.terminationGracePeriodSeconds': 'preStop, the requests under way, and some more',
+  'Deployment.emptyDir': "this pod's own: what lasts is in the stores",
+  'Deployment.startupProbe': 'it may have to wait for its stores, and for their tables to be changed',
+  'Deployment.defaultMode': '0440: for its owner and the group of the pod',
+  'PodDisruptionBudget.maxUnavailable': 'a node can always be drained, one of these pods at a time',
+}
+
+/** What a pod is made by. */
+export interface PodPlan {
+  readonly name: string
+  readonly image: string
+  readonly args: readonly string[]
+  readonly environment: Readonly<Record<string, string>>
+  /** The variable that takes the pod's own address. */
+  readonly addressVariable: string
+  /** Names of Secrets by the variable that names the file of each. */
+  readonly secrets: Readonly<Record<string, string>>
+  readonly port: number | undefined
+  readonly probes: Readonly<Record<string, unknown>>
+  readonly memoryMb: number
+  /** Whether msvc.yaml is mounted. */
+  readonly hasConfig: boolean
+  readonly drainSeconds: number
+  /** Whether processes are left that somebody has to reap. Default false. */
+  readonly reaps?: boolean
+}
+
+/** Labels of a part and of its pods. */
+export function labelsOf({ name: project }: Pick<Deployment, 'name'>, name: string) {
+  return { [NAME]: name, 'app.kubernetes.io/part-of': project }
+}
+
+/** A pod without rights that can be taken from it. */
+export function podOf(deployment: Deployment, plan: PodPlan) {
+  const { name, image, args, environment, addressVariable, secrets, port, probes, memoryMb, hasConfig } = plan
+  const told = [
+    { name: addressVariable, valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+    ...Object.entries(environment).map(([variable, value]) => ({ name: variable, value })),
+    ...Object.entries(secrets).map(([variable, file]) => ({ name: variable, value: `${SECRETS_FOLDER}/${file}` })),
+  ]
+  const config = CONFIG_FILE.slice(0, CONFIG_FILE.lastIndexOf('/'))
+  return {
+    metadata: { labels: labelsOf(deployment, name) },
+    spec: {
+      serviceAccountName: name,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      ...(plan.reaps && { shareProcessNamespace: true }),
+      terminationGracePeriodSeconds: LEAVING_SECONDS + plan.drainSeconds + BEYOND_DRAIN,
+      securityContext: podSecurity(CONTAINER_USER),
+      topologySpreadConstraints: [
+        {
+          maxSkew: 1,
+          topologyKey: 'kubernetes.io/hostname',
+          whenUnsatisfiable: 'ScheduleAnyway',
+          labelSelector: { matchLabels: { [NAME]: name } },
+        },
+      ],
+      containers: [
+        {
+          name,
+          image,
+          imagePullPolicy: 'IfNotPresent',
+          ...(args.length > 0 && { args }),
+          env: told,
+          ...(port !== undefined && { ports: [{ name: 'http', containerPort: port }] }),
+          ...probes,
+          lifecycle: { preStop: { sleep: { seconds: LEAVING_SECONDS } } },
+          resources: resources(memoryMb),
+          securityContext: CONTAINER_SECURITY,
+          volumeMounts: [
+            { name: 'data', mountPath: '/data' },
+            { name: 'tmp', mountPath: '/tmp' },
+            { name: 'secrets', mountPath: SECRETS_FOLDER, readOnly: true },
+            ...(hasConfig ? [{ name: 'config', mountPath: config, readOnly: true }] : []),
+          ],
+        },
+      ],
+      volumes: [
+        { name: 'data', emptyDir: { sizeLimit: DISK.limits } },
+        { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
+        secretVolume([...new Set(Object.values(secrets))]),
+        ...(hasConfig ? [{ name: 'config', configMap: { name: 'msvc-config' } }] : []),
+      ],
+    },
+  }
+}
+
+/** A volume with some Secrets, a file each, for the group of the pod. */
+export function secretVolume(names: readonly string[]) {
+  const sources = names.map((name) => ({ secret: { name } }))
+  return { name: 'secrets', projected: { defaultMode: 0o440, sources } }
+}
+
+/** The profile `restricted` of the Pod Security Standards asks for it. @param user by number */
+export function podSecurity(user: number) {
+  return {
+    runAsNonRoot: true,
+    runAsUser: user,
+    runAsGroup: user,
+    fsGroup: user,
+    fsGroupChangePolicy: 'OnRootMismatch',
+    seccompProfile: { type: 'RuntimeDefault' },
+  }
+}
+
+/** No right of root's, no way to get one, and nothing to be written but volumes. */
+export const CONTAINER_SECURITY = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ['ALL'] },
+}
+
+/** Half of the memory that it may have is what it wants. @param cpu at most, in processors. Default 1 */
+export function resources(memoryMb: number, cpu = 1) {
+  return {
+    requests: { cpu: '100m', memory: `${memoryMb / 2}Mi`, 'ephemeral-storage': DISK.requests },
+    limits: { cpu: String(cpu), memory: `${memoryMb}Mi`, 'ephemeral-storage': DISK.limits },
+  }
+}
+
+/** An account of its own, that may do nothing in the cluster. */
+export function accountOf(name: string): Manifest {
+  return {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { name },
+    automountServiceAccountToken: false,
+  }
+}
+
+/** Its name among those in the namespace. @param headless whether the name stands for the pods' own addresses */
+export function serviceOf(deployment: Deployment, name: string, port: number, headless = false): Manifest {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, labels: labelsOf(deployment, name) } as Manifest['metadata'],
+    spec: {
+      ...(headless && { clusterIP: 'None' }),
+      selector: { [NAME]: name },
+      ports: [{ name: 'http', port, targetPort: 'http' }],
+    },
+  }
+}

@@ -1,0 +1,135 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { DeployFile, Deployment } from './deployment.ts'
+import { writeKubernetes } from './kubernetes.ts'
+import { outsidePorts } from './kubernetes-links.ts'
+import { deploymentOf } from './testing/deployment-of.ts'
+import { clusterFaults, isOpen, readCluster, schemaFaults } from './testing/kubernetes-rules.ts'
+
+const letters = (length: number) => 'x'.repeat(length)
+const textOf = (files: readonly DeployFile[], path: string) => files.find((file) => file.path === path)?.text ?? ''
+
+async function written(deployment: Deployment) {
+  const { files } = await writeKubernetes(deployment, letters)
+  const cluster = readCluster(files)
+  return { files, cluster, faults: [...schemaFaults(cluster), ...clusterFaults(cluster, files)] }
+}
+
+const SHOP = `services:
+  front: { run: node front.mjs, dir: ./front, port: 7001, ready: http /health, needs: [user], route: { path: /shop, methods: { GET: public } } }
+  mailer: { run: python3 mailer.py, dir: ./mailer, ready: tcp, receives: { order.created: { to: /created } } }
+`
+
+describe('msvc deploy kubernetes', () => {
+  it("goes by Kubernetes' schemas and rules such as kube-score's", async () => {
+    const { faults, cluster } = await written(await deploymentOf())
+    expect(faults).toEqual([])
+    expect(cluster.workloads.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toEqual([
+      ...['StatefulSet postgres', 'StatefulSet redis', 'StatefulSet nats'],
+      ...['registry', 'config-server', 'log-server', 'broker', 'user', 'order', 'payment', 'gateway'].map(
+        (name) => `Deployment ${name}`,
+      ),
+    ])
+    expect(cluster.scaled).toEqual(['user', 'order'])
+  })
+
+  it('wrote what the repository has for the built-in defaults: node bin/msvc deploy kubernetes makes it anew', async () => {
+    const { files } = await writeKubernetes(await deploymentOf(), letters)
+    const kept = files.filter(({ isSecret }) => !isSecret)
+    const folder = join(import.meta.dirname, '../../../deploy/kubernetes')
+    const found = kept.map(({ path }) => [path, readFileSync(join(folder, path), 'utf8')])
+    expect(Object.fromEntries(found)).toEqual(Object.fromEntries(kept.map(({ path, text }) => [path, text])))
+  })
+
+  it('is held by rules that something can go against', async () => {
+    const { files, cluster } = await written(await deploymentOf())
+    const wrong = {
+      ...cluster,
+      objects: [{ kind: 'Deployment', metadata: { name: 'user' }, spec: { replicas: 'two' } }],
+    }
+    expect(schemaFaults(wrong).join()).toContain('Deployment user')
+    const fewer = files.filter(({ path }) => path !== 'secrets/database-url')
+    expect(clusterFaults(cluster, fewer)).toEqual(['secrets/database-url is not there'])
+    const closed = cluster.policies.filter(({ metadata }) => metadata.name !== 'user')
+    expect(isOpen({ ...cluster, policies: closed }, 'order', 'user', 8001)).toBe(false)
+  })
+
+  it('lets each talk to whom it has to, and to nobody else', async () => {
+    const { cluster, faults } = await written(await deploymentOf({ file: SHOP, folders: ['front', 'mailer'] }))
+    expect(faults).toEqual([])
+    const open = (caller: string, called: string, port: number) => isOpen(cluster, caller, called, port)
+    expect(open('order', 'user', 8001)).toBe(true)
+    expect(open('gateway', 'front', 7001)).toBe(true)
+    expect(open('broker', 'mailer', 4_000)).toBe(true)
+    expect(open('user', 'postgres', 5432)).toBe(true)
+    expect(open('gateway', 'postgres', 5432)).toBe(false)
+    expect(open('front', 'postgres', 5432)).toBe(false)
+    expect(open('payment', 'user', 8001)).toBe(false)
+    expect(open('user', 'order', 8002)).toBe(false)
+  })
+
+  it('takes the file along, and makes no store of what runs elsewhere', async () => {
+    const file = 'store: postgres://app:pw@db.example:6543/shop\ndrain_seconds: 40\n'
+    const { cluster, faults, files } = await written(await deploymentOf({ file }))
+    expect(faults).toEqual([])
+    expect(textOf(files, 'config/msvc.yaml')).toBe(file)
+    expect(textOf(files, 'secrets/database-url')).toBe('postgres://app:pw@db.example:6543/shop\n')
+    expect(files.some(({ path }) => path === 'postgres.yaml')).toBe(false)
+    const user = cluster.workloads.find(({ metadata }) => metadata.name === 'user')
+    expect(user?.spec.template.spec.terminationGracePeriodSeconds).toBe(55)
+    const way = cluster.policies.find(({ metadata }) => metadata.name === 'user')?.spec.egress
+    expect(way).toContainEqual({ ports: [{ port: 6543 }] })
+  })
+
+  it('has no secret but in files that git leaves out', async () => {
+    const { files } = await written(await deploymentOf())
+    expect(textOf(files, '.gitignore')).toBe('secrets/\n')
+    const open = files.filter(({ isSecret }) => !isSecret)
+    expect(open.filter(({ text }) => text.includes(letters(26)))).toEqual([])
+  })
+
+  it('stays valid whatever services, replicas and roles there are', { timeout: 60_000 }, async () => {
+    const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,20}[a-z0-9]$/)
+    const service = fc.record({
+      port: fc.option(fc.integer({ min: 7_100, max: 7_900 }), { nil: undefined }),
+      ready: fc.constantFrom('tcp', 'none', 'http /ok', 'log up', 'exec ./ready'),
+      replicas: fc.integer({ min: 1, max: 3 }),
+    })
+    const base = await deploymentOf({ file: SHOP, folders: ['front', 'mailer'] })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.dictionary(name, service, { maxKeys: 4 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (given, replicas) => {
+          const roles = new Set([...base.roles.map((role) => role.name), 'postgres', 'redis', 'nats'])
+          const names = Object.keys(given).filter(
+            (each) =>
+              !roles.has(each) &&
+              !['front', 'mailer', 'namespace', 'network', 'kustomization', 'outbound', 'dashboard'].includes(each),
+          )
+          const lines = names.map((each, index) => {
+            const { port, ready, replicas: count } = given[each] ?? {}
+            const at =
+              port === undefined || ready === 'none' || (count ?? 1) > 1 ? '' : `port: ${port + index * 1_000}, `
+            return `  ${each}: { run: ./run, dir: ., ${at}ready: ${ready}, replicas: ${count} }\n`
+          })
+          const deployment = await deploymentOf({
+            file: names.length > 0 ? `services:\n${lines.join('')}` : 'log: { level: INFO }\n',
+            scale: { gateway: replicas },
+          })
+          const { faults } = await written(deployment)
+          expect(faults).toEqual([])
+        },
+      ),
+      { numRuns: 15 },
+    )
+  })
+})
+
+it('knows the ports of a server that runs elsewhere', () => {
+  expect(outsidePorts('postgres', 'postgres://a:b@db/shop')).toEqual([5432])
+  expect(outsidePorts('postgres', 'postgres://a:1@db:6432/shop?x=:1')).toEqual([6432])
+  expect(outsidePorts('redis', 'redis+cluster://:pw@a:7000,b:7001,c')).toEqual([7000, 7001, 6379])
+})

@@ -1,0 +1,109 @@
+import { makeKeyFile } from '../../kit/auth/key-files.ts'
+import { storeFiles } from './compose-stores.ts'
+import { imageOf } from './container.ts'
+import type { DeployFile, Deployment } from './deployment.ts'
+import type { SecretText, Written } from './kinds.ts'
+import { defaultPolicies } from './kubernetes-links.ts'
+import { roleFile, serviceFile, serviceImage } from './kubernetes-parts.ts'
+import { storeFile } from './kubernetes-stores.ts'
+import { manifestFile, yamlOf } from './kubernetes-yaml.ts'
+import { serviceDockerfiles } from './service-dockerfile.ts'
+
+/** Where kustomize finds secrets, from its file, and the platform's: it reads nothing above its own folder. */
+const SECRETS = 'secrets'
+const CONFIG = 'config/msvc.yaml'
+
+/** Writes a kustomization: a file for each role, service and store, the secrets that they mount, and who may talk to whom. */
+export async function writeKubernetes(deployment: Deployment, secret: SecretText): Promise<Written> {
+  const { roles, services, stores, file } = deployment
+  const here = stores.filter(({ elsewhere }) => elsewhere === undefined)
+  const secrets: readonly DeployFile[] = [
+    secretFile('signing-key', await makeKeyFile()),
+    // 43 characters are 32 bytes in base64
+    secretFile('config-key', `${secret(43)}\n`),
+    ...storeFiles(deployment, secret).map(({ name, text }) => secretFile(name, text)),
+  ]
+  const parts: readonly DeployFile[] = [
+    { path: 'namespace.yaml', text: namespaceFile(deployment) },
+    { path: 'network.yaml', text: networkFile() },
+    ...here.map(({ kind }) => ({ path: `${kind}.yaml`, text: storeFile(deployment, kind) })),
+    ...roles.map((role) => ({ path: `${role.name}.yaml`, text: roleFile(deployment, role) })),
+    ...services.map((service) => ({ path: `${service.name}.yaml`, text: serviceFile(deployment, service) })),
+  ]
+  return {
+    files: [
+      { path: 'kustomization.yaml', text: kustomization(deployment, parts, secrets) },
+      ...parts,
+      ...(file === undefined ? [] : [{ path: CONFIG, text: file }]),
+      { path: '.gitignore', text: `${SECRETS}/\n` },
+      ...serviceDockerfiles(deployment),
+      ...secrets,
+    ],
+    next: [
+      'msvc deploy image msvc.tar && docker load -i msvc.tar',
+      `docker tag ${imageOf(deployment)} REGISTRY/${imageOf(deployment)} && docker push REGISTRY/${imageOf(deployment)}`,
+      `kustomize edit set image msvc=REGISTRY/${imageOf(deployment)}`,
+      `kubectl apply -k . && kubectl -n ${deployment.name} wait --for=condition=Available deployment --all --timeout=5m`,
+      ...(roles.some(({ isEntrance }) => isEntrance)
+        ? [
+            `kubectl -n ${deployment.name} exec deploy/gateway -- msvc token --subject me --scope users:write,orders:write`,
+          ]
+        : []),
+    ],
+  }
+}
+
+function secretFile(name: string, text: string): DeployFile {
+  return { path: `${SECRETS}/${name}`, text, mode: 0o400, isSecret: true }
+}
+
+function kustomization(deployment: Deployment, parts: readonly DeployFile[], secrets: readonly DeployFile[]): string {
+  const { name, version, file, fileName, sources, services } = deployment
+  const images = [imageOf(deployment), ...services.map((service) => serviceImage(deployment, service.name))].map(
+    (image) => image.slice(0, image.indexOf(':')),
+  )
+  const body = {
+    apiVersion: 'kustomize.config.k8s.io/v1beta1',
+    kind: 'Kustomization',
+    namespace: name,
+    resources: parts.map(({ path }) => path),
+    images: images.map((image) => ({ name: image, newName: image, newTag: version })),
+    ...(file !== undefined && { configMapGenerator: [{ name: 'msvc-config', files: [CONFIG] }] }),
+    secretGenerator: secrets.map(({ path }) => ({ name: path.slice(SECRETS.length + 1), files: [path] })),
+  }
+  const heading = `# The platform${file === undefined ? '' : ` of ${sources}/${fileName}`} in a cluster, msvc ${version}: kubectl apply -k .
+# Needs Kubernetes 1.30, metrics-server for the autoscalers, and a network plug-in that goes by NetworkPolicies.
+`
+  return `${heading}${yamlOf(body, {
+    'Kustomization.images': 'where the cluster finds them: kustomize edit set image msvc=registry.example.com/msvc:…',
+    'Kustomization.configMapGenerator':
+      'a copy, taken anew by msvc deploy kubernetes; a change of it has all pods replaced',
+    'Kustomization.secretGenerator': `files that are made once, and that git leaves out: keep a copy of ${SECRETS}/. Where Secrets come from elsewhere, as
+by External Secrets or Sealed Secrets, take this away: pods want the same names, each with a key of its name`,
+  })}`
+}
+
+function namespaceFile({ name }: Deployment): string {
+  const level = 'restricted'
+  return manifestFile('Refuses pods that want more rights than these have.', [
+    {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: {
+        name,
+        labels: {
+          'pod-security.kubernetes.io/enforce': level,
+          'pod-security.kubernetes.io/warn': level,
+          'pod-security.kubernetes.io/audit': level,
+        },
+      } as { name: string },
+    },
+  ])
+}
+
+function networkFile(): string {
+  return manifestFile(
+    'Nobody talks to anybody but by a policy that says so: each part has one in its own file, the way out too. What the log server sends on\n(telemetry.export), and services that run elsewhere (services: in msvc.yaml), want a way out of their own here.',
+    defaultPolicies(),
+  )
+}

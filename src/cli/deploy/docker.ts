@@ -1,6 +1,7 @@
 import { CONTAINER_USER, DATA_FOLDER, imageOf, PROGRAM } from './container.ts'
 import type { Deployment } from './deployment.ts'
 import type { Written } from './kinds.ts'
+import { dockerfileOf, serviceDockerfiles } from './service-dockerfile.ts'
 
 /** Writes the Dockerfiles. */
 export function writeDocker(deployment: Deployment): Written {
@@ -13,8 +14,16 @@ export function writeDocker(deployment: Deployment): Written {
         path: '.dockerignore',
         text: `${['# all that an image needs is the program', '*', '!msvc', '!msvc.exe'].join('\n')}\n`,
       },
+      ...serviceDockerfiles(deployment),
     ],
-    next: ['cp "$(command -v msvc)" .', `docker build -t ${image} .`, `docker run --rm ${image} --version`],
+    next: [
+      'cp "$(command -v msvc)" .',
+      `docker build -t ${image} .`,
+      `docker run --rm ${image} --version`,
+      ...deployment.services.map(
+        ({ name }) => `docker build -f ${dockerfileOf(name)} -t ${deployment.name}-${name} ${deployment.sources}`,
+      ),
+    ],
   }
 }
 

@@ -75,7 +75,7 @@ VOLUME ${DATA_FOLDER}
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["${PROGRAM}", "health", "--self", "--quiet"]
 ENTRYPOINT ["${PROGRAM}"]
-CMD ${JSON.stringify(['up', '--only', name, '--in-process'])}
+CMD ["up", "--only", "${name}", "--in-process"]
 `
 }
 

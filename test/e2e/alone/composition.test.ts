@@ -60,7 +60,9 @@ describe.skipIf(!isPossible || !isHere('postgres', 'redis-server', 'nats-server'
         await expect.poll(async () => (await ask(`/orders/${id}`)).body, until).toContain('"status":"paid"')
       }
       await buy()
-      const found = () => gateway.exec(['msvc', 'logs', 'order-service', '--json'])
+      // a command in a container knows the registry alone
+      const asked = ['/usr/bin/env', 'LOG_SERVER_URL=http://log-server:4318']
+      const found = () => gateway.exec([...asked, 'msvc', 'logs', 'order-service', '--json', '--limit', '1'])
       await expect.poll(found, until).toContain('order-service')
 
       for (const name of PAIRS) {

@@ -105,7 +105,6 @@ describe('the command line', () => {
     [['token', '--service', 'shop', '--audience', 'broker'], /'--service <name>' cannot be used with option '--aud/],
     [['token', '--service', 'user'], /user is a role of the platform/],
     [['token', '--service', 'Payment-Service'], /Payment-Service is a role of the platform/],
-    [['token', '--service', 'payment-service'], /payment-service is a role of the platform, which makes its own/],
     [['token', '--service', 'shop service'], /--service wants letters/],
     [['token', '--service', ''], /--service wants letters/],
     [['token', '--service', 'shop', '--ttl', '86401'], /A token lives 1 to 86400/],

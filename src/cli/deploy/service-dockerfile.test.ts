@@ -52,7 +52,7 @@ const folders = ['catalog', 'my front', 'stock']
 
 describe('Dockerfiles', () => {
   it('keep the rules of hadolint and dockle', async () => {
-    const { files } = await writeDocker(await deploymentOf({ file: FILE, folders }), () => '')
+    const { files } = writeDocker(await deploymentOf({ file: FILE, folders }))
     const dockerfiles = files.filter(({ path }) => /(?:^|\.)Dockerfile$/.test(path))
     expect(dockerfiles.map(({ path }) => path)).toEqual([
       'Dockerfile',

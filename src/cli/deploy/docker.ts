@@ -38,12 +38,13 @@ RUN /image${PROGRAM} --version \\
 # glibc, libstdc++ and libgcc, and nothing else: no shell, no package manager
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=program /image/ /
-ENV MSVC_DATA=${DATA_FOLDER} MSVC_LOG_FORMAT=json
+# the heap has its share of the container's memory
+ENV MSVC_DATA=${DATA_FOLDER} MSVC_LOG_FORMAT=json NODE_OPTIONS=--max-old-space-size-percentage=60
 USER ${CONTAINER_USER}:${CONTAINER_USER}
 WORKDIR ${DATA_FOLDER}
 VOLUME ${DATA_FOLDER}
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["${PROGRAM}", "health", "--self", "--quiet"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --start-interval=1s --retries=3 CMD ["${PROGRAM}", "health", "--self", "--quiet"]
 ENTRYPOINT ["${PROGRAM}"]
 CMD ["--help"]
 `

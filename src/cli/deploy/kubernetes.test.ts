@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { DeployFile, Deployment } from './deployment.ts'
@@ -33,14 +31,6 @@ describe('msvc deploy kubernetes', () => {
       ),
     ])
     expect(cluster.scaled).toEqual(['user', 'order'])
-  })
-
-  it('wrote what the repository has for the built-in defaults: node bin/msvc deploy kubernetes makes it anew', async () => {
-    const { files } = await writeKubernetes(await deploymentOf(), letters)
-    const kept = files.filter(({ isSecret }) => !isSecret)
-    const folder = join(import.meta.dirname, '../../../deploy/kubernetes')
-    const found = kept.map(({ path }) => [path, readFileSync(join(folder, path), 'utf8')])
-    expect(Object.fromEntries(found)).toEqual(Object.fromEntries(kept.map(({ path, text }) => [path, text])))
   })
 
   it('is held by rules that something can go against', async () => {

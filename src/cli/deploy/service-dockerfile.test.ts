@@ -75,7 +75,9 @@ describe('Dockerfiles', () => {
   it('leave the tools behind that only built a program', async () => {
     const files = serviceDockerfiles(await deploymentOf({ file: FILE, folders }))
     const text = files.find(({ path }) => path === 'stock.Dockerfile')?.text ?? ''
-    expect(text).toMatch(/FROM golang:\S+ AS build\n[\s\S]*RUN go build -o stock \.\n[\s\S]*FROM debian:bookworm-slim\n/)
+    expect(text).toMatch(
+      /FROM golang:\S+ AS build\n[\s\S]*RUN go build -o stock \.\n[\s\S]*FROM debian:bookworm-slim\n/,
+    )
     expect(text).toContain('COPY --from=build /app/stock/ ./')
   })
 })

@@ -33,6 +33,8 @@ export interface Blob {
   readonly text: string
 }
 
+/** A share of the memory that the container may take, which leaves room for what lies outside of the heap: Node alone takes half, and no less than 262 MB. */
+const HEAP = 'NODE_OPTIONS=--max-old-space-size-percentage=60'
 const NANOSECONDS = 1_000_000_000
 const OCI = 'application/vnd.oci.image'
 
@@ -92,7 +94,7 @@ function configOf({ architecture, created, version, ports, layers, ...options }:
     config: {
       User: `${CONTAINER_USER}:${CONTAINER_USER}`,
       ExposedPorts: Object.fromEntries(ports.map((port) => [`${port}/tcp`, {}])),
-      Env: ['PATH=/usr/local/bin', `MSVC_DATA=${DATA_FOLDER}`, 'MSVC_LOG_FORMAT=json'],
+      Env: ['PATH=/usr/local/bin', `MSVC_DATA=${DATA_FOLDER}`, 'MSVC_LOG_FORMAT=json', HEAP],
       Entrypoint: [PROGRAM],
       Cmd: ['--help'],
       Volumes: { [DATA_FOLDER]: {} },
@@ -102,9 +104,10 @@ function configOf({ architecture, created, version, ports, layers, ...options }:
       // not in the specification, and what docker and podman take from it
       Healthcheck: {
         Test: ['CMD', PROGRAM, 'health', '--self', '--quiet'],
-        Interval: 10 * NANOSECONDS,
-        Timeout: 5 * NANOSECONDS,
-        StartPeriod: 30 * NANOSECONDS,
+        Interval: 30 * NANOSECONDS,
+        Timeout: 10 * NANOSECONDS,
+        StartPeriod: 60 * NANOSECONDS,
+        StartInterval: NANOSECONDS,
         Retries: 3,
       },
     },

@@ -88,7 +88,9 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   await heedSystem(settings, (words) => messages.warn(words))
   await refuseSharing(settings, [service ?? role.service])
   const section = sections[name] ?? { host: '127.0.0.1', port: role.port }
-  const sink = await logOutput(session, settings.log.format)
+  // nobody reads it as it is, where nobody has said otherwise
+  const isRead = io.err.isTTY || configured.saidBy(['log', 'format']) !== undefined
+  const sink = await logOutput(session, isRead ? settings.log.format : 'json')
   const handed = (io.serviceManager?.sockets ?? []).map(({ fd }) => fd)
   const run = hostRunner(io, () => sink, handed)
   const starting = run({

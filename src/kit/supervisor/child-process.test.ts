@@ -17,7 +17,7 @@ const job: Job = {
 }
 
 /** A launcher of a little program that speaks the protocol, its behaviour given as source text. */
-function launcher(source: string) {
+function launcher(source: string, platform: NodeJS.Platform = process.platform) {
   const file = join(folder, `${crypto.randomUUID()}.cjs`)
   writeFileSync(file, source)
   const lines: string[] = []
@@ -25,6 +25,7 @@ function launcher(source: string) {
     command: [process.execPath, file],
     suffix: ['--supervised'],
     environment: process.env,
+    platform,
     onLine: (unit, line) => lines.push(`${unit}: ${line}`),
   })
   return { launch: () => launch('user', 'user-2'), lines }
@@ -34,6 +35,17 @@ const BOOT = `process.send({ type: 'booted' })\n`
 const READY = `process.on('message', ({ job }) => process.send({ type: 'ready', service: job.role, instance: process.argv.slice(2).join(), url: 'http://x', advertised: 'http://x' }))\n`
 
 describe('childProcesses', () => {
+  it('asks a process on Windows by a message to stop, as a signal would end it there', async () => {
+    const { launch } = launcher(
+      `${BOOT}process.on('message', ({ type, job }) => type === 'stop' ? process.exit(7) : process.send({ type: 'ready', service: job.role, instance: 'i', url: 'http://x', advertised: 'http://x' }))\n`,
+      'win32',
+    )
+    const member = launch()
+    await member.start(job)
+    member.stop()
+    expect(await member.exited).toBe('exit code 7')
+  })
+
   it('starts a process with the role and hands its lines on', async () => {
     const { launch, lines } = launcher(`${BOOT}${READY}console.error('one\\ntwo'); process.stdout.write('three')`)
     const member = launch()

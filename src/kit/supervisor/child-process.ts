@@ -18,10 +18,19 @@ export interface ChildProcessOptions {
   readonly stdinOf?: (unit: string) => number | undefined
   /** Takes each line that a unit writes to stdout or stderr. */
   readonly onLine: (unit: string, line: string) => void
+  /** Default: this one. */
+  readonly platform?: NodeJS.Platform
 }
 
 /** Launches every replica as an operating-system process of its own. It ends when the channel to this process breaks, and is ended when it hangs then. */
-export function childProcesses({ command, suffix, environment, stdinOf, onLine }: ChildProcessOptions): LaunchRole {
+export function childProcesses({
+  command,
+  suffix,
+  environment,
+  stdinOf,
+  onLine,
+  platform = process.platform,
+}: ChildProcessOptions): LaunchRole {
   const [program, ...args] = command
   const guard = createGuard()
   return (role, unit) => {
@@ -39,11 +48,11 @@ export function childProcesses({ command, suffix, environment, stdinOf, onLine }
       guard.watch(pid)
       child.once('exit', () => guard.release(pid))
     }
-    return launchedRole(child)
+    return launchedRole(child, platform)
   }
 }
 
-function launchedRole(child: ChildProcess): LaunchedRole {
+function launchedRole(child: ChildProcess, platform: NodeJS.Platform): LaunchedRole {
   const exited = new Promise<string>((resolve) => {
     child.on('error', (fault) => {
       if (child.pid === undefined) resolve(`could not start: ${fault.message}`)
@@ -101,7 +110,8 @@ function launchedRole(child: ChildProcess): LaunchedRole {
       send({ type: 'step', number, step }, held)
       await Promise.race([taken.promise, exited.then(refuse)])
     },
-    stop: () => void child.kill('SIGTERM'),
+    // on Windows a signal would end it at once
+    stop: () => (platform === 'win32' ? send({ type: 'stop' }) : void child.kill('SIGTERM')),
     kill: () => void child.kill('SIGKILL'),
     exited,
   }

@@ -53,6 +53,8 @@ export const Order = z.discriminatedUnion('type', [
   }),
   /** Asks whether it still takes turns: to be answered at once, with `alive`. */
   z.object({ type: z.literal('probe') }),
+  /** As a signal would: for systems that have none to ask a process by. */
+  z.object({ type: z.literal('stop') }),
   /** To be answered by `stepped` with the same number, once the step is taken. */
   z.object({ type: z.literal('step'), number: z.int(), step: Step }),
 ])

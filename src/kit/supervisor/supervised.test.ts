@@ -68,6 +68,22 @@ describe('runSupervised', () => {
     expect(stopped).toBe(true)
   })
 
+  it('stops in order when it is told to, where no signal can', async () => {
+    const { heard, tell, channel } = parent()
+    let stopped = false
+    const host = hostThat({
+      stop: async () => {
+        stopped = true
+      },
+    })
+    const over = runSupervised(channel, async () => host, new AbortController().signal)
+    tell({ type: 'start', job: { role: 'user' } })
+    await expect.poll(() => heard.length).toBe(2)
+    tell({ type: 'stop' })
+    await over
+    expect(stopped).toBe(true)
+  })
+
   it('has the role take changed settings, and says whether it has', async () => {
     const { heard, tell, channel } = parent()
     const stopping = new AbortController()

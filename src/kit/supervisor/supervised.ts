@@ -7,7 +7,7 @@ import { takeStep } from './take-step.ts'
 
 /**
  * The life of a role in a process under a supervisor: says that it is loaded, waits for `start`, runs the role, stops when the
- * signal fires; answers probes all the while. Resolves when all is closed, also when the role refused to start: the supervisor has been told why.
+ * signal fires, or it is told to; answers probes all the while. Resolves when all is closed, also when the role refused to start: the supervisor has been told why.
  * Throws what a role was broken by, once it is closed.
  */
 export async function runSupervised(
@@ -19,17 +19,15 @@ export async function runSupervised(
   let host: RunningHost | undefined
   const job = Promise.withResolvers<Job | undefined>()
   const stop = Promise.withResolvers<void>()
-  signal.addEventListener(
-    'abort',
-    () => {
-      job.resolve(undefined)
-      stop.resolve()
-    },
-    { once: true },
-  )
+  const leave = () => {
+    job.resolve(undefined)
+    stop.resolve()
+  }
+  signal.addEventListener('abort', leave, { once: true })
   parent.onMessage((message, held) => {
     const order = Order.safeParse(message).data
     if (order?.type === 'start') job.resolve(order.job)
+    if (order?.type === 'stop') leave()
     if (order?.type === 'probe') report({ type: 'alive' })
     if (order?.type === 'step') void answer(order.number, order.step, held)
   })

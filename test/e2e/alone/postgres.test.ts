@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type PostgresServer, startPostgres, UNSYNCED } from '../servers/postgres.ts'
-import { isHere } from '../servers/programs.ts'
-import { type Booted, boot } from './boot.ts'
+import { type PostgresServer, startPostgres, UNSYNCED } from '../../servers/postgres.ts'
+import { isHere } from '../../servers/programs.ts'
+import { type Booted, boot } from '../boot.ts'
 
 const ROLES = ['registry', 'config-server', 'broker', 'user', 'user-2', 'order', 'order-2', 'payment', 'payment-2']
 /** How long a platform may be out of service after its database has come back. */

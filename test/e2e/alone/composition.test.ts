@@ -11,8 +11,9 @@ import { machineClient } from '../composition/machine-client.ts'
 const folder = mkdtempSync(join(tmpdir(), 'msvc-composition-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** Those of which the seed has two (9.7.10). */
-const PAIRS = ['user', 'order']
+/** Two of each role: of user and order the seed has two (9.7.10). */
+const PAIRS = ['registry', 'config-server', 'log-server', 'broker', 'user', 'order', 'payment']
+const SCALE = [...PAIRS, 'gateway'].map((name) => `${name}=2`).join()
 const isPossible = process.getuid?.() === 0 && process.platform === 'linux'
 const until = { timeout: 60_000, interval: 200 }
 
@@ -22,7 +23,7 @@ describe.skipIf(!isPossible || !isHere('postgres', 'redis-server', 'nats-server'
     it('is well in its order, takes orders, and goes on when one of each pair is killed', {
       timeout: 600_000,
     }, async () => {
-      expect(await start(folder, 'deploy', 'compose').ended).toMatchObject({ code: 0 })
+      expect(await start(folder, 'deploy', 'compose', '--scale', SCALE).ended).toMatchObject({ code: 0 })
       const home = join(folder, 'deploy/compose')
       const composition = readComposition(readFileSync(join(home, 'compose.yaml'), 'utf8'))
       await using composed = await startComposed({

@@ -1,9 +1,8 @@
-/** Words that some reader of YAML takes for something else than text (YAML 1.1, https://yaml.org/type/bool.html). */
-const WORDS = /^(?:true|false|yes|no|on|off|y|n|null)$/i
+import { isPlain } from './yaml-text.ts'
 
 /** Text as a value in compose's YAML: plain where nobody reads it otherwise, in quotes else. `$` is doubled, as compose puts variables in its place. */
 export function scalar(text: string): string {
-  if (/^[A-Za-z/][\w./-]*(?::[\w./-]+)*$/.test(text) && !WORDS.test(text)) return text
+  if (isPlain(text)) return text
   return JSON.stringify(text.replaceAll('$', '$$$$'))
 }
 

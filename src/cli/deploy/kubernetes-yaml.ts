@@ -1,4 +1,5 @@
-import { Document, isScalar, isSeq, visit } from 'yaml'
+import { Document, isScalar, isSeq, Scalar, visit } from 'yaml'
+import { isPlain } from './yaml-text.ts'
 
 /** An object of Kubernetes, as it stands in a manifest. */
 export interface Manifest {
@@ -22,6 +23,10 @@ export function yamlOf(value: Pick<Manifest, 'kind'>, remarks: Remarks = {}): st
   const document = new Document(value, { aliasDuplicateObjects: false })
   const left = new Map(Object.entries(remarks))
   visit(document, {
+    Scalar(_, scalar) {
+      if (typeof scalar.value === 'string' && !scalar.value.includes('\n') && !isPlain(scalar.value))
+        scalar.type = Scalar.QUOTE_SINGLE
+    },
     Seq(_, list) {
       if (list.items.every(isScalar)) list.flow = true
     },

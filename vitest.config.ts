@@ -94,8 +94,16 @@ export default defineConfig({
           globalSetup: ['test/servers/install.ts', 'test/servers/empty-cluster.ts', 'test/e2e/program.ts'],
         },
       },
-      // the executable in minimal systems, each of which takes a minute to make once
-      { extends: true, test: { name: 'bare', include: ['test/bare/**/*.test.ts'], maxWorkers: 1 } },
+      // the executable in other systems: minimal ones, each of which takes a minute to make once, one that systemd boots, and an engine's containers
+      {
+        extends: true,
+        test: {
+          name: 'systems',
+          include: ['test/systems/**/*.test.ts'],
+          maxWorkers: 1,
+          globalSetup: ['test/servers/install.ts'],
+        },
+      },
       // they build the package and use the executable's own ports: one after the other
       {
         extends: true,

@@ -10,6 +10,11 @@ export const PACKAGES = {
   skopeo: 'skopeo',
   ip: 'iproute2',
   wget: 'wget',
+  debootstrap: 'debootstrap',
+  'qemu-aarch64-static': 'qemu-user-static',
+  'systemd-nspawn': 'systemd-container',
+  podman: 'podman',
+  crun: 'crun',
 } as const
 /** One of them. */
 export type Program = keyof typeof PACKAGES
@@ -24,10 +29,13 @@ export function find(program: Program, beside: string = program): string | undef
   return folders.map((folder) => join(folder, beside)).find(isExecutable)
 }
 
-/** Those that are not installed. */
-export function missing(): readonly Program[] {
-  const programs = Object.keys(PACKAGES) as Program[]
-  return programs.filter((program) => find(program) === undefined)
+/** Those that make other systems, which the tests of these alone want. */
+const FOR_SYSTEMS: readonly Program[] = ['debootstrap', 'qemu-aarch64-static', 'systemd-nspawn', 'podman', 'crun']
+
+/** Those that are not installed. @param project the name of a project of tests that wants them */
+export function missing(project: string): readonly Program[] {
+  const others = (Object.keys(PACKAGES) as Program[]).filter((program) => !FOR_SYSTEMS.includes(program))
+  return (project === 'systems' ? FOR_SYSTEMS : others).filter((program) => find(program) === undefined)
 }
 
 /** Whether tests that need a program are to run. In CI they always do, and fail where it is missing. */

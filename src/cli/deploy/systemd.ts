@@ -100,7 +100,13 @@ function socketUnit(name: string, port: number): DeployFile {
     text: unitText(
       `Stays open while ${name} is started again: what comes meanwhile waits in it. Plain HTTP, so for this machine alone: what encrypts it for others
 # stands before it. For every address: systemctl edit msvc-${name}.socket, with an empty ListenStream= and one of ${port}.`,
-      { Unit: [['Description', `msvc ${name}, its port`]] },
+      {
+        Unit: [
+          ['Description', `msvc ${name}, its port`],
+          // else it would start the gateway again, alone, for the next that asks
+          ['PartOf', 'msvc.target'],
+        ],
+      },
       {
         Socket: [
           ['ListenStream', `127.0.0.1:${port}`],
@@ -109,7 +115,6 @@ function socketUnit(name: string, port: number): DeployFile {
           ['NoDelay', 'yes'],
         ],
       },
-      { Install: [['WantedBy', 'sockets.target']] },
     ),
   }
 }

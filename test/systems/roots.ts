@@ -5,12 +5,14 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 /** Kept from run to run: each takes a minute to make. */
-const CACHE = join(tmpdir(), 'msvc-bare-roots')
+const CACHE = join(tmpdir(), 'msvc-roots')
 
 /** A minimal system of Debian's. */
 export interface Root {
   readonly suite: string
   readonly arch: 'amd64' | 'arm64'
+  /** Packages that it has besides. Default: none */
+  readonly packages?: readonly string[]
 }
 
 const isThere = (program: string) => !spawnSync(program, ['--version']).error
@@ -25,14 +27,17 @@ export function obstacle({ arch }: Root): string | undefined {
 }
 
 /** Makes a root, unless an earlier run has; gives its path. One for another processor is unpacked and never run. */
-export async function makeRoot({ suite, arch }: Root): Promise<string> {
-  const path = join(CACHE, `${suite}-${arch}`)
+export async function makeRoot({ suite, arch, packages = [] }: Root): Promise<string> {
+  const path = join(CACHE, [suite, arch, ...packages].join('-'))
   if (existsSync(path)) return path
   mkdirSync(CACHE, { recursive: true })
   const half = `${path}-${process.pid}`
-  const foreign = arch === 'arm64' ? ['--foreign'] : []
+  const options = [
+    ...(arch === 'arm64' ? ['--foreign'] : []),
+    ...(packages.length > 0 ? [`--include=${packages.join()}`] : []),
+  ]
   try {
-    await promisify(execFile)('debootstrap', [...foreign, '--arch', arch, '--variant=minbase', suite, half])
+    await promisify(execFile)('debootstrap', [...options, '--arch', arch, '--variant=minbase', suite, half])
     renameSync(half, path)
   } finally {
     rmSync(half, { recursive: true, force: true })

@@ -1,5 +1,5 @@
 import type { OwnService } from '../../kit/config/own-service.ts'
-import type { Stack } from './service-stack.ts'
+import type { Stack } from './docker/service-stack.ts'
 
 /** What is to run elsewhere than under `msvc up`, as each kind of deployment writes it down in its own words. */
 export interface Deployment {

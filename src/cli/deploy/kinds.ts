@@ -36,7 +36,7 @@ Examples:
   $ msvc deploy docker
   $ msvc deploy docker --out docker
   $ cp "$(command -v msvc)" docker/ && docker build -t msvc docker`,
-    load: async () => (await import('./docker.ts')).writeDocker,
+    load: async () => (await import('./docker/docker.ts')).writeDocker,
   },
   {
     name: 'compose',
@@ -48,7 +48,7 @@ Examples:
   $ msvc deploy compose
   $ msvc deploy compose --scale gateway=2 --scale payment=2
   $ cd deploy/compose && docker compose up -d --wait`,
-    load: async () => (await import('./compose.ts')).writeCompose,
+    load: async () => (await import('./compose/compose.ts')).writeCompose,
   },
   {
     name: 'systemd',
@@ -60,7 +60,7 @@ Examples:
   $ msvc deploy systemd
   $ msvc deploy systemd --out units --scale user=3
   $ systemctl status 'msvc-*'`,
-    load: async () => (await import('./systemd.ts')).writeSystemd,
+    load: async () => (await import('./systemd/systemd.ts')).writeSystemd,
   },
   {
     name: 'kubernetes',
@@ -72,6 +72,6 @@ Examples:
   $ msvc deploy kubernetes
   $ msvc deploy kubernetes --scale gateway=2 --out /srv/shop/cluster
   $ kubectl apply -k deploy/kubernetes`,
-    load: async () => (await import('./kubernetes.ts')).writeKubernetes,
+    load: async () => (await import('./kubernetes/kubernetes.ts')).writeKubernetes,
   },
 ]

@@ -8,7 +8,7 @@ import { rolesOf } from '../plan/plan.ts'
 import type { Configured } from '../session/configuration.ts'
 import { VERSION } from '../session/version.ts'
 import type { Deployment, RolePart, ServicePart, StoreKind, StorePart } from './deployment.ts'
-import { stackOf } from './service-stack.ts'
+import { stackOf } from './docker/service-stack.ts'
 
 /** What a deployment is planned by. */
 export interface DeploymentOptions {

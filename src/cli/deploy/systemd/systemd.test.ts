@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { Deployment } from './deployment.ts'
+import type { Deployment } from '../deployment.ts'
+import { deploymentOf } from '../testing/deployment-of.ts'
 import { writeSystemd } from './systemd.ts'
-import { deploymentOf } from './testing/deployment-of.ts'
 
 const isThere = spawnSync('systemd-analyze', ['--version']).status === 0
 const FILE = `auth: { hosts: [api.example.com] }

@@ -1,8 +1,8 @@
-import { CONFIG_FILE, imageOf, PROGRAM, roleEnvironment, roleSecrets, serviceEnvironment } from './container.ts'
-import type { Deployment, RolePart, ServicePart } from './deployment.ts'
-import { NAME, outsidePorts, policyOf } from './kubernetes-links.ts'
-import { accountOf, labelsOf, POD_DATA, POD_REMARKS, podOf, serviceOf } from './kubernetes-pods.ts'
-import { type Manifest, manifestFile } from './kubernetes-yaml.ts'
+import { CONFIG_FILE, imageOf, PROGRAM, roleEnvironment, roleSecrets, serviceEnvironment } from '../container.ts'
+import type { Deployment, RolePart, ServicePart } from '../deployment.ts'
+import { NAME, outsidePorts, policyOf } from './links.ts'
+import { type Manifest, manifestFile } from './manifests.ts'
+import { accountOf, labelsOf, POD_DATA, POD_REMARKS, podOf, serviceOf } from './pods.ts'
 
 /** How many times its replicas a part may grow to. */
 const GROWTH = 4

@@ -1,6 +1,6 @@
-import { CONTAINER_USER, DATA_FOLDER, imageOf, PROGRAM } from './container.ts'
-import type { Deployment } from './deployment.ts'
-import type { Written } from './kinds.ts'
+import { CONTAINER_USER, DATA_FOLDER, imageOf, PROGRAM } from '../container.ts'
+import type { Deployment } from '../deployment.ts'
+import type { Written } from '../kinds.ts'
 import { dockerfileOf, serviceDockerfiles } from './service-dockerfile.ts'
 
 /** Writes the Dockerfiles. */

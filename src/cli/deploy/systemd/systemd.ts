@@ -1,9 +1,9 @@
-import { makeKeyFile } from '../../kit/auth/key-files.ts'
-import { addressVariable } from '../../kit/discovery/address-variable.ts'
-import { roleSecrets, serviceEnvironment } from './container.ts'
-import type { DeployFile, Deployment, RolePart, ServicePart } from './deployment.ts'
-import type { SecretText, Written } from './kinds.ts'
-import { HARDENED_ROLE, HARDENED_SERVICE, unitText } from './systemd-unit.ts'
+import { makeKeyFile } from '../../../kit/auth/key-files.ts'
+import { addressVariable } from '../../../kit/discovery/address-variable.ts'
+import { roleSecrets, serviceEnvironment } from '../container.ts'
+import type { DeployFile, Deployment, RolePart, ServicePart } from '../deployment.ts'
+import type { SecretText, Written } from '../kinds.ts'
+import { HARDENED_ROLE, HARDENED_SERVICE, unitText } from './unit-text.ts'
 
 /** Where an administrator's units are (systemd.unit(5)), the program, the file, and its secrets. */
 const UNITS = '/etc/systemd/system'

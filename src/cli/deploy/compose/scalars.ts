@@ -1,4 +1,4 @@
-import { isPlain } from './yaml-text.ts'
+import { isPlain } from '../yaml-text.ts'
 
 /** Text as a value in compose's YAML: plain where nobody reads it otherwise, in quotes else. `$` is doubled, as compose puts variables in its place. */
 export function scalar(text: string): string {

@@ -1,7 +1,7 @@
-import type { Deployment, StoreKind } from './deployment.ts'
-import { NAME, policyOf } from './kubernetes-links.ts'
-import { accountOf, CONTAINER_SECURITY, labelsOf, podSecurity, resources, secretVolume } from './kubernetes-pods.ts'
-import { type Manifest, manifestFile } from './kubernetes-yaml.ts'
+import type { Deployment, StoreKind } from '../deployment.ts'
+import { NAME, policyOf } from './links.ts'
+import { type Manifest, manifestFile } from './manifests.ts'
+import { accountOf, CONTAINER_SECURITY, labelsOf, podSecurity, resources, secretVolume } from './pods.ts'
 
 /** A server that keeps what roles agree in, as its image wants it. */
 interface StoreServer {

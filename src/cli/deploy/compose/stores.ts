@@ -1,5 +1,5 @@
-import type { Deployment, StoreKind, StorePart } from './deployment.ts'
-import type { SecretText } from './kinds.ts'
+import type { Deployment, StoreKind, StorePart } from '../deployment.ts'
+import type { SecretText } from '../kinds.ts'
 
 /** Characters of a password: 150 bits. */
 const PASSWORD = 26

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { deploymentOf } from '../testing/deployment-of.ts'
 import { writeDocker } from './docker.ts'
 import { serviceDockerfiles } from './service-dockerfile.ts'
 import { stackOf } from './service-stack.ts'
-import { deploymentOf } from './testing/deployment-of.ts'
 
 /** What is wrong with a Dockerfile, by rules of hadolint (DL…) and dockle (CIS-DI-…). */
 function faultsOf(text: string): readonly string[] {

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { DeployFile, Deployment } from './deployment.ts'
+import type { DeployFile, Deployment } from '../deployment.ts'
+import { deploymentOf } from '../testing/deployment-of.ts'
+import { clusterFaults, isOpen, readCluster, schemaFaults } from '../testing/kubernetes-rules.ts'
 import { writeKubernetes } from './kubernetes.ts'
-import { outsidePorts } from './kubernetes-links.ts'
-import { deploymentOf } from './testing/deployment-of.ts'
-import { clusterFaults, isOpen, readCluster, schemaFaults } from './testing/kubernetes-rules.ts'
+import { outsidePorts } from './links.ts'
 
 const letters = (length: number) => 'x'.repeat(length)
 const textOf = (files: readonly DeployFile[], path: string) => files.find((file) => file.path === path)?.text ?? ''

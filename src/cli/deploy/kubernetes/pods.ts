@@ -1,7 +1,7 @@
-import { CONFIG_FILE, CONTAINER_USER, SECRETS_FOLDER } from './container.ts'
-import type { Deployment } from './deployment.ts'
-import { NAME } from './kubernetes-links.ts'
-import type { Manifest, Remarks } from './kubernetes-yaml.ts'
+import { CONFIG_FILE, CONTAINER_USER, SECRETS_FOLDER } from '../container.ts'
+import type { Deployment } from '../deployment.ts'
+import { NAME } from './links.ts'
+import type { Manifest, Remarks } from './manifests.ts'
 
 /** Seconds between a pod's leaving the lists of those who call it and its SIGTERM. */
 const LEAVING_SECONDS = 5

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
-import { CONTAINER_USER, DATA_FOLDER, imageOf, PROGRAM } from './container.ts'
-import type { DeployFile, Deployment, ServicePart } from './deployment.ts'
+import { CONTAINER_USER, DATA_FOLDER, imageOf, PROGRAM } from '../container.ts'
+import type { DeployFile, Deployment, ServicePart } from '../deployment.ts'
 import type { Language } from './service-stack.ts'
 import { installed, TOOLCHAINS } from './toolchains.ts'
 

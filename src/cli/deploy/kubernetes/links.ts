@@ -1,5 +1,5 @@
-import type { Deployment, StoreKind } from './deployment.ts'
-import type { Manifest } from './kubernetes-yaml.ts'
+import type { Deployment, StoreKind } from '../deployment.ts'
+import type { Manifest } from './manifests.ts'
 
 /** One that calls, and one that is called, by name. */
 type Link = readonly [caller: string, called: string]

@@ -1,5 +1,5 @@
-import type { OwnService } from '../../kit/config/own-service.ts'
-import type { Folder } from '../init/folder.ts'
+import type { OwnService } from '../../../kit/config/own-service.ts'
+import type { Folder } from '../../init/folder.ts'
 
 /** What a service is made of. */
 export type Language = 'node' | 'python' | 'go' | 'rust' | 'java' | 'dotnet' | 'php' | 'ruby' | 'other'

@@ -1,5 +1,5 @@
 import { Document, isScalar, isSeq, Scalar, visit } from 'yaml'
-import { isPlain } from './yaml-text.ts'
+import { isPlain } from '../yaml-text.ts'
 
 /** An object of Kubernetes, as it stands in a manifest. */
 export interface Manifest {

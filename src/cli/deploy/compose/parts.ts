@@ -1,8 +1,8 @@
 import { posix } from 'node:path'
-import { flowList, mapping, scalar } from './compose-yaml.ts'
-import { CONFIG_FILE, roleEnvironment, roleSecrets, SECRETS_FOLDER, serviceEnvironment } from './container.ts'
-import type { Deployment, RolePart, ServicePart } from './deployment.ts'
-import { dockerfileOf } from './service-dockerfile.ts'
+import { CONFIG_FILE, roleEnvironment, roleSecrets, SECRETS_FOLDER, serviceEnvironment } from '../container.ts'
+import type { Deployment, RolePart, ServicePart } from '../deployment.ts'
+import { dockerfileOf } from '../docker/service-dockerfile.ts'
+import { flowList, mapping, scalar } from './scalars.ts'
 
 /** Processors that a container may take, at most. */
 const CPUS = '1.0'

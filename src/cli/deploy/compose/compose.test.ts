@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ROLE_NAMES } from '../../roles/catalog.ts'
+import { ROLE_NAMES } from '../../../roles/catalog.ts'
+import type { DeployFile, Deployment } from '../deployment.ts'
+import { compositionFaults, readComposition, schemaFaults } from '../testing/compose-rules.ts'
+import { deploymentOf } from '../testing/deployment-of.ts'
 import { writeCompose } from './compose.ts'
-import type { DeployFile, Deployment } from './deployment.ts'
-import { compositionFaults, readComposition, schemaFaults } from './testing/compose-rules.ts'
-import { deploymentOf } from './testing/deployment-of.ts'
 
 const letters = (length: number) => 'x'.repeat(length)
 const textOf = (files: readonly DeployFile[], path: string) => files.find((file) => file.path === path)?.text ?? ''

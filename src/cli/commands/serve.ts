@@ -116,7 +116,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
       states.servedFile(name, port),
     )
     const unit = { unit: name, role: name, service: registered, url, state: 'ready' as const, pid: io.pid }
-    stateFile.save(states.stateOf(io.pid, settings, { roles: [unit], starting: [], units: [] }))
+    stateFile.save(states.stateOf(io.pid, settings, { roles: [unit], portless: [], starting: [], units: [] }))
     await stateFile.written()
     notices.ready(`Ready: ${registered} at ${url}`)
     session.printJson({ role: name, service: registered, url, pid: io.pid })

@@ -1,6 +1,6 @@
 import { createServer, type ListenOptions, Server } from 'node:net'
 import { setImmediate as immediate } from 'node:timers/promises'
-import { HELD_FD, type HeldPort } from '../../drivers/system/held-port.ts'
+import { HELD_FD, type HeldPort, isSocket } from '../../drivers/system/held-port.ts'
 import { portOf } from './port-of.ts'
 
 /**
@@ -81,10 +81,14 @@ export async function accept(
 
 /**
  * Takes connections of sockets that listen already, and stay open when this process ends: a service manager's. What comes after `stop` waits in them for the
- * next process. Rejects with the system's own error, `EINVAL` for a descriptor that is none of a listening socket.
+ * next process. Rejects with the system's own error, `EINVAL` for a socket that doesn't listen; with an Error for what is no socket.
  * @param descriptors one at least
  */
 export async function acceptHanded(server: Server, descriptors: readonly number[]): Promise<Accepting> {
+  // where fewer were handed over than told, the next is the engine's own, which aborts when that is taken away from it
+  const stranger = descriptors.find((fd) => !isSocket(fd))
+  if (stranger !== undefined)
+    throw new Error(`descriptor ${stranger} is no socket, though LISTEN_FDS=${descriptors.length} says so`)
   const servers = descriptors.map((fd, index) => ({ fd, server: index === 0 ? server : feeding(server) }))
   await Promise.all(servers.map(({ fd, server: one }) => listening(one, { fd })))
   return {

@@ -17,6 +17,8 @@ export interface Deployment {
   readonly sources: string
   /** The way back from there: `deploy/compose`. */
   readonly folder: string
+  /** Where the platform keeps data and keys, from the folder of the file, with `/` between: no part of any image. */
+  readonly privatePaths: readonly string[]
   /** Names that a Host header may have at the gateway besides those of the parts. */
   readonly hosts: readonly string[]
   /** In the order that they start in. */
@@ -24,6 +26,8 @@ export interface Deployment {
   /** The user's own. */
   readonly services: readonly ServicePart[]
   readonly stores: readonly StorePart[]
+  /** Replicas that were asked for, by name; those of all others are defaults. */
+  readonly scale: ReadonlyMap<string, number>
   /** Seconds that a role takes to finish its requests. */
   readonly drainSeconds: number
 }
@@ -72,6 +76,8 @@ export interface StorePart {
   readonly variable: string
   /** Its address where it runs elsewhere already; undefined where it is deployed too. */
   readonly elsewhere: string | undefined
+  /** Its address where it runs on this machine already, which in a container means another one. */
+  readonly here: string | undefined
 }
 
 /** A file to be written. */

@@ -58,7 +58,7 @@ Examples:
     examples: `
 Examples:
   $ msvc deploy systemd
-  $ msvc deploy systemd --out units --scale user=3
+  $ msvc deploy systemd --out units
   $ systemctl status 'msvc-*'`,
     load: async () => (await import('./systemd/systemd.ts')).writeSystemd,
   },

@@ -64,10 +64,12 @@ export function planDeployment({ configured, file, scale, folder, here }: Deploy
     fileName: file === undefined ? 'msvc.yaml' : basename(file.path),
     sources: pathBetween(folder, sources),
     folder: pathBetween(sources, folder),
+    privatePaths: privatePaths(configured, sources),
     hosts: settings.auth.hosts,
     roles: parts,
     services,
     stores,
+    scale,
     drainSeconds: settings.drain_seconds,
   }
 }
@@ -133,7 +135,7 @@ function servicePart(
   if (dir.startsWith('..') || isAbsolute(dir))
     throw new AppError(
       'CONFIG_INVALID',
-      `services.${name}.dir lies outside of ${sources}, and an image can only be built of what is in there; move it, or the file`,
+      `services.${name}.dir lies outside of ${sources}, and only what is in there is deployed; move it, or the file`,
     )
   return {
     name,
@@ -146,9 +148,21 @@ function servicePart(
   }
 }
 
+/** Where the platform of this configuration keeps what nobody else is to have. */
+function privatePaths({ settings, sections }: Configured, sources: string): readonly string[] {
+  const files = Object.values(sections).flatMap((section) => Object.entries(section))
+  const keys = files.flatMap(([field, value]) => (field.endsWith('_file') && typeof value === 'string' ? [value] : []))
+  return [settings.data, settings.auth.key_file, settings.auth.token_file, ...keys].flatMap((path) =>
+    path === undefined ? [] : [pathBetween(sources, resolve(sources, path))],
+  )
+}
+
 function storePart(kind: StoreKind, url: string): StorePart {
-  const isHere = isEmbedded(url) || LOOPBACK.test(url)
-  return { kind, variable: VARIABLES[kind], elsewhere: isHere ? undefined : url }
+  const variable = VARIABLES[kind]
+  if (isEmbedded(url)) return { kind, variable, elsewhere: undefined, here: undefined }
+  return LOOPBACK.test(url)
+    ? { kind, variable, elsewhere: undefined, here: url }
+    : { kind, variable, elsewhere: url, here: undefined }
 }
 
 function pathBetween(from: string, to: string): string {

@@ -3,9 +3,10 @@ import { constants } from 'node:fs'
 import { type FileHandle, link, open, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { makePrivateFolder } from '../../drivers/private-folder.ts'
+import { isSystemFault } from '../../drivers/regular-file.ts'
 import { isOpenOnWindows } from '../../drivers/windows-rights.ts'
 import { isOpenToOthers, openDataFolder } from '../data-folder.ts'
-import { AppError } from '../errors.ts'
+import { AppError, messageOf } from '../errors.ts'
 
 /**
  * Makes a folder for secrets (0700) in the data folder when it is missing. Throws AppError `CONFIG_INVALID` for one that other users can get
@@ -94,6 +95,12 @@ export async function createPrivateFile(path: string, content: string | Uint8Arr
     if (isCode(cause, 'EEXIST')) return false
     throw new AppError('CONFIG_INVALID', `The key ${path} can't be written; is its folder writable?`, { cause })
   }
+}
+
+/** The AppError for a key file that somebody else makes and that can't be read, or isn't one. @param fault what reading it threw */
+export function unreadableKeyFile(path: string, fault: unknown): AppError {
+  const why = isSystemFault(fault) ? `can't be read: ${messageOf(fault)}` : `is ${messageOf(fault)}`
+  return new AppError('CONFIG_INVALID', `The key file ${path} ${why}`, { cause: fault })
 }
 
 /** Whether what was thrown is a fault of the system with this code, such as `ENOENT`. */

@@ -280,6 +280,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       authority,
       log,
       directory,
+      now: clock.now,
       metadata: { instance, version, role: role.name },
     })
     life.defer(async () => {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -29,11 +29,11 @@ it('says what is too low, how to raise it, and what holds of the configuration',
     'data: elsewhere\nlog: { level: LOUD }\nstore: postgres://ann:hunter2@db/x\n',
   )
   const { stdout, stderr } = await msvc(512, 'doctor')
-  expect(stdout).toMatch(/^configuration +msvc\.yaml, with faults: 1 \(msvc check\)$/m)
+  expect(stdout).toMatch(/^configuration +msvc\.yaml, with a fault +bad +msvc check$/m)
   expect(stdout).toMatch(/^data +.*elsewhere$/m)
   expect(stdout).toMatch(/^running +nothing$/m)
   expect(stdout).toMatch(/^open files +512 +bad +ulimit -n 20000 \(LimitNOFILE=/m)
-  expect(stderr).toMatch(/^error: not good enough: open files/m)
+  expect(stderr).toMatch(/^error: not good enough: configuration, open files/m)
 
   const report = JSON.parse((await msvc(512, 'doctor', '--json')).stdout)
   expect(report).toMatchObject({
@@ -61,7 +61,7 @@ it('looks at the ports that a platform would have, and goes on beyond a fault in
   ])
   await new Promise((resolve) => taker.close(resolve))
   expect(taken.stdout).toMatch(new RegExp(`^ports +taken: .*127\\.0\\.0\\.1:${port} of registry.* low `, 'm'))
-  expect(faulty.stdout).toMatch(/^configuration .*with faults: [12] /m)
+  expect(faulty.stdout).toMatch(/^configuration .*, with (?:a fault|2 faults) +bad +msvc check$/m)
   expect(faulty.stdout).toMatch(/^heap +up to .* low +NODE_OPTIONS=--max-old-space-size-percentage=60/m)
 })
 
@@ -69,4 +69,42 @@ it('is heeded by what starts', async () => {
   writeFileSync(join(folder, 'held.yaml'), 'registry: { port: 0 }\n')
   const started = msvc(512, 'serve', 'registry', '--config', 'held.yaml', '--data', '/dev/null/x')
   expect((await started).stderr).toMatch(/^warning: open files: 512; ulimit -n 20000 .* \(msvc doctor\)$/m)
+})
+
+it('has each that starts say once what is too low for load', async () => {
+  const taker = createServer()
+  await new Promise<void>((resolve) => taker.listen(0, '127.0.0.1', resolve))
+  const { port } = taker.address() as AddressInfo
+  // neither gets beyond its start
+  writeFileSync(join(folder, 'low.yaml'), `data: low\nregistry: { port: ${port} }\n`)
+  const serving = msvc(1_024, 'serve', 'registry', '--config', 'low.yaml', '--data', '/dev/null/x')
+  const said = [await serving, await msvc(1_024, 'up', '--config', 'low.yaml')]
+  await new Promise((resolve) => taker.close(resolve))
+  for (const { stderr } of said)
+    expect(stderr.match(/^warning: too low for load: .*open files: 1,024 \(ulimit -n 20000 .*/gm)).toHaveLength(1)
+})
+
+it('judges the clock by what it wrote itself', async () => {
+  writeFileSync(join(folder, 'clock.yaml'), 'data: kept\n')
+  mkdirSync(join(folder, 'kept'), { mode: 0o700 })
+  writeFileSync(join(folder, 'kept/store.db'), '')
+  const { stdout } = await msvc(20_000, 'doctor', '--config', 'clock.yaml')
+  expect(stdout).toMatch(/^clock +20\d\d-\S+Z +good *$/m)
+})
+
+it.skipIf(process.getuid?.() !== 0)('finds a data folder bad that belongs to somebody else', async () => {
+  const data = join(folder, 'roots')
+  mkdirSync(data, { mode: 0o700 })
+  chmodSync(folder, 0o755)
+  const command = [inject('program'), 'doctor', '--data', data]
+  const env = { PATH: process.env.PATH, NO_COLOR: '1' }
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, command, {
+    cwd: folder,
+    env,
+    uid: 4_242,
+  }).catch((fault: { stdout: string; stderr: string }) => fault)
+  expect(stdout).toMatch(
+    /^data folder +\S+ belongs to uid 0, and this is uid 4242 +bad +run msvc as that user, or name/m,
+  )
+  expect(stderr).toMatch(/^error: not good enough: .*data folder/m)
 })

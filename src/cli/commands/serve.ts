@@ -85,7 +85,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
   const { settings, sections, service } = configured
   refuseMoved(settings)
   await requireKeys(settings, systemClock, role.signs ? `the ${name}` : undefined)
-  await heedSystem(settings, (words) => messages.warn(words))
+  await heedSystem(settings, { alone: true, warn: (words) => messages.warn(words) })
   await refuseSharing(settings, [service ?? role.service])
   const section = sections[name] ?? { host: '127.0.0.1', port: role.port }
   // nobody reads it as it is, where nobody has said otherwise

@@ -87,7 +87,7 @@ async function untilFollowed(session: Session, flags: UpFlags): Promise<boolean>
       const services = servicesOf(configured, plans)
       refuseMoved(configured.settings)
       await requireKeys(configured.settings, systemClock, 'msvc up')
-      await heedSystem(configured.settings, (words) => screen.messages.warn(words))
+      await heedSystem(configured.settings, { warn: (words) => screen.messages.warn(words) })
       await refuseSharing(configured.settings, services)
       release = holdDatabases(configured.settings, services)
       await endCopy(data)
@@ -306,7 +306,7 @@ function processes({ io }: Session, screen: PlatformScreen): LaunchRole {
   return childProcesses({
     command: [...io.self, 'serve'],
     suffix: ['--supervised'],
-    environment: io.environment,
+    environment: { ...io.environment, ...io.ownVariables },
     stdinOf: (unit) => (io.holdsPort && unit === ENTRANCE ? HELD_FD : undefined),
     onLine: screen.take,
   })

@@ -4,7 +4,7 @@ import { type FileHandle, link, open, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { makePrivateFolder } from '../../drivers/private-folder.ts'
 import { isSystemFault } from '../../drivers/regular-file.ts'
-import { isOpenOnWindows } from '../../drivers/windows-rights.ts'
+import { closingCommand, isOpenOnWindows } from '../../drivers/windows-rights.ts'
 import { isOpenToOthers, openDataFolder } from '../data-folder.ts'
 import { AppError, messageOf } from '../errors.ts'
 
@@ -27,10 +27,7 @@ const closed = new Set<string>()
 function secureOnWindows(folder: string): void {
   if (closed.has(folder)) return
   if (isOpenOnWindows(folder))
-    throw new AppError(
-      'CONFIG_INVALID',
-      `Other users can get at the keys in ${folder}; run: icacls "${folder}" /inheritance:r /grant:r "%USERNAME%:(OI)(CI)F"`,
-    )
+    throw new AppError('CONFIG_INVALID', `Other users can get at the keys in ${folder}; run: ${closingCommand(folder)}`)
   closed.add(folder)
 }
 
@@ -93,8 +90,22 @@ export async function createPrivateFile(path: string, content: string | Uint8Arr
     }
   } catch (cause) {
     if (isCode(cause, 'EEXIST')) return false
-    throw new AppError('CONFIG_INVALID', `The key ${path} can't be written; is its folder writable?`, { cause })
+    throw new AppError('CONFIG_INVALID', `The key ${path} can't be written: ${whyUnwritten(path, cause)}`, { cause })
   }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOTDIR: 'there is something else where its folder should be',
+  EACCES: 'this user may not write there',
+  EPERM: 'this user may not write there',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk is full',
+}
+
+function whyUnwritten(path: string, fault: unknown): string {
+  if (isCode(fault, 'ENOENT')) return `there is no folder ${dirname(path)}; make it, or name another file`
+  return (isSystemFault(fault) && REASONS[fault.code]) || messageOf(fault)
 }
 
 /** The AppError for a key file that somebody else makes and that can't be read, or isn't one. @param fault what reading it threw */

@@ -1,5 +1,5 @@
-import { chmodSync, lstatSync, readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, existsSync, lstatSync, readdirSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { makePrivateFolder } from '../drivers/private-folder.ts'
 import { AppError } from './errors.ts'
 
@@ -9,6 +9,9 @@ const STICKY = 0o1000
 /** What a folder holds that msvc has used. */
 const OURS =
   /^(?:keys|control\.sock|up\.log(?:\.1)?|migration\.json|cutover-[\w-]+\.json|run(?:-[^/]+)?\.json(?:\.new)?|[\w.-]+\.(?:lock|db(?:\.damaged-\w+)?(?:-wal|-shm|-journal)?))$/
+
+/** What only a data folder holds, all of it. */
+const ONLY_OURS = ['keys', 'known-instances.json']
 
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'this user may not write there',
@@ -34,10 +37,11 @@ export function isOpenToOthers(mode: number, platform: NodeJS.Platform = process
 /**
  * Makes the data folder (0700) when it is missing, and closes one that others can look into, and what msvc keeps in it: it holds what every service
  * keeps. Only a folder that is empty, or that was a data folder before, is closed by itself.
- * Throws AppError `CONFIG_INVALID` when it can't be made, is another user's (root gets no exception: its owner could change what root runs on), or
+ * Throws AppError `CONFIG_INVALID` when it can't be made, would be made in another data folder, is another user's (root gets no exception: its owner could change what root runs on), or
  * is open to others and not plainly ours.
  */
 export function openDataFolder(path: string): void {
+  refuseNested(path)
   try {
     makePrivateFolder(path)
   } catch (cause) {
@@ -62,6 +66,16 @@ export function openDataFolder(path: string): void {
     )
   }
   closeFiles(path)
+}
+
+/** Images of before kept in `/data` itself what is in `/data/msvc` now: a volume of theirs must not look empty. */
+function refuseNested(path: string): void {
+  const above = dirname(path)
+  if (existsSync(path) || !ONLY_OURS.every((name) => existsSync(join(above, name)))) return
+  throw new AppError(
+    'CONFIG_INVALID',
+    `The data folder ${path} would be a new one in another, ${above}: to go on with that, name it with --data or MSVC_DATA`,
+  )
 }
 
 function mayClose(path: string, mode: number): boolean {

@@ -83,6 +83,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     ],
   })
   const { settings, sections, service } = configured
+  const running = await states.readRunStates(settings.data)
   refuseMoved(settings)
   await requireKeys(settings, systemClock, role.signs ? `the ${name}` : undefined)
   await heedSystem(settings, { alone: true, warn: (words) => messages.warn(words) })
@@ -98,7 +99,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     settings,
     section,
     alone: true,
-    registryUrl: registryUrl(configured, await states.readRunStates(settings.data)),
+    registryUrl: registryUrl(configured, running),
     ...(service !== undefined && { service }),
   }).catch((cause: unknown) => {
     throw startFailure(name, cause)

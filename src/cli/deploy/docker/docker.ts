@@ -1,4 +1,4 @@
-import { CONTAINER_USER, DATA_FOLDER, imageOf, PROGRAM } from '../container.ts'
+import { CONTAINER_USER, DATA_FOLDER, HEAP_OPTIONS, imageOf, PROGRAM, VOLUME } from '../container.ts'
 import type { Deployment } from '../deployment.ts'
 import type { Written } from '../kinds.ts'
 import { dockerfileOf, serviceDockerfiles } from './service-dockerfile.ts'
@@ -33,16 +33,16 @@ function linux({ version }: Deployment): string {
 FROM debian:bookworm-slim AS program
 COPY --chmod=0755 msvc /image${PROGRAM}
 RUN /image${PROGRAM} --version \\
- && install -d -m 0700 -o ${CONTAINER_USER} -g ${CONTAINER_USER} /image${DATA_FOLDER}
+ && install -d -m 1777 /image${VOLUME}
 
 # glibc, libstdc++ and libgcc, and nothing else: no shell, no package manager
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=program /image/ /
 # the heap has its share of the container's memory
-ENV MSVC_DATA=${DATA_FOLDER} MSVC_LOG_FORMAT=json NODE_OPTIONS=--max-old-space-size-percentage=60
+ENV MSVC_DATA=${DATA_FOLDER} MSVC_LOG_FORMAT=json NODE_OPTIONS=${HEAP_OPTIONS}
 USER ${CONTAINER_USER}:${CONTAINER_USER}
-WORKDIR ${DATA_FOLDER}
-VOLUME ${DATA_FOLDER}
+WORKDIR ${VOLUME}
+VOLUME ${VOLUME}
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --start-interval=1s --retries=3 CMD ["${PROGRAM}", "health", "--self", "--quiet"]
 ENTRYPOINT ["${PROGRAM}"]

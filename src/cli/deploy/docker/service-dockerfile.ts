@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { CONTAINER_USER, DATA_FOLDER, imageOf, PROGRAM } from '../container.ts'
+import { CONTAINER_USER, DATA_FOLDER, imageOf, PROGRAM, VOLUME } from '../container.ts'
 import type { DeployFile, Deployment, ServicePart } from '../deployment.ts'
 import type { Language } from './service-stack.ts'
 import { installed, TOOLCHAINS } from './toolchains.ts'
@@ -68,10 +68,10 @@ ${systemPackages(stack.language, isBuiltApart, isSlim)}${isBuiltApart ? `WORKDIR
 WORKDIR ${APP}
 COPY ${words([fileName, './msvc.yaml'])}
 COPY --from=msvc ${PROGRAM} ${PROGRAM}
-RUN install -d -m 0700 -o ${CONTAINER_USER} -g ${CONTAINER_USER} ${DATA_FOLDER}
+RUN install -d -m 1777 ${VOLUME}
 ENV MSVC_DATA=${DATA_FOLDER} MSVC_LOG_FORMAT=json MSVC_UP_BUILD=false HOME=/tmp
 USER ${user}
-VOLUME ${DATA_FOLDER}
+VOLUME ${VOLUME}
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["${PROGRAM}", "health", "--self", "--quiet"]
 ENTRYPOINT ["${PROGRAM}"]

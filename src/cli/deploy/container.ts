@@ -13,6 +13,8 @@ export const HEAP_OPTIONS = '--max-old-space-size-percentage=60'
 export const CONFIG_FILE = '/etc/msvc/msvc.yaml'
 /** Where secrets are, a file each. */
 export const SECRETS_FOLDER = '/run/secrets'
+/** Where the folder of the file is in an image of a service, with the folder of that service in it. */
+export const APP = '/app'
 /** Where the program is. */
 export const PROGRAM = '/usr/local/bin/msvc'
 

@@ -1,5 +1,5 @@
 import type { OwnService } from '../../kit/config/own-service.ts'
-import type { Stack } from './docker/service-stack.ts'
+import type { Recipe } from './docker/recipe.ts'
 
 /** What is to run elsewhere than under `msvc up`, as each kind of deployment writes it down in its own words. */
 export interface Deployment {
@@ -60,8 +60,8 @@ export interface ServicePart extends Part {
   readonly own: OwnService
   /** Its folder, from that of the file, with `/` between: `catalog`, or `.`. */
   readonly dir: string
-  /** What it is made of, as far as its command and its folder tell. */
-  readonly stack: Stack
+  /** How its image is made, as far as its command and its folder tell. */
+  readonly recipe: Recipe
   /** Where it listens; undefined for a worker. */
   readonly port: number | undefined
 }

@@ -1,4 +1,4 @@
-import { basename, dirname, isAbsolute, relative, resolve, sep } from 'node:path'
+import { basename, dirname, isAbsolute, posix, relative, resolve, sep } from 'node:path'
 import { isEmbedded } from '../../drivers/by-scheme.ts'
 import { AppError } from '../../kit/errors.ts'
 import { didYouMean } from '../../kit/nearest.ts'
@@ -7,8 +7,9 @@ import { openFolder } from '../init/folder.ts'
 import { rolesOf } from '../plan/plan.ts'
 import type { Configured } from '../session/configuration.ts'
 import { VERSION } from '../session/version.ts'
+import { APP } from './container.ts'
 import type { Deployment, RolePart, ServicePart, StoreKind, StorePart } from './deployment.ts'
-import { stackOf } from './docker/service-stack.ts'
+import { recipeOf } from './docker/service-recipe.ts'
 
 /** What a deployment is planned by. */
 export interface DeploymentOptions {
@@ -141,7 +142,7 @@ function servicePart(
     name,
     own: service,
     dir,
-    stack: stackOf(service, openFolder(place, '.')),
+    recipe: recipeOf(service, openFolder(place, '.'), posix.join(APP, dir)),
     port: service.ready.by === 'none' ? undefined : (service.port ?? FIRST_SERVICE_PORT + index),
     replicas: scale.get(name) ?? service.replicas,
     needs: service.needs,

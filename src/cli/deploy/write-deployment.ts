@@ -42,7 +42,8 @@ export async function writeDeployment(session: Session, kind: Kind, flags: Deplo
   const path = name === undefined ? undefined : resolve(io.folder, name)
   const file = path === undefined ? undefined : { path, text: await readFile(path, 'utf8') }
   const deployment = planDeployment({ configured, file, folder, here: io.folder, scale: parseScale(flags.scale ?? []) })
-  const { files, next } = await (await kind.load())(deployment, secretText)
+  const { files, next, remarks = [] } = await (await kind.load())(deployment, secretText)
+  for (const remark of remarks) messages.warn(remark)
   const planned = planFolder(folder, kind.name, files, flags.force ?? false)
   if (flags.diff) {
     for (const one of planned) if (one.fate === 'updated' || one.fate === 'disputed') show(session, one)

@@ -2,6 +2,7 @@ import { makeKeyFile } from '../../../kit/auth/key-files.ts'
 import { CONFIG_FILE, CONTAINER_USER, imageOf, PROGRAM, SECRETS_FOLDER } from '../container.ts'
 import type { DeployFile, Deployment } from '../deployment.ts'
 import { serviceDockerfiles } from '../docker/service-dockerfile.ts'
+import { remarksOn } from '../docker/service-remarks.ts'
 import type { SecretText, Written } from '../kinds.ts'
 import { composeRoleAnchors, composeRoles, composeServiceAnchors, composeServices } from './parts.ts'
 import { scalar } from './scalars.ts'
@@ -22,6 +23,7 @@ export async function writeCompose(deployment: Deployment, secret: SecretText): 
   ]
   const names = secrets.map(({ path }) => path.slice(SECRETS.length + 1))
   return {
+    remarks: deployment.services.flatMap(remarksOn),
     files: [
       { path: 'compose.yaml', text: composeFile(deployment, names) },
       { path: '.gitignore', text: `${SECRETS}/\n` },

@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { CONFIG_FILE, roleEnvironment, roleSecrets, SECRETS_FOLDER, serviceEnvironment } from '../container.ts'
+import { APP, CONFIG_FILE, roleEnvironment, roleSecrets, SECRETS_FOLDER, serviceEnvironment } from '../container.ts'
 import type { Deployment, RolePart, ServicePart } from '../deployment.ts'
 import { dockerfileOf } from '../docker/service-dockerfile.ts'
 import { flowList, mapping, scalar } from './scalars.ts'
@@ -64,8 +64,7 @@ x-service: &service
   <<: *role
   # reaps what its program leaves behind
   init: true
-  # msvc.yaml is in its image
-  configs: []
+  configs: [{ source: config, target: ${APP}/msvc.yaml }]
   secrets: [signing-key]
   tmpfs: [/tmp]
 x-service-told: &service-told

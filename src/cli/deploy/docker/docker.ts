@@ -1,12 +1,14 @@
 import { CONTAINER_USER, DATA_FOLDER, HEAP_OPTIONS, imageOf, PROGRAM, VOLUME } from '../container.ts'
 import type { Deployment } from '../deployment.ts'
 import type { Written } from '../kinds.ts'
-import { dockerfileOf, serviceDockerfiles } from './service-dockerfile.ts'
+import { buildCommand, serviceDockerfiles } from './service-dockerfile.ts'
+import { remarksOn } from './service-remarks.ts'
 
 /** Writes the Dockerfiles. */
 export function writeDocker(deployment: Deployment): Written {
   const image = imageOf(deployment)
   return {
+    remarks: deployment.services.flatMap(remarksOn),
     files: [
       { path: 'Dockerfile', text: linux(deployment) },
       { path: 'Dockerfile.windows', text: windows(deployment) },
@@ -20,9 +22,7 @@ export function writeDocker(deployment: Deployment): Written {
       'cp "$(command -v msvc)" .',
       `docker build -t ${image} .`,
       `docker run --rm ${image} --version`,
-      ...deployment.services.map(
-        ({ name }) => `docker build -f ${dockerfileOf(name)} -t ${deployment.name}-${name} ${deployment.sources}`,
-      ),
+      ...deployment.services.map(({ name }) => buildCommand(deployment, name, 'deployment')),
     ],
   }
 }
@@ -55,8 +55,9 @@ function windows({ version }: Deployment): string {
 # msvc ${version} for Windows containers. The program lies beside this file: msvc.exe
 FROM mcr.microsoft.com/windows/nanoserver:ltsc2022
 COPY msvc.exe C:/msvc/msvc.exe
-ENV MSVC_DATA=C:/data MSVC_LOG_FORMAT=json
+ENV MSVC_DATA=C:/data/msvc MSVC_LOG_FORMAT=json
 USER ContainerUser
+WORKDIR C:/data
 VOLUME C:/data
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["C:/msvc/msvc.exe", "health", "--self", "--quiet"]
 ENTRYPOINT ["C:/msvc/msvc.exe"]

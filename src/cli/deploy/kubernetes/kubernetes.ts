@@ -3,6 +3,7 @@ import { storeFiles } from '../compose/stores.ts'
 import { imageOf } from '../container.ts'
 import type { DeployFile, Deployment } from '../deployment.ts'
 import { serviceDockerfiles } from '../docker/service-dockerfile.ts'
+import { remarksOn } from '../docker/service-remarks.ts'
 import type { SecretText, Written } from '../kinds.ts'
 import { defaultPolicies } from './links.ts'
 import { manifestFile, yamlOf } from './manifests.ts'
@@ -31,6 +32,7 @@ export async function writeKubernetes(deployment: Deployment, secret: SecretText
     ...services.map((service) => ({ path: `${service.name}.yaml`, text: serviceFile(deployment, service) })),
   ]
   return {
+    remarks: services.flatMap(remarksOn),
     files: [
       { path: 'kustomization.yaml', text: kustomization(deployment, parts, secrets) },
       ...parts,

@@ -1,4 +1,5 @@
-import { CONFIG_FILE, imageOf, PROGRAM, roleEnvironment, roleSecrets, serviceEnvironment } from '../container.ts'
+import { posix } from 'node:path'
+import { APP, CONFIG_FILE, imageOf, PROGRAM, roleEnvironment, roleSecrets, serviceEnvironment } from '../container.ts'
 import type { Deployment, RolePart, ServicePart } from '../deployment.ts'
 import { NAME, outsidePorts, policyOf } from './links.ts'
 import { type Manifest, manifestFile } from './manifests.ts'
@@ -23,7 +24,7 @@ export function roleFile(deployment: Deployment, role: RolePart): string {
     port,
     probes: roleProbes(),
     memoryMb: role.memoryMb,
-    hasConfig: deployment.file !== undefined,
+    config: deployment.file === undefined ? undefined : { mountPath: posix.dirname(CONFIG_FILE) },
     drainSeconds: deployment.drainSeconds,
   })
   const outside = deployment.stores.flatMap(({ kind, elsewhere }) =>
@@ -55,8 +56,8 @@ export function serviceFile(deployment: Deployment, service: ServicePart): strin
     port,
     probes: serviceProbes(service),
     memoryMb: SERVICE_MEMORY_MB,
-    // its image has the file beside its sources
-    hasConfig: false,
+    // beside its sources, from where its folder is told
+    config: { mountPath: `${APP}/msvc.yaml`, subPath: 'msvc.yaml' },
     drainSeconds: Math.ceil(own.stop.grace_ms / 1_000),
     reaps: true,
   })

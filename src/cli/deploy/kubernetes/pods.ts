@@ -1,4 +1,4 @@
-import { CONFIG_FILE, CONTAINER_USER, SECRETS_FOLDER } from '../container.ts'
+import { CONTAINER_USER, SECRETS_FOLDER } from '../container.ts'
 import type { Deployment } from '../deployment.ts'
 import { NAME } from './links.ts'
 import type { Manifest, Remarks } from './manifests.ts'
@@ -38,8 +38,8 @@ export interface PodPlan {
   readonly port: number | undefined
   readonly probes: Readonly<Record<string, unknown>>
   readonly memoryMb: number
-  /** Whether msvc.yaml is mounted. */
-  readonly hasConfig: boolean
+  /** Where msvc.yaml is mounted; undefined where there is none. */
+  readonly config: { readonly mountPath: string; readonly subPath?: string } | undefined
   readonly drainSeconds: number
   /** Whether processes are left that somebody has to reap. Default false. */
   readonly reaps?: boolean
@@ -52,13 +52,12 @@ export function labelsOf({ name: project }: Pick<Deployment, 'name'>, name: stri
 
 /** A pod without rights that can be taken from it. */
 export function podOf(deployment: Deployment, plan: PodPlan) {
-  const { name, image, args, environment, addressVariable, secrets, port, probes, memoryMb, hasConfig } = plan
+  const { name, image, args, environment, addressVariable, secrets, port, probes, memoryMb, config } = plan
   const told = [
     { name: addressVariable, valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
     ...Object.entries(environment).map(([variable, value]) => ({ name: variable, value })),
     ...Object.entries(secrets).map(([variable, file]) => ({ name: variable, value: `${SECRETS_FOLDER}/${file}` })),
   ]
-  const config = CONFIG_FILE.slice(0, CONFIG_FILE.lastIndexOf('/'))
   return {
     metadata: { labels: labelsOf(deployment, name) },
     spec: {
@@ -92,7 +91,7 @@ export function podOf(deployment: Deployment, plan: PodPlan) {
             { name: 'data', mountPath: '/data' },
             { name: 'tmp', mountPath: '/tmp' },
             { name: 'secrets', mountPath: SECRETS_FOLDER, readOnly: true },
-            ...(hasConfig ? [{ name: 'config', mountPath: config, readOnly: true }] : []),
+            ...(config === undefined ? [] : [{ name: 'config', ...config, readOnly: true }]),
           ],
         },
       ],
@@ -100,7 +99,7 @@ export function podOf(deployment: Deployment, plan: PodPlan) {
         { name: 'data', emptyDir: { sizeLimit: DISK.limits } },
         { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
         secretVolume([...new Set(Object.values(secrets))]),
-        ...(hasConfig ? [{ name: 'config', configMap: { name: 'msvc-config' } }] : []),
+        ...(config === undefined ? [] : [{ name: 'config', configMap: { name: 'msvc-config' } }]),
       ],
     },
   }

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { configure } from '../../session/configuration.ts'
 import type { Deployment } from '../deployment.ts'
 import { planDeployment } from '../plan-deployment.ts'
@@ -11,15 +11,21 @@ interface Wanted {
   readonly file?: string
   /** Folders that are beside it, such as those of services. */
   readonly folders?: readonly string[]
+  /** Files beside it, with what is in them. */
+  readonly files?: Readonly<Record<string, string>>
   readonly scale?: Readonly<Record<string, number>>
 }
 
 /** Plans a deployment as `msvc deploy compose` does in a folder of its own. */
-export async function deploymentOf({ file, folders = [], scale = {} }: Wanted = {}): Promise<Deployment> {
+export async function deploymentOf({ file, folders = [], files = {}, scale = {} }: Wanted = {}): Promise<Deployment> {
   const root = mkdtempSync(join(tmpdir(), 'msvc-deploy-'))
   try {
     const folder = join(root, 'shop')
     for (const name of ['.', ...folders]) mkdirSync(join(folder, name), { recursive: true })
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true })
+      writeFileSync(join(folder, name), text)
+    }
     const path = join(folder, 'msvc.yaml')
     if (file !== undefined) writeFileSync(path, file)
     const options = file === undefined ? {} : { config: path }

@@ -1,11 +1,14 @@
-import { makeKeyFile } from '../../../kit/auth/key-files.ts'
 import { unitText } from '../../systemd/unit-text.ts'
-import type { DeployFile, Deployment } from '../deployment.ts'
+import type { Deployment } from '../deployment.ts'
 import type { SecretText, Written } from '../kinds.ts'
+import { platformSecrets } from '../platform-secrets.ts'
 import { installSteps } from './install-steps.ts'
 import { namedStores, roleUnits } from './role-units.ts'
 import { serviceUnit } from './service-unit.ts'
 import { unitNames } from './unit-names.ts'
+
+/** Of secrets, on their way to where units find them. */
+const SECRET = 0o600
 
 /**
  * Writes a unit a role, and one a service of the user's: each a user of its own with a folder of its own, its secrets given by the manager. They share no data
@@ -17,7 +20,7 @@ export async function writeSystemd(deployment: Deployment, secret: SecretText): 
     ...deployment.roles.flatMap((role) => roleUnits(deployment, role)),
     ...deployment.services.map((service) => serviceUnit(deployment, service)),
   ]
-  const secrets = secretFiles(deployment, await makeKeyFile(), secret)
+  const secrets = await platformSecrets(namedStores(deployment), secret, SECRET)
   return {
     files: [...units, { path: '.gitignore', text: 'secrets/\n' }, ...secrets],
     next: installSteps(
@@ -36,16 +39,4 @@ function target(deployment: Deployment): string {
     { Unit: [['Description', `msvc platform ${deployment.name}`], ...wanted.map((name) => ['Wants', name] as const)] },
     { Install: [['WantedBy', 'multi-user.target']] },
   )
-}
-
-function secretFiles(deployment: Deployment, key: string, secret: SecretText): readonly DeployFile[] {
-  const texts: readonly (readonly [string, string])[] = [
-    ['signing-key', key],
-    // 43 characters are 32 bytes in base64
-    ['config-key', `${secret(43)}\n`],
-    ...namedStores(deployment).map(
-      ({ variable, elsewhere }) => [variable.toLowerCase().replaceAll('_', '-'), `${elsewhere}\n`] as const,
-    ),
-  ]
-  return texts.map(([name, text]) => ({ path: `secrets/${name}`, text, mode: 0o600, isSecret: true }))
 }

@@ -13,11 +13,19 @@ interface Wanted {
   readonly folders?: readonly string[]
   /** Files beside it, with what is in them. */
   readonly files?: Readonly<Record<string, string>>
+  /** Whether its owner alone can read the file. Default false. */
+  readonly isPrivate?: boolean
   readonly scale?: Readonly<Record<string, number>>
 }
 
 /** Plans a deployment as `msvc deploy compose` does in a folder of its own. */
-export async function deploymentOf({ file, folders = [], files = {}, scale = {} }: Wanted = {}): Promise<Deployment> {
+export async function deploymentOf({
+  file,
+  folders = [],
+  files = {},
+  isPrivate = false,
+  scale = {},
+}: Wanted = {}): Promise<Deployment> {
   const root = mkdtempSync(join(tmpdir(), 'msvc-deploy-'))
   try {
     const folder = join(root, 'shop')
@@ -32,7 +40,7 @@ export async function deploymentOf({ file, folders = [], files = {}, scale = {} 
     const configured = await configure({ io: { folder, environment: {} }, options }, { runs: false })
     return planDeployment({
       configured,
-      file: file === undefined ? undefined : { path, text: file },
+      file: file === undefined ? undefined : { path, text: file, isPrivate },
       folder: join(folder, 'deploy/compose'),
       here: folder,
       scale: new Map(Object.entries(scale)),

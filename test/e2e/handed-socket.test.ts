@@ -147,3 +147,28 @@ it.each([
     closeSync(file)
   }
 })
+
+it('refuses all sockets where one of them is reached by other machines and nothing protects it', async () => {
+  writeFileSync(join(folder, 'two.yaml'), 'gateway: { port: 1 }\nlog: { level: WARNING }\n')
+  const sockets = ['127.0.0.1', '0.0.0.0'].map((host) => createNetServer().listen(0, host))
+  await Promise.all(sockets.map((socket) => once(socket, 'listening')))
+  const handles = sockets.map(
+    (socket) => (socket as unknown as { readonly _handle: { readonly fd: number } })._handle.fd,
+  )
+  try {
+    const program = [process.execPath, inject('program'), 'serve', 'gateway', '--config', 'two.yaml']
+    const child = spawn('sh', ['-c', 'export LISTEN_PID=$$ LISTEN_FDS=2; exec "$@"', '-', ...program], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, NO_COLOR: '1' },
+      stdio: ['ignore', 'ignore', 'pipe', ...handles],
+    })
+    const said = child.stderr ? text(child.stderr) : ''
+    const [code] = await once(child, 'exit')
+    expect({ code, said: await said }).toEqual({
+      code: 2,
+      said: expect.stringContaining('hands over listens on 0.0.0.0, which other machines reach'),
+    })
+  } finally {
+    for (const socket of sockets) socket.close()
+  }
+})

@@ -21,6 +21,8 @@ export interface Accepting {
   join(held?: HeldPort): Promise<void>
   /** Whether its sockets outlive this process from the beginning on, and are somebody else's to close. */
   readonly isHanded: boolean
+  /** Where they listen, if they were open before: an address for each that was handed over. */
+  readonly handedHosts: readonly string[]
   /** Takes no more. `closed` is called when all connections that came this way have ended. */
   stop(closed: () => void): void
 }
@@ -66,7 +68,7 @@ export async function accept(
     // not as an HTTP server is closed: its connections go on
     for (const one of own) Server.prototype.close.call(one)
   }
-  const accepting = { stop, join, isHanded: false }
+  const accepting = { stop, join, isHanded: false, handedHosts: [] }
   const found = (isHeld && (await takeHeld(server, place))) || (await openFirst(server, place))
   if (!found) return accepting
   try {
@@ -93,6 +95,7 @@ export async function acceptHanded(server: Server, descriptors: readonly number[
   await Promise.all(servers.map(({ fd, server: one }) => listening(one, { fd })))
   return {
     isHanded: true,
+    handedHosts: servers.map(({ server: one }) => placeOf(one, { host: '', port: 0 }).host),
     // they are joined as they are
     join: async () => {},
     stop(closed) {

@@ -1,7 +1,8 @@
-import { chmodSync, existsSync, lstatSync, readdirSync, statSync } from 'node:fs'
+import { accessSync, chmodSync, constants, existsSync, lstatSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { makePrivateFolder } from '../drivers/private-folder.ts'
-import { AppError } from './errors.ts'
+import { isSystemFault } from '../drivers/regular-file.ts'
+import { AppError, messageOf } from './errors.ts'
 
 /** Write, for the group or for others; and a folder that everybody puts things into, such as /tmp. */
 const OTHERS_WRITE = 0o022
@@ -45,11 +46,11 @@ export function openDataFolder(path: string): void {
   try {
     makePrivateFolder(path)
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-    const why = REASONS[code] ?? code
-    throw new AppError('CONFIG_INVALID', `The data folder ${path} can't be made: ${why}; choose another with --data`, {
-      cause,
-    })
+    throw new AppError(
+      'CONFIG_INVALID',
+      `The data folder ${path} can't be made: ${whyUnwritten(cause)}; choose another with --data`,
+      { cause },
+    )
   }
   const { mode, uid } = statSync(path)
   if (!isOurs(uid)) {
@@ -76,6 +77,25 @@ function refuseNested(path: string): void {
     'CONFIG_INVALID',
     `The data folder ${path} would be a new one in another, ${above}: to go on with that, name it with --data or MSVC_DATA`,
   )
+}
+
+/** Throws AppError `CONFIG_INVALID` for a data folder that can't be written to, before anything tries. */
+export function wantWritable(path: string): void {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK)
+  } catch (cause) {
+    throw new AppError(
+      'CONFIG_INVALID',
+      `The data folder ${path} can't be written to: ${whyUnwritten(cause)}; choose another with --data`,
+      { cause },
+    )
+  }
+}
+
+/** Why something can't be written, by what the system said, in words. */
+export function whyUnwritten(fault: unknown): string {
+  if (!isSystemFault(fault)) return messageOf(fault)
+  return REASONS[fault.code] ?? fault.code
 }
 
 function mayClose(path: string, mode: number): boolean {

@@ -79,6 +79,15 @@ it('makes one platform of roles that share no folder, told by variables alone', 
   })
 
   await using registry = await serve('registry', {})
+  // the key file is elsewhere: a backup says so, and doesn't say that it holds the key
+  const backup = ['backup', join(folder, 'copy.tar.gz'), '--data', join(folder, 'registry')]
+  const { stderr } = await promisify(execFile)(process.execPath, [PROGRAM, ...backup], {
+    cwd: folder,
+    env: variables(),
+  })
+  expect(stderr).toContain(`the keys in ${join(folder, 'signing.json')} are not in it; keep a copy of that file too`)
+  expect(stderr).not.toContain('It holds the keys')
+
   await using user = await serve('user', { REGISTRY_URL: registry.url })
   const read = await msvc(['token', '--subject', 'ann', '--audience', 'registry', '--scope', 'registry:read'])
   const services = `${registry.url}/registry/services/user-service`

@@ -30,12 +30,14 @@ export function addDoctor(program: Command, open: OpenSession): void {
     .action(async (_flags: object, command: Command) => {
       const session = open(command)
       const [
-        { examinePorts, examineRights, examineSystem, programFacts },
+        { examinePorts, examineSystem, programFacts },
+        { examineContents },
         { readRunStates },
         { columns },
         { AppError },
       ] = await Promise.all([
         import('../platform/examination.ts'),
+        import('../platform/folder-examination.ts'),
         import('../session/run-state.ts'),
         import('../render/columns.ts'),
         import('../../kit/errors.ts'),
@@ -46,7 +48,7 @@ export function addDoctor(program: Command, open: OpenSession): void {
       const findings = [
         configurationFinding(file, faults),
         ...(await examineSystem(settings, { registries: settings.services.registry })),
-        ...(await examineRights(settings)),
+        ...examineContents(settings),
         ...ports,
       ]
       const facts = {
@@ -61,7 +63,7 @@ export function addDoctor(program: Command, open: OpenSession): void {
       session.print(columns(Object.entries(facts)))
       const rows = findings.map(({ what, found, is, remedy = '' }) => [what, found, is, remedy])
       session.print(`\n${columns([['', 'FOUND', 'IS', 'WHAT TO DO'], ...rows])}`)
-      session.printJson(await report({ facts, faults, findings, settings, running }))
+      session.printJson(await report({ time: new Date().toISOString(), facts, faults, findings, settings, running }))
       const bad = findings.filter(({ is }) => is === 'bad')
       if (bad.length > 0)
         throw new AppError('UNAVAILABLE', `not good enough: ${bad.map(({ what }) => what).join(', ')}`)

@@ -1,21 +1,13 @@
-import { existsSync } from 'node:fs'
-import { access, constants, stat } from 'node:fs/promises'
 import { arch, release } from 'node:os'
-import { dirname } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
-import { isEmbedded } from '../../drivers/by-scheme.ts'
-import { fileSystemOf } from '../../drivers/system/file-system.ts'
 import { systemLimits } from '../../drivers/system/limits.ts'
-import { closingCommand, isOpenOnWindows } from '../../drivers/windows-rights.ts'
-import type { Section, Settings } from '../../kit/config/schema.ts'
-import { isOpenToOthers } from '../../kit/data-folder.ts'
-import { AppError, messageOf } from '../../kit/errors.ts'
+import type { Section } from '../../kit/config/schema.ts'
+import { AppError } from '../../kit/errors.ts'
 import { isTaken } from '../../kit/supervisor/free-port.ts'
 import {
   clockFinding,
   FILE_SYSTEM,
   type Finding,
-  folderFindings,
   heapFinding,
   limitFindings,
   portsFinding,
@@ -23,9 +15,7 @@ import {
 } from '../../kit/system-findings.ts'
 import { VERSION } from '../session/version.ts'
 import { clocksApart, writtenEvidence } from './clock-evidence.ts'
-
-/** Where a platform keeps what it keeps. */
-type Place = Pick<Settings, 'data' | 'store' | 'bus'>
+import { DATA_FOLDER, examineFolder, type Place } from './folder-examination.ts'
 
 /** The program and the machine it runs on, in a few words each, by what they are of. */
 export function programFacts(): Readonly<Record<string, string>> {
@@ -57,23 +47,6 @@ export async function examineSystem(
   return [...limitFindings(limits, { alone }), heap, clock, ...(await examineFolder(place))]
 }
 
-/** Looks whether others can get at the data folder; nothing where there is none. On Windows that takes half a second. */
-export async function examineRights({ data }: Pick<Place, 'data'>): Promise<readonly Finding[]> {
-  const what = 'rights of the data folder'
-  const status = await stat(data).catch(() => undefined)
-  if (!status?.isDirectory()) return []
-  const isWindows = process.platform === 'win32'
-  const isOpen = isWindows ? isOpenOnWindows(data) : isOpenToOthers(status.mode)
-  const found = isWindows
-    ? isOpen
-      ? 'others too'
-      : 'this user alone'
-    : (status.mode & 0o777).toString(8).padStart(4, '0')
-  if (!isOpen) return [{ what, found, is: 'good' }]
-  const remedy = `others can get at the keys in it: ${isWindows ? closingCommand(data) : `chmod 700 ${data}`}`
-  return [{ what, found, is: 'bad', remedy }]
-}
-
 /** Looks at the ports of these sections, which `msvc up` would listen on. Port 0 is any that is free. */
 export async function examinePorts(sections: Readonly<Record<string, Section>>): Promise<Finding> {
   const looked = Object.entries(sections).map(
@@ -81,35 +54,6 @@ export async function examinePorts(sections: Readonly<Record<string, Section>>):
       port !== 0 && (await isTaken(host, port)) ? [{ role, host, port }] : [],
   )
   return portsFinding((await Promise.all(looked)).flat())
-}
-
-async function examineFolder(place: Place): Promise<readonly Finding[]> {
-  try {
-    const folder = existingFolder(place.data)
-    const status = await stat(folder)
-    if (!status.isDirectory()) return [unusable(`${folder} is no folder`)]
-    const mine = process.geteuid?.() ?? status.uid
-    if (folder === place.data && status.uid !== mine)
-      return [unusable(`${folder} belongs to uid ${status.uid}, and this is uid ${mine}`, 'run msvc as that user')]
-    if (!(await isWritable(folder)))
-      return [unusable(`this user may not write to ${folder}`, 'run msvc as another user')]
-    const found = await fileSystemOf(folder)
-    return folderFindings(found, isKeptHere(place))
-  } catch (fault) {
-    return [unusable(messageOf(fault))]
-  }
-}
-
-function unusable(found: string, instead?: string): Finding {
-  const other = 'name another folder with --data'
-  return { what: 'data folder', found, is: 'bad', remedy: instead === undefined ? other : `${instead}, or ${other}` }
-}
-
-function isWritable(folder: string): Promise<boolean> {
-  return access(folder, constants.R_OK | constants.W_OK | constants.X_OK).then(
-    () => true,
-    () => false,
-  )
 }
 
 /** What `heedSystem` was given besides. */
@@ -130,18 +74,11 @@ export async function heedSystem(place: Place, { warn, alone = false }: HeedOpti
       'CONFIG_INVALID',
       `${place.data} lies on ${network.found}, where the locks of databases don't hold: ${network.remedy}`,
     )
+  // what opens the folder says itself why it can't
   for (const { what, found, is, remedy } of findings)
-    if (is === 'bad') warn(`${what}: ${found}; ${remedy} (msvc doctor)`)
+    if (is === 'bad' && what !== DATA_FOLDER) warn(`${what}: ${found}; ${remedy} (msvc doctor)`)
   const low = findings
     .filter(({ is }) => is === 'low')
     .map(({ what, found, remedy }) => `${what}: ${found} (${remedy})`)
   if (low.length > 0) warn(`too low for load: ${low.join('; ')}`)
-}
-
-function existingFolder(path: string): string {
-  return existsSync(path) || dirname(path) === path ? path : existingFolder(dirname(path))
-}
-
-function isKeptHere({ store, bus }: Place): boolean {
-  return isEmbedded(store) || isEmbedded(bus)
 }

@@ -6,7 +6,7 @@ import { isLocked, takeLock } from '../../drivers/file-lock.ts'
 import { replaceFile } from '../../drivers/replaced-file.ts'
 import { Places } from '../../kit/config/places.ts'
 import type { Settings } from '../../kit/config/schema.ts'
-import { openDataFolder } from '../../kit/data-folder.ts'
+import { openDataFolder, wantWritable } from '../../kit/data-folder.ts'
 import { AppError, messageOf } from '../../kit/errors.ts'
 import { shownPlaces } from './moved.ts'
 import { VERSION } from './version.ts'
@@ -194,6 +194,7 @@ export interface StateFile {
  */
 export async function createStateFile(data: string, onFault: (words: string) => void, name = UP): Promise<StateFile> {
   openDataFolder(data)
+  wantWritable(data)
   const path = join(data, name)
   const lock = takeLock(lockOf(data, name))
   if (!lock) {

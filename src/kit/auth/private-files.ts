@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path'
 import { makePrivateFolder } from '../../drivers/private-folder.ts'
 import { isSystemFault } from '../../drivers/regular-file.ts'
 import { closingCommand, isOpenOnWindows } from '../../drivers/windows-rights.ts'
-import { isOpenToOthers, openDataFolder } from '../data-folder.ts'
+import { isOpenToOthers, openDataFolder, whyUnwritten } from '../data-folder.ts'
 import { AppError, messageOf } from '../errors.ts'
 
 /**
@@ -14,7 +14,11 @@ import { AppError, messageOf } from '../errors.ts'
  */
 export async function secureFolder(folder: string): Promise<void> {
   openDataFolder(dirname(folder))
-  makePrivateFolder(folder)
+  try {
+    makePrivateFolder(folder)
+  } catch (cause) {
+    throw new AppError('CONFIG_INVALID', `The folder ${folder} can't be made: ${whyUnwritten(cause)}`, { cause })
+  }
   if (process.platform === 'win32') return secureOnWindows(folder)
   if (isOpenToOthers((await stat(folder)).mode)) {
     throw new AppError('CONFIG_INVALID', `Other users can get at the keys in ${folder}; run: chmod 700 ${folder}`)
@@ -90,22 +94,14 @@ export async function createPrivateFile(path: string, content: string | Uint8Arr
     }
   } catch (cause) {
     if (isCode(cause, 'EEXIST')) return false
-    throw new AppError('CONFIG_INVALID', `The key ${path} can't be written: ${whyUnwritten(path, cause)}`, { cause })
+    throw new AppError('CONFIG_INVALID', `The key ${path} can't be written: ${whyUnkept(path, cause)}`, { cause })
   }
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOTDIR: 'there is something else where its folder should be',
-  EACCES: 'this user may not write there',
-  EPERM: 'this user may not write there',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the disk is full',
-}
-
-function whyUnwritten(path: string, fault: unknown): string {
-  if (isCode(fault, 'ENOENT')) return `there is no folder ${dirname(path)}; make it, or name another file`
-  return (isSystemFault(fault) && REASONS[fault.code]) || messageOf(fault)
+function whyUnkept(path: string, fault: unknown): string {
+  return isCode(fault, 'ENOENT')
+    ? `there is no folder ${dirname(path)}; make it, or name another file`
+    : whyUnwritten(fault)
 }
 
 /** The AppError for a key file that somebody else makes and that can't be read, or isn't one. @param fault what reading it threw */

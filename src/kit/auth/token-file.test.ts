@@ -50,7 +50,7 @@ describe('a token file', () => {
     for (const none of [path, '/dev/zero'])
       await expect(new TokenFile(none, clock).token()).rejects.toMatchObject({
         code: 'CONFIG_INVALID',
-        message: expect.stringMatching(/^MSVC_TOKEN_FILE, .*: not a regular file; msvc token --service/),
+        message: expect.stringMatching(/^The token file .* can't be used: not a regular file; msvc token --service/),
       })
   })
 

@@ -51,7 +51,9 @@ export class TokenFile {
     } catch (cause) {
       if (this.#kept && !this.#hasEnded(this.#kept)) return this.#kept
       const cure = 'msvc token --service NAME makes a token; msvc up renews it by itself'
-      throw new AppError('CONFIG_INVALID', `MSVC_TOKEN_FILE, ${this.#path}: ${messageOf(cause)}; ${cure}`, { cause })
+      throw new AppError('CONFIG_INVALID', `The token file ${this.#path} can't be used: ${messageOf(cause)}; ${cure}`, {
+        cause,
+      })
     }
   }
 

@@ -285,7 +285,7 @@ async function openHanded(server: Server, handed: readonly number[]): Promise<Ac
   }
 }
 
-const OWN_PORT = 'serve --port, up --port-offset'
+const OWN_PORT = 'serve --port, up --port-offset, or port: in its section (0 takes a free one)'
 
 function listenFault(cause: unknown, host: string, port: number, elsewhere: string): string {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined

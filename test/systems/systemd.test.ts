@@ -1,20 +1,22 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import * as z from 'zod'
 import { type Copy, copyExecutable, ROLES } from '../smoke/executable.ts'
 import { bootMachine, type Machine } from './machine.ts'
 import { makeRoot, obstacle, type Root } from './roots.ts'
 
-const SYSTEM: Root = { suite: 'bookworm', arch: 'amd64', packages: ['systemd-sysv', 'dbus', 'redis-server'] }
-const why = obstacle(SYSTEM)
+const SYSTEMS = (['bookworm', 'trixie'] as const).map(
+  (suite): Root => ({ suite, arch: 'amd64', packages: ['systemd-sysv', 'dbus', 'redis-server'] }),
+)
 const Made = z.object({ id: z.int(), status: z.string().optional() })
 
-/** The commands of docs/deploy.md for systemd, as root has them. */
-const [, commands = ''] =
-  /^## systemd$.*?^```sh\n(.*?)^```$/ms.exec(readFileSync(join(import.meta.dirname, '../../docs/deploy.md'), 'utf8')) ??
-  []
-const asRoot = commands.replaceAll('sudo ', '').replaceAll(/ +#.*/g, '')
+/** The commands of docs/deploy.md for systemd, a block each, as root has them. */
+const [, chapter = ''] = readFileSync(join(import.meta.dirname, '../../docs/deploy.md'), 'utf8').split(/^## systemd$/m)
+const [commands = '', looks = '', backup = '', restore = '', upgrade = ''] = [
+  ...chapter.replaceAll(/ +#.*/g, '').matchAll(/^```sh\n(.*?)^```$/gms),
+].map(([, block = '']) => block)
+const asRoot = (block: string) => block.replaceAll('sudo ', '')
 
 /** Limits that this machine may not raise, and a watchdog that is not long waited for. */
 const LOWER = `for unit in msvc ${[...ROLES, 'catalog'].map((name) => `msvc-${name}`).join(' ')}; do
@@ -54,15 +56,18 @@ ${SERVER}END
 printf '#!/bin/sh\\ncp server.pl built.pl\\n' > catalog/build.sh; chmod +x catalog/build.sh
 `
 
-describe.skipIf(why !== undefined)('a machine of systemd', () => {
+describe.each(SYSTEMS)('a machine of $suite with systemd', (system) => {
   let copy: Copy
   let machine: Machine
+  const why = obstacle(system)
+  beforeEach((test) => test.skip(why !== undefined, why))
   beforeAll(async () => {
+    if (why !== undefined) return
     copy = await copyExecutable()
-    machine = await bootMachine(await makeRoot(SYSTEM), { '/usr/bin/msvc': copy.program })
+    machine = await bootMachine(await makeRoot(system), { '/usr/bin/msvc': copy.program })
     await machine.sh(`${LOWER} mkdir /etc/msvc /root/shop; cd /root/shop; ${PROJECT}
 echo SHOP_ID=4711 > /etc/msvc/catalog.env
-${asRoot.replace('\ncp ', `\n${BUILT}\ncp `)}`)
+${asRoot(commands).replace('\ncp ', `\n${BUILT}\ncp `)}`)
   }, 600_000)
   afterAll(async () => {
     await machine?.[Symbol.asyncDispose]()
@@ -74,9 +79,8 @@ ${asRoot.replace('\ncp ', `\n${BUILT}\ncp `)}`)
     vi.waitUntil(async () => (await show(`msvc-${role}`, 'StatusText')).startsWith('Ready: '), { timeout: 20_000 })
 
   async function asks() {
-    const scopes = 'users:write,orders:read,orders:write'
-    const key = 'MSVC_KEY_FILE=/etc/msvc/secrets/signing-key MSVC_AUTH_MODE=token MSVC_ENVIRONMENT=production'
-    const token = await machine.sh(`cd /root && ${key} msvc token --subject ann --scope ${scopes}`)
+    const [, , command = ''] = looks.trim().split('\n')
+    const token = await machine.sh(`cd /root && ${asRoot(command)},orders:read`)
     return async (path: string, body?: object) => {
       const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
       const init = { headers, ...(body && { method: 'POST', body: JSON.stringify(body) }) }
@@ -111,7 +115,7 @@ ${asRoot.replace('\ncp ', `\n${BUILT}\ncp `)}`)
   it('is told the commands of docs/deploy.md, and a build for each service that has one', async () => {
     const said = await machine.sh('cd /root/shop && msvc deploy systemd --json --force')
     const { next } = z.object({ next: z.array(z.string()) }).parse(JSON.parse(said))
-    const [, ...told] = commands.replaceAll(/ +#.*/g, '').trim().split('\n')
+    const [, ...told] = commands.trim().split('\n')
     expect(next).toEqual(told.flatMap((line) => (line.startsWith('sudo cp ') ? [BUILT, line] : [line])))
   })
 
@@ -129,7 +133,8 @@ ${asRoot.replace('\ncp ', `\n${BUILT}\ncp `)}`)
     expect(await machine.sh('redis-cli dbsize')).not.toBe('0')
   })
 
-  it('starts the gateway again without a request that fails', async () => {
+  /** Faults of requests that come all the while, 50 a second. */
+  async function faultsWhile(work: () => Promise<unknown>): Promise<readonly string[]> {
     const ask = await asks()
     const faults: string[] = []
     let answers = 0
@@ -146,18 +151,41 @@ ${asRoot.replace('\ncp ', `\n${BUILT}\ncp `)}`)
     }, 20)
     try {
       await vi.waitUntil(() => answers > 20, { timeout: 10_000 })
-      await machine.sh('systemctl restart msvc-gateway')
+      await work()
       const before = answers
-      await vi.waitUntil(() => answers > before + 20, { timeout: 10_000 })
+      await vi.waitUntil(() => answers > before + 20, { timeout: 20_000 })
     } finally {
       clearInterval(load)
     }
     await Promise.all(under)
-    expect(faults).toEqual([])
+    return faults
+  }
+
+  it.each([
+    ['the gateway alone', 'systemctl restart msvc-gateway'],
+    ['all of it, as for an upgrade', asRoot(upgrade)],
+  ])('without a request that fails starts again %s', { timeout: 60_000 }, async (_, command) => {
+    const before = await show('msvc-gateway', 'MainPID')
+    expect(await faultsWhile(() => machine.sh(`PATH=/usr/bin:/bin; ${command}`))).toEqual([])
+    expect(await show('msvc-gateway', 'MainPID')).not.toBe(before)
+  })
+
+  it('has all that it had once its backup is put back', async () => {
+    const ask = await asks()
+    await machine.sh(`cd /root\n${asRoot(backup)}`)
+    const { made } = await ask('/users', { username: 'bob', email: 'bob@example.com' })
+    expect(made?.id).toBe(2)
+    await machine.sh(`cd /root\n${asRoot(restore)}`)
+    expect(await ask('/users/1')).toMatchObject({ status: 200 })
+    expect(await ask('/users/2')).toMatchObject({ status: 404 })
+    expect(await ask('/orders/1')).toMatchObject({ status: 200, made: { status: 'paid' } })
   }, 60_000)
 
   it('ends a role that hangs, and starts it again', async () => {
+    await isReady('payment')
     const hanging = await show('msvc-payment', 'MainPID')
+    // 0 would be everybody
+    expect(Number(hanging)).toBeGreaterThan(1)
     await machine.sh(`kill -STOP ${hanging}`)
     await vi.waitUntil(async () => (await show('msvc-payment', 'NRestarts')) === '1', { timeout: 20_000 })
     await isReady('payment')
@@ -190,6 +218,7 @@ ${asRoot.replace('\ncp ', `\n${BUILT}\ncp `)}`)
       )
     const settings = (file: string) => inShop(`cat > msvc.yaml <<'END'\n${file}END`)
     beforeAll(async () => {
+      if (why !== undefined) return
       await machine.sh(`useradd shop && mkdir '${shop}' && chown shop '${shop}'`)
       await settings('auth: { mode: local }\n')
     })

@@ -34,15 +34,17 @@ const FREE = { 'systemctl show --property=LoadState': 'not-found' }
 
 describe('systemd', () => {
   it('starts a platform now and with the machine, once', async () => {
-    const manager = systemd(system({ ...FREE, 'systemctl show': 'ActiveState=active' }), folder)
+    const shown = { 'systemctl show --property=StatusText': 'Ready: user', 'systemctl show': 'ActiveState=active' }
+    const manager = systemd(system({ ...FREE, ...shown }), folder)
     await expect(manager.status('shop')).rejects.toThrow(/there is no .*shop\.service; msvc service install/)
-    expect(await manager.install(plan)).toBe(join(folder, 'shop.service'))
+    expect(await manager.install(plan)).toEqual({ where: join(folder, 'shop.service'), says: 'Ready: user' })
     expect(readFileSync(join(folder, 'shop.service'), 'utf8')).toContain('User=ann')
     expect(calls.splice(0)).toEqual([
       'id -u -- ann',
       'systemctl show --property=LoadState --value shop.service',
       'systemctl daemon-reload',
       'systemctl enable --now shop.service',
+      'systemctl show --property=StatusText --value shop.service',
     ])
     await expect(manager.install(plan)).rejects.toThrow(/is there already/)
     expect(await manager.status('shop')).toBe('ActiveState=active')

@@ -9,10 +9,10 @@ import { taskScheduler } from './task-scheduler.ts'
 /** What starts platforms with the machine. */
 export interface Autostart {
   /**
-   * Has one started now, and with the machine from now on; gives where that is written. Throws AppError `CONFLICT` when there is something of the name, `USAGE`
+   * Has one started now, and with the machine from now on; gives where that is written, and what it says of itself. Throws AppError `CONFLICT` when there is something of the name, `USAGE`
    * without the rights, `START_FAILED`, nothing left behind, when it doesn't start.
    */
-  install(plan: AutostartPlan): Promise<string>
+  install(plan: AutostartPlan): Promise<{ readonly where: string; readonly says?: string }>
   /** Ends it, and has it started no more. Throws AppError `NOT_FOUND` when there is none. */
   uninstall(name: string): Promise<void>
   /** How it is, in the system's words. Throws AppError `NOT_FOUND`. */

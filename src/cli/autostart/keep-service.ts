@@ -29,14 +29,15 @@ export async function installService(session: Session, { name, user }: ServiceFl
   const who = user ?? io.environment.SUDO_USER ?? userInfo().username
   if (who === 'root' && user === undefined)
     throw new AppError('USAGE', 'who is to run the platform? name a user with --user (root with --user root)')
-  const where = await system.install({
+  const { where, says } = await system.install({
     ...{ name, folder: io.folder, data: settings.data, user: who },
     command: [...io.self, 'up', ...given],
     reload: [...io.self, 'apply', ...given],
     stopSeconds: settings.drain_seconds + MORE_STOP_S,
   })
   session.print(`${where} starts the platform in ${io.folder} with the machine, as ${who}`)
-  session.printJson({ name, where, folder: io.folder, user: who })
+  session.printJson({ name, where, folder: io.folder, user: who, ...(says !== undefined && { status: says }) })
+  if (says) session.print(says)
   messages.info(
     `msvc service status tells how it is; as ${who}, msvc --data ${settings.data} ps tells what it runs, and token makes tokens`,
   )

@@ -87,7 +87,10 @@ export function systemd(run: Run, folder = UNIT_FOLDER): Autostart {
           cause,
         })
       }
-      return path
+      return {
+        where: path,
+        says: await run('systemctl', 'show', '--property=StatusText', '--value', `${name}.service`),
+      }
     },
     async uninstall(name) {
       const text = await textOf(name)

@@ -40,7 +40,7 @@ export function taskScheduler(run: Run, self: readonly string[]): Autostart {
         await quietly('schtasks', '/delete', '/tn', plan.name, '/f')
         throw cause
       }
-      return `the task ${plan.name}`
+      return { where: `the task ${plan.name}` }
     },
     async uninstall(name) {
       await wanted(name)

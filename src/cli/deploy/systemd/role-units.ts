@@ -15,7 +15,9 @@ export function roleUnits(deployment: Deployment, role: RolePart): readonly Depl
   const unit: DeployFile = {
     path: `msvc-${name}${isTemplate ? '@' : ''}.service`,
     text: unitText(
-      [`${summary}${isTemplate ? `. More of it: systemctl enable --now msvc-${name}@3` : ''}`],
+      [
+        `${summary.slice(0, 1).toUpperCase()}${summary.slice(1)}${isTemplate ? `. More of it: systemctl enable --now msvc-${name}@3` : ''}`,
+      ],
       {
         Unit: [
           ['Description', isTemplate ? withSpecifiers`msvc ${name} %i` : `msvc ${name}`],

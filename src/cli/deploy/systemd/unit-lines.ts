@@ -22,7 +22,6 @@ export function order(deployment: Deployment, needs: readonly string[], stores: 
     ...parts.flatMap((part) => unitNames(deployment, part)),
   ]
   return [
-    ['Documentation', 'man:systemd.service(5)'],
     ['PartOf', 'msvc.target'],
     ['Wants', 'network-online.target'],
     ['After', before.join(' ')],

@@ -20,7 +20,7 @@ export async function installService(session: Session, { name, user }: ServiceFl
   const { io, messages } = session
   wantName(name)
   const system = autostart(io.self)
-  const { settings } = await configure(session, { runs: false })
+  const { settings, own } = await configure(session, { runs: false })
   const file = configurationFile(session)
   const given = [
     ...(file === undefined ? [] : ['--config', resolve(io.folder, file)]),
@@ -29,11 +29,12 @@ export async function installService(session: Session, { name, user }: ServiceFl
   const who = user ?? io.environment.SUDO_USER ?? userInfo().username
   if (who === 'root' && user === undefined)
     throw new AppError('USAGE', 'who is to run the platform? name a user with --user (root with --user root)')
+  const graces = Object.values(own).map(({ stop }) => Math.ceil(stop.grace_ms / 1_000))
   const { where, says } = await system.install({
     ...{ name, folder: io.folder, data: settings.data, user: who },
     command: [...io.self, 'up', ...given],
     reload: [...io.self, 'apply', ...given],
-    stopSeconds: settings.drain_seconds + MORE_STOP_S,
+    stopSeconds: Math.max(settings.drain_seconds, ...graces) + MORE_STOP_S,
   })
   session.print(`${where} starts the platform in ${io.folder} with the machine, as ${who}`)
   session.printJson({ name, where, folder: io.folder, user: who, ...(says !== undefined && { status: says }) })

@@ -1,5 +1,16 @@
 import { execFile, spawn } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
@@ -65,8 +76,12 @@ describe.skipIf(!isHere('skopeo', 'umoci'))('the image', () => {
     ])
   })
 
-  it('is the same from the same program', { timeout: 60_000 }, async () => {
-    expect(await copy.run('deploy', 'image', 'again.tar')).toMatchObject({ code: 0 })
+  it('is the same from the same program, wherever it was copied to, by whichever msvc', {
+    timeout: 60_000,
+  }, async () => {
+    cpSync(copy.program, inFolder('copied'))
+    utimesSync(inFolder('copied'), 1_000, 1_000)
+    expect(await copy.run('deploy', 'image', 'again.tar', '--program', 'copied')).toMatchObject({ code: 0 })
     const digest = async (file: string) => (await run('sha256sum', [inFolder(file)])).stdout.split(' ')[0]
     expect(await digest('again.tar')).toBe(await digest('msvc.tar'))
   })
@@ -78,11 +93,16 @@ describe('an image that can not be', () => {
     [['nowhere/msvc.tar'], 2, /there is no folder .*nowhere: make it, or name another/],
     [['other.tar', '--program', '/etc/passwd'], 2, /\/etc\/passwd is no program for Linux on x64 or arm64/],
     [['other.tar', '--program', '/none'], 2, /\/none can't be read: ENOENT/],
+    [['other.tar', '--program', '/bin/true'], 2, /\/bin\/true is not msvc, which an image is made of/],
+    [['other.tar', '--program', 'pipe'], 2, /pipe can't be read: it is no file/],
+    [['other.tar', '--program', '/dev/zero'], 2, /\/dev\/zero can't be read: it is no file/],
     [['other.tar', '--tag', 'Msvc:1'], 2, /--tag wants a name such as/],
     [['/proc/msvc.tar'], 1, /the image can't be written in \/proc/],
     [['-', '--json'], 2, /stdout takes an image or JSON, not both/],
   ])('says so in one line: %j', async (args, code, message) => {
+    if (args.includes('pipe')) await run('mkfifo', [inFolder('pipe')])
     const outcome = await copy.run('deploy', 'image', ...args)
+    expect(readdirSync(copy.folder).filter((name) => name.startsWith('.msvc-image-'))).toEqual([])
     expect(outcome).toMatchObject({ code, out: '', err: expect.stringMatching(message) })
     expect(outcome.err.trim().split('\n')).toHaveLength(1)
   })

@@ -3,6 +3,9 @@ import type { TarFile } from '../../../kit/backup/tar.ts'
 import { CONTAINER_USER, PROGRAM, VOLUME } from '../container.ts'
 import type { SharedLibrary } from './shared-libraries.ts'
 
+/** Rights of what is no program: of its documents, and in its root. */
+export const READABLE = 0o644
+
 /** What stands in the root of an image besides the program and its libraries. */
 const TEXTS: Readonly<Record<string, string>> = {
   '/etc/passwd': `root:x:0:0:root:/root:/sbin/nologin\nmsvc:x:${CONTAINER_USER}:${CONTAINER_USER}:msvc:${VOLUME}:/sbin/nologin\n`,
@@ -40,9 +43,10 @@ function folder(path: string, mode: number): TarFile {
   return { name: `${inTar(path)}/`, mode, bytes: 0, read: () => once() }
 }
 
-function textFile(path: string, text: string): TarFile {
+/** A text as a file of an archive. */
+export function textFile(path: string, text: string): TarFile {
   const content = Buffer.from(text)
-  return { name: inTar(path), mode: 0o644, bytes: content.length, read: () => once(content) }
+  return { name: inTar(path), mode: READABLE, bytes: content.length, read: () => once(content) }
 }
 
 function fileOnDisk(path: string, file: string): TarFile {

@@ -19,7 +19,7 @@ export interface ImageOptions {
   readonly tag: string
   readonly version: string
   readonly architecture: Architecture['name']
-  /** When it was made: the program's own time, so that the same program makes the same image. */
+  /** When it was made, as it says. */
   readonly created: Date
   /** Ports of the roles. */
   readonly ports: readonly number[]

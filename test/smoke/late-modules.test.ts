@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { makeCertificates } from '../servers/certificates.ts'
 import { type Copy, copyExecutable } from './executable.ts'
 
@@ -36,10 +36,12 @@ async function atTerminal(answer: string, ...args: readonly string[]) {
 
 describe('at a terminal', () => {
   const path = () => join(copy.folder, 'deploy/compose/compose.yaml')
-  beforeAll(async () => {
+  const configuration = () => join(copy.folder, 'msvc.yaml')
+  beforeEach(async () => {
+    for (const made of [configuration(), join(copy.folder, 'deploy')]) rmSync(made, { recursive: true, force: true })
     await copy.run('deploy', 'compose')
     appendFileSync(path(), '# mine\n')
-    writeFileSync(join(copy.folder, 'msvc.yaml'), 'drain_seconds: 7\n')
+    writeFileSync(configuration(), 'drain_seconds: 7\n')
   })
 
   it.each([

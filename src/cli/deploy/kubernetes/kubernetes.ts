@@ -1,28 +1,23 @@
-import { makeKeyFile } from '../../../kit/auth/key-files.ts'
-import { storeFiles } from '../compose/stores.ts'
 import { imageOf } from '../container.ts'
 import type { DeployFile, Deployment } from '../deployment.ts'
 import { serviceDockerfiles } from '../docker/service-dockerfile.ts'
 import type { SecretText, Written } from '../kinds.ts'
+import { platformSecrets, SECRETS, secretName } from '../platform-secrets.ts'
 import { defaultPolicies } from './links.ts'
 import { manifestFile, yamlOf } from './manifests.ts'
 import { roleFile, serviceFile, serviceImage } from './parts.ts'
 import { storeFile } from './stores.ts'
 
-/** Where kustomize finds secrets, from its file, and the platform's: it reads nothing above its own folder. */
-const SECRETS = 'secrets'
+/** Of secrets: kustomize reads them as whoever calls it. */
+const SECRET = 0o400
+/** Where kustomize finds the platform's file: it reads nothing above its own folder. */
 const CONFIG = 'config/msvc.yaml'
 
 /** Writes a kustomization: a file for each role, service and store, the secrets that they mount, and who may talk to whom. */
 export async function writeKubernetes(deployment: Deployment, secret: SecretText): Promise<Written> {
   const { roles, services, stores, file } = deployment
   const here = stores.filter(({ elsewhere }) => elsewhere === undefined)
-  const secrets: readonly DeployFile[] = [
-    secretFile('signing-key', await makeKeyFile()),
-    // 43 characters are 32 bytes in base64
-    secretFile('config-key', `${secret(43)}\n`),
-    ...storeFiles(deployment, secret).map(({ name, text }) => secretFile(name, text)),
-  ]
+  const secrets = await platformSecrets(stores, secret, SECRET)
   const parts: readonly DeployFile[] = [
     { path: 'namespace.yaml', text: namespaceFile(deployment) },
     { path: 'network.yaml', text: networkFile() },
@@ -53,10 +48,6 @@ export async function writeKubernetes(deployment: Deployment, secret: SecretText
   }
 }
 
-function secretFile(name: string, text: string): DeployFile {
-  return { path: `${SECRETS}/${name}`, text, mode: 0o400, isSecret: true }
-}
-
 function kustomization(deployment: Deployment, parts: readonly DeployFile[], secrets: readonly DeployFile[]): string {
   const { name, version, file, fileName, sources, services } = deployment
   const images = [imageOf(deployment), ...services.map((service) => serviceImage(deployment, service.name))].map(
@@ -69,7 +60,7 @@ function kustomization(deployment: Deployment, parts: readonly DeployFile[], sec
     resources: parts.map(({ path }) => path),
     images: images.map((image) => ({ name: image, newName: image, newTag: version })),
     ...(file !== undefined && { configMapGenerator: [{ name: 'msvc-config', files: [CONFIG] }] }),
-    secretGenerator: secrets.map(({ path }) => ({ name: path.slice(SECRETS.length + 1), files: [path] })),
+    secretGenerator: secrets.map((file) => ({ name: secretName(file), files: [file.path] })),
   }
   const heading = `# The platform${file === undefined ? '' : ` of ${sources}/${fileName}`} in a cluster, msvc ${version}: kubectl apply -k .
 # Needs Kubernetes 1.30, metrics-server for the autoscalers, and a network plug-in that goes by NetworkPolicies.

@@ -1,5 +1,5 @@
 import { CONFIG_FILE, CONTAINER_USER, imageOf, PROGRAM, SECRETS_FOLDER } from '../container.ts'
-import type { Deployment } from '../deployment.ts'
+import type { DeployFile, Deployment } from '../deployment.ts'
 import { serviceDockerfiles } from '../docker/service-dockerfile.ts'
 import type { SecretText, Written } from '../kinds.ts'
 import { platformSecrets, SECRETS, secretName } from '../platform-secrets.ts'
@@ -9,6 +9,7 @@ import { composeStore, SHARED_BY_STORES } from './stores.ts'
 
 /** Of secrets: compose mounts the file itself, with its rights, for users that are numbers. Their folder keeps them from others. */
 const SECRET = 0o444
+const CLOSED_CONFIG = `${SECRETS}/msvc.yaml`
 /** Seconds that a container has beyond `drain_seconds`, until it is killed. */
 const BEYOND_DRAIN = 10
 
@@ -18,9 +19,10 @@ export async function writeCompose(deployment: Deployment, secret: SecretText): 
   return {
     files: [
       { path: 'compose.yaml', text: composeFile(deployment, secrets.map(secretName)) },
-      { path: '.gitignore', text: `${SECRETS}/\n` },
+      { path: '.gitignore', text: `${SECRETS}/\nmsvc.tar\n` },
       ...serviceDockerfiles(deployment),
       ...secrets,
+      ...closedConfig(deployment),
     ],
     next: [
       'msvc deploy image msvc.tar && docker load -i msvc.tar',
@@ -30,6 +32,12 @@ export async function writeCompose(deployment: Deployment, secret: SecretText): 
         : []),
     ],
   }
+}
+
+/** A copy of a file that its owner alone can read: compose mounts it with its rights, and no user of a container would be that owner. */
+function closedConfig({ file, isFilePrivate }: Deployment): readonly DeployFile[] {
+  if (file === undefined || !isFilePrivate) return []
+  return [{ path: CLOSED_CONFIG, text: file, mode: SECRET, isSecret: true }]
 }
 
 function composeFile(deployment: Deployment, secrets: readonly string[]): string {
@@ -73,8 +81,13 @@ networks:
   edge: {}
   # roles and services among themselves
   inner: {}${here.length > 0 ? '\n  # no way out, and only for roles that keep something there\n  stores: { internal: true }' : ''}
-${config ? `\nconfigs:\n  config: { file: ${scalar(`${sources}/${fileName}`)} }\n` : ''}
+${config ? `\nconfigs:\n  config: { file: ${scalar(configOf(deployment))} }\n` : ''}
 # files in ${SECRETS_FOLDER} of those that name them
 secrets:
 ${secrets.map((each) => `  ${each}: { file: ./${SECRETS}/${each} }\n`).join('')}${here.length > 0 ? `\nvolumes:\n${here.map(({ kind }) => `  ${kind}: {}\n`).join('')}` : ''}`
+}
+
+/** Where compose finds the user's file. */
+function configOf({ isFilePrivate, sources, fileName }: Deployment): string {
+  return isFilePrivate ? `./${CLOSED_CONFIG}` : `${sources}/${fileName}`
 }

@@ -30,7 +30,7 @@ export async function writeKubernetes(deployment: Deployment, secret: SecretText
       { path: 'kustomization.yaml', text: kustomization(deployment, parts, secrets) },
       ...parts,
       ...(file === undefined ? [] : [{ path: CONFIG, text: file }]),
-      { path: '.gitignore', text: `${SECRETS}/\n` },
+      { path: '.gitignore', text: `${SECRETS}/\nmsvc.tar\n` },
       ...serviceDockerfiles(deployment),
       ...secrets,
     ],

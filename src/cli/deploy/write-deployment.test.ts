@@ -36,13 +36,13 @@ function put(path: string, words: string): void {
 const configure = (words: string) => writeFileSync(at('msvc.yaml'), words)
 const COMPOSE = 'deploy/compose/compose.yaml'
 
-/** A process, and what it says. @param answers what a person at the terminal says to one question after the other; nobody is there without */
-function person(answers?: readonly string[]) {
+/** A process, and what it says. @param answers what a person at the terminal says to one question after the other; nobody is there without. @param isSeen whether stdout is the terminal too */
+function person(answers?: readonly string[], isSeen = true) {
   const said = { out: '', err: '' }
   const asked: string[] = []
   const left = [...(answers ?? [])]
   const terminal = (name: 'out' | 'err'): Terminal => ({
-    isTTY: false,
+    isTTY: answers !== undefined && isSeen,
     colour: false,
     columns: 80,
     rows: 24,
@@ -79,8 +79,8 @@ function person(answers?: readonly string[]) {
 }
 
 /** Runs `msvc deploy`. @param answers as of `person` */
-async function deploy(args: readonly string[], answers?: readonly string[]) {
-  const { io, said, asked } = person(answers)
+async function deploy(args: readonly string[], answers?: readonly string[], isSeen?: boolean) {
+  const { io, said, asked } = person(answers, isSeen)
   const code = await run(['deploy', ...args], io)
   return { code, ...said, asked }
 }
@@ -283,6 +283,8 @@ describe('what a person has changed', () => {
 
   it('is shown on stderr where a program reads stdout', async () => {
     await disputed()
+    const piped = await deploy(['compose'], ['q'], false)
+    expect(piped).toMatchObject({ code: 1, out: '', err: expect.stringMatching(/^-# mine$/m) })
     const { code, out, err } = await deploy(['compose', '--json'], ['n'])
     expect(JSON.parse(out).files).toContainEqual({ path: 'compose.yaml', fate: 'disputed', written: false })
     expect({ code, isShown: /^-# mine$/m.test(err) }).toEqual({ code: 0, isShown: true })

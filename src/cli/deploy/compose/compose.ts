@@ -81,7 +81,7 @@ x-role: &role
 ${here.length > 0 ? `${SHARED_BY_STORES}\n` : ''}${composeRoleAnchors(deployment)}${composeServiceAnchors(deployment)}${composeRoles(deployment)}${composeServices(deployment)}${here.map(composeStore).join('')}
 networks:
   # what comes in from outside
-  edge: {}
+  outer: {}
   # roles and services among themselves
   inner: {}${here.length > 0 ? '\n  # no way out, and only for roles that keep something there\n  stores: { internal: true }' : ''}
 ${config ? `\nconfigs:\n  config: { file: ${scalar(`${sources}/${fileName}`)} }\n` : ''}

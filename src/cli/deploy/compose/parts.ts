@@ -39,7 +39,7 @@ function roleService(deployment: Deployment, role: RolePart, told: Variables): s
   const secrets = roleSecrets(deployment, role)
   const own = { ...without(roleEnvironment(deployment, role), told), ...inFiles(secrets) }
   const here = deployment.stores.filter(({ kind, elsewhere }) => stores.includes(kind) && elsewhere === undefined)
-  const networks = ['inner', ...(isEntrance ? ['edge'] : []), ...(here.length > 0 ? ['stores'] : [])]
+  const networks = ['inner', ...(isEntrance ? ['outer'] : []), ...(here.length > 0 ? ['stores'] : [])]
   const command = ['serve', name, ...(deployment.file === undefined ? [] : ['--config', CONFIG_FILE])]
   return `  # ${summary}
   ${name}:
@@ -133,7 +133,7 @@ function dependsOn(names: readonly string[]): string {
 /** A port for each replica, of this machine alone: what goes over it is not encrypted, and a port that Docker opens passes a host's firewall. */
 function ports(port: number, replicas: number): string {
   const published = replicas > 1 ? `${port}-${port + replicas - 1}` : String(port)
-  return `    # plain HTTP, so for this machine alone: what encrypts it for others stands before it, here or in the network edge
+  return `    # plain HTTP, so for this machine alone: what encrypts it for others stands before it, here or in the network outer
     ports: ['127.0.0.1:${published}:${port}']
 `
 }

@@ -80,8 +80,19 @@ describe('msvc deploy kubernetes', () => {
     expect(open.filter(({ text }) => text.includes(letters(26)))).toEqual([])
   })
 
+  it('refuses a service that begins with a digit, as no Service may', async () => {
+    const deployment = await deploymentOf({ file: 'services: { 1st: { run: ./run } }\n' })
+    await expect(writeKubernetes(deployment, letters)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringMatching(/^services\.1st: the name of a Service of Kubernetes begins with a letter/),
+    })
+  })
+
   it('stays valid whatever services, replicas and roles there are', { timeout: 60_000 }, async () => {
-    const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,20}[a-z0-9]$/)
+    const name = fc.oneof(
+      fc.stringMatching(/^[a-z][a-z0-9-]{0,20}[a-z0-9]$/),
+      fc.constantFrom('namespace', 'network', 'kustomization', 'dns', 'default-deny', 'default', 'config', 'secrets'),
+    )
     const service = fc.record({
       port: fc.option(fc.integer({ min: 7_100, max: 7_900 }), { nil: undefined }),
       ready: fc.constantFrom('tcp', 'none', 'http /ok', 'log up', 'exec ./ready'),
@@ -95,9 +106,7 @@ describe('msvc deploy kubernetes', () => {
         async (given, replicas) => {
           const roles = new Set([...base.roles.map((role) => role.name), 'postgres', 'redis', 'nats'])
           const names = Object.keys(given).filter(
-            (each) =>
-              !roles.has(each) &&
-              !['front', 'mailer', 'namespace', 'network', 'kustomization', 'outbound', 'dashboard'].includes(each),
+            (each) => !roles.has(each) && !['front', 'mailer', 'outbound', 'dashboard'].includes(each),
           )
           const lines = names.map((each, index) => {
             const { port, ready, replicas: count } = given[each] ?? {}

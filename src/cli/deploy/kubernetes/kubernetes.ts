@@ -1,4 +1,5 @@
 import { makeKeyFile } from '../../../kit/auth/key-files.ts'
+import { AppError } from '../../../kit/errors.ts'
 import { storeFiles } from '../compose/stores.ts'
 import { imageOf } from '../container.ts'
 import type { DeployFile, Deployment } from '../deployment.ts'
@@ -16,6 +17,7 @@ const CONFIG = 'config/msvc.yaml'
 /** Writes a kustomization: a file for each role, service and store, the secrets that they mount, and who may talk to whom. */
 export async function writeKubernetes(deployment: Deployment, secret: SecretText): Promise<Written> {
   const { roles, services, stores, file } = deployment
+  checkNames(services)
   const here = stores.filter(({ elsewhere }) => elsewhere === undefined)
   const secrets: readonly DeployFile[] = [
     secretFile('signing-key', await makeKeyFile()),
@@ -28,7 +30,8 @@ export async function writeKubernetes(deployment: Deployment, secret: SecretText
     { path: 'network.yaml', text: networkFile() },
     ...here.map(({ kind }) => ({ path: `${kind}.yaml`, text: storeFile(deployment, kind) })),
     ...roles.map((role) => ({ path: `${role.name}.yaml`, text: roleFile(deployment, role) })),
-    ...services.map((service) => ({ path: `${service.name}.yaml`, text: serviceFile(deployment, service) })),
+    // apart: one may be called as a file of the platform's
+    ...services.map((service) => ({ path: `services/${service.name}.yaml`, text: serviceFile(deployment, service) })),
   ]
   return {
     files: [
@@ -51,6 +54,16 @@ export async function writeKubernetes(deployment: Deployment, secret: SecretText
         : []),
     ],
   }
+}
+
+/** Refuses what a Service of Kubernetes can't be called (RFC 1035), though the registry knows it. */
+function checkNames(services: Deployment['services']): void {
+  const wrong = services.find(({ name }) => !/^[a-z]/.test(name))
+  if (wrong)
+    throw new AppError(
+      'CONFIG_INVALID',
+      `services.${wrong.name}: the name of a Service of Kubernetes begins with a letter; give it another name`,
+    )
 }
 
 function secretFile(name: string, text: string): DeployFile {

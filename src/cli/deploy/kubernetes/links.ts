@@ -36,20 +36,20 @@ function linksOf({ roles, services, stores }: Deployment): readonly Link[] {
   ]
 }
 
-/** Nobody talks to anybody, but that all may ask for addresses; what else is allowed stands with each part. */
+/** Default deny, both ways, but for DNS; what else is allowed stands with each part. No service of the user's has a dot in its name, as these have. */
 export function defaultPolicies(): readonly Manifest[] {
   const dns = { protocols: ['UDP', 'TCP'], port: 53 }
   return [
     {
       apiVersion: 'networking.k8s.io/v1',
       kind: 'NetworkPolicy',
-      metadata: { name: 'default-deny' },
+      metadata: { name: 'default.deny' },
       spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] },
     },
     {
       apiVersion: 'networking.k8s.io/v1',
       kind: 'NetworkPolicy',
-      metadata: { name: 'dns' },
+      metadata: { name: 'default.dns' },
       spec: {
         podSelector: {},
         policyTypes: ['Egress'],

@@ -28,6 +28,9 @@ services:
   e3: { run: ./run }
   x-front: { run: ./run, stop: { grace_ms: 1 } }
 `
+/** The services of it. */
+const OWN = ['true', 'null', 'network', 'namespace', 'kustomization', 'dns', 'default-deny', 'e3', 'x-front']
+const PROJECT = 'shop'
 const Resolved = z.object({
   name: z.string(),
   services: z.record(
@@ -55,7 +58,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe.skipIf(!isPossible)('the programs that read what deploy writes', () => {
   const home = (file: string | undefined) => {
-    const place = mkdtempSync(join(folder, 'shop-'))
+    const place = join(mkdtempSync(join(folder, 'place-')), PROJECT)
+    mkdirSync(place)
     if (file !== undefined) writeFileSync(join(place, 'msvc.yaml'), file)
     for (const name of ["it's $HOME/${x}", 'ü, {b}: [c]']) mkdirSync(join(place, name), { recursive: true })
     return place
@@ -74,7 +78,9 @@ describe.skipIf(!isPossible)('the programs that read what deploy writes', () => 
     const path = join(place, 'deploy/compose/compose.yaml')
     const compose = join(programs, 'usr/libexec/docker/cli-plugins/docker-compose')
     const env = { PATH: process.env.PATH, SHOP_DB: "it's $1" }
-    const { stdout, stderr } = await run(compose, ['-f', path, 'config', '--format', 'json'], { env })
+    const config = (variables: NodeJS.ProcessEnv) =>
+      run(compose, ['-f', path, 'config', '--format', 'json'], { env: variables })
+    const { stdout, stderr } = await config(env)
     expect(stderr).toBe('')
     const taken = Resolved.parse(JSON.parse(stdout))
     const meant = readComposition(readFileSync(path, 'utf8'))
@@ -91,6 +97,9 @@ describe.skipIf(!isPossible)('the programs that read what deploy writes', () => 
     for (const { build } of Object.values(taken.services))
       if (build) expect(readFileSync(join(build.context, build.dockerfile), 'utf8')).toContain('FROM ')
     if (file === undefined) return
+    // config doubles each $, so that what it prints can be read again
+    expect(taken.services.true?.environment).toMatchObject({ SHOP_DB: "it's $$1", HELLO: '' })
+    await expect(config({ PATH: env.PATH })).rejects.toThrow('SHOP_DB is missing a value: set it in .env')
     expect(taken.services.user?.environment.MSVC_ENVIRONMENT).toBe('yes')
     expect(taken.services.user?.environment.MSVC_AUTH_HOSTS).toMatch(/^shop\.example\.com,/)
   })
@@ -100,13 +109,18 @@ describe.skipIf(!isPossible)('the programs that read what deploy writes', () => 
     ['a file that means harm', NASTY],
   ])('kubectl takes the kustomization of %s as it is meant', async (_, file) => {
     const place = home(file)
-    await deploy(place, 'kubernetes')
+    await deploy(place, 'kubernetes', '--image', 'localhost:5000/shop/msvc:7')
     const kubectl = join(programs, 'usr/bin/kubectl')
     const { stdout, stderr } = await run(kubectl, ['kustomize', 'deploy/kubernetes'], { cwd: place })
     expect(stderr).toBe('')
     const things = parseAllDocuments(stdout).map((document) => Thing.parse(document.toJS()))
     const names = things.map(({ kind, metadata }) => `${kind} ${metadata.name}`)
     expect(new Set(names).size).toBe(names.length)
+    const images = new Set([...stdout.matchAll(/ image: (\S+)/g)].map(([, image]) => image))
+    const others = file === undefined ? [] : OWN.map((name) => `${PROJECT}-${name}`)
+    expect([...images].filter((image) => image?.startsWith('localhost')).sort()).toEqual(
+      ['msvc', ...others].map((name) => `localhost:5000/shop/${name}:7`).sort(),
+    )
     const deny = things.find(({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === 'default.deny')
     expect(deny?.spec).toEqual({ podSelector: {}, policyTypes: ['Ingress', 'Egress'] })
     expect(names.filter((name) => name.startsWith('Namespace '))).toHaveLength(1)

@@ -15,11 +15,6 @@ export const PROGRAM = '/usr/local/bin/msvc'
 /** IPv4 and IPv6, as far as a network has them. */
 const EVERY_ADDRESS = '::'
 
-/** The image of the platform. */
-export function imageOf({ version }: Pick<Deployment, 'version'>): string {
-  return `msvc:${version}`
-}
-
 /** What a role is told in a container, by variable, but for secrets. */
 export function roleEnvironment(
   { environment, roles, hosts }: Deployment,

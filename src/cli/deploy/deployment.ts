@@ -1,3 +1,4 @@
+import type { Wanted } from '../../kit/config/filled-text.ts'
 import type { OwnService } from '../../kit/config/own-service.ts'
 import type { Stack } from './docker/service-stack.ts'
 
@@ -7,6 +8,8 @@ export interface Deployment {
   readonly name: string
   /** Of the program. */
   readonly version: string
+  /** The platform's image with its tag, as it is pulled; those of services are beside it. */
+  readonly image: string
   /** Which values of the config server hold. */
   readonly environment: string
   /** The user's file, word for word; undefined where the built-in defaults hold. */
@@ -58,8 +61,8 @@ export interface ServicePart extends Part {
   readonly dir: string
   /** What it is made of, as far as its command and its folder tell. */
   readonly stack: Stack
-  /** Where it listens; undefined for a worker. */
-  readonly port: number | undefined
+  /** Variables of the place where it runs that its `env` is filled in with: `${SHOP_DB}`. */
+  readonly variables: readonly Wanted[]
 }
 
 /** A server that keeps what roles agree in. */

@@ -1,5 +1,7 @@
 import { basename, dirname, isAbsolute, relative, resolve, sep } from 'node:path'
 import { isEmbedded } from '../../drivers/by-scheme.ts'
+import { type Wanted, wantedBy } from '../../kit/config/filled-text.ts'
+import type { OwnService } from '../../kit/config/own-service.ts'
 import { AppError } from '../../kit/errors.ts'
 import { didYouMean } from '../../kit/nearest.ts'
 import type { AnyRole } from '../../kit/role.ts'
@@ -9,6 +11,7 @@ import type { Configured } from '../session/configuration.ts'
 import { VERSION } from '../session/version.ts'
 import type { Deployment, RolePart, ServicePart, StoreKind, StorePart } from './deployment.ts'
 import { stackOf } from './docker/service-stack.ts'
+import { ownImage, readImage } from './image-name.ts'
 
 /** What a deployment is planned by. */
 export interface DeploymentOptions {
@@ -21,6 +24,8 @@ export interface DeploymentOptions {
   readonly here: string
   /** Replicas by CLI word or name, over those of the seed (9.7.10) and of `services`. */
   readonly scale: ReadonlyMap<string, number>
+  /** The platform's image as it is pulled; its tag is this version where it has none. Default: `msvc` */
+  readonly image?: string | undefined
 }
 
 /** Replicas of the seed's own composition (9.7.10); of every other role one. */
@@ -30,13 +35,13 @@ const MEMORY_MB = 256
 const MORE_MEMORY_MB: Readonly<Record<string, number>> = { gateway: 512, 'log-server': 512, broker: 512 }
 const VARIABLES = { postgres: 'DATABASE_URL', redis: 'REDIS_URL', nats: 'NATS_URL' } as const
 const SETTINGS = { postgres: 'store', redis: 'cache', nats: 'bus' } as const
-/** Ports of services that name none: one after the other, the same each time. */
-const FIRST_SERVICE_PORT = 7_001
+/** What every image says by itself, and would be taken from it. */
+const OWN_VARIABLE = /^(?:PATH|HOME|HOSTNAME|MSVC_.*)$/
 /** Loopback addresses mean another machine in each container. */
 const LOOPBACK = /^[a-z+]+:\/\/(?:[^/@]*@)?(?:127\.|localhost|\[::1\])/i
 
 /** Plans what is to run elsewhere by the file that `msvc up` goes by: the same roles and services, on servers in place of the embedded stores. */
-export function planDeployment({ configured, file, scale, folder, here }: DeploymentOptions): Deployment {
+export function planDeployment({ configured, file, scale, folder, here, image }: DeploymentOptions): Deployment {
   const { settings, roles, own } = configured
   const sources = file === undefined ? here : dirname(file.path)
   const wanted = rolesOf({ without: settings.up.without })
@@ -44,7 +49,7 @@ export function planDeployment({ configured, file, scale, folder, here }: Deploy
     const role = roles.find((each) => each.name === name)
     return role ? [rolePart(role, configured, wanted, scale)] : []
   })
-  const services = Object.keys(own).map((name, index) => servicePart(name, index, sources, configured, scale))
+  const services = Object.keys(own).map((name) => servicePart(name, sources, configured, scale))
   checkScale(scale, wanted, Object.keys(own))
   const needed = new Set(parts.flatMap(({ stores }) => stores))
   const stores = (['postgres', 'redis', 'nats'] as const).flatMap((kind) =>
@@ -59,6 +64,7 @@ export function planDeployment({ configured, file, scale, folder, here }: Deploy
   return {
     name: nameOf(file?.path),
     version: VERSION,
+    image: image === undefined ? ownImage(VERSION) : readImage(image, VERSION, '--image'),
     environment: configured.saidBy(['environment']) === undefined ? 'production' : settings.environment,
     file: file?.text,
     fileName: file === undefined ? 'msvc.yaml' : basename(file.path),
@@ -120,7 +126,6 @@ function checkScale(scale: DeploymentOptions['scale'], roles: readonly string[],
 
 function servicePart(
   name: string,
-  index: number,
   sources: string,
   { own }: Configured,
   scale: DeploymentOptions['scale'],
@@ -140,10 +145,19 @@ function servicePart(
     own: service,
     dir,
     stack: stackOf(service, openFolder(place, '.')),
-    port: service.ready.by === 'none' ? undefined : (service.port ?? FIRST_SERVICE_PORT + index),
+    variables: variablesOf(service),
     replicas: scale.get(name) ?? service.replicas,
     needs: service.needs,
   }
+}
+
+function variablesOf({ env }: OwnService): readonly Wanted[] {
+  const wanted = Object.values(env)
+    .flatMap(wantedBy)
+    .filter(({ name }) => !OWN_VARIABLE.test(name))
+  const names = [...new Set(wanted.map(({ name }) => name))]
+  // one that is wanted in several places needs to be there by the strictest
+  return names.map((name) => ({ name, hasDefault: wanted.every((one) => one.name !== name || one.hasDefault) }))
 }
 
 function storePart(kind: StoreKind, url: string): StorePart {

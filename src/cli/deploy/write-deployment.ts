@@ -16,6 +16,7 @@ import { planDeployment } from './plan-deployment.ts'
 export interface DeployFlags {
   readonly out?: string
   readonly scale?: readonly string[]
+  readonly image?: string
   readonly force?: boolean
   readonly diff?: boolean
 }
@@ -41,7 +42,8 @@ export async function writeDeployment(session: Session, kind: Kind, flags: Deplo
   const name = configurationFile(session)
   const path = name === undefined ? undefined : resolve(io.folder, name)
   const file = path === undefined ? undefined : { path, text: await readFile(path, 'utf8') }
-  const deployment = planDeployment({ configured, file, folder, here: io.folder, scale: parseScale(flags.scale ?? []) })
+  const scale = parseScale(flags.scale ?? [])
+  const deployment = planDeployment({ configured, file, folder, here: io.folder, scale, image: flags.image })
   const { files, next } = await (await kind.load())(deployment, secretText)
   const planned = planFolder(folder, kind.name, files, flags.force ?? false)
   if (flags.diff) {

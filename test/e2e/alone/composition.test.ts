@@ -98,6 +98,11 @@ describe.skipIf(!isPossible || !isHere('postgres', 'redis-server', 'nats-server'
       const found = () => gateway.exec([...asked, 'msvc', 'logs', 'order-service', '--json', '--limit', '1'])
       await expect.poll(found, until).toContain('order-service')
 
+      // as deploy says it for a service that wants a secret
+      const [values] = composed.containers('config-server')
+      await values?.exec(['msvc', 'config', 'set', 'front', 'API_KEY', 'k-1', '--secret'])
+      expect(await values?.exec(['msvc', 'config', 'get', 'front', 'API_KEY', '--secrets'])).toContain('k-1')
+
       for (const name of PAIRS) {
         const [one, other] = composed.containers(name)
         expect(other).toBeDefined()

@@ -1,7 +1,8 @@
 import { makeKeyFile } from '../../../kit/auth/key-files.ts'
-import { CONFIG_FILE, CONTAINER_USER, imageOf, PROGRAM, SECRETS_FOLDER } from '../container.ts'
+import { CONFIG_FILE, CONTAINER_USER, PROGRAM, SECRETS_FOLDER } from '../container.ts'
 import type { DeployFile, Deployment } from '../deployment.ts'
 import { serviceDockerfiles } from '../docker/service-dockerfile.ts'
+import { loadingImage, makingToken, settingSecrets } from '../first-steps.ts'
 import type { SecretText, Written } from '../kinds.ts'
 import { composeRoleAnchors, composeRoles, composeServiceAnchors, composeServices } from './parts.ts'
 import { scalar } from './scalars.ts'
@@ -24,19 +25,31 @@ export async function writeCompose(deployment: Deployment, secret: SecretText): 
   return {
     files: [
       { path: 'compose.yaml', text: composeFile(deployment, names) },
-      { path: '.gitignore', text: `${SECRETS}/\n` },
+      { path: '.gitignore', text: `${SECRETS}/\n.env\n` },
       ...serviceDockerfiles(deployment),
       ...secrets,
     ],
-    next: [
-      'msvc deploy image msvc.tar && docker load -i msvc.tar',
-      `docker compose up -d --wait${deployment.services.length > 0 ? ' --build' : ''}`,
-      ...(deployment.roles.some(({ isEntrance }) => isEntrance)
-        ? ['docker compose exec gateway msvc token --subject me --scope users:write,orders:write']
-        : []),
-    ],
+    next: firstSteps(deployment),
   }
 }
+
+function firstSteps(deployment: Deployment): readonly string[] {
+  const { services } = deployment
+  const variables = new Set(services.flatMap((service) => service.variables.filter(isNeeded).map(({ name }) => name)))
+  const secrets = settingSecrets(deployment)
+  const token = makingToken(deployment)
+  return [
+    loadingImage(deployment),
+    ...[...variables].map((name) => `echo '${name}=…' >> .env`),
+    // a service that wants a secret is well once it has it
+    ...(secrets.length > 0 ? ['docker compose up -d --wait config-server'] : []),
+    ...secrets.map(({ command, secret }) => `docker compose exec -T config-server ${command} < ${secret}`),
+    `docker compose up -d --wait${services.length > 0 ? ' --build' : ''}`,
+    ...(token === undefined ? [] : [`docker compose exec gateway ${token}`]),
+  ]
+}
+
+const isNeeded = ({ hasDefault }: { readonly hasDefault: boolean }) => !hasDefault
 
 /** Readable by all in a folder that is its owner's alone: compose mounts the file itself, with its rights, for users that are numbers. */
 function secretFile(name: string, text: string): DeployFile {
@@ -48,13 +61,13 @@ function composeFile(deployment: Deployment, secrets: readonly string[]): string
   const here = stores.filter(({ elsewhere }) => elsewhere === undefined)
   const config = file !== undefined
   return `# The platform${config ? ` of ${sources}/${fileName}` : ''}, each role in containers of its own; msvc ${version}. To begin with:
-#   msvc deploy image msvc.tar && docker load -i msvc.tar   # the image ${imageOf(deployment)}
+#   ${loadingImage(deployment)}   # the image ${deployment.image}
 #   docker compose up -d --wait
 # More of a role: replicas below, or docker compose up -d --scale user=3. Secrets are in ${SECRETS}/, one a file: keep a copy of that folder, and never commit it.
 name: ${name}
 
 x-role: &role
-  image: ${imageOf(deployment)}
+  image: ${deployment.image}
   restart: unless-stopped
   # ${drainSeconds} s (drain_seconds) for the requests under way
   stop_grace_period: ${drainSeconds + BEYOND_DRAIN}s

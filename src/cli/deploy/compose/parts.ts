@@ -2,6 +2,7 @@ import { posix } from 'node:path'
 import { CONFIG_FILE, roleEnvironment, roleSecrets, SECRETS_FOLDER, serviceEnvironment } from '../container.ts'
 import type { Deployment, RolePart, ServicePart } from '../deployment.ts'
 import { dockerfileOf } from '../docker/service-dockerfile.ts'
+import { serviceImage } from '../image-name.ts'
 import { flowList, mapping, scalar } from './scalars.ts'
 
 /** Processors that a container may take, at most. */
@@ -93,13 +94,17 @@ function ownService(deployment: Deployment, service: ServicePart, told: Variable
   const wanted = [...new Set(before)].filter((need) => roles.has(need) || needs.includes(need))
   const dockerfile = posix.join(deployment.folder, dockerfileOf(name))
   const variables = without(serviceEnvironment(deployment, service), told)
+  // compose itself says which is missing
+  const filled = service.variables.map(
+    ({ name: variable, hasDefault }) =>
+      `      ${variable}: "\${${variable}${hasDefault ? '-' : '?set it in .env beside compose.yaml'}}"`,
+  )
+  const lines = [...(Object.keys(variables).length > 0 ? [mapping(variables, 6)] : []), ...filled]
   const environment =
-    Object.keys(variables).length === 0
-      ? 'environment: *service-told'
-      : `environment:\n      <<: *service-told\n${mapping(variables, 6)}`
+    lines.length === 0 ? 'environment: *service-told' : `environment:\n      <<: *service-told\n${lines.join('\n')}`
   return `  ${scalar(name)}:
     <<: *service
-    image: ${scalar(`${deployment.name}-${name}`)}
+    image: ${scalar(serviceImage(deployment, name))}
     build: { context: ${scalar(deployment.sources)}, dockerfile: ${scalar(dockerfile)} }
     stop_grace_period: ${Math.ceil(own.stop.grace_ms / 1_000) + BEYOND_DRAIN}s
     ${environment}

@@ -80,6 +80,39 @@ describe('msvc deploy kubernetes', () => {
     expect(open.filter(({ text }) => text.includes(letters(26)))).toEqual([])
   })
 
+  it('pulls images from where they are said to be, and says all that a person has to do', async () => {
+    const file = `up: { without: [payment, order] }
+services:
+  front: { run: ./run, dir: ./my front, env: { DB: '\${SHOP_DB}', L: '\${LANG:-en}' }, secrets: [API_KEY] }
+`
+    const deployment = await deploymentOf({ file, folders: ['my front'], image: 'registry.example/a/msvc:7' })
+    const { cluster, faults } = await written(deployment)
+    expect(faults).toEqual([])
+    expect(cluster.kustomization.images).toEqual([
+      { name: 'msvc', newName: 'registry.example/a/msvc', newTag: '7' },
+      { name: 'shop-front', newName: 'registry.example/a/shop-front', newTag: '7' },
+    ])
+    const front = cluster.workloads.find(({ metadata }) => metadata.name === 'front')
+    expect(front?.spec.template.spec.containers[0].env).toEqual(
+      expect.arrayContaining([
+        { name: 'SHOP_DB', valueFrom: { secretKeyRef: { name: 'front-env', key: 'SHOP_DB' } } },
+        { name: 'LANG', valueFrom: { secretKeyRef: { name: 'front-env', key: 'LANG', optional: true } } },
+      ]),
+    )
+    const { next } = await writeKubernetes(deployment, letters)
+    expect(next).toEqual([
+      'msvc deploy image msvc.tar --tag registry.example/a/msvc:7 && docker load -i msvc.tar && docker push registry.example/a/msvc:7',
+      'docker build -f front.Dockerfile -t registry.example/a/shop-front:7 ../.. && docker push registry.example/a/shop-front:7',
+      'kubectl apply -k .',
+      'kubectl -n shop create secret generic front-env --from-literal=SHOP_DB=…',
+      'kubectl -n shop rollout status deploy/config-server --timeout=5m',
+      'kubectl -n shop exec -i deploy/config-server -- msvc config set front API_KEY - --secret < API_KEY',
+      'kubectl -n shop wait --for=condition=Available deployment --all --timeout=5m',
+      'kubectl -n shop exec deploy/gateway -- msvc token --subject me --scope users:write',
+      'kubectl -n shop port-forward svc/gateway 8000   # then http://localhost:8000',
+    ])
+  })
+
   it('refuses a service that begins with a digit, as no Service may', async () => {
     const deployment = await deploymentOf({ file: 'services: { 1st: { run: ./run } }\n' })
     await expect(writeKubernetes(deployment, letters)).rejects.toMatchObject({

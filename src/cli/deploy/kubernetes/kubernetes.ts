@@ -1,13 +1,14 @@
 import { makeKeyFile } from '../../../kit/auth/key-files.ts'
 import { AppError } from '../../../kit/errors.ts'
 import { storeFiles } from '../compose/stores.ts'
-import { imageOf } from '../container.ts'
 import type { DeployFile, Deployment } from '../deployment.ts'
 import { serviceDockerfiles } from '../docker/service-dockerfile.ts'
+import { buildingImages, loadingImage, makingToken, settingSecrets } from '../first-steps.ts'
+import { imageParts, ownImage, serviceImage } from '../image-name.ts'
 import type { SecretText, Written } from '../kinds.ts'
 import { defaultPolicies } from './links.ts'
 import { manifestFile, yamlOf } from './manifests.ts'
-import { roleFile, serviceFile, serviceImage } from './parts.ts'
+import { roleFile, serviceFile, variablesSecret } from './parts.ts'
 import { storeFile } from './stores.ts'
 
 /** Where kustomize finds secrets, from its file, and the platform's: it reads nothing above its own folder. */
@@ -42,18 +43,38 @@ export async function writeKubernetes(deployment: Deployment, secret: SecretText
       ...serviceDockerfiles(deployment),
       ...secrets,
     ],
-    next: [
-      'msvc deploy image msvc.tar && docker load -i msvc.tar',
-      `docker tag ${imageOf(deployment)} REGISTRY/${imageOf(deployment)} && docker push REGISTRY/${imageOf(deployment)}`,
-      `kustomize edit set image msvc=REGISTRY/${imageOf(deployment)}`,
-      `kubectl apply -k . && kubectl -n ${deployment.name} wait --for=condition=Available deployment --all --timeout=5m`,
-      ...(roles.some(({ isEntrance }) => isEntrance)
-        ? [
-            `kubectl -n ${deployment.name} exec deploy/gateway -- msvc token --subject me --scope users:write,orders:write`,
-          ]
-        : []),
-    ],
+    next: firstSteps(deployment),
   }
+}
+
+function firstSteps(deployment: Deployment): readonly string[] {
+  const { name, image, version, services, roles } = deployment
+  const kubectl = `kubectl -n ${name}`
+  const isLocal = image === ownImage(version)
+  const push = (what: string) => (isLocal ? '' : ` && docker push ${what}`)
+  const secrets = settingSecrets(deployment)
+  const token = makingToken(deployment)
+  const gateway = roles.find(({ isEntrance }) => isEntrance)
+  return [
+    ...(isLocal ? [`# for a registry: msvc deploy kubernetes --image registry.example/shop/msvc:${version}`] : []),
+    `${loadingImage(deployment)}${push(image)}`,
+    ...buildingImages(deployment).map((one) => `${one.command}${push(one.image)}`),
+    'kubectl apply -k .',
+    ...services.flatMap((service) => {
+      const literals = service.variables.filter(({ hasDefault }) => !hasDefault)
+      if (literals.length === 0) return []
+      const given = literals.map((variable) => ` --from-literal=${variable.name}=…`).join('')
+      return [`${kubectl} create secret generic ${variablesSecret(service.name)}${given}`]
+    }),
+    // a service that wants a secret is ready once it has it
+    ...(secrets.length > 0 ? [`${kubectl} rollout status deploy/config-server --timeout=5m`] : []),
+    ...secrets.map(({ command, secret }) => `${kubectl} exec -i deploy/config-server -- ${command} < ${secret}`),
+    `${kubectl} wait --for=condition=Available deployment --all --timeout=5m`,
+    ...(token === undefined ? [] : [`${kubectl} exec deploy/gateway -- ${token}`]),
+    ...(gateway
+      ? [`${kubectl} port-forward svc/gateway ${gateway.port}   # then http://localhost:${gateway.port}`]
+      : []),
+  ]
 }
 
 /** Refuses what a Service of Kubernetes can't be called (RFC 1035), though the registry knows it. */
@@ -72,15 +93,17 @@ function secretFile(name: string, text: string): DeployFile {
 
 function kustomization(deployment: Deployment, parts: readonly DeployFile[], secrets: readonly DeployFile[]): string {
   const { name, version, file, fileName, sources, services } = deployment
-  const images = [imageOf(deployment), ...services.map((service) => serviceImage(deployment, service.name))].map(
-    (image) => image.slice(0, image.indexOf(':')),
-  )
+  const local = { ...deployment, image: ownImage(version) }
+  const images = [
+    [local.image, deployment.image],
+    ...services.map((service) => [serviceImage(local, service.name), serviceImage(deployment, service.name)]),
+  ].map(([from = '', to = '']) => ({ from: imageParts(from).name, to: imageParts(to) }))
   const body = {
     apiVersion: 'kustomize.config.k8s.io/v1beta1',
     kind: 'Kustomization',
     namespace: name,
     resources: parts.map(({ path }) => path),
-    images: images.map((image) => ({ name: image, newName: image, newTag: version })),
+    images: images.map(({ from, to }) => ({ name: from, newName: to.name, newTag: to.tag })),
     ...(file !== undefined && { configMapGenerator: [{ name: 'msvc-config', files: [CONFIG] }] }),
     secretGenerator: secrets.map(({ path }) => ({ name: path.slice(SECRETS.length + 1), files: [path] })),
   }
@@ -88,7 +111,8 @@ function kustomization(deployment: Deployment, parts: readonly DeployFile[], sec
 # Needs Kubernetes 1.30, metrics-server for the autoscalers, and a network plug-in that goes by NetworkPolicies.
 `
   return `${heading}${yamlOf(body, {
-    'Kustomization.images': 'where the cluster finds them: kustomize edit set image msvc=registry.example.com/msvc:…',
+    'Kustomization.images':
+      'where the cluster pulls them from: msvc deploy kubernetes --image registry.example/shop/msvc:1.0',
     'Kustomization.configMapGenerator':
       'a copy, taken anew by msvc deploy kubernetes; a change of it has all pods replaced',
     'Kustomization.secretGenerator': `files that are made once, and that git leaves out: keep a copy of ${SECRETS}/. Where Secrets come from elsewhere, as

@@ -1,5 +1,6 @@
-import { CONFIG_FILE, imageOf, PROGRAM, roleEnvironment, roleSecrets, serviceEnvironment } from '../container.ts'
+import { CONFIG_FILE, PROGRAM, roleEnvironment, roleSecrets, serviceEnvironment } from '../container.ts'
 import type { Deployment, RolePart, ServicePart } from '../deployment.ts'
+import { ownImage, serviceImage } from '../image-name.ts'
 import { NAME, outsidePorts, policyOf } from './links.ts'
 import { type Manifest, manifestFile } from './manifests.ts'
 import { accountOf, labelsOf, POD_DATA, POD_REMARKS, podOf, serviceOf } from './pods.ts'
@@ -15,7 +16,7 @@ export function roleFile(deployment: Deployment, role: RolePart): string {
   const { name, summary, port, isEntrance, stores } = role
   const pod = podOf(deployment, {
     name,
-    image: imageOf(deployment),
+    image: ownImage(deployment.version),
     args: ['serve', name, ...(deployment.file === undefined ? [] : ['--config', CONFIG_FILE])],
     environment: { ...roleEnvironment(deployment, role), MSVC_DATA: POD_DATA },
     addressVariable: `MSVC_${name.replaceAll('-', '_').toUpperCase()}_ADVERTISE`,
@@ -47,11 +48,17 @@ export function serviceFile(deployment: Deployment, service: ServicePart): strin
   const port = portOf(service)
   const pod = podOf(deployment, {
     name,
-    image: serviceImage(deployment, name),
+    image: serviceImage({ ...deployment, image: ownImage(deployment.version) }, name),
     args: [],
     environment: { ...serviceEnvironment(deployment, service), MSVC_DATA: POD_DATA },
     addressVariable: 'MSVC_UP_ADVERTISE',
     secrets: { MSVC_KEY_FILE: 'signing-key' },
+    variables: service.variables.map(({ name: variable, hasDefault }) => ({
+      name: variable,
+      valueFrom: {
+        secretKeyRef: { name: variablesSecret(name), key: variable, ...(hasDefault && { optional: true }) },
+      },
+    })),
     port,
     probes: serviceProbes(service),
     memoryMb: SERVICE_MEMORY_MB,
@@ -75,14 +82,14 @@ export function serviceFile(deployment: Deployment, service: ServicePart): strin
   )
 }
 
+/** The Secret by which a service gets the variables that its `env` is filled in with: a person makes it. */
+export function variablesSecret(service: string): string {
+  return `${service}-env`
+}
+
 /** The port that its file gives it; another would be any free one. */
 function portOf({ own: { ready, port } }: ServicePart): number | undefined {
   return ready.by === 'none' ? undefined : port
-}
-
-/** What an image of a service is called. */
-export function serviceImage({ name: project, version }: Deployment, name: string): string {
-  return `${project}-${name}:${version}`
 }
 
 /** What keeps so many pods running; where there are several, also more of them when they are busy. */

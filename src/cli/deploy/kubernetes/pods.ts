@@ -35,6 +35,8 @@ export interface PodPlan {
   readonly addressVariable: string
   /** Names of Secrets by the variable that names the file of each. */
   readonly secrets: Readonly<Record<string, string>>
+  /** Variables that come from Secrets besides. Default: none */
+  readonly variables?: readonly unknown[]
   readonly port: number | undefined
   readonly probes: Readonly<Record<string, unknown>>
   readonly memoryMb: number
@@ -57,6 +59,7 @@ export function podOf(deployment: Deployment, plan: PodPlan) {
     { name: addressVariable, valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
     ...Object.entries(environment).map(([variable, value]) => ({ name: variable, value })),
     ...Object.entries(secrets).map(([variable, file]) => ({ name: variable, value: `${SECRETS_FOLDER}/${file}` })),
+    ...(plan.variables ?? []),
   ]
   const config = CONFIG_FILE.slice(0, CONFIG_FILE.lastIndexOf('/'))
   return {

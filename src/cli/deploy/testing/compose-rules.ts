@@ -133,7 +133,7 @@ function serviceFaults(service: z.infer<typeof Service>): readonly string[] {
       .filter((file) => !secrets.includes(file))
       .map((file) => `is told of a secret that it doesn't have: ${file}`),
     ...Object.entries(environment)
-      .filter(([name, value]) => /password|secret|token|key$/i.test(name) && !value.startsWith('/run/secrets/'))
+      .filter(([name, value]) => /password|secret|token|key$/i.test(name) && !/^(?:\/run\/secrets\/|\$\{)/.test(value))
       .filter(([, value]) => value !== 'token')
       .map(([name]) => `has a secret in its environment: ${name}`),
     ...(command.some((word) => /pass(?:word)?=|requirepass/.test(word)) ? ['has a secret in its command'] : []),

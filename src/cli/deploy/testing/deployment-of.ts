@@ -12,10 +12,11 @@ interface Wanted {
   /** Folders that are beside it, such as those of services. */
   readonly folders?: readonly string[]
   readonly scale?: Readonly<Record<string, number>>
+  readonly image?: string
 }
 
 /** Plans a deployment as `msvc deploy compose` does in a folder of its own. */
-export async function deploymentOf({ file, folders = [], scale = {} }: Wanted = {}): Promise<Deployment> {
+export async function deploymentOf({ file, folders = [], scale = {}, image }: Wanted = {}): Promise<Deployment> {
   const root = mkdtempSync(join(tmpdir(), 'msvc-deploy-'))
   try {
     const folder = join(root, 'shop')
@@ -30,6 +31,7 @@ export async function deploymentOf({ file, folders = [], scale = {} }: Wanted = 
       folder: join(folder, 'deploy/compose'),
       here: folder,
       scale: new Map(Object.entries(scale)),
+      image,
     })
   } finally {
     rmSync(root, { recursive: true })

@@ -44,7 +44,7 @@ const Pod = z.object({
     containers: z.tuple([
       z.object({
         image: z.string().regex(/:(?!latest$)[\w.-]+$/),
-        env: z.array(z.object({ name: z.string(), value: z.string().optional() })).default([]),
+        env: z.array(z.looseObject({ name: z.string(), value: z.string().optional() })).default([]),
         ports: z.array(z.object({ name: z.string(), containerPort: z.number() })).default([]),
         startupProbe: z.looseObject({}),
         livenessProbe: z.looseObject({}),
@@ -97,7 +97,7 @@ const Service = z.object({
 })
 const Kustomization = z.object({
   resources: z.array(z.string()),
-  images: z.array(z.object({ name: z.string() })),
+  images: z.array(z.object({ name: z.string(), newName: z.string(), newTag: z.string() })),
   configMapGenerator: z.array(z.object({ name: z.string(), files: z.array(z.string()) })).default([]),
   secretGenerator: z.array(z.object({ name: z.string(), files: z.array(z.string()) })).default([]),
 })

@@ -50,6 +50,8 @@ async function bundle(outfile: string, { plugins = [], ...of }: BuildOptions): P
     platform: 'node',
     target: 'node26',
     format: 'cjs',
+    // a script has no import(): what it would load late, Node's own modules too, comes by the loader's require
+    supported: { 'dynamic-import': false },
     define: { 'import.meta.main': 'true', 'import.meta.filename': '__filename', 'import.meta.dirname': '__dirname' },
     // A function of what Node gives to a module, for the loader to call.
     banner: { js: '(function (exports, require, module, __filename, __dirname) {' },

@@ -10,7 +10,7 @@ Examples:
   $ msvc deploy docker --config shop.yaml --out /srv/shop --scale front=3`
 
 const SAME =
-  'It comes from the same file as msvc up. Run again, it writes over what nobody has changed since, and shows and asks what of yours it would change.'
+  'It comes from the same file as msvc up. Run again, it writes over what nobody has changed since, and shows and asks what of yours it would change. Secrets are made once, and stay.'
 
 const IMAGE_EXAMPLES = `
 Examples:
@@ -50,7 +50,7 @@ export function addDeploy(program: Command, open: OpenSession): void {
       .description(`${kind.description} ${SAME}`)
       .option('--out <folder>', `where they are written (default: deploy/${kind.name})`)
       .option('--scale <name=replicas...>', 'how many of a role or service, such as user=2')
-      .option('--force', 'write over what you changed, and what somebody else wrote')
+      .option('--force', 'say yes to every question, and write over what others wrote')
       .option('--diff', 'only show what would change')
     if (kind.hasImages) command.option('--image <name>', "the platform's image; services' are beside it, with its tag")
     command.addHelpText('after', kind.examples).action(async (flags: DeployFlags, own: Command) => {

@@ -1,5 +1,6 @@
 import { addressVariable } from '../../kit/discovery/address-variable.ts'
 import type { Deployment, RolePart, ServicePart } from './deployment.ts'
+import { addressFile } from './platform-secrets.ts'
 
 /** User and group of every container, by number, as a cluster wants it that lets no root in. */
 export const CONTAINER_USER = 10_001
@@ -66,6 +67,6 @@ export function roleSecrets(
     MSVC_KEY_FILE: 'signing-key',
     // what one server has sealed another must open
     ...(role.name === 'config-server' && { MSVC_CONFIG_SERVER_KEY_FILE: 'config-key' }),
-    ...Object.fromEntries(own.map(({ variable }) => [`${variable}_FILE`, variable.toLowerCase().replaceAll('_', '-')])),
+    ...Object.fromEntries(own.map(({ variable }) => [`${variable}_FILE`, addressFile(variable)])),
   }
 }

@@ -84,6 +84,8 @@ export interface DeployFile {
   readonly text: string
   /** Default 0o644. */
   readonly mode?: number
-  /** Made once with random content, and never touched again: a secret. Its folder is made for its owner alone. Default false. */
+  /** Holds what nobody else may know: it is never shown, its digest is kept apart, and where `mode` lets others read it, its folder doesn't. Default false. */
   readonly isSecret?: boolean
+  /** The part of `text` that is made at random, once: what stands in its place on disk stays. Files with the same one hold the same password. */
+  readonly random?: string
 }

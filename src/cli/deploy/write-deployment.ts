@@ -1,16 +1,18 @@
-import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { isOpenToOthers } from '../../kit/data-folder.ts'
 import { AppError } from '../../kit/errors.ts'
 import { parseScale } from '../plan/plan.ts'
 import { configurationFile, configure } from '../session/configuration.ts'
 import type { Session } from '../session/session.ts'
 import { VERSION } from '../session/version.ts'
-import { type Planned, planFolder, writeFolder } from './deploy-folder.ts'
+import { type Decisions, decide, shown } from './decisions.ts'
+import { writeFolder } from './deploy-folder.ts'
 import type { DeployFile } from './deployment.ts'
-import { difference } from './difference.ts'
-import type { Kind } from './kinds.ts'
+import { type Fate, type FolderPlan, planFolder } from './folder-plan.ts'
+import type { Kind, Written } from './kinds.ts'
 import { planDeployment } from './plan-deployment.ts'
+import { randomText } from './random-text.ts'
 
 /** Flags of `msvc deploy <kind>` as commander gives them. */
 export interface DeployFlags {
@@ -21,54 +23,114 @@ export interface DeployFlags {
   readonly diff?: boolean
 }
 
-/** What is said of a file that is left alone, or isn't. */
-const WORDS = {
+/** What is said of a file. */
+const WORDS: Readonly<Record<Fate, string>> = {
   new: 'written',
   same: 'as it was',
   updated: 'written over',
   yours: 'yours, left as it is',
   disputed: 'yours, left as it is',
-} as const
+}
+
+/** One run of the command: where to, and what of. */
+interface Run {
+  /** As the person names it. */
+  readonly out: string
+  /** Its absolute path. */
+  readonly folder: string
+  readonly kind: Kind
+  readonly plan: FolderPlan
+}
 
 /**
  * `msvc deploy <kind>`: writes what runs the platform of this configuration elsewhere. What a person has changed since the last time is asked for, and stays
  * where nobody answers. Throws AppError `CONFIG_INVALID` for the configuration, `CONFLICT` for a folder that holds something else.
  */
 export async function writeDeployment(session: Session, kind: Kind, flags: DeployFlags): Promise<void> {
-  const { io, messages } = session
-  const out = flags.out ?? `deploy/${kind.name}`
-  const folder = resolve(io.folder, out)
+  const { out = `deploy/${kind.name}`, force = false } = flags
+  const folder = resolve(session.io.folder, out)
+  const { files, next } = await proposal(session, kind, folder, flags)
+  const run = { out, folder, kind, plan: planFolder(folder, kind.name, files, force) }
+  if (flags.diff) return showPlan(session, run)
+  const decisions = await decide(session, run.plan, force)
+  await writeFolder(folder, { kind: kind.name, version: VERSION, plan: run.plan, ...decisions })
+  report(session, run, decisions, next)
+}
+
+/** What is to be in the folder. */
+async function proposal(session: Session, kind: Kind, folder: string, flags: DeployFlags): Promise<Written> {
+  const here = session.io.folder
   const configured = await configure(session, { runs: false })
   const name = configurationFile(session)
-  const path = name === undefined ? undefined : resolve(io.folder, name)
-  const file = path === undefined ? undefined : { path, text: await readFile(path, 'utf8') }
+  const path = name === undefined ? undefined : resolve(here, name)
+  const file =
+    path === undefined ? undefined : { path, text: await readFile(path, 'utf8'), isPrivate: await isPrivate(path) }
   const scale = parseScale(flags.scale ?? [])
-  const deployment = planDeployment({ configured, file, folder, here: io.folder, scale, image: flags.image })
-  const { files, next } = await (await kind.load())(deployment, secretText)
-  const planned = planFolder(folder, kind.name, files, flags.force ?? false)
-  if (flags.diff) {
-    for (const one of planned) if (one.fate === 'updated' || one.fate === 'disputed') show(session, one)
-    return
-  }
-  const chosen = await choose(session, planned)
-  await writeFolder(folder, { kind: kind.name, version: VERSION, all: planned, chosen })
-  const told = planned.filter(({ fate }) => fate !== 'same')
-  if (told.length === 0) session.print(`${out}: nothing has changed`)
+  const deployment = planDeployment({ configured, file, folder, here, scale, image: flags.image })
+  const written = await (await kind.load())(deployment, randomText)
+  refuseTwins(written.files)
+  return written
+}
+
+async function isPrivate(path: string): Promise<boolean> {
+  return !isOpenToOthers((await stat(path)).mode)
+}
+
+/** Two of a path, such as a service's and the platform's own: one would be lost. On some systems names that differ in case alone are the same. */
+function refuseTwins(files: readonly DeployFile[]): void {
+  const paths = files.map(({ path }) => path.toLowerCase())
+  const twin = files.find(({ path }, index) => paths.indexOf(path.toLowerCase()) !== index)
+  if (twin)
+    throw new AppError(
+      'CONFIG_INVALID',
+      `${twin.path} would be two files of the deployment, a service's and one of the platform's own; give the service another name`,
+    )
+}
+
+/** `--diff`: what would be done. */
+function showPlan(session: Session, { out, folder, kind, plan }: Run): void {
+  const changes = plan.files.filter(({ fate }) => fate !== 'same' && fate !== 'yours')
+  for (const one of changes) session.print(shown(one, session.io.out.colour))
+  for (const { path } of plan.unwanted) session.print(`${path}: not part of this any more`)
+  for (const { path } of plan.open) session.print(`${path}: others can read it, is closed`)
+  if (changes.length + plan.unwanted.length + plan.open.length === 0) session.print(`${out}: nothing would change`)
+  session.printJson({
+    folder,
+    kind: kind.name,
+    files: plan.files.map((one) => ({
+      path: one.file.path,
+      fate: one.fate,
+      ...(changes.includes(one) && { diff: shown(one, false) }),
+    })),
+    unwanted: plan.unwanted.map(({ path }) => ({ path })),
+  })
+}
+
+function report(session: Session, { out, folder, kind, plan }: Run, done: Decisions, next: Written['next']): void {
+  const { io, messages } = session
+  const { chosen, removed } = done
+  const told = plan.files.filter(({ fate }) => fate !== 'same')
+  if (told.length + removed.length + plan.open.length === 0) session.print(`${out}: nothing has changed`)
   for (const { file, fate } of told) {
     const word = fate === 'disputed' && chosen.includes(file) ? WORDS.updated : WORDS[fate]
     session.print(`${join(out, file.path)}: ${word}`)
   }
+  for (const path of removed) session.print(`${join(out, path)}: removed`)
+  for (const { path } of plan.open) session.print(`${join(out, path)}: others could read it, closed`)
   session.printJson({
     folder,
     kind: kind.name,
-    files: planned.map(({ file, fate }) => ({ path: file.path, fate, written: chosen.includes(file) })),
+    files: plan.files.map(({ file, fate }) => ({ path: file.path, fate, written: chosen.includes(file) })),
+    unwanted: plan.unwanted.map(({ path }) => ({ path, removed: removed.includes(path) })),
     next,
   })
   if (next.length > 0 && chosen.length > 0)
     messages.success(`next, in ${out}:\n${next.map((line) => `  ${line}`).join('\n')}`)
-  const left = planned.filter(({ file, fate }) => fate === 'disputed' && !chosen.includes(file))
+  warnOfUnwanted(session, plan, removed)
   // who was asked has said so
-  if (left.length === 0 || io.ask) return
+  if (io.ask) return
+  const left = plan.files.filter(({ file, fate }) => fate === 'disputed' && !chosen.includes(file))
+  if (left.length === 0) return
   const names = left.map(({ file }) => file.path).join(', ')
   throw new AppError(
     'CONFLICT',
@@ -76,40 +138,16 @@ export async function writeDeployment(session: Session, kind: Kind, flags: Deplo
   )
 }
 
-/** Which of them are to be written: what a person has changed is shown, and asked for. */
-async function choose(session: Session, planned: readonly Planned[]): Promise<readonly DeployFile[]> {
-  const { io } = session
-  const chosen: DeployFile[] = []
-  let isLeft = false
-  for (const one of planned) {
-    const { file, fate } = one
-    if (fate === 'new' || fate === 'updated') chosen.push(file)
-    if (fate !== 'disputed' || isLeft) continue
-    if (!io.ask) continue
-    show(session, one)
-    const answer = (await io.ask(`${file.path}: write over what you changed? [y]es, [N]o, [q]uit: `))
-      .trim()
-      .toLowerCase()
-    if (answer.startsWith('y')) chosen.push(file)
-    isLeft = answer.startsWith('q')
-  }
-  if (isLeft) throw new AppError('CONFLICT', 'nothing was written')
-  return chosen
-}
-
-function show({ io, print }: Session, { file, yours = '' }: Planned): void {
-  print(difference(file.path, yours, file.text, io.out.colour))
-}
-
-const ALPHABET = 'ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789'
-
-/** Letters and digits that stand in a URL and a shell as they are. */
-function secretText(length: number): string {
-  let text = ''
-  while (text.length < length) {
-    // what would favour the first letters is left out
-    const bytes = [...randomBytes(length)].filter((byte) => byte < 256 - (256 % ALPHABET.length))
-    text += bytes.map((byte) => ALPHABET[byte % ALPHABET.length]).join('')
-  }
-  return text.slice(0, length)
+function warnOfUnwanted({ messages }: Session, { unwanted }: FolderPlan, removed: readonly string[]): void {
+  const left = unwanted.filter(({ path }) => !removed.includes(path))
+  const names = (some: typeof left) => some.map(({ path }) => path).join(', ')
+  const [secrets, others] = [left.filter(({ isSecret }) => isSecret), left.filter(({ isSecret }) => !isSecret)]
+  if (others.length > 0)
+    messages.warn(
+      `${names(others)}: not part of this any more, and still there; remove them, or have --force remove what you haven't changed`,
+    )
+  if (secrets.length > 0)
+    messages.warn(
+      `${names(secrets)}: nothing reads this any more; keep it as long as you keep what is in the store that it is for`,
+    )
 }

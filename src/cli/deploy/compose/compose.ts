@@ -1,30 +1,24 @@
-import { makeKeyFile } from '../../../kit/auth/key-files.ts'
 import { CONFIG_FILE, CONTAINER_USER, PROGRAM, SECRETS_FOLDER } from '../container.ts'
-import type { DeployFile, Deployment } from '../deployment.ts'
+import type { Deployment } from '../deployment.ts'
 import { serviceDockerfiles } from '../docker/service-dockerfile.ts'
 import { loadingImage, makingToken, settingSecrets } from '../first-steps.ts'
 import type { SecretText, Written } from '../kinds.ts'
+import { platformSecrets, SECRETS, secretName } from '../platform-secrets.ts'
 import { composeRoleAnchors, composeRoles, composeServiceAnchors, composeServices } from './parts.ts'
 import { scalar } from './scalars.ts'
-import { composeStore, SHARED_BY_STORES, storeFiles } from './stores.ts'
+import { composeStore, SHARED_BY_STORES } from './stores.ts'
 
-/** Where compose finds secrets, from its file. */
-const SECRETS = 'secrets'
+/** Of secrets: compose mounts the file itself, with its rights, for users that are numbers. Their folder keeps them from others. */
+const SECRET = 0o444
 /** Seconds that a container has beyond `drain_seconds`, until it is killed. */
 const BEYOND_DRAIN = 10
 
 /** Writes `compose.yaml` with the seed's topology (9.7.10), the secrets that it mounts, and Dockerfiles of the user's services. */
 export async function writeCompose(deployment: Deployment, secret: SecretText): Promise<Written> {
-  const secrets: readonly DeployFile[] = [
-    secretFile('signing-key', await makeKeyFile()),
-    // 43 characters are 32 bytes in base64
-    secretFile('config-key', `${secret(43)}\n`),
-    ...storeFiles(deployment, secret).map(({ name, text }) => secretFile(name, text)),
-  ]
-  const names = secrets.map(({ path }) => path.slice(SECRETS.length + 1))
+  const secrets = await platformSecrets(deployment.stores, secret, SECRET)
   return {
     files: [
-      { path: 'compose.yaml', text: composeFile(deployment, names) },
+      { path: 'compose.yaml', text: composeFile(deployment, secrets.map(secretName)) },
       { path: '.gitignore', text: `${SECRETS}/\n.env\n` },
       ...serviceDockerfiles(deployment),
       ...secrets,
@@ -50,11 +44,6 @@ function firstSteps(deployment: Deployment): readonly string[] {
 }
 
 const isNeeded = ({ hasDefault }: { readonly hasDefault: boolean }) => !hasDefault
-
-/** Readable by all in a folder that is its owner's alone: compose mounts the file itself, with its rights, for users that are numbers. */
-function secretFile(name: string, text: string): DeployFile {
-  return { path: `${SECRETS}/${name}`, text, mode: 0o444, isSecret: true }
-}
 
 function composeFile(deployment: Deployment, secrets: readonly string[]): string {
   const { name, version, file, fileName, sources, stores, drainSeconds } = deployment

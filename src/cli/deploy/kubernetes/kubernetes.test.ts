@@ -64,7 +64,13 @@ describe('msvc deploy kubernetes', () => {
     const file = 'store: postgres://app:pw@db.example:6543/shop\ndrain_seconds: 40\n'
     const { cluster, faults, files } = await written(await deploymentOf({ file }))
     expect(faults).toEqual([])
-    expect(textOf(files, 'config/msvc.yaml')).toBe(file)
+    // it holds a password
+    expect(files.find(({ path }) => path === 'secrets/msvc.yaml')).toMatchObject({
+      text: file,
+      mode: 0o400,
+      isSecret: true,
+    })
+    expect(files.filter(({ text, isSecret }) => !isSecret && text.includes(':pw@'))).toEqual([])
     expect(textOf(files, 'secrets/database-url')).toBe('postgres://app:pw@db.example:6543/shop\n')
     expect(files.some(({ path }) => path === 'postgres.yaml')).toBe(false)
     const user = cluster.workloads.find(({ metadata }) => metadata.name === 'user')

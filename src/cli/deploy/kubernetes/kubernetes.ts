@@ -1,31 +1,27 @@
-import { makeKeyFile } from '../../../kit/auth/key-files.ts'
 import { AppError } from '../../../kit/errors.ts'
-import { storeFiles } from '../compose/stores.ts'
 import type { DeployFile, Deployment } from '../deployment.ts'
 import { serviceDockerfiles } from '../docker/service-dockerfile.ts'
 import { buildingImages, loadingImage, makingToken, settingSecrets } from '../first-steps.ts'
 import { imageParts, ownImage, serviceImage } from '../image-name.ts'
 import type { SecretText, Written } from '../kinds.ts'
+import { platformSecrets, SECRETS, secretName } from '../platform-secrets.ts'
 import { defaultPolicies } from './links.ts'
 import { manifestFile, yamlOf } from './manifests.ts'
 import { roleFile, serviceFile, variablesSecret } from './parts.ts'
+import { CONFIG_SECRET } from './pods.ts'
 import { storeFile } from './stores.ts'
 
-/** Where kustomize finds secrets, from its file, and the platform's: it reads nothing above its own folder. */
-const SECRETS = 'secrets'
-const CONFIG = 'config/msvc.yaml'
+/** Of secrets: kustomize reads them as whoever calls it. */
+const SECRET = 0o400
+/** Where kustomize finds the platform's file: it reads nothing above its own folder. It may hold passwords, so that it is a secret too. */
+const CONFIG = `${SECRETS}/msvc.yaml`
 
 /** Writes a kustomization: a file for each role, service and store, the secrets that they mount, and who may talk to whom. */
 export async function writeKubernetes(deployment: Deployment, secret: SecretText): Promise<Written> {
   const { roles, services, stores, file } = deployment
   checkNames(services)
   const here = stores.filter(({ elsewhere }) => elsewhere === undefined)
-  const secrets: readonly DeployFile[] = [
-    secretFile('signing-key', await makeKeyFile()),
-    // 43 characters are 32 bytes in base64
-    secretFile('config-key', `${secret(43)}\n`),
-    ...storeFiles(deployment, secret).map(({ name, text }) => secretFile(name, text)),
-  ]
+  const secrets = await platformSecrets(stores, secret, SECRET)
   const parts: readonly DeployFile[] = [
     { path: 'namespace.yaml', text: namespaceFile(deployment) },
     { path: 'network.yaml', text: networkFile() },
@@ -38,10 +34,10 @@ export async function writeKubernetes(deployment: Deployment, secret: SecretText
     files: [
       { path: 'kustomization.yaml', text: kustomization(deployment, parts, secrets) },
       ...parts,
-      ...(file === undefined ? [] : [{ path: CONFIG, text: file }]),
       { path: '.gitignore', text: `${SECRETS}/\n` },
       ...serviceDockerfiles(deployment),
       ...secrets,
+      ...(file === undefined ? [] : [{ path: CONFIG, text: file, mode: SECRET, isSecret: true }]),
     ],
     next: firstSteps(deployment),
   }
@@ -87,10 +83,6 @@ function checkNames(services: Deployment['services']): void {
     )
 }
 
-function secretFile(name: string, text: string): DeployFile {
-  return { path: `${SECRETS}/${name}`, text, mode: 0o400, isSecret: true }
-}
-
 function kustomization(deployment: Deployment, parts: readonly DeployFile[], secrets: readonly DeployFile[]): string {
   const { name, version, file, fileName, sources, services } = deployment
   const local = { ...deployment, image: ownImage(version) }
@@ -104,8 +96,10 @@ function kustomization(deployment: Deployment, parts: readonly DeployFile[], sec
     namespace: name,
     resources: parts.map(({ path }) => path),
     images: images.map(({ from, to }) => ({ name: from, newName: to.name, newTag: to.tag })),
-    ...(file !== undefined && { configMapGenerator: [{ name: 'msvc-config', files: [CONFIG] }] }),
-    secretGenerator: secrets.map(({ path }) => ({ name: path.slice(SECRETS.length + 1), files: [path] })),
+    secretGenerator: [
+      ...secrets.map((secret) => ({ name: secretName(secret), files: [secret.path] })),
+      ...(file === undefined ? [] : [{ name: CONFIG_SECRET, files: [CONFIG] }]),
+    ],
   }
   const heading = `# The platform${file === undefined ? '' : ` of ${sources}/${fileName}`} in a cluster, msvc ${version}: kubectl apply -k .
 # Needs Kubernetes 1.30, metrics-server for the autoscalers, and a network plug-in that goes by NetworkPolicies.
@@ -113,10 +107,8 @@ function kustomization(deployment: Deployment, parts: readonly DeployFile[], sec
   return `${heading}${yamlOf(body, {
     'Kustomization.images':
       'where the cluster pulls them from: msvc deploy kubernetes --image registry.example/shop/msvc:1.0',
-    'Kustomization.configMapGenerator':
-      'a copy, taken anew by msvc deploy kubernetes; a change of it has all pods replaced',
-    'Kustomization.secretGenerator': `files that are made once, and that git leaves out: keep a copy of ${SECRETS}/. Where Secrets come from elsewhere, as
-by External Secrets or Sealed Secrets, take this away: pods want the same names, each with a key of its name`,
+    'Kustomization.secretGenerator': `made once, never committed: keep a copy of ${SECRETS}/.${file === undefined ? '' : ` ${CONFIG_SECRET} is ${sources}/${fileName}, copied by each msvc deploy kubernetes.`}
+To take Secrets from elsewhere (External Secrets, Sealed Secrets), remove this; pods expect the same names, each with a key of that name`,
   })}`
 }
 

@@ -13,6 +13,9 @@ const DISK = { requests: '64Mi', limits: '1Gi' }
 /** Where the data folder is: a volume's own folder belongs to root, and is open to all. */
 export const POD_DATA = '/data/msvc'
 
+/** The Secret with the user's file, which may hold passwords. */
+export const CONFIG_SECRET = 'msvc-config'
+
 /** Why a pod is as it is. */
 export const POD_REMARKS: Remarks = {
   'Deployment.enableServiceLinks': 'else USER_PORT and the like would be there, and look like settings',
@@ -21,7 +24,7 @@ export const POD_REMARKS: Remarks = {
   'Deployment.terminationGracePeriodSeconds': 'preStop, the requests under way, and some more',
   'Deployment.emptyDir': "this pod's own: what lasts is in the stores",
   'Deployment.startupProbe': 'it may have to wait for its stores, and for their tables to be changed',
-  'Deployment.defaultMode': '0440: for its owner and the group of the pod',
+  'Deployment.defaultMode': '0440 (octal)',
   'PodDisruptionBudget.maxUnavailable': 'a node can always be drained, one of these pods at a time',
 }
 
@@ -103,7 +106,7 @@ export function podOf(deployment: Deployment, plan: PodPlan) {
         { name: 'data', emptyDir: { sizeLimit: DISK.limits } },
         { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
         secretVolume([...new Set(Object.values(secrets))]),
-        ...(hasConfig ? [{ name: 'config', configMap: { name: 'msvc-config' } }] : []),
+        ...(hasConfig ? [{ name: 'config', secret: { secretName: CONFIG_SECRET, defaultMode: 0o440 } }] : []),
       ],
     },
   }

@@ -121,7 +121,7 @@ export function storeFile(deployment: Deployment, kind: StoreKind): string {
     {
       'NetworkPolicy.ingress': 'those that keep something there, and nobody else',
       'StatefulSet.storage': 'raise it before it is full',
-      'StatefulSet.defaultMode': '0440: for its owner and the group of the pod',
+      'StatefulSet.defaultMode': '0440 (octal)',
     },
   )
 }

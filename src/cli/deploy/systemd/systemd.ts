@@ -1,8 +1,8 @@
-import { makeKeyFile } from '../../../kit/auth/key-files.ts'
 import { addressVariable } from '../../../kit/discovery/address-variable.ts'
 import { roleSecrets, serviceEnvironment } from '../container.ts'
 import type { DeployFile, Deployment, RolePart, ServicePart } from '../deployment.ts'
 import type { SecretText, Written } from '../kinds.ts'
+import { platformSecrets } from '../platform-secrets.ts'
 import { HARDENED_ROLE, HARDENED_SERVICE, unitText } from './unit-text.ts'
 
 /** Where an administrator's units are (systemd.unit(5)), the program, the file, and its secrets. */
@@ -10,6 +10,8 @@ const UNITS = '/etc/systemd/system'
 const PROGRAM = '/usr/local/bin/msvc'
 const CONFIG_FOLDER = '/etc/msvc'
 const SECRETS = `${CONFIG_FOLDER}/secrets`
+/** Of secrets, on their way to there. */
+const SECRET = 0o600
 /** Seconds that a unit has beyond what it takes to drain, until it is killed. */
 const BEYOND_DRAIN = 10
 
@@ -23,7 +25,7 @@ export async function writeSystemd(deployment: Deployment, secret: SecretText): 
     ...deployment.services.map((service) => serviceUnit(deployment, service)),
   ]
   const config = deployment.file === undefined ? [] : [{ path: 'msvc.yaml', text: deployment.file }]
-  const secrets = secretFiles(deployment, await makeKeyFile(), secret)
+  const secrets = await platformSecrets(outside(deployment), secret, SECRET)
   return {
     files: [
       { path: 'msvc.target', text: target(deployment) },
@@ -209,18 +211,6 @@ function lifecycle(stopSeconds: number): Lines {
 /** Stores with an address of their own; what has none is in the unit's folder. */
 function outside({ stores }: Deployment) {
   return stores.filter(({ elsewhere }) => elsewhere !== undefined)
-}
-
-function secretFiles(deployment: Deployment, key: string, secret: SecretText): readonly DeployFile[] {
-  const texts: readonly (readonly [string, string])[] = [
-    ['signing-key', key],
-    // 43 characters are 32 bytes in base64
-    ['config-key', `${secret(43)}\n`],
-    ...outside(deployment).map(
-      ({ variable, elsewhere }) => [variable.toLowerCase().replaceAll('_', '-'), `${elsewhere}\n`] as const,
-    ),
-  ]
-  return texts.map(([name, text]) => ({ path: `secrets/${name}`, text, mode: 0o600, isSecret: true }))
 }
 
 function homeOf({ name }: Deployment): string {

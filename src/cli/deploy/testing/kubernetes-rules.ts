@@ -62,7 +62,7 @@ const Pod = z.object({
     volumes: z.array(
       z.looseObject({
         name: z.string(),
-        configMap: z.object({ name: z.string() }).optional(),
+        secret: z.object({ secretName: z.string() }).optional(),
         projected: z.object({ sources: z.array(z.object({ secret: z.object({ name: z.string() }) })) }).optional(),
       }),
     ),
@@ -98,7 +98,6 @@ const Service = z.object({
 const Kustomization = z.object({
   resources: z.array(z.string()),
   images: z.array(z.object({ name: z.string(), newName: z.string(), newTag: z.string() })),
-  configMapGenerator: z.array(z.object({ name: z.string(), files: z.array(z.string()) })).default([]),
   secretGenerator: z.array(z.object({ name: z.string(), files: z.array(z.string()) })).default([]),
 })
 const Named = z.looseObject({ kind: z.string(), metadata: z.object({ name: z.string() }) })
@@ -157,8 +156,7 @@ export function clusterFaults(cluster: Cluster, files: readonly DeployFile[]): r
   const has = (kind: string, name: string) =>
     objects.some((object) => object.kind === kind && object.metadata.name === name)
   const paths = new Set(files.map(({ path }) => path))
-  const generators = [...kustomization.configMapGenerator, ...kustomization.secretGenerator]
-  for (const path of [...kustomization.resources, ...generators.flatMap((one) => one.files)])
+  for (const path of [...kustomization.resources, ...kustomization.secretGenerator.flatMap((one) => one.files)])
     demand(paths.has(path) && !path.includes('..'), `${path} is not there`)
   const names = new Set(objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`))
   demand(names.size === objects.length, 'two objects have one name')
@@ -212,11 +210,11 @@ export function clusterFaults(cluster: Cluster, files: readonly DeployFile[]): r
           wanted.includes(value.slice('/run/secrets/'.length)),
           `${name}: ${variable} names a file that is not mounted`,
         )
-    for (const { configMap } of pod.volumes)
-      if (configMap)
+    for (const { secret } of pod.volumes)
+      if (secret)
         demand(
-          kustomization.configMapGenerator.some((one) => one.name === configMap.name),
-          `${name}: no ConfigMap`,
+          kustomization.secretGenerator.some((one) => one.name === secret.secretName),
+          `${name}: no Secret ${secret.secretName}`,
         )
     const image = container.image.slice(0, container.image.lastIndexOf(':'))
     demand(

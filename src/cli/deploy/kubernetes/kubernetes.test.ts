@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { DeployFile, Deployment } from '../deployment.ts'
+import { readCluster } from '../testing/cluster.ts'
+import { isOpen } from '../testing/cluster-ways.ts'
 import { deploymentOf } from '../testing/deployment-of.ts'
-import { clusterFaults, isOpen, readCluster, schemaFaults } from '../testing/kubernetes-rules.ts'
+import { clusterFaults, schemaFaults } from '../testing/kubernetes-rules.ts'
 import { writeKubernetes } from './kubernetes.ts'
 import { outsidePorts } from './links.ts'
 
@@ -30,7 +32,7 @@ describe('msvc deploy kubernetes', () => {
         (name) => `Deployment ${name}`,
       ),
     ])
-    expect(cluster.scaled).toEqual(['user', 'order'])
+    expect([...cluster.scaled.keys()]).toEqual(['user', 'order'])
   })
 
   it('is held by rules that something can go against', async () => {
@@ -43,6 +45,13 @@ describe('msvc deploy kubernetes', () => {
     const fewer = files.filter(({ path }) => path !== 'secrets/database-url')
     expect(clusterFaults(cluster, fewer)).toEqual(['secrets/database-url is not there'])
     const closed = cluster.policies.filter(({ metadata }) => metadata.name !== 'user')
+    const undenied = {
+      ...cluster,
+      policies: cluster.policies.filter(({ metadata }) => metadata.name !== 'default.deny'),
+    }
+    expect(clusterFaults(undenied, files)).toEqual(['whom no policy names may talk to all'])
+    const eager = { ...cluster, scaled: new Map([...cluster.scaled, ['user', 0.07]]) }
+    expect(clusterFaults(eager, files)).toEqual(['user: grows at 0.07 of 1 processors'])
     expect(isOpen({ ...cluster, policies: closed }, 'order', 'user', 8001)).toBe(false)
   })
 

@@ -7,8 +7,8 @@ import { accountOf, labelsOf, POD_DATA, POD_REMARKS, podOf, serviceOf } from './
 
 /** How many times its replicas a part may grow to. */
 const GROWTH = 4
-/** Share of the processor time it asks for, percent, beyond which a part gets another replica. */
-const BUSY = 70
+/** Processor time of a pod, of the one processor that it may take, beyond which a part gets another replica. Not a share of what it asks for, which is little. */
+const BUSY = '700m'
 const SERVICE_MEMORY_MB = 512
 
 /** All of a role: the pods, how they are called, and by whom. */
@@ -133,9 +133,7 @@ function autoscaler(name: string, replicas: number): Manifest {
       scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name },
       minReplicas: replicas,
       maxReplicas: replicas * GROWTH,
-      metrics: [
-        { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: BUSY } } },
-      ],
+      metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'AverageValue', averageValue: BUSY } } }],
     },
   }
 }

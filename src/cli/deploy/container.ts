@@ -1,3 +1,4 @@
+import { settingVariable } from '../../kit/config/setting-variables.ts'
 import { addressVariable } from '../../kit/discovery/address-variable.ts'
 import type { Deployment, RolePart, ServicePart } from './deployment.ts'
 import { addressFile } from './platform-secrets.ts'
@@ -13,6 +14,8 @@ export const SECRETS_FOLDER = '/run/secrets'
 /** Where the program is. */
 export const PROGRAM = '/usr/local/bin/msvc'
 
+/** Seconds that a part has beyond its own time for the requests under way, until it is killed. */
+export const BEYOND_DRAIN = 10
 /** IPv4 and IPv6, as far as a network has them. */
 const EVERY_ADDRESS = '::'
 
@@ -29,7 +32,7 @@ export function roleEnvironment(
     // each is asked by its name; whoever comes from outside by one of the file's
     MSVC_AUTH_HOSTS: [...new Set([...hosts, 'localhost', ...roles.map((role) => role.name)])].join(),
     MSVC_LOG_FORMAT: 'json',
-    [`MSVC_${name.replaceAll('-', '_').toUpperCase()}_HOST`]: EVERY_ADDRESS,
+    [settingVariable([name, 'host'])]: EVERY_ADDRESS,
     ...(registry && name !== 'registry' && { REGISTRY_URL: `http://registry:${registry.port}` }),
   }
 }

@@ -36,6 +36,8 @@ interface Part {
   /** What others reach it by, too: the CLI word of a role, the name of a service. */
   readonly name: string
   readonly replicas: number
+  /** Megabytes of memory that it may take; half of it is what it wants. */
+  readonly memoryMb: number
   /** Names of roles and services that must be ready first. */
   readonly needs: readonly string[]
 }
@@ -50,8 +52,6 @@ export interface RolePart extends Part {
   readonly stores: readonly StoreKind[]
   /** Whether people outside call it. */
   readonly isEntrance: boolean
-  /** Megabytes of memory that it may take; half of it is what it wants. */
-  readonly memoryMb: number
 }
 
 /** A service of the user's: `msvc up --only <name>` beside its program, which registers it, opens its doors and takes its output. */

@@ -7,6 +7,7 @@ import { didYouMean } from '../../kit/nearest.ts'
 import type { AnyRole } from '../../kit/role.ts'
 import { openFolder } from '../init/folder.ts'
 import { rolesOf } from '../plan/plan.ts'
+import { ENTRANCE } from '../platform/succession.ts'
 import type { Configured } from '../session/configuration.ts'
 import { VERSION } from '../session/version.ts'
 import type { Deployment, RolePart, ServicePart, StoreKind, StorePart } from './deployment.ts'
@@ -32,6 +33,8 @@ export interface DeploymentOptions {
 const REPLICAS: Readonly<Record<string, number>> = { user: 2, order: 2 }
 /** Megabytes that a role may take: twice what it was seen to take under load, and no less than this. */
 const MEMORY_MB = 256
+/** A service of the user's with msvc beside it. */
+const SERVICE_MEMORY_MB = 512
 const MORE_MEMORY_MB: Readonly<Record<string, number>> = { gateway: 512, 'log-server': 512, broker: 512 }
 const VARIABLES = { postgres: 'DATABASE_URL', redis: 'REDIS_URL', nats: 'NATS_URL' } as const
 const SETTINGS = { postgres: 'store', redis: 'cache', nats: 'bus' } as const
@@ -99,7 +102,7 @@ function rolePart(
     replicas: scale.get(name) ?? REPLICAS[name] ?? 1,
     needs: needs.filter((need) => wanted.includes(need)),
     stores: storesOf(role),
-    isEntrance: name === 'gateway',
+    isEntrance: name === ENTRANCE,
     memoryMb: MORE_MEMORY_MB[name] ?? MEMORY_MB,
   }
 }
@@ -108,7 +111,7 @@ function rolePart(
 function storesOf({ name, keeps, agreesIn }: AnyRole): readonly StoreKind[] {
   const kinds = new Set<StoreKind>()
   if (keeps || agreesIn === 'store') kinds.add('postgres')
-  if (agreesIn === 'cache' || name === 'gateway') kinds.add('redis')
+  if (agreesIn === 'cache' || name === ENTRANCE) kinds.add('redis')
   if (agreesIn === 'bus') kinds.add('nats')
   return [...kinds]
 }
@@ -147,6 +150,7 @@ function servicePart(
     stack: stackOf(service, openFolder(place, '.')),
     variables: variablesOf(service),
     replicas: scale.get(name) ?? service.replicas,
+    memoryMb: SERVICE_MEMORY_MB,
     needs: service.needs,
   }
 }

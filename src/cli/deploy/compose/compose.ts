@@ -1,4 +1,4 @@
-import { CONFIG_FILE, CONTAINER_USER, PROGRAM, SECRETS_FOLDER } from '../container.ts'
+import { BEYOND_DRAIN, CONFIG_FILE, CONTAINER_USER, PROGRAM, SECRETS_FOLDER } from '../container.ts'
 import type { Deployment } from '../deployment.ts'
 import { serviceDockerfiles } from '../docker/service-dockerfile.ts'
 import { loadingImage, makingToken, settingSecrets } from '../first-steps.ts'
@@ -10,8 +10,6 @@ import { composeStore, SHARED_BY_STORES } from './stores.ts'
 
 /** Of secrets: compose mounts the file itself, with its rights, for users that are numbers. Their folder keeps them from others. */
 const SECRET = 0o444
-/** Seconds that a container has beyond `drain_seconds`, until it is killed. */
-const BEYOND_DRAIN = 10
 
 /** Writes `compose.yaml` with the seed's topology (9.7.10), the secrets that it mounts, and Dockerfiles of the user's services. */
 export async function writeCompose(deployment: Deployment, secret: SecretText): Promise<Written> {

@@ -1,5 +1,12 @@
 import { posix } from 'node:path'
-import { CONFIG_FILE, roleEnvironment, roleSecrets, SECRETS_FOLDER, serviceEnvironment } from '../container.ts'
+import {
+  BEYOND_DRAIN,
+  CONFIG_FILE,
+  roleEnvironment,
+  roleSecrets,
+  SECRETS_FOLDER,
+  serviceEnvironment,
+} from '../container.ts'
 import type { Deployment, RolePart, ServicePart } from '../deployment.ts'
 import { dockerfileOf } from '../docker/service-dockerfile.ts'
 import { serviceImage } from '../image-name.ts'
@@ -10,9 +17,6 @@ const CPUS = '1.0'
 /** Processes and threads of a container, at most: a role has some twenty; a service's own come besides. */
 const PIDS = 128
 const SERVICE_PIDS = 256
-const SERVICE_MEMORY_MB = 512
-/** Seconds that a service's container has beyond its `stop.grace_ms`, until it is killed. */
-const BEYOND_DRAIN = 10
 
 type Variables = Readonly<Record<string, string>>
 
@@ -110,7 +114,7 @@ function ownService(deployment: Deployment, service: ServicePart, told: Variable
     ${environment}
 ${dependsOn(wanted)}    deploy:
       replicas: ${replicas}
-      resources: { limits: { cpus: '${CPUS}', memory: ${SERVICE_MEMORY_MB}M, pids: ${SERVICE_PIDS} } }
+      resources: { limits: { cpus: '${CPUS}', memory: ${service.memoryMb}M, pids: ${SERVICE_PIDS} } }
 `
 }
 

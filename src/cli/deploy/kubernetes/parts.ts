@@ -1,3 +1,4 @@
+import { settingVariable } from '../../../kit/config/setting-variables.ts'
 import { CONFIG_FILE, PROGRAM, roleEnvironment, roleSecrets, serviceEnvironment } from '../container.ts'
 import type { Deployment, RolePart, ServicePart } from '../deployment.ts'
 import { ownImage, serviceImage } from '../image-name.ts'
@@ -9,7 +10,6 @@ import { accountOf, labelsOf, POD_DATA, POD_REMARKS, podOf, serviceOf } from './
 const GROWTH = 4
 /** Processor time of a pod, of the one processor that it may take, beyond which a part gets another replica. Not a share of what it asks for, which is little. */
 const BUSY = '700m'
-const SERVICE_MEMORY_MB = 512
 
 /** All of a role: the pods, how they are called, and by whom. */
 export function roleFile(deployment: Deployment, role: RolePart): string {
@@ -19,7 +19,7 @@ export function roleFile(deployment: Deployment, role: RolePart): string {
     image: ownImage(deployment.version),
     args: ['serve', name, ...(deployment.file === undefined ? [] : ['--config', CONFIG_FILE])],
     environment: { ...roleEnvironment(deployment, role), MSVC_DATA: POD_DATA },
-    addressVariable: `MSVC_${name.replaceAll('-', '_').toUpperCase()}_ADVERTISE`,
+    addressVariable: settingVariable([name, 'advertise']),
     secrets: roleSecrets(deployment, role),
     port,
     probes: roleProbes(),
@@ -61,7 +61,7 @@ export function serviceFile(deployment: Deployment, service: ServicePart): strin
     })),
     port,
     probes: serviceProbes(service),
-    memoryMb: SERVICE_MEMORY_MB,
+    memoryMb: service.memoryMb,
     // its image has the file beside its sources
     hasConfig: false,
     drainSeconds: Math.ceil(own.stop.grace_ms / 1_000),

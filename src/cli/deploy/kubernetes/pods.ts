@@ -1,12 +1,10 @@
-import { CONFIG_FILE, CONTAINER_USER, SECRETS_FOLDER } from '../container.ts'
+import { BEYOND_DRAIN, CONFIG_FILE, CONTAINER_USER, SECRETS_FOLDER } from '../container.ts'
 import type { Deployment } from '../deployment.ts'
 import { NAME } from './links.ts'
 import type { Manifest, Remarks } from './manifests.ts'
 
 /** Seconds between a pod's leaving the lists of those who call it and its SIGTERM. */
 const LEAVING_SECONDS = 5
-/** Seconds that a pod has beyond these and its own time for the requests under way, until it is killed. */
-const BEYOND_DRAIN = 10
 /** Megabytes that /data and what a container writes besides may take. */
 const DISK = { requests: '64Mi', limits: '1Gi' }
 

@@ -190,7 +190,7 @@ describe('msvc deploy', () => {
 
   it('refuses two files of one path, on systems too where case does not count', async () => {
     const files = ['network.yaml', 'Network.yaml'].map((path) => ({ path, text: path }))
-    const about = { name: 'twins', summary: '', description: '', examples: '' }
+    const about = { name: 'twins', summary: '', description: '', examples: '', hasImages: false }
     const twins = { ...about, load: async () => () => ({ files, next: [] }) }
     const { io } = person()
     await expect(writeDeployment(sessions(io, () => {})(new Command()), twins, {})).rejects.toMatchObject({

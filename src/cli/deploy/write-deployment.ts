@@ -18,6 +18,7 @@ import { randomText } from './random-text.ts'
 export interface DeployFlags {
   readonly out?: string
   readonly scale?: readonly string[]
+  readonly image?: string
   readonly force?: boolean
   readonly diff?: boolean
 }
@@ -57,14 +58,15 @@ export async function writeDeployment(session: Session, kind: Kind, flags: Deplo
 }
 
 /** What is to be in the folder. */
-async function proposal(session: Session, kind: Kind, folder: string, { scale = [] }: DeployFlags): Promise<Written> {
+async function proposal(session: Session, kind: Kind, folder: string, flags: DeployFlags): Promise<Written> {
   const here = session.io.folder
   const configured = await configure(session, { runs: false })
   const name = configurationFile(session)
   const path = name === undefined ? undefined : resolve(here, name)
   const file =
     path === undefined ? undefined : { path, text: await readFile(path, 'utf8'), isPrivate: await isPrivate(path) }
-  const deployment = planDeployment({ configured, file, folder, here, scale: parseScale(scale) })
+  const scale = parseScale(flags.scale ?? [])
+  const deployment = planDeployment({ configured, file, folder, here, scale, image: flags.image })
   const written = await (await kind.load())(deployment, randomText)
   refuseTwins(written.files)
   return written

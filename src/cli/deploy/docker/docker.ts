@@ -1,11 +1,12 @@
-import { CONTAINER_USER, DATA_FOLDER, imageOf, PROGRAM } from '../container.ts'
+import { CONTAINER_USER, DATA_FOLDER, PROGRAM } from '../container.ts'
 import type { Deployment } from '../deployment.ts'
+import { buildingImages } from '../first-steps.ts'
 import type { Written } from '../kinds.ts'
-import { dockerfileOf, serviceDockerfiles } from './service-dockerfile.ts'
+import { serviceDockerfiles } from './service-dockerfile.ts'
 
 /** Writes the Dockerfiles. */
 export function writeDocker(deployment: Deployment): Written {
-  const image = imageOf(deployment)
+  const image = deployment.image
   return {
     files: [
       { path: 'Dockerfile', text: linux(deployment) },
@@ -22,9 +23,7 @@ export function writeDocker(deployment: Deployment): Written {
       'cp "$(command -v msvc)" .',
       `docker build -t ${image} .`,
       `docker run --rm ${image} --version`,
-      ...deployment.services.map(
-        ({ name }) => `docker build -f ${dockerfileOf(name)} -t ${deployment.name}-${name} ${deployment.sources}`,
-      ),
+      ...buildingImages(deployment).map(({ command }) => command),
     ],
   }
 }

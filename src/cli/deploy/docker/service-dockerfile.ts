@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
-import { CONTAINER_USER, DATA_FOLDER, imageOf, PROGRAM } from '../container.ts'
+import { CONTAINER_USER, DATA_FOLDER, PROGRAM } from '../container.ts'
 import type { DeployFile, Deployment, ServicePart } from '../deployment.ts'
+import { serviceImage } from '../image-name.ts'
 import type { Language } from './service-stack.ts'
 import { installed, TOOLCHAINS } from './toolchains.ts'
 
@@ -59,8 +60,8 @@ function serviceDockerfile(deployment: Deployment, service: ServicePart): string
   const user = `${CONTAINER_USER}:${CONTAINER_USER}`
   return `# syntax=docker/dockerfile:1
 # ${name}, and msvc beside it, which registers it and holds its doors open. Built in the folder of ${fileName}, after the image of msvc:
-#   docker build -f ${posix.join(folder, dockerfileOf(name))} -t ${deployment.name}-${name} ${sources}
-FROM ${imageOf(deployment)} AS msvc
+#   docker build -f ${posix.join(folder, dockerfileOf(name))} -t ${serviceImage(deployment, name)} ${sources}
+FROM ${deployment.image} AS msvc
 
 ${isBuiltApart ? `FROM ${image} AS build\n${sourcesCopied.join('\n')}\n\n` : ''}FROM ${base}
 ${systemPackages(stack.language, isBuiltApart, isSlim)}${isBuiltApart ? `WORKDIR ${place}\nCOPY --from=build ${words([copied, './'])}` : sourcesCopied.join('\n')}

@@ -13,7 +13,7 @@ import { outputFile } from '../../session/output-file.ts'
 import type { Session } from '../../session/session.ts'
 import { VERSION } from '../../session/version.ts'
 import { createStepProgress } from '../../terminal/progress.ts'
-import { imageOf } from '../container.ts'
+import { ownImage, readImage } from '../image-name.ts'
 import { baseFiles, programFiles } from './image-files.ts'
 import { blobPath, imageDocuments, type Layer } from './image-layout.ts'
 import { architectureOf } from './program-file.ts'
@@ -26,9 +26,6 @@ export interface ImageFlags {
   readonly tag?: string
 }
 
-/** A name with a tag, as registries take them (OCI distribution specification, without digests). */
-const TAG =
-  /^(?:[a-z0-9.-]+(?::\d{1,5})?\/)?(?:[a-z0-9]+(?:[._-]+[a-z0-9]+)*\/)*[a-z0-9]+(?:[._-]+[a-z0-9]+)*:[\w][\w.-]{0,127}$/
 /** Of blobs and documents in the file itself. */
 const OPEN = 0o644
 
@@ -39,7 +36,7 @@ const OPEN = 0o644
  */
 export async function writeImage(session: Session, file: string, flags: ImageFlags): Promise<void> {
   const { io, options, messages } = session
-  const tag = tagOf(flags.tag ?? imageOf({ version: VERSION }))
+  const tag = readImage(flags.tag ?? ownImage(VERSION), VERSION, '--tag')
   const program = programOf(session, flags.program)
   const architecture = architectureOf(program)
   const output = outputFile(session, file, 'an image', { force: flags.force, mode: OPEN })
@@ -86,12 +83,6 @@ export async function writeImage(session: Session, file: string, flags: ImageFla
     progress.end()
     await rm(work, { recursive: true, force: true })
   }
-}
-
-function tagOf(text: string): string {
-  const tag = /:[^/]*$/.test(text) ? text : `${text}:${VERSION}`
-  if (TAG.test(tag)) return tag
-  throw new AppError('USAGE', `--tag wants a name such as registry.example/shop/msvc:1.0, not ${text}`)
 }
 
 /** Throws AppError `USAGE` where this is no executable of its own, as when it runs from its sources. */

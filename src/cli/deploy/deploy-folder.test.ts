@@ -45,6 +45,7 @@ const fates = (files: readonly DeployFile[], more?: Parameters<typeof plan>[1]) 
 const writing = (planned: FolderPlan, more: Partial<FolderWriting> = {}): FolderWriting => ({
   kind: 'compose',
   version: '1',
+  asked: undefined,
   plan: planned,
   chosen: planned.files.filter(({ fate }) => fate === 'new' || fate === 'updated').map((one) => one.file),
   declined: [],

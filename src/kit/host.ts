@@ -10,7 +10,7 @@ import { RoleCutover } from './cutover/role-cutover.ts'
 import { giveVerdict } from './cutover/verdict.ts'
 import { openDataFolder } from './data-folder.ts'
 import { isLoopbackName } from './discovery/address-rule.ts'
-import { advertisedPlace, type Place } from './discovery/advertised.ts'
+import { advertisedPlace, type Place, roleReachedHere } from './discovery/advertised.ts'
 import { printEndpoint } from './discovery/endpoint.ts'
 import { register } from './discovery/registration.ts'
 import { createDirectory } from './discovery/registry-directory.ts'
@@ -212,7 +212,8 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       door: moving.door,
       clock,
     })
-    const { host } = handed.length > 0 ? listener : section
+    // what it listens on may be narrower than what was asked for, where the kernel knows no IPv6
+    const { host } = handed.length > 0 || section.host === '::' ? listener : section
     const drainMs = settings.drain_seconds * 1000
     const loopback = new LoopbackPorts({ limits, layers: layers.loopback, door: moving.door, clock, drainMs })
     let told = section
@@ -228,7 +229,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       )
     await loopback.set(running.loopback ?? [])
     await running.ready?.(life.signal)
-    const url = printEndpoint({ host, port: listener.port })
+    const url = printEndpoint({ host: host === '::' ? roleReachedHere(host) : host, port: listener.port })
     const place = advertisedPlace({ host, port: listener.port }, section.advertise)
     const advertised = printEndpoint(place)
     if (!isKept) enrol(place)

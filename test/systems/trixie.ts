@@ -8,15 +8,14 @@ const SOURCE =
   'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main\n'
 
 /**
- * Unpacks programs of Debian's trixie, which the release that CI runs on has not, or too old; nothing is installed.
+ * Unpacks programs of Debian's trixie, which older releases lack or have too old; nothing is installed.
  * @param folder an empty one of the test's own, which gets them and apt's lists
  * @param packages what they are in, such as `kubectl`
  * @returns the folder of their files: `usr/bin/kubectl` in it
  */
 export async function unpackFromTrixie(folder: string, packages: readonly string[]): Promise<string> {
-  const [lists, cache, debs, root] = ['lists', 'cache', 'debs', 'root'].map((name) => join(folder, name)) as [
-    ...[string, string, string, string],
-  ]
+  const at = (name: string) => join(folder, name)
+  const [lists, cache, debs, root] = [at('lists'), at('cache'), at('debs'), at('root')]
   for (const path of [join(lists, 'partial'), join(cache, 'archives/partial'), debs, root])
     await mkdir(path, { recursive: true })
   const source = join(folder, 'trixie.list')

@@ -44,18 +44,18 @@ export function addDeploy(program: Command, open: OpenSession): void {
       await writeImage(open(command), file, flags)
     })
   for (const kind of KINDS) {
-    deploy
+    const command = deploy
       .command(kind.name)
       .summary(kind.summary)
       .description(`${kind.description} ${SAME}`)
       .option('--out <folder>', `where they are written (default: deploy/${kind.name})`)
-      .option('--scale <name=replicas...>', 'how many of a role or service, such as user=2')
+      .option('--scale <name=replicas...>', 'how many of a role or service, such as user=2; kept for next time')
       .option('--force', 'say yes to every question, and write over what others wrote')
-      .option('--diff', 'only show what would change')
-      .addHelpText('after', kind.examples)
-      .action(async (flags: DeployFlags, command: Command) => {
-        const { writeDeployment } = await import('../deploy/write-deployment.ts')
-        await writeDeployment(open(command), kind, flags)
-      })
+      .option('--diff', 'only show what would change; exit code 1 if anything would')
+    if (kind.hasImages) command.option('--image <name>', "the platform's image; services' are beside it, with its tag")
+    command.addHelpText('after', kind.examples).action(async (flags: DeployFlags, own: Command) => {
+      const { writeDeployment } = await import('../deploy/write-deployment.ts')
+      await writeDeployment(open(own), kind, flags)
+    })
   }
 }

@@ -1,3 +1,4 @@
+import { settingVariable } from '../../kit/config/setting-variables.ts'
 import { addressVariable } from '../../kit/discovery/address-variable.ts'
 import type { Deployment, RolePart, ServicePart } from './deployment.ts'
 import { addressFile } from './platform-secrets.ts'
@@ -19,10 +20,10 @@ export const APP = '/app'
 /** Where the program is. */
 export const PROGRAM = '/usr/local/bin/msvc'
 
-/** The image of the platform. */
-export function imageOf({ version }: Pick<Deployment, 'version'>): string {
-  return `msvc:${version}`
-}
+/** Seconds that a part has beyond its own time for the requests under way, until it is killed. */
+export const BEYOND_DRAIN = 10
+/** IPv4 and IPv6, as far as a network has them. */
+const EVERY_ADDRESS = '::'
 
 /** What a role is told in a container, by variable, but for secrets. */
 export function roleEnvironment(
@@ -37,7 +38,7 @@ export function roleEnvironment(
     // each is asked by its name; whoever comes from outside by one of the file's
     MSVC_AUTH_HOSTS: [...new Set([...hosts, 'localhost', ...roles.map((role) => role.name)])].join(),
     MSVC_LOG_FORMAT: 'json',
-    [`MSVC_${name.replaceAll('-', '_').toUpperCase()}_HOST`]: '0.0.0.0',
+    [settingVariable([name, 'host'])]: EVERY_ADDRESS,
     ...(registry && name !== 'registry' && { REGISTRY_URL: `http://registry:${registry.port}` }),
   }
 }
@@ -53,10 +54,11 @@ export function serviceEnvironment({ environment, roles, hosts }: Deployment, { 
     MSVC_AUTH_MODE: 'token',
     MSVC_AUTH_HOSTS: [...new Set([...hosts, 'localhost', name])].join(),
     MSVC_LOG_FORMAT: 'json',
+    // its program gets it as HOST, and what many programs make of :: is IPv6 alone
     MSVC_UP_HOST: '0.0.0.0',
     // its image is built already
     MSVC_UP_BUILD: 'false',
-    MSVC_OUTBOUND_HOST: '0.0.0.0',
+    MSVC_OUTBOUND_HOST: EVERY_ADDRESS,
     ...Object.fromEntries(addresses),
   } satisfies Readonly<Record<string, string>>
 }

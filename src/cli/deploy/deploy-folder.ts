@@ -19,6 +19,7 @@ const LOCK = '.msvc-deploy.lock'
 export interface FolderWriting {
   readonly kind: string
   readonly version: string
+  readonly asked: KeptRecord['asked']
   readonly plan: FolderPlan
   /** Files of the plan that are written. */
   readonly chosen: readonly DeployFile[]
@@ -70,7 +71,8 @@ async function writeAll(folder: string, writing: FolderWriting): Promise<void> {
 }
 
 /** What is kept of a writing. @param isDone whether it has ended, or is about to begin */
-function recordsOf({ kind, version, plan, chosen, declined, removed }: FolderWriting, isDone: boolean): KeptRecords {
+function recordsOf(all: FolderWriting, isDone: boolean): KeptRecords {
+  const { kind, version, asked, plan, chosen, declined, removed } = all
   const record = (isSecret: boolean, before: KeptRecord | undefined): KeptRecord | undefined => {
     const own = plan.files.filter(({ file }) => (file.isSecret ?? false) === isSecret)
     const left = plan.unwanted.filter(({ path }) => isNamed(before, path) && !(isDone && removed.includes(path)))
@@ -90,7 +92,7 @@ function recordsOf({ kind, version, plan, chosen, declined, removed }: FolderWri
         files[path] = digestOf(file.text)
       else onDisk(path, yours)
     }
-    return { kind, version, files, writing }
+    return { kind, version, ...(asked && !isSecret && { asked }), files, writing }
   }
   return { open: record(false, plan.records.open), secrets: record(true, plan.records.secrets) }
 }

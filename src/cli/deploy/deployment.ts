@@ -1,3 +1,4 @@
+import type { Wanted } from '../../kit/config/filled-text.ts'
 import type { OwnService } from '../../kit/config/own-service.ts'
 import type { Recipe } from './docker/recipe.ts'
 
@@ -7,6 +8,8 @@ export interface Deployment {
   readonly name: string
   /** Of the program. */
   readonly version: string
+  /** The platform's image with its tag, as it is pulled; those of services are beside it. */
+  readonly image: string
   /** Which values of the config server hold. */
   readonly environment: string
   /** The user's file, word for word; undefined where the built-in defaults hold. */
@@ -39,6 +42,8 @@ interface Part {
   /** What others reach it by, too: the CLI word of a role, the name of a service. */
   readonly name: string
   readonly replicas: number
+  /** Megabytes of memory that it may take; half of it is what it wants. */
+  readonly memoryMb: number
   /** Names of roles and services that must be ready first. */
   readonly needs: readonly string[]
 }
@@ -53,8 +58,6 @@ export interface RolePart extends Part {
   readonly stores: readonly StoreKind[]
   /** Whether people outside call it. */
   readonly isEntrance: boolean
-  /** Megabytes of memory that it may take; half of it is what it wants. */
-  readonly memoryMb: number
 }
 
 /** A service of the user's: `msvc up --only <name>` beside its program, which registers it, opens its doors and takes its output. */
@@ -64,8 +67,8 @@ export interface ServicePart extends Part {
   readonly dir: string
   /** How its image is made, as far as its command and its folder tell. */
   readonly recipe: Recipe
-  /** Where it listens; undefined for a worker. */
-  readonly port: number | undefined
+  /** Variables of the place where it runs that its `env` is filled in with: `${SHOP_DB}`. */
+  readonly variables: readonly Wanted[]
 }
 
 /** A server that keeps what roles agree in. */

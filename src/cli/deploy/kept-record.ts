@@ -19,6 +19,8 @@ const Digests = z.record(Path, z.string())
 const Recorded = z.object({
   kind: z.string(),
   version: z.string(),
+  /** What flags asked for. */
+  asked: z.object({ scale: z.record(z.string(), z.int()).optional(), image: z.string().optional() }).optional(),
   files: Digests,
   /** What was about to be written: all of it, some or none may be there, as whoever wrote it may have been killed. */
   writing: Digests.default({}),

@@ -22,6 +22,8 @@ export interface Kind {
   readonly summary: string
   readonly description: string
   readonly examples: string
+  /** Whether it is of images, so that `--image` says where they are pulled from. */
+  readonly hasImages: boolean
   /** Loaded when it is asked for. */
   readonly load: () => Promise<Writer>
 }
@@ -30,6 +32,7 @@ export interface Kind {
 export const KINDS: readonly Kind[] = [
   {
     name: 'docker',
+    hasImages: true,
     summary: 'Dockerfiles for Linux and Windows',
     description:
       'Writes a Dockerfile for Linux (no shell, user 10001, a root that need not be written), one for Windows, and one for each service of yours.',
@@ -42,6 +45,7 @@ Examples:
   },
   {
     name: 'compose',
+    hasImages: true,
     summary: 'a file for docker compose, stores and secrets included',
     description:
       'Writes compose.yaml: each role in containers of its own, PostgreSQL, Redis and NATS, services of yours, secrets as files, and networks that keep the stores inside.',
@@ -54,6 +58,7 @@ Examples:
   },
   {
     name: 'systemd',
+    hasImages: false,
     summary: 'units of systemd for one machine',
     description:
       'Writes a unit for each role and each service of yours, locked up, with a socket that keeps the gateway open while it is started again.',
@@ -66,6 +71,7 @@ Examples:
   },
   {
     name: 'kubernetes',
+    hasImages: true,
     summary: 'a kustomization, stores, secrets and policies included',
     description:
       'Writes a kustomization with a file for each role, service of yours and store: pods without rights, probes, budgets, autoscalers, and network policies by which each talks to whom it has to.',
@@ -73,6 +79,7 @@ Examples:
 Examples:
   $ msvc deploy kubernetes
   $ msvc deploy kubernetes --scale gateway=2 --out /srv/shop/cluster
+  $ msvc deploy kubernetes --image registry.example/shop/msvc:1.0
   $ kubectl apply -k deploy/kubernetes`,
     load: async () => (await import('./kubernetes/kubernetes.ts')).writeKubernetes,
   },

@@ -1,15 +1,19 @@
 import { basename, dirname, isAbsolute, posix, relative, resolve, sep } from 'node:path'
 import { isEmbedded } from '../../drivers/by-scheme.ts'
+import { type Wanted, wantedBy } from '../../kit/config/filled-text.ts'
+import type { OwnService } from '../../kit/config/own-service.ts'
 import { AppError } from '../../kit/errors.ts'
 import { didYouMean } from '../../kit/nearest.ts'
 import type { AnyRole } from '../../kit/role.ts'
 import { openFolder } from '../init/folder.ts'
 import { rolesOf } from '../plan/plan.ts'
+import { ENTRANCE } from '../platform/succession.ts'
 import type { Configured } from '../session/configuration.ts'
 import { VERSION } from '../session/version.ts'
 import { APP } from './container.ts'
 import type { Deployment, RolePart, ServicePart, StoreKind, StorePart } from './deployment.ts'
 import { recipeOf } from './docker/service-recipe.ts'
+import { ownImage, readImage } from './image-name.ts'
 import { refuseUnprintable } from './printable-names.ts'
 
 /** What a deployment is planned by. */
@@ -23,22 +27,26 @@ export interface DeploymentOptions {
   readonly here: string
   /** Replicas by CLI word or name, over those of the seed (9.7.10) and of `services`. */
   readonly scale: ReadonlyMap<string, number>
+  /** The platform's image as it is pulled; its tag is this version where it has none. Default: `msvc` */
+  readonly image?: string | undefined
 }
 
 /** Replicas of the seed's own composition (9.7.10); of every other role one. */
 const REPLICAS: Readonly<Record<string, number>> = { user: 2, order: 2 }
 /** Megabytes that a role may take: twice what it was seen to take under load, and no less than this. */
 const MEMORY_MB = 256
+/** A service of the user's with msvc beside it. */
+const SERVICE_MEMORY_MB = 512
 const MORE_MEMORY_MB: Readonly<Record<string, number>> = { gateway: 512, 'log-server': 512, broker: 512 }
 const VARIABLES = { postgres: 'DATABASE_URL', redis: 'REDIS_URL', nats: 'NATS_URL' } as const
 const SETTINGS = { postgres: 'store', redis: 'cache', nats: 'bus' } as const
-/** Ports of services that name none: one after the other, the same each time. */
-const FIRST_SERVICE_PORT = 7_001
+/** What every image says by itself, and would be taken from it. */
+const OWN_VARIABLE = /^(?:PATH|HOME|HOSTNAME|MSVC_.*)$/
 /** Loopback addresses mean another machine in each container. */
 const LOOPBACK = /^[a-z+]+:\/\/(?:[^/@]*@)?(?:127\.|localhost|\[::1\])/i
 
 /** Plans what is to run elsewhere by the file that `msvc up` goes by: the same roles and services, on servers in place of the embedded stores. */
-export function planDeployment({ configured, file, scale, folder, here }: DeploymentOptions): Deployment {
+export function planDeployment({ configured, file, scale, folder, here, image }: DeploymentOptions): Deployment {
   const { settings, roles, own } = configured
   const sources = file === undefined ? here : dirname(file.path)
   refuseUnprintable([
@@ -52,7 +60,7 @@ export function planDeployment({ configured, file, scale, folder, here }: Deploy
     const role = roles.find((each) => each.name === name)
     return role ? [rolePart(role, configured, wanted, scale)] : []
   })
-  const services = Object.keys(own).map((name, index) => servicePart(name, index, sources, configured, scale))
+  const services = Object.keys(own).map((name) => servicePart(name, sources, configured, scale))
   checkScale(scale, wanted, Object.keys(own))
   const needed = new Set(parts.flatMap(({ stores }) => stores))
   const stores = (['postgres', 'redis', 'nats'] as const).flatMap((kind) =>
@@ -67,6 +75,7 @@ export function planDeployment({ configured, file, scale, folder, here }: Deploy
   return {
     name: nameOf(file?.path),
     version: VERSION,
+    image: image === undefined ? ownImage(VERSION) : readImage(image, VERSION, '--image'),
     environment: configured.saidBy(['environment']) === undefined ? 'production' : settings.environment,
     file: file?.text,
     isFilePrivate: file?.isPrivate ?? false,
@@ -104,7 +113,7 @@ function rolePart(
     replicas: scale.get(name) ?? REPLICAS[name] ?? 1,
     needs: needs.filter((need) => wanted.includes(need)),
     stores: storesOf(role),
-    isEntrance: name === 'gateway',
+    isEntrance: name === ENTRANCE,
     memoryMb: MORE_MEMORY_MB[name] ?? MEMORY_MB,
   }
 }
@@ -113,7 +122,7 @@ function rolePart(
 function storesOf({ name, keeps, agreesIn }: AnyRole): readonly StoreKind[] {
   const kinds = new Set<StoreKind>()
   if (keeps || agreesIn === 'store') kinds.add('postgres')
-  if (agreesIn === 'cache' || name === 'gateway') kinds.add('redis')
+  if (agreesIn === 'cache' || name === ENTRANCE) kinds.add('redis')
   if (agreesIn === 'bus') kinds.add('nats')
   return [...kinds]
 }
@@ -131,7 +140,6 @@ function checkScale(scale: DeploymentOptions['scale'], roles: readonly string[],
 
 function servicePart(
   name: string,
-  index: number,
   sources: string,
   { own }: Configured,
   scale: DeploymentOptions['scale'],
@@ -151,8 +159,9 @@ function servicePart(
     own: service,
     dir,
     recipe: recipeOf(service, openFolder(place, '.'), posix.join(APP, dir)),
-    port: service.ready.by === 'none' ? undefined : (service.port ?? FIRST_SERVICE_PORT + index),
+    variables: variablesOf(service),
     replicas: scale.get(name) ?? service.replicas,
+    memoryMb: SERVICE_MEMORY_MB,
     needs: service.needs,
   }
 }
@@ -164,6 +173,15 @@ function privatePaths({ settings, sections }: Configured, sources: string): read
   return [settings.data, settings.auth.key_file, settings.auth.token_file, ...keys].flatMap((path) =>
     path === undefined ? [] : [pathBetween(sources, resolve(sources, path))],
   )
+}
+
+function variablesOf({ env }: OwnService): readonly Wanted[] {
+  const wanted = Object.values(env)
+    .flatMap(wantedBy)
+    .filter(({ name }) => !OWN_VARIABLE.test(name))
+  const names = [...new Set(wanted.map(({ name }) => name))]
+  // one that is wanted in several places needs to be there by the strictest
+  return names.map((name) => ({ name, hasDefault: wanted.every((one) => one.name !== name || one.hasDefault) }))
 }
 
 function storePart(kind: StoreKind, url: string): StorePart {

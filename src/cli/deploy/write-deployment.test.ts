@@ -1,101 +1,23 @@
-import {
-  appendFileSync,
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { appendFileSync, chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { run } from '../run.ts'
 import { sessions } from '../session/session.ts'
-import type { Io, Terminal } from '../terminal/io.ts'
 import { KINDS } from './kinds.ts'
+import { createProject, type Project } from './testing/project.ts'
 import { writeDeployment } from './write-deployment.ts'
 
-let folder = ''
+let project: Project
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'msvc-deploy-'))
+  project = createProject()
 })
-afterEach(() => rmSync(folder, { recursive: true }))
+afterEach(() => project.remove())
 
-const at = (path: string) => join(folder, path)
-const text = (path: string) => readFileSync(at(path), 'utf8')
-/** Puts a text into a file, one that can't be written too. */
-function put(path: string, words: string): void {
-  rmSync(at(path), { force: true })
-  writeFileSync(at(path), words)
-}
+const at = (path: string) => project.at(path)
+const text = (path: string) => project.text(path)
+const tree = (path: string) => project.tree(path)
 const configure = (words: string) => writeFileSync(at('msvc.yaml'), words)
+const deploy: Project['deploy'] = (...all) => project.deploy(...all)
 const COMPOSE = 'deploy/compose/compose.yaml'
-
-/** A process, and what it says. @param answers what a person at the terminal says to one question after the other; nobody is there without */
-function person(answers?: readonly string[]) {
-  const said = { out: '', err: '' }
-  const asked: string[] = []
-  const left = [...(answers ?? [])]
-  const terminal = (name: 'out' | 'err'): Terminal => ({
-    isTTY: false,
-    colour: false,
-    columns: 80,
-    rows: 24,
-    write: (words) => {
-      said[name] += words
-    },
-  })
-  const io: Io = {
-    out: terminal('out'),
-    err: terminal('err'),
-    outputTaken: async () => {},
-    writeBytes: async () => {},
-    outputClosed: false,
-    outputLost: new AbortController().signal,
-    readInput: async () => '',
-    licences: async () => '',
-    environment: {},
-    ownVariables: {},
-    folder,
-    pid: process.pid,
-    self: ['msvc'],
-    holdsPort: false,
-    signal: new AbortController().signal,
-    leaving: new AbortController().signal,
-    settled: () => {},
-    leaveInterruptsToParent: () => {},
-    ...(answers && {
-      ask: async (question: string) => {
-        asked.push(question)
-        return left.shift() ?? ''
-      },
-    }),
-  }
-  return { io, said, asked }
-}
-
-/** Runs `msvc deploy`. @param answers as of `person` */
-async function deploy(args: readonly string[], answers?: readonly string[]) {
-  const { io, said, asked } = person(answers)
-  const code = await run(['deploy', ...args], io)
-  return { code, ...said, asked }
-}
-
-/** Every file below a folder. */
-function tree(path: string): Record<string, string> {
-  const files = readdirSync(at(path), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
-  return Object.fromEntries(
-    files.map((entry) => {
-      const whole = join(entry.parentPath, entry.name)
-      return [whole.slice(at(path).length + 1), readFileSync(whole, 'utf8')]
-    }),
-  )
-}
 
 /** A deployment of which a person has changed a file, and of which something else is proposed by now. */
 async function disputed(): Promise<void> {
@@ -137,6 +59,28 @@ describe('msvc deploy', () => {
     expect(existsSync(at('deploy'))).toBe(false)
   })
 
+  it('goes by the flags of the last time where none says otherwise, and says so', async () => {
+    configure('services: { cat: { run: node cat.mjs } }\n')
+    await deploy(['compose', '--scale', 'payment=3', 'cat=2', '--image', 'r.example/msvc:7'])
+    const first = text(COMPOSE)
+    const again = await deploy(['compose'])
+    expect(again).toMatchObject({
+      code: 0,
+      out: 'deploy/compose: nothing has changed\n',
+      err: 'as the last time: --scale cat=2 --scale payment=3 --image r.example/msvc:7\n',
+    })
+    const other = await deploy(['compose', '--scale', 'payment=1', '--image', 'r.example/msvc:8'])
+    expect(other.err).toMatch(/^as the last time: --scale cat=2\n/)
+    expect(text(COMPOSE)).not.toBe(first)
+    expect(text(COMPOSE)).toContain('r.example/msvc:8')
+    // a service that is gone wants none
+    configure('{}\n')
+    expect((await deploy(['compose', '--force'])).err).toMatch(
+      /^as the last time: --scale payment=1 --image r\.example\/msvc:8\n/,
+    )
+    expect((await deploy(['compose', '--out', 'other'])).err).not.toContain('as the last time')
+  })
+
   it('tells programs what it did, in one document', async () => {
     const { code, out, err } = await deploy(['compose', '--json'])
     const told = JSON.parse(out)
@@ -169,7 +113,7 @@ describe('msvc deploy', () => {
     await deploy(['compose'])
     configure('drain_seconds: 7\n')
     const before = tree('deploy')
-    put('deploy/compose/secrets/redis-url', 'redis://:other@redis:6379\n')
+    project.put('deploy/compose/secrets/redis-url', 'redis://:other@redis:6379\n')
     expect(await deploy(['compose', '--force'])).toMatchObject({
       code: 1,
       out: '',
@@ -191,9 +135,9 @@ describe('msvc deploy', () => {
 
   it('refuses two files of one path, on systems too where case does not count', async () => {
     const files = ['network.yaml', 'Network.yaml'].map((path) => ({ path, text: path }))
-    const about = { name: 'twins', summary: '', description: '', examples: '' }
+    const about = { name: 'twins', summary: '', description: '', examples: '', hasImages: false }
     const twins = { ...about, load: async () => () => ({ files, next: [] }) }
-    const { io } = person()
+    const { io } = project.person()
     await expect(writeDeployment(sessions(io, () => {})(new Command()), twins, {})).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: expect.stringMatching(/^Network\.yaml would be two files/),
@@ -210,126 +154,25 @@ describe('msvc deploy', () => {
   })
 })
 
-describe('what a person has changed', () => {
-  it('stays where nobody answers, which is said and is no success', async () => {
-    await disputed()
-    const mine = text(COMPOSE)
-    const { code, out, err } = await deploy(['compose'])
-    expect({ code, out }).toEqual({ code: 1, out: `${COMPOSE}: yours, left as it is\n` })
-    expect(err).toMatch(
-      /error: compose\.yaml: changed by you, and proposed otherwise now; --diff shows how, and --force/,
-    )
-    expect(text(COMPOSE)).toBe(mine)
-    // it is as it was: the same is said again
-    expect((await deploy(['compose'])).code).toBe(1)
-  })
-
-  it.each(['', 'n', 'no', 'what?', '\n'])(
-    'stays when the person says %j, who is not asked the same again',
-    async (answer) => {
-      await disputed()
-      const mine = text(COMPOSE)
-      const { code, out, err, asked } = await deploy(['compose'], [answer])
-      expect({ code, asked }).toEqual({
-        code: 0,
-        asked: ['compose.yaml: write over what you changed? [y]es, [N]o, [q]uit: '],
-      })
-      expect(out).toMatch(/^--- compose\.yaml {2}yours\n\+\+\+ compose\.yaml {2}proposed\n/)
-      expect(out).toMatch(/^-# mine$/m)
-      expect(out).toMatch(/^\+ {2}stop_grace_period: 17s$/m)
-      expect(out).toContain(`${COMPOSE}: yours, left as it is\n`)
-      expect(err).not.toContain('next, in')
-      expect(text(COMPOSE)).toBe(mine)
-      expect(await deploy(['compose'], ['y'])).toMatchObject({ code: 0, asked: [] })
-      configure('drain_seconds: 8\n')
-      expect((await deploy(['compose'], ['n'])).asked).toHaveLength(1)
-    },
-  )
-
-  it.each(['y', 'YES', ' y '])('is written over when the person says %j', async (answer) => {
-    await disputed()
-    const { code, out, asked } = await deploy(['compose'], [answer])
-    expect({ code, questions: asked.length }).toEqual({ code: 0, questions: 1 })
-    expect(out).toContain(`${COMPOSE}: written over\n`)
-    expect(text(COMPOSE)).not.toContain('# mine')
-    expect(text(COMPOSE)).toContain('stop_grace_period: 17s')
-  })
-
-  it('stays with all else when the person quits', async () => {
-    await disputed()
-    configure('drain_seconds: 7\nservices: { cat: { run: node cat.mjs } }\n')
-    const before = tree('deploy')
-    expect(await deploy(['compose'], ['q'])).toMatchObject({ code: 1, err: 'error: nothing was written\n' })
-    expect(tree('deploy')).toEqual(before)
-  })
-
-  it('is asked for file by file', async () => {
-    await deploy(['kubernetes', '--scale', 'user=2'])
-    for (const name of ['user', 'order']) appendFileSync(at(`deploy/kubernetes/${name}.yaml`), '# mine\n')
-    const { asked } = await deploy(['kubernetes', '--scale', 'user=3', 'order=3'], ['n', 'y'])
-    expect(asked.map((question) => question.split(':')[0])).toEqual(['user.yaml', 'order.yaml'])
-    expect(text('deploy/kubernetes/user.yaml')).toContain('# mine')
-    expect(text('deploy/kubernetes/order.yaml')).not.toContain('# mine')
-  })
-
-  it('is written over by --force, also where what is proposed is what was', async () => {
-    await disputed()
-    expect(await deploy(['compose', '--force'])).toMatchObject({ code: 0, asked: [] })
-    expect(text(COMPOSE)).not.toContain('# mine')
-    appendFileSync(at(COMPOSE), '# mine\n')
-    expect((await deploy(['compose'])).out).toBe(`${COMPOSE}: yours, left as it is\n`)
-    expect(await deploy(['compose', '--force'])).toMatchObject({ code: 0, out: `${COMPOSE}: written over\n` })
-    expect(text(COMPOSE)).not.toContain('# mine')
-  })
-
-  it('is shown on stderr where a program reads stdout', async () => {
-    await disputed()
-    const { code, out, err } = await deploy(['compose', '--json'], ['n'])
-    expect(JSON.parse(out).files).toContainEqual({ path: 'compose.yaml', fate: 'disputed', written: false })
-    expect({ code, isShown: /^-# mine$/m.test(err) }).toEqual({ code: 0, isShown: true })
-  })
-
-  it('is nobody elses to write over', async () => {
-    mkdirSync(at('deploy/compose'), { recursive: true })
-    writeFileSync(at(COMPOSE), 'theirs\n')
-    expect(await deploy(['compose'], ['y'])).toMatchObject({
-      code: 1,
-      asked: [],
-      err: expect.stringMatching(/is not empty: compose\.yaml was written by somebody else; .*--out, .*--force/),
-    })
-    expect(text(COMPOSE)).toBe('theirs\n')
-    await deploy(['compose', '--force'])
-    expect(text(COMPOSE)).toContain('services:')
-  })
-
-  it('is shown of a secret without its text', async () => {
-    configure('store: postgres://app:first@db.example/shop\n')
-    await deploy(['compose'])
-    put('deploy/compose/secrets/database-url', 'postgres://app:mine@db.example/shop\n')
-    configure('store: postgres://app:second@db.example/shop\n')
-    const { asked, out, err } = await deploy(['compose'], ['n'])
-    expect(asked).toHaveLength(1)
-    expect(out).toContain('secrets/database-url: another secret\n')
-    expect(out + err + (await deploy(['compose', '--diff', '--force'])).out).not.toMatch(/mine|first|second/)
-  })
-})
-
 describe('--diff', () => {
   it('shows all that would be written, and writes nothing', async () => {
     const { code, out } = await deploy(['compose', '--diff'])
-    expect({ code, deploy: existsSync(at('deploy')) }).toEqual({ code: 0, deploy: false })
+    expect({ code, deploy: existsSync(at('deploy')) }).toEqual({ code: 1, deploy: false })
     expect(out).toMatch(/^--- \/dev\/null\n\+\+\+ compose\.yaml {2}proposed\n@@ -0,0 \+1,\d+ @@\n\+# The platform/)
     expect(out).toContain('\nsecrets/signing-key: a new secret\n')
     await deploy(['compose'])
     for (const args of [[], ['--force']])
-      expect((await deploy(['compose', '--diff', ...args])).out).toBe('deploy/compose: nothing would change\n')
+      expect(await deploy(['compose', '--diff', ...args])).toMatchObject({
+        code: 0,
+        out: 'deploy/compose: nothing would change\n',
+      })
   })
 
   it('shows what would change, and of yours only what --force would', async () => {
     await disputed()
     const before = tree('deploy')
     const { code, out, asked } = await deploy(['compose', '--diff'], ['y'])
-    expect({ code, asked }).toEqual({ code: 0, asked: [] })
+    expect({ code, asked }).toEqual({ code: 1, asked: [] })
     expect(out).toMatch(/^-# mine$/m)
     configure('{}\n')
     await deploy(['compose'], ['n'])
@@ -349,49 +192,5 @@ describe('--diff', () => {
       diff: expect.stringMatching(/^-# mine$/m),
     })
     expect(told.files).toContainEqual({ path: 'secrets/signing-key', fate: 'same' })
-  })
-})
-
-describe('what is not part of it any more', () => {
-  const UNIT = 'deploy/systemd/msvc-cat.service'
-  beforeEach(async () => {
-    configure('services: { cat: { run: node cat.mjs }, dog: { run: node dog.mjs } }\n')
-    await deploy(['systemd'])
-    appendFileSync(at('deploy/systemd/msvc-dog.service'), '# mine\n')
-    configure('{}\n')
-  })
-
-  it('stays where nobody answers, and is told of', async () => {
-    expect((await deploy(['systemd', '--diff'])).out).toContain('msvc-cat.service: not part of this any more\n')
-    for (const _ of [1, 2]) {
-      const { code, err } = await deploy(['systemd'])
-      expect(code).toBe(0)
-      expect(err).toMatch(/warning: msvc-cat\.service, msvc-dog\.service: not part of this any more, and still there; /)
-    }
-    expect(existsSync(at(UNIT))).toBe(true)
-  })
-
-  it.each([
-    ['y', true],
-    ['n', false],
-    ['', false],
-  ])('is taken away when the person says %j, if nobody has changed it', async (answer, isGone) => {
-    const { asked, out, code } = await deploy(['systemd'], [answer])
-    expect({ code, asked }).toEqual({
-      code: 0,
-      asked: ['msvc-cat.service: not part of this any more, remove? [y]es, [N]o, [q]uit: '],
-    })
-    expect([existsSync(at(UNIT)), out.includes(`${UNIT}: removed`)]).toEqual([!isGone, isGone])
-    expect(existsSync(at('deploy/systemd/msvc-dog.service'))).toBe(true)
-  })
-
-  it('is taken away by --force, but for what a person has changed', async () => {
-    const { err, out } = await deploy(['systemd', '--force', '--json'])
-    expect(existsSync(at(UNIT))).toBe(false)
-    expect(JSON.parse(out).unwanted).toEqual([
-      { path: 'msvc-cat.service', removed: true },
-      { path: 'msvc-dog.service', removed: false },
-    ])
-    expect(err).toMatch(/warning: msvc-dog\.service: not part of this any more/)
   })
 })

@@ -2,14 +2,16 @@ import { readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isOpenToOthers } from '../../kit/data-folder.ts'
 import { AppError } from '../../kit/errors.ts'
-import { parseScale } from '../plan/plan.ts'
+import { rolesOf } from '../plan/plan.ts'
 import { configurationFile, configure } from '../session/configuration.ts'
 import type { Session } from '../session/session.ts'
 import { VERSION } from '../session/version.ts'
+import { type Asked, askedFor, kept, unsaid } from './asked-before.ts'
 import { type Decisions, decide, shown } from './decisions.ts'
 import { writeFolder } from './deploy-folder.ts'
 import type { DeployFile } from './deployment.ts'
 import { type Fate, type FolderPlan, planFolder } from './folder-plan.ts'
+import { readRecords } from './kept-record.ts'
 import type { Kind, Written } from './kinds.ts'
 import { planDeployment } from './plan-deployment.ts'
 import { randomText } from './random-text.ts'
@@ -18,6 +20,7 @@ import { randomText } from './random-text.ts'
 export interface DeployFlags {
   readonly out?: string
   readonly scale?: readonly string[]
+  readonly image?: string
   readonly force?: boolean
   readonly diff?: boolean
 }
@@ -30,6 +33,9 @@ const WORDS: Readonly<Record<Fate, string>> = {
   yours: 'yours, left as it is',
   disputed: 'yours, left as it is',
 }
+
+/** Exit code of a `--diff` that shows something. */
+const DIFFERS = 1
 
 /** One run of the command: where to, and what of. */
 interface Run {
@@ -48,27 +54,36 @@ interface Run {
 export async function writeDeployment(session: Session, kind: Kind, flags: DeployFlags): Promise<void> {
   const { out = `deploy/${kind.name}`, force = false } = flags
   const folder = resolve(session.io.folder, out)
-  const { files, next, remarks = [] } = await proposal(session, kind, folder, flags)
-  for (const remark of remarks) session.messages.warn(remark)
+  const { files, next, asked } = await proposal(session, kind, folder, flags)
   const run = { out, folder, kind, plan: planFolder(folder, kind.name, files, force) }
   if (flags.diff) return showPlan(session, run)
   const decisions = await decide(session, run.plan, force)
-  await writeFolder(folder, { kind: kind.name, version: VERSION, plan: run.plan, ...decisions })
+  await writeFolder(folder, { kind: kind.name, version: VERSION, asked: kept(asked), plan: run.plan, ...decisions })
   report(session, run, decisions, next)
 }
 
-/** What is to be in the folder. */
-async function proposal(session: Session, kind: Kind, folder: string, { scale = [] }: DeployFlags): Promise<Written> {
+/** What is to be in the folder, and what was asked for. */
+async function proposal(
+  session: Session,
+  kind: Kind,
+  folder: string,
+  flags: DeployFlags,
+): Promise<Written & { readonly asked: Asked }> {
   const here = session.io.folder
   const configured = await configure(session, { runs: false })
   const name = configurationFile(session)
   const path = name === undefined ? undefined : resolve(here, name)
   const file =
     path === undefined ? undefined : { path, text: await readFile(path, 'utf8'), isPrivate: await isPrivate(path) }
-  const deployment = planDeployment({ configured, file, folder, here, scale: parseScale(scale) })
+  const before = readRecords(folder).open
+  const names = [...rolesOf({ without: configured.settings.up.without }), ...Object.keys(configured.own)]
+  const asked = askedFor(flags, before?.kind === kind.name ? before.asked : undefined, names)
+  const again = unsaid(asked, flags)
+  if (again.length > 0) session.messages.info(`as the last time: ${again.join(' ')}`)
+  const deployment = planDeployment({ configured, file, folder, here, ...asked })
   const written = await (await kind.load())(deployment, randomText)
   refuseTwins(written.files)
-  return written
+  return { ...written, asked }
 }
 
 async function isPrivate(path: string): Promise<boolean> {
@@ -86,13 +101,16 @@ function refuseTwins(files: readonly DeployFile[]): void {
     )
 }
 
-/** `--diff`: what would be done. */
+/** `--diff`: what would be done, with exit code 1 where that is something, as diff(1) has it. */
 function showPlan(session: Session, { out, folder, kind, plan }: Run): void {
   const changes = plan.files.filter(({ fate }) => fate !== 'same' && fate !== 'yours')
   for (const one of changes) session.print(shown(one, session.io.out.colour))
   for (const { path } of plan.unwanted) session.print(`${path}: not part of this any more`)
   for (const { path } of plan.open) session.print(`${path}: others can read it, is closed`)
   if (changes.length + plan.unwanted.length + plan.open.length === 0) session.print(`${out}: nothing would change`)
+  // what only a person can take away stays a difference for ever
+  const removable = plan.unwanted.filter(({ isRemovable }) => isRemovable)
+  if (changes.length + removable.length + plan.open.length > 0) session.endWith(DIFFERS)
   session.printJson({
     folder,
     kind: kind.name,

@@ -10,7 +10,23 @@ describe('text in YAML without quotes', () => {
   })
 
   it('is nothing that an older or stricter one takes for something else', () => {
-    const others = ['yes', 'N', 'on', '~', '1', '0o14', '0x1F', '1e3', '1_000', '190:20', '2001-12-14', '.inf', '=']
+    const others = [
+      'yes',
+      'N',
+      'on',
+      '~',
+      '1',
+      '0o14',
+      '0x1F',
+      '1e3',
+      'e3',
+      '-E-3',
+      '1_000',
+      '190:20',
+      '2001-12-14',
+      '.inf',
+      '=',
+    ]
     const signs = ['a?b', 'a, b', 'a: b', 'a:', 'a #b', 'a ', ' a', '', '-', '- a', '<<', '!x', '&x', '*x', '%x', '$x']
     for (const text of [...others, ...signs]) expect(isPlain(text), text).toBe(false)
   })

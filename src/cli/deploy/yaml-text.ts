@@ -1,5 +1,5 @@
-/** Words that some reader of YAML takes for something else than text (YAML 1.1, https://yaml.org/type/bool.html). */
-const WORDS = /^(?:true|false|yes|no|on|off|y|n|null)$/i
+/** Words that some reader of YAML takes for something else than text (YAML 1.1, https://yaml.org/type/bool.html); `e3` is a number for one. */
+const WORDS = /^(?:true|false|yes|no|on|off|y|n|null|-?e[+-]?\d+)$/i
 
 /** Words and flags, paths and addresses: nothing that is a sign of YAML's, nor can be read as a number or a date. */
 const PLAIN = /^-{0,2}[A-Za-z/](?:[\w./@=+-]|[: ](?=[\w/]))*$/

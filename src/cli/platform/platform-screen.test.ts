@@ -55,18 +55,18 @@ const READY = { at: 'ready', pid: 7, service: 'shop', instance: 'i', url: 'http:
 const FAILED = { at: 'backing-off', delayMs: 200, why: 'exit code 1', inARow: 1 } as const
 
 /** A role and two services of the user's on a screen of 80 columns, who need one another in turn. */
-async function platform(isTTY: boolean) {
+async function platform(isTTY: boolean, format: 'text' | 'json' = 'text') {
   const shown = screenOf(80)
   const written: string[] = []
   const write = (text: string) => {
     written.push(text)
-    shown.write(text)
+    if (format === 'text') shown.write(text)
   }
   const err: Terminal = { isTTY, colour: isTTY, columns: 80, rows: 24, write }
   let now = 0
   const screen = createPlatformScreen({ io: { err }, options: {} }, { now: () => now, monotonic: () => now })
   onTestFinished(screen.end)
-  await screen.begin('text', NAMES)
+  await screen.begin(format, NAMES)
   const reports = new Map(
     NAMES.map((name, index): [string, UnitReport] => {
       const needs = NAMES.slice(0, index).slice(-1)
@@ -161,5 +161,16 @@ it('writes plain lines to a pipe, of what goes wrong and what units say', async 
     'warning: shop did not start (exit code 1); it starts again in 0.2 s\n',
     'UNIT  ADDRESS\n',
     '00:00:00.240 INFO     mail-worker     sent one\n',
+  ])
+})
+
+it('is JSON line by line where nobody looks on and entries are', async () => {
+  const { written, to, says } = await platform(false, 'json')
+  says('shop', 'listens')
+  to('shop', FAILED)
+  const lines = written.join('').trim().split('\n')
+  expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+    { service: 'shop', level: 'INFO', message: 'listens' },
+    { service: 'msvc', level: 'WARNING', message: expect.stringContaining('shop') },
   ])
 })

@@ -1,11 +1,12 @@
 import type { Clock } from '../../drivers/clock.ts'
 import type { UnitChange, UnitReport } from '../../kit/supervisor/unit-state.ts'
+import type { LogSink } from '../../kit/telemetry/log.ts'
 import { unitLines } from '../render/unit-lines.ts'
 import type { Terminal } from '../terminal/io.ts'
 import { createMessages, type Messages } from '../terminal/messages.ts'
 import { createProgress } from '../terminal/progress.ts'
 import { createHeldEntries } from './held-entries.ts'
-import { createUnitOutput, type LogOutputOptions, type SinkOf, unitLogOutput } from './log-output.ts'
+import { createUnitOutput, type LogOutputOptions, logOutput, type SinkOf, unitLogOutput } from './log-output.ts'
 import { createStartTimes, startingUnits } from './starting-units.ts'
 import { showStopping, tellChange } from './unit-reports.ts'
 
@@ -33,12 +34,21 @@ export interface PlatformScreen {
   end(): void
 }
 
+/** Whose entries messages are. */
+const OWN = { service: 'msvc', instance: 'msvc' }
+
 /** Makes the screen of a platform. */
 export function createPlatformScreen({ io, options }: LogOutputOptions, clock: Clock): PlatformScreen {
   const quiet = options.quiet ?? false
   const isLive = io.err.isTTY && !quiet
   const progress = createProgress(quiet ? { ...io.err, isTTY: false } : io.err)
-  const messages = createMessages(progress.above, quiet)
+  let log: LogSink | undefined
+  const messages = createMessages(
+    progress.above,
+    quiet,
+    () =>
+      log && ((level, message) => log?.({ timestamp: new Date(clock.now()).toISOString(), ...OWN, level, message })),
+  )
   const output = createUnitOutput({ io: { err: progress.above } })
   const times = createStartTimes(() => clock.monotonic())
   let sinks: SinkOf = () => () => {}
@@ -55,6 +65,8 @@ export function createPlatformScreen({ io, options }: LogOutputOptions, clock: C
     async begin(format, units) {
       sinks = await unitLogOutput({ io: { err: progress.above }, options }, format, units)
       output.begin(sinkOf)
+      // who reads JSON, line by line, reads what is said of units so too
+      if (format === 'json' && !io.err.isTTY) log = await logOutput({ io, options }, format)
     },
     changed(change, reports) {
       times.note(change)

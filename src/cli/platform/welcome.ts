@@ -43,7 +43,9 @@ export async function prepareWelcome(session: Session, planned: WelcomePlan, aut
       ...(shown !== undefined && { token: shown }),
       ...(request && { request }),
     }
-    if (!options.quiet) session.print(readyText(text))
+    // nobody looks on where a log is collected, whose lines are all JSON
+    const isLogged = planned.configured.settings.log.format === 'json' && !io.out.isTTY
+    if (!options.quiet && !isLogged) session.print(readyText(text))
   }
 }
 

@@ -11,11 +11,24 @@ const MARKS: Readonly<Record<string, readonly [word: string, colour: number]>> =
   success: ['ok', 32],
 }
 
-/** Makes the messages of one run. @param quiet leaves only errors */
-export function createMessages(terminal: Terminal, quiet: boolean): Messages {
+/** Takes a message as an entry of a log. */
+export type MessageLog = (level: 'ERROR' | 'WARNING' | 'INFO', text: string) => void
+
+/**
+ * Makes the messages of one run.
+ * @param quiet leaves only errors
+ * @param logOf where they go instead of the terminal, as soon as there is such a log. Default: nowhere else
+ */
+export function createMessages(
+  terminal: Terminal,
+  quiet: boolean,
+  logOf: () => MessageLog | undefined = () => undefined,
+): Messages {
   const log = ({ type, args }: LogObject) => {
     const mark = MARKS[type]
     const text = args.map(String).join(' ')
+    const entries = logOf()
+    if (entries) return entries(mark?.[0] === 'error' ? 'ERROR' : mark?.[0] === 'warning' ? 'WARNING' : 'INFO', text)
     if (!mark) return terminal.write(`${text}\n`)
     const [word, colour] = mark
     terminal.write(`${terminal.colour ? `\u001b[${colour}m${word}\u001b[39m` : word}: ${text}\n`)

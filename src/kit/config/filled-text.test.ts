@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { fillText, MissingVariable } from './filled-text.ts'
+import { fillText, MissingVariable, wantedBy } from './filled-text.ts'
 
 it('fills in what is set, and a default where it is not', () => {
   const variables = { HOST: 'db', EMPTY: '' }
@@ -19,6 +19,14 @@ it('does not look at what was filled in', () => {
 it('names the variable that is missing', () => {
   expect(() => fillText('x${STRIPE_KEY}', {})).toThrow(MissingVariable)
   expect(() => fillText('x${STRIPE_KEY}', {})).toThrow('${STRIPE_KEY} is not set')
+})
+
+it('tells what a text wants, and whether it does without', () => {
+  expect(wantedBy('${A}:${B:-x} $$ $C ${D:-}')).toEqual([
+    { name: 'A', hasDefault: false },
+    { name: 'B', hasDefault: true },
+    { name: 'D', hasDefault: true },
+  ])
 })
 
 it('gives back any text whose dollars are doubled', () => {

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { advertiseFault, reachedHere, withoutPort } from '../discovery/advertised.ts'
+import { advertiseFault, roleReachedHere, withoutPort } from '../discovery/advertised.ts'
 import { endpointsFault, printEndpoint } from '../discovery/endpoint.ts'
 import { ExportTarget } from './export-target.ts'
 
@@ -138,7 +138,7 @@ export type Settings = z.infer<typeof Platform>
 
 /** Where a section's role is reached from this machine; a listener on every address is reached on the loopback one. */
 export function addressOf({ host, port }: Pick<Listen, 'host' | 'port'>): string {
-  return printEndpoint({ host: reachedHere(host), port })
+  return printEndpoint({ host: roleReachedHere(host), port })
 }
 
 /** A role's own part of its section. */

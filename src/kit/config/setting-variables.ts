@@ -58,10 +58,11 @@ function leavesOf(schema: unknown, path: Path): readonly (readonly [string, Sett
   if (isRecord(schema.properties))
     return Object.entries(schema.properties).flatMap(([key, inner]) => leavesOf(inner, [...path, key]))
   const kind = kindOf(schema)
-  return [[variableOf(path), { path, ...(kind && { kind }) }]]
+  return [[settingVariable(path), { path, ...(kind && { kind }) }]]
 }
 
-function variableOf(path: Path): string {
+/** The variable that says a setting. @example settingVariable(['log-server', 'host']) // 'MSVC_LOG_SERVER_HOST' */
+export function settingVariable(path: Path): string {
   return `${PREFIX}${path.join('_').replaceAll('-', '_').toUpperCase()}`
 }
 

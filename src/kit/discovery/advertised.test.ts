@@ -1,6 +1,6 @@
 import type { NetworkInterfaceInfo } from 'node:os'
 import { describe, expect, it } from 'vitest'
-import { advertisedPlace, advertiseFault, standingPlace, withoutPort } from './advertised.ts'
+import { advertisedPlace, advertiseFault, roleReachedHere, standingPlace, withoutPort } from './advertised.ts'
 
 function networkOf(...addresses: readonly string[]): NodeJS.Dict<NetworkInterfaceInfo[]> {
   return Object.fromEntries(
@@ -43,6 +43,10 @@ describe('advertisedPlace', () => {
     expect(advertisedPlace({ host: '::', port: 1 }, undefined, bare).host).toBe('::1')
     expect(advertisedPlace({ host: '0.0.0.0', port: 1 }, undefined, bare).host).toBe('127.0.0.1')
   })
+})
+
+it('a role on every address is reached here by IPv4, whether IPv6 is switched on or not', () => {
+  expect(['::', '0.0.0.0', '10.0.0.5'].map(roleReachedHere)).toEqual(['127.0.0.1', '127.0.0.1', '10.0.0.5'])
 })
 
 describe('advertiseFault', () => {

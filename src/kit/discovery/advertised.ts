@@ -27,6 +27,11 @@ export function reachedHere(host: string): string {
   return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
 }
 
+/** The same for a role, which takes IPv4 on `::` too: by the loopback address that every machine has, while a container may have IPv6 switched off. */
+export function roleReachedHere(host: string): string {
+  return host === '::' ? '127.0.0.1' : reachedHere(host)
+}
+
 /**
  * Where others reach what listens here.
  * @param listens a wildcard host means every address of this machine

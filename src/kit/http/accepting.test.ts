@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { connect, createServer, type Socket } from 'node:net'
-import { afterEach, expect, it } from 'vitest'
+import { connect, createServer, type ListenOptions, Server, type Socket } from 'node:net'
+import { afterEach, expect, it, vi } from 'vitest'
 import { type Accepting, accept, SOCKETS } from './accepting.ts'
 import { portOf } from './port-of.ts'
 
@@ -68,4 +68,22 @@ it('takes no more once it is stopped, and says when all that came have ended', a
   for (const client of clients) client.destroy()
   for (const socket of sockets) socket.end()
   await expect.poll(() => closed).toBe(true)
+})
+
+it('takes IPv4 and IPv6 on ::, and IPv4 alone where the kernel has no other', async () => {
+  const server = createServer((socket) => socket.end('taken'))
+  accepting = await accept(server, { ...PLACE, host: '::' })
+  const [answer] = await once(connect(portOf(server), '127.0.0.1'), 'data')
+  expect(String(answer)).toBe('taken')
+  const listens = Server.prototype.listen
+  using _ = vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server, ...given: unknown[]) {
+    const [options] = given as [ListenOptions]
+    if (options.host !== '::') return Reflect.apply(listens, this, given)
+    process.nextTick(() => this.emit('error', Object.assign(new Error('listen'), { code: 'EAFNOSUPPORT' })))
+    return this
+  })
+  const other = createServer()
+  const second = await accept(other, { ...PLACE, host: '::' })
+  expect(other.address()).toMatchObject({ address: '0.0.0.0' })
+  await new Promise<void>((resolve) => second.stop(resolve))
 })

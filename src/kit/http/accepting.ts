@@ -120,7 +120,10 @@ function feeding(server: Server): Server {
 /** Listens with the first socket; gives where others may too, if this system shares ports. */
 async function openFirst(server: Server, place: Place): Promise<Place | undefined> {
   // by itself first: sharing is for us, not for a second process that was given the same port
-  const first = await listening(createServer(), { ...place, exclusive: true })
+  const first = await listening(createServer(), { ...place, exclusive: true }).catch((fault: unknown) => {
+    if (place.host !== '::' || !isWithoutIPv6(fault)) throw fault
+    return listening(createServer(), { ...place, host: '0.0.0.0', exclusive: true })
+  })
   const found = placeOf(first, place)
   first.close()
   try {
@@ -157,6 +160,11 @@ function listening(server: Server, on: ListenOptions | { readonly fd: number } |
     if ('listen' in on) server.listen(on, BACKLOG, listens)
     else server.listen({ ...on, backlog: BACKLOG }, listens)
   })
+}
+
+/** A kernel that was started with `ipv6.disable=1` has IPv4 alone. */
+function isWithoutIPv6(fault: unknown): boolean {
+  return fault instanceof Error && 'code' in fault && fault.code === 'EAFNOSUPPORT'
 }
 
 function isUnknown(fault: unknown): boolean {

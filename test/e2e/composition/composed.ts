@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Composition } from '../../../src/cli/deploy/testing/compose-rules.ts'
 import { find } from '../../servers/programs.ts'
-import { startEngine } from './engine.ts'
+import { type Family, startEngine } from './engine.ts'
 import { type KeptContainer, keepContainer } from './kept-container.ts'
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -55,8 +55,8 @@ export interface Composed extends AsyncDisposable {
   readonly well: readonly string[]
   /** Process whose network namespace is the machine's. */
   readonly machine: number
-  /** Where a replica is for whom is on the machine. */
-  address(container: KeptContainer, network: string): string
+  /** Where a replica is for whom is on the machine, as a URL has it. */
+  host(container: KeptContainer, network: string): string
 }
 
 /** What a composition is played by. */
@@ -68,15 +68,18 @@ export interface ComposedOptions {
   readonly folder: string
   /** The script that stands for the program. */
   readonly program: string
+  /** Which addresses its networks have. Default: IPv4 */
+  readonly family?: Family
 }
 
 /**
  * Runs a composition as compose does: each replica in namespaces of its own, with the environment, command, files and networks that it says, a service once
  * those are well that it depends on. Rejects with what a container has said that isn't well in time, or ends.
  */
-export async function startComposed({ composition, home, folder, program }: ComposedOptions): Promise<Composed> {
+export async function startComposed(options: ComposedOptions): Promise<Composed> {
+  const { composition, home, folder, program, family = 'IPv4' } = options
   const { services, secrets, configs } = composition
-  const engine = await startEngine(Object.keys(composition.networks))
+  const engine = await startEngine(composition.networks, family)
   const places = placesOf(services)
   const running = new Map<string, readonly KeptContainer[]>()
   const well: string[] = []
@@ -103,7 +106,7 @@ export async function startComposed({ composition, home, folder, program }: Comp
     containers: (name) => running.get(name) ?? [],
     well,
     machine: engine.pid,
-    address: ({ place }, network) => engine.address(network, place),
+    host: ({ place }, network) => engine.host(network, place),
     [Symbol.asyncDispose]: stop,
   }
 

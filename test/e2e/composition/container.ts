@@ -140,7 +140,7 @@ export async function startContainer(engine: Engine, spec: ContainerSpec): Promi
 /** Who the images' users are, and where names are looked up: in the file alone, with all the addresses that a name has there. */
 function writeEtc(folder: string, hosts: readonly string[]): void {
   const files = {
-    hosts: ['127.0.0.1 localhost', ...hosts],
+    hosts: ['127.0.0.1 localhost', '::1 localhost', ...hosts],
     'host.conf': ['multi on'],
     'nsswitch.conf': ['passwd: files', 'group: files', 'hosts: files'],
     passwd: ['root:x:0:0::/:/bin/sh', 'store:x:999:999::/:/bin/sh'],

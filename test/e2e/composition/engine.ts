@@ -13,30 +13,46 @@ interface Holder {
   readonly pid: number
 }
 
+/** Which addresses there are. */
+export type Family = 'IPv4' | 'IPv6'
+
+/** Networks by name; of an internal one no way leads out. */
+type Networks = Readonly<Record<string, { readonly internal: boolean }>>
+
 /** What plays an engine's machine: a network namespace with a bridge for each of its networks, between which nothing is passed on. */
 export interface Engine extends AsyncDisposable {
   /** Of the namespace in which its bridges are: what runs there reaches containers as the machine itself does. */
   readonly pid: number
-  /** Where somebody is in a network. @param place from 2 on */
+  /** Where somebody is in a network, as a URL has it. @param place from 2 on */
+  host(network: string, place: number): string
+  /** The same without brackets. */
   address(network: string, place: number): string
   /** Gives a container an interface in each of some networks, in their order. @param place who it is in all of them, from 2 on */
   connect(pid: number, networks: readonly string[], place: number): Promise<void>
 }
 
-/** Starts an engine for some networks. */
-export async function startEngine(networks: readonly string[]): Promise<Engine> {
+/** Starts an engine for some networks, with addresses of one family alone. */
+export async function startEngine(networks: Networks, family: Family): Promise<Engine> {
   const { child, pid } = await hold(['--net'], 'echo ready; exec cat')
-  const address = (network: string, place: number) => `10.${77 + networks.indexOf(network)}.0.${place}`
+  const names = Object.keys(networks)
+  const address = (network: string, place: number) => {
+    const number = 77 + names.indexOf(network)
+    return family === 'IPv4' ? `10.${number}.0.${place}` : `fd00:${number}::${place.toString(16)}`
+  }
+  // who has an address needn't wait until nobody else is seen to have it
+  const addressLine = (network: string, place: number, device: string) =>
+    `addr add ${address(network, place)}${family === 'IPv4' ? '/24' : '/64'} dev ${device}${family === 'IPv4' ? '' : ' nodad'}`
   let links = 0
-  const lines = networks.flatMap((name) => [
+  const lines = names.flatMap((name) => [
     `link add ${name} type bridge`,
-    `addr add ${address(name, 1)}/24 dev ${name}`,
     `link set ${name} up`,
+    addressLine(name, 1, name),
   ])
   await ip(pid, lines)
   return {
     pid,
     address,
+    host: (network, place) => (family === 'IPv4' ? address(network, place) : `[${address(network, place)}]`),
     async connect(container, own, place) {
       const pairs = own.map((name, index) => ({ name, near: `veth${links++}`, far: `eth${index}` }))
       await ip(
@@ -46,9 +62,12 @@ export async function startEngine(networks: readonly string[]): Promise<Engine> 
           `link set ${near} master ${name} up`,
         ]),
       )
+      // the way out is by the first that has one, in the order of their names
+      const [out] = own.filter((name) => networks[name]?.internal === false).sort()
       await ip(container, [
         'link set lo up',
-        ...pairs.flatMap(({ name, far }) => [`addr add ${address(name, place)}/24 dev ${far}`, `link set ${far} up`]),
+        ...pairs.flatMap(({ name, far }) => [`link set ${far} up`, addressLine(name, place, far)]),
+        ...(out === undefined ? [] : [`route add default via ${address(out, 1)}`]),
       ])
     },
     async [Symbol.asyncDispose]() {

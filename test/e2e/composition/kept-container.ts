@@ -11,6 +11,8 @@ const LONGEST_PAUSE_MS = 5_000
 export interface KeptContainer extends Omit<Container, 'ended'> {
   /** Ends it, and leaves it so. */
   kill(): Promise<void>
+  /** How often it was started again. */
+  readonly restarts: number
   /** Why it is no longer started again; undefined while it is. */
   readonly over: string | undefined
 }
@@ -20,10 +22,11 @@ export async function keepContainer(engine: Engine, spec: ContainerSpec): Promis
   let current = await startContainer(engine, spec)
   let isStopped = false
   let over: string | undefined
+  let restarts = 0
   const keeping = keep()
 
   async function keep() {
-    for (let restarts = 0; ; restarts++) {
+    for (; ; restarts++) {
       await current.ended
       if (isStopped) return
       if (restarts === MOST_RESTARTS) {
@@ -42,6 +45,9 @@ export async function keepContainer(engine: Engine, spec: ContainerSpec): Promis
     place: spec.place,
     get lines() {
       return current.lines
+    },
+    get restarts() {
+      return restarts
     },
     get over() {
       return over

@@ -91,7 +91,7 @@ describe('compose.yaml', () => {
     const secrets = files.filter(({ isSecret }) => isSecret)
     expect(secrets.map(({ path }) => `./${path}`)).toEqual(Object.values(composition.secrets).map(({ file }) => file))
     expect(secrets.every(({ mode }) => mode === 0o444)).toBe(true)
-    expect(textOf(files, '.gitignore')).toBe('secrets/\nmsvc.tar\n')
+    expect(textOf(files, '.gitignore')).toBe('secrets/\n.env\nmsvc.tar\n')
     expect(text).not.toContain(letters(26))
   })
 
@@ -113,6 +113,48 @@ describe('compose.yaml', () => {
     expect(Object.keys(front?.depends_on ?? {})).toEqual(['registry', 'config-server', 'catalog'])
     expect(Object.keys(front?.networks ?? {})).toEqual(['inner'])
     expect(catalog?.stop_grace_period).toBe('40s')
+  })
+
+  const WANTS = `up: { without: [order, payment] }
+services:
+  front:
+    run: node front.mjs
+    dir: ./my front
+    env: { DB: 'x\${SHOP_DB}', LANGUAGE: '\${LANG:-en}', HOME_PAGE: '\${HOME}/index' }
+    secrets: [API_KEY]
+    route: { path: /shop, methods: { GET: [shop:read], POST: public } }
+`
+
+  it('passes on the variables that a service is filled in with, and says what else a person has to give', async () => {
+    const { composition, faults, next } = await written(await deploymentOf({ file: WANTS, folders: ['my front'] }))
+    expect(faults).toEqual([])
+    const { environment } = composition.services.front ?? {}
+    expect(environment).toMatchObject({
+      SHOP_DB: '${SHOP_DB?set it in .env beside compose.yaml}',
+      LANG: '${LANG-}',
+    })
+    expect(environment).not.toHaveProperty('HOME')
+    expect(next).toEqual([
+      'msvc deploy image msvc.tar && docker load -i msvc.tar',
+      "echo 'SHOP_DB=…' >> .env",
+      'docker compose up -d --wait config-server',
+      'docker compose exec -T config-server msvc config set front API_KEY - --secret < API_KEY',
+      'docker compose up -d --wait --build',
+      'docker compose exec gateway msvc token --subject me --scope users:write,shop:read',
+    ])
+  })
+
+  it('pulls images from where they are said to be, with one tag for all', async () => {
+    const deployment = await deploymentOf({ file: WANTS, folders: ['my front'], image: 'localhost:5000/a/msvc:7' })
+    const { composition, files, next } = await written(deployment)
+    const { user, front } = composition.services
+    expect([user?.image, front?.image]).toEqual(['localhost:5000/a/msvc:7', 'localhost:5000/a/shop-front:7'])
+    expect(textOf(files, 'front.Dockerfile')).toContain('FROM localhost:5000/a/msvc:7 AS msvc')
+    expect(next[0]).toBe('msvc deploy image msvc.tar --tag localhost:5000/a/msvc:7 && docker load -i msvc.tar')
+    await expect(deploymentOf({ image: 'Msvc' })).rejects.toMatchObject({ code: 'USAGE' })
+    expect((await deploymentOf({ image: 'registry.example/shop/msvc' })).image).toMatch(
+      /^registry\.example\/shop\/msvc:\d+\.\d+\.\d+$/,
+    )
   })
 
   it('stays valid, whatever services are called and wherever they lie', async () => {

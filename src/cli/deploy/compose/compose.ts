@@ -1,7 +1,8 @@
-import { CONFIG_FILE, CONTAINER_USER, imageOf, PROGRAM, SECRETS_FOLDER } from '../container.ts'
+import { BEYOND_DRAIN, CONFIG_FILE, CONTAINER_USER, PROGRAM, SECRETS_FOLDER } from '../container.ts'
 import type { DeployFile, Deployment } from '../deployment.ts'
 import { serviceDockerfiles } from '../docker/service-dockerfile.ts'
 import { remarksOn } from '../docker/service-remarks.ts'
+import { loadingImage, makingToken, settingSecrets } from '../first-steps.ts'
 import type { SecretText, Written } from '../kinds.ts'
 import { platformSecrets, SECRETS, secretName } from '../platform-secrets.ts'
 import { composeRoleAnchors, composeRoles, composeServiceAnchors, composeServices } from './parts.ts'
@@ -11,8 +12,6 @@ import { composeStore, SHARED_BY_STORES } from './stores.ts'
 /** Of secrets: compose mounts the file itself, with its rights, for users that are numbers. Their folder keeps them from others. */
 const SECRET = 0o444
 const CLOSED_CONFIG = `${SECRETS}/msvc.yaml`
-/** Seconds that a container has beyond `drain_seconds`, until it is killed. */
-const BEYOND_DRAIN = 10
 
 /** Writes `compose.yaml` with the seed's topology (9.7.10), the secrets that it mounts, and Dockerfiles of the user's services. */
 export async function writeCompose(deployment: Deployment, secret: SecretText): Promise<Written> {
@@ -21,18 +20,12 @@ export async function writeCompose(deployment: Deployment, secret: SecretText): 
     remarks: deployment.services.flatMap(remarksOn),
     files: [
       { path: 'compose.yaml', text: composeFile(deployment, secrets.map(secretName)) },
-      { path: '.gitignore', text: `${SECRETS}/\nmsvc.tar\n` },
+      { path: '.gitignore', text: `${SECRETS}/\n.env\nmsvc.tar\n` },
       ...serviceDockerfiles(deployment),
       ...secrets,
       ...closedConfig(deployment),
     ],
-    next: [
-      'msvc deploy image msvc.tar && docker load -i msvc.tar',
-      `docker compose up -d --wait${deployment.services.length > 0 ? ' --build' : ''}`,
-      ...(deployment.roles.some(({ isEntrance }) => isEntrance)
-        ? ['docker compose exec gateway msvc token --subject me --scope users:write,orders:write']
-        : []),
-    ],
+    next: firstSteps(deployment),
   }
 }
 
@@ -42,18 +35,36 @@ function closedConfig({ file, isFilePrivate }: Deployment): readonly DeployFile[
   return [{ path: CLOSED_CONFIG, text: file, mode: SECRET, isSecret: true }]
 }
 
+function firstSteps(deployment: Deployment): readonly string[] {
+  const { services } = deployment
+  const variables = new Set(services.flatMap((service) => service.variables.filter(isNeeded).map(({ name }) => name)))
+  const secrets = settingSecrets(deployment)
+  const token = makingToken(deployment)
+  return [
+    loadingImage(deployment),
+    ...[...variables].map((name) => `echo '${name}=…' >> .env`),
+    // a service that wants a secret is well once it has it
+    ...(secrets.length > 0 ? ['docker compose up -d --wait config-server'] : []),
+    ...secrets.map(({ command, secret }) => `docker compose exec -T config-server ${command} < ${secret}`),
+    `docker compose up -d --wait${services.length > 0 ? ' --build' : ''}`,
+    ...(token === undefined ? [] : [`docker compose exec gateway ${token}`]),
+  ]
+}
+
+const isNeeded = ({ hasDefault }: { readonly hasDefault: boolean }) => !hasDefault
+
 function composeFile(deployment: Deployment, secrets: readonly string[]): string {
   const { name, version, file, fileName, sources, stores, drainSeconds } = deployment
   const here = stores.filter(({ elsewhere }) => elsewhere === undefined)
   const config = file !== undefined
   return `# The platform${config ? ` of ${sources}/${fileName}` : ''}, each role in containers of its own; msvc ${version}. To begin with:
-#   msvc deploy image msvc.tar && docker load -i msvc.tar   # the image ${imageOf(deployment)}
+#   ${loadingImage(deployment)}   # the image ${deployment.image}
 #   docker compose up -d --wait
 # More of a role: replicas below, or docker compose up -d --scale user=3. Secrets are in ${SECRETS}/, one a file: keep a copy of that folder, and never commit it.
 name: ${name}
 
 x-role: &role
-  image: ${imageOf(deployment)}
+  image: ${deployment.image}
   restart: unless-stopped
   # ${drainSeconds} s (drain_seconds) for the requests under way
   stop_grace_period: ${drainSeconds + BEYOND_DRAIN}s
@@ -80,7 +91,7 @@ x-role: &role
 ${here.length > 0 ? `${SHARED_BY_STORES}\n` : ''}${composeRoleAnchors(deployment)}${composeServiceAnchors(deployment)}${composeRoles(deployment)}${composeServices(deployment)}${here.map(composeStore).join('')}
 networks:
   # what comes in from outside
-  edge: {}
+  outer: {}
   # roles and services among themselves
   inner: {}${here.length > 0 ? '\n  # no way out, and only for roles that keep something there\n  stores: { internal: true }' : ''}
 ${config ? `\nconfigs:\n  config: { file: ${scalar(configOf(deployment))} }\n` : ''}

@@ -1,7 +1,16 @@
 import { posix } from 'node:path'
-import { APP, CONFIG_FILE, roleEnvironment, roleSecrets, SECRETS_FOLDER, serviceEnvironment } from '../container.ts'
+import {
+  APP,
+  BEYOND_DRAIN,
+  CONFIG_FILE,
+  roleEnvironment,
+  roleSecrets,
+  SECRETS_FOLDER,
+  serviceEnvironment,
+} from '../container.ts'
 import type { Deployment, RolePart, ServicePart } from '../deployment.ts'
 import { dockerfileOf } from '../docker/service-dockerfile.ts'
+import { serviceImage } from '../image-name.ts'
 import { flowList, mapping, scalar } from './scalars.ts'
 
 /** Processors that a container may take, at most. */
@@ -9,9 +18,6 @@ const CPUS = '1.0'
 /** Processes and threads of a container, at most: a role has some twenty; a service's own come besides. */
 const PIDS = 128
 const SERVICE_PIDS = 256
-const SERVICE_MEMORY_MB = 512
-/** Seconds that a service's container has beyond its `stop.grace_ms`, until it is killed. */
-const BEYOND_DRAIN = 10
 
 type Variables = Readonly<Record<string, string>>
 
@@ -39,7 +45,7 @@ function roleService(deployment: Deployment, role: RolePart, told: Variables): s
   const secrets = roleSecrets(deployment, role)
   const own = { ...without(roleEnvironment(deployment, role), told), ...inFiles(secrets) }
   const here = deployment.stores.filter(({ kind, elsewhere }) => stores.includes(kind) && elsewhere === undefined)
-  const networks = ['inner', ...(isEntrance ? ['edge'] : []), ...(here.length > 0 ? ['stores'] : [])]
+  const networks = ['inner', ...(isEntrance ? ['outer'] : []), ...(here.length > 0 ? ['stores'] : [])]
   const command = ['serve', name, ...(deployment.file === undefined ? [] : ['--config', CONFIG_FILE])]
   return `  # ${summary}
   ${name}:
@@ -92,19 +98,23 @@ function ownService(deployment: Deployment, service: ServicePart, told: Variable
   const wanted = [...new Set(before)].filter((need) => roles.has(need) || needs.includes(need))
   const dockerfile = posix.join(deployment.folder, dockerfileOf(name))
   const variables = without(serviceEnvironment(deployment, service), told)
+  // compose itself says which is missing
+  const filled = service.variables.map(
+    ({ name: variable, hasDefault }) =>
+      `      ${variable}: "\${${variable}${hasDefault ? '-' : '?set it in .env beside compose.yaml'}}"`,
+  )
+  const lines = [...(Object.keys(variables).length > 0 ? [mapping(variables, 6)] : []), ...filled]
   const environment =
-    Object.keys(variables).length === 0
-      ? 'environment: *service-told'
-      : `environment:\n      <<: *service-told\n${mapping(variables, 6)}`
+    lines.length === 0 ? 'environment: *service-told' : `environment:\n      <<: *service-told\n${lines.join('\n')}`
   return `  ${scalar(name)}:
     <<: *service
-    image: ${scalar(`${deployment.name}-${name}`)}
+    image: ${scalar(serviceImage(deployment, name))}
     build: { context: ${scalar(deployment.sources)}, dockerfile: ${scalar(dockerfile)} }
     stop_grace_period: ${Math.ceil(own.stop.grace_ms / 1_000) + BEYOND_DRAIN}s
     ${environment}
 ${dependsOn(wanted)}    deploy:
       replicas: ${replicas}
-      resources: { limits: { cpus: '${CPUS}', memory: ${SERVICE_MEMORY_MB}M, pids: ${SERVICE_PIDS} } }
+      resources: { limits: { cpus: '${CPUS}', memory: ${service.memoryMb}M, pids: ${SERVICE_PIDS} } }
 `
 }
 
@@ -132,7 +142,7 @@ function dependsOn(names: readonly string[]): string {
 /** A port for each replica, of this machine alone: what goes over it is not encrypted, and a port that Docker opens passes a host's firewall. */
 function ports(port: number, replicas: number): string {
   const published = replicas > 1 ? `${port}-${port + replicas - 1}` : String(port)
-  return `    # plain HTTP, so for this machine alone: what encrypts it for others stands before it, here or in the network edge
+  return `    # plain HTTP, so for this machine alone: what encrypts it for others stands before it, here or in the network outer
     ports: ['127.0.0.1:${published}:${port}']
 `
 }

@@ -1,61 +1,9 @@
 import type { StoreKind, StorePart } from '../deployment.ts'
+import { STORE_SERVERS } from '../store-servers.ts'
+import { flowList, mapping } from './scalars.ts'
 
-const SERVICES: Readonly<Record<StoreKind, string>> = {
-  postgres: `
-  # users, orders, payments, values and logs
-  postgres:
-    image: postgres:15.14-bookworm
-    user: '999:999'
-    environment:
-      POSTGRES_USER: msvc
-      POSTGRES_DB: msvc
-      POSTGRES_PASSWORD_FILE: /run/secrets/postgres-password
-    command: [postgres, -c, max_connections=300]
-    secrets: [postgres-password]
-    volumes: ['postgres:/var/lib/postgresql/data']
-    tmpfs: [/tmp, /run/postgresql]
-    shm_size: 128m
-    # finishes at once, without waiting for connections to end
-    stop_signal: SIGINT
-    healthcheck:
-      # by TCP: while the database is made a server listens on the socket already
-      test: [CMD, pg_isready, --quiet, --host, 127.0.0.1, --username, msvc, --dbname, msvc]
-      <<: *often
-    <<: *store
-    deploy:
-      resources: { limits: { cpus: '2.0', memory: 1G, pids: 400 } }
-`,
-  redis: `
-  # who is registered where, and limits
-  redis:
-    image: redis:7.4-bookworm
-    user: '999:999'
-    command: [redis-server, /run/secrets/redis.conf]
-    secrets: [redis.conf]
-    volumes: ['redis:/data']
-    healthcheck:
-      test: [CMD-SHELL, 'redis-cli --user health --pass none --no-auth-warning ping | grep -q PONG']
-      <<: *often
-    <<: *store
-    deploy:
-      resources: { limits: { cpus: '1.0', memory: 512M, pids: 64 } }
-`,
-  nats: `
-  # messages
-  nats:
-    image: nats:2.11-alpine
-    # root without a right of root's: the volume belongs to it
-    command: [nats-server, --config, /run/secrets/nats.conf]
-    secrets: [nats.conf]
-    volumes: ['nats:/data']
-    healthcheck:
-      test: [CMD, wget, -qO, /dev/null, 'http://127.0.0.1:8222/healthz?js-enabled-only=true']
-      <<: *often
-    <<: *store
-    deploy:
-      resources: { limits: { cpus: '1.0', memory: 512M, pids: 64 } }
-`,
-}
+/** Processes and threads of each, at most. */
+const PIDS: Readonly<Record<StoreKind, number>> = { postgres: 400, redis: 64, nats: 64 }
 
 /** What all stores say alike. */
 export const SHARED_BY_STORES = `x-store: &store
@@ -66,10 +14,37 @@ export const SHARED_BY_STORES = `x-store: &store
   security_opt: ['no-new-privileges:true']
   networks: [stores]
   logging: *logging
-x-often: &often { interval: 10s, timeout: 5s, retries: 5, start_period: 60s, start_interval: 1s }
+x-healthcheck: &healthcheck { interval: 10s, timeout: 5s, retries: 5, start_period: 60s, start_interval: 1s }
 `
 
 /** A store as a service of compose. */
 export function composeStore({ kind }: Pick<StorePart, 'kind'>): string {
-  return SERVICES[kind]
+  const { summary, image, user, command, environment, secret, data, scratch, ready, ...most } = STORE_SERVERS[kind]
+  // the volume of an image that has no such folder belongs to root
+  const runsAs =
+    kind === 'nats' ? "# runs as root without capabilities, because the volume is root's" : `user: '${user}:${user}'`
+  const lines = Object.keys(environment).length > 0 ? `    environment:\n${mapping(environment, 6)}\n` : ''
+  return `
+  # ${summary}
+  ${kind}:
+    <<: *store
+    image: ${image}
+    ${runsAs}
+${lines}    command: ${flowList(command)}
+    secrets: [${secret}]
+    volumes: ['${kind}:${data}']
+    tmpfs: ${flowList(scratch)}
+${OTHERS[kind] ?? ''}    healthcheck:
+      <<: *healthcheck
+      test: ${flowList(['CMD', ...ready])}
+    deploy:
+      resources: { limits: { cpus: '${most.processors}.0', memory: ${most.memoryMb}M, pids: ${PIDS[kind]} } }
+`
+}
+
+const OTHERS: Partial<Record<StoreKind, string>> = {
+  postgres: `    shm_size: 128m
+    # a fast shutdown, which does not wait for clients to disconnect
+    stop_signal: SIGINT
+`,
 }

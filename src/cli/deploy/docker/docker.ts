@@ -1,12 +1,13 @@
-import { CONTAINER_USER, DATA_FOLDER, HEAP_OPTIONS, imageOf, PROGRAM, VOLUME } from '../container.ts'
+import { CONTAINER_USER, DATA_FOLDER, HEAP_OPTIONS, PROGRAM, VOLUME } from '../container.ts'
 import type { Deployment } from '../deployment.ts'
+import { buildingImages } from '../first-steps.ts'
 import type { Written } from '../kinds.ts'
-import { buildCommand, serviceDockerfiles } from './service-dockerfile.ts'
+import { serviceDockerfiles } from './service-dockerfile.ts'
 import { remarksOn } from './service-remarks.ts'
 
 /** Writes the Dockerfiles. */
 export function writeDocker(deployment: Deployment): Written {
-  const image = imageOf(deployment)
+  const image = deployment.image
   return {
     remarks: deployment.services.flatMap(remarksOn),
     files: [
@@ -24,7 +25,7 @@ export function writeDocker(deployment: Deployment): Written {
       'cp "$(command -v msvc)" .',
       `docker build -t ${image} .`,
       `docker run --rm ${image} --version`,
-      ...deployment.services.map(({ name }) => buildCommand(deployment, name, 'deployment')),
+      ...buildingImages(deployment).map(({ command }) => command),
     ],
   }
 }

@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
-import { APP, CONTAINER_USER, DATA_FOLDER, imageOf, PROGRAM, VOLUME } from '../container.ts'
+import { APP, CONTAINER_USER, DATA_FOLDER, PROGRAM, VOLUME } from '../container.ts'
 import type { DeployFile, Deployment, ServicePart } from '../deployment.ts'
+import { serviceImage } from '../image-name.ts'
 import { ignoredBy } from './ignored.ts'
 import { DEBIAN } from './recipe.ts'
 
@@ -18,14 +19,11 @@ export function serviceDockerfiles(deployment: Deployment): readonly DeployFile[
 }
 
 /** A command that builds a service's image, for a shell. @param from the folder that it is typed in: the deployment's, or that of the file */
-export function buildCommand(
-  { name: project, folder, sources }: Deployment,
-  name: string,
-  from: 'deployment' | 'file',
-): string {
+export function buildCommand(deployment: Deployment, name: string, from: 'deployment' | 'file'): string {
+  const { folder, sources } = deployment
   const [file, context] =
     from === 'deployment' ? [dockerfileOf(name), sources] : [posix.join(folder, dockerfileOf(name)), '.']
-  return `docker build -f ${shellWord(file)} -t ${project}-${name} ${shellWord(context)}`
+  return `docker build -f ${shellWord(file)} -t ${serviceImage(deployment, name)} ${shellWord(context)}`
 }
 
 function serviceDockerfile(deployment: Deployment, service: ServicePart): string {
@@ -61,7 +59,7 @@ function serviceDockerfile(deployment: Deployment, service: ServicePart): string
 # ${name}, and msvc beside it, which registers it and holds its doors open. In the folder of ${fileName}, after the image of msvc:
 #   ${buildCommand(deployment, name, 'file')}
 # ${fileName} is no part of it, and is mounted at ${APP}/msvc.yaml. What its program leaves behind is reaped by docker run --init.
-FROM ${imageOf(deployment)} AS msvc
+FROM ${deployment.image} AS msvc
 
 ${isBuiltApart ? builder.join('\n') : ''}FROM ${base}
 ${certificates(base)}${[...runner, ...recipe.settle].join('\n')}

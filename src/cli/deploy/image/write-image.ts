@@ -8,7 +8,7 @@ import { outputFile } from '../../session/output-file.ts'
 import type { Session } from '../../session/session.ts'
 import { VERSION } from '../../session/version.ts'
 import { createStepProgress } from '../../terminal/progress.ts'
-import { imageOf } from '../container.ts'
+import { ownImage, readImage } from '../image-name.ts'
 import { baseFiles, programFiles, READABLE, textFile } from './image-files.ts'
 import { imageDocuments } from './image-layout.ts'
 import { layerFile, packLayer } from './layers.ts'
@@ -22,10 +22,6 @@ export interface ImageFlags {
   readonly tag?: string
 }
 
-/** A name with a tag, as registries take them (OCI distribution specification, without digests). */
-const TAG =
-  /^(?:[a-z0-9.-]+(?::\d{1,5})?\/)?(?:[a-z0-9]+(?:[._-]+[a-z0-9]+)*\/)*[a-z0-9]+(?:[._-]+[a-z0-9]+)*:[\w][\w.-]{0,127}$/
-
 /**
  * `msvc deploy image <file>`: writes an image of this program, without a container engine: its libraries are this machine's.
  * Throws AppError `USAGE` for a program that is none and a place that can't be, `CONFLICT` for a file that is there, `START_FAILED` for libraries that aren't,
@@ -38,7 +34,7 @@ export async function writeImage(session: Session, file: string, flags: ImageFla
   const output = outputFile(session, file, 'an image', { force: flags.force, mode: READABLE })
   const libraries = await sharedLibraries(program, architecture)
   const version = flags.program === undefined ? VERSION : await versionOf(program)
-  const tag = tagOf(flags.tag ?? imageOf({ version }), version)
+  const tag = readImage(flags.tag ?? ownImage(version), version, '--tag')
   const seconds = sourceDate(io.environment.SOURCE_DATE_EPOCH)
   const work = await makeWorkFolder(output.besides, '.msvc-image-').catch((cause: unknown) => {
     throw new AppError('START_FAILED', `the image can't be written in ${output.besides}: ${messageOf(cause)}`, {
@@ -89,12 +85,6 @@ export async function writeImage(session: Session, file: string, flags: ImageFla
 function sourceDate(text = '0'): number {
   if (/^\d{1,11}$/.test(text)) return Number(text)
   throw new AppError('USAGE', `SOURCE_DATE_EPOCH wants seconds since 1970, not ${text}`)
-}
-
-function tagOf(text: string, version: string): string {
-  const tag = /:[^/]*$/.test(text) ? text : `${text}:${version}`
-  if (TAG.test(tag)) return tag
-  throw new AppError('USAGE', `--tag wants a name such as registry.example/shop/msvc:1.0, not ${text}`)
 }
 
 /** Throws AppError `USAGE` where this is no executable of its own, as when it runs from its sources. */

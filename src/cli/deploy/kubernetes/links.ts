@@ -1,4 +1,5 @@
 import type { Deployment, StoreKind } from '../deployment.ts'
+import { STORE_SERVERS } from '../store-servers.ts'
 import type { Manifest } from './manifests.ts'
 
 /** One that calls, and one that is called, by name. */
@@ -6,7 +7,6 @@ type Link = readonly [caller: string, called: string]
 
 /** Registered names of what every role and service calls: who is where, what values hold, where entries go. */
 const CALLED_BY_ALL: ReadonlySet<string> = new Set(['registry', 'config-server', 'log-server'])
-const STORE_PORTS: Readonly<Record<StoreKind, number>> = { postgres: 5432, redis: 6379, nats: 4222 }
 /** By which a part's pods are known. */
 export const NAME = 'app.kubernetes.io/name'
 
@@ -36,20 +36,20 @@ function linksOf({ roles, services, stores }: Deployment): readonly Link[] {
   ]
 }
 
-/** Nobody talks to anybody, but that all may ask for addresses; what else is allowed stands with each part. */
+/** Default deny, both ways, but for DNS; what else is allowed stands with each part. No service of the user's has a dot in its name, as these have. */
 export function defaultPolicies(): readonly Manifest[] {
   const dns = { protocols: ['UDP', 'TCP'], port: 53 }
   return [
     {
       apiVersion: 'networking.k8s.io/v1',
       kind: 'NetworkPolicy',
-      metadata: { name: 'default-deny' },
+      metadata: { name: 'default.deny' },
       spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] },
     },
     {
       apiVersion: 'networking.k8s.io/v1',
       kind: 'NetworkPolicy',
-      metadata: { name: 'dns' },
+      metadata: { name: 'default.dns' },
       spec: {
         podSelector: {},
         policyTypes: ['Egress'],
@@ -115,7 +115,7 @@ function podsNamed(names: readonly string[]) {
 function portsOf({ roles, stores }: Deployment): ReadonlyMap<string, number> {
   return new Map([
     ...roles.map(({ name, port }): [string, number] => [name, port]),
-    ...stores.map(({ kind }): [string, number] => [kind, STORE_PORTS[kind]]),
+    ...stores.map(({ kind }): [string, number] => [kind, STORE_SERVERS[kind].port]),
   ])
 }
 
@@ -124,5 +124,5 @@ export function outsidePorts(kind: StoreKind, url: string): readonly number[] {
   const hosts = url.replace(/^[^/]*\/\/(?:[^/]*@)?/, '').replace(/[/?].*$/s, '')
   const given = [...hosts.matchAll(/:(\d{1,5})(?=,|$)/g)].map(([, port]) => Number(port))
   const isWhole = given.length >= hosts.split(',').length
-  return [...new Set(isWhole ? given : [...given, STORE_PORTS[kind]])]
+  return [...new Set(isWhole ? given : [...given, STORE_SERVERS[kind].port])]
 }

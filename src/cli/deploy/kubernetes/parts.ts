@@ -1,25 +1,26 @@
 import { posix } from 'node:path'
-import { APP, CONFIG_FILE, imageOf, PROGRAM, roleEnvironment, roleSecrets, serviceEnvironment } from '../container.ts'
+import { settingVariable } from '../../../kit/config/setting-variables.ts'
+import { APP, CONFIG_FILE, PROGRAM, roleEnvironment, roleSecrets, serviceEnvironment } from '../container.ts'
 import type { Deployment, RolePart, ServicePart } from '../deployment.ts'
+import { ownImage, serviceImage } from '../image-name.ts'
 import { NAME, outsidePorts, policyOf } from './links.ts'
 import { type Manifest, manifestFile } from './manifests.ts'
-import { accountOf, labelsOf, POD_DATA, POD_REMARKS, podOf, serviceOf } from './pods.ts'
+import { accountOf, labelsOf, POD_REMARKS, podOf, serviceOf } from './pods.ts'
 
 /** How many times its replicas a part may grow to. */
 const GROWTH = 4
-/** Share of the processor time it asks for, percent, beyond which a part gets another replica. */
-const BUSY = 70
-const SERVICE_MEMORY_MB = 512
+/** Processor time of a pod, of the one processor that it may take, beyond which a part gets another replica. Not a share of what it asks for, which is little. */
+const BUSY = '700m'
 
 /** All of a role: the pods, how they are called, and by whom. */
 export function roleFile(deployment: Deployment, role: RolePart): string {
   const { name, summary, port, isEntrance, stores } = role
   const pod = podOf(deployment, {
     name,
-    image: imageOf(deployment),
+    image: ownImage(deployment.version),
     args: ['serve', name, ...(deployment.file === undefined ? [] : ['--config', CONFIG_FILE])],
-    environment: { ...roleEnvironment(deployment, role), MSVC_DATA: POD_DATA },
-    addressVariable: `MSVC_${name.replaceAll('-', '_').toUpperCase()}_ADVERTISE`,
+    environment: roleEnvironment(deployment, role),
+    addressVariable: settingVariable([name, 'advertise']),
     secrets: roleSecrets(deployment, role),
     port,
     probes: roleProbes(),
@@ -48,14 +49,20 @@ export function serviceFile(deployment: Deployment, service: ServicePart): strin
   const port = portOf(service)
   const pod = podOf(deployment, {
     name,
-    image: serviceImage(deployment, name),
+    image: serviceImage({ ...deployment, image: ownImage(deployment.version) }, name),
     args: [],
-    environment: { ...serviceEnvironment(deployment, service), MSVC_DATA: POD_DATA },
+    environment: serviceEnvironment(deployment, service),
     addressVariable: 'MSVC_UP_ADVERTISE',
     secrets: { MSVC_KEY_FILE: 'signing-key' },
+    variables: service.variables.map(({ name: variable, hasDefault }) => ({
+      name: variable,
+      valueFrom: {
+        secretKeyRef: { name: variablesSecret(name), key: variable, ...(hasDefault && { optional: true }) },
+      },
+    })),
     port,
     probes: serviceProbes(service),
-    memoryMb: SERVICE_MEMORY_MB,
+    memoryMb: service.memoryMb,
     // beside its sources, from where its folder is told
     config: { mountPath: `${APP}/msvc.yaml`, subPath: 'msvc.yaml' },
     drainSeconds: Math.ceil(own.stop.grace_ms / 1_000),
@@ -76,14 +83,14 @@ export function serviceFile(deployment: Deployment, service: ServicePart): strin
   )
 }
 
+/** The Secret by which a service gets the variables that its `env` is filled in with: a person makes it. */
+export function variablesSecret(service: string): string {
+  return `${service}-env`
+}
+
 /** The port that its file gives it; another would be any free one. */
 function portOf({ own: { ready, port } }: ServicePart): number | undefined {
   return ready.by === 'none' ? undefined : port
-}
-
-/** What an image of a service is called. */
-export function serviceImage({ name: project, version }: Deployment, name: string): string {
-  return `${project}-${name}:${version}`
 }
 
 /** What keeps so many pods running; where there are several, also more of them when they are busy. */
@@ -127,9 +134,7 @@ function autoscaler(name: string, replicas: number): Manifest {
       scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name },
       minReplicas: replicas,
       maxReplicas: replicas * GROWTH,
-      metrics: [
-        { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: BUSY } } },
-      ],
+      metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'AverageValue', averageValue: BUSY } } }],
     },
   }
 }

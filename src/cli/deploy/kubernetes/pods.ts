@@ -1,17 +1,15 @@
-import { CONTAINER_USER, SECRETS_FOLDER } from '../container.ts'
+import { BEYOND_DRAIN, CONTAINER_USER, SECRETS_FOLDER, VOLUME } from '../container.ts'
 import type { Deployment } from '../deployment.ts'
 import { NAME } from './links.ts'
 import type { Manifest, Remarks } from './manifests.ts'
 
 /** Seconds between a pod's leaving the lists of those who call it and its SIGTERM. */
 const LEAVING_SECONDS = 5
-/** Seconds that a pod has beyond these and its own time for the requests under way, until it is killed. */
-const BEYOND_DRAIN = 10
 /** Megabytes that /data and what a container writes besides may take. */
 const DISK = { requests: '64Mi', limits: '1Gi' }
 
-/** Where the data folder is: a volume's own folder belongs to root, and is open to all. */
-export const POD_DATA = '/data/msvc'
+/** The Secret with the user's file, which may hold passwords. */
+export const CONFIG_SECRET = 'msvc-config'
 
 /** Why a pod is as it is. */
 export const POD_REMARKS: Remarks = {
@@ -21,7 +19,7 @@ export const POD_REMARKS: Remarks = {
   'Deployment.terminationGracePeriodSeconds': 'preStop, the requests under way, and some more',
   'Deployment.emptyDir': "this pod's own: what lasts is in the stores",
   'Deployment.startupProbe': 'it may have to wait for its stores, and for their tables to be changed',
-  'Deployment.defaultMode': '0440: for its owner and the group of the pod',
+  'Deployment.defaultMode': '0440 (octal)',
   'PodDisruptionBudget.maxUnavailable': 'a node can always be drained, one of these pods at a time',
 }
 
@@ -35,6 +33,8 @@ export interface PodPlan {
   readonly addressVariable: string
   /** Names of Secrets by the variable that names the file of each. */
   readonly secrets: Readonly<Record<string, string>>
+  /** Variables that come from Secrets besides. Default: none */
+  readonly variables?: readonly unknown[]
   readonly port: number | undefined
   readonly probes: Readonly<Record<string, unknown>>
   readonly memoryMb: number
@@ -57,6 +57,7 @@ export function podOf(deployment: Deployment, plan: PodPlan) {
     { name: addressVariable, valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
     ...Object.entries(environment).map(([variable, value]) => ({ name: variable, value })),
     ...Object.entries(secrets).map(([variable, file]) => ({ name: variable, value: `${SECRETS_FOLDER}/${file}` })),
+    ...(plan.variables ?? []),
   ]
   return {
     metadata: { labels: labelsOf(deployment, name) },
@@ -88,7 +89,7 @@ export function podOf(deployment: Deployment, plan: PodPlan) {
           resources: resources(memoryMb),
           securityContext: CONTAINER_SECURITY,
           volumeMounts: [
-            { name: 'data', mountPath: '/data' },
+            { name: 'data', mountPath: VOLUME },
             { name: 'tmp', mountPath: '/tmp' },
             { name: 'secrets', mountPath: SECRETS_FOLDER, readOnly: true },
             ...(config === undefined ? [] : [{ name: 'config', ...config, readOnly: true }]),
@@ -99,7 +100,9 @@ export function podOf(deployment: Deployment, plan: PodPlan) {
         { name: 'data', emptyDir: { sizeLimit: DISK.limits } },
         { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
         secretVolume([...new Set(Object.values(secrets))]),
-        ...(config === undefined ? [] : [{ name: 'config', configMap: { name: 'msvc-config' } }]),
+        ...(config === undefined
+          ? []
+          : [{ name: 'config', secret: { secretName: CONFIG_SECRET, defaultMode: 0o440 } }]),
       ],
     },
   }

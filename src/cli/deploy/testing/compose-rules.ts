@@ -133,7 +133,7 @@ function serviceFaults(service: z.infer<typeof Service>): readonly string[] {
       .filter((file) => !secrets.includes(file))
       .map((file) => `is told of a secret that it doesn't have: ${file}`),
     ...Object.entries(environment)
-      .filter(([name, value]) => /password|secret|token|key$/i.test(name) && !value.startsWith('/run/secrets/'))
+      .filter(([name, value]) => /password|secret|token|key$/i.test(name) && !/^(?:\/run\/secrets\/|\$\{)/.test(value))
       .filter(([, value]) => value !== 'token')
       .map(([name]) => `has a secret in its environment: ${name}`),
     ...(command.some((word) => /pass(?:word)?=|requirepass/.test(word)) ? ['has a secret in its command'] : []),
@@ -145,6 +145,6 @@ function serviceFaults(service: z.infer<typeof Service>): readonly string[] {
     ...(Number.parseInt(service.stop_grace_period, 10) > DRAIN ? [] : ['is killed while it drains']),
     ...(service.volumes.length === 1 ? [] : ['has not one volume']),
     ...(service.ports.every((port) => port.startsWith('127.0.0.1:')) ? [] : ['is open to everybody']),
-    ...(service.ports.length > 0 && !('edge' in service.networks) ? ['publishes a port from inside'] : []),
+    ...(service.ports.length > 0 && !('outer' in service.networks) ? ['publishes a port from inside'] : []),
   ]
 }

@@ -16,6 +16,7 @@ interface Wanted {
   /** Whether its owner alone can read the file. Default false. */
   readonly isPrivate?: boolean
   readonly scale?: Readonly<Record<string, number>>
+  readonly image?: string
 }
 
 /** Plans a deployment as `msvc deploy compose` does in a folder of its own. */
@@ -25,6 +26,7 @@ export async function deploymentOf({
   files = {},
   isPrivate = false,
   scale = {},
+  image,
 }: Wanted = {}): Promise<Deployment> {
   const root = mkdtempSync(join(tmpdir(), 'msvc-deploy-'))
   try {
@@ -44,6 +46,7 @@ export async function deploymentOf({
       folder: join(folder, 'deploy/compose'),
       here: folder,
       scale: new Map(Object.entries(scale)),
+      image,
     })
   } finally {
     rmSync(root, { recursive: true })

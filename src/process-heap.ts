@@ -34,7 +34,11 @@ export function fitHeap(self: readonly [program: string, ...args: string[]]): Re
   if (megabytes === undefined) return {}
   const more = { [OPTIONS]: `${options} --max-old-space-size=${megabytes}`.trimStart(), [BEFORE]: options }
   const [program, ...args] = self
-  process.execve(program, [program, ...args, ...argv.slice(2)], { ...env, ...more })
+  try {
+    process.execve(program, [program, ...args, ...argv.slice(2)], { ...env, ...more })
+  } catch {
+    // a program that was taken away meanwhile is no reason not to go on
+  }
   return {}
 }
 

@@ -22,6 +22,13 @@ it.skipIf(process.platform !== 'linux').each([
   })
 })
 
+it('knows a share of Windows by its path', async () => {
+  const look = async () => ({ type: 0, bavail: 1, bsize: 1 })
+  const paths = [String.raw`\\server\share\data`, String.raw`\\?\C:\data`, String.raw`C:\data`]
+  const found = await Promise.all(paths.map((path) => fileSystemOf(path, look, 'win32')))
+  expect(found.map(({ isNetwork }) => isNetwork)).toEqual([true, false, false])
+})
+
 it('rejects where there is nothing', async () => {
   await expect(fileSystemOf(join(tmpdir(), 'msvc-none'))).rejects.toMatchObject({ code: 'ENOENT' })
 })

@@ -33,15 +33,22 @@ const KINDS: ReadonlyMap<number, readonly [name: string, isNetwork: boolean]> = 
   [0x01021997, ['9p', false]],
 ])
 
+/** A path on another machine, as Windows writes it: `\\server\share\folder`. What a letter stands for it doesn't tell. */
+const SHARE = /^\\\\[^\\.?]/
+
 /**
  * Looks where a folder's files are. Rejects with what the system says, as where there is no such folder.
  * @param look asks the system. Default: statfs(2)
+ * @param platform whose paths these are. Default: this one
  */
 export async function fileSystemOf(
   folder: string,
   look: (folder: string) => Promise<Pick<StatsFs, 'type' | 'bavail' | 'bsize'>> = statfs,
+  platform = process.platform,
 ): Promise<FileSystem> {
   const { type, bavail, bsize } = await look(folder)
-  const [name, isNetwork = false] = process.platform === 'linux' ? (KINDS.get(type >>> 0) ?? []) : []
-  return { isNetwork, freeBytes: bavail * bsize, ...(name !== undefined && { name }) }
+  const freeBytes = bavail * bsize
+  if (platform === 'win32' && SHARE.test(folder)) return { name: 'a share', isNetwork: true, freeBytes }
+  const [name, isNetwork = false] = platform === 'linux' ? (KINDS.get(type >>> 0) ?? []) : []
+  return { isNetwork, freeBytes, ...(name !== undefined && { name }) }
 }

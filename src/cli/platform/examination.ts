@@ -77,8 +77,6 @@ export async function heedSystem(place: Place, { warn, alone = false }: HeedOpti
   // what opens the folder says itself why it can't
   for (const { what, found, is, remedy } of findings)
     if (is === 'bad' && what !== DATA_FOLDER) warn(`${what}: ${found}; ${remedy} (msvc doctor)`)
-  const low = findings
-    .filter(({ is }) => is === 'low')
-    .map(({ what, found, remedy }) => `${what}: ${found} (${remedy})`)
+  const low = findings.filter(({ is }) => is === 'low').map(({ what, found, remedy }) => `${what}: ${found}, ${remedy}`)
   if (low.length > 0) warn(`too low for load: ${low.join('; ')}`)
 }

@@ -1,4 +1,4 @@
-import { type Ingredients, plain, present, type Recipe } from './recipe.ts'
+import { escaped, type Ingredients, plain, present, type Recipe } from './recipe.ts'
 
 const IMAGE = 'python:3.13-slim-bookworm'
 const UV = 'COPY --from=ghcr.io/astral-sh/uv:0.13 /uv /uvx /usr/local/bin/'
@@ -27,7 +27,7 @@ export function pythonRecipe(given: Ingredients): Recipe {
     environment: {
       ...environment,
       ...installed.environment,
-      PATH: `${place.replaceAll(/[\\$"']/g, String.raw`\$&`)}/.venv/bin:$PATH`,
+      PATH: `${escaped(place)}/.venv/bin:$PATH`,
     },
   }
 }

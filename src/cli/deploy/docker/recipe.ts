@@ -50,6 +50,11 @@ export function plain(image: string): Recipe {
   }
 }
 
+/** A path as it is, and not what it would mean in a Dockerfile. */
+export function escaped(path: string): string {
+  return path.replaceAll(/[\\$"']/g, String.raw`\$&`)
+}
+
 /** The words of a command, without `exec` and the variables before it. */
 export function wordsOf(command: OwnService['run']): readonly string[] {
   const words = typeof command === 'string' ? command.trim().split(/\s+/) : command

@@ -3,7 +3,7 @@ import { APP, CONTAINER_USER, DATA_FOLDER, PROGRAM, VOLUME } from '../container.
 import type { DeployFile, Deployment, ServicePart } from '../deployment.ts'
 import { serviceImage } from '../image-name.ts'
 import { ignoredBy } from './ignored.ts'
-import { DEBIAN } from './recipe.ts'
+import { DEBIAN, escaped } from './recipe.ts'
 
 /** What a service's Dockerfile is called, in the folder of the deployment. */
 export function dockerfileOf(name: string): string {
@@ -84,11 +84,6 @@ function commandOf(command: NonNullable<ServicePart['own']['build']>): string {
   return /[\p{Cc}]|\\$|<<|^(?:\[|--|#)/u.test(line) ? JSON.stringify(['/bin/sh', '-c', command]) : line
 }
 
-/** A path as it is, and not what it would mean to Docker. */
-function escaped(path: string): string {
-  return path.replaceAll(/[\\$"']/g, String.raw`\$&`)
-}
-
 /** Paths of a COPY, which are patterns: in quotes where one of them has a blank. */
 function words(paths: readonly string[]): string {
   const all = paths.map((path) => escaped(path.replaceAll(/[*?[]/g, '[$&]').replace(/^-/, './-')))
@@ -106,7 +101,7 @@ function shellWord(text: string): string {
 }
 
 /** Images without the certificates that calls to elsewhere want. */
-const WITHOUT_CERTIFICATES = /^(?:debian|node|oven\/bun):/
+const WITHOUT_CERTIFICATES = /^(?:debian|node):/
 
 function certificates(image: string): string {
   if (!WITHOUT_CERTIFICATES.test(image)) return ''

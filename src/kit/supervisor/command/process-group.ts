@@ -5,6 +5,7 @@ import { AppError } from '../../errors.ts'
 import type { Guard } from '../guard.ts'
 import { reasonOf } from '../reason.ts'
 import { rememberDescendants } from './descendants.ts'
+import { hasLiving } from './group-members.ts'
 import { memoryKills } from './memory-kills.ts'
 import { signalProcess, signalTree } from './process-tree.ts'
 import { type CommandLine, commandOf, type Spawned } from './shell-line.ts'
@@ -74,9 +75,12 @@ export async function startGroup(options: GroupOptions): Promise<ProcessGroup> {
 
   const signal = (name: NodeJS.Signals | 0) => signalTree(pid, name)
 
+  // process 1 of a container can't fetch what a service has left to it
+  const isThere = () => signal(0) && (process.pid !== 1 || hasLiving(pid))
+
   /** Resolves when nothing of the group is left, or the time is over. */
   async function gone(ms: number): Promise<void> {
-    for (let left = ms; left > 0 && signal(0); left -= LOOK_MS) await delay(LOOK_MS)
+    for (let left = ms; left > 0 && isThere(); left -= LOOK_MS) await delay(LOOK_MS)
   }
 
   /** Asks what there is to stop, and sees to it. */

@@ -44,8 +44,10 @@ describe('msvc deploy', () => {
         ),
       )
     const first = secrets()
-    configure('drain_seconds: 9\nservices: { cat: { run: node cat.mjs } }\n')
-    expect(await deploy([name, '--force'])).toMatchObject({ code: 0 })
+    configure('drain_seconds: 9\nservices: { cat: { run: node --watch cat.mjs } }\n')
+    const { code, err } = await deploy([name, '--force'])
+    expect(code).toBe(0)
+    expect(err.includes('warning: services.cat.run is for who works on it')).toBe(name !== 'systemd')
     expect(secrets()).toEqual(first)
   })
 

@@ -135,6 +135,15 @@ describe('msvc deploy', () => {
     expect(text('deploy/compose/secrets/msvc.yaml')).toContain(':other@')
   })
 
+  it('says that git would take in the data folder', async () => {
+    mkdirSync(at('.git'))
+    expect((await deploy(['docker'])).err).toContain(
+      "warning: git would take in the keys and databases of .msvc: echo '.msvc/'",
+    )
+    writeFileSync(at('.gitignore'), '.msvc/\n')
+    expect((await deploy(['docker'])).err).toBe('')
+  })
+
   it('refuses two files of one path, on systems too where case does not count', async () => {
     const files = ['network.yaml', 'Network.yaml'].map((path) => ({ path, text: path }))
     const about = { name: 'twins', summary: '', description: '', examples: '', hasImages: false }

@@ -1,7 +1,8 @@
 import { readFile, stat } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { isOpenToOthers } from '../../kit/data-folder.ts'
 import { AppError } from '../../kit/errors.ts'
+import { dataInGit } from '../init/data-in-git.ts'
 import { rolesOf } from '../plan/plan.ts'
 import { configurationFile, configure } from '../session/configuration.ts'
 import type { Session } from '../session/session.ts'
@@ -78,6 +79,8 @@ async function proposal(
   const before = readRecords(folder).open
   const names = [...rolesOf({ without: configured.settings.up.without }), ...Object.keys(configured.own)]
   const asked = askedFor(flags, before?.kind === kind.name ? before.asked : undefined, names)
+  const remark = dataInGit(path === undefined ? here : dirname(path), configured.settings.data)
+  if (remark !== undefined) session.messages.warn(remark)
   const again = unsaid(asked, flags)
   if (again.length > 0) session.messages.info(`as the last time: ${again.join(' ')}`)
   const deployment = planDeployment({ configured, file, folder, here, ...asked })

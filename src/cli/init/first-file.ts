@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { AppError } from '../../kit/errors.ts'
 import { loadRoles } from '../../roles/catalog.ts'
 import type { Session } from '../session/session.ts'
+import { dataInGit } from './data-in-git.ts'
 import { detect } from './detect.ts'
 import { fileText } from './file-text.ts'
 import { foldersIn, openFolder } from './folder.ts'
@@ -42,5 +43,7 @@ export async function writeFirstFile(
     session.print(`${name}: ${run}${dir === '.' ? '' : ` (in ${dir})`}`)
   for (const remark of detected.remarks) session.print(remark)
   session.printJson({ file, ...detected })
+  const remark = dataInGit(root, '.msvc')
+  if (remark !== undefined) session.messages.warn(remark)
   session.messages.success(`${file} is written: look over it, then msvc check and msvc up`)
 }

@@ -60,8 +60,8 @@ export function watchFiles({ dir, patterns, onChange, onSkip, onFault }: FileWat
   }
 }
 
-/** Whether a path, from a folder, is left out. */
-function ignoredIn(dir: string): (path: string) => boolean {
+/** Tells whether a path, from a folder, is left out by git's rules. */
+export function ignoredIn(dir: string): (path: string) => boolean {
   const known = new Map<string, Ignore | undefined>()
   const above = foldersAbove(dir)
 

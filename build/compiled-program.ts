@@ -64,7 +64,8 @@ async function bundle(outfile: string, { plugins = [], ...of }: BuildOptions): P
   return Object.keys(metafile.inputs)
 }
 
-const bundleProgram = (outfile: string) => bundle(outfile, { entryPoints: ['src/main.ts'], plugins: [clientsApart] })
+const bundleProgram = (outfile: string, more: readonly Plugin[]) =>
+  bundle(outfile, { entryPoints: ['src/main.ts'], plugins: [clientsApart, ...more] })
 
 /** Each is run once it is asked for. */
 function bundleClients(outfile: string) {
@@ -173,12 +174,13 @@ async function check({ command: [program, ...before], patience }: Engine, args: 
 /**
  * Makes the bundles of the sources.
  * @param folder where they go, which exists
+ * @param more what reads some of the sources otherwise, as for a test's own version. Default: nothing does
  * @throws what esbuild throws, which has said it on stderr
  */
-export async function makeBundles(folder: string): Promise<Program> {
+export async function makeBundles(folder: string, more: readonly Plugin[] = []): Promise<Program> {
   const program = join(folder, 'program.cjs')
   const clients = join(folder, 'clients.cjs')
-  const inputs = [...(await bundleProgram(program)), ...(await bundleClients(clients))]
+  const inputs = [...(await bundleProgram(program, more)), ...(await bundleClients(clients))]
   return { assets: { program, clients }, inputs }
 }
 

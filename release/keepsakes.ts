@@ -70,8 +70,8 @@ export async function unpackRelease(kept: string, folder: string): Promise<Relea
   return { ...release, program }
 }
 
-/** The script that runs the two bundles in a folder; V8 compiles them at each start. */
-function scriptOf(folder: string): string {
+/** The script that runs the two bundles in a folder, program.cjs and clients.cjs; V8 compiles them at each start. */
+export function scriptOf(folder: string): string {
   const files = JSON.stringify({ program: join(folder, 'program.cjs'), clients: join(folder, 'clients.cjs') })
   const asset = `(name) => name in files ? require('node:fs').readFileSync(files[name]) : undefined`
   return `const files = ${files}\n${loader({ assets: {}, inputs: [] }, asset)}`

@@ -8,18 +8,16 @@ import { run } from './cli/run.ts'
 import { writeAll } from './cli/terminal/byte-output.ts'
 import type { Io } from './cli/terminal/io.ts'
 import { wasClosed, watchReader } from './cli/terminal/pipe-reader.ts'
-import { isPortHeld } from './drivers/system/held-port.ts'
 import { MANAGER_VARIABLES, readServiceManager, type ServiceManager } from './drivers/system/service-manager.ts'
 import { AppError, messageOf } from './kit/errors.ts'
 import type { ParentChannel } from './kit/supervisor/protocol.ts'
 import { fitHeap } from './process-heap.ts'
 import { LAST_WORDS_MS, processSignals, type Signals } from './process-signals.ts'
+import { become, takeBeginning } from './process-successor.ts'
 import { terminal } from './process-terminal.ts'
 
 /** How long a process may still take to stop once the one that holds it is gone, milliseconds; what hangs is killed soon after (guard.ts). */
 const ORPHAN_MS = 400
-/** Tells the program that this process becomes that its stdin may be a port. */
-const HELD = 'MSVC_HELD_PORT'
 /** How often whoever has nothing to write looks whether somebody still reads it, milliseconds. */
 const LOOK_MS = 500
 
@@ -122,7 +120,9 @@ interface ProcessParts extends Pick<Io, 'self' | 'ownVariables'> {
 
 function processIo({ self, ownVariables, signals, output, err }: ProcessParts): Io {
   const parent = parentChannel(signals.stop)
+  const beginning = takeBeginning(process.env, self, process.pid)
   const serviceManager = takeServiceManager()
+  const execve = process.execve?.bind(process)
   return {
     out: terminal(process.stdout),
     err: terminal(process.stderr, process.stderr.isTTY ? undefined : err.write),
@@ -141,10 +141,17 @@ function processIo({ self, ownVariables, signals, output, err }: ProcessParts): 
     environment: process.env,
     folder: process.cwd(),
     pid: process.pid,
-    self,
     ownVariables,
-    holdsPort: takeHeld(process.env),
-    ...(process.execve && { become: () => become(self, err) }),
+    ...beginning,
+    ...(execve && {
+      become(next) {
+        err.flush()
+        const onFault = (fault: unknown) =>
+          err.write(`error: the program at its place can't be run: ${messageOf(fault)}\n`)
+        const argv = process.argv.slice(2)
+        return become({ beginning, argv, environment: process.env, serviceManager, execve, onFault }, next)
+      },
+    }),
     get signal() {
       return signals.stopping
     },
@@ -182,19 +189,6 @@ function parentChannel(stop: (why: string) => void): ParentChannel | undefined {
       process.on('message', take)
     },
   }
-}
-
-/** Whether the program that this process was before has left a port. The processes that this one starts aren't told. */
-function takeHeld(environment: NodeJS.ProcessEnv): boolean {
-  const isTold = environment[HELD] !== undefined
-  delete environment[HELD]
-  return isTold && isPortHeld()
-}
-
-function become([program = process.execPath, ...before]: readonly string[], err: HeldWriter): never {
-  err.flush()
-  process.execve?.(program, [program, ...before, ...process.argv.slice(2)], { ...process.env, [HELD]: 'stdin' })
-  throw new AppError('INTERNAL', `${program} can't be run`)
 }
 
 async function askPerson(question: string, signal: AbortSignal): Promise<string> {

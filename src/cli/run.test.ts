@@ -44,7 +44,6 @@ async function msvc(
     folder,
     pid: process.pid,
     self: ['msvc'],
-    holdsPort: false,
     ownVariables: {},
     signal: new AbortController().signal,
     leaving: new AbortController().signal,

@@ -232,11 +232,12 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     const url = printEndpoint({ host: host === '::' ? roleReachedHere(host) : host, port: listener.port })
     const place = advertisedPlace({ host, port: listener.port }, section.advertise)
     const advertised = printEndpoint(place)
-    if (!isKept) enrol(place)
+    const entered = isKept ? undefined : enrol(place)
     ready = true
     if (options.after !== undefined) log.warning(`${role.name} is back: the process before it ended (${options.after})`)
     for (const { name, port } of loopback.open) log.debug(`${name}: http://127.0.0.1:${port}`)
     log.info(`${role.name} ready at ${url}${advertised === url ? '' : `, registered as ${advertised}`}`)
+    await entered
     return {
       role: role.name,
       service,
@@ -272,8 +273,8 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     throw fault
   }
 
-  /** Keeps this replica in the registry, and takes it out before the port closes. */
-  function enrol(place: Place) {
+  /** Keeps this replica in the registry, and takes it out before the port closes. Resolves as `KeptRegistration.entered`. */
+  function enrol(place: Place): Promise<void> {
     const registration = register({
       registryUrl,
       service,
@@ -288,6 +289,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     life.defer(async () => {
       if (await registration.leave()) await delay(LAST_CALLS_MS)
     })
+    return registration.entered
   }
 }
 

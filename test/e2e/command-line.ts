@@ -52,7 +52,6 @@ export function startWith(environment: Io['environment'], folder: string, ...arg
     folder,
     pid: process.pid,
     self: ['msvc'],
-    holdsPort: false,
     ownVariables: {},
     signal: interrupt.signal,
     leaving: interrupt.signal,

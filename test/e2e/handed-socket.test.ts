@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, createServer, get } from 'node:http'
@@ -7,8 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
+import { promisify } from 'node:util'
 import { afterAll, expect, inject, it, vi } from 'vitest'
 import { portOf } from '../../src/kit/http/port-of.ts'
+import { UP_ROLE_NAMES } from '../../src/roles/catalog.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-handed-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -22,15 +24,18 @@ while :; do
   wait $child || { [ $? -lt 128 ] && exit 1; }
 done`
 
-/** A port on loopback that a service manager listens on, and the gateway behind it. */
-async function manage(host: string, more: string) {
+/**
+ * A port on loopback that a service manager listens on, and the gateway behind it.
+ * @param args what runs it. Default: it runs alone
+ */
+async function manage(host: string, more: string, args: readonly string[] = ['serve', 'gateway']) {
   writeFileSync(join(folder, 'gateway.yaml'), `gateway: { port: 1 }\nlog: { level: WARNING }\n${more}`)
   const socket = createNetServer()
   socket.listen({ port: 0, host, backlog: 1_024 })
   await once(socket, 'listening')
   const port = portOf(socket)
   const { _handle: handle } = socket as unknown as { readonly _handle: { readonly fd: number } }
-  const program = [process.execPath, inject('program'), 'serve', 'gateway', '--json', '--config', 'gateway.yaml']
+  const program = [process.execPath, inject('program'), ...args, '--json', '--config', 'gateway.yaml']
   const child = spawn('sh', ['-c', MANAGER, 'manager', ...program], {
     cwd: folder,
     env: { PATH: process.env.PATH, NO_COLOR: '1' },
@@ -172,3 +177,23 @@ it('refuses all sockets where one of them is reached by other machines and nothi
     for (const socket of sockets) socket.close()
   }
 })
+it('gives the socket to the gateway of a whole platform too, whose upgrade is the service manager’s business', async () => {
+  const roles = UP_ROLE_NAMES.filter((role) => role !== 'gateway').map((role) => `${role}: { port: 0 }\n`)
+  const { child, port, said, ended } = await manage('127.0.0.1', roles.join(''), ['up', '--data', 'whole'])
+  const ask = async () => (await fetch(`http://127.0.0.1:${port}/gateway/api/users`)).status
+  try {
+    await vi.waitUntil(() => said.ready === 1, { timeout: 15_000 })
+    expect(await ask()).toBe(200)
+    const upgrade = [inject('program'), 'upgrade', '--config', 'gateway.yaml', '--data', 'whole']
+    const refused = await promisify(execFile)(process.execPath, upgrade, { cwd: folder }).catch((fault) => fault.stderr)
+    expect(refused).toMatch(/holds this platform's socket.*systemctl restart/)
+    expect(await ask()).toBe(200)
+    process.kill(said.pid, 'SIGTERM')
+    const waiting = ask()
+    await vi.waitUntil(() => said.ready === 2, { timeout: 20_000 })
+    expect(await waiting).toBe(200)
+  } finally {
+    child.kill('SIGTERM')
+    await ended
+  }
+}, 60_000)

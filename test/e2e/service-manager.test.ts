@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, afterEach, expect, inject, it, vi } from 'vitest'
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-manager-'))
@@ -58,3 +59,19 @@ it.each([
   expect(await ended).toEqual([0, null])
   expect(lines().some((line) => line.includes('STOPPING=1'))).toBe(true)
 })
+
+it('tells it that the platform is renewed, lives on and is ready again, when that becomes another program', async () => {
+  const roles = ['registry', 'user', 'outbound'].map((role) => `${role}: { port: 0 }\n`).join('')
+  writeFileSync(join(folder, 'upgraded.yaml'), roles)
+  const of = ['--config', 'upgraded.yaml', '--data', 'upgraded']
+  const { child, ended } = manage('up', '--only', 'registry,user', ...of)
+  await vi.waitUntil(() => beats() > 1, { timeout: 30_000 })
+  const env = { PATH: process.env.PATH, NO_COLOR: '1' }
+  await promisify(execFile)(process.execPath, [inject('program'), 'upgrade', ...of], { cwd: folder, env })
+  const since = beats()
+  await vi.waitUntil(() => beats() > since + 1, { timeout: 30_000 })
+  const states = lines().flatMap((line) => /\|(READY|RELOADING|STOPPING)=1/.exec(line)?.[1] ?? [])
+  expect(states).toEqual(['READY', 'RELOADING', 'READY'])
+  child.kill('SIGTERM')
+  expect(await ended).toEqual([0, null])
+}, 60_000)

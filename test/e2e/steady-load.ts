@@ -5,6 +5,8 @@ export interface Answer {
   readonly at: number
   readonly status: number
   readonly instance: string
+  /** Why there is no answer. */
+  readonly why?: string
 }
 
 /** Asks for a path so often a second, whatever the answers, until it is told to stop; every answer is kept. */
@@ -17,8 +19,9 @@ export function load(url: string, perSecond: number) {
       const answer = await fetch(url)
       await answer.text()
       answers.push({ at, status: answer.status, instance: answer.headers.get('x-instance') ?? '' })
-    } catch {
-      answers.push({ at, status: 0, instance: '' })
+    } catch (fault) {
+      const why = fault instanceof Error && fault.cause !== undefined ? String(fault.cause) : String(fault)
+      answers.push({ at, status: 0, instance: '', why })
     }
   }
   const timer = setInterval(() => {

@@ -14,7 +14,7 @@ import { startNats } from '../servers/nats.ts'
 import { startPostgres, UNSYNCED } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 import { startRedis } from '../servers/redis.ts'
-import { releases } from './released.ts'
+import { keptVersions } from './kept-versions.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-rolling-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -79,7 +79,7 @@ it.runIf(isHere('postgres', 'nats-server', 'redis-server'))(
   { timeout: 300_000 },
   async () => {
     const { program: old, version } = await unpackRelease(
-      releases().at(-1) ?? '',
+      keptVersions().at(-1) ?? '',
       mkdtempSync(join(folder, 'released-')),
     )
     const next = inject('program')

@@ -118,8 +118,8 @@ export function addUpgrade(program: Command, open: OpenSession): void {
     )
     .addHelpText('after', UPGRADE)
     .action(async (_: object, command: Command) => {
-      const { upgradePlatform } = await import('../platform/upgrading.ts')
-      await upgradePlatform(open(command))
+      const { askUpgrade } = await import('../platform/ask-upgrade.ts')
+      await askUpgrade(open(command))
     })
 }
 

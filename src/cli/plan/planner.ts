@@ -3,6 +3,7 @@ import type { KeptPorts } from '../../kit/supervisor/free-port.ts'
 import type { RolePlan } from '../../kit/supervisor/role-unit.ts'
 import { type Configured, configure } from '../session/configuration.ts'
 import type { Session } from '../session/session.ts'
+import { ENTRANCE } from './entrance.ts'
 import { keepSettings } from './kept-settings.ts'
 import { checkWish, planUnits, rolesOf, type Wish } from './plan.ts'
 
@@ -49,8 +50,11 @@ export function createPlanner(session: Session, portOf: KeptPorts): Planner {
       // everyone must know the registry's address before it listens, and users' services that of every role
       const known = services.length > 0 ? together : together.filter((name) => name === 'registry')
       const sections = Object.entries(configured.sections).map(async ([name, section]) => {
-        const isWanted = known.includes(name) && section.port === 0
-        return [name, isWanted ? { ...section, port: await portOf(name, section.host) } : section] as const
+        if (section.port !== 0) return [name, section] as const
+        // who waits at it would be forgotten at another
+        const kept = name === ENTRANCE ? session.io.predecessor?.port : undefined
+        const port = kept ?? (known.includes(name) ? await portOf(name, section.host) : 0)
+        return [name, { ...section, port }] as const
       })
       const settled = { ...configured, sections: Object.fromEntries(await Promise.all(sections)) }
       return { wish, configured: settled, roles: planUnits(settled, wish), pending }

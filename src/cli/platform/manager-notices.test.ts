@@ -33,6 +33,28 @@ describe('managerNotices', () => {
     expect(words).toHaveLength(5)
   })
 
+  it('gives signs of life from its beginning on where the program before it gave them, and says when it is ready', () => {
+    const { words, notifier } = told()
+    const notices = noticesBy(notifier, { watchdogMs: 10_000 }, true)
+    vi.advanceTimersByTime(5_000)
+    notices.ready('Ready')
+    vi.advanceTimersByTime(5_000)
+    expect(words).toEqual([{ WATCHDOG: '1' }, { WATCHDOG: '1' }, { READY: '1', STATUS: 'Ready' }, { WATCHDOG: '1' }])
+  })
+
+  it('says that it is renewed, and lives on, where another program follows', () => {
+    const { words, notifier } = told()
+    const notices = noticesBy(notifier, { watchdogMs: 10_000 })
+    notices.ready('Ready')
+    notices.renewing('Stopping in order')
+    notices.doing('Stopped: user')
+    vi.advanceTimersByTime(5_000)
+    expect(words.slice(1)).toEqual([
+      { RELOADING: '1', MONOTONIC_USEC: expect.stringMatching(/^\d+$/), STATUS: 'Stopping in order' },
+      { WATCHDOG: '1' },
+    ])
+  })
+
   it('gives no signs of life where nobody waits for them', () => {
     const { words, notifier } = told()
     noticesBy(notifier, { watchdogMs: undefined }).ready('Ready')

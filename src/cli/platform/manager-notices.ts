@@ -16,6 +16,8 @@ export interface ManagerNotices {
   ready(doing: string): void
   /** It ends, in order. */
   stopping(doing: string): void
+  /** It ends, in order, and becomes another program, which tells when it is ready. */
+  renewing(doing: string): void
   /** Tells no more, once all is told. */
   close(): Promise<void>
 }
@@ -26,34 +28,50 @@ export interface ManagerNotices {
  * @param warn told once when it can't be told
  */
 export function managerNotices(
-  { serviceManager, environment }: Pick<Io, 'serviceManager' | 'environment'>,
+  { serviceManager, environment, predecessor }: Pick<Io, 'serviceManager' | 'environment' | 'predecessor'>,
   warn: (words: string) => void,
 ): ManagerNotices {
   const socket = serviceManager?.notifySocket
   if (serviceManager === undefined || socket === undefined) return NOBODY
   const onFault = (fault: Error) =>
     warn(`the service manager can't be told how this does, which it waits for: ${reasonOf(fault)}`)
-  return noticesBy(createNotifier({ socket, path: environment.PATH, onFault }), serviceManager)
+  const notifier = createNotifier({ socket, path: environment.PATH, onFault })
+  return noticesBy(notifier, serviceManager, predecessor !== undefined)
 }
 
-/** The same, by a way to tell it. */
-export function noticesBy(notifier: Notifier, { watchdogMs }: Pick<ServiceManager, 'watchdogMs'>): ManagerNotices {
+/** The same, by a way to tell it. @param isAwaited whether signs of life are waited for already, as the program before this one gave them. Default false */
+export function noticesBy(
+  notifier: Notifier,
+  { watchdogMs }: Pick<ServiceManager, 'watchdogMs'>,
+  isAwaited = false,
+): ManagerNotices {
   let isStopping = false
-  let beat = setInterval(() => notifier.tell({ EXTEND_TIMEOUT_USEC: `${START_MS * 1_000}` }), START_BEAT_MS).unref()
+  const live = () => notifier.tell({ WATCHDOG: '1' })
+  const beatLive = () => (watchdogMs === undefined ? undefined : setInterval(live, watchdogMs / 2).unref())
+  let beat = isAwaited ? beatLive() : undefined
+  if (beat) live()
+  const extend = () => notifier.tell({ EXTEND_TIMEOUT_USEC: `${START_MS * 1_000}` })
+  const extending = setInterval(extend, START_BEAT_MS).unref()
   return {
     doing(doing) {
       if (!isStopping) notifier.tell({ STATUS: doing })
     },
     ready(doing) {
       notifier.tell({ READY: '1', STATUS: doing })
-      clearInterval(beat)
-      if (watchdogMs !== undefined) beat = setInterval(() => notifier.tell({ WATCHDOG: '1' }), watchdogMs / 2).unref()
+      clearInterval(extending)
+      beat ??= beatLive()
     },
     stopping(doing) {
       isStopping = true
       notifier.tell({ STOPPING: '1', STATUS: doing })
     },
+    renewing(doing) {
+      isStopping = true
+      const micros = process.hrtime.bigint() / 1_000n
+      notifier.tell({ RELOADING: '1', MONOTONIC_USEC: `${micros}`, STATUS: doing })
+    },
     async close() {
+      clearInterval(extending)
       clearInterval(beat)
       await notifier.told()
     },
@@ -93,4 +111,4 @@ function reasonOf(fault: Error): string {
     : fault.message
 }
 
-const NOBODY: ManagerNotices = { doing() {}, ready() {}, stopping() {}, async close() {} }
+const NOBODY: ManagerNotices = { doing() {}, ready() {}, stopping() {}, renewing() {}, async close() {} }

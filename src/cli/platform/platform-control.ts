@@ -12,7 +12,7 @@ import type { Supervision } from '../../kit/supervisor/supervise.ts'
 import { unprovenFor } from '../../kit/supervisor/unit-state.ts'
 import { shownPlaces } from '../session/moved.ts'
 import type { Steering } from './steering.ts'
-import type { Succession } from './succession.ts'
+import type { Upgrade } from './upgrade.ts'
 
 /** What a platform is controlled with. */
 export interface PlatformControlOptions {
@@ -28,7 +28,7 @@ export interface ControlledPlatform {
   readonly supervision: Pick<Supervision, 'states' | 'reports' | 'ready'>
   /** Its units as other commands see them. */
   readonly rows: () => readonly UnitRow[]
-  readonly succession: Succession
+  readonly upgrade: Pick<Upgrade, 'begin'>
 }
 
 /** A running platform's ear for other commands on its data folder. */
@@ -94,7 +94,7 @@ export function createPlatformControl({ places, onMoved, onFault }: PlatformCont
         case 'resume':
           return moving.resume(request.id)
         case 'upgrade':
-          return platform.succession.begin(request.version)
+          return platform.upgrade.begin(request.version)
         default:
           return steering.steer(request, gone)
       }

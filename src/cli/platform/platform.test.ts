@@ -45,7 +45,6 @@ async function welcome(isTTY: boolean, flags: string[] = [], stopped = (_err: st
     folder,
     pid: process.pid,
     self: ['msvc'],
-    holdsPort: false,
     ownVariables: {},
     signal: stopping.signal,
     leaving: stopping.signal,

@@ -8,10 +8,12 @@ import type { Settings } from '../../kit/config/schema.ts'
 import { AppError, messageOf } from '../../kit/errors.ts'
 import { childProcesses } from '../../kit/supervisor/child-process.ts'
 import { createKeptPorts, isTaken, type KeptPorts } from '../../kit/supervisor/free-port.ts'
+import type { Job } from '../../kit/supervisor/job.ts'
 import { type Prelaunched, prelaunch } from '../../kit/supervisor/prelaunch.ts'
 import { type LaunchRole, type RolePlan, roleUnits } from '../../kit/supervisor/role-unit.ts'
 import { supervise } from '../../kit/supervisor/supervise.ts'
 import type { UnitChange } from '../../kit/supervisor/unit-state.ts'
+import { behindEntrance, ENTRANCE } from '../plan/entrance.ts'
 import { type LikelyPlan, likelyPlan } from '../plan/likely-plan.ts'
 import { parseOffset, parseOnly, parseScale, type UnitName, unitNames, type Wish } from '../plan/plan.ts'
 import { createPlanner, type Planned, type Planner } from '../plan/planner.ts'
@@ -21,6 +23,7 @@ import { type Configured, configurationFile, configurationPlace } from '../sessi
 import { movedSettings, refuseMoved } from '../session/moved.ts'
 import { createStateFile, readRunState, type StateFile, stateOf } from '../session/run-state.ts'
 import type { Session } from '../session/session.ts'
+import type { Io } from '../terminal/io.ts'
 import { boundLog, LOG } from './bounded-log.ts'
 import { heedSystem } from './examination.ts'
 import { routedServices } from './gateway-routes.ts'
@@ -29,9 +32,9 @@ import { createPlatformControl, type PlatformControl } from './platform-control.
 import { createPlatformScreen, type PlatformScreen } from './platform-screen.ts'
 import { holdDatabases, refuseSharing } from './sole-use.ts'
 import { createSteering } from './steering.ts'
-import { createSuccession, ENTRANCE } from './succession.ts'
 import { knownUnits, portlessUnits, unitRows, unreadyUnits } from './unit-reports.ts'
 import { untilEnd } from './until-end.ts'
+import { createUpgrade, type Upgrade } from './upgrade.ts'
 import { prepareWelcome } from './welcome.ts'
 
 /** The role that users' services call others by; it isn't loaded to know its name. */
@@ -51,13 +54,13 @@ export interface UpFlags {
  * its changed file instead.
  */
 export async function runPlatform(session: Session, flags: UpFlags): Promise<void> {
-  const isFollowed = await untilFollowed(session, flags)
+  const upgrade = await untilUpgrade(session, flags)
   // by now all that was open is closed
-  if (isFollowed) session.io.become?.()
+  await upgrade?.become()
 }
 
-/** Runs the platform; true when it is to become another program. */
-async function untilFollowed(session: Session, flags: UpFlags): Promise<boolean> {
+/** Runs the platform; gives the upgrade when it is to become another program. */
+async function untilUpgrade(session: Session, flags: UpFlags): Promise<Upgrade | undefined> {
   const wish = readWish(flags)
   const screen = createPlatformScreen(session, systemClock)
   // the processes boot while this one loads all roles and the configuration
@@ -78,7 +81,7 @@ async function untilFollowed(session: Session, flags: UpFlags): Promise<boolean>
     if (running) {
       const { upAgain } = await import('./up-again.ts')
       await upAgain(session, flags, data, running)
-      return false
+      return undefined
     }
     const stateFile = await createStateFile(data, (words) => screen.messages.warn(words))
     let release = () => {}
@@ -91,7 +94,7 @@ async function untilFollowed(session: Session, flags: UpFlags): Promise<boolean>
       await refuseSharing(configured.settings, services)
       release = holdDatabases(configured.settings, services)
       await endCopy(data)
-      await refuseTakenPorts(session.io.holdsPort ? plans.filter(({ unit }) => unit !== ENTRANCE) : plans)
+      await refuseTakenPorts(isGiven(session.io) ? plans.filter(({ unit }) => unit !== ENTRANCE) : plans)
       await screen.begin(
         configured.settings.log.format,
         plans.map(({ unit }) => unit),
@@ -126,8 +129,8 @@ interface Setup {
   readonly isOneProcess: boolean
 }
 
-/** Runs what was planned, until the signal fires or a role refuses to start; true when the platform is to become another program. */
-async function runUnits(session: Session, screen: PlatformScreen, setup: Setup): Promise<boolean> {
+/** Runs what was planned, until the signal fires or a role refuses to start; gives the upgrade when the platform is to become another program. */
+async function runUnits(session: Session, screen: PlatformScreen, setup: Setup): Promise<Upgrade | undefined> {
   const { planner, planned, portOf, launched, stateFile } = setup
   const { io } = session
   const { settings } = planned.configured
@@ -137,7 +140,7 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
   const control = controlOf(settings, screen)
   const roles = roleUnits(launched.launch, (job, unit) => ({
     ...control.jobNow(job),
-    ...(io.holdsPort && unit === ENTRANCE && { held: true }),
+    ...(unit === ENTRANCE && givenPort(io, setup.isOneProcess)),
   }))
   const began = new Date(systemClock.now()).toISOString()
   const services = servicesOfUser(session, screen, {
@@ -166,6 +169,7 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
     })
   }
   let gateway = planned.configured.sections.gateway
+  let isAwaited = io.predecessor?.holdsPort ?? false
   const notices = managerNotices(io, (words) => screen.messages.warn(words))
   const rows = () => {
     const reports = supervision.reports()
@@ -174,7 +178,14 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
   const supervision = supervise({
     units: await unitsOf(planned),
     clock: systemClock,
-    admit: control.admit,
+    async admit(unit) {
+      await control.admit()
+      if (unit.name !== ENTRANCE || !isAwaited) return
+      // who has waited at its port shall find what he is looking for
+      isAwaited = false
+      const units = supervision.reports().map((report) => report.unit)
+      await supervision.settle(behindEntrance(units, planned.configured.own), io.signal)
+    },
     onChange(change) {
       screen.changed(change, supervision.reports)
       services.heed(change)
@@ -203,25 +214,31 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
     down: () => asked.abort(),
   })
   let isFollowed = false
-  const succession = createSuccession({
+  const upgrade = createUpgrade({
     session,
     isOneProcess: setup.isOneProcess,
     reports: supervision.reports,
     launched: roles.launched,
     begin() {
       isFollowed = true
-      asked.abort()
+      // it leads to users' services, which stop before all others do
+      const entrance = supervision.states().has(ENTRANCE) ? [ENTRANCE] : []
+      void supervision.halt(entrance).finally(() => asked.abort())
     },
   })
   const open = () =>
-    control.open({ supervision, rows, succession }, roles, steering).catch((fault: unknown) => {
+    control.open({ supervision, rows, upgrade }, roles, steering).catch((fault: unknown) => {
       screen.messages.warn(`other commands can't control this platform: ${messageOf(fault)}`)
     })
   const prepare = () => prepareWelcome(session, planned, authority)
   try {
     const ending = AbortSignal.any([io.signal, asked.signal])
-    await untilEnd(screen, { supervision, stateFile, state, rows, prepare, open, notices }, ending)
-    return isFollowed && !io.signal.aborted
+    const told = {
+      ready: notices.ready,
+      stopping: (doing: string) => (isFollowed ? notices.renewing : notices.stopping)(doing),
+    }
+    await untilEnd(screen, { supervision, stateFile, state, rows, prepare, open, notices: told }, ending)
+    return isFollowed && !io.signal.aborted ? upgrade : undefined
   } finally {
     await control.close()
     await services.close()
@@ -302,12 +319,25 @@ async function refuseTakenPorts(plans: readonly RolePlan[]): Promise<void> {
   if (faults.length > 0) throw new AppError('START_FAILED', faults.join('\n'))
 }
 
+/** The service manager's socket for the entrance; undefined where there is none. */
+const handedFd = ({ serviceManager }: Io) => serviceManager?.sockets[0]?.fd
+
+/** Whether the entrance's port is open already. */
+const isGiven = (io: Io) => handedFd(io) !== undefined || (io.predecessor?.holdsPort ?? false)
+
+/** By what the entrance has its port, where that is open already: in a process of its own it is the stdin. */
+function givenPort(io: Io, isOneProcess: boolean): Pick<Job, 'held' | 'handed'> {
+  const fd = handedFd(io)
+  if (fd !== undefined) return { handed: [isOneProcess ? fd : HELD_FD] }
+  return io.predecessor?.holdsPort ? { held: true } : {}
+}
+
 function processes({ io }: Session, screen: PlatformScreen): LaunchRole {
   return childProcesses({
     command: [...io.self, 'serve'],
     suffix: ['--supervised'],
     environment: { ...io.environment, ...io.ownVariables },
-    stdinOf: (unit) => (io.holdsPort && unit === ENTRANCE ? HELD_FD : undefined),
+    stdinOf: (unit) => (isGiven(io) && unit === ENTRANCE ? (handedFd(io) ?? HELD_FD) : undefined),
     onLine: screen.take,
   })
 }

@@ -108,7 +108,7 @@ function enrol(
   instance: string,
   { addresses, advertise, authority, onRegistryBack, warn }: ServiceToolsOptions,
 ): Enrolment {
-  if (!place) return { setHealthy: () => {}, leave: async () => {} }
+  if (!place) return { entered: Promise.resolve(), setHealthy: () => {}, leave: async () => {} }
   const told = (words: string) => warn(`${unit}: ${words}`)
   const registration = register({
     registryUrl: addresses.registry ?? '',
@@ -121,6 +121,7 @@ function enrol(
     metadata: { instance, unit },
   })
   return {
+    entered: registration.entered,
     setHealthy: registration.setHealthy,
     async leave() {
       if (await registration.leave()) await delay(LAST_CALLS_MS)

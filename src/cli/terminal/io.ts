@@ -15,6 +15,22 @@ export interface Terminal {
   readonly rows: number
 }
 
+/** What the program has left that a process was before this one. */
+export interface Predecessor {
+  /** Whether a port that this process serves is held for it in place of stdin (held-port.ts). */
+  readonly holdsPort: boolean
+  /** Its number, where it was told. */
+  readonly port?: number
+}
+
+/** What a process becomes. */
+export interface Next {
+  /** Number of the port that it leaves in place of stdin. */
+  readonly port?: number
+  /** Whether the program at its place is the one that was looked at. */
+  readonly isSound: boolean
+}
+
 /** All that the command line knows of the process it runs in; main.ts makes it, tests make their own. */
 export interface Io {
   readonly out: Terminal
@@ -39,13 +55,15 @@ export interface Io {
   readonly pid: number
   /** How to start this program again: an executable, and the arguments before the command's own. */
   readonly self: readonly [program: string, ...args: string[]]
-  /** Whether a port that this process serves is held for it in place of stdin (held-port.ts). */
-  readonly holdsPort: boolean
+  /** How to start the program that lies at this one's place now. Default: `self` */
+  readonly place?: readonly [program: string, ...args: string[]]
+  /** What the program has left that this process was before. Absent: it was none. */
+  readonly predecessor?: Predecessor
   /**
-   * Makes this process the program that lies at its place now, with the same command line: its id stays, and of what is open only stdin, stdout and stderr. Absent where
-   * the system can't.
+   * Makes this process the program that lies at its place now, with the same command line: its id stays, and of what is open only stdin, stdout and stderr. Where that one isn't
+   * sound it runs this one once more. Absent where the system can't.
    */
-  readonly become?: () => never
+  readonly become?: (next: Next) => never
   /** The licences of all that the program is made of. Throws AppError `UNAVAILABLE` where they don't lie beside it. */
   licences(): Promise<string>
   /**

@@ -25,6 +25,14 @@ export const MANAGER_VARIABLES = [
   'LISTEN_FDNAMES',
 ] as const
 
+/** The variables by which a process that becomes another program hands on what it was told. Sockets aren't: they are closed then. */
+export function managerVariables({ notifySocket, watchdogMs }: ServiceManager): Readonly<Record<string, string>> {
+  return {
+    ...(notifySocket !== undefined && { NOTIFY_SOCKET: notifySocket }),
+    ...(watchdogMs !== undefined && { WATCHDOG_USEC: `${Math.round(watchdogMs * 1_000)}` }),
+  }
+}
+
 /** The first descriptor that is handed over (sd_listen_fds(3), SD_LISTEN_FDS_START). */
 const FIRST_FD = 3
 /** More than any unit has; beyond it the number is a mistake. */

@@ -1,5 +1,6 @@
 import { backOff } from '../back-off.ts'
 import type { NodeAnswer } from '../http/node-call.ts'
+import { aborted } from '../pause.ts'
 import { isRecord } from '../record.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createWakeUp } from '../wake-up.ts'
@@ -14,6 +15,8 @@ const FIRST_PAUSE_MS = 400
 const LONGEST_PAUSE_MS = 2_000
 /** How long the registry may take for an answer, milliseconds. */
 const CALL_MS = 2_000
+/** How long it may take to enter the first time before others go on, milliseconds. */
+const ENTRY_MS = 1_000
 /** The registry's last word must not hold up a stop, milliseconds. */
 const LEAVE_MS = 1_000
 
@@ -38,6 +41,8 @@ export interface RegistrationOptions extends RegistryCallsOptions {
 
 /** This process's place in the registry. */
 export interface KeptRegistration {
+  /** Resolves once the registry has it, or the first try has failed, or after a second: whoever is told then that it is ready finds it. */
+  readonly entered: Promise<void>
   /** Takes it out of rotation, as for one that doesn't answer, and puts it in again. It is healthy at first. */
   setHealthy(isHealthy: boolean): void
   /** Deregisters, waiting at most 1 s. True when the registry had known this instance and took it out. Never throws. */
@@ -74,13 +79,16 @@ export function register(options: RegistrationOptions): KeptRegistration {
     heartbeatMs = HEARTBEAT_MS,
     random = Math.random,
   } = options
-  if (options.registryUrl === '') return { setHealthy: () => {}, leave: () => Promise.resolve(false) }
+  if (options.registryUrl === '') {
+    return { entered: Promise.resolve(), setHealthy: () => {}, leave: () => Promise.resolve(false) }
+  }
   const call = registryCalls(options)
   const stop = new AbortController()
   const body = { service_name: service, host, port, tags, metadata }
   let state: State = { at: 'unknown' }
   const bell = createWakeUp()
   const hearClock = createClockWatch(log, 'the registry')
+  const tried = Promise.withResolvers<void>()
   let refused = false
   let healthy = true
 
@@ -124,6 +132,7 @@ export function register(options: RegistrationOptions): KeptRegistration {
         refused ||= fault instanceof Refusal
         failures++
       }
+      tried.resolve()
       const mostMs = Math.min(LONGEST_PAUSE_MS, heartbeatMs)
       const pauseMs =
         failures === 0
@@ -137,6 +146,7 @@ export function register(options: RegistrationOptions): KeptRegistration {
   const keeping = keepRegistered()
 
   return {
+    entered: Promise.race([tried.promise, aborted(AbortSignal.any([stop.signal, AbortSignal.timeout(ENTRY_MS)]))]),
     setHealthy(isHealthy) {
       if (healthy === isHealthy) return
       healthy = isHealthy

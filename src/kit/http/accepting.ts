@@ -11,6 +11,10 @@ export const SOCKETS = 16
 /** Connections that wait at each of them to be taken. */
 const BACKLOG = 1_024
 
+/** How long a turn lasts in which nothing is done, milliseconds, and how many are waited for one. */
+const QUIET_MS = 0.2
+const MOST_TURNS = 1_000
+
 /** A port on which connections are taken. */
 export interface Accepting {
   /**
@@ -63,8 +67,7 @@ export async function accept(
   async function join(held?: HeldPort) {
     const own = held ? [server, ...others] : [...others]
     if (held) await listening(beside(), held)
-    // behind the turn that has taken what waited at them
-    await immediate()
+    await quietTurn(server)
     // not as an HTTP server is closed: its connections go on
     for (const one of own) Server.prototype.close.call(one)
   }
@@ -110,6 +113,22 @@ export async function acceptHanded(server: Server, descriptors: readonly number[
       for (const { server: one } of servers) Server.prototype.close.call(one, ended)
     },
   }
+}
+
+/**
+ * Resolves within a turn that found nothing to do, or after many: a turn takes one connection of each socket, and what comes to one between the look at it and
+ * its end is lost.
+ */
+async function quietTurn(server: Server): Promise<void> {
+  let taken = 0
+  const count = () => void taken++
+  server.on('connection', count)
+  for (let turn = 0; turn < MOST_TURNS; turn++) {
+    const [before, began] = [taken, performance.now()]
+    await immediate()
+    if (taken === before && performance.now() - began < QUIET_MS) break
+  }
+  server.off('connection', count)
 }
 
 /** A server whose connections come to another one. */

@@ -13,6 +13,8 @@ export interface Job {
   readonly after?: string
   /** Its port is held for its process (held-port.ts). Default false. */
   readonly held?: boolean
+  /** Descriptors of sockets that listen already, in place of its host and port: a service manager's. Default: none. */
+  readonly handed?: readonly number[]
   /** Its name in the registry instead of the role's own. */
   readonly service?: string
 }

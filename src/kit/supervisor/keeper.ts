@@ -14,7 +14,7 @@ export interface KeeperTools {
   /** Resolves when all that a unit needs was ready once. */
   readonly needed: (unit: Unit) => Promise<unknown>
   /** Asked before each start: resolves as soon as it may be; never rejects. */
-  readonly admit: () => Promise<void>
+  readonly admit: (unit: Unit) => Promise<void>
   readonly onChange: (change: UnitChange) => void
   /** Told of a unit that ended by itself, before the next one is started. Waited for up to half a second. */
   readonly onLost: (lost: Started) => Promise<void>
@@ -252,7 +252,7 @@ export class Keeper {
         this.#change({ ...state, at: isSilent ? 'silent' : 'ready' })
       },
     })
-    const admitted = Promise.all([needed(unit), forgotten]).then(admit)
+    const admitted = Promise.all([needed(unit), forgotten]).then(() => admit(unit))
     await Promise.race([admitted, itself.exited, aborted(signal)])
     if (signal.aborted) return { why: await end }
     const starting = (doing?: string) =>

@@ -13,7 +13,7 @@ export interface SuperviseOptions {
   readonly units: readonly Unit[]
   readonly clock: Clock
   /** Asked before each start: resolves as soon as it may be; never rejects. Default: at once. */
-  readonly admit?: () => Promise<void>
+  readonly admit?: (unit: Unit) => Promise<void>
   /** Told of every change of state, in order. */
   readonly onChange: (change: UnitChange) => void
   /** Told of a unit that ended by itself, before the next one is started: the registry must forget it. Waited for up to half a second. */

@@ -17,9 +17,9 @@ export const gateway = defineRole({
   async start(ctx) {
     // what a gateway is made of is loaded by those who run one, not by all who read a configuration
     const { createGateway } = await import('./gateway.ts')
-    return {
-      ...(await createGateway(ctx, await ctx.cache())),
-      ready: (signal) => firstList(ctx.directory, signal),
-    }
+    const gateway = await createGateway(ctx, await ctx.cache())
+    // before its port is open: where that was kept open, requests wait at it
+    await firstList(ctx.directory, ctx.signal)
+    return gateway
   },
 })

@@ -95,7 +95,6 @@ function personIn(folder: string, isSeen: boolean, answers: readonly string[] | 
     folder,
     pid: process.pid,
     self: ['msvc'],
-    holdsPort: false,
     signal: new AbortController().signal,
     leaving: new AbortController().signal,
     settled: () => {},

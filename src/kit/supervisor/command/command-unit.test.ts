@@ -50,6 +50,7 @@ function theatre() {
     enrol: (_, instance) => {
       events.push(`enrol ${instance.split('-')[0]}`)
       return {
+        entered: Promise.resolve(),
         setHealthy: (isHealthy) => void events.push(isHealthy ? 'healthy' : 'unhealthy'),
         leave: async () => void events.push('leave'),
       }

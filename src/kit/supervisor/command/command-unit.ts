@@ -38,6 +38,8 @@ export interface CommandPlan {
 
 /** A replica's place in the registry. */
 export interface Enrolment {
+  /** Resolves once it is in it, or that takes too long. */
+  readonly entered: Promise<void>
   /** Takes it out of rotation, or puts it in again. */
   setHealthy(isHealthy: boolean): void
   /** Takes it out for good; resolves when who routes has had time to hear it. */
@@ -198,7 +200,10 @@ function launch(launched: CommandPlan, tools: CommandTools): LaunchedUnit {
       over.abort()
       if (leaving.signal.aborted) throw new AppError('UNAVAILABLE', `${unit} ended before it was ready`)
       wellAt = tools.clock.monotonic()
-      if (place) enrolment = tools.enrol(launched, instance)
+      if (place) {
+        enrolment = tools.enrol(launched, instance)
+        await enrolment.entered
+      }
       return { service, instance, ...(place && { url: addressOf(place) }) }
     },
     async probe() {

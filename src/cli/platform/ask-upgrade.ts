@@ -21,7 +21,7 @@ const GONE_MS = 60_000
  * `msvc upgrade`: has the platform on the data folder become the program that lies at its place now, which must be this one; resolves when it has started. Throws AppError `UNAVAILABLE`
  * when none runs there or it doesn't come back, and the platform's own refusal, after which all runs on.
  */
-export async function upgradePlatform(session: Session): Promise<void> {
+export async function askUpgrade(session: Session): Promise<void> {
   const { io, options } = session
   const { data } = (await configureClient(session)).settings
   const control = await connectControl(controlAddress(data)).catch((cause: unknown) => {
@@ -37,9 +37,15 @@ export async function upgradePlatform(session: Session): Promise<void> {
     const before = await readRunState(data)
     const { from } = await control.ask({ do: 'upgrade', version: VERSION }, Upgrading, io.leaving)
     progress.show('the platform begins anew')
-    const units = await begunAnew(data, before, io.leaving)
+    const begun = await begunAnew(data, before, io.leaving)
     progress.end()
-    if (!units) return
+    if (!begun) return
+    const { units, version } = begun
+    if (version !== VERSION)
+      throw new AppError(
+        'UNAVAILABLE',
+        `the platform goes on with ${version}: what lay at its place was no ${VERSION} any more when it came to it`,
+      )
     session.printJson({ from, to: VERSION, pid: before?.pid ?? null })
     session.print(
       from === VERSION
@@ -53,7 +59,7 @@ export async function upgradePlatform(session: Session): Promise<void> {
   }
 }
 
-/** The units of the platform that follows, once it has started; undefined when the signal fires. */
+/** The platform that follows, once it has started: its units and its version; undefined when the signal fires. */
 async function begunAnew(data: string, before: RunState | undefined, signal: AbortSignal) {
   let seen = performance.now()
   while (!signal.aborted) {
@@ -61,7 +67,7 @@ async function begunAnew(data: string, before: RunState | undefined, signal: Abo
     if (state) seen = performance.now()
     if (state && state.began !== before?.began) {
       const told = await askUnits(data, signal)
-      if (typeof told === 'object' && told.started) return told.units
+      if (typeof told === 'object' && told.started) return { units: told.units, version: state.version }
     }
     const isGone = before && process.platform === 'linux' && !state && !(await statFields(before.pid))
     if (isGone || performance.now() - seen > GONE_MS) {

@@ -12,7 +12,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['{src,build}/**/*.test.ts'],
+          include: ['{src,build,release}/**/*.test.ts'],
           exclude: ['src/roles/**'],
           // a process for each of 240 files would cost three times as much as a thread, more than what is tested in most of them
           pool: 'threads',

@@ -17,7 +17,7 @@ const FILES: readonly Packed[] = [
 ]
 
 const file = fc.record({
-  path: fc.stringMatching(/^[a-z/]{1,100}$/),
+  path: fc.stringMatching(/^[a-z/]{0,99}[a-z]$/),
   bytes: fc.uint8Array({ maxLength: 2_000 }).map((bytes) => Buffer.from(bytes)),
   isExecutable: fc.boolean(),
 })
@@ -27,7 +27,10 @@ describe('a tar', () => {
   it('holds each file to the byte, and the same bytes whatever the order they were given in', async () => {
     const property = fc.asyncProperty(files, async (packed) => {
       const tar = await tarGz(packed, TIME)
-      for (const { path, bytes } of packed) expect(fileOfTar(gunzipSync(tar), path)?.equals(bytes)).toBe(true)
+      for (const { path, bytes } of packed) {
+        const found = await fileOfTar(gunzipSync(tar), path)
+        expect(found?.equals(bytes)).toBe(true)
+      }
       expect((await tarGz(packed.toReversed(), TIME)).equals(tar)).toBe(true)
     })
     await fc.assert(property, { numRuns: 50 })
@@ -45,7 +48,7 @@ describe('a tar', () => {
   })
 
   it('has no file that was not put in', async () => {
-    expect(fileOfTar(gunzipSync(await tarGz(FILES, TIME)), 'msvc-1')).toBeUndefined()
+    expect(await fileOfTar(gunzipSync(await tarGz(FILES, TIME)), 'msvc-1')).toBeUndefined()
   })
 })
 

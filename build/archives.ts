@@ -1,17 +1,19 @@
 // Writes the archives that are handed out: tar (POSIX.1-1988, ustar) and zip (APPNOTE 6.3), the same bytes from the same files, whoever packs them and when.
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { constants, crc32, deflateRaw, gzip } from 'node:zlib'
+import { readTar, writeTar } from '../src/kit/backup/tar.ts'
 
 /** A file of an archive. */
 export interface Packed {
-  /** With slashes, at most 100 bytes. */
+  /** With slashes, at most 100 characters of ASCII. */
   readonly path: string
   readonly bytes: Buffer
   readonly isExecutable: boolean
 }
 
 const LEVEL = { level: constants.Z_BEST_COMPRESSION }
-const BLOCK = 512
 const modeOf = ({ isExecutable }: Packed) => (isExecutable ? 0o755 : 0o644)
 const inOrder = (files: readonly Packed[]) => files.toSorted((a, b) => (a.path < b.path ? -1 : 1))
 
@@ -20,44 +22,22 @@ const inOrder = (files: readonly Packed[]) => files.toSorted((a, b) => (a.path <
  * @param time when all of them were changed, seconds since 1970
  */
 export async function tarGz(files: readonly Packed[], time: number): Promise<Buffer> {
-  const blocks = inOrder(files).flatMap((file) => [
-    tarHeader(file, time),
-    file.bytes,
-    Buffer.alloc((BLOCK - (file.bytes.length % BLOCK)) % BLOCK),
-  ])
-  const packed = await promisify(gzip)(Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)]), LEVEL)
+  const entries = inOrder(files).map((file) => ({
+    ...{ name: file.path, mode: modeOf(file), bytes: file.bytes.length },
+    async *read() {
+      yield file.bytes
+    },
+  }))
+  const packed = await promisify(gzip)(await buffer(Readable.from(writeTar(entries, time))), LEVEL)
   // the system that it was compressed on (RFC 1952, 2.3.1): unknown
   packed[9] = 255
   return packed
 }
 
-function tarHeader(file: Packed, time: number): Buffer {
-  const header = Buffer.alloc(BLOCK)
-  const octal = (value: number, at: number, digits: number) =>
-    header.write(`${value.toString(8).padStart(digits, '0')}\0`, at, 'latin1')
-  header.write(file.path, 0, 100)
-  octal(modeOf(file), 100, 7)
-  octal(0, 108, 7)
-  octal(0, 116, 7)
-  octal(file.bytes.length, 124, 11)
-  octal(time, 136, 11)
-  header.write('        0', 148, 'latin1')
-  header.write('ustar\x0000', 257, 'latin1')
-  header.write('root', 265, 'latin1')
-  header.write('root', 297, 'latin1')
-  const sum = header.reduce((all, byte) => all + byte, 0)
-  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
-  return header
-}
-
-/** A file out of a tar; undefined when it isn't there. */
-export function fileOfTar(tar: Buffer, path: string): Buffer | undefined {
-  for (let at = 0; at + BLOCK <= tar.length && tar[at] !== 0; ) {
-    const name = tar.toString('utf8', at, at + 100).split('\0', 1)[0]
-    const bytes = Number.parseInt(tar.toString('latin1', at + 124, at + 136), 8)
-    if (name === path) return tar.subarray(at + BLOCK, at + BLOCK + bytes)
-    at += BLOCK + Math.ceil(bytes / BLOCK) * BLOCK
-  }
+/** A file out of a tar; undefined when it isn't there. Rejects with AppError `INVALID_BODY` for what is no tar of plain files. */
+export async function fileOfTar(tar: Buffer, path: string): Promise<Buffer | undefined> {
+  for await (const { name, content } of readTar(Readable.from([tar])))
+    if (name === path) return buffer(Readable.from(content()))
   return undefined
 }
 

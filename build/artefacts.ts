@@ -30,6 +30,8 @@ export interface Order {
   readonly profiles?: string
   /** Of all files in archives, seconds since 1970. */
   readonly time: number
+  /** The most that an archive may take, bytes. Default 60 MB. */
+  readonly mostBytes?: number
   readonly say: (message: string) => void
 }
 
@@ -38,7 +40,7 @@ const MAX_ARCHIVE = 60_000_000
 
 /**
  * Makes the artefacts of all targets, each file moved to its place when it is whole.
- * @throws AppError for a target that can't be built here, with what to do
+ * @throws AppError for a target that can't be built here, with what to do; and for an archive that is too large, of which nothing is put there
  */
 export async function makeArtefacts(order: Order): Promise<void> {
   const { work, dist, targets, version, say } = order
@@ -55,15 +57,12 @@ export async function makeArtefacts(order: Order): Promise<void> {
     sums.push(`${createHash('sha256').update(bytes).digest('hex')}  ${name}\n`)
   }
   for (const target of targets) {
-    const { archive, profile } = await makeArtefact(order, bundles, target)
+    const { archive, profile, executable } = await makeArtefact(order, bundles, target)
+    await mkdir(join(dist, target.name), { recursive: true })
+    await rename(executable, join(dist, target.name, target.executable))
     await put(`msvc-${version}-${target.name}${target.executable.endsWith('.exe') ? '.zip' : '.tar.gz'}`, archive)
     if (profile) await put(profileName(version, target), profile)
     say(`msvc-${version}-${target.name}: ${(archive.length / 1e6).toFixed(1)} MB`)
-    if (archive.length > MAX_ARCHIVE)
-      throw new AppError(
-        'UNPROCESSABLE',
-        `${target.name} takes more than ${MAX_ARCHIVE / 1e6} MB: find out what has grown`,
-      )
   }
   await put(`msvc-${version}.cdx.json`, Buffer.from(await billOfMaterials({ ...order, inputs: bundles.inputs })))
   await writeFile(join(dist, 'SHA256SUMS'), sums.toSorted((a, b) => (a.slice(66) < b.slice(66) ? -1 : 1)).join(''))
@@ -72,7 +71,7 @@ export async function makeArtefacts(order: Order): Promise<void> {
 const profileName = (version: string, { name }: Target) => `msvc-${version}-${name}.profile.tar.gz`
 
 async function makeArtefact(order: Order, bundles: Program, target: Target) {
-  const { root, dist, version, time, say } = order
+  const { root, version, time, mostBytes = MAX_ARCHIVE, say } = order
   const folder = join(order.work, target.name)
   await mkdir(folder, { recursive: true })
   const node = await nodePackage(root, target)
@@ -118,10 +117,10 @@ async function makeArtefact(order: Order, bundles: Program, target: Target) {
     file('THIRD-PARTY-NOTICES.txt', Buffer.from(licences)),
     file('manifest.json', Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)),
   ]
-  await mkdir(join(dist, target.name), { recursive: true })
-  await rename(output, join(dist, target.name, target.executable))
   const archive = await (target.executable.endsWith('.exe') ? zip : tarGz)(files, time)
-  return { archive, profile: compiled && (await packProfile(compiled, target.name, time)) }
+  if (archive.length > mostBytes)
+    throw new AppError('UNPROCESSABLE', `${target.name} takes more than ${mostBytes / 1e6} MB: find out what has grown`)
+  return { archive, profile: compiled && (await packProfile(compiled, target.name, time)), executable: output }
 }
 
 /** With what V8 has compiled, as an earlier build has it or anew; undefined where the target's Node can't be run. */

@@ -8,7 +8,7 @@ const FUNCTION = '__atomic_compare_exchange'
 /** How many bytes every call in Node exchanges, and the function here can. */
 const WIDTH = 8
 
-/** What differs between processors. Relocations: ELF supplements for x86-64 (4.4) and AArch64 (5.7). */
+/** A processor's machine code, and how its binaries are laid out. Relocations: ELF supplements for x86-64 (4.4) and AArch64 (5.7). */
 interface Processor {
   readonly jumpSlot: number
   readonly relative: number

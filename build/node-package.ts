@@ -32,10 +32,10 @@ export async function nodePackage(root: string, target: Target): Promise<NodePac
     throw new AppError('UNPROCESSABLE', `${target.name} can't be built: ${found}`)
   }
   const files = await promisify(gunzip)(archive)
-  const executable = fileOfTar(files, `package/${target.node}`)
+  const executable = await fileOfTar(files, `package/${target.node}`)
   if (!executable)
     throw new AppError('UNPROCESSABLE', `${target.name} can't be built: ${target.package} has no ${target.node}`)
-  return { executable, licence: fileOfTar(files, 'package/LICENSE')?.toString() }
+  return { executable, licence: (await fileOfTar(files, 'package/LICENSE'))?.toString() }
 }
 
 async function download(target: Target, cache: string, path: string): Promise<Buffer> {

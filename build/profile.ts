@@ -37,7 +37,7 @@ export async function packProfile({ assets }: Program, target: TargetName, time:
 
 async function read(path: string): Promise<{ readonly tar: Buffer; readonly about: z.infer<typeof Profile> }> {
   const tar = await promisify(gunzip)(await readFile(path))
-  return { tar, about: Profile.parse(JSON.parse(fileOfTar(tar, ABOUT)?.toString() ?? 'null')) }
+  return { tar, about: Profile.parse(JSON.parse((await fileOfTar(tar, ABOUT))?.toString() ?? 'null')) }
 }
 
 /**
@@ -60,7 +60,7 @@ export async function withProfile(
   if (program !== sumOf(await readFile(assets.program ?? ''))) throw refuse('it is of other sources')
   await mkdir(folder, { recursive: true })
   const written = compiled.map(async (name) => {
-    const bytes = fileOfTar(tar, name)
+    const bytes = await fileOfTar(tar, name)
     if (!bytes) throw refuse(`${name} is missing in it`)
     await writeFile(join(folder, `compiled-${name}`), bytes)
     return [name, join(folder, `compiled-${name}`)] as const

@@ -20,7 +20,7 @@ const Listed = z.object({ units: z.array(z.object({ unit: z.string(), state: z.s
 
 /** Time from `msvc up` of the example shop until all of it is ready, from the second start on: its packages are installed, and Node has kept what it compiled. */
 export async function shopStart(folder: string): Promise<Bar> {
-  if (!existsSync(join(ROOT, 'dist/package'))) execFileSync(process.execPath, [join(ROOT, 'build/package.mjs')])
+  if (!existsSync(join(ROOT, 'dist/package'))) execFileSync(process.execPath, [join(ROOT, 'build/package.ts')])
   const left = ['stock/node_modules', 'stock/.data'].map((name) => join(SHOP, name)).filter((path) => !existsSync(path))
   try {
     await startOnce(folder)

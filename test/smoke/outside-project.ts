@@ -34,7 +34,7 @@ export interface StartedProgram {
 
 /** Builds the package, and installs it into a project. */
 export async function createOutsideProject(): Promise<OutsideProject> {
-  await execute(process.execPath, [join(root, 'build/package.mjs')])
+  await execute(process.execPath, [join(root, 'build/package.ts')])
   const folder = mkdtempSync(join(tmpdir(), 'msvc-outside-'))
   const page = readFileSync(join(root, 'docs/kit.md'), 'utf8')
   const programs = [...page.matchAll(/^```ts\n\/\/ (\S+)\n([\s\S]*?)^```$/gm)].map(([, name = '', text = '']) => {

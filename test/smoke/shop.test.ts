@@ -23,7 +23,7 @@ const msvc = async (...args: readonly string[]) =>
 
 let up: ChildProcess
 beforeAll(async () => {
-  await execute(process.execPath, [join(root, 'build/package.mjs')])
+  await execute(process.execPath, [join(root, 'build/package.ts')])
   const tarball = `msvc-${manifest.version}.tgz`
   mkdirSync(join(clone, 'dist'))
   copyFileSync(join(root, 'dist', tarball), join(clone, 'dist', tarball))

@@ -40,6 +40,7 @@ async function filled(platform: RunningPlatform, given: Filling): Promise<Fillin
   })
   const { messages }: { messages: { id: string }[] } = JSON.parse(await pulled.text())
   const { dead_letters: dead }: { dead_letters: { id: string }[] } = await get('broker', '/broker/dead-letters')
+  const { delayed: waiting }: { delayed: { id: string }[] } = await get('broker', '/broker/delayed?limit=100')
   return {
     users: users.map(({ username }) => username).filter((name) => given.users.includes(name)),
     orders: orders.map(({ id, status }) => ({ id, status })),
@@ -48,7 +49,7 @@ async function filled(platform: RunningPlatform, given: Filling): Promise<Fillin
     entry: entries.find(({ message }) => message === given.entry)?.message ?? '',
     unread: messages.map(({ id }) => id),
     dead: dead.map(({ id }) => id).join(),
-    delayed: given.delayed,
+    delayed: waiting.map(({ id }) => id).join(),
   }
 }
 

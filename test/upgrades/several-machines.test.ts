@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
+import { Client } from 'pg'
 import { afterAll, expect, inject, it } from 'vitest'
 import * as z from 'zod'
 import { unpackRelease } from '../../release/keepsakes.ts'
@@ -15,6 +16,7 @@ import { startPostgres, UNSYNCED } from '../servers/postgres.ts'
 import { isHere } from '../servers/programs.ts'
 import { startRedis } from '../servers/redis.ts'
 import { keptVersions } from './kept-versions.ts'
+import { makeNextVersion, NEXT_MIGRATION } from './next-version.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-rolling-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -38,9 +40,9 @@ interface Machine {
   end(): Promise<void>
 }
 
-async function startMachine(program: string, role: string, name: string, env: Variables): Promise<Machine> {
+async function startMachine(program: string, role: string, data: string, env: Variables): Promise<Machine> {
   async function start(what: string) {
-    const variables = { PATH: process.env.PATH, NO_COLOR: '1', MSVC_DATA: join(folder, name), ...env }
+    const variables = { PATH: process.env.PATH, NO_COLOR: '1', MSVC_DATA: data, ...env }
     const child = spawn(process.execPath, [what, 'serve', role, '--json', '--quiet'], {
       cwd: folder,
       env: variables,
@@ -52,7 +54,7 @@ async function startMachine(program: string, role: string, name: string, env: Va
     })
     const ended = once(child, 'close')
     const first = await Promise.race([once(createInterface(child.stdout), 'line'), ended.then(() => undefined)])
-    if (!first) throw new Error(`${name}: ${said}`)
+    if (!first) throw new Error(`${data}: ${said}`)
     const { url }: { url: string } = JSON.parse(String(first[0]))
     const end = async (signal: NodeJS.Signals) => {
       child.kill(signal)
@@ -74,19 +76,62 @@ async function startMachine(program: string, role: string, name: string, env: Va
   }
 }
 
-it.runIf(isHere('postgres', 'nats-server', 'redis-server'))(
-  'replaces one process after the other by the next version under load: no request fails, and no order is lost',
+/** The last migration that the user service's tables have seen. */
+async function lastMigration(url: string): Promise<unknown> {
+  const client = new Client(url)
+  await client.connect()
+  try {
+    const { rows } = await client.query('select name from "user-service".kysely_migration order by name desc limit 1')
+    return rows[0]?.name
+  } finally {
+    await client.end()
+  }
+}
+
+/** A version that is replaced, and the one that it is replaced by. */
+interface Replaced {
+  readonly from: string
+  readonly to: string
+  /** Their programs, scripts for node. */
+  readonly old: string
+  readonly next: string
+  /** What the tables have seen at the end. */
+  readonly migration: string
+}
+
+const PAIRS: readonly (readonly [name: string, replaced: () => Promise<Replaced>])[] = [
+  [
+    'the newest that was kept by this one',
+    async () => {
+      const kept = await unpackRelease(keptVersions().at(-1) ?? '', mkdtempSync(join(folder, 'kept-')))
+      return {
+        ...{ from: kept.version, to: VERSION, old: kept.program, next: inject('program') },
+        migration: '2026-01-02-demo-users',
+      }
+    },
+  ],
+  [
+    'this one by the next, which adds to tables',
+    async () => {
+      const { program, version } = await makeNextVersion(join(folder, 'next'))
+      return {
+        ...{ from: VERSION, to: version, old: inject('program'), next: program },
+        migration: NEXT_MIGRATION,
+      }
+    },
+  ],
+]
+
+it.runIf(isHere('postgres', 'nats-server', 'redis-server')).each(PAIRS)(
+  'replaces one process after the other under load, %s: no request fails, and no order is lost',
   { timeout: 300_000 },
-  async () => {
-    const { program: old, version } = await unpackRelease(
-      keptVersions().at(-1) ?? '',
-      mkdtempSync(join(folder, 'released-')),
-    )
-    const next = inject('program')
+  async (_, replaced) => {
+    const { from, to, old, next, migration } = await replaced()
+    const place = mkdtempSync(join(folder, 'machines-'))
     await using postgres = await startPostgres({ config: UNSYNCED })
     await using nats = await startNats()
     await using redis = await startRedis()
-    const key = join(folder, 'signing.json')
+    const key = join(place, 'signing.json')
     const msvc = async (...args: string[]) => {
       const env = { PATH: process.env.PATH, MSVC_AUTH_MODE: 'token', MSVC_KEY_FILE: key }
       return (await promisify(execFile)(process.execPath, [next, ...args], { cwd: folder, env })).stdout.trim()
@@ -104,7 +149,9 @@ it.runIf(isHere('postgres', 'nats-server', 'redis-server'))(
         for (const replica of [0, 1]) {
           // whoever has its address finds it there again
           const port = role === 'registry' ? registries[replica] : await freePort('127.0.0.1')
-          machines.push(await startMachine(old, role, `${role}-${replica}`, { ...shared, PORT: String(port) }))
+          machines.push(
+            await startMachine(old, role, join(place, `${role}-${replica}`), { ...shared, PORT: String(port) }),
+          )
         }
       const open = new Set(machines.filter(({ role }) => role === 'gateway').map(({ url }) => url))
       const scopes = 'users:write,orders:read,orders:write'
@@ -150,13 +197,14 @@ it.runIf(isHere('postgres', 'nats-server', 'redis-server'))(
         clearInterval(timer)
         await Promise.all(underWay)
       }
-      expect(failed, `from ${version} to ${VERSION}`).toEqual([])
+      expect(failed, `from ${from} to ${to}`).toEqual([])
       expect(placed.length).toBeGreaterThan(20)
       const unpaid = async () => {
         const states = await Promise.all(placed.map(async (id) => (await ask(`/orders/${id}`)).body.status))
         return states.filter((status) => status !== 'paid')
       }
       await expect.poll(unpaid, { timeout: 30_000, interval: 500 }).toEqual([])
+      expect(await lastMigration(postgres.url)).toBe(migration)
     } finally {
       await Promise.all(machines.map((machine) => machine.end()))
     }

@@ -114,7 +114,7 @@ export function addUpgrade(program: Command, open: OpenSession): void {
     .command('upgrade')
     .summary('have the running platform run this version')
     .description(
-      'Has the platform that runs on the data folder become the program that lies in its place now, with the same flags: it finishes what is under way, stops and starts anew in the same process. The gateway stays open meanwhile, so that requests wait and none is refused. What the new version refuses changes nothing.',
+      'Has the platform that runs on the data folder become the program that lies in its place now, with the same flags: it finishes what is under way, stops and starts anew in the same process. The gateway stays open meanwhile, so that requests wait and none is refused, to services of yours neither. What the new version refuses changes nothing.',
     )
     .addHelpText('after', UPGRADE)
     .action(async (_: object, command: Command) => {

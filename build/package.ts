@@ -3,12 +3,11 @@ import { execFile } from 'node:child_process'
 import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { builtinModules } from 'node:module'
 import { dirname, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { build } from 'esbuild'
+import { build, type Plugin } from 'esbuild'
 import { notices, READABLE, resolutions } from './bundling.ts'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
 const work = join(dist, `build-${process.pid}`)
 const output = join(work, 'package')
@@ -24,8 +23,7 @@ const APART = [...PEERS, 'prom-client', 'pg']
 /** A service has the platform's broker and no cache: what these are kept in by the platform's own roles stays out. */
 const LEFT_OUT = /[/\\]drivers[/\\](?:bus|cache)[/\\]open\.ts$/
 
-/** @type {import('esbuild').Plugin} */
-const driversLeftOut = {
+const driversLeftOut: Plugin = {
   name: 'drivers left out',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^\./ }, ({ importer, kind, path }) =>
@@ -38,7 +36,7 @@ const driversLeftOut = {
 }
 
 /** Bundles the sources and packages; gives the packages that they import all the same, and the files that went in. */
-async function bundle() {
+async function bundle(): Promise<{ readonly imported: readonly string[]; readonly inputs: readonly string[] }> {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: { index: 'src/package.ts' },
@@ -68,7 +66,7 @@ const ENTRY = 'src/package.d.ts'
 const SPECIFIER = /(from |import\(|import )(['"])([^'"]+)\2/g
 
 /** Writes the declarations that src/package.ts leads to; gives the packages that they import. */
-async function declare() {
+async function declare(): Promise<readonly string[]> {
   const all = join(work, 'declarations')
   const config = join(work, 'tsconfig.json')
   const compilerOptions = { noEmit: false, declaration: true, emitDeclarationOnly: true, rootDir: root, outDir: all }
@@ -80,13 +78,13 @@ async function declare() {
   }
   await writeFile(config, JSON.stringify(settings))
   await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', config])
-  const seen = new Set()
-  const imported = []
-  const follow = async (path) => {
+  const seen = new Set<string>()
+  const imported: string[] = []
+  const follow = async (path: string): Promise<void> => {
     if (seen.has(path)) return
     seen.add(path)
     const text = await readFile(join(all, path), 'utf8')
-    for (const [, , , name] of text.matchAll(SPECIFIER)) {
+    for (const [, , , name = ''] of text.matchAll(SPECIFIER)) {
       if (name.startsWith('.')) await follow(join(dirname(path), name).replace(/\.ts$/, '.d.ts'))
       else imported.push(name)
     }
@@ -100,11 +98,11 @@ async function declare() {
 }
 
 /** Versions by package: as they are tried here, but for those that must be the service's own. */
-function dependencies(specifiers, versions) {
+function dependencies(specifiers: readonly string[], versions: Readonly<Record<string, string>>) {
   const names = specifiers
     .filter((name) => !name.startsWith('node:') && !builtinModules.includes(name))
     .map((name) => /^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? name)
-  const range = (name) => [name, PEERS.includes(name) ? `^${versions[name]}` : versions[name]]
+  const range = (name: string) => [name, PEERS.includes(name) ? `^${versions[name]}` : versions[name]] as const
   const unique = [...new Set(names)].sort()
   return {
     // whatever version the service has: the declarations speak of node:http
@@ -116,7 +114,7 @@ function dependencies(specifiers, versions) {
   }
 }
 
-async function pack() {
+async function pack(): Promise<void> {
   await mkdir(output, { recursive: true })
   const { imported: bundled, inputs } = await bundle()
   const imported = [...bundled, ...(await declare())]
@@ -139,18 +137,27 @@ async function pack() {
   await copyFile(join(root, 'docs/kit.md'), join(output, 'README.md'))
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
   await run(npm, ['pack', '--pack-destination', work], { cwd: output })
-  const [tarball] = (await readdir(work)).filter((file) => file.endsWith('.tgz'))
+  const tarball = (await readdir(work)).find((file) => file.endsWith('.tgz'))
+  if (tarball === undefined) throw new Error('npm pack made no archive')
   await rename(join(work, tarball), join(dist, tarball))
   await rm(join(dist, 'package'), { recursive: true, force: true })
   await rename(output, join(dist, 'package'))
-  console.error(`msvc: dist/${tarball} is ready; npm install it where a service is written`)
+  process.stderr.write(`msvc: dist/${tarball} is ready; npm install it where a service is written\n`)
+}
+
+/** What is to be said of a fault. */
+function wordsOf(fault: unknown): unknown {
+  if (!(fault instanceof Error)) return fault
+  return ('stdout' in fault && fault.stdout) || fault.stack
 }
 
 try {
   await pack()
 } catch (fault) {
   // esbuild has printed its own errors, with the lines they are about; the compiler prints its on stdout
-  if (!fault.errors) console.error(fault.stdout || fault)
+  if (!(fault instanceof Error && 'errors' in fault))
+    process.stderr.write(`${wordsOf(fault)}
+`)
   process.exitCode = 1
 } finally {
   await rm(work, { recursive: true, force: true })

@@ -47,6 +47,14 @@ async function faultOf(yaml: string, portOffset = 0): Promise<string> {
   }
 }
 
+it('keeps the port of a gateway that takes a free one, where the program before has left it', async () => {
+  const session = sessionOf('gateway: { port: 0 }\nuser: { port: 0 }\nservices:\n  a: { run: x }\n')
+  const left = { ...session, io: { ...session.io, predecessor: { holdsPort: true, port: 4_711 } } }
+  const { roles } = await createPlanner(left, async () => 20_000).plan(ALL)
+  const portOf = (name: string) => roles.find(({ unit }) => unit === name)?.job.section.port
+  expect([portOf('gateway'), portOf('user')]).toEqual([4_711, 20_000])
+})
+
 describe('a port of a service', () => {
   const advice = 'give each its own, or leave it out for a free one'
 

@@ -80,6 +80,35 @@ describe('a command as a unit', () => {
     expect(events.slice(0, 4)).toEqual(['enrol shop', 'unhealthy', 'healthy', 'leave'])
   })
 
+  it('is ready no sooner than others find it', async () => {
+    const { tools } = theatre()
+    const [entering, entered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const place = { host: '127.0.0.1', port: await placeOf('entering', '127.0.0.1') }
+    const launched = commandUnit(
+      plan({ run: [process.execPath, '-e', LISTENS], env: envOf(place), place, ready: { by: 'tcp' } }),
+      {
+        ...tools,
+        enrol(of, instance) {
+          entering.resolve()
+          return { ...tools.enrol(of, instance), entered: entered.promise }
+        },
+      },
+    ).launch()
+    let isReady = false
+    const started = launched
+      .start({}, () => {})
+      .then(() => {
+        isReady = true
+      })
+    await entering.promise
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(isReady).toBe(false)
+    entered.resolve()
+    await started
+    launched.kill()
+    await launched.exited
+  })
+
   it('leaves the registry as soon as its process is gone', async () => {
     const { events, tools } = theatre()
     const place = { host: '127.0.0.1', port: await placeOf('gone', '127.0.0.1') }

@@ -35,6 +35,7 @@ export async function askUpgrade(session: Session): Promise<void> {
   try {
     progress.show('looking whether the new version can take over')
     const before = await readRunState(data)
+    await tellForgotten(session, data)
     const { from } = await control.ask({ do: 'upgrade', version: VERSION }, Upgrading, io.leaving)
     progress.show('the platform begins anew')
     const begun = await begunAnew(data, before, io.leaving)
@@ -57,6 +58,15 @@ export async function askUpgrade(session: Session): Promise<void> {
     progress.end()
     control.close()
   }
+}
+
+/** Says what won't be as it was: the new version begins with what file and flags say. */
+async function tellForgotten({ io, messages }: Session, data: string): Promise<void> {
+  const told = await askUnits(data, io.leaving)
+  const stopped = typeof told === 'object' ? told.units.filter(({ state }) => state === 'stopped') : []
+  if (stopped.length === 0) return
+  const names = stopped.map(({ unit }) => unit).join(', ')
+  messages.warn(`stopped now, and started with the new version: ${names}`)
 }
 
 /** The platform that follows, once it has started: its units and its version; undefined when the signal fires. */

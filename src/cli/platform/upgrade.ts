@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process'
 import { lookup } from 'node:dns/promises'
 import { stat } from 'node:fs/promises'
 import { isAbsolute } from 'node:path'
-import { promisify } from 'node:util'
 import { holdPort } from '../../drivers/system/held-port.ts'
 import { AppError, messageOf } from '../../kit/errors.ts'
 import type { LaunchedRole } from '../../kit/supervisor/role-unit.ts'
@@ -11,11 +9,12 @@ import { isNewer } from '../../kit/version-order.ts'
 import { ENTRANCE } from '../plan/entrance.ts'
 import type { Session } from '../session/session.ts'
 import { VERSION } from '../session/version.ts'
+import { askProgram, type ProgramAnswer } from './asked-program.ts'
 
+/** As each msvc says it. */
+const VERSION_FORM = /^\d+\.\d+\.\d+(?:-\S+)?$/
 /** How long the new program may take to say its version or check the configuration, milliseconds. */
 const LOOK_MS = 30_000
-
-const run = promisify(execFile)
 
 /** What is needed to become another program. */
 export interface UpgradeOptions {
@@ -129,9 +128,7 @@ async function inspect(session: Looking, asked: string): Promise<Looked> {
   const { io, options } = session
   const place = placeOf(io)
   const identity = await identityOf(io)
-  const there = await versionOf(io).catch((cause: unknown) => {
-    throw new AppError('CONFLICT', `${place} does not run: ${messageOf(cause)}`, { cause })
-  })
+  const there = await versionOf(io)
   if (there !== asked) {
     const what = `${place}, by which the platform was started, is version ${there} and this is ${asked}`
     throw new AppError('CONFLICT', `${what}: put this one in its place`)
@@ -144,12 +141,11 @@ async function inspect(session: Looking, asked: string): Promise<Looked> {
     ...(options.config === undefined ? [] : ['--config', options.config]),
     ...(options.data === undefined ? [] : ['--data', options.data]),
   ]
-  await ask(io, ['check', '--quiet', ...by]).catch((cause: { stderr?: string }) => {
-    const faults = (cause.stderr ?? '').split('\n').flatMap((line) => /^error: (.+)$/.exec(line)?.[1] ?? [])
-    throw new AppError('CONFIG_INVALID', [`version ${there} refuses the configuration:`, ...faults].join('\n'), {
-      cause,
-    })
-  })
+  const { code, err } = await ask(io, ['check', '--quiet', ...by])
+  if (code !== 0) {
+    const faults = err.split('\n').flatMap((line) => /^error: (.+)$/.exec(line)?.[1] ?? [])
+    throw new AppError('CONFIG_INVALID', [`version ${there} refuses the configuration:`, ...faults].join('\n'))
+  }
   return { version: there, identity }
 }
 
@@ -162,13 +158,20 @@ async function isStillThere({ io }: Looking, { version, identity }: Looked): Pro
   )
 }
 
+/** The version of the program at this one's place. Rejects with AppError `CONFLICT` where it doesn't run, or is something else. */
 async function versionOf(io: Looking['io']): Promise<string> {
-  return (await ask(io, ['--version'])).stdout.trim()
+  const { code, out, err } = await ask(io, ['--version'])
+  const said = out.trim()
+  if (code === 0 && VERSION_FORM.test(said)) return said
+  const why = code === 0 ? `it is no msvc: asked for its version it says ${JSON.stringify(said.slice(0, 80))}` : err
+  throw new AppError('CONFLICT', `${placeOf(io)} does not run: ${why.trim() || `exit code ${code}`}`)
 }
 
-function ask(io: Looking['io'], args: readonly string[]) {
-  const [program, ...before] = commandOf(io)
-  return run(program, [...before, ...args], { cwd: io.folder, env: io.environment, timeout: LOOK_MS })
+function ask(io: Looking['io'], args: readonly string[]): Promise<ProgramAnswer> {
+  const how = { cwd: io.folder, env: io.environment, patienceMs: LOOK_MS }
+  return askProgram([...commandOf(io), ...args], how).catch((cause: unknown) => {
+    throw new AppError('CONFLICT', `${placeOf(io)} does not run: ${messageOf(cause)}`, { cause })
+  })
 }
 
 /** What changes when another file lies there, or something else is written into it. */

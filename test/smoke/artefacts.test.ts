@@ -14,7 +14,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const target = targetOf(nativeName(process))
 const archive = `msvc-${VERSION}-${target.name}.tar.gz`
-const TIMEOUT_MS = 300_000
+const TIMEOUT_MS = 600_000
 
 /** Makes what is handed out for this system; gives the folder. */
 async function make(name: string, more: Partial<Order> = {}): Promise<string> {

@@ -67,6 +67,7 @@ describe.each(SYSTEMS)('a machine of $suite with systemd', (system) => {
     machine = await bootMachine(await makeRoot(system), { '/usr/bin/msvc': copy.program })
     await machine.sh(`${LOWER} mkdir /etc/msvc /root/shop; cd /root/shop; ${PROJECT}
 echo SHOP_ID=4711 > /etc/msvc/catalog.env
+msvc deploy compose
 ${asRoot(commands).replace('\ncp ', `\n${BUILT}\ncp `)}`)
   }, 600_000)
   afterAll(async () => {
@@ -124,6 +125,7 @@ ${asRoot(commands).replace('\ncp ', `\n${BUILT}\ncp `)}`)
     await vi.waitUntil(async () => (await ask('/../../catalog/items')).made?.id === 4711, { timeout: 20_000 })
     expect(await machine.sh('stat -c %a:%u /etc/msvc/msvc.yaml')).toBe('600:0')
     expect(await machine.sh('ls -A /opt/shop')).toBe('catalog\ndeploy\nmsvc.yaml')
+    expect(await machine.sh('ls -A /opt/shop/deploy')).toBe('')
     const status = await machine.sh(`cat /proc/${await show('msvc-catalog', 'MainPID')}/status`)
     expect(status).toMatch(/^CapEff:\s+0+$/m)
     expect(status).not.toMatch(/^Uid:\s+0\s/m)

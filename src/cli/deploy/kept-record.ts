@@ -9,7 +9,7 @@ import { isRecord } from '../../kit/record.ts'
 import { SECRETS } from './platform-secrets.ts'
 
 /** By which it is known what in a folder is as it was written, and what a person has changed since. */
-const RECORD = '.msvc-deploy.json'
+export const RECORD = '.msvc-deploy.json'
 /** The same of secrets, which lies with them: who has a digest can try passwords by it. */
 const SECRET_RECORD = `${SECRETS}/${RECORD}`
 

@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import type { OwnService } from '../../../kit/config/own-service.ts'
 import type { Deployment } from '../deployment.ts'
+import { RECORD } from '../kept-record.ts'
 import { CONFIG, CONFIG_FOLDER, homeOf, PROGRAM, SECRETS, UNITS } from './places.ts'
 
 /**
@@ -28,13 +29,15 @@ function servicesSteps(deployment: Deployment): readonly string[] {
   const { services, sources, folder, fileName, privatePaths } = deployment
   if (services.length === 0) return []
   const home = homeOf(deployment)
-  // what others may not read, and what is no part of them
-  const left = ['.git', fileName, folder, ...privatePaths]
+  // what others may not read, and what is no part of them: deployments too, with their secrets
+  const isBeside = folder === '.'
+  const deployments = isBeside ? '' : ` --exclude-tag-all=${RECORD}`
+  const left = ['.git', fileName, ...(isBeside ? ['secrets'] : []), ...privatePaths]
     .filter(isWithin)
     .map((path) => ` --exclude=${word(`./${path}`)}`)
   return [
     `sudo install -d -o "$(id -un)" ${home}`,
-    `tar -C ${word(sources)} --anchored --no-wildcards${[...new Set(left)].join('')} -cf - . | tar -C ${home} -xf -`,
+    `tar -C ${word(sources)}${deployments} --anchored --no-wildcards${[...new Set(left)].join('')} -cf - . | tar -C ${home} -xf -`,
     ...services.flatMap(({ dir, own }) =>
       own.build === undefined ? [] : [`(cd ${word(posix.join(home, dir))} && ${buildOf(own.build)})`],
     ),

@@ -108,7 +108,7 @@ services:
     expect(units.get('msvc-front.service')).toContain('BindReadOnlyPaths=%d/msvc.yaml:/opt/shop/msvc.yaml\n')
     expect(next).toContain('sudo install -m 0600 ../../msvc.yaml /etc/msvc/msvc.yaml')
     expect(next.find((line) => line.startsWith('tar '))).toContain(
-      ' --exclude=./msvc.yaml --exclude=./deploy/compose --exclude=./kept ',
+      ' --exclude-tag-all=.msvc-deploy.json --anchored --no-wildcards --exclude=./.git --exclude=./msvc.yaml --exclude=./kept ',
     )
     expect(next).toContain("(cd '/opt/shop/my catalog' && go build -o catalog './a b')")
     expect(next).toContain("(cd /opt/shop && sh -c 'npm ci &&\n npm run '\\''build'\\''')")

@@ -1,6 +1,7 @@
 import type { Deployment } from './deployment.ts'
 import { buildCommand } from './docker/service-dockerfile.ts'
 import { ownImage, serviceImage } from './image-name.ts'
+import { shellWord } from './shell-word.ts'
 
 /** Scopes that somebody wants who tries a role, by its CLI word. */
 const TRIED: Readonly<Record<string, string>> = { user: 'users:write', order: 'orders:write' }
@@ -37,8 +38,4 @@ export function settingSecrets({ roles, services }: Pick<Deployment, 'roles' | '
   return services.flatMap(({ name, own }) =>
     own.secrets.map((secret) => ({ secret, command: `msvc config set ${name} ${secret} - --secret` })),
   )
-}
-
-function shellWord(text: string): string {
-  return /^[\w./,:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }

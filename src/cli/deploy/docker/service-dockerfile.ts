@@ -2,6 +2,7 @@ import { posix } from 'node:path'
 import { APP, CONTAINER_USER, DATA_FOLDER, PROGRAM, VOLUME } from '../container.ts'
 import type { DeployFile, Deployment, ServicePart } from '../deployment.ts'
 import { serviceImage } from '../image-name.ts'
+import { shellWord } from '../shell-word.ts'
 import { ignoredBy } from './ignored.ts'
 import { DEBIAN, escaped } from './recipe.ts'
 
@@ -94,10 +95,6 @@ function variables(values: Readonly<Record<string, string>>): string {
   return Object.entries(values)
     .map(([name, value]) => `${name}=${/\s/.test(value) ? `"${value}"` : value}`)
     .join(' \\\n    ')
-}
-
-function shellWord(text: string): string {
-  return /^[\w./:@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }
 
 /** Images without the certificates that calls to elsewhere want. */

@@ -284,7 +284,7 @@ describe('--diff', () => {
   it('shows all that would be written, and writes nothing', async () => {
     const { code, out } = await deploy(['compose', '--diff'])
     expect({ code, deploy: existsSync(at('deploy')) }).toEqual({ code: 0, deploy: false })
-    expect(out).toMatch(/^--- \/dev\/null\n\+\+\+ compose\.yaml {2}proposed\n@@ -0,0 \+1,\d+ @@\n\+# The platform/)
+    expect(out).toMatch(/^--- \/dev\/null\n\+\+\+ compose\.yaml {2}proposed\n@@ -0,0 \+1,\d+ @@\n\+# msvc /)
     expect(out).toContain('\nsecrets/signing-key: a new secret\n')
     await deploy(['compose'])
     for (const args of [[], ['--force']])

@@ -101,12 +101,11 @@ function kustomization(deployment: Deployment, parts: readonly DeployFile[], sec
       ...(file === undefined ? [] : [{ name: CONFIG_SECRET, files: [CONFIG] }]),
     ],
   }
-  const heading = `# The platform${file === undefined ? '' : ` of ${sources}/${fileName}`} in a cluster, msvc ${version}: kubectl apply -k .
-# Needs Kubernetes 1.30, metrics-server for the autoscalers, and a network plug-in that goes by NetworkPolicies.
+  const heading = `# msvc ${version}${file === undefined ? '' : `, by ${sources}/${fileName}`}: kubectl apply -k .
+# Needs Kubernetes 1.30, metrics-server for the autoscalers, and a network plugin that enforces NetworkPolicies.
 `
   return `${heading}${yamlOf(body, {
-    'Kustomization.images':
-      'where the cluster pulls them from: msvc deploy kubernetes --image registry.example/shop/msvc:1.0',
+    'Kustomization.images': 'where nodes pull from: msvc deploy kubernetes --image registry.example/shop/msvc:1.0',
     'Kustomization.secretGenerator': `made once, never committed: keep a copy of ${SECRETS}/.${file === undefined ? '' : ` ${CONFIG_SECRET} is ${sources}/${fileName}, copied by each msvc deploy kubernetes.`}
 To take Secrets from elsewhere (External Secrets, Sealed Secrets), remove this; pods expect the same names, each with a key of that name`,
   })}`
@@ -114,7 +113,7 @@ To take Secrets from elsewhere (External Secrets, Sealed Secrets), remove this; 
 
 function namespaceFile({ name }: Deployment): string {
   const level = 'restricted'
-  return manifestFile('Refuses pods that want more rights than these have.', [
+  return manifestFile('Pod Security Standards: restricted', [
     {
       apiVersion: 'v1',
       kind: 'Namespace',
@@ -125,14 +124,14 @@ function namespaceFile({ name }: Deployment): string {
           'pod-security.kubernetes.io/warn': level,
           'pod-security.kubernetes.io/audit': level,
         },
-      } as { name: string },
+      },
     },
   ])
 }
 
 function networkFile(): string {
   return manifestFile(
-    'Nobody talks to anybody but by a policy that says so: each part has one in its own file, the way out too. What the log server sends on\n(telemetry.export), and services that run elsewhere (services: in msvc.yaml), want a way out of their own here.',
+    "Default deny, both ways; each part's file allows what it needs. What msvc.yaml calls elsewhere (telemetry.export, addresses in services)\nneeds a policy with its egress: add one here.",
     defaultPolicies(),
   )
 }

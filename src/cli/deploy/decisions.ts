@@ -44,9 +44,9 @@ async function agrees({ io }: Session, question: string): Promise<boolean> {
   return answer?.startsWith('y') ?? false
 }
 
-/** The result for programs is alone on stdout. */
+/** What somebody is asked about he must see, wherever stdout goes. */
 function tellPerson({ io, options, print }: Session, text: string): void {
-  if (options.json) io.err.write(`${text}\n`)
+  if (options.json || !io.out.isTTY) io.err.write(`${text}\n`)
   else print(text)
 }
 

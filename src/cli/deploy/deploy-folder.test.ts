@@ -136,7 +136,7 @@ describe('a folder of a deployment', () => {
     // and tells it again, until it is gone
     expect(plan([file('e', '1')]).unwanted.map(({ path }) => path)).toEqual(['a', 'b', 'secrets/url'])
     await writeFolder(folder, writing(plan([file('e', '1')]), { removed: ['a'] }))
-    expect(existsSync(at('a'))).toBe(false)
+    expect([existsSync(at('a')), Object.keys(JSON.parse(text(RECORD)).files)]).toEqual([false, ['b', 'e']])
     expect(plan([file('e', '1')]).unwanted.map(({ path }) => path)).toEqual(['b', 'secrets/url'])
     // wanted again: it is known what was written
     expect(fates([file('b', '1'), secret('2')])).toEqual(['yours', 'updated'])
@@ -242,6 +242,8 @@ describe('a secret', () => {
     chmodSync(folder, 0o755)
     await write(file('msvc.yaml', '1', { mode: 0o600, isSecret: true }))
     expect([modeOf('.'), modeOf('msvc.yaml')]).toEqual([0o755, 0o600])
+    await write(file('msvc.yaml', '1', { mode: 0o444, isSecret: true }))
+    expect(modeOf('.')).toBe(0o755)
     expect(plan([file('msvc.yaml', '2', { mode: 0o600, isSecret: true })]).files[0]?.fate).toBe('updated')
   })
 })

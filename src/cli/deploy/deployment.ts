@@ -14,6 +14,8 @@ export interface Deployment {
   readonly environment: string
   /** The user's file, word for word; undefined where the built-in defaults hold. */
   readonly file: string | undefined
+  /** Whether nobody but its owner can read that file: no copy of it may be open to others, then. */
+  readonly isFilePrivate: boolean
   /** What that file is called. */
   readonly fileName: string
   /** The way from the deployment's folder to that of the file, where the sources of services lie, with `/` between: `../..`. */

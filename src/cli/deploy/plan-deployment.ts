@@ -13,12 +13,13 @@ import { VERSION } from '../session/version.ts'
 import type { Deployment, RolePart, ServicePart, StoreKind, StorePart } from './deployment.ts'
 import { stackOf } from './docker/service-stack.ts'
 import { ownImage, readImage } from './image-name.ts'
+import { refuseUnprintable } from './printable-names.ts'
 
 /** What a deployment is planned by. */
 export interface DeploymentOptions {
   readonly configured: Configured
-  /** The configuration's file: its absolute path and its text; undefined where the built-in defaults hold. */
-  readonly file: { readonly path: string; readonly text: string } | undefined
+  /** The configuration's file: its absolute path, its text, and whether its owner alone can read it; undefined where the built-in defaults hold. */
+  readonly file: { readonly path: string; readonly text: string; readonly isPrivate: boolean } | undefined
   /** Where it is written: an absolute path. */
   readonly folder: string
   /** Where it is asked for, and where services lie without a file: an absolute path. */
@@ -47,6 +48,12 @@ const LOOPBACK = /^[a-z+]+:\/\/(?:[^/@]*@)?(?:127\.|localhost|\[::1\])/i
 export function planDeployment({ configured, file, scale, folder, here, image }: DeploymentOptions): Deployment {
   const { settings, roles, own } = configured
   const sources = file === undefined ? here : dirname(file.path)
+  refuseUnprintable([
+    ['the name of the file', file === undefined ? '' : basename(file.path)],
+    ['--out', pathBetween(sources, folder)],
+    ['the folder of the file', pathBetween(folder, sources)],
+    ...Object.entries(own).map(([name, { dir }]) => [`services.${name}.dir`, dir] as const),
+  ])
   const wanted = rolesOf({ without: settings.up.without })
   const parts = wanted.flatMap((name) => {
     const role = roles.find((each) => each.name === name)
@@ -70,6 +77,7 @@ export function planDeployment({ configured, file, scale, folder, here, image }:
     image: image === undefined ? ownImage(VERSION) : readImage(image, VERSION, '--image'),
     environment: configured.saidBy(['environment']) === undefined ? 'production' : settings.environment,
     file: file?.text,
+    isFilePrivate: file?.isPrivate ?? false,
     fileName: file === undefined ? 'msvc.yaml' : basename(file.path),
     sources: pathBetween(folder, sources),
     folder: pathBetween(sources, folder),

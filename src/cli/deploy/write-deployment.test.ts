@@ -12,10 +12,13 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Command } from 'commander'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { run } from '../run.ts'
-import type { Terminal } from '../terminal/io.ts'
+import { sessions } from '../session/session.ts'
+import type { Io, Terminal } from '../terminal/io.ts'
 import { KINDS } from './kinds.ts'
+import { writeDeployment } from './write-deployment.ts'
 
 let folder = ''
 beforeEach(() => {
@@ -33,11 +36,13 @@ function put(path: string, words: string): void {
 const configure = (words: string) => writeFileSync(at('msvc.yaml'), words)
 const COMPOSE = 'deploy/compose/compose.yaml'
 
-/** Runs `msvc deploy`. @param answers what a person at the terminal says to one question after the other; nobody is there without */
-async function deploy(args: readonly string[], answers?: readonly string[]) {
+/** A process, and what it says. @param answers what a person at the terminal says to one question after the other; nobody is there without. @param isSeen whether stdout is the terminal too */
+function person(answers?: readonly string[], isSeen = true) {
   const said = { out: '', err: '' }
+  const asked: string[] = []
+  const left = [...(answers ?? [])]
   const terminal = (name: 'out' | 'err'): Terminal => ({
-    isTTY: false,
+    isTTY: answers !== undefined && isSeen,
     colour: false,
     columns: 80,
     rows: 24,
@@ -45,9 +50,7 @@ async function deploy(args: readonly string[], answers?: readonly string[]) {
       said[name] += words
     },
   })
-  const asked: string[] = []
-  const left = [...(answers ?? [])]
-  const code = await run(['deploy', ...args], {
+  const io: Io = {
     out: terminal('out'),
     err: terminal('err'),
     outputTaken: async () => {},
@@ -66,12 +69,19 @@ async function deploy(args: readonly string[], answers?: readonly string[]) {
     settled: () => {},
     leaveInterruptsToParent: () => {},
     ...(answers && {
-      ask: async (question) => {
+      ask: async (question: string) => {
         asked.push(question)
         return left.shift() ?? ''
       },
     }),
-  })
+  }
+  return { io, said, asked }
+}
+
+/** Runs `msvc deploy`. @param answers as of `person` */
+async function deploy(args: readonly string[], answers?: readonly string[], isSeen?: boolean) {
+  const { io, said, asked } = person(answers, isSeen)
+  const code = await run(['deploy', ...args], io)
   return { code, ...said, asked }
 }
 
@@ -167,6 +177,29 @@ describe('msvc deploy', () => {
     expect(tree('deploy')).toMatchObject({ 'compose/compose.yaml': before['compose/compose.yaml'] })
   })
 
+  it('keeps closed what only its owner can read', async () => {
+    configure('store: postgres://app:pw@db.example/shop\n')
+    chmodSync(at('msvc.yaml'), 0o600)
+    await deploy(['compose'])
+    expect(text(COMPOSE)).toContain("config: { file: './secrets/msvc.yaml' }")
+    expect(statSync(at('deploy/compose/secrets')).mode & 0o777).toBe(0o700)
+    configure('store: postgres://app:other@db.example/shop\n')
+    await deploy(['compose'])
+    expect(text('deploy/compose/secrets/msvc.yaml')).toContain(':other@')
+  })
+
+  it('refuses two files of one path, on systems too where case does not count', async () => {
+    const files = ['network.yaml', 'Network.yaml'].map((path) => ({ path, text: path }))
+    const about = { name: 'twins', summary: '', description: '', examples: '', hasImages: false }
+    const twins = { ...about, load: async () => () => ({ files, next: [] }) }
+    const { io } = person()
+    await expect(writeDeployment(sessions(io, () => {})(new Command()), twins, {})).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringMatching(/^Network\.yaml would be two files/),
+    })
+    expect(existsSync(at('deploy'))).toBe(false)
+  })
+
   it('says that it closed what others could read', async () => {
     mkdirSync(at('deploy/compose/secrets'), { recursive: true })
     chmodSync(at('deploy/compose/secrets'), 0o755)
@@ -250,6 +283,8 @@ describe('what a person has changed', () => {
 
   it('is shown on stderr where a program reads stdout', async () => {
     await disputed()
+    const piped = await deploy(['compose'], ['q'], false)
+    expect(piped).toMatchObject({ code: 1, out: '', err: expect.stringMatching(/^-# mine$/m) })
     const { code, out, err } = await deploy(['compose', '--json'], ['n'])
     expect(JSON.parse(out).files).toContainEqual({ path: 'compose.yaml', fate: 'disputed', written: false })
     expect({ code, isShown: /^-# mine$/m.test(err) }).toEqual({ code: 0, isShown: true })

@@ -72,12 +72,26 @@ describe('compose.yaml', () => {
     expect(textOf(files, 'secrets/database-url')).toBe('postgres://app:pw@db.example/shop\n')
   })
 
+  it('mounts a closed copy of a file that its owner alone can read, as no user of a container is that owner', async () => {
+    const { composition, faults, files } = await written(
+      await deploymentOf({ file: 'cache: redis://:pw@r.example\n', isPrivate: true }),
+    )
+    expect(faults).toEqual([])
+    expect(composition.configs).toEqual({ config: { file: './secrets/msvc.yaml' } })
+    expect(files.find(({ path }) => path === 'secrets/msvc.yaml')).toEqual({
+      path: 'secrets/msvc.yaml',
+      text: 'cache: redis://:pw@r.example\n',
+      mode: 0o444,
+      isSecret: true,
+    })
+  })
+
   it('has every secret in a file of its own, which git leaves out', async () => {
     const { files, composition, text } = await written(await deploymentOf())
     const secrets = files.filter(({ isSecret }) => isSecret)
     expect(secrets.map(({ path }) => `./${path}`)).toEqual(Object.values(composition.secrets).map(({ file }) => file))
     expect(secrets.every(({ mode }) => mode === 0o444)).toBe(true)
-    expect(textOf(files, '.gitignore')).toBe('secrets/\n.env\n')
+    expect(textOf(files, '.gitignore')).toBe('secrets/\n.env\nmsvc.tar\n')
     expect(text).not.toContain(letters(26))
   })
 

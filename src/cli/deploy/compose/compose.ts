@@ -1,5 +1,5 @@
 import { BEYOND_DRAIN, CONFIG_FILE, CONTAINER_USER, PROGRAM, SECRETS_FOLDER } from '../container.ts'
-import type { Deployment } from '../deployment.ts'
+import type { DeployFile, Deployment } from '../deployment.ts'
 import { serviceDockerfiles } from '../docker/service-dockerfile.ts'
 import { loadingImage, makingToken, settingSecrets } from '../first-steps.ts'
 import type { SecretText, Written } from '../kinds.ts'
@@ -10,6 +10,7 @@ import { composeStore, SHARED_BY_STORES } from './stores.ts'
 
 /** Of secrets: compose mounts the file itself, with its rights, for users that are numbers. Their folder keeps them from others. */
 const SECRET = 0o444
+const CLOSED_CONFIG = `${SECRETS}/msvc.yaml`
 
 /** Writes `compose.yaml` with the seed's topology (9.7.10), the secrets that it mounts, and Dockerfiles of the user's services. */
 export async function writeCompose(deployment: Deployment, secret: SecretText): Promise<Written> {
@@ -17,12 +18,19 @@ export async function writeCompose(deployment: Deployment, secret: SecretText): 
   return {
     files: [
       { path: 'compose.yaml', text: composeFile(deployment, secrets.map(secretName)) },
-      { path: '.gitignore', text: `${SECRETS}/\n.env\n` },
+      { path: '.gitignore', text: `${SECRETS}/\n.env\nmsvc.tar\n` },
       ...serviceDockerfiles(deployment),
       ...secrets,
+      ...closedConfig(deployment),
     ],
     next: firstSteps(deployment),
   }
+}
+
+/** A copy of a file that its owner alone can read: compose mounts it with its rights, and no user of a container would be that owner. */
+function closedConfig({ file, isFilePrivate }: Deployment): readonly DeployFile[] {
+  if (file === undefined || !isFilePrivate) return []
+  return [{ path: CLOSED_CONFIG, text: file, mode: SECRET, isSecret: true }]
 }
 
 function firstSteps(deployment: Deployment): readonly string[] {
@@ -84,8 +92,13 @@ networks:
   outer: {}
   # between roles and services
   inner: {}${here.length > 0 ? '\n  # only for stores and the roles that use them\n  stores: { internal: true }' : ''}
-${config ? `\nconfigs:\n  config: { file: ${scalar(`${sources}/${fileName}`)} }\n` : ''}
+${config ? `\nconfigs:\n  config: { file: ${scalar(configOf(deployment))} }\n` : ''}
 # mounted at ${SECRETS_FOLDER}/<name>
 secrets:
 ${secrets.map((each) => `  ${each}: { file: ./${SECRETS}/${each} }\n`).join('')}${here.length > 0 ? `\nvolumes:\n${here.map(({ kind }) => `  ${kind}: {}\n`).join('')}` : ''}`
+}
+
+/** Where compose finds the user's file. */
+function configOf({ isFilePrivate, sources, fileName }: Deployment): string {
+  return isFilePrivate ? `./${CLOSED_CONFIG}` : `${sources}/${fileName}`
 }

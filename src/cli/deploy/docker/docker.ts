@@ -15,6 +15,8 @@ export function writeDocker(deployment: Deployment): Written {
         path: '.dockerignore',
         text: `${['# all that an image needs is the program', '*', '!msvc', '!msvc.exe'].join('\n')}\n`,
       },
+      // the program is copied to where it is built from
+      { path: '.gitignore', text: 'msvc\nmsvc.exe\n' },
       ...serviceDockerfiles(deployment),
     ],
     next: [

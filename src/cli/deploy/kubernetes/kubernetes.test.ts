@@ -90,7 +90,7 @@ describe('msvc deploy kubernetes', () => {
 
   it('has no secret but in files that git leaves out', async () => {
     const { files } = await written(await deploymentOf())
-    expect(textOf(files, '.gitignore')).toBe('secrets/\n')
+    expect(textOf(files, '.gitignore')).toBe('secrets/\nmsvc.tar\n')
     const open = files.filter(({ isSecret }) => !isSecret)
     expect(open.filter(({ text }) => text.includes(letters(26)))).toEqual([])
   })

@@ -34,7 +34,7 @@ export async function writeKubernetes(deployment: Deployment, secret: SecretText
     files: [
       { path: 'kustomization.yaml', text: kustomization(deployment, parts, secrets) },
       ...parts,
-      { path: '.gitignore', text: `${SECRETS}/\n` },
+      { path: '.gitignore', text: `${SECRETS}/\nmsvc.tar\n` },
       ...serviceDockerfiles(deployment),
       ...secrets,
       ...(file === undefined ? [] : [{ path: CONFIG, text: file, mode: SECRET, isSecret: true }]),

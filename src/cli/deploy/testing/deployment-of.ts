@@ -11,12 +11,20 @@ interface Wanted {
   readonly file?: string
   /** Folders that are beside it, such as those of services. */
   readonly folders?: readonly string[]
+  /** Whether its owner alone can read the file. Default false. */
+  readonly isPrivate?: boolean
   readonly scale?: Readonly<Record<string, number>>
   readonly image?: string
 }
 
 /** Plans a deployment as `msvc deploy compose` does in a folder of its own. */
-export async function deploymentOf({ file, folders = [], scale = {}, image }: Wanted = {}): Promise<Deployment> {
+export async function deploymentOf({
+  file,
+  folders = [],
+  isPrivate = false,
+  scale = {},
+  image,
+}: Wanted = {}): Promise<Deployment> {
   const root = mkdtempSync(join(tmpdir(), 'msvc-deploy-'))
   try {
     const folder = join(root, 'shop')
@@ -27,7 +35,7 @@ export async function deploymentOf({ file, folders = [], scale = {}, image }: Wa
     const configured = await configure({ io: { folder, environment: {} }, options }, { runs: false })
     return planDeployment({
       configured,
-      file: file === undefined ? undefined : { path, text: file },
+      file: file === undefined ? undefined : { path, text: file, isPrivate },
       folder: join(folder, 'deploy/compose'),
       here: folder,
       scale: new Map(Object.entries(scale)),

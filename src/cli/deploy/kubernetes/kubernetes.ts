@@ -17,7 +17,8 @@ const SECRET = 0o400
 const CONFIG = `${SECRETS}/msvc.yaml`
 
 /** Writes a kustomization: a file for each role, service and store, the secrets that they mount, and who may talk to whom. */
-export async function writeKubernetes(deployment: Deployment, secret: SecretText): Promise<Written> {
+export async function writeKubernetes(planned: Deployment, secret: SecretText): Promise<Written> {
+  const deployment = { ...planned, name: namespaceOf(planned) }
   const { roles, services, stores, file } = deployment
   checkNames(services)
   const here = stores.filter(({ elsewhere }) => elsewhere === undefined)
@@ -41,6 +42,11 @@ export async function writeKubernetes(deployment: Deployment, secret: SecretText
     ],
     next: firstSteps(deployment),
   }
+}
+
+/** A namespace of its own: those of Kubernetes itself are none of ours to close. */
+function namespaceOf({ name }: Deployment): string {
+  return /^(?:default|kube-.*)$/.test(name) ? `msvc-${name}` : name
 }
 
 function firstSteps(deployment: Deployment): readonly string[] {

@@ -47,7 +47,9 @@ export function yamlOf(value: Pick<Manifest, 'kind'>, remarks: Remarks = {}): st
     },
   })
   if (document.contents && 'flow' in document.contents) document.contents.flow = false
-  return document.toString({ lineWidth: 0, flowCollectionPadding: true, singleQuote: true })
+  const text = document.toString({ lineWidth: 0, flowCollectionPadding: true, singleQuote: true })
+  // blanks within { }, and none within [ ]
+  return text.replaceAll(/^(\s*(?:- )?[\w./-]+: )\[ (.+) \]$/gm, '$1[$2]')
 }
 
 /** Longest list that stands on one line, characters. */

@@ -1,8 +1,6 @@
 // Reads what a build has to know of an ELF executable, the format of Linux: 64 bit, little-endian (System V ABI, chapters 4 and 5).
+import { machineOf } from '../src/cli/deploy/image/program-file.ts'
 import { AppError } from '../src/kit/errors.ts'
-
-/** The processors that the build knows, by `e_machine`. */
-const MACHINES: Readonly<Record<number, 'x64' | 'arm64'>> = { 62: 'x64', 183: 'arm64' }
 
 /** Words of the format, as the ABI calls them. */
 export const ELF = {
@@ -61,8 +59,7 @@ const number64 = (bytes: Buffer, at: number) => Number(bytes.readBigUInt64LE(at)
  * @throws AppError UNPROCESSABLE for what is no 64-bit little-endian ELF file of a processor that the build knows
  */
 export function readElf(bytes: Buffer): ElfFile {
-  const isElf = bytes.length > 64 && bytes.readUInt32BE(0) === 0x7f454c46 && bytes[4] === 2 && bytes[5] === 1
-  const machine = isElf ? MACHINES[bytes.readUInt16LE(18)] : undefined
+  const machine = bytes.length > 64 ? machineOf(bytes) : undefined
   if (!machine) throw new AppError('UNPROCESSABLE', 'not an ELF executable for x64 or arm64')
   const segments = headers(bytes, number64(bytes, 32), 54, (at) => ({
     at,

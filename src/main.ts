@@ -12,6 +12,7 @@ import { isPortHeld } from './drivers/system/held-port.ts'
 import { MANAGER_VARIABLES, readServiceManager, type ServiceManager } from './drivers/system/service-manager.ts'
 import { AppError, messageOf } from './kit/errors.ts'
 import type { ParentChannel } from './kit/supervisor/protocol.ts'
+import { fitHeap } from './process-heap.ts'
 import { LAST_WORDS_MS, processSignals, type Signals } from './process-signals.ts'
 import { terminal } from './process-terminal.ts'
 
@@ -30,6 +31,8 @@ const HEAP_GROWTH = 20
 
 /** Runs the command line of this process, and ends it. */
 async function start(): Promise<void> {
+  const self: Io['self'] = isSea() ? [process.execPath] : [process.execPath, ...process.execArgv, import.meta.filename]
+  const ownVariables = fitHeap(self)
   const err = createHeldWriter((text) => void process.stderr.write(text))
   const crash = (fault: unknown) => {
     err.write(lastWords(fault))
@@ -41,7 +44,7 @@ async function start(): Promise<void> {
   process.stderr.on('error', onBrokenPipe)
   const signals = processSignals()
   const output = processOutput(process)
-  const code = await run(process.argv.slice(2), processIo(signals, output, err))
+  const code = await run(process.argv.slice(2), processIo({ self, ownVariables, signals, output, err }))
   signals.whenStopped(() => setTimeout(() => process.exit(code), LAST_WORDS_MS))
   const exitCode = await output.taken().then(
     () => code,
@@ -110,9 +113,15 @@ function processOutput({ stdout }: { readonly stdout: NodeJS.WriteStream & { fd:
   }
 }
 
-function processIo(signals: Signals, output: Output, err: HeldWriter): Io {
+/** What stands between this process and its command line. */
+interface ProcessParts extends Pick<Io, 'self' | 'ownVariables'> {
+  readonly signals: Signals
+  readonly output: Output
+  readonly err: HeldWriter
+}
+
+function processIo({ self, ownVariables, signals, output, err }: ProcessParts): Io {
   const parent = parentChannel(signals.stop)
-  const self: Io['self'] = isSea() ? [process.execPath] : [process.execPath, ...process.execArgv, import.meta.filename]
   const serviceManager = takeServiceManager()
   return {
     out: terminal(process.stdout),
@@ -133,6 +142,7 @@ function processIo(signals: Signals, output: Output, err: HeldWriter): Io {
     folder: process.cwd(),
     pid: process.pid,
     self,
+    ownVariables,
     holdsPort: takeHeld(process.env),
     ...(process.execve && { become: () => become(self, err) }),
     get signal() {

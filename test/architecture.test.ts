@@ -99,8 +99,9 @@ const CLI_ROOMS = [
   'platform',
   'migration',
   'init',
+  'systemd',
   'deploy',
-  'service',
+  'autostart',
   'commands',
 ]
 

@@ -45,6 +45,7 @@ async function msvc(
     pid: process.pid,
     self: ['msvc'],
     holdsPort: false,
+    ownVariables: {},
     signal: new AbortController().signal,
     leaving: new AbortController().signal,
     settled: () => {},

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 
 /**
  * Opens a file to be read; undefined for a pipe, a device, a socket or a folder, which may hold nothing or never end. It never waits, as opening a pipe
@@ -11,13 +11,28 @@ export function openRegularFile(path: string): number | undefined {
   return undefined
 }
 
-/** What a file holds. Throws what the system says, and an Error for what is no regular file. */
-export function readRegularFile(path: string): Buffer {
+/**
+ * What a file holds. Throws what the system says, and an Error without a code for what is no regular file and for a larger one, in words such as `larger than
+ * 4096 bytes`.
+ * @param maxBytes most of it that is read
+ */
+export function readRegularFile(path: string, maxBytes: number): Buffer {
   const file = openRegularFile(path)
-  if (file === undefined) throw new Error(`${path} is not a regular file`)
+  if (file === undefined) throw new Error('not a regular file')
   try {
-    return readFileSync(file)
+    // a file of /proc says that it has no size
+    const bytes = Buffer.allocUnsafe(maxBytes + 1)
+    let size = 0
+    for (let read = -1; read !== 0 && size < bytes.length; size += read)
+      read = readSync(file, bytes, size, bytes.length - size, null)
+    if (size > maxBytes) throw new Error(`larger than ${maxBytes} bytes`)
+    return Buffer.from(bytes.subarray(0, size))
   } finally {
     closeSync(file)
   }
+}
+
+/** Whether what was thrown is what the system says, such as `ENOENT`, and no word of `readRegularFile` itself. */
+export function isSystemFault(thrown: unknown): thrown is NodeJS.ErrnoException & { readonly code: string } {
+  return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string'
 }

@@ -22,6 +22,11 @@ export function closeWindowsFolder(path: string, run: RunTool = runTool): void {
   run('icacls', [path, '/inheritance:r', ...grants])
 }
 
+/** The command by which a person leaves a folder on Windows to himself alone. */
+export function closingCommand(path: string): string {
+  return `icacls "${path}" /inheritance:r /grant:r "%USERNAME%:(OI)(CI)F"`
+}
+
 /** Whether others than its user and the administrators can get at a file or folder on Windows. Throws what running PowerShell throws. */
 export function isOpenOnWindows(path: string, run: RunTool = runTool): boolean {
   // the path comes by an argument, not as a part of the command

@@ -48,6 +48,12 @@ describe('openDataFolder', () => {
     expect(names.map((name) => modeOf(join(path, name)))).toEqual([0o600, 0o600, 0o600, 0o666])
   })
 
+  it('makes none in another, which would look empty', () => {
+    const path = folder(0o700, ['keys', 'known-instances.json'])
+    expect(() => openDataFolder(join(path, 'msvc'))).toThrow(/new one in another, .*: to go on .* MSVC_DATA$/)
+    openDataFolder(path)
+  })
+
   const isRoot = process.geteuid?.() === 0
   /** A path of somebody who isn't us. */
   const another = (path: string) => {

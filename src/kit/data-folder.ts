@@ -1,7 +1,8 @@
-import { chmodSync, lstatSync, readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { accessSync, chmodSync, constants, existsSync, lstatSync, readdirSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { makePrivateFolder } from '../drivers/private-folder.ts'
-import { AppError } from './errors.ts'
+import { isSystemFault } from '../drivers/regular-file.ts'
+import { AppError, messageOf } from './errors.ts'
 
 /** Write, for the group or for others; and a folder that everybody puts things into, such as /tmp. */
 const OTHERS_WRITE = 0o022
@@ -9,6 +10,9 @@ const STICKY = 0o1000
 /** What a folder holds that msvc has used. */
 const OURS =
   /^(?:keys|control\.sock|up\.log(?:\.1)?|migration\.json|cutover-[\w-]+\.json|run(?:-[^/]+)?\.json(?:\.new)?|[\w.-]+\.(?:lock|db(?:\.damaged-\w+)?(?:-wal|-shm|-journal)?))$/
+
+/** What only a data folder holds, all of it. */
+const ONLY_OURS = ['keys', 'known-instances.json']
 
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'this user may not write there',
@@ -34,18 +38,19 @@ export function isOpenToOthers(mode: number, platform: NodeJS.Platform = process
 /**
  * Makes the data folder (0700) when it is missing, and closes one that others can look into, and what msvc keeps in it: it holds what every service
  * keeps. Only a folder that is empty, or that was a data folder before, is closed by itself.
- * Throws AppError `CONFIG_INVALID` when it can't be made, is another user's (root gets no exception: its owner could change what root runs on), or
+ * Throws AppError `CONFIG_INVALID` when it can't be made, would be made in another data folder, is another user's (root gets no exception: its owner could change what root runs on), or
  * is open to others and not plainly ours.
  */
 export function openDataFolder(path: string): void {
+  refuseNested(path)
   try {
     makePrivateFolder(path)
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-    const why = REASONS[code] ?? code
-    throw new AppError('CONFIG_INVALID', `The data folder ${path} can't be made: ${why}; choose another with --data`, {
-      cause,
-    })
+    throw new AppError(
+      'CONFIG_INVALID',
+      `The data folder ${path} can't be made: ${whyUnwritten(cause)}; choose another with --data`,
+      { cause },
+    )
   }
   const { mode, uid } = statSync(path)
   if (!isOurs(uid)) {
@@ -62,6 +67,35 @@ export function openDataFolder(path: string): void {
     )
   }
   closeFiles(path)
+}
+
+/** Images of before kept in `/data` itself what is in `/data/msvc` now: a volume of theirs must not look empty. */
+function refuseNested(path: string): void {
+  const above = dirname(path)
+  if (existsSync(path) || !ONLY_OURS.every((name) => existsSync(join(above, name)))) return
+  throw new AppError(
+    'CONFIG_INVALID',
+    `The data folder ${path} would be a new one in another, ${above}: to go on with that, name it with --data or MSVC_DATA`,
+  )
+}
+
+/** Throws AppError `CONFIG_INVALID` for a data folder that can't be written to, before anything tries. */
+export function wantWritable(path: string): void {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK)
+  } catch (cause) {
+    throw new AppError(
+      'CONFIG_INVALID',
+      `The data folder ${path} can't be written to: ${whyUnwritten(cause)}; choose another with --data`,
+      { cause },
+    )
+  }
+}
+
+/** Why something can't be written, by what the system said, in words. */
+export function whyUnwritten(fault: unknown): string {
+  if (!isSystemFault(fault)) return messageOf(fault)
+  return REASONS[fault.code] ?? fault.code
 }
 
 function mayClose(path: string, mode: number): boolean {

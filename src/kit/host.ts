@@ -221,10 +221,11 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
     life.defer(async () => {
       await Promise.all([listener.drain(drainMs), reloading.then(() => loopback.close())])
     })
-    if (handed.length > 0 && settings.auth.mode === 'local' && !isLoopbackName(host))
+    const open = listener.handedHosts.find((each) => !isLoopbackName(each))
+    if (settings.auth.mode === 'local' && open !== undefined)
       throw new AppError(
         'CONFIG_INVALID',
-        `the socket that the service manager hands over listens on ${host}, which other machines reach and auth.mode local does not protect; use 127.0.0.1, or set auth.mode: token`,
+        `the socket that the service manager hands over listens on ${open}, which other machines reach and auth.mode local does not protect; use 127.0.0.1, or set auth.mode: token`,
       )
     await loopback.set(running.loopback ?? [])
     await running.ready?.(life.signal)
@@ -281,6 +282,7 @@ export async function runRole(role: AnyRole, options: HostOptions): Promise<Runn
       authority,
       log,
       directory,
+      now: clock.now,
       metadata: { instance, version, role: role.name },
     })
     life.defer(async () => {

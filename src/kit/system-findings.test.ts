@@ -1,5 +1,12 @@
 import { expect, it } from 'vitest'
-import { folderFindings, heapFinding, limitFindings, portsFinding } from './system-findings.ts'
+import {
+  clockFinding,
+  fittingHeap,
+  folderFindings,
+  heapFinding,
+  limitFindings,
+  portsFinding,
+} from './system-findings.ts'
 
 const MIB = 2 ** 20
 const GOOD = {
@@ -22,7 +29,7 @@ it('has nothing to say of what is good, and no word for what is not told', () =>
 it.each([
   ['open files', { openFiles: 1_024 }, 'low', '1,024', /^ulimit -n 20000 /],
   ['open files', { openFiles: 256 }, 'bad', '256', /LimitNOFILE=/],
-  ['memory', { memoryBytes: 256 * MIB }, 'low', '256 MiB', /^give it 512 MiB /],
+  ['memory', { memoryBytes: 256 * MIB }, 'low', '256 MiB', /^give 512 MiB /],
   ['memory', { memoryBytes: 64 * MIB }, 'bad', '64 MiB', /in_process/],
   ['processors', { processors: 0.5 }, 'low', '0.5', /--cpus/],
   ['outgoing ports', { outgoingPorts: [60_000, 60_999] }, 'low', '1,000', /ip_local_port_range/],
@@ -59,6 +66,53 @@ it.each([
   [4_192, 24_576, 'good', 'up to 4.1 GiB of 24 GiB'],
 ])('says of a heap whether it fits into the memory: %d of %d MiB', (limit, memory, is, found) => {
   expect(heapFinding(limit * MIB, memory * MIB)).toMatchObject({ is, found })
+})
+
+const NOW = Date.parse('2026-05-01T12:00:00Z')
+const WRITTEN = [
+  { what: 'the newest file of the data folder, run.json', at: NOW - 1_000 },
+  { what: 'the program, /bin/msvc', at: NOW + 59_000 },
+]
+const clock = (now: number, aheadMs?: number, platform?: NodeJS.Platform) =>
+  clockFinding(
+    now,
+    { written: WRITTEN, apart: aheadMs === undefined ? [] : [{ what: 'the registry at http://a', aheadMs }] },
+    platform,
+  )
+
+it('finds nothing wrong with a clock that is ahead of all that it wrote', () => {
+  expect(clock(NOW)).toEqual({ what: 'clock', found: '2026-05-01T12:00:00.000Z', is: 'good' })
+})
+
+it.each([
+  [-7_200_000, undefined, /, 2 h behind the program, \/bin\/msvc$/],
+  [-400 * 86_400_000, undefined, /, 400 days behind the program/],
+  [0, 45_000, /, 45 s behind the registry at http:\/\/a$/],
+  [0, -600_000, /, 10 min ahead of the registry/],
+])('finds a clock bad that went back, or that no other goes with', (by, aheadMs, found) => {
+  expect(clock(NOW + by, aheadMs, 'linux')).toMatchObject({
+    ...{ is: 'bad', found: expect.stringMatching(found), remedy: 'set it: timedatectl set-ntp true' },
+  })
+})
+
+it('says on Windows what can be done there', () => {
+  expect(clock(0, 0, 'win32').remedy).toBe('set it: w32tm /resync')
+  expect(heapFinding(262 * MIB, 128 * MIB, 'win32').remedy).toMatch(/^set NODE_OPTIONS=/)
+  const [memory, processors] = limitFindings({ memoryBytes: MIB, processors: 0.5 }, { platform: 'win32' }).slice(1)
+  for (const finding of [memory, processors]) expect(finding?.remedy).not.toMatch(/Docker|sysctl|systemd|Kubernetes/)
+})
+
+it('wants less for one role alone', () => {
+  const memoryOf = (alone: boolean) => limitFindings({ ...GOOD, memoryBytes: 256 * MIB }, { alone })[1]
+  expect([memoryOf(true)?.is, memoryOf(false)?.is]).toEqual(['good', 'low'])
+})
+
+it.each([
+  [262, 128, 76],
+  [262, 400, undefined],
+  [4_192, 24_576, undefined],
+])('bounds a heap that would outgrow the memory, and no other: %d of %d MiB', (limit, memory, megabytes) => {
+  expect(fittingHeap(limit * MIB, memory * MIB)).toBe(megabytes)
 })
 
 it('names the ports that somebody else has', () => {

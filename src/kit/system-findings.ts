@@ -19,10 +19,13 @@ const FEWEST_OPEN_FILES = 1_024
 /** What `msvc up --in-process` takes, and a role of its own (docs/decisions/10). */
 const LEAST_MEMORY = 128 * 2 ** 20
 const MEMORY = 512 * 2 ** 20
+const MEMORY_ALONE = 256 * 2 ** 20
 /** A port of an outgoing connection rests a minute after it (TIME_WAIT): fewer end at some 250 new ones a second to one place. */
 const OUTGOING_PORTS = 16_000
 /** Beside the heap a role takes some 40 MiB: its code, its buffers, SQLite's pages. */
 const HEAP_SHARE = 0.75
+/** What of the memory the older part of the heap gets; the younger part is beside it. */
+const OLD_SPACE_SHARE = 0.6
 /** Clients that come at once, as after a restart, and wait to be taken. */
 const BACKLOG = 1_024
 const LEAST_FREE_BYTES = 64 * 2 ** 20
@@ -32,15 +35,24 @@ const FREE_BYTES = 2 ** 30
 export const FILE_SYSTEM = 'file system of the data folder'
 
 const PERMANENT = 'in /etc/sysctl.d/msvc.conf for good'
+/** How far what was written may lie ahead: a file server's clock is another one, milliseconds. */
+const AHEAD_MS = 60_000
+
+/** For whom it is judged, and where. */
+export interface JudgeOptions {
+  /** Whether for one role alone. Default false. */
+  readonly alone?: boolean
+  /** Whose words a remedy speaks. Default: this system's. */
+  readonly platform?: NodeJS.Platform
+}
 
 /** What the system gives, judged by what a platform wants. */
-export function limitFindings({
-  openFiles,
-  memoryBytes,
-  processors,
-  outgoingPorts,
-  backlog,
-}: SystemLimits): readonly Finding[] {
+export function limitFindings(
+  { openFiles, memoryBytes, processors, outgoingPorts, backlog }: SystemLimits,
+  { alone = false, platform = process.platform }: JudgeOptions = {},
+): readonly Finding[] {
+  const isWindows = platform === 'win32'
+  const memory = alone ? MEMORY_ALONE : MEMORY
   const ports = outgoingPorts && outgoingPorts[1] - outgoingPorts[0] + 1
   return [
     judged('open files', openFiles, {
@@ -48,12 +60,12 @@ export function limitFindings({
       remedy: `ulimit -n ${OPEN_FILES} (LimitNOFILE= in a systemd unit, --ulimit nofile= in Docker)`,
     }),
     judged('memory', memoryBytes, {
-      ...{ low: MEMORY, bad: LEAST_MEMORY, print: bytes },
-      remedy: `give it ${bytes(MEMORY)} (--memory in Docker, resources.limits.memory in Kubernetes), or run with up: { in_process: true }`,
+      ...{ low: memory, bad: LEAST_MEMORY, print: bytes },
+      remedy: `give ${bytes(memory)} ${isWindows ? 'to the machine' : '(--memory in Docker, resources.limits.memory in Kubernetes, MemoryMax= in systemd)'}${alone ? '' : ', or run with up: { in_process: true }'}`,
     }),
     judged('processors', processors, {
       ...{ low: 1, bad: 0.1 },
-      remedy: 'give it one at least (--cpus in Docker, resources.limits.cpu in Kubernetes)',
+      remedy: `give ${isWindows ? 'the machine one at least' : 'it one at least (--cpus in Docker, resources.limits.cpu in Kubernetes, CPUQuota= in systemd)'}`,
     }),
     judged('outgoing ports', ports, {
       ...{ low: OUTGOING_PORTS, bad: 1_000 },
@@ -68,17 +80,44 @@ export function limitFindings({
 
 /**
  * How far the engine lets its heap grow, judged by the memory there is. Node takes half of it and 256 MiB at least, so that where there is little the system
- * kills a process before it cleans up.
+ * kills a process before it cleans up. Where the system can, `up` and `serve` bound it by themselves.
  * @param limitBytes the engine's own bound (`heap_size_limit`)
  */
-export function heapFinding(limitBytes: number, memoryBytes: number): Finding {
+export function heapFinding(limitBytes: number, memoryBytes: number, platform = process.platform): Finding {
   const finding = { what: 'heap', found: `up to ${bytes(limitBytes)} of ${bytes(memoryBytes)}` }
-  if (limitBytes <= memoryBytes * HEAP_SHARE) return { ...finding, is: 'good' }
+  if (fittingHeap(limitBytes, memoryBytes) === undefined) return { ...finding, is: 'good' }
   return {
     ...finding,
     is: 'low',
-    remedy: 'NODE_OPTIONS=--max-old-space-size-percentage=60 leaves room for what lies outside of it',
+    remedy: `${platform === 'win32' ? 'set ' : ''}NODE_OPTIONS=--max-old-space-size-percentage=60 leaves room for what lies outside of it`,
   }
+}
+
+/** How large the older part of the engine's heap may become, MiB, where the engine by itself lets it outgrow the memory; undefined where it fits. */
+export function fittingHeap(limitBytes: number, memoryBytes: number): number | undefined {
+  return limitBytes <= memoryBytes * HEAP_SHARE ? undefined : Math.floor((memoryBytes * OLD_SPACE_SHARE) / 2 ** 20)
+}
+
+/** By what a clock is judged. */
+export interface ClockEvidence {
+  /** When something was written that lies there, by this machine's clock of then: what it is, and milliseconds since 1970. */
+  readonly written: readonly { readonly what: string; readonly at: number }[]
+  /** Machines whose clocks differ from this one so much that their tokens are refused: by how many milliseconds they are ahead. */
+  readonly apart: readonly { readonly what: string; readonly aheadMs: number }[]
+}
+
+/** This machine's clock: it never goes back behind what was written by it, and those of machines that believe each other's tokens go together. @param now milliseconds since 1970 */
+export function clockFinding(now: number, { written, apart }: ClockEvidence, platform = process.platform): Finding {
+  const time = new Date(now).toISOString()
+  const latest = written.toSorted((a, b) => b.at - a.at)[0]
+  const [other] = apart
+  const fault =
+    latest && latest.at - now > AHEAD_MS
+      ? `${spanOf(latest.at - now)} behind ${latest.what}`
+      : other && `${spanOf(Math.abs(other.aheadMs))} ${other.aheadMs > 0 ? 'behind' : 'ahead of'} ${other.what}`
+  if (fault === undefined) return { what: 'clock', found: time, is: 'good' }
+  const cure = platform === 'win32' ? 'w32tm /resync' : 'timedatectl set-ntp true'
+  return { what: 'clock', found: `${time}, ${fault}`, is: 'bad', remedy: `set it: ${cure}` }
 }
 
 /** What `msvc up` would listen on, and somebody else does. */
@@ -135,6 +174,13 @@ function judged(what: string, value: number | undefined, { low, bad, remedy, pri
 
 function plain(value: number): string {
   return Number.isFinite(value) ? value.toLocaleString('en') : 'no limit'
+}
+
+function spanOf(ms: number): string {
+  const seconds = Math.round(ms / 1_000)
+  if (seconds < 120) return `${seconds} s`
+  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`
+  return seconds < 172_800 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} days`
 }
 
 function bytes(value: number): string {

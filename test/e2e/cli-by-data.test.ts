@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import * as z from 'zod'
 import { UP_ROLE_NAMES } from '../../src/roles/catalog.ts'
-import { type Said, type Started, start } from './command-line.ts'
+import { type Said, type Started, start, startWith } from './command-line.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-by-data-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -39,6 +39,20 @@ describe('a platform in token mode, by its data folder alone', () => {
     // entries are on their way for a moment before they can be found
     const logged = async () => (await msvc('platform', 'logs', '--service', 'registry', '--limit', '1')).out
     await expect.poll(logged, { timeout: 10_000, interval: 50 }).toMatch(/"service":"registry"/)
+  })
+
+  it('is found through its registry from elsewhere, as from a container of one of its roles', async () => {
+    const environment = {
+      ...{ MSVC_AUTH_MODE: 'token', MSVC_AUTH_ISSUER: 'the-shop', MSVC_DATA: 'container' },
+      ...{ REGISTRY_URL: urls.get('registry'), MSVC_KEY_FILE: join(folder, 'platform/keys/signing.json') },
+    }
+    const logs = () => startWith(environment, folder, 'logs', '--service', 'registry', '--limit', '1', '--json').ended
+    await expect.poll(async () => (await logs()).out, { timeout: 10_000, interval: 50 }).toMatch(/"service":"registry"/)
+    const away = { ...environment, REGISTRY_URL: 'http://127.0.0.1:1' }
+    expect(await startWith(away, folder, 'logs').ended).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('LOG_SERVER_URL'),
+    })
   })
 
   it('shows what runs, and how it is', async () => {

@@ -53,6 +53,7 @@ export function startWith(environment: Io['environment'], folder: string, ...arg
     pid: process.pid,
     self: ['msvc'],
     holdsPort: false,
+    ownVariables: {},
     signal: interrupt.signal,
     leaving: interrupt.signal,
     settled: () => {},

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, createServer, get } from 'node:http'
 import { createServer as createNetServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { afterAll, expect, inject, it, vi } from 'vitest'
 import { portOf } from '../../src/kit/http/port-of.ts'
 
@@ -115,4 +116,59 @@ it('refuses a socket that other machines reach where nothing protects it', async
   const { said, ended } = await manage('0.0.0.0', '')
   expect(await ended).toEqual([1, null])
   expect(said.err).toContain('hands over listens on 0.0.0.0, which other machines reach')
+})
+
+it.each([
+  ['none of one', 1, 'nothing', 3],
+  ['none of many', 30, 'nothing', 3],
+  ['one of many', 30, 'socket', 4],
+  ['a file in its place', 1, 'file', 3],
+] as const)('says in a line that it was told of more sockets than it was given: %s', async (_, count, third, wrong) => {
+  writeFileSync(join(folder, 'lying.yaml'), 'gateway: { port: 1 }\nlog: { level: WARNING }\n')
+  const socket = createNetServer().listen(0, '127.0.0.1')
+  await once(socket, 'listening')
+  const { _handle: handle } = socket as unknown as { readonly _handle: { readonly fd: number } }
+  const file = openSync(join(folder, 'lying.yaml'), 'r')
+  try {
+    const script = `export LISTEN_PID=$$ LISTEN_FDS=${count}; exec "$@"`
+    const program = [process.execPath, inject('program'), 'serve', 'gateway', '--config', 'lying.yaml']
+    const child = spawn('sh', ['-c', script, '-', ...program], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, NO_COLOR: '1' },
+      stdio: ['ignore', 'ignore', 'pipe', ...(third === 'nothing' ? [] : [third === 'file' ? file : handle.fd])],
+    })
+    const said = child.stderr ? text(child.stderr) : ''
+    expect(await once(child, 'exit')).toEqual([1, null])
+    expect(await said).toMatch(
+      new RegExp(`^[^\\n]*: descriptor ${wrong} is no socket, though LISTEN_FDS=${count} says so\\n$`),
+    )
+  } finally {
+    socket.close()
+    closeSync(file)
+  }
+})
+
+it('refuses all sockets where one of them is reached by other machines and nothing protects it', async () => {
+  writeFileSync(join(folder, 'two.yaml'), 'gateway: { port: 1 }\nlog: { level: WARNING }\n')
+  const sockets = ['127.0.0.1', '0.0.0.0'].map((host) => createNetServer().listen(0, host))
+  await Promise.all(sockets.map((socket) => once(socket, 'listening')))
+  const handles = sockets.map(
+    (socket) => (socket as unknown as { readonly _handle: { readonly fd: number } })._handle.fd,
+  )
+  try {
+    const program = [process.execPath, inject('program'), 'serve', 'gateway', '--config', 'two.yaml']
+    const child = spawn('sh', ['-c', 'export LISTEN_PID=$$ LISTEN_FDS=2; exec "$@"', '-', ...program], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, NO_COLOR: '1' },
+      stdio: ['ignore', 'ignore', 'pipe', ...handles],
+    })
+    const said = child.stderr ? text(child.stderr) : ''
+    const [code] = await once(child, 'exit')
+    expect({ code, said: await said }).toEqual({
+      code: 2,
+      said: expect.stringContaining('hands over listens on 0.0.0.0, which other machines reach'),
+    })
+  } finally {
+    for (const socket of sockets) socket.close()
+  }
 })

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -18,7 +18,7 @@ const variables = (more: Readonly<Record<string, string>> = {}) => ({
   ...more,
 })
 
-async function msvc(args: readonly string[], env = variables()): Promise<string> {
+async function msvc(args: readonly string[], env: NodeJS.ProcessEnv = variables()): Promise<string> {
   const options = { cwd: folder, env, timeout: 10_000 }
   return (await promisify(execFile)(process.execPath, [PROGRAM, ...args], options)).stdout.trim()
 }
@@ -60,6 +60,17 @@ it('refuses to start by a key file that holds no key, rather than with nobody le
   for (const args of started) await expect(msvc(args, env)).rejects.toMatchObject(refusal)
 })
 
+it('refuses to start by keys of the data folder that are none', { timeout: 30_000 }, async () => {
+  const keys = join(folder, 'broken/keys')
+  mkdirSync(keys, { recursive: true, mode: 0o700 })
+  writeFileSync(join(keys, 'signing.json'), '', { mode: 0o600 })
+  const { MSVC_KEY_FILE: _, ...env } = variables({ MSVC_DATA: join(folder, 'broken'), PORT: '0' })
+  await expect(msvc(['serve', 'user'], env)).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^error: .*broken\/keys\/signing\.json/),
+  })
+})
+
 it('makes one platform of roles that share no folder, told by variables alone', { timeout: 60_000 }, async () => {
   expect(await msvc(['keys', 'new', '--out', 'signing.json', '--quiet'])).toBe('')
   expect(statSync(join(folder, 'signing.json')).mode & 0o777).toBe(0o600)
@@ -68,6 +79,15 @@ it('makes one platform of roles that share no folder, told by variables alone', 
   })
 
   await using registry = await serve('registry', {})
+  // the key file is elsewhere: a backup says so, and doesn't say that it holds the key
+  const backup = ['backup', join(folder, 'copy.tar.gz'), '--data', join(folder, 'registry')]
+  const { stderr } = await promisify(execFile)(process.execPath, [PROGRAM, ...backup], {
+    cwd: folder,
+    env: variables(),
+  })
+  expect(stderr).toContain(`the keys in ${join(folder, 'signing.json')} are not in it; keep a copy of that file too`)
+  expect(stderr).not.toContain('It holds the keys')
+
   await using user = await serve('user', { REGISTRY_URL: registry.url })
   const read = await msvc(['token', '--subject', 'ann', '--audience', 'registry', '--scope', 'registry:read'])
   const services = `${registry.url}/registry/services/user-service`

@@ -46,14 +46,14 @@ describe.skipIf(!isHere('podman') || process.getuid?.() !== 0)('podman', () => {
   }, 180_000)
   afterAll(async () => {
     await podman?.('rm', '--all', '--force', '--time=0', '--volumes')
-    await podman?.('unshare', 'true').catch(() => {})
     await end?.()
     copy?.remove()
   }, 60_000)
 
   it.each([
     ['its own user', '10001:10001', []],
-    ['a user that nobody knows', '54321:0', ['--volume=free:/data:U']],
+    ['a user that nobody knows', '54321:54321', []],
+    ['one of the group of root, on a volume with a name', '54322:0', ['--volume=named:/data']],
   ])('runs the platform as %s, and it ends in order', { timeout: 120_000 }, async (_, user, volume) => {
     const name = `msvc-${user.split(':')[0]}`
     await podman('run', '--detach', `--name=${name}`, `--user=${user}`, ...CAREFUL, ...LIMITS, ...volume, IMAGE, 'up')

@@ -1,35 +1,73 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import * as z from 'zod'
 import { type Copy, copyExecutable, ROLES } from '../smoke/executable.ts'
 import { bootMachine, type Machine } from './machine.ts'
 import { makeRoot, obstacle, type Root } from './roots.ts'
 
-const SYSTEM: Root = { suite: 'bookworm', arch: 'amd64', packages: ['systemd-sysv', 'dbus'] }
-const why = obstacle(SYSTEM)
+const SYSTEMS = (['bookworm', 'trixie'] as const).map(
+  (suite): Root => ({ suite, arch: 'amd64', packages: ['systemd-sysv', 'dbus', 'redis-server'] }),
+)
 const Made = z.object({ id: z.int(), status: z.string().optional() })
 
-/** The commands of docs/deploy.md for systemd, as root has them. */
-const [, commands = ''] =
-  /^## systemd$.*?^```sh\n(.*?)^```$/ms.exec(readFileSync(join(import.meta.dirname, '../../docs/deploy.md'), 'utf8')) ??
-  []
-const asRoot = commands.replaceAll('sudo ', '')
+/** The commands of docs/deploy.md for systemd, a block each, as root has them. */
+const [, chapter = ''] = readFileSync(join(import.meta.dirname, '../../docs/deploy.md'), 'utf8').split(/^## systemd$/m)
+const [commands = '', looks = '', backup = '', restore = '', upgrade = ''] = [
+  ...chapter.replaceAll(/ +#.*/g, '').matchAll(/^```sh\n(.*?)^```$/gms),
+].map(([, block = '']) => block)
+const asRoot = (block: string) => block.replaceAll('sudo ', '')
 
 /** Limits that this machine may not raise, and a watchdog that is not long waited for. */
-const LOWER = `for role in ${ROLES.join(' ')}; do
-  mkdir -p /etc/systemd/system/msvc-$role.service.d
-  printf '[Service]\\nLimitNOFILE=4096\\nWatchdogSec=3\\n' > /etc/systemd/system/msvc-$role.service.d/test.conf
+const LOWER = `for unit in msvc ${[...ROLES, 'catalog'].map((name) => `msvc-${name}`).join(' ')}; do
+  mkdir -p /etc/systemd/system/$unit.service.d
+  printf '[Service]\\nLimitNOFILE=4096\\nWatchdogSec=3\\n' > /etc/systemd/system/$unit.service.d/test.conf
 done
 `
 
-describe.skipIf(why !== undefined)('a machine of systemd', () => {
+/** A service of the user's, in what every Debian has, which is there once it is built. */
+const FILE = `cache: redis://127.0.0.1:6379
+services:
+  catalog:
+    run: perl ./built.pl
+    dir: ./catalog
+    build: ./build.sh
+    env: { SHOP_ID: '\${SHOP_ID}' }
+    ready: http /health
+    needs: [user]
+    route: { path: /catalog, methods: { GET: public }, strip: true }
+`
+const SERVER = `use IO::Socket::INET;
+my $server = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => $ENV{PORT}, Listen => 16, ReuseAddr => 1) or die;
+while (my $client = $server->accept) {
+  while (<$client>) { last if /^\\r?$/ }
+  my $said = qq({"id":$ENV{SHOP_ID}});
+  print $client "HTTP/1.1 200 OK\\r\\nContent-Type: application/json\\r\\nConnection: close\\r\\nContent-Length: " . length($said) . "\\r\\n\\r\\n$said";
+  close $client;
+}
+`
+/** What the printed commands have besides. */
+const BUILT = '(cd /opt/shop/catalog && sh -c ./build.sh)'
+const PROJECT = `mkdir -p catalog .msvc; echo kept > .msvc/kept
+cat > msvc.yaml <<'END'
+${FILE}END
+cat > catalog/server.pl <<'END'
+${SERVER}END
+printf '#!/bin/sh\\ncp server.pl built.pl\\n' > catalog/build.sh; chmod +x catalog/build.sh
+`
+
+describe.each(SYSTEMS)('a machine of $suite with systemd', (system) => {
   let copy: Copy
   let machine: Machine
+  const why = obstacle(system)
+  beforeEach((test) => test.skip(why !== undefined, why))
   beforeAll(async () => {
+    if (why !== undefined) return
     copy = await copyExecutable()
-    machine = await bootMachine(await makeRoot(SYSTEM), { '/usr/bin/msvc': copy.program })
-    await machine.sh(`${LOWER} mkdir /root/shop; cd /root/shop\n${asRoot}`)
+    machine = await bootMachine(await makeRoot(system), { '/usr/bin/msvc': copy.program })
+    await machine.sh(`${LOWER} mkdir /etc/msvc /root/shop; cd /root/shop; ${PROJECT}
+echo SHOP_ID=4711 > /etc/msvc/catalog.env
+${asRoot(commands).replace('\ncp ', `\n${BUILT}\ncp `)}`)
   }, 600_000)
   afterAll(async () => {
     await machine?.[Symbol.asyncDispose]()
@@ -41,9 +79,8 @@ describe.skipIf(why !== undefined)('a machine of systemd', () => {
     vi.waitUntil(async () => (await show(`msvc-${role}`, 'StatusText')).startsWith('Ready: '), { timeout: 20_000 })
 
   async function asks() {
-    const scopes = 'users:write,orders:read,orders:write'
-    const key = 'MSVC_KEY_FILE=/etc/msvc/secrets/signing-key MSVC_AUTH_MODE=token MSVC_ENVIRONMENT=production'
-    const token = await machine.sh(`cd /root && ${key} msvc token --subject ann --scope ${scopes}`)
+    const [, , command = ''] = looks.trim().split('\n')
+    const token = await machine.sh(`cd /root && ${asRoot(command)},orders:read`)
     return async (path: string, body?: object) => {
       const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
       const init = { headers, ...(body && { method: 'POST', body: JSON.stringify(body) }) }
@@ -75,7 +112,29 @@ describe.skipIf(why !== undefined)('a machine of systemd', () => {
     })
   }, 60_000)
 
-  it('starts the gateway again without a request that fails', async () => {
+  it('is told the commands of docs/deploy.md, and a build for each service that has one', async () => {
+    const said = await machine.sh('cd /root/shop && msvc deploy systemd --json --force')
+    const { next } = z.object({ next: z.array(z.string()) }).parse(JSON.parse(said))
+    const [, ...told] = commands.trim().split('\n')
+    expect(next).toEqual(told.flatMap((line) => (line.startsWith('sudo cp ') ? [BUILT, line] : [line])))
+  })
+
+  it('runs a service of the user where it was built, behind the gateway, with what is its own alone', async () => {
+    const ask = await asks()
+    await vi.waitUntil(async () => (await ask('/../../catalog/items')).made?.id === 4711, { timeout: 20_000 })
+    expect(await machine.sh('stat -c %a:%u /etc/msvc/msvc.yaml')).toBe('600:0')
+    expect(await machine.sh('ls -A /opt/shop')).toBe('catalog\ndeploy\nmsvc.yaml')
+    const status = await machine.sh(`cat /proc/${await show('msvc-catalog', 'MainPID')}/status`)
+    expect(status).toMatch(/^CapEff:\s+0+$/m)
+    expect(status).not.toMatch(/^Uid:\s+0\s/m)
+  }, 60_000)
+
+  it('keeps what roles agree in on the server of this machine', async () => {
+    expect(await machine.sh('redis-cli dbsize')).not.toBe('0')
+  })
+
+  /** Faults of requests that come all the while, 50 a second. */
+  async function faultsWhile(work: () => Promise<unknown>): Promise<readonly string[]> {
     const ask = await asks()
     const faults: string[] = []
     let answers = 0
@@ -92,18 +151,41 @@ describe.skipIf(why !== undefined)('a machine of systemd', () => {
     }, 20)
     try {
       await vi.waitUntil(() => answers > 20, { timeout: 10_000 })
-      await machine.sh('systemctl restart msvc-gateway')
+      await work()
       const before = answers
-      await vi.waitUntil(() => answers > before + 20, { timeout: 10_000 })
+      await vi.waitUntil(() => answers > before + 20, { timeout: 20_000 })
     } finally {
       clearInterval(load)
     }
     await Promise.all(under)
-    expect(faults).toEqual([])
+    return faults
+  }
+
+  it.each([
+    ['the gateway alone', 'systemctl restart msvc-gateway'],
+    ['all of it, as for an upgrade', asRoot(upgrade)],
+  ])('without a request that fails starts again %s', { timeout: 60_000 }, async (_, command) => {
+    const before = await show('msvc-gateway', 'MainPID')
+    expect(await faultsWhile(() => machine.sh(`cd /root; ln -sf /usr/bin/msvc msvc-new; ${command}`))).toEqual([])
+    expect(await show('msvc-gateway', 'MainPID')).not.toBe(before)
+  })
+
+  it('has all that it had once its backup is put back', async () => {
+    const ask = await asks()
+    await machine.sh(`cd /root\n${asRoot(backup)}`)
+    const { made } = await ask('/users', { username: 'bob', email: 'bob@example.com' })
+    expect(made?.id).toBe(2)
+    await machine.sh(`cd /root\n${asRoot(restore)}`)
+    expect(await ask('/users/1')).toMatchObject({ status: 200 })
+    expect(await ask('/users/2')).toMatchObject({ status: 404 })
+    expect(await ask('/orders/1')).toMatchObject({ status: 200, made: { status: 'paid' } })
   }, 60_000)
 
   it('ends a role that hangs, and starts it again', async () => {
+    await isReady('payment')
     const hanging = await show('msvc-payment', 'MainPID')
+    // 0 would be everybody
+    expect(Number(hanging)).toBeGreaterThan(1)
     await machine.sh(`kill -STOP ${hanging}`)
     await vi.waitUntil(async () => (await show('msvc-payment', 'NRestarts')) === '1', { timeout: 20_000 })
     await isReady('payment')
@@ -124,4 +206,74 @@ describe.skipIf(why !== undefined)('a machine of systemd', () => {
     expect(await show('msvc-gateway.socket', 'ActiveState')).toBe('inactive')
     expect((await machine.ask('http://127.0.0.1:8000/')).body).toContain('ECONNREFUSED')
   }, 60_000)
+
+  describe('msvc service', () => {
+    const shop = '/srv/a "b" 50% $HOME'
+    const inShop = (script: string) => machine.sh(`cd '${shop}'\n${script}`)
+    /** What a command says that is refused. */
+    const refusal = (script: string) =>
+      inShop(`if ${script} 2>&1; then exit 3; fi`).then(
+        (said) => said,
+        (fault: unknown) => `went through: ${String(fault)}`,
+      )
+    const settings = (file: string) => inShop(`cat > msvc.yaml <<'END'\n${file}END`)
+    beforeAll(async () => {
+      if (why !== undefined) return
+      await machine.sh(`useradd shop && mkdir '${shop}' && chown shop '${shop}'`)
+      await settings('auth: { mode: local }\n')
+    })
+
+    it('comes back when the platform of a folder is ready, as its user, whatever the folder is called', async () => {
+      await inShop('msvc service install --user shop')
+      expect(await show('msvc', 'StatusText')).toMatch(/^Ready: registry, .*gateway/)
+      const status = await machine.sh(`cat /proc/${await show('msvc', 'MainPID')}/status`)
+      expect(status).toMatch(new RegExp(`^Uid:\\s+${await machine.sh('id -u shop')}\\s`, 'm'))
+      expect(await inShop('msvc service status')).toContain('ActiveState=active')
+      expect((await machine.ask('http://127.0.0.1:8000/readyz')).status).toBe(200)
+    }, 60_000)
+
+    it('follows its changed file by systemctl reload, and says when that has faults', async () => {
+      const pid = await show('msvc', 'MainPID')
+      await settings('auth: { mode: local }\nservices: { waiter: { run: sleep 1000, ready: none } }\n')
+      await machine.sh('systemctl reload msvc')
+      await expect.poll(() => show('msvc', 'StatusText'), { timeout: 10_000 }).toContain('waiter')
+      await settings('nonsense: 1\n')
+      expect(await refusal('systemctl reload msvc')).toContain('failed')
+      expect(await show('msvc', 'MainPID')).toBe(pid)
+      await settings('auth: { mode: local }\n')
+    }, 60_000)
+
+    it('is started again when it is killed', async () => {
+      await machine.sh(`kill -9 ${await show('msvc', 'MainPID')}`)
+      await vi.waitUntil(async () => (await show('msvc', 'NRestarts')) === '1', { timeout: 20_000 })
+      await expect.poll(() => show('msvc', 'StatusText'), { timeout: 20_000 }).toMatch(/^Ready: /)
+    }, 60_000)
+
+    it('is taken away by root alone, and leaves its data', async () => {
+      expect(await refusal('runuser -u shop -- msvc service uninstall')).toContain('only root may write to')
+      await inShop('msvc service uninstall')
+      expect(await show('msvc', 'LoadState')).toBe('not-found')
+      expect((await machine.ask('http://127.0.0.1:8000/')).body).toContain('ECONNREFUSED')
+      expect(await inShop('ls .msvc')).toContain('keys')
+    }, 60_000)
+
+    it('refuses what would not work, and leaves nothing of it', async () => {
+      expect(await refusal('msvc service install --user nobody-here')).toContain('there is no user nobody-here')
+      expect(await refusal("msvc service install --user $'shop\\nExecStartPre=+/bin/touch /owned'")).toContain(
+        'line break',
+      )
+      expect(await refusal('msvc service install --name dbus --user shop')).toContain('dbus.service is there already')
+      await settings('nonsense: 1\n')
+      expect(await refusal('msvc service install --user shop')).toContain('msvc.yaml:1: ')
+      await settings('gateway: { port: 6379 }\n')
+      expect(await refusal('msvc service install --user shop')).toContain('port 6379 on 127.0.0.1 is taken')
+      await settings('auth: { mode: local }\n')
+      const asShop = (words: string) => inShop(`runuser -u shop -- msvc ${words}`)
+      await asShop('up --detach --only registry')
+      expect(await refusal('msvc service install --user shop')).toContain('taken away again')
+      await asShop('down')
+      expect(await machine.sh('ls /etc/systemd/system/*.service')).not.toMatch(/\/(?:msvc|dbus)\.service/)
+      expect(await machine.sh("systemctl list-units --all --plain --no-legend 'msvc.service'")).toBe('')
+    }, 60_000)
+  })
 })

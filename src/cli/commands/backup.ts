@@ -15,7 +15,7 @@ export function addBackup(program: Command, open: OpenSession): void {
     .command('backup')
     .summary('back a platform up into one file')
     .description(
-      "Writes the data folder's databases, messages and keys into one file (tar and gzip, 0600), all as of one instant, while the platform runs: what writes waits for some milliseconds. The file holds the keys, so keep it as safe as the platform. What lies on a server (PostgreSQL, NATS, Redis) that server's own tool backs up: it is told which, with the command.",
+      "Writes the data folder's databases, messages and keys into one file (tar and gzip, 0600), all as of one instant, while the platform runs: what writes waits for some milliseconds. The file holds the keys that lie in the folder, so keep it as safe as the platform; those in a file of their own (auth.key_file, config-server.key_file) are not in it. What lies on a server (PostgreSQL, NATS, Redis) that server's own tool backs up: it is told which, with the command.",
     )
     .argument('<file>', 'where to, such as msvc.tar.gz; - for stdout')
     .option('--force', 'replace a file that is there already')

@@ -28,6 +28,7 @@ it('finds services in the configuration, and what runs on its data folder', asyn
     environment: 'development',
     auth: { mode: 'local', issuer: 'msvc' },
     roles: [{ ...gateway, state: 'ready', pid: process.pid }],
+    portless: [],
     starting: [],
     units: ['gateway', 'catalog', 'catalog-2', 'worker'],
   })

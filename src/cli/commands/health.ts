@@ -41,16 +41,19 @@ export function addHealth(program: Command, open: OpenSession): void {
       if (self && reached.running.length === 0)
         throw new AppError('UNAVAILABLE', `nothing runs on ${reached.settings.data}`)
       const places = await placesOf(reached, session)
+      const portless = reached.running.flatMap((state) => state.portless).map(portlessVerdict)
       const unready = reached.running.flatMap(({ starting }) => starting).map(unreadyVerdict)
       const verdicts = [
         ...(await Promise.all(places.map((place) => (place.seen ? seenVerdict(place, place.seen) : ask(place))))),
+        ...portless,
         ...unready,
       ]
       const rows = verdicts.map(({ role, service, url, status, why }) => [role, service, url, status, why])
       session.print(columns([['ROLE', 'SERVICE', 'ADDRESS', 'STATUS', ''], ...rows]))
       for (const verdict of verdicts) session.printJson(verdict)
       // a container is not to be taken out of service for what it still serves with, such as a dead letter
-      const isWell = (status: string) => status === 'healthy' || (self && status === 'degraded')
+      const isWell = (status: string) =>
+        status === 'healthy' || status === 'finished' || (self && status === 'degraded')
       const ill = verdicts.filter(({ status }) => !isWell(status)).length
       if (verdicts.every(({ status }) => status === 'not running')) {
         throw new AppError('UNAVAILABLE', 'nothing runs there; start it with msvc up')
@@ -59,11 +62,12 @@ export function addHealth(program: Command, open: OpenSession): void {
     })
 }
 
+type Running = Reached['running'][number]
 interface Place extends Pick<Verdict, 'role' | 'service' | 'url'> {
   /** How who runs it sees it: of a service of the user's, whose /health is its own affair. */
   readonly seen?: Seen
 }
-type Seen = Reached['running'][number]['roles'][number]['state']
+type Seen = Running['roles'][number]['state'] | Running['portless'][number]['state']
 
 /** What runs on the data folder; or, when nothing does, the roles where the configuration expects them. */
 async function placesOf(reached: Reached, { options, messages }: Session): Promise<readonly Place[]> {
@@ -91,12 +95,17 @@ function unreadyVerdict(unit: string): Verdict {
   return { role: unit, service: '', url: '', status: 'starting', why: 'not ready yet' }
 }
 
+function portlessVerdict({ unit, service = '', state }: Running['portless'][number]): Verdict {
+  return seenVerdict({ role: unit, service, url: '' }, state)
+}
+
 function seenVerdict({ role, service, url }: Place, seen: Seen): Verdict {
   const place = { role, service, url }
   if (seen === 'ready') return { ...place, status: 'healthy', why: '' }
+  if (seen === 'finished') return { ...place, status: 'finished', why: '' }
   if (seen === 'silent')
     return { ...place, status: 'silent', why: 'it is not ready any more, by what `ready` asks of it' }
-  return { ...place, status: 'not running', why: 'msvc ps says why' }
+  return { ...place, status: seen === 'failed' ? 'failed' : 'not running', why: 'msvc ps says why' }
 }
 
 async function ask(place: Place): Promise<Verdict> {

@@ -21,7 +21,7 @@ export function addKeys(program: Command, open: OpenSession): void {
     .command('new')
     .summary('make a key')
     .description(
-      'Makes a key pair (a JWK for ES256), alone on stdout, or with --out in a new file for this user alone. Whoever has it can sign tokens. To change keys, put several into one file, {"keys": [new, old]}: the first signs, all are believed.',
+      'Makes a key pair (a JWK for ES256), alone on stdout, or with --out in a new file for this user alone. Whoever has it can sign tokens. To change keys, put several into one file, {"keys": [new, old]}: the first signs, all are believed. A role that runs sees the change within 5 s; where files change one after the other, put the new key last until all have it.',
     )
     .option('--out <file>', 'where it is kept; a file that is there is left as it is')
     .addHelpText('after', EXAMPLES)

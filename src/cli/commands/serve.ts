@@ -83,9 +83,10 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     ],
   })
   const { settings, sections, service } = configured
+  const running = await states.readRunStates(settings.data)
   refuseMoved(settings)
   await requireKeys(settings, systemClock, role.signs ? `the ${name}` : undefined)
-  await heedSystem(settings, (words) => messages.warn(words))
+  await heedSystem(settings, { alone: true, warn: (words) => messages.warn(words) })
   await refuseSharing(settings, [service ?? role.service])
   const section = sections[name] ?? { host: '127.0.0.1', port: role.port }
   // nobody reads it as it is, where nobody has said otherwise
@@ -98,7 +99,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
     settings,
     section,
     alone: true,
-    registryUrl: registryUrl(configured, await states.readRunStates(settings.data)),
+    registryUrl: registryUrl(configured, running),
     ...(service !== undefined && { service }),
   }).catch((cause: unknown) => {
     throw startFailure(name, cause)
@@ -116,7 +117,7 @@ async function serve(session: Session, name: string, flags: ServeFlags): Promise
       states.servedFile(name, port),
     )
     const unit = { unit: name, role: name, service: registered, url, state: 'ready' as const, pid: io.pid }
-    stateFile.save(states.stateOf(io.pid, settings, { roles: [unit], starting: [], units: [] }))
+    stateFile.save(states.stateOf(io.pid, settings, { roles: [unit], portless: [], starting: [], units: [] }))
     await stateFile.written()
     notices.ready(`Ready: ${registered} at ${url}`)
     session.printJson({ role: name, service: registered, url, pid: io.pid })

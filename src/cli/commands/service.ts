@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ServiceFlags } from '../service/keep-service.ts'
+import type { ServiceFlags } from '../autostart/keep-service.ts'
 import type { OpenSession } from '../session/session.ts'
 
 const EXAMPLES = `
@@ -22,13 +22,13 @@ export function addService(program: Command, open: OpenSession): void {
     .command('install')
     .summary('start it now, and with the machine')
     .description(
-      'Starts the platform of this folder now, and with the machine from now on. Wants the rights to say so: root, or an administrator.',
+      'Starts the platform of this folder now, and with the machine from now on; comes back when it is ready; nothing is left behind when it fails to start. Wants the rights to say so: root, or an administrator.',
     )
     .option('--name <name>', 'what the system calls it', 'msvc')
     .option('--user <user>', 'who runs it (default: who called sudo, or you)')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: ServiceFlags, command: Command) => {
-      const { installService } = await import('../service/keep-service.ts')
+      const { installService } = await import('../autostart/keep-service.ts')
       await installService(open(command), flags)
     })
   service
@@ -38,7 +38,7 @@ export function addService(program: Command, open: OpenSession): void {
     .option('--name <name>', 'what the system calls it', 'msvc')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: ServiceFlags, command: Command) => {
-      const { uninstallService } = await import('../service/keep-service.ts')
+      const { uninstallService } = await import('../autostart/keep-service.ts')
       await uninstallService(open(command), flags)
     })
   service
@@ -48,7 +48,7 @@ export function addService(program: Command, open: OpenSession): void {
     .option('--name <name>', 'what the system calls it', 'msvc')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: ServiceFlags, command: Command) => {
-      const { tellService } = await import('../service/keep-service.ts')
+      const { tellService } = await import('../autostart/keep-service.ts')
       await tellService(open(command), flags)
     })
 }

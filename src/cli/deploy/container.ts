@@ -5,12 +5,18 @@ import { addressFile } from './platform-secrets.ts'
 
 /** User and group of every container, by number, as a cluster wants it that lets no root in. */
 export const CONTAINER_USER = 10_001
-/** The one folder of a container that can be written. */
-export const DATA_FOLDER = '/data'
+/** The one folder of a container that can be written: a volume's, which is open to all, whoever the container's user is. */
+export const VOLUME = '/data'
+/** Where a container keeps what it keeps: made by its user, for itself alone. */
+export const DATA_FOLDER = `${VOLUME}/msvc`
+/** A share of the memory that a container may take, which leaves room for what lies outside of the heap: Node alone takes half, and no less than 262 MB. */
+export const HEAP_OPTIONS = '--max-old-space-size-percentage=60'
 /** Where the user's file is in a container of a role. */
 export const CONFIG_FILE = '/etc/msvc/msvc.yaml'
 /** Where secrets are, a file each. */
 export const SECRETS_FOLDER = '/run/secrets'
+/** Where the folder of the file is in an image of a service, with the folder of that service in it. */
+export const APP = '/app'
 /** Where the program is. */
 export const PROGRAM = '/usr/local/bin/msvc'
 

@@ -1,6 +1,6 @@
 import type { Wanted } from '../../kit/config/filled-text.ts'
 import type { OwnService } from '../../kit/config/own-service.ts'
-import type { Stack } from './docker/service-stack.ts'
+import type { Recipe } from './docker/recipe.ts'
 
 /** What is to run elsewhere than under `msvc up`, as each kind of deployment writes it down in its own words. */
 export interface Deployment {
@@ -22,6 +22,8 @@ export interface Deployment {
   readonly sources: string
   /** The way back from there: `deploy/compose`. */
   readonly folder: string
+  /** Where the platform keeps data and keys, from the folder of the file, with `/` between: no part of any image. */
+  readonly privatePaths: readonly string[]
   /** Names that a Host header may have at the gateway besides those of the parts. */
   readonly hosts: readonly string[]
   /** In the order that they start in. */
@@ -29,6 +31,8 @@ export interface Deployment {
   /** The user's own. */
   readonly services: readonly ServicePart[]
   readonly stores: readonly StorePart[]
+  /** Replicas that were asked for, by name; those of all others are defaults. */
+  readonly scale: ReadonlyMap<string, number>
   /** Seconds that a role takes to finish its requests. */
   readonly drainSeconds: number
 }
@@ -61,8 +65,8 @@ export interface ServicePart extends Part {
   readonly own: OwnService
   /** Its folder, from that of the file, with `/` between: `catalog`, or `.`. */
   readonly dir: string
-  /** What it is made of, as far as its command and its folder tell. */
-  readonly stack: Stack
+  /** How its image is made, as far as its command and its folder tell. */
+  readonly recipe: Recipe
   /** Variables of the place where it runs that its `env` is filled in with: `${SHOP_DB}`. */
   readonly variables: readonly Wanted[]
 }
@@ -77,6 +81,8 @@ export interface StorePart {
   readonly variable: string
   /** Its address where it runs elsewhere already; undefined where it is deployed too. */
   readonly elsewhere: string | undefined
+  /** Its address where it runs on this machine already, which in a container means another one. */
+  readonly here: string | undefined
 }
 
 /** A file to be written. */

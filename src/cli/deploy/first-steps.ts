@@ -1,6 +1,7 @@
 import type { Deployment } from './deployment.ts'
-import { dockerfileOf } from './docker/service-dockerfile.ts'
+import { buildCommand } from './docker/service-dockerfile.ts'
 import { ownImage, serviceImage } from './image-name.ts'
+import { shellWord } from './shell-word.ts'
 
 /** Scopes that somebody wants who tries a role, by its CLI word. */
 const TRIED: Readonly<Record<string, string>> = { user: 'users:write', order: 'orders:write' }
@@ -15,10 +16,10 @@ export function loadingImage({ image, version }: Pick<Deployment, 'image' | 'ver
 export function buildingImages(
   deployment: Deployment,
 ): readonly { readonly image: string; readonly command: string }[] {
-  return deployment.services.map(({ name }) => {
-    const image = serviceImage(deployment, name)
-    return { image, command: `docker build -f ${dockerfileOf(name)} -t ${image} ${shellWord(deployment.sources)}` }
-  })
+  return deployment.services.map(({ name }) => ({
+    image: serviceImage(deployment, name),
+    command: buildCommand(deployment, name, 'deployment'),
+  }))
 }
 
 /** How a first token is made in a container of the gateway, with scopes of what runs behind it; undefined where there is no gateway. */
@@ -37,8 +38,4 @@ export function settingSecrets({ roles, services }: Pick<Deployment, 'roles' | '
   return services.flatMap(({ name, own }) =>
     own.secrets.map((secret) => ({ secret, command: `msvc config set ${name} ${secret} - --secret` })),
   )
-}
-
-function shellWord(text: string): string {
-  return /^[\w./,:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }

@@ -108,11 +108,14 @@ function forced(one: Planned): Planned {
   return one.fate === 'disputed' || one.fate === 'yours' ? { ...one, fate: 'updated' } : one
 }
 
+/** Of a file of a deployment, bytes: far more than any that is written. */
+const MOST_BYTES = 4_194_304
+
 /** What a file holds; undefined for none. Throws AppError `CONFLICT` for what is no file. */
 export function textOf(path: string): string | undefined {
   try {
     if (!lstatSync(path).isFile()) throw new Error('it is no file')
-    return readRegularFile(path).toString('utf8')
+    return readRegularFile(path, MOST_BYTES).toString('utf8')
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined
     throw new AppError('CONFLICT', `${path} is in the way: ${messageOf(cause)}`, { cause })

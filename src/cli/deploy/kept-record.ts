@@ -38,9 +38,12 @@ export function readRecords(folder: string): KeptRecords {
   return { open: readRecord(join(folder, RECORD)), secrets: readRecord(join(folder, SECRET_RECORD)) }
 }
 
+/** Of a record, bytes. */
+const MOST_BYTES = 4_194_304
+
 function readRecord(path: string): KeptRecord | undefined {
   try {
-    return Recorded.parse(JSON.parse(readRegularFile(path).toString('utf8')))
+    return Recorded.parse(JSON.parse(readRegularFile(path, MOST_BYTES).toString('utf8')))
   } catch (cause) {
     if (isRecord(cause) && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR')) return undefined
     throw new AppError(

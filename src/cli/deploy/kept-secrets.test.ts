@@ -12,7 +12,7 @@ function passwords(mark: string) {
 }
 const made = (mark: string) =>
   platformSecrets(
-    KINDS.map((kind) => ({ kind, variable: VARIABLES[kind], elsewhere: undefined })),
+    KINDS.map((kind) => ({ kind, variable: VARIABLES[kind], elsewhere: undefined, here: undefined })),
     passwords(mark),
     0o400,
   )

@@ -5,6 +5,8 @@ export interface Written {
   readonly files: readonly DeployFile[]
   /** What a person does next, a line each: commands, as they are typed in the folder. */
   readonly next: readonly string[]
+  /** What of the file doesn't go well with it, a sentence each. Default: nothing. */
+  readonly remarks?: readonly string[]
 }
 
 /** Makes random texts for secrets. @returns as many letters and digits as asked for */
@@ -63,7 +65,7 @@ Examples:
     examples: `
 Examples:
   $ msvc deploy systemd
-  $ msvc deploy systemd --out units --scale user=3
+  $ msvc deploy systemd --out units
   $ systemctl status 'msvc-*'`,
     load: async () => (await import('./systemd/systemd.ts')).writeSystemd,
   },

@@ -1,4 +1,4 @@
-import { basename, dirname, isAbsolute, relative, resolve, sep } from 'node:path'
+import { basename, dirname, isAbsolute, posix, relative, resolve, sep } from 'node:path'
 import { isEmbedded } from '../../drivers/by-scheme.ts'
 import { type Wanted, wantedBy } from '../../kit/config/filled-text.ts'
 import type { OwnService } from '../../kit/config/own-service.ts'
@@ -10,8 +10,9 @@ import { rolesOf } from '../plan/plan.ts'
 import { ENTRANCE } from '../platform/succession.ts'
 import type { Configured } from '../session/configuration.ts'
 import { VERSION } from '../session/version.ts'
+import { APP } from './container.ts'
 import type { Deployment, RolePart, ServicePart, StoreKind, StorePart } from './deployment.ts'
-import { stackOf } from './docker/service-stack.ts'
+import { recipeOf } from './docker/service-recipe.ts'
 import { ownImage, readImage } from './image-name.ts'
 import { refuseUnprintable } from './printable-names.ts'
 
@@ -81,10 +82,12 @@ export function planDeployment({ configured, file, scale, folder, here, image }:
     fileName: file === undefined ? 'msvc.yaml' : basename(file.path),
     sources: pathBetween(folder, sources),
     folder: pathBetween(sources, folder),
+    privatePaths: privatePaths(configured, sources),
     hosts: settings.auth.hosts,
     roles: parts,
     services,
     stores,
+    scale,
     drainSeconds: settings.drain_seconds,
   }
 }
@@ -149,13 +152,13 @@ function servicePart(
   if (dir.startsWith('..') || isAbsolute(dir))
     throw new AppError(
       'CONFIG_INVALID',
-      `services.${name}.dir lies outside of ${sources}, and an image can only be built of what is in there; move it, or the file`,
+      `services.${name}.dir lies outside of ${sources}, and only what is in there is deployed; move it, or the file`,
     )
   return {
     name,
     own: service,
     dir,
-    stack: stackOf(service, openFolder(place, '.')),
+    recipe: recipeOf(service, openFolder(place, '.'), posix.join(APP, dir)),
     variables: variablesOf(service),
     replicas: scale.get(name) ?? service.replicas,
     memoryMb: SERVICE_MEMORY_MB,
@@ -172,9 +175,21 @@ function variablesOf({ env }: OwnService): readonly Wanted[] {
   return names.map((name) => ({ name, hasDefault: wanted.every((one) => one.name !== name || one.hasDefault) }))
 }
 
+/** Where the platform of this configuration keeps what nobody else is to have. */
+function privatePaths({ settings, sections }: Configured, sources: string): readonly string[] {
+  const files = Object.values(sections).flatMap((section) => Object.entries(section))
+  const keys = files.flatMap(([field, value]) => (field.endsWith('_file') && typeof value === 'string' ? [value] : []))
+  return [settings.data, settings.auth.key_file, settings.auth.token_file, ...keys].flatMap((path) =>
+    path === undefined ? [] : [pathBetween(sources, resolve(sources, path))],
+  )
+}
+
 function storePart(kind: StoreKind, url: string): StorePart {
-  const isHere = isEmbedded(url) || LOOPBACK.test(url)
-  return { kind, variable: VARIABLES[kind], elsewhere: isHere ? undefined : url }
+  const variable = VARIABLES[kind]
+  if (isEmbedded(url)) return { kind, variable, elsewhere: undefined, here: undefined }
+  return LOOPBACK.test(url)
+    ? { kind, variable, elsewhere: undefined, here: url }
+    : { kind, variable, elsewhere: url, here: undefined }
 }
 
 function pathBetween(from: string, to: string): string {

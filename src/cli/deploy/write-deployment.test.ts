@@ -60,6 +60,7 @@ function person(answers?: readonly string[], isSeen = true) {
     readInput: async () => '',
     licences: async () => '',
     environment: {},
+    ownVariables: {},
     folder,
     pid: process.pid,
     self: ['msvc'],

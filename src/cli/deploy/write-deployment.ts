@@ -49,7 +49,8 @@ interface Run {
 export async function writeDeployment(session: Session, kind: Kind, flags: DeployFlags): Promise<void> {
   const { out = `deploy/${kind.name}`, force = false } = flags
   const folder = resolve(session.io.folder, out)
-  const { files, next } = await proposal(session, kind, folder, flags)
+  const { files, next, remarks = [] } = await proposal(session, kind, folder, flags)
+  for (const remark of remarks) session.messages.warn(remark)
   const run = { out, folder, kind, plan: planFolder(folder, kind.name, files, force) }
   if (flags.diff) return showPlan(session, run)
   const decisions = await decide(session, run.plan, force)

@@ -76,7 +76,7 @@ export function findDotnet(folder: Folder): readonly Found[] {
       const project =
         folder.names().filter((other) => /\.(?:cs|fs|vb)proj$/.test(other)).length > 1 ? ` --project ${file}` : ''
       if (text.includes('Microsoft.NET.Sdk.Web')) {
-        return [{ because: `${file} is of the web`, run: `dotnet run${project} --urls http://127.0.0.1:$PORT`, name }]
+        return [{ because: `${file} is of the web`, run: `dotnet run${project} --urls http://$HOST:$PORT`, name }]
       }
       const isWorker = text.includes('Microsoft.NET.Sdk.Worker')
       if (!isWorker && !/<OutputType>\s{0,8}(?:Win)?Exe\b/i.test(text)) return []

@@ -30,12 +30,12 @@ describe('what is found in a folder', () => {
     [
       'vite',
       { 'package.json': json({ scripts: { dev: 'vite' } }) },
-      [['shop', 'npm run dev -- --port $PORT --host 127.0.0.1']],
+      [['shop', 'npm run dev -- --port $PORT --host $HOST']],
     ],
     [
       'vite by yarn',
       { 'package.json': json({ scripts: { dev: 'vite' } }), 'yarn.lock': '' },
-      [['shop', 'yarn run dev --port $PORT --host 127.0.0.1']],
+      [['shop', 'yarn run dev --port $PORT --host $HOST']],
     ],
     ['a main file of Node', { 'package.json': '{}', 'server.js': '' }, [['shop', 'node server.js']]],
     ['a library', { 'package.json': json({ main: 'lib/a.js', scripts: { dev: 'tsc -w' } }), 'lib/a.js': '' }, []],
@@ -53,28 +53,28 @@ describe('what is found in a folder', () => {
     [
       'FastAPI',
       { 'requirements.txt': 'fastapi', 'main.py': 'from fastapi import FastAPI\napi = FastAPI()\n' },
-      [['shop', 'uvicorn main:api --port $PORT']],
+      [['shop', 'uvicorn main:api --host $HOST --port $PORT']],
     ],
     [
       'FastAPI in a package',
       { 'pyproject.toml': '', 'uv.lock': '', 'app/main.py': 'app: FastAPI = FastAPI(title="a")' },
-      [['shop', 'uv run uvicorn app.main:app --port $PORT']],
+      [['shop', 'uv run uvicorn app.main:app --host $HOST --port $PORT']],
     ],
     [
       'Flask in a .venv',
       { 'requirements.txt': 'flask', 'app.py': 'app = flask.Flask(__name__)', '.venv/bin/python': '' },
-      [['shop', '.venv/bin/flask --app app:app run --port $PORT']],
+      [['shop', '.venv/bin/flask --app app:app run --host $HOST --port $PORT']],
     ],
     [
       'Django',
       { 'requirements.txt': 'django', 'manage.py': '' },
-      [['shop', 'python3 manage.py runserver 127.0.0.1:$PORT']],
+      [['shop', 'python3 manage.py runserver $HOST:$PORT']],
     ],
     ['a script of Python', { 'catalog.py': 'print()', 'test_catalog.py': '' }, [['shop', 'python3 catalog.py']]],
     [
       'Streamlit',
       { 'requirements.txt': 'streamlit==1', 'app.py': '' },
-      [['shop', 'streamlit run app.py --server.port $PORT']],
+      [['shop', 'streamlit run app.py --server.address $HOST --server.port $PORT']],
     ],
     [
       'a program in Go',
@@ -112,15 +112,19 @@ describe('what is found in a folder', () => {
     ],
     ['Quarkus', { 'pom.xml': 'io.quarkus' }, [['shop', 'mvn quarkus:dev -Dquarkus.http.port=$PORT']]],
     ['an application of Gradle', { 'build.gradle': "plugins { id 'application' }" }, [['shop', 'gradle run']]],
-    ['Rails', { Gemfile: "gem 'rails', '~> 8'", 'package.json': '{}' }, [['shop', 'bundle exec rails s -p $PORT']]],
-    ['Rack', { Gemfile: "gem 'sinatra'", 'config.ru': '' }, [['shop', 'bundle exec rackup -p $PORT']]],
+    [
+      'Rails',
+      { Gemfile: "gem 'rails', '~> 8'", 'package.json': '{}' },
+      [['shop', 'bundle exec rails s -b $HOST -p $PORT']],
+    ],
+    ['Rack', { Gemfile: "gem 'sinatra'", 'config.ru': '' }, [['shop', 'bundle exec rackup -o $HOST -p $PORT']]],
     [
       'Laravel',
       { 'composer.json': '{}', artisan: '', 'public/index.php': '' },
-      [['shop', 'php artisan serve --port=$PORT']],
+      [['shop', 'php artisan serve --host=$HOST --port=$PORT']],
     ],
-    ['PHP', { 'composer.json': '{}', 'public/index.php': '' }, [['shop', 'php -S 127.0.0.1:$PORT -t public']]],
-    ['.NET', { 'Shop.Api.csproj': WEB }, [['shop-api', 'dotnet run --urls http://127.0.0.1:$PORT']]],
+    ['PHP', { 'composer.json': '{}', 'public/index.php': '' }, [['shop', 'php -S $HOST:$PORT -t public']]],
+    ['.NET', { 'Shop.Api.csproj': WEB }, [['shop-api', 'dotnet run --urls http://$HOST:$PORT']]],
     [
       'a worker of .NET',
       { 'W.csproj': 'Sdk="Microsoft.NET.Sdk.Worker"', 'Lib.csproj': '<Project/>' },

@@ -2,7 +2,7 @@ import type { Detected, Proposed } from './detect.ts'
 import { SCHEMA_LINE } from './schema-line.ts'
 
 const HEAD = `# Services of your own, run by \`msvc up\` beside the platform, as \`msvc init\` found them: look over each \`run\`, then \`msvc check\` and \`msvc up\`.
-# Each is given PORT (to listen on, at 127.0.0.1), HOST, SERVICE_NAME, GATEWAY_URL, BROKER_URL, <NAME>_URL of every other one, and more. What it writes to
+# Each is given HOST and PORT (to listen on), SERVICE_NAME, GATEWAY_URL, BROKER_URL, <NAME>_URL of every other one, and more. What it writes to
 # stdout and stderr becomes log entries: \`msvc logs <name>\`.
 # An editor completes this file after \`msvc schema > msvc.schema.json\`, and with this as its first line: ${SCHEMA_LINE}
 `

@@ -39,7 +39,7 @@ export function findNode(folder: Folder): readonly Found[] {
   if (script !== undefined) {
     const text = manifest.scripts[script] ?? ''
     const manager = MANAGERS.find(([file]) => folder.has(file))?.[1] ?? 'npm'
-    const flag = WITH_FLAG.test(text) ? `${manager === 'npm' ? ' --' : ''} --port $PORT --host 127.0.0.1` : ''
+    const flag = WITH_FLAG.test(text) ? `${manager === 'npm' ? ' --' : ''} --port $PORT --host $HOST` : ''
     const run = script === 'start' && manager === 'npm' ? 'npm start' : `${manager} run ${script}`
     return [{ because: `package.json has the script ${script}`, run: `${run}${flag}`, ...(name && { name }), notes }]
   }

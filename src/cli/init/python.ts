@@ -17,7 +17,7 @@ export function findPython(folder: Folder): readonly Found[] {
       ? ['It runs with the packages of python3 on the PATH; .venv/bin/ before the command takes those of a .venv.']
       : []
   if (folder.has('manage.py')) {
-    return [{ because: 'manage.py is there', run: `${python} manage.py runserver 127.0.0.1:$PORT`, notes }]
+    return [{ because: 'manage.py is there', run: `${python} manage.py runserver $HOST:$PORT`, notes }]
   }
   for (const file of MAINS) {
     if (!folder.has(file)) continue
@@ -26,7 +26,11 @@ export function findPython(folder: Folder): readonly Found[] {
     const asgi = ASGI.exec(text)?.[1]
     if (asgi !== undefined) {
       return [
-        { because: `${file} has an ASGI application`, run: `${prefix}uvicorn ${module}:${asgi} --port $PORT`, notes },
+        {
+          because: `${file} has an ASGI application`,
+          run: `${prefix}uvicorn ${module}:${asgi} --host $HOST --port $PORT`,
+          notes,
+        },
       ]
     }
     const wsgi = WSGI.exec(text)?.[1]
@@ -34,7 +38,7 @@ export function findPython(folder: Folder): readonly Found[] {
       return [
         {
           because: `${file} has a Flask application`,
-          run: `${prefix}flask --app ${module}:${wsgi} run --port $PORT`,
+          run: `${prefix}flask --app ${module}:${wsgi} run --host $HOST --port $PORT`,
           notes,
         },
       ]
@@ -43,7 +47,13 @@ export function findPython(folder: Folder): readonly Found[] {
   if (/\bstreamlit\b/.test(manifests.map((file) => folder.text(file)).join('\n'))) {
     const file = MAINS.find((name) => folder.has(name))
     if (file)
-      return [{ because: 'streamlit is wanted', run: `${prefix}streamlit run ${file} --server.port $PORT`, notes }]
+      return [
+        {
+          because: 'streamlit is wanted',
+          run: `${prefix}streamlit run ${file} --server.address $HOST --server.port $PORT`,
+          notes,
+        },
+      ]
   }
   const main = MAINS.find((file) => folder.has(file)) ?? onlyScript(folder)
   if (main === undefined) return []

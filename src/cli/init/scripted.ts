@@ -5,9 +5,9 @@ export function findRuby(folder: Folder): readonly Found[] {
   if (!folder.has('Gemfile')) return []
   const gems = folder.text('Gemfile')
   if (folder.has('bin/rails') || /^\s{0,16}gem ["']rails["']/m.test(gems)) {
-    return [{ because: 'the Gemfile wants Rails', run: 'bundle exec rails s -p $PORT' }]
+    return [{ because: 'the Gemfile wants Rails', run: 'bundle exec rails s -b $HOST -p $PORT' }]
   }
-  if (folder.has('config.ru')) return [{ because: 'config.ru is there', run: 'bundle exec rackup -p $PORT' }]
+  if (folder.has('config.ru')) return [{ because: 'config.ru is there', run: 'bundle exec rackup -o $HOST -p $PORT' }]
   const main = ['app.rb', 'main.rb', 'server.rb'].find((file) => folder.has(file))
   return main ? [{ because: `a Gemfile is there, and ${main}`, run: `bundle exec ruby ${main}` }] : []
 }
@@ -15,10 +15,11 @@ export function findRuby(folder: Folder): readonly Found[] {
 /** A folder with a composer.json: Laravel, else PHP's own server on its public folder. */
 export function findPhp(folder: Folder): readonly Found[] {
   if (!folder.has('composer.json')) return []
-  if (folder.has('artisan')) return [{ because: 'artisan is there', run: 'php artisan serve --port=$PORT' }]
+  if (folder.has('artisan'))
+    return [{ because: 'artisan is there', run: 'php artisan serve --host=$HOST --port=$PORT' }]
   const root = ['public', 'web'].find((name) => folder.has(`${name}/index.php`))
-  if (root) return [{ because: `${root}/index.php is there`, run: `php -S 127.0.0.1:$PORT -t ${root}` }]
-  return folder.has('index.php') ? [{ because: 'index.php is there', run: 'php -S 127.0.0.1:$PORT' }] : []
+  if (root) return [{ because: `${root}/index.php is there`, run: `php -S $HOST:$PORT -t ${root}` }]
+  return folder.has('index.php') ? [{ because: 'index.php is there', run: 'php -S $HOST:$PORT' }] : []
 }
 
 const LINE = /^([A-Za-z0-9_-]{1,64}):[ \t]{0,16}(\S.*)$/

@@ -1,5 +1,6 @@
 import { systemClock } from '../../drivers/clock.ts'
 import { backUp } from '../../kit/backup/back-up.ts'
+import type { StoredFile } from '../../kit/backup/manifest.ts'
 import { megabytes } from '../../kit/backup/room.ts'
 import { type ServerTool, serverTools } from '../../kit/backup/server-tools.ts'
 import { AppError } from '../../kit/errors.ts'
@@ -24,9 +25,10 @@ export interface BackupFlags {
  */
 export async function takeBackup(session: Session, file: string, flags: BackupFlags): Promise<void> {
   const { io, options } = session
-  const { settings } = await configure(session, { runs: false })
+  const { settings, sections } = await configure(session, { runs: false })
   requireDataFolder(settings.data)
-  const tools = serverTools(whereabouts(settings, await readRunStates(settings.data)))
+  const running = await readRunStates(settings.data)
+  const tools = serverTools(whereabouts(settings, running))
   if (tools.some(({ backend }) => backend !== 'cache') && !flags.partial) throw onServers(tools, settings.data)
   const output = outputFile(session, file, 'a backup', { force: flags.force })
   const progress = createStepProgress(io.err, options.quiet ?? false)
@@ -48,7 +50,11 @@ export async function takeBackup(session: Session, file: string, flags: BackupFl
     const text = `${settings.data} is backed up as of ${told.created_at}: ${size}; ${waited}`
     if (output.path === undefined) messages.success(text)
     else session.print(text)
-    messages.info('It holds the keys of the platform: who reads it can sign tokens and open sealed values.')
+    const powers = powersOf(files)
+    if (powers.length > 0) messages.info(`It holds the keys of the platform: who reads it can ${powers.join(' and ')}.`)
+    const signing = running.find(({ auth }) => auth.key_file !== undefined)?.auth.key_file ?? settings.auth.key_file
+    for (const path of [signing, sections['config-server']?.key_file])
+      if (typeof path === 'string') messages.warn(`the keys in ${path} are not in it; keep a copy of that file too`)
     for (const { backend, url, commands } of tools) {
       messages.warn(`the ${backend} at ${url} is not in it; back it up by: ${commands.join(', or: ')}`)
     }
@@ -56,6 +62,15 @@ export async function takeBackup(session: Session, file: string, flags: BackupFl
   } finally {
     progress.end()
   }
+}
+
+/** What whoever reads a backup can do by the keys in it. */
+function powersOf(files: readonly StoredFile[]): readonly string[] {
+  const holds = (form: RegExp) => files.some(({ path }) => form.test(path))
+  return [
+    ...(holds(/^keys\/.+\.json$/) ? ['sign tokens'] : []),
+    ...(holds(/^keys\/.+\.key$/) ? ['open sealed values'] : []),
+  ]
 }
 
 function onServers(tools: readonly ServerTool[], data: string): AppError {

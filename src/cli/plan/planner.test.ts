@@ -22,7 +22,7 @@ function sessionOf(yaml: string): Session {
       ...{ out: terminal, err: terminal, environment: {}, folder, pid: 1, self: ['msvc'] },
       ...{ outputTaken: async () => {}, writeBytes: async () => {}, outputClosed: false, outputLost: nothing },
       ...{ readInput: async () => '', licences: async () => '', signal: nothing, leaving: nothing },
-      ...{ settled: () => {}, leaveInterruptsToParent: () => {}, holdsPort: false },
+      ...{ settled: () => {}, leaveInterruptsToParent: () => {}, holdsPort: false, ownVariables: {} },
     },
     options: {},
     messages: createMessages(terminal, true),

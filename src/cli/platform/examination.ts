@@ -1,27 +1,21 @@
-import { existsSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { arch, release } from 'node:os'
-import { dirname } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
-import { isEmbedded } from '../../drivers/by-scheme.ts'
-import { fileSystemOf } from '../../drivers/system/file-system.ts'
 import { systemLimits } from '../../drivers/system/limits.ts'
-import type { Section, Settings } from '../../kit/config/schema.ts'
-import { AppError, messageOf } from '../../kit/errors.ts'
+import type { Section } from '../../kit/config/schema.ts'
+import { AppError } from '../../kit/errors.ts'
 import { isTaken } from '../../kit/supervisor/free-port.ts'
 import {
+  clockFinding,
   FILE_SYSTEM,
   type Finding,
-  folderFindings,
   heapFinding,
   limitFindings,
   portsFinding,
   type TakenPort,
 } from '../../kit/system-findings.ts'
 import { VERSION } from '../session/version.ts'
-
-/** Where a platform keeps what it keeps. */
-type Place = Pick<Settings, 'data' | 'store' | 'bus'>
+import { clocksApart, writtenEvidence } from './clock-evidence.ts'
+import { DATA_FOLDER, examineFolder, type Place } from './folder-examination.ts'
 
 /** The program and the machine it runs on, in a few words each, by what they are of. */
 export function programFacts(): Readonly<Record<string, string>> {
@@ -29,16 +23,28 @@ export function programFacts(): Readonly<Record<string, string>> {
     msvc: VERSION,
     node: process.version,
     system: `${process.platform} ${release()} ${arch()}`,
-    time: `${new Date().toISOString()} by this machine's clock`,
     user: process.getuid === undefined ? 'not told by this system' : `uid ${process.getuid()}`,
   }
 }
 
-/** Looks at what the system gives, and at the data folder or the folder that it would be made in. */
-export async function examineSystem(place: Place): Promise<readonly Finding[]> {
+/** What is looked at besides. */
+export interface ExaminationOptions {
+  /** Whether one role alone is to run, which takes less than all of them. Default false. */
+  readonly alone?: boolean
+  /** Registries on other machines, separated by commas, whose clocks are to be asked. Default: none. */
+  readonly registries?: string | undefined
+}
+
+/** Looks at what the system gives, at its clock, and at the data folder or the folder that it would be made in. */
+export async function examineSystem(
+  place: Place,
+  { alone = false, registries }: ExaminationOptions = {},
+): Promise<readonly Finding[]> {
   const limits = systemLimits()
   const heap = heapFinding(getHeapStatistics().heap_size_limit, limits.memoryBytes)
-  return [...limitFindings(limits), heap, ...(await examineFolder(place))]
+  const apart = registries === undefined ? [] : await clocksApart(registries)
+  const clock = clockFinding(Date.now(), { written: await writtenEvidence(place.data), apart })
+  return [...limitFindings(limits, { alone }), heap, clock, ...(await examineFolder(place))]
 }
 
 /** Looks at the ports of these sections, which `msvc up` would listen on. Port 0 is any that is free. */
@@ -50,49 +56,29 @@ export async function examinePorts(sections: Readonly<Record<string, Section>>):
   return portsFinding((await Promise.all(looked)).flat())
 }
 
-async function examineFolder(place: Place): Promise<readonly Finding[]> {
-  const folder = existingFolder(place.data)
-  try {
-    const found = await fileSystemOf(folder)
-    return [...folderFindings(found, isKeptHere(place)), ...(folder === place.data ? [await rightsOf(folder)] : [])]
-  } catch (fault) {
-    return [unusable(messageOf(fault))]
-  }
-}
-
-function unusable(found: string): Finding {
-  return { what: 'data folder', found, is: 'bad', remedy: 'name another folder with --data' }
-}
-
-async function rightsOf(folder: string): Promise<Finding> {
-  const what = 'rights of the data folder'
-  const status = await stat(folder)
-  if (!status.isDirectory()) return unusable(`${folder} is no folder`)
-  const found = (status.mode & 0o777).toString(8).padStart(4, '0')
-  if (process.platform === 'win32' || (status.mode & 0o077) === 0) return { what, found, is: 'good' }
-  return { what, found, is: 'bad', remedy: `others can get at the keys in it: chmod 700 ${folder}` }
+/** What `heedSystem` was given besides. */
+export interface HeedOptions extends Pick<ExaminationOptions, 'alone'> {
+  /** Where the lines go. */
+  readonly warn: (words: string) => void
 }
 
 /**
- * Says what of the system is so low that nothing runs well on it, a line each (`msvc doctor` tells what is too low for load too), and refuses a data folder where the databases in it would be damaged. Throws AppError `CONFIG_INVALID`.
- * @param warn where the lines go
+ * Says what of the system is so low that nothing runs well on it, a line each, and in one line what is too low for load alone; refuses a data folder where the databases
+ * in it would be damaged. Throws AppError `CONFIG_INVALID`.
  */
-export async function heedSystem(place: Place, warn: (words: string) => void): Promise<void> {
-  const findings = await examineSystem(place)
+export async function heedSystem(place: Place, { warn, alone = false }: HeedOptions): Promise<void> {
+  const findings = await examineSystem(place, { alone })
   const network = findings.find(({ what, is }) => what === FILE_SYSTEM && is === 'bad')
   if (network)
     throw new AppError(
       'CONFIG_INVALID',
       `${place.data} lies on ${network.found}, where the locks of databases don't hold: ${network.remedy}`,
     )
+  // what opens the folder says itself why it can't
   for (const { what, found, is, remedy } of findings)
-    if (is === 'bad') warn(`${what}: ${found}; ${remedy} (msvc doctor)`)
-}
-
-function existingFolder(path: string): string {
-  return existsSync(path) || dirname(path) === path ? path : existingFolder(dirname(path))
-}
-
-function isKeptHere({ store, bus }: Place): boolean {
-  return isEmbedded(store) || isEmbedded(bus)
+    if (is === 'bad' && what !== DATA_FOLDER) warn(`${what}: ${found}; ${remedy} (msvc doctor)`)
+  const low = findings
+    .filter(({ is }) => is === 'low')
+    .map(({ what, found, remedy }) => `${what}: ${found} (${remedy})`)
+  if (low.length > 0) warn(`too low for load: ${low.join('; ')}`)
 }

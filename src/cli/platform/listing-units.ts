@@ -59,14 +59,20 @@ async function unitsOn(data: string, signal: AbortSignal): Promise<Listed> {
 }
 
 /** What a platform itself says; undefined while it takes no requests. */
-async function asked(data: string, { pid, roles }: RunState, signal: AbortSignal) {
-  // what is served alone takes none
-  return roles.length === 1 && roles[0]?.pid === pid ? undefined : askUnits(data, signal)
+async function asked(data: string, { units }: RunState, signal: AbortSignal) {
+  // what is served alone plans none, and takes no requests
+  return units.length === 0 ? undefined : askUnits(data, signal)
 }
 
-const STATES = { ready: 'ready', silent: 'silent', down: 'backing-off' } as const
+const STATES = {
+  ready: 'ready',
+  silent: 'silent',
+  down: 'backing-off',
+  finished: 'finished',
+  failed: 'failed',
+} as const
 
-function rowsOf({ roles, starting }: RunState): readonly UnitRow[] {
+function rowsOf({ roles, portless, starting }: RunState): readonly UnitRow[] {
   return [
     ...roles.map(({ unit, service, url, state, pid }) => ({
       unit,
@@ -75,6 +81,7 @@ function rowsOf({ roles, starting }: RunState): readonly UnitRow[] {
       state: STATES[state],
       ...(pid !== undefined && { pid }),
     })),
+    ...portless.map(({ state, ...row }) => ({ ...row, state: STATES[state] })),
     ...starting.map((unit) => ({ unit, state: 'starting' as const })),
   ]
 }

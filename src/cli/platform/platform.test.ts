@@ -46,6 +46,7 @@ async function welcome(isTTY: boolean, flags: string[] = [], stopped = (_err: st
     pid: process.pid,
     self: ['msvc'],
     holdsPort: false,
+    ownVariables: {},
     signal: stopping.signal,
     leaving: stopping.signal,
     settled: () => {},

@@ -30,7 +30,7 @@ import { createPlatformScreen, type PlatformScreen } from './platform-screen.ts'
 import { holdDatabases, refuseSharing } from './sole-use.ts'
 import { createSteering } from './steering.ts'
 import { createSuccession, ENTRANCE } from './succession.ts'
-import { knownUnits, unitRows, unreadyUnits } from './unit-reports.ts'
+import { knownUnits, portlessUnits, unitRows, unreadyUnits } from './unit-reports.ts'
 import { untilEnd } from './until-end.ts'
 import { prepareWelcome } from './welcome.ts'
 
@@ -87,7 +87,7 @@ async function untilFollowed(session: Session, flags: UpFlags): Promise<boolean>
       const services = servicesOf(configured, plans)
       refuseMoved(configured.settings)
       await requireKeys(configured.settings, systemClock, 'msvc up')
-      await heedSystem(configured.settings, (words) => screen.messages.warn(words))
+      await heedSystem(configured.settings, { warn: (words) => screen.messages.warn(words) })
       await refuseSharing(configured.settings, services)
       release = holdDatabases(configured.settings, services)
       await endCopy(data)
@@ -156,9 +156,14 @@ async function runUnits(session: Session, screen: PlatformScreen, setup: Setup):
   const state = () => {
     const units = supervision.reports().map(({ unit }) => unit)
     const states = supervision.states()
-    const roles = knownUnits(units, states)
-    const names = units.map(({ name }) => name)
-    return stateOf(io.pid, settings, { roles, starting: unreadyUnits(states), units: names, configuration, began })
+    return stateOf(io.pid, settings, {
+      roles: knownUnits(units, states),
+      portless: portlessUnits(units, states),
+      starting: unreadyUnits(states),
+      units: units.map(({ name }) => name),
+      configuration,
+      began,
+    })
   }
   let gateway = planned.configured.sections.gateway
   const notices = managerNotices(io, (words) => screen.messages.warn(words))
@@ -301,7 +306,7 @@ function processes({ io }: Session, screen: PlatformScreen): LaunchRole {
   return childProcesses({
     command: [...io.self, 'serve'],
     suffix: ['--supervised'],
-    environment: io.environment,
+    environment: { ...io.environment, ...io.ownVariables },
     stdinOf: (unit) => (io.holdsPort && unit === ENTRANCE ? HELD_FD : undefined),
     onLine: screen.take,
   })

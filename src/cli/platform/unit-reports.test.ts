@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { someUnit } from '../../kit/supervisor/testing/some-unit.ts'
 import type { UnitChange, UnitState } from '../../kit/supervisor/unit-state.ts'
 import { createMessages } from '../terminal/messages.ts'
-import { knownUnits, tellChange, unitRows, unreadyUnits } from './unit-reports.ts'
+import { knownUnits, portlessUnits, tellChange, unitRows, unreadyUnits } from './unit-reports.ts'
 
 const started = {
   service: 'user-service',
@@ -26,6 +26,22 @@ it('lists what was ready once, and how it is now', () => {
   expect(knownUnits(units, states)).toEqual([{ ...unit, state: 'down' }])
   states.set('user-2', { at: 'starting' })
   expect(knownUnits(units, states)).toEqual([])
+})
+
+it('lists what listens nowhere, and what has ended for good', () => {
+  const { url: _, advertised: __, ...worker } = started
+  const stateOf = (state: UnitState) => portlessUnits([{ name: 'mailer' }], new Map([['mailer', state]]))
+  const row = { unit: 'mailer', service: 'user-service' }
+  expect(stateOf({ at: 'ready', pid: 7, ...worker })).toEqual([{ ...row, state: 'ready', pid: 7 }])
+  expect(stateOf({ at: 'silent', pid: 7, ...worker })).toEqual([{ ...row, state: 'silent', pid: 7 }])
+  expect(stateOf({ at: 'backing-off', delayMs: 9, inARow: 8, why: 'exit code 3', last: worker })).toEqual([
+    { ...row, state: 'down' },
+  ])
+  expect(stateOf({ at: 'starting', last: worker })).toEqual([{ ...row, state: 'down' }])
+  expect(stateOf({ at: 'failed', why: 'exit code 3' })).toEqual([{ unit: 'mailer', state: 'failed' }])
+  expect(stateOf({ at: 'finished' })).toEqual([{ unit: 'mailer', state: 'finished' }])
+  for (const other of [{ at: 'stopped' }, { at: 'starting' }, { at: 'ready', pid: 7, ...started }] as const)
+    expect(stateOf(other)).toEqual([])
 })
 
 it('knows a unit whose own name ends in a number from a replica', () => {

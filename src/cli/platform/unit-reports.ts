@@ -26,6 +26,24 @@ export function knownUnits(
   })
 }
 
+/** What listens nowhere and was ready once, and what has ended for good, and how it is now, in the order of the plan. */
+export function portlessUnits(
+  units: readonly Pick<Unit, 'name' | 'service'>[],
+  states: ReturnType<Supervision['states']>,
+): RunState['portless'] {
+  return units.flatMap(({ name: unit, service: known }): RunState['portless'] => {
+    const state = states.get(unit)
+    if (!state) return []
+    const { at } = state
+    const started = at === 'ready' || at === 'silent' ? state : 'last' in state ? state.last : undefined
+    const service = started?.service ?? known
+    const row = { unit, ...(service !== undefined && { service }) }
+    if (at === 'finished' || at === 'failed') return [{ ...row, state: at }]
+    if (started === undefined || started.url !== undefined) return []
+    return [at === 'ready' || at === 'silent' ? { ...row, state: at, pid: state.pid } : { ...row, state: 'down' }]
+  })
+}
+
 /** Units as other commands see them. @param routed where services are reached through the gateway. Default: nowhere */
 export function unitRows(reports: readonly UnitReport[], routed: RoutedServices = new Map()): readonly UnitRow[] {
   const lines = startingUnits(reports)

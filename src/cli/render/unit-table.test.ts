@@ -28,6 +28,13 @@ it('lists units, and what one is doing that starts', () => {
   )
 })
 
+it('has no column for why units ended where none has', () => {
+  const { ended: _, ...well } = user
+  expect(unitTable([well, shop], NOW).split('\n')[0]).toBe(
+    'UNIT  SERVICE       STATE     PID  PORT  RESTARTS  CPU  MEMORY  FOR',
+  )
+})
+
 it('fits into the width: why one ended has a line of its own then', () => {
   const table = unitTable([user, shop], NOW, 80).split('\n')
   expect(table.slice(0, 3)).toEqual([

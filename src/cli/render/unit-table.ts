@@ -49,14 +49,15 @@ const BESIDES = [PORT, FOR, RESTARTS, PID, MEMORY, SERVICE, CPU, LAST_END]
 
 /**
  * Units as a table. What one that starts is doing has a line of its own below it, and so has why each last ended where the width has no room for it. The
- * services are left out where they are named as their units. Where it is too wide, columns are left out, the most useful ones last; a name that has no room
+ * services are left out where they are named as their units, the last ends where nothing has ended. Where it is too wide, columns are left out, the most useful ones last; a name that has no room
  * even then stands alone above its line. Nothing is cut as long as no single word is wider than the width.
  * @param now milliseconds since 1970
  * @param width columns that there is room for. Default: no limit
  */
 export function unitTable(units: readonly MeasuredUnit[], now: number, width = Number.POSITIVE_INFINITY): string {
   const hasServices = units.some(({ unit, service = unit }) => service !== unit)
-  const all = hasServices ? ALL : ALL.filter((column) => column !== SERVICE)
+  const hasEnds = units.some(({ ended }) => ended !== undefined)
+  const all = ALL.filter((column) => (column !== SERVICE || hasServices) && (column !== LAST_END || hasEnds))
   const whole = tableOf(all, units, now)
   const isWide = whole.every((line) => textWidth(line) <= width)
   const isLong = ({ unit }: MeasuredUnit) => !isWide && textWidth(visibleText(unit)) > LONGEST_NAME

@@ -109,13 +109,14 @@ function enrol(
   { addresses, advertise, authority, onRegistryBack, warn }: ServiceToolsOptions,
 ): Enrolment {
   if (!place) return { setHealthy: () => {}, leave: async () => {} }
+  const told = (words: string) => warn(`${unit}: ${words}`)
   const registration = register({
     registryUrl: addresses.registry ?? '',
     service,
     agent: `msvc/${VERSION} (${instance})`,
     ...advertisedPlace(place, advertise),
     authority,
-    log: { error: (words) => warn(`${unit}: ${words}`) },
+    log: { error: told, warning: told, info: () => {} },
     directory: { onConnect: onRegistryBack },
     metadata: { instance, unit },
   })

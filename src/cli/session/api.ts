@@ -6,7 +6,7 @@ import { platformAuthority } from '../../kit/config/platform-authority.ts'
 import { AppError, type ErrorCode } from '../../kit/errors.ts'
 import { parseLiteral } from '../../kit/exact-json.ts'
 import { isRecord } from '../../kit/record.ts'
-import { configureClient, requireDataFolder } from './configuration.ts'
+import { configureClient, type Reached, requireDataFolder } from './configuration.ts'
 import { locate, nothingRuns, type Place, whereElse } from './place.ts'
 import type { Session } from './session.ts'
 
@@ -39,11 +39,11 @@ export interface Api {
 }
 
 /**
- * Connects to a role by its CLI word. Nothing is sent yet. In token mode every request carries a token of its own making.
+ * Connects to a role by its CLI word. Nothing is sent to it yet. In token mode every request carries a token of its own making.
  * @param options `secrets`: with the right to see secret values, which takes a token in local mode too
  */
 export async function connect(session: Session, name: string, { secrets = false } = {}): Promise<Api> {
-  const reached = await configureClient(session)
+  const reached = await withRegistered(session, name, await configureClient(session))
   const { settings } = reached
   const { url, elsewhere, service, isGuess } = locate(name, reached, reached.named)
   const place = isGuess ? `${url}, which is only where the configuration has it: ${nothingRuns(settings.data)}` : url
@@ -104,6 +104,20 @@ export async function connect(session: Session, name: string, { secrets = false 
     },
   }
   return api
+}
+
+/** What is known, and where a registry elsewhere (REGISTRY_URL) has a role that nothing else says the place of: in a container, say, of another role. */
+async function withRegistered(session: Session, name: string, reached: Reached): Promise<Reached> {
+  const { settings, roles, running } = reached
+  const service = roles.find((role) => role.name === name)?.service
+  const isHere = running.some((state) => state.roles.some(({ role }) => role === name))
+  const { registry } = settings.services
+  if (name === 'registry' || registry === undefined || service === undefined || isHere || settings.services[service])
+    return reached
+  const { registeredAt } = await import('./registered.ts')
+  const urls = await registeredAt(await connect(session, 'registry'), service)
+  if (urls.length === 0) return reached
+  return { ...reached, settings: { ...settings, services: { ...settings.services, [service]: urls.join() } } }
 }
 
 /** Asks the first replica of a role at which somebody listens: what was not taken is not done twice. */

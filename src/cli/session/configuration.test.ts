@@ -85,7 +85,7 @@ describe('what asks a platform, by a file with faults', () => {
   it('finds what runs where the file has its data, and warns once', async () => {
     const runs = await createStateFile(join(home, 'kept'), () => {})
     const auth = { mode: 'token', issuer: 'shop', key_file: '/run/secrets/key' } as const
-    runs.save({ pid: 1, environment: 'staging', auth, roles: [], starting: [], units: [] })
+    runs.save({ pid: 1, environment: 'staging', auth, roles: [], portless: [], starting: [], units: [] })
     await runs.written()
     writeFileSync(file, 'data: kept\nbroker: { prt: 1 }\nclient: { tries: 5 }\n')
     try {

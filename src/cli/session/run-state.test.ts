@@ -21,6 +21,7 @@ beforeEach(() => {
 afterEach(() => rmSync(data, { recursive: true, force: true }))
 
 const state = (pid: number): RunState => ({
+  portless: [],
   starting: [],
   units: [],
   pid,

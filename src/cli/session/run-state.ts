@@ -6,7 +6,7 @@ import { isLocked, takeLock } from '../../drivers/file-lock.ts'
 import { replaceFile } from '../../drivers/replaced-file.ts'
 import { Places } from '../../kit/config/places.ts'
 import type { Settings } from '../../kit/config/schema.ts'
-import { openDataFolder } from '../../kit/data-folder.ts'
+import { openDataFolder, wantWritable } from '../../kit/data-folder.ts'
 import { AppError, messageOf } from '../../kit/errors.ts'
 import { shownPlaces } from './moved.ts'
 import { VERSION } from './version.ts'
@@ -44,9 +44,20 @@ export const RunState = z.object({
       pid: z.int().optional(),
     }),
   ),
+  /** What has no address, workers that listen nowhere and what has ended for good, and how it is now; `down`: it ended and is started again. */
+  portless: z
+    .array(
+      z.object({
+        unit: z.string(),
+        service: z.string().optional(),
+        state: z.enum(['ready', 'silent', 'down', 'finished', 'failed']),
+        pid: z.int().optional(),
+      }),
+    )
+    .default([]),
   /** Units that are planned and were not ready yet. */
   starting: z.array(z.string()).default([]),
-  /** All units that are planned: those above, and what has stopped, is done, has failed, or listens nowhere. */
+  /** All units that are planned: those above, and what somebody has stopped. */
   units: z.array(z.string()).default([]),
 })
 export type RunState = z.infer<typeof RunState>
@@ -57,11 +68,12 @@ export function stateOf(
   settings: Settings,
   {
     roles,
+    portless,
     starting,
     units,
     configuration,
     began,
-  }: Pick<RunState, 'roles' | 'starting' | 'units' | 'configuration' | 'began'>,
+  }: Pick<RunState, 'roles' | 'portless' | 'starting' | 'units' | 'configuration' | 'began'>,
 ): RunState {
   const { hosts: _, origins: __, ...auth } = settings.auth
   const { store, bus, cache } = shownPlaces(settings)
@@ -74,6 +86,7 @@ export function stateOf(
     ...(configuration !== undefined && { configuration }),
     places: { store, bus, cache },
     roles,
+    portless,
     starting,
     units,
   }
@@ -181,6 +194,7 @@ export interface StateFile {
  */
 export async function createStateFile(data: string, onFault: (words: string) => void, name = UP): Promise<StateFile> {
   openDataFolder(data)
+  wantWritable(data)
   const path = join(data, name)
   const lock = takeLock(lockOf(data, name))
   if (!lock) {

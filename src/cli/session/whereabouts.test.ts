@@ -21,6 +21,7 @@ const running = (places: typeof EMBEDDED): RunState => ({
   auth: { mode: 'local', issuer: 'msvc' },
   places,
   roles: [],
+  portless: [],
   starting: [],
   units: [],
 })

@@ -32,6 +32,8 @@ export interface Io {
   /** Asks the person at the terminal a question, and gives the line that is typed; absent where nobody sits there. Rejects when `leaving` fires, or the input ends. */
   readonly ask?: (question: string) => Promise<string>
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** What processes of this very program get in their environment besides, and no others. */
+  readonly ownVariables: Readonly<Record<string, string>>
   /** The current folder. */
   readonly folder: string
   readonly pid: number

@@ -16,7 +16,16 @@ export function isHeldPort(given: unknown): given is HeldPort {
 
 /** Whether this process began with a held port in place of its stdin. */
 export function isPortHeld(): boolean {
-  return fstatSync(HELD_FD).isSocket()
+  return isSocket(HELD_FD)
+}
+
+/** Whether a descriptor of this process is open, and of a socket. */
+export function isSocket(fd: number): boolean {
+  try {
+    return fstatSync(fd).isSocket()
+  } catch {
+    return false
+  }
 }
 
 /**

@@ -29,7 +29,7 @@ it('reads what Linux tells, by the control group that this process is in', () =>
     'sys/fs/cgroup/shop/user/memory.max': '67108864\n',
     'sys/fs/cgroup/shop/user/cpu.max': '50000 100000\n',
   })
-  expect(systemLimits(root)).toEqual({
+  expect(systemLimits(root, 0)).toEqual({
     openFiles: 1_024,
     outgoingPorts: [32_768, 60_999],
     backlog: 4_096,
@@ -47,18 +47,22 @@ it('goes by the least that any group above this process may have', () => {
     'sys/fs/cgroup/shop/user/cpu.max': '25000 100000\n',
     'sys/fs/cgroup/shop/user/role/cpu.max': '50000 100000\n',
   })
-  expect(systemLimits(root)).toMatchObject({ memoryBytes: 67_108_864, processors: 0.25 })
+  expect(systemLimits(root, 0)).toMatchObject({ memoryBytes: 67_108_864, processors: 0.25 })
 })
 
 it('goes by the whole machine where no group has a bound, and says nothing of what it is not told', () => {
   const machine = { memoryBytes: totalmem(), processors: availableParallelism() }
-  expect(systemLimits(rootWith({}))).toEqual(machine)
+  expect(systemLimits(rootWith({}), 0)).toEqual(machine)
   const unbound = {
     'proc/self/cgroup': '0::/\n',
     'sys/fs/cgroup/memory.max': 'max\n',
     'sys/fs/cgroup/cpu.max': 'max 100000\n',
   }
-  expect(systemLimits(rootWith(unbound))).toEqual(machine)
+  expect(systemLimits(rootWith(unbound), 0)).toEqual(machine)
+})
+
+it('goes by what Node knows of cgroup v1, which has its bounds elsewhere', () => {
+  expect(systemLimits(rootWith({ 'proc/self/cgroup': '4:memory:/shop\n' }), 134_217_728).memoryBytes).toBe(134_217_728)
 })
 
 it('finds what this machine has', () => {

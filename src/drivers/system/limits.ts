@@ -6,7 +6,7 @@ import { join } from 'node:path'
 export interface SystemLimits {
   /** Files and sockets that may be open. Node asks at its start for as many as it may have, so that this is all there are. */
   readonly openFiles?: number
-  /** Memory in bytes: what the control group may have, or else all there is. */
+  /** Memory in bytes: the least that any control group above this process may have, or else all there is. */
   readonly memoryBytes: number
   /** Processors; a control group may have a part of one. */
   readonly processors: number
@@ -19,10 +19,11 @@ export interface SystemLimits {
 const UNLIMITED = 'unlimited'
 
 /**
- * Reads what the system gives this process: on Linux from /proc and /sys (cgroup v2), elsewhere what Node knows.
+ * Reads what the system gives this process: on Linux from /proc and /sys (cgroup v2), elsewhere and by cgroup v1 what Node knows.
  * @param root where /proc and /sys are. Default `/`
+ * @param bound bytes of memory that Node knows this process to be bound to; 0 where it knows of none. Default: asked now
  */
-export function systemLimits(root = '/'): SystemLimits {
+export function systemLimits(root = '/', bound = process.constrainedMemory()): SystemLimits {
   const text = (path: string) => read(join(root, path))
   const openFiles = openFilesOf(text('proc/self/limits'))
   const outgoingPorts = portsOf(text('proc/sys/net/ipv4/ip_local_port_range'))
@@ -31,7 +32,7 @@ export function systemLimits(root = '/'): SystemLimits {
   const memory = groups.flatMap((group) => numberOf(text(join('sys/fs/cgroup', group, 'memory.max'))) ?? [])
   const share = groups.flatMap((group) => shareOf(text(join('sys/fs/cgroup', group, 'cpu.max'))) ?? [])
   return {
-    memoryBytes: Math.min(...memory, totalmem()),
+    memoryBytes: Math.min(...memory, ...(bound > 0 ? [bound] : []), totalmem()),
     processors: Math.min(...share, availableParallelism()),
     ...(openFiles !== undefined && { openFiles }),
     ...(outgoingPorts && { outgoingPorts }),

@@ -120,7 +120,7 @@ describe('a key file', () => {
 
   it.each([
     ['is not there', () => join(folder, 'none'), /^The key file .*none can't be read: ENOENT/],
-    ['is a folder', () => folder, /^The key file .* can't be read: .* is not a regular file$/],
+    ['is a folder', () => folder, /^The key file .* is not a regular file$/],
     [
       'holds something else',
       () => kept('hunter2'),

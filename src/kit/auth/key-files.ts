@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK } from 'jose'
 import * as z from 'zod'
 import { readRegularFile } from '../../drivers/regular-file.ts'
-import { AppError, messageOf } from '../errors.ts'
-import { createPrivateFile, readPrivateFile, secureFolder } from './private-files.ts'
+import { AppError } from '../errors.ts'
+import { createPrivateFile, readPrivateFile, secureFolder, unreadableKeyFile } from './private-files.ts'
 
 /** Signature algorithms that are believed, whatever a token's header says (RFC 8725 §3.1). */
 export const ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
@@ -26,6 +26,8 @@ export interface KeyRing {
   readonly verifying: ReadonlyMap<string, VerifyingKey>
 }
 
+/** Room for 64 private keys of 4 096 bits, bytes. */
+const MAX_FILE_BYTES = 262_144
 const SIGNING_FILE = 'signing.json'
 /** What a key file holds, in words. */
 const WANTED = `a JWK with kty, alg (${ALGORITHMS.join(', ')}) and kid`
@@ -70,7 +72,12 @@ const KeySetFile = z.union([
  * Throws AppError `CONFIG_INVALID` for a file that can't be read, and for one that holds no usable keys.
  */
 export async function readKeyFile(path: string): Promise<KeyRing> {
-  const files = keysOf(textOf(path), path)
+  return toKeyRing(keyFileText(path), path)
+}
+
+/** The keys that such a file's text holds. Throws as `readKeyFile` does. @param path the file, for messages */
+export async function toKeyRing(text: string, path: string): Promise<KeyRing> {
+  const files = keysOf(text, path)
   const signer = files.find((file) => 'd' in file)
   if (!signer)
     throw new AppError(
@@ -84,11 +91,12 @@ export async function readKeyFile(path: string): Promise<KeyRing> {
   }
 }
 
-function textOf(path: string): string {
+/** What such a file holds. Throws AppError `CONFIG_INVALID` where it can't be read. */
+export function keyFileText(path: string): string {
   try {
-    return readRegularFile(path).toString('utf8')
+    return readRegularFile(path, MAX_FILE_BYTES).toString('utf8')
   } catch (cause) {
-    throw new AppError('CONFIG_INVALID', `The key file ${path} can't be read: ${messageOf(cause)}`, { cause })
+    throw unreadableKeyFile(path, cause)
   }
 }
 

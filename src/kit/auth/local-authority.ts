@@ -2,7 +2,8 @@ import { exportJWK, type JWK, SignJWT } from 'jose'
 import type { Clock } from '../../drivers/clock.ts'
 import { AppError } from '../errors.ts'
 import type { AuthMode, Authority, RenewalWish, Renewed, TokenReference, TokenRequest } from './authority.ts'
-import { type KeyRing, loadKeyRing, readKeyFile } from './key-files.ts'
+import { type KeyRing, loadKeyRing } from './key-files.ts'
+import { MountedKeys } from './mounted-keys.ts'
 import { SERVICE_SCOPES } from './scopes.ts'
 import { MAX_TOKEN_LENGTH, SCOPE } from './token-form.ts'
 import { createVerifier, MAX_TTL_SECONDS, refused, SKEW_SECONDS } from './token-verifier.ts'
@@ -18,7 +19,7 @@ export interface AuthorityOptions {
   readonly issuer: string
   /** Where the key files are; made on first use. */
   readonly folder: string
-  /** A file with the keys instead, which is only read: see `readKeyFile`. Default: those of the folder. */
+  /** A file with the keys instead, which is only read, and followed while it changes: see `MountedKeys`. Default: those of the folder. */
   readonly keyFile?: string
   readonly clock: Clock
   /** Scopes of service tokens besides SERVICE_SCOPES. Default none. */
@@ -44,10 +45,12 @@ export function createAuthority(options: AuthorityOptions): Authority {
   const { mode, issuer, folder, keyFile, clock, calls = [], passesOn: mayPassOn = false } = options
   const serviceTokens = new Map<string, KeptServiceToken>()
   const serviceScopes = [...new Set([...SERVICE_SCOPES, ...calls])]
+  const mounted = keyFile === undefined ? undefined : new MountedKeys(keyFile, clock)
   let loading: Promise<KeyRing> | undefined
 
   function keyRing(): Promise<KeyRing> {
-    loading ??= (keyFile === undefined ? loadKeyRing(folder) : readKeyFile(keyFile)).catch((fault: unknown) => {
+    if (mounted) return mounted.ring()
+    loading ??= loadKeyRing(folder).catch((fault: unknown) => {
       loading = undefined
       throw fault
     })
@@ -58,6 +61,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
     issuer,
     clock,
     keyOf: async (kid) => (await keyRing()).verifying.get(kid),
+    isBelieved: (key) => mounted?.has(key) ?? true,
     unknownKey: UNKNOWN_KEY,
   })
 

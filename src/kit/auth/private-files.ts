@@ -3,9 +3,10 @@ import { constants } from 'node:fs'
 import { type FileHandle, link, open, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { makePrivateFolder } from '../../drivers/private-folder.ts'
-import { isOpenOnWindows } from '../../drivers/windows-rights.ts'
-import { isOpenToOthers, openDataFolder } from '../data-folder.ts'
-import { AppError } from '../errors.ts'
+import { isSystemFault } from '../../drivers/regular-file.ts'
+import { closingCommand, isOpenOnWindows } from '../../drivers/windows-rights.ts'
+import { isOpenToOthers, openDataFolder, whyUnwritten } from '../data-folder.ts'
+import { AppError, messageOf } from '../errors.ts'
 
 /**
  * Makes a folder for secrets (0700) in the data folder when it is missing. Throws AppError `CONFIG_INVALID` for one that other users can get
@@ -13,7 +14,11 @@ import { AppError } from '../errors.ts'
  */
 export async function secureFolder(folder: string): Promise<void> {
   openDataFolder(dirname(folder))
-  makePrivateFolder(folder)
+  try {
+    makePrivateFolder(folder)
+  } catch (cause) {
+    throw new AppError('CONFIG_INVALID', `The folder ${folder} can't be made: ${whyUnwritten(cause)}`, { cause })
+  }
   if (process.platform === 'win32') return secureOnWindows(folder)
   if (isOpenToOthers((await stat(folder)).mode)) {
     throw new AppError('CONFIG_INVALID', `Other users can get at the keys in ${folder}; run: chmod 700 ${folder}`)
@@ -26,10 +31,7 @@ const closed = new Set<string>()
 function secureOnWindows(folder: string): void {
   if (closed.has(folder)) return
   if (isOpenOnWindows(folder))
-    throw new AppError(
-      'CONFIG_INVALID',
-      `Other users can get at the keys in ${folder}; run: icacls "${folder}" /inheritance:r /grant:r "%USERNAME%:(OI)(CI)F"`,
-    )
+    throw new AppError('CONFIG_INVALID', `Other users can get at the keys in ${folder}; run: ${closingCommand(folder)}`)
   closed.add(folder)
 }
 
@@ -92,8 +94,20 @@ export async function createPrivateFile(path: string, content: string | Uint8Arr
     }
   } catch (cause) {
     if (isCode(cause, 'EEXIST')) return false
-    throw new AppError('CONFIG_INVALID', `The key ${path} can't be written; is its folder writable?`, { cause })
+    throw new AppError('CONFIG_INVALID', `The key ${path} can't be written: ${whyUnkept(path, cause)}`, { cause })
   }
+}
+
+function whyUnkept(path: string, fault: unknown): string {
+  return isCode(fault, 'ENOENT')
+    ? `there is no folder ${dirname(path)}; make it, or name another file`
+    : whyUnwritten(fault)
+}
+
+/** The AppError for a key file that somebody else makes and that can't be read, or isn't one. @param fault what reading it threw */
+export function unreadableKeyFile(path: string, fault: unknown): AppError {
+  const why = isSystemFault(fault) ? `can't be read: ${messageOf(fault)}` : `is ${messageOf(fault)}`
+  return new AppError('CONFIG_INVALID', `The key file ${path} ${why}`, { cause: fault })
 }
 
 /** Whether what was thrown is a fault of the system with this code, such as `ENOENT`. */

@@ -27,6 +27,7 @@ export function createRemoteAuthority({ issuer, clock, askKeys, ownToken }: Remo
     issuer,
     clock,
     keyOf: (kid) => keys.keyOf(kid),
+    isBelieved: (key) => keys.has(key),
     unknownKey: 'it has to come from the platform that this service belongs to',
   })
   return {

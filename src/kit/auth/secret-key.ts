@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { readRegularFile } from '../../drivers/regular-file.ts'
-import { AppError, messageOf } from '../errors.ts'
-import { createPrivateFile, readPrivateFile, secureFolder } from './private-files.ts'
+import { AppError } from '../errors.ts'
+import { createPrivateFile, readPrivateFile, secureFolder, unreadableKeyFile } from './private-files.ts'
 
 const KEY_BYTES = 32
+/** Room for one in base64, and blank lines. */
+const MAX_FILE_BYTES = 4_096
 
 /**
  * Reads a 256-bit key of the platform, `<folder>/<name>.key`, and makes it (0600, folder 0700) when there is none. Processes that ask for
@@ -38,9 +40,9 @@ export function readMountedKey(path: string): Uint8Array {
 
 function bytesOf(path: string): Buffer {
   try {
-    return readRegularFile(path)
+    return readRegularFile(path, MAX_FILE_BYTES)
   } catch (cause) {
-    throw new AppError('CONFIG_INVALID', `The key file ${path} can't be read: ${messageOf(cause)}`, { cause })
+    throw unreadableKeyFile(path, cause)
   }
 }
 

@@ -1,12 +1,24 @@
 import { LruMap } from '../../drivers/lru-map.ts'
 import type { Identity } from './identity.ts'
+import type { VerifyingKey } from './key-files.ts'
 
-interface Verified {
+/** A token that was verified. */
+export interface Verified {
   readonly identity: Identity
   /** Wall-clock milliseconds until which the token is good, skew included. */
   readonly until: number
+  /** The key that it was verified with. */
+  readonly key: VerifyingKey
   /** Its `jti`. */
   readonly id: string | undefined
+}
+
+/** By what a token that was verified counts no more, though it is in its time. */
+export interface TokenDoubts {
+  /** Whether its key is still one that is believed. */
+  readonly isBelieved: (key: VerifyingKey) => boolean
+  /** Whether it was revoked, by its `jti`. */
+  readonly isRevoked: (id: string) => boolean
 }
 
 /**
@@ -15,16 +27,12 @@ interface Verified {
  */
 export class TokenCache {
   readonly #tokens: LruMap<string, Verified>
+  readonly #doubts: TokenDoubts
 
-  readonly #isRevoked: (id: string) => boolean
-
-  /**
-   * @param limit most tokens kept
-   * @param isRevoked whether a token counts no more, by its `jti`. Default: none is
-   */
-  constructor(limit: number, isRevoked: (id: string) => boolean = () => false) {
+  /** @param limit most tokens kept */
+  constructor(limit: number, doubts: TokenDoubts) {
     this.#tokens = new LruMap(limit)
-    this.#isRevoked = isRevoked
+    this.#doubts = doubts
   }
 
   /** How many tokens are kept. */
@@ -32,16 +40,20 @@ export class TokenCache {
     return this.#tokens.size
   }
 
-  /** Who the token speaks for; undefined when it wasn't verified lately, was revoked, or is good no longer at `now` (wall-clock milliseconds). */
+  /** Who the token speaks for; undefined when it wasn't verified lately, is in doubt, or is good no longer at `now` (wall-clock milliseconds). */
   get(token: string, now: number): Identity | undefined {
     const kept = this.#tokens.get(token)
-    if (kept && now < kept.until && !(kept.id !== undefined && this.#isRevoked(kept.id))) return kept.identity
+    if (kept && now < kept.until && this.#counts(kept)) return kept.identity
     this.#tokens.delete(token)
     return undefined
   }
 
-  /** Keeps whom a verified token speaks for, until a wall-clock time in milliseconds. @param id its `jti` */
-  set(token: string, identity: Identity, until: number, id?: string): void {
-    this.#tokens.set(token, { identity, until, id })
+  #counts({ key, id }: Verified): boolean {
+    return this.#doubts.isBelieved(key) && !(id !== undefined && this.#doubts.isRevoked(id))
+  }
+
+  /** Keeps whom a verified token speaks for. */
+  set(token: string, verified: Verified): void {
+    this.#tokens.set(token, verified)
   }
 }

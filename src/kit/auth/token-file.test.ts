@@ -1,7 +1,9 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { mountedFile } from './testing/mounted-file.ts'
 import { TokenFile } from './token-file.ts'
 
 const NOW = 1_764_000_000
@@ -30,6 +32,26 @@ describe('a token file', () => {
     await writeFile(path, second)
     now += 5_000
     expect((await file.token()).text).toBe(second)
+  })
+
+  it('gives what a mounted secret holds once Kubernetes has swapped its link', async () => {
+    const secret = mountedFile(folder, 'token')
+    const [first, second] = [tokenOf({ iss: 'shop', exp: NOW + 60 }), tokenOf({ iss: 'shop', exp: NOW + 120 })]
+    secret.mount(first)
+    const file = new TokenFile(secret.path, clock)
+    expect((await file.token()).text).toBe(first)
+    secret.mount(second)
+    now += 5_000
+    expect((await file.token()).text).toBe(second)
+  })
+
+  it.skipIf(process.platform === 'win32')('neither waits for a pipe nor reads what never ends', async () => {
+    execFileSync('mkfifo', [path])
+    for (const none of [path, '/dev/zero'])
+      await expect(new TokenFile(none, clock).token()).rejects.toMatchObject({
+        code: 'CONFIG_INVALID',
+        message: expect.stringMatching(/^The token file .* can't be used: not a regular file; msvc token --service/),
+      })
   })
 
   it('goes on with the last one while its file is gone, until that has ended', async () => {

@@ -1,11 +1,14 @@
-import { readFile } from 'node:fs/promises'
 import { decodeJwt } from 'jose'
 import type { Clock } from '../../drivers/clock.ts'
+import { readRegularFile } from '../../drivers/regular-file.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { MAX_TOKEN_LENGTH } from './token-form.ts'
 
 /** How long a token is used before its file is looked at again, milliseconds: a renewed one lies there long before the old one ends. */
 const REREAD_MS = 5_000
+
+/** Room for a token, and for the blanks around it. */
+const MAX_BYTES = MAX_TOKEN_LENGTH + 64
 
 /** What a token file holds. */
 export interface FileToken {
@@ -25,7 +28,6 @@ export class TokenFile {
   readonly #clock: Clock
   #kept: FileToken | undefined
   #readAt = Number.NEGATIVE_INFINITY
-  #reading: Promise<FileToken> | undefined
 
   constructor(path: string, clock: Clock) {
     this.#path = path
@@ -33,19 +35,15 @@ export class TokenFile {
   }
 
   /** The token to use now. Rejects with AppError `CONFIG_INVALID` that names the file when it holds none that is good. */
-  token(): Promise<FileToken> {
+  async token(): Promise<FileToken> {
     const kept = this.#kept
-    if (kept && this.#clock.monotonic() - this.#readAt < REREAD_MS && !this.#hasEnded(kept))
-      return Promise.resolve(kept)
-    this.#reading ??= this.#read().finally(() => {
-      this.#reading = undefined
-    })
-    return this.#reading
+    if (kept && this.#clock.monotonic() - this.#readAt < REREAD_MS && !this.#hasEnded(kept)) return kept
+    return this.#read()
   }
 
-  async #read(): Promise<FileToken> {
+  #read(): FileToken {
     try {
-      const read = parse((await readFile(this.#path, 'utf8')).trim())
+      const read = parse(readRegularFile(this.#path, MAX_BYTES).toString('utf8').trim())
       if (this.#hasEnded(read)) throw new AppError('CONFIG_INVALID', 'the token in it has expired')
       this.#kept = read
       this.#readAt = this.#clock.monotonic()
@@ -53,7 +51,9 @@ export class TokenFile {
     } catch (cause) {
       if (this.#kept && !this.#hasEnded(this.#kept)) return this.#kept
       const cure = 'msvc token --service NAME makes a token; msvc up renews it by itself'
-      throw new AppError('CONFIG_INVALID', `MSVC_TOKEN_FILE, ${this.#path}: ${messageOf(cause)}; ${cure}`, { cause })
+      throw new AppError('CONFIG_INVALID', `The token file ${this.#path} can't be used: ${messageOf(cause)}; ${cure}`, {
+        cause,
+      })
     }
   }
 

@@ -22,6 +22,8 @@ export interface VerifierOptions {
   readonly clock: Clock
   /** The key of a `kid`, to the letter; undefined where there is none. What it rejects with, whoever shows the token hears. */
   readonly keyOf: (kid: string) => Promise<VerifyingKey | undefined>
+  /** Whether a key that `keyOf` gave is still to be believed without asking it again. */
+  readonly isBelieved: (key: VerifyingKey) => boolean
   /** What to do about a token signed by a key that is not known, for the problem document's detail. */
   readonly unknownKey: string
 }
@@ -54,35 +56,35 @@ export interface TokenVerifier extends Pick<Authority, 'verify' | 'recall' | 'he
  * by the header, `typ` JWT or at+jwt where there is one, iss, aud, sub and exp required, exp at most a day ahead, 30 s of skew, 4 KB at
  * most, `kid` looked up to the letter, `jku`, `x5u`, `x5c` and `jwk` ignored, every `crit` refused.
  * @example
- * const verifier = createVerifier({ issuer: 'msvc', clock: systemClock, keyOf: async (kid) => keys.get(kid), unknownKey: 'ask for another' })
+ * const verifier = createVerifier({ issuer: 'msvc', clock: systemClock, keyOf: async (kid) => keys.get(kid), isBelieved: () => true, unknownKey: 'ask for another' })
  * const { subject } = await verifier.verify(token, 'order-service')
  */
-export function createVerifier({ issuer, clock, keyOf, unknownKey }: VerifierOptions): TokenVerifier {
+export function createVerifier({ issuer, clock, keyOf, isBelieved, unknownKey }: VerifierOptions): TokenVerifier {
   const verified = new Map<string, TokenCache>()
   let isRevoked = (_id: string) => false
 
   function cacheFor(audience: string): TokenCache {
     let cache = verified.get(audience)
     if (!cache) {
-      cache = new TokenCache(KEPT_TOKENS, (id) => isRevoked(id))
+      cache = new TokenCache(KEPT_TOKENS, { isBelieved, isRevoked: (id) => isRevoked(id) })
       verified.set(audience, cache)
     }
     return cache
   }
 
   /** The key that the header names: it, and the algorithm it was made for, are all that the header may choose. */
-  async function keyFor(header: JWTHeaderParameters): Promise<CryptoKey> {
+  async function keyFor(header: JWTHeaderParameters): Promise<VerifyingKey> {
     const fault = headerFault(header)
     if (fault !== undefined) throw refused(fault)
     const known = typeof header.kid === 'string' ? await keyOf(header.kid) : undefined
     if (!known) throw refused('it is signed by a key that is not known here', undefined, unknownKey)
     if (header.alg !== known.algorithm) throw refused('it is signed with an algorithm that is not accepted')
-    return known.key
+    return known
   }
 
-  async function claimsOf(token: string, audience: string): Promise<Claims> {
+  async function checked(token: string, audience: string): Promise<Checked> {
     const now = clock.now()
-    const claims = await readClaims(token, keyFor, {
+    const read = await readClaims(token, keyFor, {
       issuer,
       audience,
       algorithms: [...ALGORITHMS],
@@ -90,21 +92,23 @@ export function createVerifier({ issuer, clock, keyOf, unknownKey }: VerifierOpt
       clockTolerance: SKEW_SECONDS,
       currentDate: new Date(now),
     })
+    const { claims } = read
     if ((claims.iat ?? 0) > now / 1000 + SKEW_SECONDS) throw refused('it was issued in the future')
     if (claims.jti !== undefined && isRevoked(claims.jti)) throw refused('it was revoked')
     if (claims.exp > now / 1000 + MAX_TTL_SECONDS + SKEW_SECONDS) throw refused('it expires more than a day ahead')
-    return claims
+    return read
   }
 
   async function verifyFresh(token: string, audience: string): Promise<Identity> {
-    const { sub, exp, jti, scope, service, passes_on: passesOn } = await claimsOf(token, audience)
+    const { claims, key } = await checked(token, audience)
+    const { sub, exp, jti: id, scope, service, passes_on: passesOn } = claims
     const identity: Identity = Object.freeze({
       is: service ? 'service' : 'user',
       subject: sub,
       scopes: new Set(scope),
       ...(service && passesOn && { passesOn }),
     })
-    cacheFor(audience).set(token, identity, (exp + SKEW_SECONDS) * 1000, jti)
+    cacheFor(audience).set(token, { identity, until: (exp + SKEW_SECONDS) * 1000, key, id })
     return identity
   }
 
@@ -117,7 +121,7 @@ export function createVerifier({ issuer, clock, keyOf, unknownKey }: VerifierOpt
   }
 
   return {
-    claimsOf,
+    claimsOf: async (token, audience) => (await checked(token, audience)).claims,
     verify,
     recall,
     heed(revoked) {
@@ -126,26 +130,37 @@ export function createVerifier({ issuer, clock, keyOf, unknownKey }: VerifierOpt
   }
 }
 
+interface Checked {
+  readonly claims: Claims
+  /** What it was signed with. */
+  readonly key: VerifyingKey
+}
+
 type VerifyOptions = NonNullable<Parameters<typeof jwtVerify>[2]>
 
 async function readClaims(
   token: string,
-  keyFor: (header: JWTHeaderParameters) => Promise<CryptoKey>,
+  keyFor: (header: JWTHeaderParameters) => Promise<VerifyingKey>,
   options: VerifyOptions,
-): Promise<Claims> {
+): Promise<Checked> {
   if (token.length > MAX_TOKEN_LENGTH) throw refused(`it is longer than ${MAX_TOKEN_LENGTH} bytes`)
   if (!isCompact(token)) throw refused('it is not three parts of base64url without padding')
   let payload: JWTPayload
+  let key: VerifyingKey | undefined
+  const keyOf = async (header: JWTHeaderParameters) => {
+    key = await keyFor(header)
+    return key.key
+  }
   try {
-    payload = (await jwtVerify(token, keyFor, options)).payload
+    payload = (await jwtVerify(token, keyOf, options)).payload
   } catch (cause) {
     if (cause instanceof AppError) throw cause
     throw refused(reasonOf(cause), cause)
   }
   if (repeatsAName(token)) throw refused('it says something twice')
   const claims = Claims.safeParse(payload)
-  if (!claims.success) throw refused('its claims are malformed')
-  return claims.data
+  if (!claims.success || !key) throw refused('its claims are malformed')
+  return { claims: claims.data, key }
 }
 
 function reasonOf(cause: unknown): string {

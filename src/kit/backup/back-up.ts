@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, statSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../drivers/clock.ts'
 import { type Instant, takeInstant } from '../../drivers/sqlite-instant.ts'
@@ -12,6 +12,7 @@ import { writeArchive } from './archive.ts'
 import { dataFiles } from './data-files.ts'
 import { FORMAT, type Manifest, type StoredFile } from './manifest.ts'
 import { LEAVE_BYTES, megabytes, roomFault } from './room.ts'
+import { makeWorkFolder } from './work-folder.ts'
 
 /** What is backed up, and where to. */
 export interface BackUpOptions {
@@ -41,7 +42,8 @@ const ROOM = 1.5
  */
 export async function backUp(options: BackUpOptions): Promise<Manifest> {
   const { version, signal, onProgress } = options
-  const work = await mkdtemp(join(options.work, '.msvc-backup-'))
+  const folder = await makeWorkFolder(options.work, '.msvc-backup-')
+  const work = folder.path
   try {
     // a move that begins after this is none of what is copied
     const notes = await copyTexts(dataFiles(options.data).notes, options, work)
@@ -65,7 +67,7 @@ export async function backUp(options: BackUpOptions): Promise<Manifest> {
     signal.throwIfAborted()
     throw roomFault(fault, options.work)
   } finally {
-    await rm(work, { recursive: true, force: true })
+    await folder.remove()
   }
 }
 

@@ -6,8 +6,6 @@ export interface TarFile {
   readonly name: string
   /** Its rights. Default 0o600. */
   readonly mode?: number
-  /** Whose it is: the number of a user, and of a group. Default 0, root's. */
-  readonly owner?: number
   readonly bytes: number
   /** Gives exactly so many bytes. */
   read(): AsyncIterable<Uint8Array>
@@ -76,12 +74,12 @@ function paddingOf(bytes: number): number {
   return (BLOCK - (bytes % BLOCK)) % BLOCK
 }
 
-function header({ name, bytes, mode = 0o600, owner = 0 }: TarFile, seconds: number): Buffer {
+function header({ name, bytes, mode = 0o600 }: TarFile, seconds: number): Buffer {
   if (!/^[\x21-\x7e]{1,100}$/.test(name)) throw new AppError('INTERNAL', `${name} can't be a name in an archive`)
   const block = Buffer.alloc(BLOCK)
   const octal = (value: number, length: number) => `${value.toString(8).padStart(length - 1, '0')}\0`
   block.write(name, 0)
-  block.write(octal(mode, 8) + octal(owner, 8) + octal(owner, 8), NAME_BYTES)
+  block.write(octal(mode, 8) + octal(0, 8) + octal(0, 8), NAME_BYTES)
   if (bytes < OCTAL_LIMIT) block.write(octal(bytes, SIZE.length), SIZE.at)
   else {
     block[SIZE.at] = BINARY

@@ -106,11 +106,7 @@ describe('a value from a file', () => {
       () => join(folder, 'none'),
       /^DATABASE_URL_FILE: .*none can't be read \(ENOENT.*\); is the secret mounted\?$/,
     ],
-    [
-      'that is none',
-      () => folder,
-      /^DATABASE_URL_FILE: .* can't be read \(.* is not a regular file\); is the secret mounted\?$/,
-    ],
+    ['that is none', () => folder, /^DATABASE_URL_FILE: .* is not a regular file$/],
     ['that is empty', () => file('empty', '\n'), /^DATABASE_URL_FILE: .*empty is empty$/],
     [
       'that is too large',

@@ -1,8 +1,7 @@
-import { closeSync, readSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import * as z from 'zod'
-import { openRegularFile } from '../../drivers/regular-file.ts'
-import { AppError } from '../errors.ts'
+import { isSystemFault, readRegularFile } from '../../drivers/regular-file.ts'
+import { AppError, messageOf } from '../errors.ts'
 import { isRecord } from '../record.ts'
 import type { Configurable } from './configurable.ts'
 import { readEnvironment } from './environment.ts'
@@ -149,32 +148,16 @@ async function readYaml(file: string, folder: string): Promise<LocatedYaml> {
     invalid([`${file}: ${why}; --config names a YAML file, and without it the built-in defaults hold`], cause)
   let text: string | undefined
   try {
-    text = readRegularFile(resolve(folder, file), refuse)
+    text = readRegularFile(resolve(folder, file), MAX_BYTES).toString('utf8')
   } catch (cause) {
-    if (cause instanceof AppError) throw cause
-    throw refuse(isRecord(cause) && cause.code === 'ENOENT' ? 'no such file' : 'cannot be read', cause)
+    if (!isSystemFault(cause)) throw refuse(messageOf(cause))
+    throw refuse(cause.code === 'ENOENT' ? 'no such file' : 'cannot be read', cause)
   }
   // what has no file needs no parser
   const { locateYaml } = await import('./locate.ts')
   const yaml = locateYaml(text)
   if (yaml.faults.length > 0) throw invalid(yaml.faults.map(({ line, message }) => `${file}:${line}: ${message}`))
   return yaml
-}
-
-/** A pipe, a device or a folder is none: it may hold nothing, or never end. */
-function readRegularFile(path: string, refuse: (why: string) => AppError): string {
-  const file = openRegularFile(path)
-  if (file === undefined) throw refuse('not a regular file')
-  try {
-    const bytes = Buffer.alloc(MAX_BYTES + 1)
-    let size = 0
-    for (let read = -1; read !== 0 && size < bytes.length; size += read)
-      read = readSync(file, bytes, size, bytes.length - size, null)
-    if (size > MAX_BYTES) throw refuse(`larger than ${MAX_BYTES} bytes`)
-    return bytes.toString('utf8', 0, size)
-  } finally {
-    closeSync(file)
-  }
 }
 
 function invalid(faults: readonly string[], cause?: unknown): AppError {

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Clock } from '../../drivers/clock.ts'
 import type { Authority } from '../auth/authority.ts'
-import { readKeyFile } from '../auth/key-files.ts'
+import { loadKeyRing, readKeyFile } from '../auth/key-files.ts'
 import { type AuthorityOptions, createAuthority } from '../auth/local-authority.ts'
 import { createRemoteAuthority } from '../auth/remote-authority.ts'
 import { TokenFile } from '../auth/token-file.ts'
@@ -39,12 +39,13 @@ export function platformAuthority(
  * @param signer what makes tokens, for the message: `msvc up`. Undefined: nothing here does
  */
 export async function requireKeys(
-  { auth }: Pick<Settings, 'auth'>,
+  { auth, data }: Pick<Settings, 'auth' | 'data'>,
   clock: Clock,
   signer: string | undefined,
 ): Promise<void> {
-  const { key_file: keyFile, jwks, token_file: tokenFile, issuer } = auth
+  const { mode, key_file: keyFile, jwks, token_file: tokenFile, issuer } = auth
   if (keyFile !== undefined) await readKeyFile(keyFile)
+  else if (mode === 'token' && jwks === undefined) await loadKeyRing(join(data, 'keys'))
   if (jwks === undefined || tokenFile === undefined) return
   if (signer !== undefined) {
     throw new AppError(

@@ -1,4 +1,4 @@
-import { readRegularFile } from '../../drivers/regular-file.ts'
+import { isSystemFault, readRegularFile } from '../../drivers/regular-file.ts'
 import { messageOf } from '../errors.ts'
 import { HIDDEN } from '../secrets/secret-text.ts'
 
@@ -58,11 +58,12 @@ function spellings(secrets: readonly string[]): readonly string[] {
 
 function textOf(path: string): { readonly text: string } | { readonly fault: string } {
   try {
-    const bytes = readRegularFile(path)
-    if (bytes.length > MAX_BYTES) return { fault: `${path} is larger than ${MAX_BYTES} bytes` }
-    const text = bytes.toString('utf8').replace(/\r?\n$/, '')
+    const text = readRegularFile(path, MAX_BYTES)
+      .toString('utf8')
+      .replace(/\r?\n$/, '')
     return text === '' ? { fault: `${path} is empty` } : { text }
   } catch (thrown) {
+    if (!isSystemFault(thrown)) return { fault: `${path} is ${messageOf(thrown)}` }
     return { fault: `${path} can't be read (${messageOf(thrown)}); is the secret mounted?` }
   }
 }

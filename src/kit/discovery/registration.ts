@@ -3,6 +3,7 @@ import type { NodeAnswer } from '../http/node-call.ts'
 import { isRecord } from '../record.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createWakeUp } from '../wake-up.ts'
+import { createClockWatch } from './other-clock.ts'
 import { type RegistryCallsOptions, registryCalls } from './registry-calls.ts'
 import type { RegistryDirectory } from './registry-directory.ts'
 
@@ -24,9 +25,11 @@ export interface RegistrationOptions extends RegistryCallsOptions {
   readonly tags?: readonly string[]
   /** Should tell this process from its predecessor on the same port, so that callers give it a fresh start. */
   readonly metadata: Readonly<Record<string, string>>
-  readonly log: Pick<Log, 'error'>
+  readonly log: Pick<Log, 'error' | 'warning' | 'info'>
   /** Tells when the registry is back. */
   readonly directory: Pick<RegistryDirectory, 'onConnect'>
+  /** Milliseconds since 1970. Default `Date.now`. */
+  readonly now?: () => number
   /** Milliseconds between heartbeats. Default 10 000. */
   readonly heartbeatMs?: number
   /** Uniform in [0, 1). Default `Math.random`. */
@@ -55,7 +58,7 @@ type State = { readonly at: 'unknown' } | { readonly at: 'registered'; readonly 
 /**
  * Registers an instance and keeps it registered: a heartbeat every 10 s, one at once when the registry is back, a new registration
  * when the registry does not know it. Where another one registered in its place, its heartbeats are refused, and it stays out until that one is gone.
- * Returns at once and never throws. A refusal is logged once; that the registry is away, the directory logs.
+ * Returns at once and never throws. Says when this machine's clock and the registry's are apart. A refusal is logged once; that the registry is away, the directory logs.
  * With an empty `registryUrl` it does nothing.
  */
 export function register(options: RegistrationOptions): KeptRegistration {
@@ -67,6 +70,7 @@ export function register(options: RegistrationOptions): KeptRegistration {
     metadata,
     log,
     directory,
+    now = Date.now,
     heartbeatMs = HEARTBEAT_MS,
     random = Math.random,
   } = options
@@ -76,12 +80,16 @@ export function register(options: RegistrationOptions): KeptRegistration {
   const body = { service_name: service, host, port, tags, metadata }
   let state: State = { at: 'unknown' }
   const bell = createWakeUp()
+  const hearClock = createClockWatch(log, 'the registry')
   let refused = false
   let healthy = true
 
   async function post(path: string, content: unknown, signal: AbortSignal): Promise<NodeAnswer> {
     const headers = { 'content-type': 'application/json' }
-    return call(path, { method: 'POST', headers, body: JSON.stringify(content), signal })
+    const sent = now()
+    const answer = await call(path, { method: 'POST', headers, body: JSON.stringify(content), signal })
+    hearClock(answer.headers.get('date'), { sent, came: now() })
+    return answer
   }
 
   /** One step: registers, renews, or says that it is unhealthy. Throws when it could not. */

@@ -15,6 +15,9 @@ it.each([
   'service://bob@catalog/events',
   'service://catalog:80/events',
   'service://catalog/a b',
+  'service://catalog/a\x01b',
+  'service://catalog/a\x7f',
+  'service://catalog/a\\b',
   'http://catalog/events',
   '',
 ])('takes %s for something else', (url) => {

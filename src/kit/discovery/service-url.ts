@@ -7,7 +7,7 @@ export interface ServicePlace {
 }
 
 /** A scheme that nobody else's URL has, a name as the registry takes them, and what is asked there. */
-const FORM = /^service:\/\/([a-z0-9][a-z0-9.-]{0,62})(\/[^\s#]*)$/
+const FORM = /^service:\/\/([a-z0-9][a-z0-9.-]{0,62})(\/[^\s#\\\p{Cc}]*)$/u
 
 /** A service by its name, to put a path behind. @example serviceUrl('catalog') // 'service://catalog' */
 export function serviceUrl(service: string): string {

@@ -1,6 +1,6 @@
 import { createServer, type ListenOptions, Server } from 'node:net'
 import { setImmediate as immediate } from 'node:timers/promises'
-import { HELD_FD, type HeldPort } from '../../drivers/system/held-port.ts'
+import { HELD_FD, type HeldPort, isSocket } from '../../drivers/system/held-port.ts'
 import { portOf } from './port-of.ts'
 
 /**
@@ -21,6 +21,8 @@ export interface Accepting {
   join(held?: HeldPort): Promise<void>
   /** Whether its sockets outlive this process from the beginning on, and are somebody else's to close. */
   readonly isHanded: boolean
+  /** Where they listen, if they were open before: an address for each that was handed over. */
+  readonly handedHosts: readonly string[]
   /** Takes no more. `closed` is called when all connections that came this way have ended. */
   stop(closed: () => void): void
 }
@@ -66,7 +68,7 @@ export async function accept(
     // not as an HTTP server is closed: its connections go on
     for (const one of own) Server.prototype.close.call(one)
   }
-  const accepting = { stop, join, isHanded: false }
+  const accepting = { stop, join, isHanded: false, handedHosts: [] }
   const found = (isHeld && (await takeHeld(server, place))) || (await openFirst(server, place))
   if (!found) return accepting
   try {
@@ -81,14 +83,19 @@ export async function accept(
 
 /**
  * Takes connections of sockets that listen already, and stay open when this process ends: a service manager's. What comes after `stop` waits in them for the
- * next process. Rejects with the system's own error, `EINVAL` for a descriptor that is none of a listening socket.
+ * next process. Rejects with the system's own error, `EINVAL` for a socket that doesn't listen; with an Error for what is no socket.
  * @param descriptors one at least
  */
 export async function acceptHanded(server: Server, descriptors: readonly number[]): Promise<Accepting> {
+  // where fewer were handed over than told, the next is the engine's own, which aborts when that is taken away from it
+  const stranger = descriptors.find((fd) => !isSocket(fd))
+  if (stranger !== undefined)
+    throw new Error(`descriptor ${stranger} is no socket, though LISTEN_FDS=${descriptors.length} says so`)
   const servers = descriptors.map((fd, index) => ({ fd, server: index === 0 ? server : feeding(server) }))
   await Promise.all(servers.map(({ fd, server: one }) => listening(one, { fd })))
   return {
     isHanded: true,
+    handedHosts: servers.map(({ server: one }) => placeOf(one, { host: '', port: 0 }).host),
     // they are joined as they are
     join: async () => {},
     stop(closed) {

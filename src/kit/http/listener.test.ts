@@ -24,7 +24,7 @@ describe('listen', () => {
     const { port } = (await start()).listener
     await expect(start(new Hono<AppEnv>(), [], port)).rejects.toMatchObject({
       code: 'START_FAILED',
-      message: `port ${port} on 127.0.0.1 is taken by another program; stop it, or choose another: serve --port, up --port-offset`,
+      message: `port ${port} on 127.0.0.1 is taken by another program; stop it, or choose another: serve --port, up --port-offset, or port: in its section (0 takes a free one)`,
     })
   })
 

@@ -75,6 +75,8 @@ export interface Listener {
   /** The address it listens on. */
   readonly host: string
   readonly port: number
+  /** Of sockets that listened before, all addresses: `host` is the first's. */
+  readonly handedHosts: readonly string[]
   /** As `Accepting.join`; its drain then begins with answers that ask clients to connect anew. */
   join(held?: HeldPort): Promise<void>
   /** Takes no new connections, lets requests under way finish for at most `ms` milliseconds, then cuts what is left. */
@@ -216,6 +218,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 
   return {
     ...placeOf(server),
+    handedHosts: accepting.handedHosts,
     async join(socket) {
       await accepting.join(socket)
       isOutlived = true
@@ -282,7 +285,7 @@ async function openHanded(server: Server, handed: readonly number[]): Promise<Ac
   }
 }
 
-const OWN_PORT = 'serve --port, up --port-offset'
+const OWN_PORT = 'serve --port, up --port-offset, or port: in its section (0 takes a free one)'
 
 function listenFault(cause: unknown, host: string, port: number, elsewhere: string): string {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined

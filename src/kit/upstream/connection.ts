@@ -315,7 +315,8 @@ const READ_CHUNKS = 512
 const PROBES = { enable: true, initialDelay: 2_000, interval: 1_000, count: 3 }
 /**
  * How long a connection to a name is used, milliseconds: names of replicas (a headless service, several containers of one name) mean other addresses as
- * these come and go. Node doesn't tell how long an answer of the name server holds (`dns.lookup` has no TTL).
+ * these come and go. `dns.lookup` doesn't tell how long an answer holds; `dns.resolve4` does, but asks name servers alone: it finds nothing of /etc/hosts, and no
+ * short name that a search list completes, as in Kubernetes.
  */
 const NAMED_MS = 30_000
 /** A body up to this size travels in one string with its head. */

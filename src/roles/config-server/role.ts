@@ -9,6 +9,10 @@ import { Configs } from './configs.ts'
 import { createSealer } from './sealed-values.ts'
 import { unseenValues } from './unseen-values.ts'
 
+const KeyPath = z.string().refine(isAbsolute, {
+  error: ({ input }) => `expected an absolute path such as /run/secrets/config-key, got ${JSON.stringify(input)}`,
+})
+
 const Config = z.strictObject({
   /** Versions of each configuration that a rollback can go back to. */
   keep_versions: z.int().min(1).max(10_000).default(100),
@@ -16,7 +20,7 @@ const Config = z.strictObject({
   /** Share of these that one caller may have made, in token mode. */
   caller_share: z.number().min(0).max(1).default(0.1),
   /** Where the key is that secrets are sealed with; several servers, and one whose data folder may be lost, need one file. Default: made in the data folder. */
-  key_file: z.string().refine(isAbsolute).meta({ expected: 'an absolute path' }).optional(),
+  key_file: KeyPath.optional(),
 })
 
 /** Values per service and environment (seed 9.7.7): versioned, watched, secrets encrypted at rest. */

@@ -37,7 +37,7 @@ function imageOf({ image, user }: Service): Image {
   const [name] = image.split(':')
   if (name === 'msvc')
     return {
-      environment: { PATH, MSVC_DATA: '/data', MSVC_LOG_FORMAT: 'json' },
+      environment: { PATH, MSVC_DATA: '/data/msvc', MSVC_LOG_FORMAT: 'json' },
       uid,
       entrypoint: ['/usr/local/bin/msvc'],
     }

@@ -22,6 +22,10 @@ const services = (elsewhere: Readonly<Record<string, string>> = {}) => `services
     ready: http /health
     needs: [broker, echo]
     receives: { shop.sold: { to: /sold } }
+  job:
+    run: ["true"]
+    dir: ./own
+    restart: never
   elsewhere:
     run: nothing
     dir: ./not-here
@@ -50,21 +54,25 @@ it('runs services in several places away from their platform: they are routed to
   await using up = await platform.up('data', '--in-process', '--only', roles.join())
   const where = Object.fromEntries(['registry', 'log-server', 'broker'].map((role) => [role, up.url(role)]))
 
-  const away = (name: string) => {
+  const place = (name: string) => {
     const folder = folderOf(name)
     mkdirSync(join(folder, 'own'))
     for (const file of ['echo.mjs', 'receiver.mjs'])
       copyFileSync(join(import.meta.dirname, file), join(folder, 'own', file))
     const listens = 'up: { host: 0.0.0.0, advertise: 127.0.0.1 }\n'
-    return commandsIn(folder, `${AUTH}${listens}${services(where)}`).up(
-      'data',
-      '--in-process',
-      '--only',
-      'echo,receiver',
-    )
+    return commandsIn(folder, `${AUTH}${listens}${services(where)}`)
   }
-  await using _one = await away('one')
-  await using other = await away('other')
+  const away = (there: ReturnType<typeof place>, only = 'echo,receiver') =>
+    there.up('data', '--in-process', '--only', only)
+  await using _one = await away(place('one'))
+  await using other = await away(place('other'))
+  const third = place('third')
+  await using _job = await away(third, 'job')
+  const listed = async () => {
+    const { units } = JSON.parse(await third.msvc('data', 'ps', '--json'))
+    return units.map(({ unit, state }: { unit: string; state: string }) => `${unit} ${state}`)
+  }
+  await expect.poll(listed, { timeout: 20_000, interval: 200 }).toEqual(['outbound ready', 'job finished'])
   await bothAnswer(`${up.url('gateway')}/echo/`)
 
   const publish = async (text: string) => platform.msvc('data', 'publish', 'shop.sold', JSON.stringify(text))

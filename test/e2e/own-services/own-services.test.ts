@@ -224,5 +224,20 @@ describe('services that go wrong', () => {
       },
       { timeout: 40_000, interval: 300 },
     )
+    // what listens nowhere too: a container is judged by it
+    const said = await msvc('data', 'health', '--json').catch(({ stdout }: { stdout: string }) => stdout)
+    const verdicts = said.trim().split('\n')
+    const Verdict = z.looseObject({ role: z.string(), status: z.string() })
+    const byName = Object.fromEntries(
+      verdicts.map((line) => Verdict.parse(JSON.parse(line))).map(({ role, status }) => [role, status]),
+    )
+    expect(byName).toMatchObject({
+      deaf: 'starting',
+      crash: 'not running',
+      once: 'failed',
+      absent: 'starting',
+      fine: 'healthy',
+      gateway: 'healthy',
+    })
   })
 })

@@ -106,7 +106,7 @@ describe('compose.yaml', () => {
     expect(front).toMatchObject({
       build: { context: '../..', dockerfile: 'deploy/compose/front.Dockerfile' },
       secrets: ['signing-key'],
-      configs: [],
+      configs: [{ source: 'config', target: '/app/msvc.yaml' }],
       environment: { REGISTRY_URL: 'http://registry:8500', MSVC_UP_HOST: '0.0.0.0', MSVC_UP_BUILD: 'false' },
       deploy: { replicas: 3 },
     })

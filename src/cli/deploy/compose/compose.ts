@@ -1,6 +1,7 @@
 import { BEYOND_DRAIN, CONFIG_FILE, CONTAINER_USER, PROGRAM, SECRETS_FOLDER } from '../container.ts'
 import type { DeployFile, Deployment } from '../deployment.ts'
 import { serviceDockerfiles } from '../docker/service-dockerfile.ts'
+import { remarksOn } from '../docker/service-remarks.ts'
 import { loadingImage, makingToken, settingSecrets } from '../first-steps.ts'
 import type { SecretText, Written } from '../kinds.ts'
 import { platformSecrets, SECRETS, secretName } from '../platform-secrets.ts'
@@ -16,6 +17,7 @@ const CLOSED_CONFIG = `${SECRETS}/msvc.yaml`
 export async function writeCompose(deployment: Deployment, secret: SecretText): Promise<Written> {
   const secrets = await platformSecrets(deployment.stores, secret, SECRET)
   return {
+    remarks: deployment.services.flatMap(remarksOn),
     files: [
       { path: 'compose.yaml', text: composeFile(deployment, secrets.map(secretName)) },
       { path: '.gitignore', text: `${SECRETS}/\n.env\nmsvc.tar\n` },

@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import {
+  APP,
   BEYOND_DRAIN,
   CONFIG_FILE,
   memoryText,
@@ -70,8 +71,7 @@ x-service: &service
   <<: *role
   # reaps orphaned processes
   init: true
-  # msvc.yaml is in its image
-  configs: []
+  configs: [{ source: config, target: ${APP}/msvc.yaml }]
   secrets: [signing-key]
   tmpfs: [/tmp]
 x-service-environment: &service-environment

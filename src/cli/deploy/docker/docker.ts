@@ -1,13 +1,14 @@
-import { CONTAINER_USER, DATA_FOLDER, PROGRAM } from '../container.ts'
+import { CONTAINER_USER, DATA_FOLDER, HEAP_OPTIONS, PROGRAM, VOLUME } from '../container.ts'
 import type { Deployment } from '../deployment.ts'
-import { buildingImages } from '../first-steps.ts'
 import type { Written } from '../kinds.ts'
-import { serviceDockerfiles } from './service-dockerfile.ts'
+import { buildCommand, serviceDockerfiles } from './service-dockerfile.ts'
+import { remarksOn } from './service-remarks.ts'
 
 /** Writes the Dockerfiles. */
 export function writeDocker(deployment: Deployment): Written {
   const image = deployment.image
   return {
+    remarks: deployment.services.flatMap(remarksOn),
     files: [
       { path: 'Dockerfile', text: linux(deployment) },
       { path: 'Dockerfile.windows', text: windows(deployment) },
@@ -23,7 +24,7 @@ export function writeDocker(deployment: Deployment): Written {
       'cp "$(command -v msvc)" .',
       `docker build -t ${image} .`,
       `docker run --rm ${image} --version`,
-      ...buildingImages(deployment).map(({ command }) => command),
+      ...deployment.services.map(({ name }) => buildCommand(deployment, name, 'deployment')),
     ],
   }
 }
@@ -34,16 +35,16 @@ function linux({ version }: Deployment): string {
 FROM debian:bookworm-slim AS program
 COPY --chmod=0755 msvc /image${PROGRAM}
 RUN /image${PROGRAM} --version \\
- && install -d -m 0700 -o ${CONTAINER_USER} -g ${CONTAINER_USER} /image${DATA_FOLDER}
+ && install -d -m 1777 /image${VOLUME}
 
 # glibc, libstdc++ and libgcc, and nothing else: no shell, no package manager
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=program /image/ /
 # the heap has its share of the container's memory
-ENV MSVC_DATA=${DATA_FOLDER} MSVC_LOG_FORMAT=json NODE_OPTIONS=--max-old-space-size-percentage=60
+ENV MSVC_DATA=${DATA_FOLDER} MSVC_LOG_FORMAT=json NODE_OPTIONS=${HEAP_OPTIONS}
 USER ${CONTAINER_USER}:${CONTAINER_USER}
-WORKDIR ${DATA_FOLDER}
-VOLUME ${DATA_FOLDER}
+WORKDIR ${VOLUME}
+VOLUME ${VOLUME}
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --start-interval=1s --retries=3 CMD ["${PROGRAM}", "health", "--self", "--quiet"]
 ENTRYPOINT ["${PROGRAM}"]
@@ -56,8 +57,9 @@ function windows({ version }: Deployment): string {
 # msvc ${version} for Windows containers. The program lies beside this file: msvc.exe
 FROM mcr.microsoft.com/windows/nanoserver:ltsc2022
 COPY msvc.exe C:/msvc/msvc.exe
-ENV MSVC_DATA=C:/data MSVC_LOG_FORMAT=json
+ENV MSVC_DATA=C:/data/msvc MSVC_LOG_FORMAT=json
 USER ContainerUser
+WORKDIR C:/data
 VOLUME C:/data
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["C:/msvc/msvc.exe", "health", "--self", "--quiet"]
 ENTRYPOINT ["C:/msvc/msvc.exe"]

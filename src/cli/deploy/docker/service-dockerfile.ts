@@ -1,12 +1,10 @@
 import { posix } from 'node:path'
-import { CONTAINER_USER, DATA_FOLDER, PROGRAM } from '../container.ts'
+import { APP, CONTAINER_USER, DATA_FOLDER, PROGRAM, VOLUME } from '../container.ts'
 import type { DeployFile, Deployment, ServicePart } from '../deployment.ts'
 import { serviceImage } from '../image-name.ts'
-import type { Language } from './service-stack.ts'
-import { installed, TOOLCHAINS } from './toolchains.ts'
-
-/** Where the folder of the file is in the image. */
-const APP = '/app'
+import { shellWord } from '../shell-word.ts'
+import { ignoredBy } from './ignored.ts'
+import { DEBIAN } from './recipe.ts'
 
 /** What a service's Dockerfile is called, in the folder of the deployment. */
 export function dockerfileOf(name: string): string {
@@ -17,62 +15,62 @@ export function dockerfileOf(name: string): string {
 export function serviceDockerfiles(deployment: Deployment): readonly DeployFile[] {
   return deployment.services.flatMap((service) => [
     { path: dockerfileOf(service.name), text: serviceDockerfile(deployment, service) },
-    { path: `${dockerfileOf(service.name)}.dockerignore`, text: IGNORED },
+    { path: `${dockerfileOf(service.name)}.dockerignore`, text: ignoredBy(deployment, service) },
   ])
 }
 
-/** BuildKit reads it beside the Dockerfile. */
-const IGNORED = `# what is no part of the image: history, secrets, and what is made anew in it
-**/.git
-**/.msvc
-**/.env*
-**/secrets
-**/node_modules
-**/.venv
-**/__pycache__
-**/target
-**/*.log
-`
+/** A command that builds a service's image, for a shell. @param from the folder that it is typed in: the deployment's, or that of the file */
+export function buildCommand(deployment: Deployment, name: string, from: 'deployment' | 'file'): string {
+  const { folder, sources } = deployment
+  const [file, context] =
+    from === 'deployment' ? [dockerfileOf(name), sources] : [posix.join(folder, dockerfileOf(name)), '.']
+  return `docker build -f ${shellWord(file)} -t ${serviceImage(deployment, name)} ${shellWord(context)}`
+}
 
 function serviceDockerfile(deployment: Deployment, service: ServicePart): string {
-  const { name, own, dir, stack } = service
-  const { sources, folder, fileName } = deployment
+  const { name, own, dir, recipe } = service
+  const { fileName } = deployment
   const place = posix.join(APP, dir)
-  const { image, isSlim } = TOOLCHAINS[stack.language]
   // what was built runs without the tools that it was built by
-  const isBuiltApart = own.build !== undefined && !stack.isTool && stack.language !== 'other'
-  const base = isBuiltApart ? TOOLCHAINS.other.image : image
-  const copied = `${place}/`
-  const install = installed(stack)
-  const build = own.build === undefined ? [] : ['', '# build, as msvc.yaml says it', `RUN ${commandOf(own.build)}`]
+  const isBuiltApart = own.build !== undefined && recipe.image !== DEBIAN
+  const base = isBuiltApart ? recipe.runtime : recipe.image
   const sourcesCopied = [
-    `WORKDIR ${place}`,
-    ...(stack.manifests.length > 0 && install.length > 0
+    ...recipe.tools,
+    `WORKDIR ${escaped(place)}`,
+    ...(recipe.manifests.length > 0
       ? [
           '# what it depends on, installed anew only when these change',
-          `COPY ${words([...stack.manifests.map((file) => posix.join(dir, file)), './'])}`,
-          ...install,
+          `COPY ${words([...recipe.manifests.map((file) => posix.join(dir, file)), './'])}`,
         ]
       : []),
+    ...recipe.install,
     `COPY ${words([`${dir}/`, './'])}`,
-    ...build,
+    ...recipe.finish,
+    ...(own.build === undefined ? [] : ['', '# build, as msvc.yaml says it', `RUN ${commandOf(own.build)}`]),
   ]
-  const user = `${CONTAINER_USER}:${CONTAINER_USER}`
+  const builder = [`FROM ${recipe.image} AS build`, ...sourcesCopied, ...recipe.trim, '', '']
+  const runner = isBuiltApart
+    ? [
+        ...(recipe.runsByTools ? recipe.tools : []),
+        `WORKDIR ${escaped(place)}`,
+        `COPY --from=build ${words([`${place}/`, './'])}`,
+      ]
+    : sourcesCopied
   return `# syntax=docker/dockerfile:1
-# ${name}, and msvc beside it, which registers it and holds its doors open. Built in the folder of ${fileName}, after the image of msvc:
-#   docker build -f ${posix.join(folder, dockerfileOf(name))} -t ${serviceImage(deployment, name)} ${sources}
+# ${name}, and msvc beside it, which registers it and holds its doors open. In the folder of ${fileName}, after the image of msvc:
+#   ${buildCommand(deployment, name, 'file')}
+# ${fileName} is no part of it, and is mounted at ${APP}/msvc.yaml. What its program leaves behind is reaped by docker run --init.
 FROM ${deployment.image} AS msvc
 
-${isBuiltApart ? `FROM ${image} AS build\n${sourcesCopied.join('\n')}\n\n` : ''}FROM ${base}
-${systemPackages(stack.language, isBuiltApart, isSlim)}${isBuiltApart ? `WORKDIR ${place}\nCOPY --from=build ${words([copied, './'])}` : sourcesCopied.join('\n')}
+${isBuiltApart ? builder.join('\n') : ''}FROM ${base}
+${certificates(base)}${[...runner, ...recipe.settle].join('\n')}
 
-WORKDIR ${APP}
-COPY ${words([fileName, './msvc.yaml'])}
 COPY --from=msvc ${PROGRAM} ${PROGRAM}
-RUN install -d -m 0700 -o ${CONTAINER_USER} -g ${CONTAINER_USER} ${DATA_FOLDER}
-ENV MSVC_DATA=${DATA_FOLDER} MSVC_LOG_FORMAT=json MSVC_UP_BUILD=false HOME=/tmp
-USER ${user}
-VOLUME ${DATA_FOLDER}
+RUN install -d -m 1777 ${VOLUME}
+ENV ${variables({ MSVC_DATA: DATA_FOLDER, MSVC_LOG_FORMAT: 'json', MSVC_UP_BUILD: 'false', HOME: '/tmp', ...recipe.environment })}
+WORKDIR ${APP}
+USER ${CONTAINER_USER}:${CONTAINER_USER}
+VOLUME ${VOLUME}
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["${PROGRAM}", "health", "--self", "--quiet"]
 ENTRYPOINT ["${PROGRAM}"]
@@ -80,20 +78,36 @@ CMD ["up", "--only", "${name}", "--in-process"]
 `
 }
 
-/** A line for the shell as it is, words in Docker's exec form. A line break goes on behind it. */
+/** A line for the shell as it is where a Dockerfile takes it for one, and else as the word that the shell gets: several lines, a backslash at the end. */
 function commandOf(command: NonNullable<ServicePart['own']['build']>): string {
-  return typeof command === 'string' ? command.trim().replaceAll('\n', ' && \\\n ') : JSON.stringify(command)
+  if (typeof command !== 'string') return JSON.stringify(command)
+  const line = command.trim()
+  return /[\p{Cc}]|\\$|<<|^(?:\[|--|#)/u.test(line) ? JSON.stringify(['/bin/sh', '-c', command]) : line
 }
 
-/** Paths of a COPY, in quotes where one of them has a blank. */
+/** A path as it is, and not what it would mean to Docker. */
+function escaped(path: string): string {
+  return path.replaceAll(/[\\$"']/g, String.raw`\$&`)
+}
+
+/** Paths of a COPY, which are patterns: in quotes where one of them has a blank. */
 function words(paths: readonly string[]): string {
-  return paths.some((path) => /[\s"[\]$\\]/.test(path)) ? JSON.stringify(paths) : paths.join(' ')
+  const all = paths.map((path) => escaped(path.replaceAll(/[*?[]/g, '[$&]').replace(/^-/, './-')))
+  return all.some((path) => /\s/.test(path)) ? JSON.stringify(all) : all.join(' ')
 }
 
-function systemPackages(language: Language, isBuiltApart: boolean, isSlim: boolean): string {
-  if (!isSlim) return ''
-  const what =
-    language === 'other' && !isBuiltApart ? '# what its command needs besides goes behind ca-certificates\n' : ''
+function variables(values: Readonly<Record<string, string>>): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${name}=${/\s/.test(value) ? `"${value}"` : value}`)
+    .join(' \\\n    ')
+}
+
+/** Images without the certificates that calls to elsewhere want. */
+const WITHOUT_CERTIFICATES = /^(?:debian|node|oven\/bun):/
+
+function certificates(image: string): string {
+  if (!WITHOUT_CERTIFICATES.test(image)) return ''
+  const what = image === DEBIAN ? '# what its command needs besides goes behind ca-certificates\n' : ''
   return `${what}RUN apt-get update \\
  && apt-get install -y --no-install-recommends ca-certificates \\
  && rm -rf /var/lib/apt/lists/*

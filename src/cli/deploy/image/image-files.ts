@@ -1,11 +1,14 @@
 import { createReadStream, statSync } from 'node:fs'
 import type { TarFile } from '../../../kit/backup/tar.ts'
-import { CONTAINER_USER, DATA_FOLDER, PROGRAM } from '../container.ts'
+import { CONTAINER_USER, PROGRAM, VOLUME } from '../container.ts'
 import type { SharedLibrary } from './shared-libraries.ts'
+
+/** Rights of what is no program: of its documents, and in its root. */
+export const READABLE = 0o644
 
 /** What stands in the root of an image besides the program and its libraries. */
 const TEXTS: Readonly<Record<string, string>> = {
-  '/etc/passwd': `root:x:0:0:root:/root:/sbin/nologin\nmsvc:x:${CONTAINER_USER}:${CONTAINER_USER}:msvc:${DATA_FOLDER}:/sbin/nologin\n`,
+  '/etc/passwd': `root:x:0:0:root:/root:/sbin/nologin\nmsvc:x:${CONTAINER_USER}:${CONTAINER_USER}:msvc:${VOLUME}:/sbin/nologin\n`,
   '/etc/group': `root:x:0:\nmsvc:x:${CONTAINER_USER}:\n`,
   '/etc/nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files dns\n',
 }
@@ -19,10 +22,10 @@ export function baseFiles(libraries: readonly SharedLibrary[]): readonly TarFile
   return [...foldersOf(files), folder('/tmp', 0o1777), ...files]
 }
 
-/** The upper one: the program, and the folder that it writes to. */
+/** The upper one: the program, and the folder that it writes to, whose rights a fresh volume takes over. */
 export function programFiles(program: string): readonly TarFile[] {
   const file = fileOnDisk(PROGRAM, program)
-  return [...foldersOf([file]), folder(DATA_FOLDER, 0o700, CONTAINER_USER), file]
+  return [...foldersOf([file]), folder(VOLUME, 0o1777), file]
 }
 
 /** Folders on the way to files, outermost first. */
@@ -36,13 +39,14 @@ function foldersOf(files: readonly TarFile[]): readonly TarFile[] {
 
 const inTar = (path: string) => path.replace(/^\//, '')
 
-function folder(path: string, mode: number, owner = 0): TarFile {
-  return { name: `${inTar(path)}/`, mode, owner, bytes: 0, read: () => once() }
+function folder(path: string, mode: number): TarFile {
+  return { name: `${inTar(path)}/`, mode, bytes: 0, read: () => once() }
 }
 
-function textFile(path: string, text: string): TarFile {
+/** A text as a file of an archive. */
+export function textFile(path: string, text: string): TarFile {
   const content = Buffer.from(text)
-  return { name: inTar(path), mode: 0o644, bytes: content.length, read: () => once(content) }
+  return { name: inTar(path), mode: READABLE, bytes: content.length, read: () => once(content) }
 }
 
 function fileOnDisk(path: string, file: string): TarFile {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { CONTAINER_USER, DATA_FOLDER, PROGRAM } from '../container.ts'
+import { CONTAINER_USER, DATA_FOLDER, HEAP_OPTIONS, PROGRAM, VOLUME } from '../container.ts'
 import type { Architecture } from './program-file.ts'
 
 /** A layer as it lies in an image. */
@@ -19,7 +19,7 @@ export interface ImageOptions {
   readonly tag: string
   readonly version: string
   readonly architecture: Architecture['name']
-  /** When it was made: the program's own time, so that the same program makes the same image. */
+  /** When it was made, as it says. */
   readonly created: Date
   /** Ports of the roles. */
   readonly ports: readonly number[]
@@ -33,8 +33,6 @@ export interface Blob {
   readonly text: string
 }
 
-/** A share of the memory that the container may take, which leaves room for what lies outside of the heap: Node alone takes half, and no less than 262 MB. */
-const HEAP = 'NODE_OPTIONS=--max-old-space-size-percentage=60'
 const NANOSECONDS = 1_000_000_000
 const OCI = 'application/vnd.oci.image'
 
@@ -94,11 +92,11 @@ function configOf({ architecture, created, version, ports, layers, ...options }:
     config: {
       User: `${CONTAINER_USER}:${CONTAINER_USER}`,
       ExposedPorts: Object.fromEntries(ports.map((port) => [`${port}/tcp`, {}])),
-      Env: ['PATH=/usr/local/bin', `MSVC_DATA=${DATA_FOLDER}`, 'MSVC_LOG_FORMAT=json', HEAP],
+      Env: ['PATH=/usr/local/bin', `MSVC_DATA=${DATA_FOLDER}`, 'MSVC_LOG_FORMAT=json', `NODE_OPTIONS=${HEAP_OPTIONS}`],
       Entrypoint: [PROGRAM],
       Cmd: ['--help'],
-      Volumes: { [DATA_FOLDER]: {} },
-      WorkingDir: DATA_FOLDER,
+      Volumes: { [VOLUME]: {} },
+      WorkingDir: VOLUME,
       StopSignal: 'SIGTERM',
       Labels: annotationsOf({ created, version, ...options }),
       // not in the specification, and what docker and podman take from it

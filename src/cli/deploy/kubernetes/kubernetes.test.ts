@@ -56,8 +56,9 @@ describe('msvc deploy kubernetes', () => {
   })
 
   it('lets each talk to whom it has to, and to nobody else', async () => {
-    const { cluster, faults } = await written(await deploymentOf({ file: SHOP, folders: ['front', 'mailer'] }))
+    const { files, cluster, faults } = await written(await deploymentOf({ file: SHOP, folders: ['front', 'mailer'] }))
     expect(faults).toEqual([])
+    expect(textOf(files, 'services/front.yaml')).toMatch(/mountPath: \/app\/msvc\.yaml\s+subPath: msvc\.yaml/)
     const open = (caller: string, called: string, port: number) => isOpen(cluster, caller, called, port)
     expect(open('order', 'user', 8001)).toBe(true)
     expect(open('gateway', 'front', 7001)).toBe(true)

@@ -1,6 +1,7 @@
 import { AppError } from '../../../kit/errors.ts'
 import type { DeployFile, Deployment } from '../deployment.ts'
 import { serviceDockerfiles } from '../docker/service-dockerfile.ts'
+import { remarksOn } from '../docker/service-remarks.ts'
 import { buildingImages, loadingImage, makingToken, settingSecrets } from '../first-steps.ts'
 import { imageParts, ownImage, serviceImage } from '../image-name.ts'
 import type { SecretText, Written } from '../kinds.ts'
@@ -32,6 +33,7 @@ export async function writeKubernetes(planned: Deployment, secret: SecretText): 
     ...services.map((service) => ({ path: `services/${service.name}.yaml`, text: serviceFile(deployment, service) })),
   ]
   return {
+    remarks: services.flatMap(remarksOn),
     files: [
       { path: 'kustomization.yaml', text: kustomization(deployment, parts, secrets) },
       ...parts,

@@ -1,10 +1,11 @@
+import { posix } from 'node:path'
 import { settingVariable } from '../../../kit/config/setting-variables.ts'
-import { CONFIG_FILE, PROGRAM, roleEnvironment, roleSecrets, serviceEnvironment } from '../container.ts'
+import { APP, CONFIG_FILE, PROGRAM, roleEnvironment, roleSecrets, serviceEnvironment } from '../container.ts'
 import type { Deployment, RolePart, ServicePart } from '../deployment.ts'
 import { ownImage, serviceImage } from '../image-name.ts'
 import { NAME, outsidePorts, policyOf } from './links.ts'
 import { type Manifest, manifestFile } from './manifests.ts'
-import { accountOf, labelsOf, POD_DATA, POD_REMARKS, podOf, serviceOf } from './pods.ts'
+import { accountOf, labelsOf, POD_REMARKS, podOf, serviceOf } from './pods.ts'
 
 /** How many times its replicas a part may grow to. */
 const GROWTH = 4
@@ -18,13 +19,13 @@ export function roleFile(deployment: Deployment, role: RolePart): string {
     name,
     image: ownImage(deployment.version),
     args: ['serve', name, ...(deployment.file === undefined ? [] : ['--config', CONFIG_FILE])],
-    environment: { ...roleEnvironment(deployment, role), MSVC_DATA: POD_DATA },
+    environment: roleEnvironment(deployment, role),
     addressVariable: settingVariable([name, 'advertise']),
     secrets: roleSecrets(deployment, role),
     port,
     probes: roleProbes(),
     memoryMb: role.memoryMb,
-    hasConfig: deployment.file !== undefined,
+    config: deployment.file === undefined ? undefined : { mountPath: posix.dirname(CONFIG_FILE) },
     drainSeconds: deployment.drainSeconds,
   })
   const outside = deployment.stores.flatMap(({ kind, elsewhere }) =>
@@ -50,7 +51,7 @@ export function serviceFile(deployment: Deployment, service: ServicePart): strin
     name,
     image: serviceImage({ ...deployment, image: ownImage(deployment.version) }, name),
     args: [],
-    environment: { ...serviceEnvironment(deployment, service), MSVC_DATA: POD_DATA },
+    environment: serviceEnvironment(deployment, service),
     addressVariable: 'MSVC_UP_ADVERTISE',
     secrets: { MSVC_KEY_FILE: 'signing-key' },
     variables: service.variables.map(({ name: variable, hasDefault }) => ({
@@ -62,8 +63,8 @@ export function serviceFile(deployment: Deployment, service: ServicePart): strin
     port,
     probes: serviceProbes(service),
     memoryMb: service.memoryMb,
-    // its image has the file beside its sources
-    hasConfig: false,
+    // beside its sources, from where its folder is told
+    config: { mountPath: `${APP}/msvc.yaml`, subPath: 'msvc.yaml' },
     drainSeconds: Math.ceil(own.stop.grace_ms / 1_000),
     reaps: true,
   })

@@ -1,4 +1,4 @@
-import { BEYOND_DRAIN, CONFIG_FILE, CONTAINER_USER, memoryText, SECRETS_FOLDER } from '../container.ts'
+import { BEYOND_DRAIN, CONTAINER_USER, memoryText, SECRETS_FOLDER } from '../container.ts'
 import type { Deployment } from '../deployment.ts'
 import { NAME } from './links.ts'
 import type { Manifest, Remarks } from './manifests.ts'
@@ -7,9 +7,6 @@ import type { Manifest, Remarks } from './manifests.ts'
 const LEAVING_SECONDS = 5
 /** Megabytes that /data and what a container writes besides may take. */
 const DISK = { requests: '64Mi', limits: '1Gi' }
-
-/** Where the data folder is: a volume's own folder belongs to root, and is open to all. */
-export const POD_DATA = '/data/msvc'
 
 /** The Secret with the user's file, which may hold passwords. */
 export const CONFIG_SECRET = 'msvc-config'
@@ -40,8 +37,8 @@ export interface PodPlan {
   readonly port: number | undefined
   readonly probes: Readonly<Record<string, unknown>>
   readonly memoryMb: number
-  /** Whether msvc.yaml is mounted. */
-  readonly hasConfig: boolean
+  /** Where msvc.yaml is mounted; undefined where there is none. */
+  readonly config: { readonly mountPath: string; readonly subPath?: string } | undefined
   readonly drainSeconds: number
   /** Whether processes are left that somebody has to reap. Default false. */
   readonly reaps?: boolean
@@ -54,14 +51,13 @@ export function labelsOf({ name: project }: Pick<Deployment, 'name'>, name: stri
 
 /** A pod without rights that can be taken from it. */
 export function podOf(deployment: Deployment, plan: PodPlan) {
-  const { name, image, args, environment, addressVariable, secrets, port, probes, memoryMb, hasConfig } = plan
+  const { name, image, args, environment, addressVariable, secrets, port, probes, memoryMb, config } = plan
   const told = [
     { name: addressVariable, valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
     ...Object.entries(environment).map(([variable, value]) => ({ name: variable, value })),
     ...Object.entries(secrets).map(([variable, file]) => ({ name: variable, value: `${SECRETS_FOLDER}/${file}` })),
     ...(plan.variables ?? []),
   ]
-  const config = CONFIG_FILE.slice(0, CONFIG_FILE.lastIndexOf('/'))
   return {
     metadata: { labels: labelsOf(deployment, name) },
     spec: {
@@ -95,7 +91,7 @@ export function podOf(deployment: Deployment, plan: PodPlan) {
             { name: 'data', mountPath: '/data' },
             { name: 'tmp', mountPath: '/tmp' },
             { name: 'secrets', mountPath: SECRETS_FOLDER, readOnly: true },
-            ...(hasConfig ? [{ name: 'config', mountPath: config, readOnly: true }] : []),
+            ...(config === undefined ? [] : [{ name: 'config', ...config, readOnly: true }]),
           ],
         },
       ],
@@ -103,7 +99,9 @@ export function podOf(deployment: Deployment, plan: PodPlan) {
         { name: 'data', emptyDir: { sizeLimit: DISK.limits } },
         { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
         secretVolume([...new Set(Object.values(secrets))]),
-        ...(hasConfig ? [{ name: 'config', secret: { secretName: CONFIG_SECRET, defaultMode: 0o440 } }] : []),
+        ...(config === undefined
+          ? []
+          : [{ name: 'config', secret: { secretName: CONFIG_SECRET, defaultMode: 0o440 } }]),
       ],
     },
   }

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { configure } from '../../session/configuration.ts'
 import type { Deployment } from '../deployment.ts'
 import { planDeployment } from '../plan-deployment.ts'
@@ -11,6 +11,8 @@ interface Wanted {
   readonly file?: string
   /** Folders that are beside it, such as those of services. */
   readonly folders?: readonly string[]
+  /** Files beside it, with what is in them. */
+  readonly files?: Readonly<Record<string, string>>
   /** Whether its owner alone can read the file. Default false. */
   readonly isPrivate?: boolean
   readonly scale?: Readonly<Record<string, number>>
@@ -21,6 +23,7 @@ interface Wanted {
 export async function deploymentOf({
   file,
   folders = [],
+  files = {},
   isPrivate = false,
   scale = {},
   image,
@@ -29,6 +32,10 @@ export async function deploymentOf({
   try {
     const folder = join(root, 'shop')
     for (const name of ['.', ...folders]) mkdirSync(join(folder, name), { recursive: true })
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true })
+      writeFileSync(join(folder, name), text)
+    }
     const path = join(folder, 'msvc.yaml')
     if (file !== undefined) writeFileSync(path, file)
     const options = file === undefined ? {} : { config: path }

@@ -4,6 +4,8 @@ import { DriverError } from '../../driver-error.ts'
 import { readRegularFile } from '../../regular-file.ts'
 import type { NatsAddress } from './address.ts'
 
+/** Room for an authority's certificates, as a system has them, bytes. */
+const MAX_BYTES = 1_048_576
 /** In a credentials file the user's JWT comes first, between two lines of dashes. */
 const JWT = /-{3,}[^\n]*\r?\n\s*([\w-]+\.[\w-]+\.[\w-]+)/
 
@@ -27,7 +29,7 @@ export function credentialsIn(path: string): Authenticator {
 /** Until when the user of a credentials file is valid, as the file says (ISO 8601); undefined where it doesn't. Proves nothing, throws nothing. */
 export function validUntil(path: string): string | undefined {
   try {
-    const [, jwt = ''] = JWT.exec(readRegularFile(path).toString()) ?? []
+    const [, jwt = ''] = JWT.exec(readRegularFile(path, MAX_BYTES).toString()) ?? []
     const { exp } = JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString()) as { exp?: unknown }
     return typeof exp === 'number' && exp > 0 ? new Date(exp * 1000).toISOString() : undefined
   } catch {
@@ -66,7 +68,7 @@ function readCredentials(path: string): Authenticator {
 
 function readNamed(setting: string, path: string): Buffer {
   try {
-    return readRegularFile(path)
+    return readRegularFile(path, MAX_BYTES)
   } catch (cause) {
     throw new DriverError('invalid', `bus: ${setting} in its URL names ${path}, ${whyNot(cause)}`, { cause })
   }
@@ -76,6 +78,6 @@ function whyNot(fault: unknown): string {
   const code = fault instanceof Error && 'code' in fault ? fault.code : undefined
   if (code === 'ENOENT' || code === 'ENOTDIR') return 'and there is no such file: put it there, or correct the URL'
   if (code === 'EACCES' || code === 'EPERM') return 'which this user may not read: give him the right to'
-  if (code === undefined) return 'which is not a regular file: correct the URL'
+  if (code === undefined) return `which is ${fault instanceof Error ? fault.message : String(fault)}: correct the URL`
   return `which can't be read (${String(code)})`
 }

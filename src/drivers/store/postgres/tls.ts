@@ -2,6 +2,8 @@ import type { ConnectionOptions } from 'node:tls'
 import { DriverError } from '../../driver-error.ts'
 import { readRegularFile } from '../../regular-file.ts'
 
+/** Room for an authority's certificates, as a system has them, bytes. */
+const MAX_BYTES = 1_048_576
 /** How much TLS is wanted, as libpq means it (https://www.postgresql.org/docs/15/libpq-ssl.html), from none at all to a certificate made out to the host. */
 export const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const
 /** One of them. */
@@ -53,7 +55,7 @@ export function tlsAttempts({ mode, rootCert, cert, key }: TlsSettings): readonl
 
 function read(name: string, path: string): string {
   try {
-    return readRegularFile(path).toString()
+    return readRegularFile(path, MAX_BYTES).toString()
   } catch (cause) {
     throw new DriverError('invalid', `store: the file that ${name} names can't be read: ${path}`, { cause })
   }

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished, vi } from 'vitest'
+import { mountedFile } from '../../auth/testing/mounted-file.ts'
 import { watchFiles } from './file-watch.ts'
 
 function folder() {
@@ -26,6 +27,24 @@ function watch(dir: string, patterns: readonly string[]) {
   onTestFinished(close)
   return told
 }
+
+it.skipIf(process.platform !== 'linux')('tells of a file whose link Kubernetes swaps', async () => {
+  const { root } = folder()
+  mkdirSync(join(root, 'mounted'))
+  const mounted = mountedFile(join(root, 'mounted'), 'rules.yaml')
+  mounted.mount('one')
+  const told = watch(root, ['mounted/*.yaml'])
+  await vi.waitUntil(
+    () => {
+      // the folder may not be watched yet
+      if (told.length === 0) mounted.mount('two')
+      return told.length > 0
+    },
+    // longer than a burst lasts
+    { timeout: 10_000, interval: 300 },
+  )
+  expect(told[0]).toBe('mounted/rules.yaml')
+})
 
 it('tells of a burst once, of files in new folders and of replaced ones too', async () => {
   const { root, write } = folder()

@@ -1,6 +1,6 @@
 import { type Dirent, type FSWatcher, watch } from 'node:fs'
-import { lstat, readdir } from 'node:fs/promises'
-import { join, sep } from 'node:path'
+import { lstat, readdir, readlink } from 'node:fs/promises'
+import { basename, dirname, join, sep } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
 /** What of a folder is told, and to whom. */
@@ -26,7 +26,7 @@ const FATAL = ['ENOSPC', 'EMFILE', 'ENFILE']
 const GONE = ['ENOENT', 'ENOTDIR']
 
 /**
- * Watches a folder and all below it; symbolic links aren't followed. What lies deeper is watched a moment later where the system has no watch for whole trees: on Linux a
+ * Watches a folder and all below it; symbolic links aren't followed, but those that lead through one that was swapped have changed. What lies deeper is watched a moment later where the system has no watch for whole trees: on Linux a
  * folder has a watch of its own, and they are walked through without holding the loop.
  * @returns what ends it. Throws the system's own error when the folder itself can't be watched
  */
@@ -40,6 +40,7 @@ export function watchFolder(options: FolderWatchOptions, platform: NodeJS.Platfo
   return () => watcher.close()
 }
 
+const entriesOf = (folder: string) => readdir(folder, { withFileTypes: true })
 const codeOf = (fault: unknown) => (fault instanceof Error && 'code' in fault ? String(fault.code) : '')
 
 /** Folders that are watched each by itself. */
@@ -103,6 +104,18 @@ class WatchedTree {
     const found = await lstat(join(this.#options.dir, path)).catch(() => undefined)
     this.#leave(path)
     if (found?.isDirectory()) this.#enter(path, true)
+    else if (found?.isSymbolicLink()) await this.#tellThrough(path)
+  }
+
+  /** Tells of the links that lead through one that was swapped: so Kubernetes changes the files of a mounted configuration. */
+  async #tellThrough(path: string): Promise<void> {
+    const { dir, list = entriesOf, onChange } = this.#options
+    const folder = dirname(path)
+    const entries = await list(join(dir, folder)).catch(() => [])
+    for (const entry of entries) {
+      const aim = entry.isSymbolicLink() ? await readlink(join(dir, folder, entry.name)).catch(() => '') : ''
+      if (!this.#isClosed && aim.startsWith(`${basename(path)}${sep}`)) onChange(join(folder, entry.name))
+    }
   }
 
   /** @param isNew whether what is in it came with it, and is to be told of */
@@ -128,7 +141,7 @@ class WatchedTree {
   }
 
   async #read(path: string, isNew: boolean): Promise<void> {
-    const { dir, isIgnored, onChange, list = (folder) => readdir(folder, { withFileTypes: true }) } = this.#options
+    const { dir, isIgnored, onChange, list = entriesOf } = this.#options
     let left = IN_ONE_TURN
     for (const entry of await list(join(dir, path))) {
       if (this.#isClosed) return

@@ -1,22 +1,36 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { ServicePlan } from './service-plan.ts'
-import { quotedForSystemd, systemdUnit } from './systemd-unit.ts'
-import { quotedForWindows, windowsTask } from './windows-task.ts'
+import type { AutostartPlan } from './autostart-plan.ts'
+import { platformUnit } from './platform-unit.ts'
+import { dataOfTask, quotedForWindows, windowsTask } from './windows-task.ts'
 
-const PLAN: ServicePlan = {
+const PLAN: AutostartPlan = {
   name: 'shop',
   command: ['/opt/my programs/msvc', 'up', '--data', '/srv/50%/.msvc'],
+  reload: ['/opt/my programs/msvc', 'apply'],
   folder: '/srv/50%',
+  data: '/srv/50%/.msvc',
   user: 'ann',
   stopSeconds: 30,
 }
 
 it('says in a unit who runs what, and where, to the letter', () => {
-  const unit = systemdUnit(PLAN)
-  expect(unit).toContain('\nExecStart="/opt/my programs/msvc" up --data "/srv/50%%/.msvc"\n')
+  const unit = platformUnit(PLAN)
+  expect(unit).toContain(
+    '\nExecStart="/opt/my programs/msvc" up --data /srv/50%%/.msvc\nExecReload="/opt/my programs/msvc" apply\n',
+  )
+  expect(unit).toContain('\nType=notify\nNotifyAccess=all\nWatchdogSec=30\n')
+  expect(unit).toContain('\nStartLimitIntervalSec=0\n')
   expect(unit).toContain('\nWorkingDirectory=/srv/50%%\nUser=ann\n')
   expect(unit).toContain('\nTimeoutStopSec=30\n')
+})
+
+it.each([
+  { user: 'ann\nExecStartPre=+/bin/touch /root/owned' },
+  { folder: '/srv/a\nExecStartPre=+/bin/touch /root/owned' },
+  { data: '/srv', command: ['/msvc', 'up', '--data', '/srv/a\nUser=root'] },
+])('refuses what would go on as another setting: %j', (given) => {
+  expect(() => platformUnit({ ...PLAN, ...given })).toThrow(/has a line break/)
 })
 
 it('says in a task who runs what, and where, whatever stands in it', () => {
@@ -33,9 +47,6 @@ it('says in a task who runs what, and where, whatever stands in it', () => {
   expect(task).toContain('<UserId>HOST\\ann</UserId>')
 })
 
-/** As systemd takes a quoted word apart. */
-const fromSystemd = (text: string) =>
-  (text.startsWith('"') ? text.slice(1, -1).replace(/\\(.)/g, '$1') : text).replaceAll('%%', '%').replaceAll('$$', '$')
 /** As Microsoft's start-up code does. */
 const fromWindows = (text: string) =>
   text.startsWith('"')
@@ -49,10 +60,8 @@ const fromWindows = (text: string) =>
 
 describe('a word', () => {
   const words = fc.string({ minLength: 1, unit: fc.constantFrom(...'ab "\\%$&\'') })
-  it('comes out of a unit as it went in', () => {
-    fc.assert(fc.property(words, (word) => fromSystemd(quotedForSystemd(word)) === word))
-  })
   it('comes out of a task as it went in', () => {
     fc.assert(fc.property(words, (word) => fromWindows(quotedForWindows(word)) === word))
+    fc.assert(fc.property(words, (word) => dataOfTask(windowsTask({ ...PLAN, data: word })) === word))
   })
 })

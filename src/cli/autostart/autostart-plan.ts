@@ -1,11 +1,15 @@
 /** A platform that the system starts with the machine. */
-export interface ServicePlan {
+export interface AutostartPlan {
   /** What the system calls it. */
   readonly name: string
   /** The program and its arguments. */
   readonly command: readonly string[]
+  /** What has it follow its changed file. */
+  readonly reload: readonly string[]
   /** Where it runs. */
   readonly folder: string
+  /** Its data folder. */
+  readonly data: string
   /** Who runs it. */
   readonly user: string
   /** Seconds that it takes at most to stop in order. */

@@ -1,24 +1,4 @@
-/** Lines of a section, by key; a key may come again. */
-type Lines = readonly (readonly [key: string, value: string])[]
-
-/**
- * The text of a unit (systemd.syntax(7)).
- * @param about what is said above it
- * @param sections in their order
- */
-export function unitText(about: string, ...sections: readonly Readonly<Record<string, Lines>>[]): string {
-  const texts = sections.flatMap((section) =>
-    Object.entries(section).map(
-      ([name, lines]) => `[${name}]\n${lines.map(([key, value]) => `${key}=${quoted(key, value)}\n`).join('')}`,
-    ),
-  )
-  return `# ${about}\n${texts.join('\n')}`
-}
-
-/** A variable's value is one word, whatever is in it. */
-function quoted(key: string, value: string): string {
-  return key === 'Environment' && /[\s"'\\]/.test(value) ? `"${value.replaceAll(/["\\]/g, '\\$&')}"` : value
-}
+import type { Lines } from '../../systemd/unit-text.ts'
 
 /** What neither a role nor a service needs (systemd.exec(5), SANDBOXING; judged by systemd-analyze security). */
 const HARDENED: Lines = [

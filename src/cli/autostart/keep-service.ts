@@ -3,8 +3,8 @@ import { resolve } from 'node:path'
 import { AppError } from '../../kit/errors.ts'
 import { configurationFile, configure } from '../session/configuration.ts'
 import type { Session } from '../session/session.ts'
-import { serviceManager } from './service-manager.ts'
-import { SERVICE_NAME } from './service-plan.ts'
+import { autostart } from './autostart.ts'
+import { SERVICE_NAME } from './autostart-plan.ts'
 
 /** Flags of `msvc service` as commander gives them. */
 export interface ServiceFlags {
@@ -15,35 +15,39 @@ export interface ServiceFlags {
 /** Beyond what requests under way get, for what else there is to close. */
 const MORE_STOP_S = 20
 
-/** `msvc service install`: has the system start the platform of this folder. Throws AppError as `ServiceManager.install` does, `USAGE` for root without `--user`. */
+/** `msvc service install`: has the system start the platform of this folder. Throws AppError as `Autostart.install` does, `USAGE` for root without `--user`. */
 export async function installService(session: Session, { name, user }: ServiceFlags): Promise<void> {
   const { io, messages } = session
   wantName(name)
-  const manager = serviceManager()
-  const { settings } = await configure(session, { runs: false })
+  const system = autostart(io.self)
+  const { settings, own } = await configure(session, { runs: false })
   const file = configurationFile(session)
-  const command = [
-    ...io.self,
-    'up',
+  const given = [
     ...(file === undefined ? [] : ['--config', resolve(io.folder, file)]),
     ...['--data', settings.data, '--quiet'],
   ]
   const who = user ?? io.environment.SUDO_USER ?? userInfo().username
   if (who === 'root' && user === undefined)
     throw new AppError('USAGE', 'who is to run the platform? name a user with --user (root with --user root)')
-  const where = await manager.install({
-    ...{ name, command, folder: io.folder, user: who },
-    stopSeconds: settings.drain_seconds + MORE_STOP_S,
+  const graces = Object.values(own).map(({ stop }) => Math.ceil(stop.grace_ms / 1_000))
+  const { where, says } = await system.install({
+    ...{ name, folder: io.folder, data: settings.data, user: who },
+    command: [...io.self, 'up', ...given],
+    reload: [...io.self, 'apply', ...given],
+    stopSeconds: Math.max(settings.drain_seconds, ...graces) + MORE_STOP_S,
   })
   session.print(`${where} starts the platform in ${io.folder} with the machine, as ${who}`)
-  session.printJson({ name, where, folder: io.folder, user: who })
-  messages.info(`msvc service status tells how it is, msvc --data ${settings.data} ps what it runs`)
+  session.printJson({ name, where, folder: io.folder, user: who, ...(says !== undefined && { status: says }) })
+  if (says) session.print(says)
+  messages.info(
+    `msvc service status tells how it is; as ${who}, msvc --data ${settings.data} ps tells what it runs, and token makes tokens`,
+  )
 }
 
 /** `msvc service uninstall`. */
 export async function uninstallService(session: Session, { name }: ServiceFlags): Promise<void> {
   wantName(name)
-  await serviceManager().uninstall(name)
+  await autostart(session.io.self).uninstall(name)
   session.print(`${name} is stopped, and starts no more; its data are where they were`)
   session.printJson({ name })
 }
@@ -51,7 +55,7 @@ export async function uninstallService(session: Session, { name }: ServiceFlags)
 /** `msvc service status`. */
 export async function tellService(session: Session, { name }: ServiceFlags): Promise<void> {
   wantName(name)
-  const status = await serviceManager().status(name)
+  const status = await autostart(session.io.self).status(name)
   session.print(status)
   session.printJson({ name, status })
 }

@@ -16,10 +16,10 @@ export function loadingImage({ image, version }: Pick<Deployment, 'image' | 'ver
 export function buildingImages(
   deployment: Deployment,
 ): readonly { readonly image: string; readonly command: string }[] {
-  return deployment.services.map(({ name }) => {
-    const image = serviceImage(deployment, name)
-    return { image, command: buildCommand(deployment, name, 'deployment') }
-  })
+  return deployment.services.map(({ name }) => ({
+    image: serviceImage(deployment, name),
+    command: buildCommand(deployment, name, 'deployment'),
+  }))
 }
 
 /** How a first token is made in a container of the gateway, with scopes of what runs behind it; undefined where there is no gateway. */

@@ -30,7 +30,7 @@ const inSecrets = (name: string) => `${SECRETS_FOLDER}/${name}`
 /** Those that are deployed where the file names no others. */
 export const STORE_SERVERS: Readonly<Record<StoreKind, StoreServer>> = {
   postgres: {
-    summary: 'users, orders, payments, values and logs',
+    summary: 'Users, orders, payments, values and logs',
     image: 'postgres:15.14-bookworm',
     user: 999,
     port: 5432,
@@ -43,7 +43,7 @@ export const STORE_SERVERS: Readonly<Record<StoreKind, StoreServer>> = {
     secret: 'postgres-password',
     data: '/var/lib/postgresql/data',
     scratch: ['/tmp', '/run/postgresql'],
-    // by TCP: while the database is made a server listens on the socket already
+    // by TCP: during initdb the image's server listens on the socket already
     alive: ['pg_isready', '--quiet', '--host', '127.0.0.1'],
     ready: ['pg_isready', '--quiet', '--host', '127.0.0.1', '--username', 'msvc', '--dbname', 'msvc'],
     memoryMb: 1_024,
@@ -51,7 +51,7 @@ export const STORE_SERVERS: Readonly<Record<StoreKind, StoreServer>> = {
     disk: '10Gi',
   },
   redis: {
-    summary: 'registrations and rate limits',
+    summary: 'Registrations and rate limits',
     image: 'redis:7.4-bookworm',
     user: 999,
     port: 6379,
@@ -67,7 +67,7 @@ export const STORE_SERVERS: Readonly<Record<StoreKind, StoreServer>> = {
     disk: '1Gi',
   },
   nats: {
-    summary: 'messages',
+    summary: 'Messages',
     image: 'nats:2.11-alpine',
     user: CONTAINER_USER,
     port: 4222,

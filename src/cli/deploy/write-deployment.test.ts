@@ -128,7 +128,7 @@ describe('msvc deploy', () => {
     configure('store: postgres://app:pw@db.example/shop\n')
     chmodSync(at('msvc.yaml'), 0o600)
     await deploy(['compose'])
-    expect(text(COMPOSE)).toContain('config: { file: "./secrets/msvc.yaml" }')
+    expect(text(COMPOSE)).toContain("config: { file: './secrets/msvc.yaml' }")
     expect(statSync(at('deploy/compose/secrets')).mode & 0o777).toBe(0o700)
     configure('store: postgres://app:other@db.example/shop\n')
     await deploy(['compose'])
@@ -169,7 +169,7 @@ describe('--diff', () => {
   it('shows all that would be written, and writes nothing', async () => {
     const { code, out } = await deploy(['compose', '--diff'])
     expect({ code, deploy: existsSync(at('deploy')) }).toEqual({ code: 1, deploy: false })
-    expect(out).toMatch(/^--- \/dev\/null\n\+\+\+ compose\.yaml {2}proposed\n@@ -0,0 \+1,\d+ @@\n\+# The platform/)
+    expect(out).toMatch(/^--- \/dev\/null\n\+\+\+ compose\.yaml {2}proposed\n@@ -0,0 \+1,\d+ @@\n\+# msvc /)
     expect(out).toContain('\nsecrets/signing-key: a new secret\n')
     await deploy(['compose'])
     for (const args of [[], ['--force']])

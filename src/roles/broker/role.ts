@@ -5,7 +5,7 @@ import { BrokerConfig } from './config.ts'
 export const broker = defineRole({
   name: 'broker',
   service: 'broker',
-  summary: 'topics, durable, at least once',
+  summary: 'Delivers messages by topic: durable, at least once',
   port: 8300,
   config: BrokerConfig,
   needs: ['registry'],

@@ -7,7 +7,7 @@ import { GATEWAY_SERVICE } from './contract.ts'
 export const gateway = defineRole({
   name: 'gateway',
   service: GATEWAY_SERVICE,
-  summary: 'the one entrance: routes, checks tokens, limits, balances',
+  summary: 'The one entrance: routes, checks tokens, limits, balances',
   port: 8000,
   config: GatewayConfig,
   reloads: POLICY_KEYS,

@@ -9,7 +9,7 @@ import { OutboundConfig } from './config.ts'
 export const outbound = defineRole({
   name: 'outbound',
   service: 'outbound',
-  summary: 'what <NAME>_URL points at: balances and retries calls',
+  summary: 'What <NAME>_URL points at: balances and retries calls',
   port: 8400,
   config: OutboundConfig,
   reloads: ['doors'],

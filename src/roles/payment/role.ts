@@ -14,7 +14,7 @@ import { createPayments } from './payments.ts'
 export const payment = defineRole({
   name: 'payment',
   service: PAYMENT_SERVICE,
-  summary: 'charges each order once, publishes payment.processed',
+  summary: 'Charges each order once, publishes payment.processed',
   port: 8003,
   config: PaymentLimit.strict(),
   live: PaymentLimit,

@@ -8,7 +8,7 @@ import { createUsers } from './users.ts'
 export const user = defineRole({
   name: 'user',
   service: USER_SERVICE,
-  summary: 'users',
+  summary: 'Keeps users',
   port: 8001,
   config: z.strictObject({
     demo_users: z

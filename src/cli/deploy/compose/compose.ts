@@ -57,27 +57,27 @@ function composeFile(deployment: Deployment, secrets: readonly string[]): string
   const { name, version, file, fileName, sources, stores, drainSeconds } = deployment
   const here = stores.filter(({ elsewhere }) => elsewhere === undefined)
   const config = file !== undefined
-  return `# The platform${config ? ` of ${sources}/${fileName}` : ''}, each role in containers of its own; msvc ${version}. To begin with:
-#   ${loadingImage(deployment)}   # the image ${deployment.image}
+  return `# msvc ${version}${config ? `, by ${sources}/${fileName}` : ''}: each role in its own container. First steps:
+#   ${loadingImage(deployment)}
 #   docker compose up -d --wait
-# More of a role: replicas below, or docker compose up -d --scale user=3. Secrets are in ${SECRETS}/, one a file: keep a copy of that folder, and never commit it.
+# To scale a role: replicas below, or docker compose up -d --scale user=3. ${SECRETS}/ holds one secret per file: back it up, never commit it.
 name: ${name}
 
 x-role: &role
   image: ${deployment.image}
   restart: unless-stopped
-  # ${drainSeconds} s (drain_seconds) for the requests under way
+  # drain_seconds (${drainSeconds} s), then a margin
   stop_grace_period: ${drainSeconds + BEYOND_DRAIN}s
   user: '${CONTAINER_USER}:${CONTAINER_USER}'
   read_only: true
   cap_drop: [ALL]
   security_opt: ['no-new-privileges:true']
-  # each replica's own: what lasts is in the stores
+  # per replica: lasting data is in the stores
   volumes: [/data]
-  # where there are more, it is of the highest priority: its address is the one that is registered
+  # of several networks, the one with the highest priority: its address is the one registered
   networks: [inner]${config ? `\n  configs: [{ source: config, target: ${CONFIG_FILE} }]` : ''}
-  # a program is started for it: often only until it is well the first time
-  healthcheck: &health
+  # each check starts a process, so check often only until the first success
+  healthcheck:
     test: [CMD, ${PROGRAM}, health, --self, --quiet]
     interval: 30s
     timeout: 10s
@@ -90,12 +90,12 @@ x-role: &role
 
 ${here.length > 0 ? `${SHARED_BY_STORES}\n` : ''}${composeRoleAnchors(deployment)}${composeServiceAnchors(deployment)}${composeRoles(deployment)}${composeServices(deployment)}${here.map(composeStore).join('')}
 networks:
-  # what comes in from outside
+  # for a proxy in front of the gateway
   outer: {}
-  # roles and services among themselves
-  inner: {}${here.length > 0 ? '\n  # no way out, and only for roles that keep something there\n  stores: { internal: true }' : ''}
+  # between roles and services
+  inner: {}${here.length > 0 ? '\n  # only for stores and the roles that use them\n  stores: { internal: true }' : ''}
 ${config ? `\nconfigs:\n  config: { file: ${scalar(configOf(deployment))} }\n` : ''}
-# files in ${SECRETS_FOLDER} of those that name them
+# mounted at ${SECRETS_FOLDER}/<name>
 secrets:
 ${secrets.map((each) => `  ${each}: { file: ./${SECRETS}/${each} }\n`).join('')}${here.length > 0 ? `\nvolumes:\n${here.map(({ kind }) => `  ${kind}: {}\n`).join('')}` : ''}`
 }

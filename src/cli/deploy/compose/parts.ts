@@ -3,6 +3,7 @@ import {
   APP,
   BEYOND_DRAIN,
   CONFIG_FILE,
+  memoryText,
   roleEnvironment,
   roleSecrets,
   SECRETS_FOLDER,
@@ -23,7 +24,7 @@ type Variables = Readonly<Record<string, string>>
 
 /** What every role is told, before `services`. */
 export function composeRoleAnchors(deployment: Deployment): string {
-  return `x-told: &told
+  return `x-environment: &environment
 ${mapping(toldToRoles(deployment), 2)}
 
 `
@@ -52,12 +53,12 @@ function roleService(deployment: Deployment, role: RolePart, told: Variables): s
     <<: *role
     command: ${flowList(command)}
     environment:
-      <<: *told
+      <<: *environment
 ${mapping(own, 6)}
     secrets: ${flowList(new Set(Object.values(secrets)))}
 ${dependsOn([...here.map(({ kind }) => kind), ...role.needs])}${isEntrance ? ports(port, replicas) : ''}${networksOf(networks)}    deploy:
       replicas: ${replicas}
-      resources: { limits: { cpus: '${CPUS}', memory: ${role.memoryMb}M, pids: ${PIDS} } }
+      resources: { limits: { cpus: '${CPUS}', memory: ${memoryText(role.memoryMb, 'M', 'G')}, pids: ${PIDS} } }
 `
 }
 
@@ -65,15 +66,15 @@ ${dependsOn([...here.map(({ kind }) => kind), ...role.needs])}${isEntrance ? por
 export function composeServiceAnchors(deployment: Deployment): string {
   if (deployment.services.length === 0) return ''
   const told = sharedBy(deployment.services.map((service) => serviceEnvironment(deployment, service)))
-  return `# a service of yours, and msvc beside it
+  return `# a service of yours, run by msvc up --only
 x-service: &service
   <<: *role
-  # reaps what its program leaves behind
+  # reaps orphaned processes
   init: true
   configs: [{ source: config, target: ${APP}/msvc.yaml }]
   secrets: [signing-key]
   tmpfs: [/tmp]
-x-service-told: &service-told
+x-service-environment: &service-environment
 ${mapping({ ...told, ...inFiles({ MSVC_KEY_FILE: 'signing-key' }) }, 2)}
 
 `
@@ -105,7 +106,9 @@ function ownService(deployment: Deployment, service: ServicePart, told: Variable
   )
   const lines = [...(Object.keys(variables).length > 0 ? [mapping(variables, 6)] : []), ...filled]
   const environment =
-    lines.length === 0 ? 'environment: *service-told' : `environment:\n      <<: *service-told\n${lines.join('\n')}`
+    lines.length === 0
+      ? 'environment: *service-environment'
+      : `environment:\n      <<: *service-environment\n${lines.join('\n')}`
   return `  ${scalar(name)}:
     <<: *service
     image: ${scalar(serviceImage(deployment, name))}
@@ -114,7 +117,7 @@ function ownService(deployment: Deployment, service: ServicePart, told: Variable
     ${environment}
 ${dependsOn(wanted)}    deploy:
       replicas: ${replicas}
-      resources: { limits: { cpus: '${CPUS}', memory: ${service.memoryMb}M, pids: ${SERVICE_PIDS} } }
+      resources: { limits: { cpus: '${CPUS}', memory: ${memoryText(service.memoryMb, 'M', 'G')}, pids: ${SERVICE_PIDS} } }
 `
 }
 
@@ -142,7 +145,7 @@ function dependsOn(names: readonly string[]): string {
 /** A port for each replica, of this machine alone: what goes over it is not encrypted, and a port that Docker opens passes a host's firewall. */
 function ports(port: number, replicas: number): string {
   const published = replicas > 1 ? `${port}-${port + replicas - 1}` : String(port)
-  return `    # plain HTTP, so for this machine alone: what encrypts it for others stands before it, here or in the network outer
+  return `    # plain HTTP, so on this machine only: put a TLS proxy in front, on the host or in the network outer
     ports: ['127.0.0.1:${published}:${port}']
 `
 }

@@ -3,7 +3,8 @@ import { isPlain } from '../yaml-text.ts'
 /** Text as a value in compose's YAML: plain where nobody reads it otherwise, in quotes else. `$` is doubled, as compose puts variables in its place. */
 export function scalar(text: string): string {
   if (isPlain(text)) return text
-  return JSON.stringify(text.replaceAll('$', '$$$$'))
+  const doubled = text.replaceAll('$', '$$$$')
+  return /^[\x20-\x7e]*$/.test(doubled) && !doubled.includes("'") ? `'${doubled}'` : JSON.stringify(doubled)
 }
 
 /** A list on one line. */

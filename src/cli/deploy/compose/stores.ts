@@ -1,3 +1,4 @@
+import { memoryText } from '../container.ts'
 import type { StoreKind, StorePart } from '../deployment.ts'
 import { STORE_SERVERS } from '../store-servers.ts'
 import { flowList, mapping } from './scalars.ts'
@@ -19,7 +20,7 @@ x-healthcheck: &healthcheck { interval: 10s, timeout: 5s, retries: 5, start_peri
 
 /** A store as a service of compose. */
 export function composeStore({ kind }: Pick<StorePart, 'kind'>): string {
-  const { summary, image, user, command, environment, secret, data, scratch, ready, ...most } = STORE_SERVERS[kind]
+  const { summary, image, user, command, environment, secret, data, scratch, ready, ...limits } = STORE_SERVERS[kind]
   // the volume of an image that has no such folder belongs to root
   const runsAs =
     kind === 'nats' ? "# runs as root without capabilities, because the volume is root's" : `user: '${user}:${user}'`
@@ -38,7 +39,7 @@ ${OTHERS[kind] ?? ''}    healthcheck:
       <<: *healthcheck
       test: ${flowList(['CMD', ...ready])}
     deploy:
-      resources: { limits: { cpus: '${most.processors}.0', memory: ${most.memoryMb}M, pids: ${PIDS[kind]} } }
+      resources: { limits: { cpus: '${limits.processors}.0', memory: ${memoryText(limits.memoryMb, 'M', 'G')}, pids: ${PIDS[kind]} } }
 `
 }
 

@@ -129,6 +129,15 @@ services:
     ])
   })
 
+  it.each(['default', 'kube-system'])(
+    "has a namespace of its own in a folder called as Kubernetes' own %s",
+    async (name) => {
+      const { objects } = (await written({ ...(await deploymentOf()), name })).cluster
+      const namespaces = objects.filter(({ kind }) => kind === 'Namespace').map(({ metadata }) => metadata.name)
+      expect(namespaces).toEqual([`msvc-${name}`])
+    },
+  )
+
   it('refuses a service that begins with a digit, as no Service may', async () => {
     const deployment = await deploymentOf({ file: 'services: { 1st: { run: ./run } }\n' })
     await expect(writeKubernetes(deployment, letters)).rejects.toMatchObject({

@@ -18,7 +18,8 @@ const SECRET = 0o400
 const CONFIG = `${SECRETS}/msvc.yaml`
 
 /** Writes a kustomization: a file for each role, service and store, the secrets that they mount, and who may talk to whom. */
-export async function writeKubernetes(deployment: Deployment, secret: SecretText): Promise<Written> {
+export async function writeKubernetes(planned: Deployment, secret: SecretText): Promise<Written> {
+  const deployment = { ...planned, name: namespaceOf(planned) }
   const { roles, services, stores, file } = deployment
   checkNames(services)
   const here = stores.filter(({ elsewhere }) => elsewhere === undefined)
@@ -43,6 +44,11 @@ export async function writeKubernetes(deployment: Deployment, secret: SecretText
     ],
     next: firstSteps(deployment),
   }
+}
+
+/** A namespace of its own: those of Kubernetes itself are none of ours to close. */
+function namespaceOf({ name }: Deployment): string {
+  return /^(?:default|kube-.*)$/.test(name) ? `msvc-${name}` : name
 }
 
 function firstSteps(deployment: Deployment): readonly string[] {
@@ -103,12 +109,11 @@ function kustomization(deployment: Deployment, parts: readonly DeployFile[], sec
       ...(file === undefined ? [] : [{ name: CONFIG_SECRET, files: [CONFIG] }]),
     ],
   }
-  const heading = `# The platform${file === undefined ? '' : ` of ${sources}/${fileName}`} in a cluster, msvc ${version}: kubectl apply -k .
-# Needs Kubernetes 1.30, metrics-server for the autoscalers, and a network plug-in that goes by NetworkPolicies.
+  const heading = `# msvc ${version}${file === undefined ? '' : `, by ${sources}/${fileName}`}: kubectl apply -k .
+# Needs Kubernetes 1.30, metrics-server for the autoscalers, and a network plugin that enforces NetworkPolicies.
 `
   return `${heading}${yamlOf(body, {
-    'Kustomization.images':
-      'where the cluster pulls them from: msvc deploy kubernetes --image registry.example/shop/msvc:1.0',
+    'Kustomization.images': 'where nodes pull from: msvc deploy kubernetes --image registry.example/shop/msvc:1.0',
     'Kustomization.secretGenerator': `made once, never committed: keep a copy of ${SECRETS}/.${file === undefined ? '' : ` ${CONFIG_SECRET} is ${sources}/${fileName}, copied by each msvc deploy kubernetes.`}
 To take Secrets from elsewhere (External Secrets, Sealed Secrets), remove this; pods expect the same names, each with a key of that name`,
   })}`
@@ -116,7 +121,7 @@ To take Secrets from elsewhere (External Secrets, Sealed Secrets), remove this; 
 
 function namespaceFile({ name }: Deployment): string {
   const level = 'restricted'
-  return manifestFile('Refuses pods that want more rights than these have.', [
+  return manifestFile('Pod Security Standards: restricted', [
     {
       apiVersion: 'v1',
       kind: 'Namespace',
@@ -127,14 +132,14 @@ function namespaceFile({ name }: Deployment): string {
           'pod-security.kubernetes.io/warn': level,
           'pod-security.kubernetes.io/audit': level,
         },
-      } as { name: string },
+      },
     },
   ])
 }
 
 function networkFile(): string {
   return manifestFile(
-    'Nobody talks to anybody but by a policy that says so: each part has one in its own file, the way out too. What the log server sends on\n(telemetry.export), and services that run elsewhere (services: in msvc.yaml), want a way out of their own here.',
+    "Default deny, both ways; each part's file allows what it needs. What msvc.yaml calls elsewhere (telemetry.export, addresses in services)\nneeds a policy with its egress: add one here.",
     defaultPolicies(),
   )
 }

@@ -5,7 +5,7 @@ import { isPlain } from '../yaml-text.ts'
 export interface Manifest {
   readonly apiVersion: string
   readonly kind: string
-  readonly metadata: { readonly name: string }
+  readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> }
   readonly [field: string]: unknown
 }
 
@@ -28,7 +28,7 @@ export function yamlOf(value: Pick<Manifest, 'kind'>, remarks: Remarks = {}): st
         scalar.type = Scalar.QUOTE_SINGLE
     },
     Seq(_, list) {
-      if (list.items.every(isScalar)) list.flow = true
+      if (list.items.every(isScalar) && JSON.stringify(list.toJSON()).length <= LONG) list.flow = true
     },
     Pair(_, { key, value: held }) {
       if (!isScalar(key) || typeof key.value !== 'string') return
@@ -47,10 +47,14 @@ export function yamlOf(value: Pick<Manifest, 'kind'>, remarks: Remarks = {}): st
     },
   })
   if (document.contents && 'flow' in document.contents) document.contents.flow = false
-  return document.toString({ lineWidth: 0, flowCollectionPadding: true, singleQuote: true })
+  const text = document.toString({ lineWidth: 0, flowCollectionPadding: true, singleQuote: true })
+  // blanks within { }, and none within [ ]
+  return text.replaceAll(/^(\s*(?:- )?[\w./-]+: )\[ (.+) \]$/gm, '$1[$2]')
 }
 
-/** Longest map that stands on one line, characters; and the most fields of it. */
+/** Longest list that stands on one line, characters. */
+const LONG = 120
+/** Longest map that does; and the most fields of it. */
 const SHORT = 60
 const FEW = 3
 

@@ -36,10 +36,10 @@ export function roleFile(deployment: Deployment, role: RolePart): string {
     `${name}: ${summary}`,
     [
       ...running(deployment, role, pod),
-      serviceOf(deployment, name, port, name === 'registry'),
+      serviceOf(deployment, name, { port, headless: name === 'registry' }),
       policyOf(deployment, { name, port, reach, outside }),
     ],
-    { ...POD_REMARKS, 'Service.clusterIP': 'its name stands for all of its pods, each of which may be asked' },
+    { ...POD_REMARKS, 'Service.clusterIP': 'headless: the name resolves to every pod' },
   )
 }
 
@@ -69,16 +69,16 @@ export function serviceFile(deployment: Deployment, service: ServicePart): strin
     reaps: true,
   })
   return manifestFile(
-    `${name}, a service of this platform's own`,
+    `${name}, a service of yours, run by msvc up --only`,
     [
       ...running(deployment, service, pod),
-      ...(port === undefined ? [] : [serviceOf(deployment, name, port)]),
+      ...(port === undefined ? [] : [serviceOf(deployment, name, { port })]),
       policyOf(deployment, { name, port: undefined, outside: 'all' }),
     ],
     {
       ...POD_REMARKS,
-      'Deployment.shareProcessNamespace': 'what its program leaves behind is reaped',
-      'NetworkPolicy.egress': 'what it calls is its own business; stores of the platform refuse it all the same',
+      'Deployment.shareProcessNamespace': 'so that orphaned processes are reaped',
+      'NetworkPolicy.egress': "unrestricted; the platform's stores accept roles only",
     },
   )
 }
@@ -106,7 +106,7 @@ function running(
     {
       apiVersion: 'apps/v1',
       kind: 'Deployment',
-      metadata: { name, labels } as Manifest['metadata'],
+      metadata: { name, labels },
       spec: {
         ...(!scales && { replicas }),
         revisionHistoryLimit: 3,

@@ -1,4 +1,4 @@
-import { BEYOND_DRAIN, CONTAINER_USER, SECRETS_FOLDER, VOLUME } from '../container.ts'
+import { BEYOND_DRAIN, CONTAINER_USER, memoryText, SECRETS_FOLDER, VOLUME } from '../container.ts'
 import type { Deployment } from '../deployment.ts'
 import { NAME } from './links.ts'
 import type { Manifest, Remarks } from './manifests.ts'
@@ -13,14 +13,13 @@ export const CONFIG_SECRET = 'msvc-config'
 
 /** Why a pod is as it is. */
 export const POD_REMARKS: Remarks = {
-  'Deployment.enableServiceLinks': 'else USER_PORT and the like would be there, and look like settings',
-  'Deployment.preStop':
-    'until all who call it know that it leaves; from Kubernetes 1.30 on, as the image has no shell to sleep in',
-  'Deployment.terminationGracePeriodSeconds': 'preStop, the requests under way, and some more',
-  'Deployment.emptyDir': "this pod's own: what lasts is in the stores",
-  'Deployment.startupProbe': 'it may have to wait for its stores, and for their tables to be changed',
+  'Deployment.enableServiceLinks': 'else Kubernetes sets USER_PORT and the like, which look like settings',
+  'Deployment.preStop': 'until callers know; needs Kubernetes 1.30, as the image has no shell to sleep in',
+  'Deployment.terminationGracePeriodSeconds': 'preStop, then the requests under way, then a margin',
+  'Deployment.emptyDir': 'per pod: lasting data is in the stores',
+  'Deployment.startupProbe': '5 minutes for its stores to come up, and for migrations',
   'Deployment.defaultMode': '0440 (octal)',
-  'PodDisruptionBudget.maxUnavailable': 'a node can always be drained, one of these pods at a time',
+  'PodDisruptionBudget.maxUnavailable': 'a drain of nodes evicts one of these pods at a time',
 }
 
 /** What a pod is made by. */
@@ -136,8 +135,8 @@ export const CONTAINER_SECURITY = {
 /** Half of the memory that it may have is what it wants. @param cpu at most, in processors. Default 1 */
 export function resources(memoryMb: number, cpu = 1) {
   return {
-    requests: { cpu: '100m', memory: `${memoryMb / 2}Mi`, 'ephemeral-storage': DISK.requests },
-    limits: { cpu: String(cpu), memory: `${memoryMb}Mi`, 'ephemeral-storage': DISK.limits },
+    requests: { cpu: '100m', memory: memoryText(memoryMb / 2, 'Mi', 'Gi'), 'ephemeral-storage': DISK.requests },
+    limits: { cpu: String(cpu), memory: memoryText(memoryMb, 'Mi', 'Gi'), 'ephemeral-storage': DISK.limits },
   }
 }
 
@@ -151,16 +150,29 @@ export function accountOf(name: string): Manifest {
   }
 }
 
-/** Its name among those in the namespace. @param headless whether the name stands for the pods' own addresses */
-export function serviceOf(deployment: Deployment, name: string, port: number, headless = false): Manifest {
+/** A port of a Service: one of its pods' by name. */
+interface ServicePort {
+  readonly port: number
+  /** Default: `http` */
+  readonly portName?: string
+  /** Whether the name of the Service stands for the pods' own addresses. Default false. */
+  readonly headless?: boolean
+}
+
+/** Its name among those in the namespace. */
+export function serviceOf(
+  deployment: Deployment,
+  name: string,
+  { port, portName = 'http', headless = false }: ServicePort,
+): Manifest {
   return {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { name, labels: labelsOf(deployment, name) } as Manifest['metadata'],
+    metadata: { name, labels: labelsOf(deployment, name) },
     spec: {
       ...(headless && { clusterIP: 'None' }),
       selector: { [NAME]: name },
-      ports: [{ name: 'http', port, targetPort: 'http' }],
+      ports: [{ name: portName, port, targetPort: portName }],
     },
   }
 }

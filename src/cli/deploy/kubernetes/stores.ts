@@ -2,8 +2,8 @@ import { SECRETS_FOLDER } from '../container.ts'
 import type { Deployment, StoreKind } from '../deployment.ts'
 import { STORE_SERVERS, type StoreServer } from '../store-servers.ts'
 import { NAME, policyOf } from './links.ts'
-import { type Manifest, manifestFile } from './manifests.ts'
-import { accountOf, CONTAINER_SECURITY, labelsOf, podSecurity, resources, secretVolume } from './pods.ts'
+import { manifestFile } from './manifests.ts'
+import { accountOf, CONTAINER_SECURITY, labelsOf, podSecurity, resources, secretVolume, serviceOf } from './pods.ts'
 
 /** Seconds that a store has to write all down, until it is killed. */
 const GRACE = 60
@@ -17,13 +17,13 @@ export function storeFile(deployment: Deployment, kind: StoreKind): string {
   const server = STORE_SERVERS[kind]
   const labels = labelsOf(deployment, kind)
   return manifestFile(
-    `${kind}: ${server.summary}. One pod: for more of it, or for backups, use your provider's, and set its address in msvc.yaml`,
+    `${kind}: ${server.summary}. One pod, no backups: for more use a managed one, and set its address in msvc.yaml`,
     [
       accountOf(kind),
       {
         apiVersion: 'apps/v1',
         kind: 'StatefulSet',
-        metadata: { name: kind, labels } as Manifest['metadata'],
+        metadata: { name: kind, labels },
         spec: {
           serviceName: kind,
           replicas: 1,
@@ -37,21 +37,12 @@ export function storeFile(deployment: Deployment, kind: StoreKind): string {
           ],
         },
       },
-      {
-        apiVersion: 'v1',
-        kind: 'Service',
-        metadata: { name: kind, labels } as Manifest['metadata'],
-        spec: {
-          clusterIP: 'None',
-          selector: { [NAME]: kind },
-          ports: [{ name: 'store', port: server.port, targetPort: 'store' }],
-        },
-      },
+      serviceOf(deployment, kind, { port: server.port, portName: 'store', headless: true }),
       policyOf(deployment, { name: kind, port: server.port }),
     ],
     {
-      'NetworkPolicy.ingress': 'those that keep something there, and nobody else',
-      'StatefulSet.storage': 'raise it before it is full',
+      'NetworkPolicy.ingress': 'only the roles that use it',
+      'StatefulSet.storage': 'resize it before it is full',
       'StatefulSet.defaultMode': '0440 (octal)',
     },
   )

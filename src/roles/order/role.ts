@@ -17,7 +17,7 @@ import { createPrices, LivePrices, PriceList } from './prices.ts'
 export const order = defineRole({
   name: 'order',
   service: ORDER_SERVICE,
-  summary: 'Takes orders: publishes order.created, takes payment.processed',
+  summary: 'Orders: publishes order.created, takes payment.processed',
   port: 8002,
   config: PriceList.extend(Patience.shape).strict(),
   live: LivePrices,

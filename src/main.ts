@@ -11,6 +11,7 @@ import { wasClosed, watchReader } from './cli/terminal/pipe-reader.ts'
 import { MANAGER_VARIABLES, readServiceManager, type ServiceManager } from './drivers/system/service-manager.ts'
 import { AppError, messageOf } from './kit/errors.ts'
 import type { ParentChannel } from './kit/supervisor/protocol.ts'
+import { exitProcess } from './process-exit.ts'
 import { fitHeap } from './process-heap.ts'
 import { LAST_WORDS_MS, processSignals, type Signals } from './process-signals.ts'
 import { become, takeBeginning } from './process-successor.ts'
@@ -43,7 +44,7 @@ async function start(): Promise<void> {
   const signals = processSignals()
   const output = processOutput(process)
   const code = await run(process.argv.slice(2), processIo({ self, ownVariables, signals, output, err }))
-  signals.whenStopped(() => setTimeout(() => process.exit(code), LAST_WORDS_MS))
+  signals.whenStopped(() => setTimeout(() => exitProcess(code), LAST_WORDS_MS))
   const exitCode = await output.taken().then(
     () => code,
     // a command that failed has said why
@@ -51,7 +52,7 @@ async function start(): Promise<void> {
   )
   err.flush()
   await flush(process.stderr)
-  process.exit(exitCode)
+  exitProcess(exitCode)
 }
 
 function sayLost(fault: unknown): number {
@@ -67,7 +68,7 @@ function lastWords(fault: unknown): string {
 
 /** The reader left (`msvc logs | head`): there is nobody to say anything to. */
 function onBrokenPipe(fault: NodeJS.ErrnoException) {
-  if (fault.code === 'EPIPE') process.exit(0)
+  if (fault.code === 'EPIPE') exitProcess(0)
 }
 
 /** Resolves when all is written, or can't be. */
@@ -88,7 +89,7 @@ function processOutput({ stdout }: { readonly stdout: NodeJS.WriteStream & { fd:
   function watch(): () => void {
     const isReaderGone = watchReader(stdout.fd)
     const leave = () => {
-      if (isReaderGone()) process.exit(0)
+      if (isReaderGone()) exitProcess(0)
     }
     setInterval(leave, LOOK_MS).unref()
     return leave

@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import { AppError } from './kit/errors.ts'
+import { exitProcess } from './process-exit.ts'
 
 /** A second signal ends the process at once; npm and some launchers send one keystroke twice, this close together. No hand is so fast. */
 const SAME_KEYSTROKE_MS = 100
@@ -36,9 +37,9 @@ export function processSignals(): Signals {
   function take(signal: NodeJS.Signals) {
     if (signal === 'SIGINT' && ignoresInterrupts) return
     const now = performance.now()
-    if (stopping.signal.aborted && now - askedAt > SAME_KEYSTROKE_MS) process.exit(128 + constants.signals[signal])
+    if (stopping.signal.aborted && now - askedAt > SAME_KEYSTROKE_MS) exitProcess(128 + constants.signals[signal])
     askedAt = now
-    if (endsSoon) setTimeout(() => process.exit(128 + constants.signals[signal]), LAST_WORDS_MS)
+    if (endsSoon) setTimeout(() => exitProcess(128 + constants.signals[signal]), LAST_WORDS_MS)
     stop(signal)
   }
 

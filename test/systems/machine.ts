@@ -15,7 +15,10 @@ export interface Machine extends AsyncDisposable {
   sh(script: string): Promise<string>
 }
 
+/** In a namespace of processes that ends with its first: else what it has booted would go on when that is killed. */
+const NAMESPACES = ['--mount', '--pid', '--fork', '--kill-child']
 const BOOT = `${OWN_CGROUPS}
+mount -t proc proc /proc
 echo ready
 exec systemd-nspawn --quiet --directory="$ROOT" --machine="$MACHINE" --volatile=overlay --private-network --register=no --keep-unit \\
   --link-journal=no --console=pipe "$@" --boot </dev/null >/dev/null`
@@ -27,7 +30,7 @@ exec systemd-nspawn --quiet --directory="$ROOT" --machine="$MACHINE" --volatile=
 export async function bootMachine(root: string, binds: Readonly<Record<string, string>>): Promise<Machine> {
   const name = `msvc-${process.pid}`
   const words = Object.entries(binds).map(([to, from]) => `--bind-ro=${from}:${to}`)
-  const { child, pid } = await hold(['--mount'], BOOT, { ROOT: root, MACHINE: name }, words)
+  const { child, pid } = await hold(NAMESPACES, BOOT, { ROOT: root, MACHINE: name }, words)
   const ended = once(child, 'exit')
   const first = await vi.waitUntil(() => childNamed('systemd', pid), { timeout: 20_000 })
   const into = ['--target', String(first), '--mount', '--net', '--pid', '--ipc', '--uts', '--cgroup', '--root', '--wd']

@@ -67,9 +67,14 @@ it('looks at the ports that a platform would have, and goes on beyond a fault in
 })
 
 it('is heeded by what starts', async () => {
-  writeFileSync(join(folder, 'held.yaml'), 'registry: { port: 0 }\n')
-  const started = msvc(512, 'serve', 'registry', '--config', 'held.yaml', '--data', '/dev/null/x')
-  expect((await started).stderr).toMatch(/^warning: open files: 512; ulimit -n 20000 .* \(msvc doctor\)$/m)
+  const taker = createServer()
+  await new Promise<void>((resolve) => taker.listen(0, '127.0.0.1', resolve))
+  const { port } = taker.address() as AddressInfo
+  // gets no further than its start
+  writeFileSync(join(folder, 'held.yaml'), `data: held\nregistry: { port: ${port} }\n`)
+  const { stderr } = await msvc(512, 'serve', 'registry', '--config', 'held.yaml')
+  await new Promise((resolve) => taker.close(resolve))
+  expect(stderr).toMatch(/^warning: open files: 512; ulimit -n 20000 .* \(msvc doctor\)$/m)
 })
 
 it('has each that starts say once what is too low for load', async () => {
@@ -78,7 +83,7 @@ it('has each that starts say once what is too low for load', async () => {
   const { port } = taker.address() as AddressInfo
   // neither gets beyond its start
   writeFileSync(join(folder, 'low.yaml'), `data: low\nregistry: { port: ${port} }\n`)
-  const serving = msvc(1_024, 'serve', 'registry', '--config', 'low.yaml', '--data', '/dev/null/x')
+  const serving = msvc(1_024, 'serve', 'registry', '--config', 'low.yaml')
   const said = [await serving, await msvc(1_024, 'up', '--config', 'low.yaml')]
   await new Promise((resolve) => taker.close(resolve))
   for (const { stderr } of said)

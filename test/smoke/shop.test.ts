@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -50,6 +50,14 @@ afterAll(async () => {
   rmSync(clone, { recursive: true, force: true })
 })
 
+it('is locked without a digest of the package, which is built here', () => {
+  const { packages } = Lock.parse(JSON.parse(readFileSync(join(root, 'examples/shop/stock/package-lock.json'), 'utf8')))
+  expect(packages['node_modules/msvc']).toEqual({ version: manifest.version })
+})
+
+const Lock = z.object({
+  packages: z.record(z.string(), z.object({ version: z.string().optional(), integrity: z.string().optional() })),
+})
 const Listed = z.object({ units: z.array(z.object({ unit: z.string(), state: z.string() })) })
 const Trace = z.object({ spans: z.array(z.object({ service: z.string(), operation: z.string() })) })
 const Sold = z.object({ product_id: z.int(), price: z.number(), name: z.string(), left: z.int() })

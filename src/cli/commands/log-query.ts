@@ -2,6 +2,7 @@ import { systemClock } from '../../drivers/clock.ts'
 import { AppError } from '../../kit/errors.ts'
 import { parseMoment } from '../../kit/telemetry/timestamps.ts'
 import { type Entry, EntryPage, Entry as EntrySchema } from '../../roles/log-server/contract.ts'
+import { ServiceList } from '../../roles/registry/contract.ts'
 import { formatLogEntry } from '../render/log-entry.ts'
 import { createPaint } from '../render/paint.ts'
 import { visibleText } from '../render/visible-text.ts'
@@ -73,7 +74,7 @@ export async function printLogs(session: Session, flags: LogsFlags): Promise<voi
 /** Why nothing was printed. Throws AppError `NOT_FOUND` for a service that nobody knows and that has never said anything, unless it is waited for. */
 async function explainNothing(session: Session, api: Api, { service, trace, follow }: LogsFlags): Promise<void> {
   const unknown = service === undefined ? undefined : unknownService(service, await configureClient(session))
-  if (service !== undefined && unknown !== undefined) {
+  if (service !== undefined && unknown !== undefined && !(await isRegistered(session, service))) {
     const { entries } = await api.ask(EntryPage, '/logs', { query: { service, limit: 1 } })
     const message = `${visibleText(unknown)}; msvc ps lists what runs`
     if (entries.length === 0 && !follow) throw new AppError('NOT_FOUND', message)
@@ -81,6 +82,16 @@ async function explainNothing(session: Session, api: Api, { service, trace, foll
   }
   if (trace !== undefined) session.messages.warn(noEntry(trace))
   else if (!follow) session.messages.info('no entry fits')
+}
+
+/** Whether it runs elsewhere, or has joined the platform; false too where the registry doesn't say. */
+async function isRegistered(session: Session, service: string): Promise<boolean> {
+  try {
+    const { services } = await (await connect(session, 'registry')).ask(ServiceList, '/registry/services')
+    return services.some(({ instances }) => instances.some(({ service_name }) => service_name === service))
+  } catch {
+    return false
+  }
 }
 
 function noEntry(trace: string): string {

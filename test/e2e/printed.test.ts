@@ -14,7 +14,7 @@ beforeAll(async () => {
   broker = await runBroker()
 })
 afterAll(async () => {
-  await broker.stop()
+  await broker[Symbol.asyncDispose]()
   rmSync(folder, { recursive: true, force: true })
 })
 

@@ -10,6 +10,7 @@ import { freePort } from '../kit/supervisor/free-port.ts'
 import { loadRoles } from '../roles/catalog.ts'
 import { run } from './run.ts'
 import type { Io, Terminal } from './terminal/io.ts'
+import { QUIET, quietIo } from './terminal/testing/quiet-io.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-cli-'))
 mkdirSync(join(folder, '.msvc'))
@@ -23,33 +24,14 @@ async function msvc(
 ) {
   const said = { out: '', err: '' }
   const terminal = (name: 'out' | 'err'): Terminal => ({
-    isTTY: false,
-    colour: false,
-    columns: 80,
-    rows: 24,
+    ...QUIET,
     write: (text) => {
       said[name] += text
     },
   })
-  const code = await run(args, {
-    out: terminal('out'),
-    err: terminal('err'),
-    outputTaken: async () => {},
-    writeBytes: async () => {},
-    outputClosed: false,
-    outputLost: new AbortController().signal,
-    readInput: async () => input,
-    licences: async () => 'zod 4 (MIT)\n\nMIT License\n',
-    environment,
-    folder,
-    pid: process.pid,
-    self: ['msvc'],
-    ownVariables: {},
-    signal: new AbortController().signal,
-    leaving: new AbortController().signal,
-    settled: () => {},
-    leaveInterruptsToParent: () => {},
-  })
+  const [out, err] = [terminal('out'), terminal('err')]
+  const licences = async () => 'zod 4 (MIT)\n\nMIT License\n'
+  const code = await run(args, quietIo(folder, { out, err, readInput: async () => input, licences, environment }))
   return { code, ...said }
 }
 

@@ -1,5 +1,6 @@
 import { run } from '../../src/cli/run.ts'
 import type { Io, Terminal } from '../../src/cli/terminal/io.ts'
+import { QUIET, quietIo } from '../../src/cli/terminal/testing/quiet-io.ts'
 
 /** What a command line said and how it ended. */
 export interface Said {
@@ -29,35 +30,15 @@ export function startWith(environment: Io['environment'], folder: string, ...arg
   const line = Promise.withResolvers<string>()
   line.promise.catch(() => {})
   const terminal = (name: 'out' | 'err'): Terminal => ({
-    isTTY: false,
-    colour: false,
-    columns: 80,
-    rows: 24,
+    ...QUIET,
     write(text) {
       said[name] += text
       const [first, ...rest] = said.out.split('\n')
       if (first !== undefined && rest.length > 0) line.resolve(first)
     },
   })
-  const io: Io = {
-    out: terminal('out'),
-    err: terminal('err'),
-    outputTaken: async () => {},
-    writeBytes: async () => {},
-    outputClosed: false,
-    outputLost: new AbortController().signal,
-    readInput: async () => '',
-    licences: async () => '',
-    environment,
-    folder,
-    pid: process.pid,
-    self: ['msvc'],
-    ownVariables: {},
-    signal: interrupt.signal,
-    leaving: interrupt.signal,
-    settled: () => {},
-    leaveInterruptsToParent: () => {},
-  }
+  const { signal } = interrupt
+  const io = quietIo(folder, { out: terminal('out'), err: terminal('err'), environment, signal, leaving: signal })
   const ended = run(args, io).then((code) => {
     line.reject(new Error(`ended with ${code}: ${said.err}`))
     return { code, ...said }

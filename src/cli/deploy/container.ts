@@ -20,8 +20,6 @@ export const APP = '/app'
 /** Where the program is. */
 export const PROGRAM = '/usr/local/bin/msvc'
 
-/** Seconds that a part has beyond its own time for the requests under way, until it is killed. */
-export const BEYOND_DRAIN = 10
 /** An amount of memory as it is written. @example memoryText(1_024, 'Mi', 'Gi') // '1Gi' */
 export function memoryText(megabytes: number, mega: string, giga: string): string {
   return megabytes % 1_024 === 0 ? `${megabytes / 1_024}${giga}` : `${megabytes}${mega}`

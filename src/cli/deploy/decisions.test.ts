@@ -1,26 +1,8 @@
 import { appendFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createProject, type Project } from './testing/project.ts'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { COMPOSE, projectForEach } from './testing/project.ts'
 
-let project: Project
-beforeEach(() => {
-  project = createProject()
-})
-afterEach(() => project.remove())
-
-const at = (path: string) => project.at(path)
-const text = (path: string) => project.text(path)
-const tree = (path: string) => project.tree(path)
-const configure = (words: string) => writeFileSync(at('msvc.yaml'), words)
-const deploy: Project['deploy'] = (...all) => project.deploy(...all)
-const COMPOSE = 'deploy/compose/compose.yaml'
-
-/** A deployment of which a person has changed a file, and of which something else is proposed by now. */
-async function disputed(): Promise<void> {
-  await deploy(['compose'])
-  appendFileSync(at(COMPOSE), '# mine\n')
-  configure('drain_seconds: 7\n')
-}
+const { at, configure, deploy, disputed, put, text, tree } = projectForEach()
 
 describe('what a person has changed', () => {
   it('stays where nobody answers, which is said and is no success', async () => {
@@ -119,7 +101,7 @@ describe('what a person has changed', () => {
   it('is shown of a secret without its text', async () => {
     configure('store: postgres://app:first@db.example/shop\n')
     await deploy(['compose'])
-    project.put('deploy/compose/secrets/database-url', 'postgres://app:mine@db.example/shop\n')
+    put('deploy/compose/secrets/database-url', 'postgres://app:mine@db.example/shop\n')
     configure('store: postgres://app:second@db.example/shop\n')
     const { asked, out, err } = await deploy(['compose'], ['n'])
     expect(asked).toHaveLength(1)

@@ -2,6 +2,9 @@ import type { Wanted } from '../../kit/config/filled-text.ts'
 import type { OwnService } from '../../kit/config/own-service.ts'
 import type { Recipe } from './docker/recipe.ts'
 
+/** Seconds that a part has beyond its own time for the requests under way, until it is killed. */
+export const BEYOND_DRAIN = 10
+
 /** What is to run elsewhere than under `msvc up`, as each kind of deployment writes it down in its own words. */
 export interface Deployment {
   /** Of the project, the namespace, the folder: small letters, digits and dashes. */

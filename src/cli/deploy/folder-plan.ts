@@ -4,7 +4,7 @@ import { readRegularFile } from '../../drivers/regular-file.ts'
 import { isOpenToOthers } from '../../kit/data-folder.ts'
 import { AppError, messageOf } from '../../kit/errors.ts'
 import type { DeployFile } from './deployment.ts'
-import { digestOf, isWritten, type KeptRecord, type KeptRecords, readRecords } from './kept-record.ts'
+import { digestOf, isWritten, type KeptRecord, type KeptRecords, MOST_BYTES, readRecords } from './kept-record.ts'
 import { withKeptSecrets } from './kept-secrets.ts'
 
 /** Rights of a file that names none. */
@@ -107,9 +107,6 @@ function planFile(folder: string, file: DeployFile, { open, secrets }: KeptRecor
 function forced(one: Planned): Planned {
   return one.fate === 'disputed' || one.fate === 'yours' ? { ...one, fate: 'updated' } : one
 }
-
-/** Of a file of a deployment, bytes: far more than any that is written. */
-const MOST_BYTES = 4_194_304
 
 /** What a file holds; undefined for none. Throws AppError `CONFLICT` for what is no file. */
 export function textOf(path: string): string | undefined {

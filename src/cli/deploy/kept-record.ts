@@ -40,8 +40,8 @@ export function readRecords(folder: string): KeptRecords {
   return { open: readRecord(join(folder, RECORD)), secrets: readRecord(join(folder, SECRET_RECORD)) }
 }
 
-/** Of a record, bytes. */
-const MOST_BYTES = 4_194_304
+/** Of what a deployment writes, a file, bytes: far more than any has. */
+export const MOST_BYTES = 4_194_304
 
 function readRecord(path: string): KeptRecord | undefined {
   try {

@@ -1,30 +1,12 @@
-import { appendFileSync, chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { sessions } from '../session/session.ts'
 import { KINDS } from './kinds.ts'
-import { createProject, type Project } from './testing/project.ts'
+import { COMPOSE, projectForEach } from './testing/project.ts'
 import { writeDeployment } from './write-deployment.ts'
 
-let project: Project
-beforeEach(() => {
-  project = createProject()
-})
-afterEach(() => project.remove())
-
-const at = (path: string) => project.at(path)
-const text = (path: string) => project.text(path)
-const tree = (path: string) => project.tree(path)
-const configure = (words: string) => writeFileSync(at('msvc.yaml'), words)
-const deploy: Project['deploy'] = (...all) => project.deploy(...all)
-const COMPOSE = 'deploy/compose/compose.yaml'
-
-/** A deployment of which a person has changed a file, and of which something else is proposed by now. */
-async function disputed(): Promise<void> {
-  await deploy(['compose'])
-  appendFileSync(at(COMPOSE), '# mine\n')
-  configure('drain_seconds: 7\n')
-}
+const { at, configure, deploy, disputed, person, put, text, tree } = projectForEach()
 
 describe('msvc deploy', () => {
   it.each(KINDS)('writes $name once, and the same without a word of change the second time', async ({ name }) => {
@@ -115,7 +97,7 @@ describe('msvc deploy', () => {
     await deploy(['compose'])
     configure('drain_seconds: 7\n')
     const before = tree('deploy')
-    project.put('deploy/compose/secrets/redis-url', 'redis://:other@redis:6379\n')
+    put('deploy/compose/secrets/redis-url', 'redis://:other@redis:6379\n')
     expect(await deploy(['compose', '--force'])).toMatchObject({
       code: 1,
       out: '',
@@ -148,7 +130,7 @@ describe('msvc deploy', () => {
     const files = ['network.yaml', 'Network.yaml'].map((path) => ({ path, text: path }))
     const about = { name: 'twins', summary: '', description: '', examples: '', hasImages: false }
     const twins = { ...about, load: async () => () => ({ files, next: [] }) }
-    const { io } = project.person()
+    const { io } = person()
     await expect(writeDeployment(sessions(io, () => {})(new Command()), twins, {})).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: expect.stringMatching(/^Network\.yaml would be two files/),

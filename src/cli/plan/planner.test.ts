@@ -6,6 +6,7 @@ import { AppError } from '../../kit/errors.ts'
 import { configure } from '../session/configuration.ts'
 import type { Session } from '../session/session.ts'
 import { createMessages } from '../terminal/messages.ts'
+import { QUIET, quietIo } from '../terminal/testing/quiet-io.ts'
 import type { Wish } from './plan.ts'
 import { createPlanner } from './planner.ts'
 
@@ -15,17 +16,10 @@ afterAll(() => rmSync(folder, { recursive: true }))
 /** A session of a folder whose configuration says this. */
 function sessionOf(yaml: string): Session {
   writeFileSync(join(folder, 'msvc.yaml'), yaml)
-  const nothing = new AbortController().signal
-  const terminal = { isTTY: false, colour: false, columns: 80, rows: 24, write: () => {} }
   return {
-    io: {
-      ...{ out: terminal, err: terminal, environment: {}, folder, pid: 1, self: ['msvc'] },
-      ...{ outputTaken: async () => {}, writeBytes: async () => {}, outputClosed: false, outputLost: nothing },
-      ...{ readInput: async () => '', licences: async () => '', signal: nothing, leaving: nothing },
-      ...{ settled: () => {}, leaveInterruptsToParent: () => {}, ownVariables: {} },
-    },
+    io: quietIo(folder),
     options: {},
-    messages: createMessages(terminal, true),
+    messages: createMessages(QUIET, true),
     print: () => {},
     printJson: () => {},
     endWith: () => {},

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
 import { run } from '../run.ts'
 import type { Terminal } from '../terminal/io.ts'
+import { QUIET, quietIo } from '../terminal/testing/quiet-io.ts'
 
 const folders: string[] = []
 afterEach(() => {
@@ -19,7 +20,7 @@ async function welcome(isTTY: boolean, flags: string[] = [], stopped = (_err: st
     'registry: { port: 0 }\nuser: { port: 0 }\norder: { port: 0 }\ngateway: { port: 0 }\n',
   )
   const stopping = new AbortController()
-  const silent: Terminal = { isTTY: false, colour: false, columns: 100, rows: 24, write: () => {} }
+  const silent: Terminal = { ...QUIET, columns: 100 }
   let said = ''
   let complained = ''
   const write = (text: string) => {
@@ -32,25 +33,10 @@ async function welcome(isTTY: boolean, flags: string[] = [], stopped = (_err: st
   const complain = (text: string) => {
     complained += text
   }
-  const code = await run(['up', ...only, ...flags], {
-    out: { ...silent, isTTY, write },
-    err: { ...silent, isTTY, write: complain },
-    outputTaken: async () => {},
-    writeBytes: async () => {},
-    outputClosed: false,
-    outputLost: new AbortController().signal,
-    readInput: async () => '',
-    licences: async () => '',
-    environment: {},
-    folder,
-    pid: process.pid,
-    self: ['msvc'],
-    ownVariables: {},
-    signal: stopping.signal,
-    leaving: stopping.signal,
-    settled: () => {},
-    leaveInterruptsToParent: () => {},
-  })
+  const { signal } = stopping
+  const out = { ...silent, isTTY, write }
+  const err = { ...silent, isTTY, write: complain }
+  const code = await run(['up', ...only, ...flags], quietIo(folder, { out, err, signal, leaving: signal }))
   expect(code).toBe(0)
   return said
 }

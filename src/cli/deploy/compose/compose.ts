@@ -1,5 +1,5 @@
-import { BEYOND_DRAIN, CONFIG_FILE, CONTAINER_USER, PROGRAM, SECRETS_FOLDER } from '../container.ts'
-import type { DeployFile, Deployment } from '../deployment.ts'
+import { CONFIG_FILE, CONTAINER_USER, PROGRAM, SECRETS_FOLDER } from '../container.ts'
+import { BEYOND_DRAIN, type DeployFile, type Deployment } from '../deployment.ts'
 import { serviceDockerfiles } from '../docker/service-dockerfile.ts'
 import { remarksOn } from '../docker/service-remarks.ts'
 import { loadingImage, makingToken, settingSecrets } from '../first-steps.ts'

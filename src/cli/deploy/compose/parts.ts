@@ -1,7 +1,6 @@
 import { posix } from 'node:path'
 import {
   APP,
-  BEYOND_DRAIN,
   CONFIG_FILE,
   memoryText,
   roleEnvironment,
@@ -9,7 +8,7 @@ import {
   SECRETS_FOLDER,
   serviceEnvironment,
 } from '../container.ts'
-import type { Deployment, RolePart, ServicePart } from '../deployment.ts'
+import { BEYOND_DRAIN, type Deployment, type RolePart, type ServicePart } from '../deployment.ts'
 import { dockerfileOf } from '../docker/service-dockerfile.ts'
 import { serviceImage } from '../image-name.ts'
 import { flowList, mapping, scalar } from './scalars.ts'

@@ -1,5 +1,5 @@
-import { BEYOND_DRAIN, CONTAINER_USER, memoryText, SECRETS_FOLDER, VOLUME } from '../container.ts'
-import type { Deployment } from '../deployment.ts'
+import { CONTAINER_USER, memoryText, SECRETS_FOLDER, VOLUME } from '../container.ts'
+import { BEYOND_DRAIN, type Deployment } from '../deployment.ts'
 import { NAME } from './links.ts'
 import type { Manifest, Remarks } from './manifests.ts'
 

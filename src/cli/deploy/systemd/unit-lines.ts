@@ -1,10 +1,8 @@
 import { type Lines, type UnitValue, variable, withSpecifiers } from '../../systemd/unit-text.ts'
-import type { Deployment, StoreKind } from '../deployment.ts'
+import { BEYOND_DRAIN, type Deployment, type StoreKind } from '../deployment.ts'
 import { CONFIG, CONFIG_FOLDER, SECRETS } from './places.ts'
 import { unitNames } from './unit-names.ts'
 
-/** Seconds that a unit has beyond what it takes to drain, until it is killed. */
-const BEYOND_DRAIN = 10
 /** What stores on this machine are called as units of Debian and Fedora: they are waited for where they are there. */
 const STORE_UNITS: Readonly<Record<StoreKind, readonly string[]>> = {
   postgres: ['postgresql.service'],

@@ -1,6 +1,6 @@
 import type { UnitRow } from '../../kit/supervisor/control-protocol.ts'
 import type { Supervision } from '../../kit/supervisor/supervise.ts'
-import type { Unit } from '../../kit/supervisor/unit.ts'
+import type { Started, Unit } from '../../kit/supervisor/unit.ts'
 import { isUp, type UnitChange, type UnitReport, type UnitState } from '../../kit/supervisor/unit-state.ts'
 import type { RunState } from '../session/run-state.ts'
 import type { Messages } from '../terminal/messages.ts'
@@ -35,13 +35,19 @@ export function portlessUnits(
     const state = states.get(unit)
     if (!state) return []
     const { at } = state
-    const started = at === 'ready' || at === 'silent' ? state : 'last' in state ? state.last : undefined
+    const started = lastStarted(state)
     const service = started?.service ?? known
     const row = { unit, ...(service !== undefined && { service }) }
     if (at === 'finished' || at === 'failed') return [{ ...row, state: at }]
     if (started === undefined || started.url !== undefined) return []
     return [at === 'ready' || at === 'silent' ? { ...row, state: at, pid: state.pid } : { ...row, state: 'down' }]
   })
+}
+
+/** What it says of itself, or did when it was ready last; undefined for one that never was, and for one that has ended for good. */
+function lastStarted(state: UnitState): Started | undefined {
+  if (state.at === 'ready' || state.at === 'silent') return state
+  return 'last' in state ? state.last : undefined
 }
 
 /** Units as other commands see them. @param routed where services are reached through the gateway. Default: nowhere */
@@ -56,7 +62,7 @@ export function unitRows(reports: readonly UnitReport[], routed: RoutedServices 
 
 function rowOf({ unit, state, restarts, since, ended }: UnitReport, words: string): UnitRow {
   const { restartBudget: budget } = unit
-  const started = state.at === 'ready' || state.at === 'silent' ? state : 'last' in state ? state.last : undefined
+  const started = lastStarted(state)
   const service = started?.service ?? unit.service
   return {
     unit: unit.name,
@@ -77,10 +83,8 @@ function rowOf({ unit, state, restarts, since, ended }: UnitReport, words: strin
 
 /** The names of those that were never ready, in the order of the plan. */
 export function unreadyUnits(states: ReturnType<Supervision['states']>): string[] {
-  const wasReady = (state: UnitState) =>
-    state.at === 'ready' || state.at === 'silent' || ('last' in state && state.last !== undefined)
   const isOver = ({ at }: UnitState) => at === 'stopped' || at === 'finished' || at === 'failed'
-  return [...states].filter(([, state]) => !isOver(state) && !wasReady(state)).map(([unit]) => unit)
+  return [...states].filter(([, state]) => !isOver(state) && lastStarted(state) === undefined).map(([unit]) => unit)
 }
 
 /**

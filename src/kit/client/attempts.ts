@@ -3,6 +3,7 @@ import type { Verdict } from '../discovery/balancer.ts'
 import type { Instance } from '../discovery/directory.ts'
 import { AppError } from '../errors.ts'
 import { pause } from '../pause.ts'
+import { failureVerdict } from '../upstream/unreachable.ts'
 import { readAnswer } from './answer.ts'
 import { pauseBeforeRetry, RetryBudget, TryAgain } from './retry.ts'
 import type { Targets } from './targets.ts'
@@ -114,7 +115,7 @@ export class Attempts {
     } catch (fault) {
       if (!(fault instanceof TransportError)) throw fault
       if (fault.fault === 'aborted') outcome = 'cancelled'
-      else if (fault.fault !== 'timeout') outcome = 'failure'
+      else if (fault.fault !== 'timeout') outcome = failureVerdict(fault)
       failed.add(target.instance)
       throw this.#withoutAnswer(call, fault)
     } finally {

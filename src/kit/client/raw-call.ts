@@ -1,6 +1,7 @@
 import type { Pick } from '../discovery/balancer.ts'
 import { AppError } from '../errors.ts'
 import { type InstanceFetch, neverSent } from '../upstream/instance-fetch.ts'
+import { failureVerdict } from '../upstream/unreachable.ts'
 
 /** A request whose answer is a stream. */
 export interface StreamRequest extends RequestInit {
@@ -32,7 +33,7 @@ export async function openStream(
     target.done(response.status < 500 ? 'success' : 'failure')
     return response
   } catch (cause) {
-    target.done(signal?.aborted ? 'cancelled' : 'failure')
+    target.done(signal?.aborted ? 'cancelled' : failureVerdict(cause))
     const call = `${init.method ?? 'GET'} ${path} of ${service}`
     if (signal?.aborted) throw new AppError('UPSTREAM_TIMEOUT', `${call} was given up`, { cause })
     if (late.signal.aborted) throw new AppError('UPSTREAM_TIMEOUT', `${call} took too long`, { cause })

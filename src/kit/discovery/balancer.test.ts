@@ -130,6 +130,24 @@ describe('createBalancer', () => {
     expect(balancer.isEjected(only)).toBe(false)
   })
 
+  it('ejects at once an instance that cannot be reached, where others are in rotation', () => {
+    const { balancer, spread } = setUp()
+    const list = instances(2)
+    const [away, well] = list
+    if (!away || !well) throw new Error('two instances')
+    expect(spread(list, 40, (picked) => (picked === away ? 'unreachable' : 'success'))[0]).toBe(1)
+    expect(balancer.isEjected(away)).toBe(true)
+  })
+
+  it('counts one that cannot be reached as a failure where nobody else is left, also where all may be out', () => {
+    const { balancer, spread } = setUp({ maxShare: 1 })
+    const list = instances(1)
+    expect(spread(list, 4, () => 'unreachable')).toEqual([4])
+    expect(balancer.isEjected(list[0] ?? instance(0))).toBe(false)
+    spread(list, 1, () => 'unreachable')
+    expect(balancer.isEjected(list[0] ?? instance(0))).toBe(true)
+  })
+
   it('counts consecutive failures only', () => {
     const { balancer, spread } = setUp()
     const list = instances(2)
@@ -173,7 +191,7 @@ describe('createBalancer', () => {
       fc.record({
         do: fc.constant('done' as const),
         at: fc.nat(20),
-        outcome: fc.constantFrom('success', 'failure', 'cancelled' as const),
+        outcome: fc.constantFrom('success', 'failure', 'unreachable', 'cancelled' as const),
       }),
       fc.record({ do: fc.constant('pass' as const), ms: fc.nat(70_000) }),
     )

@@ -13,8 +13,12 @@ import {
   type Standing,
 } from './ejection.ts'
 
-/** How a request went, as far as the instance is to blame: `cancelled` says nothing about it (the caller went away). */
-export type Verdict = 'success' | 'failure' | 'cancelled'
+/**
+ * How a request went, as far as the instance is to blame.
+ * - `unreachable`: its address said nothing, not even no, until the time to connect was up: each further try would wait as long.
+ * - `cancelled`: nothing is known of it (the caller went away).
+ */
+export type Verdict = 'success' | 'failure' | 'unreachable' | 'cancelled'
 
 /** An instance to send one request to. */
 export interface Pick {
@@ -59,7 +63,8 @@ interface Track {
 
 /**
  * Balances by the power of two choices: of two instances drawn at random, the one with fewer requests under way (Mitzenmacher
- * 2001), so that a slow one gets less by itself. Five consecutive failures eject an instance for 60 s; then one request tries it.
+ * 2001), so that a slow one gets less by itself. Five consecutive failures eject an instance for 60 s, and the first time that it can't be reached
+ * does where others can (nginx's `max_fails=1`); then one request tries it.
  * At most half of a service's instances are out at once, so the only one never is; with a `maxShare` of 1 it is a circuit breaker (seed 9.7.6),
  * which opens for the last one too: callers then fail at once instead of after a timeout. Serves any number of services.
  * @example
@@ -105,6 +110,11 @@ export function createBalancer(options: BalancerOptions): Balancer {
     return ejected + 1 <= peers.length * limits.maxShare
   }
 
+  /** Whether somebody else takes what this one gets no more. */
+  function hasOthers(track: Track, peers: readonly Instance[]): boolean {
+    return peers.map(trackOf).some((peer) => peer !== track && peer.standing.at === 'closed')
+  }
+
   /** One request under way. A class, so that a pick costs one small object and no closure. */
   class Request implements Pick {
     readonly instance: Instance
@@ -131,9 +141,10 @@ export function createBalancer(options: BalancerOptions): Balancer {
       if (this.#term !== track.term) return
       if (outcome === 'success') {
         if (track.standing !== IN_ROTATION) learn(this.instance, track, afterSuccess(track.standing, this.#trial))
-      } else if (outcome === 'failure') {
+      } else if (outcome === 'failure' || outcome === 'unreachable') {
+        const weight = outcome === 'unreachable' && hasOthers(track, this.#peers) ? limits.failures : 1
         const room = mayEject(this.#peers)
-        learn(this.instance, track, afterFailure(track.standing, this.#trial, room, clock.monotonic(), limits))
+        learn(this.instance, track, afterFailure(track.standing, this.#trial, weight, room, clock.monotonic(), limits))
       } else if (this.#trial) settle(track, afterSilence(track.standing, true, clock.monotonic()))
     }
   }

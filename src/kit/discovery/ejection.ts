@@ -44,19 +44,21 @@ export function afterSuccess(standing: Standing, trial: boolean): Standing {
 /**
  * After a failure.
  * @param trial whether it was the half-open trial that failed
+ * @param weight how many failures it counts for, from 1
  * @param mayEject whether the share of ejected instances leaves room for one more
  * @param now monotonic milliseconds
  */
 export function afterFailure(
   standing: Standing,
   trial: boolean,
+  weight: number,
   mayEject: boolean,
   now: number,
   limits: EjectionLimits,
 ): Standing {
   if (trial) return { at: 'ejected', until: now + limits.holdMs }
   if (standing.at !== 'closed') return standing
-  const failures = Math.min(standing.failures + 1, limits.failures)
+  const failures = Math.min(standing.failures + weight, limits.failures)
   if (failures === limits.failures && mayEject) return { at: 'ejected', until: now + limits.holdMs }
   return { at: 'closed', failures }
 }

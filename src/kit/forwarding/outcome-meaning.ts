@@ -1,5 +1,6 @@
 import type { Verdict } from '../discovery/balancer.ts'
 import { AppError } from '../errors.ts'
+import { failureVerdict } from '../upstream/unreachable.ts'
 import type { Outcome } from './forward.ts'
 import type { Way } from './forwarder.ts'
 
@@ -18,7 +19,7 @@ export function blame(outcome: Outcome): Verdict {
     case 'broken':
       return outcome.stale ? 'cancelled' : 'failure'
     case 'refused':
-      return outcome.refusal.why === 'connect' ? 'failure' : 'cancelled'
+      return outcome.refusal.why === 'connect' ? failureVerdict(outcome.refusal.cause) : 'cancelled'
     default:
       return 'cancelled'
   }

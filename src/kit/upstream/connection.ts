@@ -7,6 +7,7 @@ import { atEndOfTurn } from '../http/end-of-turn.ts'
 import { inGreedyTurn } from '../http/greedy-turns.ts'
 import type { ResponseHead } from './response-head.ts'
 import { type ResponseHandler, ResponseParser } from './response-parser.ts'
+import { ConnectTimeout } from './unreachable.ts'
 
 /** Gets what becomes of one request; nothing more after `onWhole`, `onEnd` or `onLost`. */
 export interface RequestHandler extends ResponseHandler {
@@ -100,10 +101,8 @@ export class UpstreamConnection implements ResponseHandler {
     socket.on('end', () => this.#ended())
     socket.on('close', () => this.#closed())
     this.#socket = socket
-    this.#connectTimer = setTimeout(
-      () => this.close(new Error(`no connection within ${connectTimeoutMs} ms`)),
-      connectTimeoutMs,
-    )
+    // it may have come about while the loop was held up: what the system knows is heard before its time is said to be up
+    this.#connectTimer = setTimeout(() => setImmediate(() => this.#giveUpConnecting()), connectTimeoutMs)
   }
 
   /** True when an earlier request was answered on it: then the upstream may be closing it this very moment. */
@@ -214,6 +213,10 @@ export class UpstreamConnection implements ResponseHandler {
 
   onEnd(): void {
     if (this.#state.at === 'busy') this.#state.handler.onEnd()
+  }
+
+  #giveUpConnecting(): void {
+    if (this.#state.at === 'connecting') this.close(new ConnectTimeout(this.#options.connectTimeoutMs))
   }
 
   #connected(): void {

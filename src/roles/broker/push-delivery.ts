@@ -9,6 +9,7 @@ import { hideInText } from '../../kit/secrets/secret-text.ts'
 import type { Log } from '../../kit/telemetry/log.ts'
 import { readTraceContext } from '../../kit/telemetry/trace-context.ts'
 import type { SpanContext, Tracing } from '../../kit/telemetry/tracing.ts'
+import { failureVerdict } from '../../kit/upstream/unreachable.ts'
 import { createWakeUp } from '../../kit/wake-up.ts'
 import type { BrokerMetrics } from './broker-metrics.ts'
 import { eventId } from './event-identity.ts'
@@ -187,7 +188,7 @@ async function tryPost(message: Delivery, span: SpanContext, options: DeliverOpt
     (token) => pushPost({ url, message, token, span, timeoutMs, now, signal }),
     (fault: unknown): PushOutcome => ({ taken: false, later: true, reason: `no token for it: ${messageOf(fault)}` }),
   )
-  place.done(outcome.taken || !outcome.later ? 'success' : signal.aborted ? 'cancelled' : 'failure')
+  place.done(outcome.taken || !outcome.later ? 'success' : signal.aborted ? 'cancelled' : failureVerdict(outcome.cause))
   return outcome
 }
 

@@ -7,12 +7,19 @@ import { type EventAttributes, isJsonType, toHeaders } from '../../kit/messaging
 import { saysLater } from '../../kit/passing-faults.ts'
 import { writeTraceContext } from '../../kit/telemetry/trace-context.ts'
 import type { SpanContext } from '../../kit/telemetry/tracing.ts'
+import { ConnectTimeout } from '../../kit/upstream/unreachable.ts'
 import { eventId } from './event-identity.ts'
 
-/** How a push endpoint took a message; `later`: it couldn't at the moment, whatever the message. */
+/** How a push endpoint took a message; `later`: it couldn't at the moment, whatever the message. `cause` is the network's own error, where there is one. */
 export type PushOutcome =
   | { readonly taken: true }
-  | { readonly taken: false; readonly reason: string; readonly later: boolean; readonly retryAfterMs?: number }
+  | {
+      readonly taken: false
+      readonly reason: string
+      readonly later: boolean
+      readonly retryAfterMs?: number
+      readonly cause?: Error
+    }
 
 /** One post to make. */
 export interface PushOptions {
@@ -29,6 +36,8 @@ export interface PushOptions {
   readonly signal: AbortSignal
 }
 
+/** Milliseconds until an endpoint must be connected with, TLS included: those across the world take some hundreds. */
+const CONNECT_MS = 5_000
 /** Longest wait an endpoint may ask for by Retry-After, in milliseconds (1 h). */
 const MAX_RETRY_AFTER_MS = 3_600_000
 
@@ -57,13 +66,18 @@ export function pushPost({ url, message, token, span, timeoutMs, now, signal }: 
       },
     })
     const timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
+    const connecting = setTimeout(() => request.destroy(new ConnectTimeout(CONNECT_MS)), CONNECT_MS)
+    request.once('socket', (socket) =>
+      socket.once(send === httpsRequest ? 'secureConnect' : 'connect', () => clearTimeout(connecting)),
+    )
     request.once('response', (response) => {
       resolve(outcomeOf(response, now()))
       response.destroy()
     })
-    request.once('error', (fault) => resolve({ taken: false, later: true, reason: fault.message }))
+    request.once('error', (cause) => resolve({ taken: false, later: true, reason: cause.message, cause }))
     request.once('close', () => {
       clearTimeout(timer)
+      clearTimeout(connecting)
       // after a switch of protocols there is neither response nor error
       resolve({ taken: false, later: false, reason: 'the endpoint closed without an answer' })
     })

@@ -2,6 +2,7 @@ import { createServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { portOf } from '../../kit/http/port-of.ts'
 import { statusesIn } from '../../kit/http/testing/raw-requests.ts'
+import { mutePort } from '../../kit/upstream/testing/mute-port.ts'
 import { always, until } from '../../kit/upstream/testing/sockets.ts'
 import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 
@@ -221,6 +222,19 @@ describe('a failing instance', () => {
     expect(await asking).toBe('gone')
     await until(() => upstream.open.size === 0, 'the upstream connection to be closed')
     expect(gateway.logged.join()).not.toContain('failed')
+  })
+})
+
+describe.skipIf(process.platform !== 'linux')('an instance that says nothing, not even no', () => {
+  it('costs one request the time to connect, which is answered by another instance', async () => {
+    await using patient = await startGateway({ ...THINGS, deadline_ms: 20_000 })
+    await using mute = await mutePort()
+    const alive = await patient.serveRaw('thing-service', (socket, text) => text.endsWith('{}') && socket.write(OK))
+    patient.list('thing-service', mute.port, alive.port)
+    for (let at = 0; at < 30; at++) {
+      expect((await patient.fetch('/things', { method: 'POST', body: '{}' })).status).toBe(200)
+    }
+    expect(await patient.metrics()).toMatch(/gateway_retries_total\{.*\} 1\n/)
   })
 })
 

@@ -175,7 +175,7 @@ async function untilWell(container: KeptContainer, { healthcheck }: Service): Pr
     if (said === undefined) return
     if (container.over || Date.now() > until)
       throw new Error(`${container.name} is not well: ${container.over ?? said}\n${container.lines.join('\n')}`)
-    await sleep(seconds(interval) * BUSY * 1_000)
+    await sleep(seconds(interval) * 1_000)
   }
 }
 

@@ -47,8 +47,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          include: ['test/{e2e,seed}/**/*.test.ts'],
-          exclude: ['test/e2e/{alone,bounds,live}/**'],
+          include: ['test/{e2e,seed,upgrades}/**/*.test.ts'],
+          exclude: ['test/e2e/{alone,bounds,live}/**', 'test/upgrades/rolling/**'],
           globalSetup: ['test/servers/install.ts', 'test/servers/empty-cluster.ts', 'test/e2e/program.ts'],
         },
       },
@@ -68,7 +68,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'upgrades',
-          include: ['test/upgrades/**/*.test.ts'],
+          include: ['test/upgrades/rolling/**/*.test.ts'],
           maxWorkers: 1,
           sequence: { groupOrder: 4 },
           globalSetup: ['test/servers/install.ts', 'test/servers/empty-cluster.ts', 'test/e2e/program.ts'],

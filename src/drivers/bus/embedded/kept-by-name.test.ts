@@ -78,11 +78,15 @@ describe('what is kept by name', () => {
     const fill = (topics: string[], id: string) =>
       use.bus.publish(topics.map((topic) => ({ id, topic, payload: '1', attributes: {} })))
     await fill(names, '1')
-    const made = []
-    const start = performance.now()
-    for (let n = 0; n < 50; n++) made.push((await use.bus.subscribe({ topic: n % 2 ? 't.*' : '>' })).id)
-    // 50 turns of the loop: 35 ms each when a subscription kept a place in every topic
-    expect((performance.now() - start) / 50).toBeLessThan(15)
+    const made: string[] = []
+    const took: number[] = []
+    for (let n = 0; n < 50; n++) {
+      const start = performance.now()
+      made.push((await use.bus.subscribe({ topic: n % 2 ? 't.*' : '>' })).id)
+      took.push(performance.now() - start)
+    }
+    // each took 35 ms when a subscription kept a place in every topic; a disk that is slow now and then says nothing
+    expect(took.toSorted((one, other) => one - other)[25]).toBeLessThan(15)
     await fill(names.slice(0, 100), '2')
     for (const id of made.slice(0, 2)) {
       const got = await pull(id, 100)

@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { systemClock } from '../../drivers/clock.ts'
 import type { Places } from '../config/places.ts'
 import { AppError } from '../errors.ts'
@@ -74,8 +74,7 @@ describe('a role that is held', () => {
   ] as const)('asks for the verdict when it hears nothing more: %s', async (verdict, store) => {
     const { done, hold } = stage({ verdict, leaseMs: 5 })
     await hold()
-    await vi.waitUntil(() => done.length === 3)
-    expect(done).toEqual(['held', 'asked', `began on ${store}`])
+    await expect.poll(() => done).toEqual(['held', 'asked', `began on ${store}`])
   })
 
   it('asks again while it can not be told', async () => {
@@ -85,7 +84,7 @@ describe('a role that is held', () => {
     await new Promise((resolve) => setTimeout(resolve, 20))
     expect(done).toEqual(['held'])
     faults.verdict = undefined
-    await vi.waitUntil(() => done.length === 3)
+    await expect.poll(() => done).toEqual(['held', 'asked', `began on ${from.store}`])
   })
 
   it('says that it is of no use when it can not begin', async () => {

@@ -63,12 +63,16 @@ describe('a door', () => {
   })
 
   it('answers 503 to one too many, and to who waits too long', async () => {
-    const { get, door } = await start({ most: 1, longestMs: 500 })
+    const { get, door, next } = await start({ most: 1 })
     const waiting = get()
     await vi.waitUntil(() => door.waiting === 1)
     expect(await get()).toMatch(/^503 .*being moved, and 1 requests wait/)
-    expect(await waiting).toMatch(/^503 .*longer than 500 ms/)
-    expect(door.waiting).toBe(0)
+    next('first')
+    expect(await waiting).toBe('200 first ')
+
+    const impatient = await start({ longestMs: 50 })
+    expect(await impatient.get()).toMatch(/^503 .*longer than 50 ms/)
+    expect(impatient.door.waiting).toBe(0)
   })
 
   it('answers 503 to all once it is closed, unless it is open', async () => {

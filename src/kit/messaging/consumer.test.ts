@@ -97,7 +97,7 @@ describe('a consumer', () => {
     }
     await using consumer = consuming(handle, { concurrency: 4 }, broker)
     for (const id of ids(40)) consumer.broker.add(id)
-    await vi.waitUntil(() => pulled.filter((max) => max === 1).length >= 3)
+    await expect.poll(() => pulled.filter((max) => max === 1).length).toBeGreaterThanOrEqual(3)
     expect(tried).toBeLessThan(12)
     isFull = false
     await vi.waitUntil(() => consumer.broker.acked.length === 40, { timeout: 5_000 })
@@ -109,7 +109,7 @@ describe('a consumer', () => {
     await using consumer = consuming(() => promise, { ackWaitMs: 100, concurrency: 1 })
     consumer.broker.add('a')
     consumer.broker.add('b')
-    await vi.waitUntil(() => consumer.broker.renewed.some((tokens) => tokens.length === 2))
+    await expect.poll(() => consumer.broker.renewed.map(({ length }) => length)).toContain(2)
     resolve()
     await vi.waitUntil(() => consumer.broker.acked.length === 2)
   })

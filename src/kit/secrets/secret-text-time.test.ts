@@ -79,11 +79,12 @@ describe('hideInText', () => {
     const time = (length: number) => {
       const given = `token=${part.repeat(length / part.length)}`
       const times = Array.from({ length: 3 }, () => {
-        const startedAt = performance.now()
+        // not what others had the processor for meanwhile
+        const before = process.threadCpuUsage()
         hideInText(given)
-        return performance.now() - startedAt
+        return process.threadCpuUsage(before).user / 1_000
       })
-      // the best of three: another process may have had the processor meanwhile
+      // the best of three: it may have been compiled or cleaned up behind the others
       return Math.min(...times)
     }
     expect(time(65_536)).toBeLessThan(150)

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { systemClock } from '../../../drivers/clock.ts'
 import { portOf } from '../../http/port-of.ts'
 import { createKeptPorts } from '../free-port.ts'
@@ -118,7 +118,7 @@ describe('a command as a unit', () => {
     ).launch()
     await launched.start({}, () => {})
     process.kill(launched.pid, 'SIGKILL')
-    await vi.waitUntil(() => events.includes('leave'))
+    await expect.poll(() => events).toContain('leave')
     expect(await launched.exited).toBe('SIGKILL')
   })
 
@@ -143,7 +143,7 @@ describe('a command as a unit', () => {
     expect(await crashing.exited).toBe('exit code 3')
     const waiting = commandUnit(plan({ ready: { by: 'exec', command: 'false' } }), tools).launch()
     const starting = expect(waiting.start({}, () => {})).rejects.toMatchObject({ code: 'UNAVAILABLE' })
-    await vi.waitUntil(() => waiting.pid > 0)
+    await expect.poll(() => waiting.pid).toBeGreaterThan(0)
     waiting.stop()
     await starting
     expect(await waiting.exited).toBe('SIGTERM')
@@ -194,8 +194,7 @@ describe('a command as a unit', () => {
     const told = { ...tools, variablesOf: async () => ({ ...secrets, MSVC_RUN: 'r' }) }
     const launched = commandUnit(plan({ run, env }), told).launch()
     const { instance } = await launched.start({}, () => {})
-    await vi.waitUntil(() => said().includes('\n'))
-    expect(said()).toBe(`${instance} shop k r\n`)
+    await expect.poll(said).toBe(`${instance} shop k r\n`)
     launched.kill()
     await launched.exited
   })

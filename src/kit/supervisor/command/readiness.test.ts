@@ -37,7 +37,9 @@ describe('whether a service is ready', () => {
 
   it('does not wait for one that is silent, and reads no endless answer', async () => {
     const port = await serve((incoming, answer) => {
-      if (incoming.url === '/endless') setInterval(() => answer.write('x'.repeat(100_000)), 1).unref()
+      if (incoming.url !== '/endless') return
+      const writing = setInterval(() => answer.write('x'.repeat(100_000)), 1)
+      answer.once('close', () => clearInterval(writing))
     })
     expect(await lookReady(look({ by: 'http', path: '/silent' }, port), never)).toBe(
       "GET /silent doesn't answer within 1000 ms",
@@ -47,12 +49,17 @@ describe('whether a service is ready', () => {
 
   it('ends its questions so that nobody writes of a broken connection', async () => {
     const faults: unknown[] = []
+    let isOver = false
     const port = await serve((incoming, answer) => {
       incoming.socket.on('error', (fault) => faults.push(fault))
+      answer.once('close', () => {
+        isOver = true
+      })
       answer.write('a')
       setTimeout(() => answer.end('b'), 50)
     })
     expect(await lookReady(look({ by: 'http', path: '/' }, port), never)).toBeUndefined()
+    await expect.poll(() => isOver).toBe(true)
     expect(faults).toEqual([])
   })
 

@@ -61,5 +61,5 @@ describe('LeaderElection', () => {
     expect(after.at === 'leading' && before.at === 'leading' && after.lease.fence > before.lease.fence).toBe(true)
     one.link.isCut = false
     await expect.poll(one.at).toBe('following')
-  }, 15_000)
+  })
 })

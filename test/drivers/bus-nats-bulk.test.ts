@@ -30,7 +30,7 @@ describe.skipIf(!isHere('nats-server'))('on NATS, messages that are many megabyt
     expect(ids(messages)).toEqual(NAMES)
   })
 
-  it('are handed out as long as there are any', { timeout: 30_000 }, async () => {
+  it('are handed out as long as there are any', async () => {
     const { id } = await bus.subscribe({ topic: 'a', from: 'first' })
     const got: string[] = []
     for (let part = [''], pulls = 0; part.length > 0 && pulls < NAMES.length; pulls++) {
@@ -45,7 +45,7 @@ describe.skipIf(!isHere('nats-server'))('on NATS, messages that are many megabyt
     expect(got).toEqual(NAMES)
   })
 
-  it('are all put back that are dead', { timeout: 30_000 }, async () => {
+  it('are all put back that are dead', async () => {
     const { id } = await bus.subscribe({ topic: 'a', from: 'first', maxDeliver: 1 })
     for (let left = NAMES.length; left > 0; ) {
       const part = await bus.pull(id, { max: 100, waitMs: 10_000, signal: never })

@@ -29,7 +29,7 @@ describe.skipIf(!isHere('nats-server'))('on a cluster of three NATS servers', ()
 
   beforeAll(async () => {
     cluster = await startNatsCluster()
-  }, 40_000)
+  })
   afterAll(() => cluster?.[Symbol.asyncDispose]())
   beforeEach(() => {
     name = `t${randomUUID().slice(0, 8)}`

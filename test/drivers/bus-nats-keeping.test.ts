@@ -21,7 +21,7 @@ describe.skipIf(!isHere('nats-server'))('what NATS keeps', () => {
   const publish = (bus: Bus, topic: string, first: number, count: number) =>
     bus.publish(Array.from({ length: count }, (_, n) => ({ id: `m${first + n}`, topic, payload: '1', attributes: {} })))
 
-  it('of a topic are the newest, and what somebody is not done with', { timeout: 30_000 }, async () => {
+  it('of a topic are the newest, and what somebody is not done with', async () => {
     const bus = await open('kept')
     const { id } = await bus.subscribe({ topic: 'a.*' })
     await publish(bus, 'a.x', 0, 30)
@@ -30,7 +30,7 @@ describe.skipIf(!isHere('nats-server'))('what NATS keeps', () => {
     const count = async (topic: string) => (await bus.topics()).find((one) => one.topic === topic)?.messages
     await publish(bus, 'b', 30, 1)
     await publish(bus, 'a.x', 30, 1)
-    await expect.poll(() => count('b'), { timeout: 10_000 }).toBe(10)
+    await expect.poll(() => count('b')).toBe(10)
     expect(await count('a.x')).toBe(31)
     const got = await bus.pull(id, { max: 25, waitMs: 5_000, signal: never })
     await bus.ack(
@@ -38,7 +38,7 @@ describe.skipIf(!isHere('nats-server'))('what NATS keeps', () => {
       got.map(({ ack }) => ack),
     )
     await publish(bus, 'a.x', 31, 1)
-    await expect.poll(() => count('a.x'), { timeout: 10_000 }).toBe(10)
+    await expect.poll(() => count('a.x')).toBe(10)
     expect(ids(await bus.pull(id, { max: 9, waitMs: 5_000, signal: never }))).toEqual(
       Array.from({ length: 7 }, (_, n) => `m${25 + n}`),
     )

@@ -50,7 +50,7 @@ describe.skipIf(!isHere('nats-server'))('what is large on NATS', () => {
     return low
   }
 
-  it('dies with its content, as large as it may be, whatever is said beside it', { timeout: 30_000 }, async () => {
+  it('dies with its content, as large as it may be, whatever is said beside it', async () => {
     const bus = await open('letters')
     const topic = `${'ä'.repeat(120)}.b`
     const attributes = { partitionkey: '"'.repeat(64) }
@@ -66,7 +66,7 @@ describe.skipIf(!isHere('nats-server'))('what is large on NATS', () => {
     await bus.close()
   })
 
-  it('and waits takes its place, and dies', { timeout: 30_000 }, async () => {
+  it('and waits takes its place, and dies', async () => {
     const bus = await open('delayed')
     const { id } = await bus.subscribe({ topic: 'a', maxDeliver: 1 })
     const size = await largest(bus, { topic: 'probe', delayMs: 2_592_000_000 })

@@ -66,7 +66,7 @@ describe.skipIf(!isHere('nats-server'))('on a NATS that takes small messages', (
 
   const tokens = (deliveries: readonly Delivery[]) => deliveries.map(({ ack }) => ack)
 
-  it('a subscription goes on, over restarts too, whose state is many times as long', { timeout: 60_000 }, async () => {
+  it('a subscription goes on, over restarts too, whose state is many times as long', async () => {
     const bus = await open()
     const { id } = await bus.subscribe({ topic: 'a', group: 'g', ackWaitMs: 600_000 })
     const keys = Array.from({ length: 1_500 }, () => randomUUID())
@@ -92,7 +92,7 @@ describe.skipIf(!isHere('nats-server'))('on a NATS that takes small messages', (
     expect(await again.subscription(id)).toMatchObject({ pending: 0 })
   })
 
-  it('brokers ask each other for more than fits into one', { timeout: 30_000 }, async () => {
+  it('brokers ask each other for more than fits into one', async () => {
     const leader = await open()
     const other = await open()
     const { id } = await leader.subscribe({ topic: 'a', group: 'g', ackWaitMs: 600_000, maxDeliver: 1 })

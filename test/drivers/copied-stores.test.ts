@@ -261,7 +261,7 @@ describe.skipIf(!server)('a store that moves from the data folder to a server, a
     expect(whereaboutsOf(data('elsewhere'), 'store')).toMatchObject({ server: withoutPassword(first) })
     await move(data('fresh'), second, await another())
     expect(readMoves(data('fresh'))).toEqual({})
-  }, 30_000)
+  })
 })
 
 describe('a store that is looked at', () => {

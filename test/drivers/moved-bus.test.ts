@@ -271,7 +271,7 @@ describe.concurrent.each([
     return source
   }
 
-  it.skipIf(!isHere)('is not another platform’s, whether that runs or not', { timeout: 30_000 }, async () => {
+  it.skipIf(!isHere)('is not another platform’s, whether that runs or not', async () => {
     const at = place()
     const theirs = await used(at)
     await expect(fillBus(at, 'run')).rejects.toMatchObject({ kind: 'unavailable' })
@@ -282,7 +282,7 @@ describe.concurrent.each([
     expect(before).toMatchObject({ topics: { theirs: { messages: 1 } }, delayed: { count: 1 } })
   })
 
-  it.skipIf(!isHere)('is gone on with by its own run, and by no other', { timeout: 30_000 }, async () => {
+  it.skipIf(!isHere)('is gone on with by its own run, and by no other', async () => {
     const at = place()
     const source = await filled(at, 'run')
     await expect(fillBus(at, 'other')).rejects.toMatchObject({ kind: 'conflict' })
@@ -294,14 +294,14 @@ describe.concurrent.each([
     await expect(fillBus(at, 'run')).rejects.toMatchObject({ kind: 'conflict' })
   })
 
-  it.skipIf(!isHere)('is nobody’s to fill once a broker has opened it', { timeout: 30_000 }, async () => {
+  it.skipIf(!isHere)('is nobody’s to fill once a broker has opened it', async () => {
     const at = place()
     await (await filled(at, 'run')).close()
     await (await openBus(at)).close()
     await expect(fillBus(at, 'run')).rejects.toMatchObject({ kind: 'conflict' })
   })
 
-  it.skipIf(!isHere)('is told apart from one that it doesn’t have all of', { timeout: 30_000 }, async () => {
+  it.skipIf(!isHere)('is told apart from one that it doesn’t have all of', async () => {
     const [from, at] = [anEmbedded(), place()]
     const first = await openBus(from)
     await first.publish([{ ...message, id: 'same', topic: 'same' }, message, { ...message, id: 'last' }])
@@ -361,7 +361,7 @@ describe.concurrent.each([
     await filling.close()
   })
 
-  it.skipIf(!isHere)('may be begun by another run while it is empty', { timeout: 30_000 }, async () => {
+  it.skipIf(!isHere)('may be begun by another run while it is empty', async () => {
     const at = place()
     await (await fillBus(at, 'run')).close()
     await (await fillBus(at, 'other')).close()

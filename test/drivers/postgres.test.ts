@@ -238,6 +238,6 @@ describe.skipIf(!server)('PostgreSQL', () => {
       })
       await expect(stuck).rejects.toMatchObject({ kind: 'unavailable' })
       expect(await emails(store)).toEqual([])
-    }, 30_000)
+    })
   })
 })

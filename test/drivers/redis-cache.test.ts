@@ -122,7 +122,7 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
         expect(kind, message).toBe('invalid')
         expect(message).not.toMatch(/secret|hunter|\n/)
       }
-    }, 30_000)
+    })
 
     describe('of a version', () => {
       /** A server that runs no script as this one needs it, and says what it is as those of its time do. */
@@ -307,7 +307,7 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
         await isBack(cache)
       }
       expect((await take(cache)).left).toBeLessThan(999_997)
-    }, 30_000)
+    })
 
     it('waits at most a second for one that hangs, and knows it again when it goes on', async () => {
       await using frozen = await startRedis()
@@ -409,7 +409,7 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
       kind: 'invalid',
       message: expect.stringContaining('correct the path'),
     })
-  }, 40_000)
+  })
 
   it('goes on with a cluster whose node was restarted', async () => {
     await using set = await startCluster()
@@ -429,5 +429,5 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
         { timeout: 5_000, interval: 50 },
       )
       .toBe(true)
-  }, 30_000)
+  })
 })

@@ -292,7 +292,7 @@ describe('the health of a SQLite store', () => {
         () => 'taken',
         (fault: Error) => fault.name,
       )
-    await expect.poll(writes, { timeout: 10_000 }).toBe('DriverError')
+    await expect.poll(writes).toBe('DriverError')
     await store.check(AbortSignal.timeout(5_000))
   })
 })

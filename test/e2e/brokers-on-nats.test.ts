@@ -11,7 +11,7 @@ interface Payment {
 }
 
 describe.skipIf(!isHere('nats-server'))('two brokers on one NATS', () => {
-  it('push what is subscribed to at either, also when that one is gone', { timeout: 60_000 }, async () => {
+  it('push what is subscribed to at either, also when that one is gone', async () => {
     await using nats = await startNats()
     await using platform = await boot(['registry', 'broker', 'broker-2'], { platform: { bus: nats.url } })
     const pushed: unknown[] = []
@@ -36,7 +36,7 @@ describe.skipIf(!isHere('nats-server'))('two brokers on one NATS', () => {
     await expect.poll(() => pushed.length, { timeout: 5_000 }).toBe(2)
   })
 
-  it('have every order paid once, whichever of them is there', { timeout: 60_000 }, async () => {
+  it('have every order paid once, whichever of them is there', async () => {
     await using nats = await startNats()
     const roles = ['registry', 'broker', 'broker-2', 'user', 'order', 'payment', 'gateway']
     await using platform = await boot(roles, { platform: { bus: nats.url } })
@@ -62,17 +62,17 @@ describe.skipIf(!isHere('nats-server'))('two brokers on one NATS', () => {
     const paid = new Set(['paid'])
 
     await order(10)
-    await expect.poll(statuses, { timeout: 10_000 }).toEqual(paid)
+    await expect.poll(statuses).toEqual(paid)
     for (const gone of ['broker', 'broker-2']) {
       await platform.stop(gone)
       await order(5)
-      await expect.poll(statuses, { timeout: 10_000 }).toEqual(paid)
+      await expect.poll(statuses).toEqual(paid)
       await platform.start(gone)
     }
     await nats.kill()
     await order(5)
     await nats.start()
-    await expect.poll(statuses, { timeout: 10_000 }).toEqual(paid)
+    await expect.poll(statuses).toEqual(paid)
 
     const payments = (await (await platform.fetch('payment', '/api/payments?limit=100')).json()) as Payment[]
     expect(payments.map(({ order_id }) => order_id).sort((a, b) => a - b)).toEqual(orders.sort((a, b) => a - b))
@@ -82,7 +82,7 @@ describe.skipIf(!isHere('nats-server'))('two brokers on one NATS', () => {
 })
 
 describe.skipIf(!isHere('nats-server'))('a broker on a NATS that takes little', () => {
-  it('says what is too large, how large it may be, and who says so', { timeout: 60_000 }, async () => {
+  it('says what is too large, how large it may be, and who says so', async () => {
     await using nats = await startNats({ config: 'max_payload: 32768' })
     await using platform = await boot(['registry', 'broker'], { platform: { bus: nats.url } })
     const publish = (path: string, body: string, headers: Record<string, string> = {}) =>

@@ -116,6 +116,6 @@ describe('a cancelled order', () => {
       )
       return states.filter((state) => state !== 'cancelled' && state !== 'refunded refunded')
     }
-    await expect.poll(open, { timeout: 15_000 }).toEqual([])
+    await expect.poll(open).toEqual([])
   })
 })

@@ -23,7 +23,7 @@ describe('a platform in token mode, by its data folder alone', () => {
   beforeAll(async () => {
     up = start(folder, 'up', '--in-process', '--config', config, '--data', 'platform', '--json', '--quiet')
     for (const { role, url } of JSON.parse(await up.line).roles) urls.set(role, url)
-  }, 60_000)
+  })
   afterAll(() => up?.stop())
 
   /** The first thing a command says, once it has said that it is done. */
@@ -38,7 +38,7 @@ describe('a platform in token mode, by its data folder alone', () => {
     expect(await answer('registry', 'list')).toMatchObject({ health: 'healthy' })
     // entries are on their way for a moment before they can be found
     const logged = async () => (await msvc('platform', 'logs', '--service', 'registry', '--limit', '1')).out
-    await expect.poll(logged, { timeout: 10_000, interval: 50 }).toMatch(/"service":"registry"/)
+    await expect.poll(logged, { interval: 50 }).toMatch(/"service":"registry"/)
   })
 
   it('is found through its registry from elsewhere, as from a container of one of its roles', async () => {
@@ -47,7 +47,7 @@ describe('a platform in token mode, by its data folder alone', () => {
       ...{ REGISTRY_URL: urls.get('registry'), MSVC_KEY_FILE: join(folder, 'platform/keys/signing.json') },
     }
     const logs = () => startWith(environment, folder, 'logs', '--service', 'registry', '--limit', '1', '--json').ended
-    await expect.poll(async () => (await logs()).out, { timeout: 10_000, interval: 50 }).toMatch(/"service":"registry"/)
+    await expect.poll(async () => (await logs()).out, { interval: 50 }).toMatch(/"service":"registry"/)
     const away = { ...environment, REGISTRY_URL: 'http://127.0.0.1:1' }
     expect(await startWith(away, folder, 'logs').ended).toMatchObject({
       code: 1,
@@ -203,7 +203,7 @@ describe('a platform in token mode, by its data folder alone', () => {
     expect([given.status, await given.json()]).toEqual([200, []])
     const id = given.headers.get('x-trace-id') ?? ''
     const shown = async () => (await msvc('platform', 'trace', id)).code
-    await expect.poll(shown, { timeout: 10_000, interval: 50 }).toBe(0)
+    await expect.poll(shown, { interval: 50 }).toBe(0)
   })
 
   it('says what to do when the folder is another one’s, or none', async () => {
@@ -231,7 +231,7 @@ it('finds roles that are served one by one, until they have stopped', async () =
     expect(await msvc('served', 'publish', 'shop.opened', '1')).toMatchObject({ code: 0, err: '' })
     // the registry of the same folder, at whatever port
     await vi.waitUntil(async () => /"service_name":"broker"/.test((await msvc('served', 'registry', 'list')).out), {
-      timeout: 10_000,
+      timeout: 20_000,
       interval: 100,
     })
   } finally {

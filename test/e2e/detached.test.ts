@@ -28,7 +28,7 @@ it('runs in the background once it is ready, and ends when it is told to', async
     expect(up).toMatchObject({ code: 0, err: '' })
     expect(up.out).toMatch(/^\nUNIT +SERVICE +ADDRESS +PID\nregistry +registry +http:.*\nuser +user-service +http:/)
     // lines that nobody waits for are written a moment later
-    await vi.waitUntil(() => readFileSync(log, 'utf8').includes('user ready at http://127.0.0.1:'))
+    await vi.waitUntil(() => readFileSync(log, 'utf8').includes('user ready at http://127.0.0.1:'), { timeout: 20_000 })
     expect(statSync(log).mode & 0o777).toBe(0o600)
     const { units } = JSON.parse((await msvc('ps', '--json')).out)
     expect(units).toMatchObject([
@@ -36,14 +36,14 @@ it('runs in the background once it is ready, and ends when it is told to', async
       { unit: 'user', state: 'ready' },
     ])
     appendFileSync(log, Buffer.alloc(10 * 1_048_576, 'what it said in half a year\n'))
-    await vi.waitUntil(() => statSync(log).size < 1_000)
+    await vi.waitUntil(() => statSync(log).size < 1_000, { timeout: 20_000 })
     expect(statSync(`${log}.1`).size).toBeGreaterThanOrEqual(10 * 1_048_576)
     expect(await msvc('up', '--detach')).toEqual({ code: 0, out: 'nothing has changed\n', err: '' })
   } finally {
     expect(await msvc('down')).toMatchObject({ code: 0 })
   }
   expect((await msvc('ps')).err).toContain('nothing runs on')
-}, 60_000)
+})
 
 it('ends with 1 when services fail, and says which and why', async () => {
   const failing = (name: string, code: number) =>
@@ -63,7 +63,7 @@ it('ends with 1 when services fail, and says which and why', async () => {
   } finally {
     expect(await msvc('down', ...by)).toMatchObject({ code: 0 })
   }
-}, 60_000)
+})
 
 it('says why it does not start, and leaves nothing behind', async () => {
   writeFileSync(log, 'of the one before\n')
@@ -82,7 +82,7 @@ it('says why it does not start, and leaves nothing behind', async () => {
   const wrong = await msvc('up', '--detach', '--only', 'registri')
   expect(wrong).toMatchObject({ code: 2 })
   expect(wrong.err).toContain('there is no role or service registri')
-}, 60_000)
+})
 
 it.skipIf(process.platform === 'win32')(
   'is told of when it stands still, and goes on as it was',

@@ -16,7 +16,7 @@ beforeAll(async () => {
   })
   authority = createAuthority({ ...platform.settings.auth, folder: join(platform.settings.data, 'keys'), clock })
   door = platform.loopback('outbound')[0] ?? ''
-  await vi.waitUntil(async () => (await fetch(`${door}/livez`)).ok, 10_000)
+  await vi.waitUntil(async () => (await fetch(`${door}/livez`)).ok, 20_000)
 })
 afterAll(() => platform[Symbol.asyncDispose]())
 

@@ -62,7 +62,7 @@ beforeAll(async () => {
   subscription = await fill()
   pages = await serve((_, answer) => answer.setHeader('content-type', 'text/html').end(PAGE))
   browser = await chromium.launch({ executablePath: CHROMIUM ?? '', args: FLAGS })
-}, 60_000)
+})
 afterAll(async () => {
   await browser?.close()
   for (const server of servers) {

@@ -84,7 +84,7 @@ it('restarts the gateway on a socket of the service manager with no connection r
       }).on('error', (fault) => failed(fault.message))
     })
   try {
-    await vi.waitUntil(() => said.ready === 1, { timeout: 15_000 })
+    await vi.waitUntil(() => said.ready === 1, { timeout: 20_000 })
     const under = new Set<Promise<void>>()
     // 300 a second: one of three on a connection of its own
     const load = setInterval(() => {
@@ -96,12 +96,12 @@ it('restarts the gateway on a socket of the service manager with no connection r
     try {
       for (const times of [2, 3]) {
         const before = answers
-        await vi.waitUntil(() => answers > before + 100, { timeout: 10_000 })
+        await vi.waitUntil(() => answers > before + 100, { timeout: 20_000 })
         process.kill(said.pid, 'SIGTERM')
-        await vi.waitUntil(() => said.ready === times, { timeout: 15_000 })
+        await vi.waitUntil(() => said.ready === times, { timeout: 20_000 })
       }
       const before = answers
-      await vi.waitUntil(() => answers > before + 100, { timeout: 10_000 })
+      await vi.waitUntil(() => answers > before + 100, { timeout: 20_000 })
     } finally {
       clearInterval(load)
     }
@@ -115,7 +115,7 @@ it('restarts the gateway on a socket of the service manager with no connection r
     kept.destroy()
     upstream.close()
   }
-}, 60_000)
+})
 
 it('refuses a socket that other machines reach where nothing protects it', async () => {
   const { said, ended } = await manage('0.0.0.0', '')
@@ -182,7 +182,7 @@ it('gives the socket to the gateway of a whole platform too, whose upgrade is th
   const { child, port, said, ended } = await manage('127.0.0.1', roles.join(''), ['up', '--data', 'whole'])
   const ask = async () => (await fetch(`http://127.0.0.1:${port}/gateway/api/users`)).status
   try {
-    await vi.waitUntil(() => said.ready === 1, { timeout: 15_000 })
+    await vi.waitUntil(() => said.ready === 1, { timeout: 20_000 })
     expect(await ask()).toBe(200)
     const upgrade = [inject('program'), 'upgrade', '--config', 'gateway.yaml', '--data', 'whole']
     const refused = await promisify(execFile)(process.execPath, upgrade, { cwd: folder }).catch((fault) => fault.stderr)
@@ -196,4 +196,4 @@ it('gives the socket to the gateway of a whole platform too, whose upgrade is th
     child.kill('SIGTERM')
     await ended
   }
-}, 60_000)
+})

@@ -13,7 +13,7 @@ const DATA = 'data'
 let platform: RunningPlatform
 beforeAll(async () => {
   platform = await up(DATA, '--only', 'registry,log-server,user')
-}, 60_000)
+})
 afterAll(async () => {
   await platform?.stop()
   rmSync(folder, { recursive: true, force: true })
@@ -53,13 +53,13 @@ it('joins with the environment of a service of the file, and leaves with Ctrl-C'
   expect(told).toMatchObject({ service: 'shop', url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) })
   expect(await (await fetch(told.url)).text()).toBe(told.instance)
   const words = `the users are at ${platform.url('user')}`
-  await vi.waitUntil(() => said.err.includes(words), { timeout: 10_000 })
-  await vi.waitUntil(async () => (await rows()).includes('"service_name":"shop"'), { timeout: 10_000, interval: 100 })
-  await vi.waitUntil(async () => (await msvc(DATA, 'logs', 'shop')).includes(words), { timeout: 10_000, interval: 200 })
+  await vi.waitUntil(() => said.err.includes(words), { timeout: 20_000 })
+  await vi.waitUntil(async () => (await rows()).includes('"service_name":"shop"'), { timeout: 20_000, interval: 100 })
+  await vi.waitUntil(async () => (await msvc(DATA, 'logs', 'shop')).includes(words), { timeout: 20_000, interval: 200 })
   child.kill('SIGINT')
   expect(await once(child, 'exit')).toEqual([0, null])
   expect(await rows()).not.toContain('"service_name":"shop"')
-}, 60_000)
+})
 
 it('ends with the exit code of the command, and does not start it again', async () => {
   const child = joining('--name', 'job', '--ready', 'none', '--', 'sh', '-c', 'echo no; exit 7')
@@ -68,7 +68,7 @@ it('ends with the exit code of the command, and does not start it again', async 
   expect(said.err).toContain('error: job ended: exit code 7\n')
   const missing = joining('--name', 'job', '--', './there-is-none')
   expect(await once(missing, 'exit')).toEqual([1, null])
-}, 60_000)
+})
 
 it('takes no name that something of the platform runs by, unless that was stopped', async () => {
   const child = joining('--name', 'user-service', '--ready', 'none', '--', 'sh', '-c', 'exit 7')
@@ -83,7 +83,7 @@ it('takes no name that something of the platform runs by, unless that was stoppe
     null,
   ])
   await msvc(DATA, 'start', 'user')
-}, 60_000)
+})
 
 it('wants a platform, and flags that mean something', async () => {
   const run = (...args: readonly string[]) =>
@@ -105,4 +105,4 @@ it('wants a platform, and flags that mean something', async () => {
     expect.stringMatching(/^error: --ready: expected http/),
     '',
   ])
-}, 60_000)
+})

@@ -18,7 +18,7 @@ describe.each(PLACES)('an order’s whole journey on $on', ({ isHere, open }) =>
     if (!isHere) return
     place = await open()
     platform = await boot(ROLES, place)
-  }, 60_000)
+  })
   afterAll(async () => {
     await platform?.[Symbol.asyncDispose]()
     await place?.[Symbol.asyncDispose]()

@@ -60,7 +60,7 @@ it('refuses to start by a key file that holds no key, rather than with nobody le
   for (const args of started) await expect(msvc(args, env)).rejects.toMatchObject(refusal)
 })
 
-it('refuses to start by keys of the data folder that are none', { timeout: 30_000 }, async () => {
+it('refuses to start by keys of the data folder that are none', async () => {
   const keys = join(folder, 'broken/keys')
   mkdirSync(keys, { recursive: true, mode: 0o700 })
   writeFileSync(join(keys, 'signing.json'), '', { mode: 0o600 })
@@ -71,7 +71,7 @@ it('refuses to start by keys of the data folder that are none', { timeout: 30_00
   })
 })
 
-it('makes one platform of roles that share no folder, told by variables alone', { timeout: 60_000 }, async () => {
+it('makes one platform of roles that share no folder, told by variables alone', async () => {
   expect(await msvc(['keys', 'new', '--out', 'signing.json', '--quiet'])).toBe('')
   expect(statSync(join(folder, 'signing.json')).mode & 0o777).toBe(0o600)
   await expect(msvc(['keys', 'new', '--out', 'signing.json'])).rejects.toMatchObject({

@@ -81,7 +81,7 @@ beforeAll(async () => {
   writeFileSync(file, await mint('--service', 'catalog'), { mode: 0o600 })
   const variables = { REGISTRY_URL: url('registry'), GATEWAY_URL: url('gateway'), MSVC_TOKEN_FILE: file }
   running = await catalog.start({ variables, folder })
-}, 60_000)
+})
 afterAll(async () => {
   await running?.stop()
   await up?.stop()
@@ -95,7 +95,7 @@ const add = async (to: string, name: string, token: string) =>
 describe('a service made of the kit, in token mode', () => {
   it('is reached through the gateway, and knows who asks', async () => {
     const list = async () => (await fetch(new URL('/products', url('gateway')))).json()
-    await expect.poll(list, { timeout: 10_000, interval: 20 }).toEqual({ added: [] })
+    await expect.poll(list, { interval: 20 }).toEqual({ added: [] })
     const ann = await mint('--subject', 'ann', '--scope', 'catalog:write')
     const added = await add(url('gateway'), 'Laptop', ann)
     expect([added.status, await added.json()]).toEqual([202, { is: 'user', by: 'ann' }])
@@ -117,12 +117,12 @@ describe('a service made of the kit, in token mode', () => {
     const answer = await add(running.url, 'Desk', token)
     const list = async () =>
       z.object({ added: z.unknown() }).parse(await (await fetch(`${running.url}/products`)).json()).added
-    await expect.poll(list, { timeout: 10_000, interval: 20 }).toContainEqual({ name: 'Desk' })
+    await expect.poll(list, { interval: 20 }).toContainEqual({ name: 'Desk' })
     const logs = `${url('log-server')}/logs?service=catalog&trace_id=${answer.headers.get('x-trace-id')}`
     const reader = bearer(await mint('--subject', 'ops', '--audience', 'log-server', '--scope', 'logs:read'))
     const entries = async () => Found.parse(await (await fetch(logs, { headers: reader })).json()).entries
     await expect
-      .poll(entries, { timeout: 10_000, interval: 50 })
+      .poll(entries, { interval: 50 })
       .toContainEqual(expect.objectContaining({ message: 'heard of a product', metadata: { name: 'Desk' } }))
   })
 })

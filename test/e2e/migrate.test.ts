@@ -115,13 +115,13 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
     await ask(`${platform.url('config-server')}/config/shop/production`, 'PUT', { api_key: SECRET, colour: 'red' })
     await vi.waitFor(
       () => expect(rows('data', 'order-service', ORDERS).every(({ status }) => status === 'paid')).toBe(true),
-      15_000,
+      { timeout: 20_000 },
     )
     await platform.stop()
     const withoutPayment = 'registry,config-server,log-server,broker,user,order'
     const noPayments = await up('data', 'here.yaml', '--in-process', '--only', withoutPayment)
     for (let at = 0; at < PENDING; at++) expect((await order(noPayments, `pending ${at}`)).status).toBe(201)
-    await vi.waitFor(() => expect(rows('data', 'order-service', 'select id from outbox')).toEqual([]), 15_000)
+    await vi.waitFor(() => expect(rows('data', 'order-service', 'select id from outbox')).toEqual([]), 20_000)
     await noPayments.stop()
   }, TIMEOUT_MS)
 
@@ -266,7 +266,7 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
     const platform = await up('data', 'servers.yaml')
     await vi.waitFor(async () => {
       expect(await sql(`select id from "order-service".orders where status <> 'paid'`)).toEqual([])
-    }, 20_000)
+    })
     expect(
       await sql(
         'select count(*)::int as count, count(distinct order_key)::int as keys from "payment-service".payments',
@@ -282,7 +282,7 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
     ).toContain('has it open')
     await vi.waitFor(async () => {
       expect(await sql(`select id from "order-service".orders where status <> 'paid'`)).toEqual([])
-    }, 20_000)
+    })
     await platform.stop()
   })
 
@@ -327,7 +327,7 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
     expect((await order(platform, 'back')).body).toMatchObject({ id: PAID + PENDING + 2 })
     await vi.waitFor(
       () => expect(rows('back', 'order-service', ORDERS).every(({ status }) => status === 'paid')).toBe(true),
-      15_000,
+      { timeout: 20_000 },
     )
     expect(rows('back', 'payment-service', 'select count(*) as count from payments')[0]?.count).toBe(PAID + PENDING + 2)
     await rehearses(platform)

@@ -138,5 +138,5 @@ describe.skipIf(!isHere('redis-server'))('two registries over Redis', () => {
     await fresh.start()
     await expect.poll(() => known(fresh, 'user-service'), SOON).toEqual([userPort])
     expect((await known(fresh, 'shop'))?.toSorted()).toEqual([15_003, 15_004, 15_005])
-  }, 60_000)
+  })
 })

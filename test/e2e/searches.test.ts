@@ -24,7 +24,7 @@ beforeAll(async () => {
     const answer = await platform.fetch('log-server', '/logs', { method: 'POST', body: JSON.stringify(batch) })
     expect(answer.status).toBe(202)
   }
-}, 60_000)
+})
 afterAll(() => platform[Symbol.asyncDispose]())
 
 const status = async (path: string, init?: RequestInit) => {

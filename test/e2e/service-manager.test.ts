@@ -41,7 +41,7 @@ it.each([
 ])('tells the service manager how %s does, from its start to its end', async (_, args, ready) => {
   writeFileSync(join(folder, 'free.yaml'), 'registry: { port: 0 }\nuser: { port: 0 }\n')
   const { child, ended } = manage(...args)
-  await vi.waitUntil(() => beats() > 1, { timeout: 15_000 })
+  await vi.waitUntil(() => beats() > 1, { timeout: 20_000 })
   // of this process alone: what it starts has no business with the manager
   expect(lines().filter((line) => line.includes('READY=1'))).toEqual([expect.stringMatching(ready)])
   expect(lines().every((line) => line.startsWith('/run/manager|'))).toBe(true)
@@ -52,7 +52,7 @@ it.each([
         const before = beats()
         setTimeout(() => resolve(beats() === before), 1_000)
       }),
-    { timeout: 5_000 },
+    { timeout: 20_000 },
   )
   child.kill('SIGCONT')
   child.kill('SIGTERM')
@@ -74,4 +74,4 @@ it('tells it that the platform is renewed, lives on and is ready again, when tha
   expect(states).toEqual(['READY', 'RELOADING', 'READY'])
   child.kill('SIGTERM')
   expect(await ended).toEqual([0, null])
-}, 60_000)
+})

@@ -110,8 +110,8 @@ describe('telemetry.export', () => {
     await vi.waitFor(() => {
       expect(jaeger.of('/base/v1/traces').length + jaeger.of('/base/v1/logs').length).toBeGreaterThanOrEqual(2)
       expect(zipkin.of('/api/v2/spans').length).toBeGreaterThanOrEqual(1)
-    }, 5_000)
-    await vi.waitFor(async () => expect(await spansAt(jaeger)).toHaveLength(2), 5_000)
+    })
+    await vi.waitFor(async () => expect(await spansAt(jaeger)).toHaveLength(2), 20_000)
     const [{ headers } = { headers: {} }] = jaeger.received
     expect(headers).toMatchObject({
       'content-type': 'application/x-protobuf',
@@ -156,7 +156,7 @@ describe('telemetry.export', () => {
           { service: 'till', level: 'WARNING', message: 'opened' },
         ]),
       )
-    }, 5_000)
+    })
     const zipkins = zipkin.received.flatMap(({ body }) => JSON.parse(String(body)))
     expect(zipkins).toContainEqual({
       traceId: TRACE,
@@ -188,7 +188,7 @@ describe('telemetry.export', () => {
     await using jaeger = await standIn((count) => (count === 1 ? { status: 503, retryAfter: '2' } : { status: 200 }))
     await using platform = await boot(['log-server'], { platform: { telemetry: { export: [{ otlp: jaeger.url }] } } })
     await platform.fetch('log-server', '/v1/traces', post(TRACES_BODY))
-    await vi.waitFor(async () => expect(await spansAt(jaeger)).toHaveLength(1), 8_000)
+    await vi.waitFor(async () => expect(await spansAt(jaeger)).toHaveLength(1), 20_000)
     const [refused] = jaeger.refused
     const [taken] = jaeger.of('/v1/traces')
     expect((taken?.at ?? 0) - (refused?.at ?? 0)).toBeGreaterThan(1_950)
@@ -204,7 +204,7 @@ describe('telemetry.export', () => {
         status: 'degraded',
         checks: { 'export 1': expect.stringContaining(`1 spans and entries for zipkin ${jaeger.url} were dropped`) },
       })
-    }, 8_000)
+    })
     const metrics = await (await platform.fetch('log-server', '/metrics')).text()
     expect(metrics).toMatch(/log_server_export_dropped_total\{[^}]*kind="spans"[^}]*\} 1/)
   })

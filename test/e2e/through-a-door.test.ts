@@ -39,7 +39,7 @@ beforeAll(async () => {
     },
   })
   ;[door, users, based] = platform.loopback('outbound')
-  await vi.waitUntil(async () => (await fetch(`${users}/livez`)).ok, 10_000)
+  await vi.waitUntil(async () => (await fetch(`${users}/livez`)).ok, 20_000)
 })
 afterAll(async () => {
   await platform[Symbol.asyncDispose]()
@@ -208,7 +208,7 @@ it('takes its place in the caller’s trace, between him and whom he calls', asy
     }
     return spans.toSorted((a, b) => a.service.localeCompare(b.service))
   }
-  await expect.poll(async () => (await spans()).length, { timeout: 10_000 }).toBe(2)
+  await expect.poll(async () => (await spans()).length).toBe(2)
   const [own, theirs] = await spans()
   expect(own).toMatchObject({
     service: 'outbound',

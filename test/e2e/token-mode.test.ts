@@ -51,13 +51,13 @@ describe('token mode', () => {
       const made = await platform.fetch('gateway', '/gateway/api/orders', { method: 'POST', headers, body })
       return Order.parse(await made.json()).total_price
     }
-    await expect.poll(price, { timeout: 10_000 }).toBe(12.34)
+    await expect.poll(price).toBe(12.34)
     const statuses = async () => {
       const orders = await platform.fetch('gateway', '/gateway/api/orders', { headers })
       const all = z.array(Order).parse(await orders.json())
       return [...new Set(all.map(({ status }) => status))]
     }
-    await expect.poll(statuses, { timeout: 10_000 }).toEqual(['paid'])
+    await expect.poll(statuses).toEqual(['paid'])
 
     const scopes = ['logs:read']
     const logged = async () => {
@@ -69,8 +69,8 @@ describe('token mode', () => {
       return TracePage.parse(await traces.json()).traces.flatMap((trace) => trace.services)
     }
     const everyone = ['broker', 'user-service', 'order-service', 'payment-service', 'api-gateway']
-    await expect.poll(logged, { timeout: 10_000 }).toEqual(expect.arrayContaining(everyone))
-    await expect.poll(traced, { timeout: 10_000 }).toEqual(expect.arrayContaining(everyone))
+    await expect.poll(logged).toEqual(expect.arrayContaining(everyone))
+    await expect.poll(traced).toEqual(expect.arrayContaining(everyone))
     const list = await ask('registry', '/registry/services', 'registry', { scopes: ['registry:read'] })
     const registered = ServiceList.parse(await list.json()).services.filter(({ healthy }) => healthy === 1)
     expect(registered.map(({ service_name }) => service_name)).toEqual(

@@ -93,7 +93,7 @@ describe.each([
     const paymentsOf = async (headers: Record<string, string>) =>
       z.array(z.object({ order_id: z.int() })).parse(await (await ask('GET', PAYMENTS, { headers })).json())
     const [alice, bob] = [await bearer('alice'), await bearer('bob')]
-    await expect.poll(() => paymentsOf(alice), { timeout: 10_000 }).toEqual([{ order_id: alices }])
+    await expect.poll(() => paymentsOf(alice)).toEqual([{ order_id: alices }])
     expect(await paymentsOf(bob)).toEqual([])
     for (const headers of CLAIMS) expect(await paymentsOf(headers)).toEqual([])
   })

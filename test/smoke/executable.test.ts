@@ -63,7 +63,7 @@ describe('msvc up', () => {
   let platform: Platform
   beforeAll(async () => {
     platform = await startPlatform(copy)
-  }, 60_000)
+  })
   afterAll(() => platform?.end('SIGKILL'))
 
   const ask = (path: string, init: RequestInit = {}) =>

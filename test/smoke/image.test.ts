@@ -35,7 +35,7 @@ afterAll(() => copy?.remove())
 const inFolder = (...parts: string[]) => join(copy.folder, ...parts)
 
 describe.skipIf(!isHere('skopeo', 'umoci'))('the image', () => {
-  it.each(['docker-archive', 'oci-archive'])('is taken as %s', { timeout: 60_000 }, async (kind) => {
+  it.each(['docker-archive', 'oci-archive'])('is taken as %s', async (kind) => {
     expect(await configOf(kind)).toMatchObject({
       architecture: process.arch === 'x64' ? 'amd64' : process.arch,
       os: 'linux',
@@ -113,7 +113,7 @@ describe.skipIf(!isHere('skopeo', 'umoci') || process.getuid?.() !== 0)('a conta
   beforeAll(async () => {
     root = await unpack('bundle')
     for (const name of ['proc', 'dev']) mkdirSync(join(root, name))
-  }, 60_000)
+  })
   const data = () => inFolder('volume')
   beforeEach(() => {
     mkdirSync(data())
@@ -173,7 +173,7 @@ describe.skipIf(!isHere('skopeo', 'umoci') || process.getuid?.() !== 0)('a conta
     ['up', '/data/msvc', /data folder \/data\/msvc belongs to another user/],
     ['serve user', '/data/msvc', /data folder \/data\/msvc can't be read/],
     ['up', '/data/deeper/msvc', /data folder \/data\/deeper\/msvc can't be made: this user may not write there/],
-  ])('says in one line whose its data are: %s on %s', { timeout: 60_000 }, async (words, folder, message) => {
+  ])('says in one line whose its data are: %s on %s', async (words, folder, message) => {
     for (const name of ['msvc', 'deeper']) {
       mkdirSync(join(data(), name), { mode: 0o700 })
       chownSync(join(data(), name), USER, USER)
@@ -183,7 +183,7 @@ describe.skipIf(!isHere('skopeo', 'umoci') || process.getuid?.() !== 0)('a conta
     await expect(container.ready).rejects.toThrow(message)
   })
 
-  it('says how to go on with a volume of an earlier image', { timeout: 60_000 }, async () => {
+  it('says how to go on with a volume of an earlier image', async () => {
     for (const name of ['keys', 'known-instances.json']) mkdirSync(join(data(), name))
     const container = start({ root, data: data(), variables: ['MSVC_DATA=/data/msvc'], user: USER }, ['up'])
     await expect(container.ready).rejects.toThrow(/new one in another, \/data: to go on with that, .* MSVC_DATA$/)

@@ -74,7 +74,7 @@ describe('alerts', () => {
     (group) => group.rules,
   )
 
-  it('speak of metrics that there are, and the guide does too', { timeout: 60_000 }, async () => {
+  it('speak of metrics that there are, and the guide does too', async () => {
     await bash('msvc up --detach --data alerts --in-process')
     try {
       const ports = [8000, 8001, 8002, 8003, 8300, 8500, 8600, 4318]

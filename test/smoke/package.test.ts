@@ -147,7 +147,7 @@ describe('a service of the package that msvc up runs', () => {
     const run = JSON.stringify([process.execPath, 'catalog.ts'])
     const more = `services:\n  catalog: { run: ${run}, dir: ${JSON.stringify(project.folder)}, ready: http /health }\n`
     platform = await startPlatform({ ...copy, more }, '--data', 'kept')
-  }, 60_000)
+  })
   afterAll(() => platform?.end('SIGKILL'))
 
   it('is registered once, and tells the log server everything once', async () => {

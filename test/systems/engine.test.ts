@@ -48,7 +48,7 @@ describe.skipIf(!isHere('podman') || process.getuid?.() !== 0)('podman', () => {
     await podman?.('rm', '--all', '--force', '--time=0', '--volumes')
     await end?.()
     copy?.remove()
-  }, 60_000)
+  })
 
   it.each([
     ['its own user', '10001:10001', []],
@@ -72,7 +72,7 @@ describe.skipIf(!isHere('podman') || process.getuid?.() !== 0)('podman', () => {
       }
       const { id: person } = await ask('/users', { username: 'ann', email: 'ann@example.com' })
       const { id } = await ask('/orders', { user_id: person, product_name: 'Laptop', quantity: 1 })
-      await vi.waitUntil(async () => (await ask(`/orders/${id}`)).status === 'paid', { timeout: 10_000 })
+      await vi.waitUntil(async () => (await ask(`/orders/${id}`)).status === 'paid', { timeout: 20_000 })
     }
     for (const role of ROLES) expect(await msvc('health', '--self')).toContain(role)
     await podman('stop', name)

@@ -40,7 +40,7 @@ describe.each(SYSTEMS)('in a minimal $suite for $arch', (system) => {
   it('says its version', async (test) => {
     test.skip(why !== undefined, why)
     expect(await copy.run('--version')).toEqual({ code: 0, out: `${manifest.version}\n`, err: '' })
-  }, 60_000)
+  })
 
   it('takes an order on its whole way, and stops in order', async (test) => {
     test.skip(why !== undefined, why)

@@ -109,9 +109,9 @@ ${asRoot(commands).replace('\ncp ', `\n${BUILT}\ncp `)}`)
     const order = await ask('/orders', { user_id: user.made?.id, product_name: 'Laptop', quantity: 1 })
     expect(order, order.said).toMatchObject({ status: 201 })
     await vi.waitUntil(async () => (await ask(`/orders/${order.made?.id}`)).made?.status === 'paid', {
-      timeout: 10_000,
+      timeout: 20_000,
     })
-  }, 60_000)
+  })
 
   it('is told the commands of docs/deploy.md, and a build for each service that has one', async () => {
     const said = await machine.sh('cd /root/shop && msvc deploy systemd --json --force')
@@ -129,7 +129,7 @@ ${asRoot(commands).replace('\ncp ', `\n${BUILT}\ncp `)}`)
     const status = await machine.sh(`cat /proc/${await show('msvc-catalog', 'MainPID')}/status`)
     expect(status).toMatch(/^CapEff:\s+0+$/m)
     expect(status).not.toMatch(/^Uid:\s+0\s/m)
-  }, 60_000)
+  })
 
   it('keeps what roles agree in on the server of this machine', async () => {
     expect(await machine.sh('redis-cli dbsize')).not.toBe('0')
@@ -152,7 +152,7 @@ ${asRoot(commands).replace('\ncp ', `\n${BUILT}\ncp `)}`)
       under.add(request.finally(() => under.delete(request)))
     }, 20)
     try {
-      await vi.waitUntil(() => answers > 20, { timeout: 10_000 })
+      await vi.waitUntil(() => answers > 20, { timeout: 20_000 })
       await work()
       const before = answers
       await vi.waitUntil(() => answers > before + 20, { timeout: 20_000 })
@@ -163,7 +163,7 @@ ${asRoot(commands).replace('\ncp ', `\n${BUILT}\ncp `)}`)
     return faults
   }
 
-  it('starts the gateway again without a request that fails', { timeout: 60_000 }, async () => {
+  it('starts the gateway again without a request that fails', async () => {
     expect(await faultsWhile(() => machine.sh('systemctl restart msvc-gateway'))).toEqual([])
   })
 
@@ -187,7 +187,7 @@ ${asRoot(commands).replace('\ncp ', `\n${BUILT}\ncp `)}`)
     expect(await ask('/users/1')).toMatchObject({ status: 200 })
     expect(await ask('/users/2')).toMatchObject({ status: 404 })
     expect(await ask('/orders/1')).toMatchObject({ status: 200, made: { status: 'paid' } })
-  }, 60_000)
+  })
 
   it('ends a role that hangs, and starts it again', async () => {
     await isReady('payment')
@@ -198,7 +198,7 @@ ${asRoot(commands).replace('\ncp ', `\n${BUILT}\ncp `)}`)
     await vi.waitUntil(async () => (await show('msvc-payment', 'NRestarts')) === '1', { timeout: 20_000 })
     await isReady('payment')
     expect(await show('msvc-payment', 'MainPID')).not.toBe(hanging)
-  }, 60_000)
+  })
 
   it('stops all of it in order, and nothing listens any more', async () => {
     const stops = performance.now()
@@ -213,7 +213,7 @@ ${asRoot(commands).replace('\ncp ', `\n${BUILT}\ncp `)}`)
     }
     expect(await show('msvc-gateway.socket', 'ActiveState')).toBe('inactive')
     expect((await machine.ask('http://127.0.0.1:8000/')).body).toContain('ECONNREFUSED')
-  }, 60_000)
+  })
 
   describe('msvc service', () => {
     const shop = '/srv/a "b" 50% $HOME'
@@ -238,24 +238,24 @@ ${asRoot(commands).replace('\ncp ', `\n${BUILT}\ncp `)}`)
       expect(status).toMatch(new RegExp(`^Uid:\\s+${await machine.sh('id -u shop')}\\s`, 'm'))
       expect(await inShop('msvc service status')).toContain('ActiveState=active')
       expect((await machine.ask('http://127.0.0.1:8000/readyz')).status).toBe(200)
-    }, 60_000)
+    })
 
     it('follows its changed file by systemctl reload, and says when that has faults', async () => {
       const pid = await show('msvc', 'MainPID')
       await settings('auth: { mode: local }\nservices: { waiter: { run: sleep 1000, ready: none } }\n')
       await machine.sh('systemctl reload msvc')
-      await expect.poll(() => show('msvc', 'StatusText'), { timeout: 10_000 }).toContain('waiter')
+      await expect.poll(() => show('msvc', 'StatusText')).toContain('waiter')
       await settings('nonsense: 1\n')
       expect(await refusal('systemctl reload msvc')).toContain('failed')
       expect(await show('msvc', 'MainPID')).toBe(pid)
       await settings('auth: { mode: local }\n')
-    }, 60_000)
+    })
 
     it('is started again when it is killed', async () => {
       await machine.sh(`kill -9 ${await show('msvc', 'MainPID')}`)
       await vi.waitUntil(async () => (await show('msvc', 'NRestarts')) === '1', { timeout: 20_000 })
       await expect.poll(() => show('msvc', 'StatusText'), { timeout: 20_000 }).toMatch(/^Ready: /)
-    }, 60_000)
+    })
 
     it('is taken away by root alone, and leaves its data', async () => {
       expect(await refusal('runuser -u shop -- msvc service uninstall')).toContain('only root may write to')
@@ -263,7 +263,7 @@ ${asRoot(commands).replace('\ncp ', `\n${BUILT}\ncp `)}`)
       expect(await show('msvc', 'LoadState')).toBe('not-found')
       expect((await machine.ask('http://127.0.0.1:8000/')).body).toContain('ECONNREFUSED')
       expect(await inShop('ls .msvc')).toContain('keys')
-    }, 60_000)
+    })
 
     it('refuses what would not work, and leaves nothing of it', async () => {
       expect(await refusal('msvc service install --user nobody-here')).toContain('there is no user nobody-here')
@@ -282,6 +282,6 @@ ${asRoot(commands).replace('\ncp ', `\n${BUILT}\ncp `)}`)
       await asShop('down')
       expect(await machine.sh('ls /etc/systemd/system/*.service')).not.toMatch(/\/(?:msvc|dbus)\.service/)
       expect(await machine.sh("systemctl list-units --all --plain --no-legend 'msvc.service'")).toBe('')
-    }, 60_000)
+    })
   })
 })

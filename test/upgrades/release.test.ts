@@ -48,7 +48,7 @@ beforeAll(() => {
   git('init', '-q', '-b', 'main')
   git('add', '-A')
   git('commit', '-q', '-m', 'all')
-}, 60_000)
+})
 
 it('has no effect when it is imported, and says what it would do', async () => {
   expect(await node('--eval', `import('./release/release.ts')`)).toEqual({ code: 0, said: '' })
@@ -59,7 +59,7 @@ it('has no effect when it is imported, and says what it would do', async () => {
   })
   expect(said).toContain('archives for linux-x64, linux-arm64, win-x64, darwin-arm64')
   expect(git('status', '--porcelain')).toBe('')
-}, 60_000)
+})
 
 it.each([
   [[], 'which version?'],

@@ -38,7 +38,7 @@ it('waits for what takes its time, for as long as the platform answers', async (
   const done = Promise.withResolvers<unknown>()
   const { asked, of } = platform(({ do: what }) => (what === 'look' ? look() : done.promise))
   const answer = askWhileItAnswers(of, { do: 'apply' }, Done)
-  await vi.waitUntil(() => asked.filter((what) => what === 'look').length > 2, { timeout: 10_000 })
+  await vi.waitUntil(() => asked.filter((what) => what === 'look').length > 2, { timeout: 20_000 })
   done.resolve({})
   expect(await answer).toEqual({})
 
@@ -62,7 +62,7 @@ it.skipIf(process.platform === 'win32')('knows a process that stands still', asy
   const { pid = 0 } = child
   expect(await isHalted(pid)).toBe(false)
   child.kill('SIGSTOP')
-  await vi.waitUntil(() => isHalted(pid))
+  await vi.waitUntil(() => isHalted(pid), { timeout: 20_000 })
   child.kill('SIGKILL')
   await once(child, 'exit')
   expect(await isHalted(pid)).toBe(false)

@@ -24,5 +24,5 @@ it.skipIf(process.platform === 'win32')('ends one that takes too long, with what
     const { status, stdout } = spawnSync('ps', ['-o', 'stat=', '-p', `${pid}`], { encoding: 'utf8' })
     return status !== 0 || stdout.startsWith('Z')
   }
-  await vi.waitUntil(isGone, { timeout: 5_000 })
+  await vi.waitUntil(isGone, { timeout: 20_000 })
 })

@@ -41,7 +41,7 @@ describe('boundLog', () => {
     const words = (from: number) => Array.from({ length: 20 }, (_, index) => `line ${from + index}\n`).join('')
     for (const from of [0, 20, 40]) {
       writeSync(descriptor, words(from))
-      await vi.waitUntil(() => said() === '')
+      await vi.waitUntil(() => said() === '', { timeout: 20_000 })
       expect(old()).toBe(words(from))
     }
     writeSync(descriptor, 'the last words\n')
@@ -69,7 +69,7 @@ describe('boundLog', () => {
     end = bound()
     unlinkSync(path)
     writeSync(descriptor, 'x'.repeat(100))
-    await vi.waitUntil(() => fstatSync(descriptor).size === 0)
+    await vi.waitUntil(() => fstatSync(descriptor).size === 0, { timeout: 20_000 })
     expect(old()).toBe('')
   })
 })

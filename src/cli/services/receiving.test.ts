@@ -68,14 +68,14 @@ it('makes what is wanted, changes it, and ends what is wanted no more, also afte
   const data = folder()
   const first = receiving(url, data)
   first.set([receipt('shop', 'a'), receipt('shop', 'b')])
-  await vi.waitUntil(() => made.size === 2)
+  await vi.waitUntil(() => made.size === 2, { timeout: 20_000 })
   first.set([receipt('shop', 'a', 'http://127.0.0.1:2/events'), receipt('shop', 'b')])
-  await vi.waitUntil(() => made.get('shop-a') === 'http://127.0.0.1:2/events')
+  await vi.waitUntil(() => made.get('shop-a') === 'http://127.0.0.1:2/events', { timeout: 20_000 })
   await first.close()
   made.set('shop-mine', 'made by hand')
   const second = receiving(url, data)
   second.set([receipt('shop', 'b')])
-  await vi.waitUntil(() => !made.has('shop-a'))
+  await vi.waitUntil(() => !made.has('shop-a'), { timeout: 20_000 })
   expect([...made.keys()].sort()).toEqual(['shop-b', 'shop-mine'])
 })
 
@@ -84,16 +84,16 @@ it('says it again to a broker that was away, and tells once of what is refused',
   const { set, warned } = receiving(url, folder())
   refusing.status = 503
   set([receipt('shop', 'a')])
-  await vi.waitUntil(() => refusing.times >= 2, { timeout: 10_000 })
+  await vi.waitUntil(() => refusing.times >= 2, { timeout: 20_000 })
   expect(warned).toEqual([])
   refusing.status = 0
-  await vi.waitUntil(() => made.has('shop-a'), { timeout: 10_000 })
+  await vi.waitUntil(() => made.has('shop-a'), { timeout: 20_000 })
   refusing.status = 403
   set([receipt('shop', 'b')])
-  await vi.waitUntil(() => warned.length > 0)
+  await vi.waitUntil(() => warned.length > 0, { timeout: 20_000 })
   refusing.status = 0
   set([receipt('shop', 'c')])
-  await vi.waitUntil(() => made.has('shop-c'))
+  await vi.waitUntil(() => made.has('shop-c'), { timeout: 20_000 })
   expect(warned).toEqual(['the broker refuses what shop receives: no room (status 403)'])
 })
 
@@ -105,17 +105,19 @@ it.each([403, 429, 503])(
     const { set, warned } = receiving(url, data, 20)
     Object.assign(refusing, { status, group: 'bad' })
     set([receipt('bad', 'a'), receipt('shop', 'a'), receipt('till', 'a')])
-    await vi.waitUntil(() => made.size === 2)
+    await vi.waitUntil(() => made.size === 2, { timeout: 20_000 })
     const kept = () => readFileSync(join(data, 'services', 'subscriptions.json'), 'utf8')
-    await vi.waitFor(() => expect(JSON.parse(kept())).toMatchObject([{ service: 'shop' }, { service: 'till' }]))
-    await vi.waitUntil(() => warned.length > 0, { timeout: 10_000 })
+    await vi.waitFor(() => expect(JSON.parse(kept())).toMatchObject([{ service: 'shop' }, { service: 'till' }]), {
+      timeout: 20_000,
+    })
+    await vi.waitUntil(() => warned.length > 0, { timeout: 20_000 })
     expect(warned).toEqual([expect.stringContaining(`what bad receives: no room (status ${status})`)])
     set([receipt('bad', 'a'), receipt('shop', 'a')])
-    await vi.waitUntil(() => !made.has('till-a'))
+    await vi.waitUntil(() => !made.has('till-a'), { timeout: 20_000 })
     expect(made.has('shop-a')).toBe(true)
     refusing.group = 'nobody'
     set([receipt('bad', 'a'), receipt('shop', 'a')])
-    await vi.waitUntil(() => made.has('bad-a'))
+    await vi.waitUntil(() => made.has('bad-a'), { timeout: 20_000 })
     expect(warned).toHaveLength(1)
   },
   20_000,
@@ -125,18 +127,18 @@ it('keeps what was made before in mind where it can not be changed now, so that 
   const { made, refusing, url } = await broker()
   const { set, warned } = receiving(url, folder())
   set([receipt('bad', 'a'), receipt('shop', 'a')])
-  await vi.waitUntil(() => made.size === 2)
+  await vi.waitUntil(() => made.size === 2, { timeout: 20_000 })
   Object.assign(refusing, { status: 403, group: 'bad' })
   set([receipt('bad', 'a', 'http://127.0.0.1:2/events')])
-  await vi.waitUntil(() => warned.length > 0 && !made.has('shop-a'))
+  await vi.waitUntil(() => warned.length > 0 && !made.has('shop-a'), { timeout: 20_000 })
   set([])
-  await vi.waitUntil(() => made.size === 0)
+  await vi.waitUntil(() => made.size === 0, { timeout: 20_000 })
 })
 
 it('says of a broker that stays away that it does, once for all', async () => {
   const { set, warned } = receiving('http://127.0.0.1:1', folder(), 5)
   set([receipt('shop', 'a'), receipt('till', 'a')])
-  await vi.waitUntil(() => warned.length > 0, { timeout: 10_000 })
+  await vi.waitUntil(() => warned.length > 0, { timeout: 20_000 })
   expect(warned).toEqual([
     'the broker at http://127.0.0.1:1 does not answer: services get no messages that they were not subscribed to before',
   ])

@@ -55,15 +55,15 @@ it('renews a file when half of its token has passed, also after it could not', a
   vi.advanceTimersByTime(HALF_LIFE_MS - 1)
   expect(minted).toHaveLength(2)
   vi.advanceTimersByTime(1)
-  await vi.waitUntil(() => read('shop') === 'shop 3')
+  await vi.waitUntil(() => read('shop') === 'shop 3', { timeout: 20_000 })
   broken.is = true
   vi.advanceTimersByTime(HALF_LIFE_MS)
-  await vi.waitUntil(() => faults.length > 0)
+  await vi.waitUntil(() => faults.length > 0, { timeout: 20_000 })
   expect(faults).toEqual(['shop: Error: no key'])
   expect(read('shop')).toBe('shop 3')
   broken.is = false
   vi.advanceTimersByTime(HALF_LIFE_MS)
-  await vi.waitUntil(() => read('shop') === 'shop 4')
+  await vi.waitUntil(() => read('shop') === 'shop 4', { timeout: 20_000 })
 })
 
 it('has one file for all replicas, however many ask at once, and tries again where none could be made', async () => {
@@ -81,10 +81,10 @@ it('takes away what services had that are gone, also what is just renewed', asyn
   for (const service of ['shop', 'stock']) await tokens.variablesOf(service)
   vi.advanceTimersByTime(HALF_LIFE_MS)
   tokens.keepOnly(['stock'])
-  await vi.waitUntil(() => read('stock') === 'stock 6')
-  await vi.waitUntil(() => readdirSync(folder).join() === 'stock.token')
+  await vi.waitUntil(() => read('stock') === 'stock 6', { timeout: 20_000 })
+  await vi.waitUntil(() => readdirSync(folder).join() === 'stock.token', { timeout: 20_000 })
   vi.advanceTimersByTime(HALF_LIFE_MS)
-  await vi.waitUntil(() => read('stock') === 'stock 7')
+  await vi.waitUntil(() => read('stock') === 'stock 7', { timeout: 20_000 })
   expect(minted).toHaveLength(7)
   expect(vi.getTimerCount()).toBe(1)
   tokens.close()

@@ -44,7 +44,7 @@ function watched() {
     async touchAndWait(name = 'a.py') {
       const before = tills
       touch(name)
-      await vi.waitUntil(() => tills > before)
+      await vi.waitUntil(() => tills > before, { timeout: 20_000 })
     },
   }
 }
@@ -60,11 +60,11 @@ it('renews a service once for changes that come meanwhile, and says why it could
   // whoever waits for what hangs needn't any more
   expect(signals[0]?.aborted).toBe(true)
   renewals[0]?.reject(new Error('broken'))
-  await vi.waitUntil(() => renewals.length === 2)
+  await vi.waitUntil(() => renewals.length === 2, { timeout: 20_000 })
   expect(warned).toEqual(['shop: unexpected Error: broken'])
   renewals[1]?.resolve()
   touch()
-  await vi.waitUntil(() => renewals.length === 3)
+  await vi.waitUntil(() => renewals.length === 3, { timeout: 20_000 })
   renewals[2]?.resolve()
 })
 
@@ -87,12 +87,12 @@ it('does not say that it restarts a service that somebody has stopped', async ()
   set(['shop', '*.py'])
   stopped.add('shop')
   touch()
-  await vi.waitUntil(() => renewals.length === 1)
+  await vi.waitUntil(() => renewals.length === 1, { timeout: 20_000 })
   expect(said).toEqual([])
   stopped.clear()
   renewals[0]?.resolve()
   touch()
-  await vi.waitUntil(() => renewals.length === 2)
+  await vi.waitUntil(() => renewals.length === 2, { timeout: 20_000 })
   expect(said).toEqual(['a.py has changed: shop is restarted'])
   renewals[1]?.resolve()
 })

@@ -120,7 +120,7 @@ it('goes on trying to write it, and says so once', async () => {
   expect(told).toEqual([expect.stringMatching(/run\.json, by which commands find what runs here, can't be written: /)])
   rmdirSync(inTheWay)
   await vi.waitFor(() => expect(JSON.parse(readFileSync(join(data, 'run.json'), 'utf8'))).toMatchObject({ pid: 7 }), {
-    timeout: 5_000,
+    timeout: 20_000,
   })
   await file.remove()
 })

@@ -23,7 +23,7 @@ process.on('message', () => {})
 process.send('made')
 `
 
-it('takes away what a killed process has left, and nothing that is in use', { timeout: 30_000 }, async () => {
+it('takes away what a killed process has left, and nothing that is in use', async () => {
   const script = join(home, 'maker.mts')
   writeFileSync(script, MAKER)
   const maker = fork(script, [home], { stdio: 'inherit' })

@@ -85,7 +85,7 @@ it('comes to large bodies one in a turn, however many end in the same one', asyn
     .poll(() => clients.every(({ bytesWritten, writableLength }) => bytesWritten > size && writableLength === 0))
     .toBe(true)
   for (const client of clients) client.write('x')
-  await expect.poll(() => turns.length, { timeout: 10_000 }).toBe(8)
+  await expect.poll(() => turns.length).toBe(8)
   clearImmediate(ticking)
   for (const client of clients) client.destroy()
   expect(new Set(turns).size).toBe(8)

@@ -104,7 +104,7 @@ describe('a connection', () => {
       expect(begun.length).toBeLessThan(count)
       socket.resume()
     }
-    await expect.poll(() => paths(seen.text).length, { timeout: 10_000 }).toBe(count)
+    await expect.poll(() => paths(seen.text).length).toBe(count)
     expect(paths(seen.text)).toEqual(Array.from({ length: count }, (_, at) => at))
   })
 
@@ -143,7 +143,7 @@ describe('a connection', () => {
       const framed = `Transfer-Encoding: chunked\r\n\r\n${chunks.join('')}0\r\n\r\n`
       client(port, head + (Number(path.slice(1)) % 2 ? framed : `Content-Length: ${body.length}\r\n\r\n${body}`))
     }
-    await expect.poll(() => bodies.size, { timeout: 10_000 }).toBe(16)
+    await expect.poll(() => bodies.size).toBe(16)
     expect(bodies).toEqual(sent)
   })
 
@@ -163,7 +163,7 @@ describe('a connection', () => {
       })
     })
     client(port, `POST /1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8000000\r\n\r\n${'x'.repeat(8_000_000)}`)
-    await expect.poll(() => whole, { timeout: 10_000 }).toBe(8_000_000)
+    await expect.poll(() => whole).toBe(8_000_000)
     expect(most).toBeLessThanOrEqual(640 * 1_024)
   })
 

@@ -47,17 +47,17 @@ describe('a door', () => {
     expect(await get()).toBe('200 first ')
     door.shut()
     const waiting = [get(), get('/', 'a body')]
-    await vi.waitUntil(() => door.waiting === 2)
+    await vi.waitUntil(() => door.waiting === 2, { timeout: 20_000 })
     expect(await get('/readyz')).toBe('200 first ')
     next('second')
     expect(await Promise.all(waiting)).toEqual(['200 second ', '200 second a body'])
-    await vi.waitUntil(() => traffic.count === 0)
+    await vi.waitUntil(() => traffic.count === 0, { timeout: 20_000 })
   })
 
   it('begins shut', async () => {
     const { get, door, next } = await start()
     const waiting = get()
-    await vi.waitUntil(() => door.waiting === 1)
+    await vi.waitUntil(() => door.waiting === 1, { timeout: 20_000 })
     next('first')
     expect(await waiting).toBe('200 first ')
   })
@@ -65,7 +65,7 @@ describe('a door', () => {
   it('answers 503 to one too many, and to who waits too long', async () => {
     const { get, door, next } = await start({ most: 1 })
     const waiting = get()
-    await vi.waitUntil(() => door.waiting === 1)
+    await vi.waitUntil(() => door.waiting === 1, { timeout: 20_000 })
     expect(await get()).toMatch(/^503 .*being moved, and 1 requests wait/)
     next('first')
     expect(await waiting).toBe('200 first ')
@@ -78,7 +78,7 @@ describe('a door', () => {
   it('answers 503 to all once it is closed, unless it is open', async () => {
     const { get, door, next } = await start()
     const waiting = get()
-    await vi.waitUntil(() => door.waiting === 1)
+    await vi.waitUntil(() => door.waiting === 1, { timeout: 20_000 })
     door.close(new AppError('STOPPING', 'The role is stopping'))
     expect(await waiting).toMatch(/^503 .*stopping/)
     expect(await get()).toMatch(/^503 .*stopping/)
@@ -96,10 +96,10 @@ describe('a door', () => {
     const { port } = open.at(-1) ?? { port: 0 }
     const gone = new AbortController()
     const asked = fetch(`http://127.0.0.1:${port}/`, { signal: gone.signal }).catch(() => 'gone')
-    await vi.waitUntil(() => door.waiting === 1)
+    await vi.waitUntil(() => door.waiting === 1, { timeout: 20_000 })
     gone.abort()
     expect(await asked).toBe('gone')
-    await vi.waitUntil(() => door.waiting === 0)
+    await vi.waitUntil(() => door.waiting === 0, { timeout: 20_000 })
   })
 })
 
@@ -108,7 +108,7 @@ describe('traffic', () => {
     const { get, traffic, next, letGo } = await start()
     next('first')
     const slow = get('/slow')
-    await vi.waitUntil(() => traffic.count === 1)
+    await vi.waitUntil(() => traffic.count === 1, { timeout: 20_000 })
     expect(await traffic.quiet(() => 0, 10.5)).toBe(false)
     expect(await traffic.quiet(() => 1, 10)).toBe(true)
     const quiet = traffic.quiet(() => 0, 10_000)

@@ -40,7 +40,7 @@ describe('a consumer', () => {
     const handled: unknown[] = []
     await using consumer = consuming(async ({ payload }) => void handled.push(payload))
     for (const id of ids(200)) consumer.broker.add(id)
-    await vi.waitUntil(() => consumer.broker.acked.length === 200)
+    await vi.waitUntil(() => consumer.broker.acked.length === 200, { timeout: 20_000 })
     expect(handled).toEqual(ids(200).map((id) => ({ id })))
     expect(consumer.broker.leased.size).toBe(0)
   })
@@ -48,7 +48,7 @@ describe('a consumer', () => {
   it('acknowledges many in one request', async () => {
     await using consumer = consuming(async () => {})
     for (const id of ids(300)) consumer.broker.add(id)
-    await vi.waitUntil(() => consumer.broker.acked.length === 300)
+    await vi.waitUntil(() => consumer.broker.acked.length === 300, { timeout: 20_000 })
     expect(consumer.broker.ackRequests.length).toBeLessThan(30)
   })
 
@@ -63,9 +63,9 @@ describe('a consumer', () => {
     }
     await using consumer = consuming(handle, { concurrency: 4 })
     for (const id of ids(60)) consumer.broker.add(id)
-    await vi.waitUntil(() => consumer.broker.leased.size === 8)
+    await vi.waitUntil(() => consumer.broker.leased.size === 8, { timeout: 20_000 })
     gate.resolve()
-    await vi.waitUntil(() => consumer.broker.acked.length === 60)
+    await vi.waitUntil(() => consumer.broker.acked.length === 60, { timeout: 20_000 })
     expect(most).toBe(4)
   })
 
@@ -75,10 +75,10 @@ describe('a consumer', () => {
       if (isFull) throw new AppError('DISK_FULL', 'no space')
     })
     consumer.broker.add('m')
-    await vi.waitUntil(() => consumer.broker.nacked.length > 0)
+    await vi.waitUntil(() => consumer.broker.nacked.length > 0, { timeout: 20_000 })
     expect(consumer.broker.nacked[0]).toEqual({ id: 'm', reason: 'no space', later: true })
     isFull = false
-    await vi.waitUntil(() => consumer.broker.acked.length === 1, { timeout: 5_000 })
+    await vi.waitUntil(() => consumer.broker.acked.length === 1, { timeout: 20_000 })
   })
 
   it('takes one message at a time while what it needs is not well, and all of them again afterwards', async () => {
@@ -100,7 +100,7 @@ describe('a consumer', () => {
     await expect.poll(() => pulled.filter((max) => max === 1).length).toBeGreaterThanOrEqual(3)
     expect(tried).toBeLessThan(12)
     isFull = false
-    await vi.waitUntil(() => consumer.broker.acked.length === 40, { timeout: 5_000 })
+    await vi.waitUntil(() => consumer.broker.acked.length === 40, { timeout: 20_000 })
     expect(pulled.at(-1)).toBe(4)
   })
 
@@ -111,7 +111,7 @@ describe('a consumer', () => {
     consumer.broker.add('b')
     await expect.poll(() => consumer.broker.renewed.map(({ length }) => length)).toContain(2)
     resolve()
-    await vi.waitUntil(() => consumer.broker.acked.length === 2)
+    await vi.waitUntil(() => consumer.broker.acked.length === 2, { timeout: 20_000 })
   })
 
   it('gives back what failed, with the reason, and goes on with the rest', async () => {
@@ -122,7 +122,7 @@ describe('a consumer', () => {
       if (delivery < 3) throw new Error('card refused')
     })
     for (const id of ['a', 'bad', 'b']) consumer.broker.add(id)
-    await vi.waitUntil(() => consumer.broker.acked.length === 3)
+    await vi.waitUntil(() => consumer.broker.acked.length === 3, { timeout: 20_000 })
     expect(consumer.broker.nacked).toEqual([
       { id: 'bad', reason: 'card refused', later: false },
       { id: 'bad', reason: 'card refused', later: false },
@@ -136,7 +136,7 @@ describe('a consumer', () => {
     await using consumer = consuming(async () => void traces.push(currentScope()?.span.traceId))
     const traceId = '0af7651916cd43dd8448eb211c80319c'
     consumer.broker.add('a', { traceparent: `00-${traceId}-b7ad6b7169203331-01` })
-    await vi.waitUntil(() => consumer.spans.length === 1)
+    await vi.waitUntil(() => consumer.spans.length === 1, { timeout: 20_000 })
     expect(traces).toEqual([traceId])
     expect(consumer.spans[0]).toMatchObject({
       trace_id: traceId,
@@ -150,7 +150,7 @@ describe('a consumer', () => {
   it('keeps no span for a trace that is not kept', async () => {
     await using consumer = consuming(async () => {})
     consumer.broker.add('a', { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00' })
-    await vi.waitUntil(() => consumer.broker.acked.length === 1)
+    await vi.waitUntil(() => consumer.broker.acked.length === 1, { timeout: 20_000 })
     expect(consumer.spans).toEqual([])
   })
 
@@ -158,18 +158,18 @@ describe('a consumer', () => {
     const broker = new FakeBroker()
     broker.failure = new AppError('UNREACHABLE', 'no broker')
     await using consumer = consuming(async () => {}, {}, broker)
-    await vi.waitUntil(() => consumer.log.lines.length > 0)
+    await vi.waitUntil(() => consumer.log.lines.length > 0, { timeout: 20_000 })
     broker.failure = undefined
     broker.add('a')
-    await vi.waitUntil(() => broker.acked.length === 1)
+    await vi.waitUntil(() => broker.acked.length === 1, { timeout: 20_000 })
   })
 
   it('subscribes again when the broker forgot', async () => {
     await using consumer = consuming(async () => {})
-    await vi.waitUntil(() => consumer.broker.pulls > 0)
+    await vi.waitUntil(() => consumer.broker.pulls > 0, { timeout: 20_000 })
     consumer.broker.forget()
     consumer.broker.add('a')
-    await vi.waitUntil(() => consumer.broker.acked.length === 1)
+    await vi.waitUntil(() => consumer.broker.acked.length === 1, { timeout: 20_000 })
     expect(consumer.broker.subscribed).toBe(2)
   })
 
@@ -183,14 +183,14 @@ describe('a consumer', () => {
       broker,
     )
     broker.add('a')
-    await vi.waitUntil(() => broker.failure !== undefined)
+    await vi.waitUntil(() => broker.failure !== undefined, { timeout: 20_000 })
     broker.failure = undefined
-    await vi.waitUntil(() => broker.acked.length === 1)
+    await vi.waitUntil(() => broker.acked.length === 1, { timeout: 20_000 })
   })
 
   it('ends at once while it waits', async () => {
     const consumer = consuming(async () => {})
-    await vi.waitUntil(() => consumer.broker.pulls > 0)
+    await vi.waitUntil(() => consumer.broker.pulls > 0, { timeout: 20_000 })
     const started = performance.now()
     await consumer.end()
     expect(performance.now() - started).toBeLessThan(1_000)
@@ -207,7 +207,7 @@ describe('a consumer', () => {
       { concurrency: 2 },
     )
     for (const id of ids(4)) consumer.broker.add(id)
-    await vi.waitUntil(() => begun === 2 && consumer.broker.leased.size === 4)
+    await vi.waitUntil(() => begun === 2 && consumer.broker.leased.size === 4, { timeout: 20_000 })
     const ended = consumer.end()
     gate.resolve()
     await ended

@@ -109,7 +109,7 @@ describe('the control channel', () => {
     const other = await connectControl(address)
     onTestFinished(() => other.close())
     expect(await other.ask({ do: 'look' }, Done, never)).toEqual({})
-    await vi.waitUntil(() => ended.length === 2)
+    await vi.waitUntil(() => ended.length === 2, { timeout: 20_000 })
     expect(ended).toEqual([0, 1])
     expect(await client.ask({ do: 'look' }, Done, never)).toEqual({})
   })
@@ -130,7 +130,7 @@ describe('the control channel', () => {
     expect(ended).toEqual([])
     vi.advanceTimersByTime(1)
     vi.useRealTimers()
-    await vi.waitUntil(() => ended.length === 1)
+    await vi.waitUntil(() => ended.length === 1, { timeout: 20_000 })
     expect(await client.ask({ do: 'look' }, Done, never)).toEqual({})
     await expect(late.ask({ do: 'look' }, Done, never)).rejects.toMatchObject({ code: 'REQUEST_TIMEOUT' })
   })
@@ -147,7 +147,7 @@ describe('the control channel', () => {
       onTestFinished(() => each.close())
       each.ask({ do: 'look' }, Done, never).catch(() => {})
     }
-    await vi.waitUntil(() => heard === 16)
+    await vi.waitUntil(() => heard === 16, { timeout: 20_000 })
     const busy = { code: 'RATE_LIMITED', message: expect.stringMatching(/busy.*again/) }
     const one = await connectControl(address)
     await expect(one.ask({ do: 'look' }, Done, never)).rejects.toMatchObject(busy)

@@ -69,7 +69,7 @@ async function withFewFiles(program: string): Promise<string> {
   return stdout.trim()
 }
 
-it('says that too many files are open where that is why', { timeout: 20_000 }, async () => {
+it('says that too many files are open where that is why', async () => {
   const program = `
     import { openSync } from 'node:fs'
     try { for (;;) openSync('/dev/null') } catch {}
@@ -82,7 +82,7 @@ it('says that too many files are open where that is why', { timeout: 20_000 }, a
   expect(second).toMatch(told)
 })
 
-it('looks for some at a time, and gives no two names the same', { timeout: 20_000 }, async () => {
+it('looks for some at a time, and gives no two names the same', async () => {
   const program = `
     const portOf = createKeptPorts(process.pid)
     const ports = await Promise.all(Array.from({ length: 2_000 }, (_, at) => portOf('service-' + at, '127.0.0.1')))

@@ -32,12 +32,12 @@ it('ends groups, and what has left them, when who guards them is killed', async 
   holder.stdout.on('data', (chunk: Buffer) => {
     said += chunk
   })
-  await vi.waitUntil(() => said.trim().split('\n').length === 4, { timeout: 10_000 })
+  await vi.waitUntil(() => said.trim().split('\n').length === 4, { timeout: 20_000 })
   const pids = [...said.matchAll(/\d+/g)].map(Number)
   expect(pids.map(isAlive)).toEqual([true, true, true])
   holder.kill('SIGKILL')
   await once(holder, 'exit')
-  await vi.waitUntil(() => !pids.some(isAlive), { timeout: 5_000 })
+  await vi.waitUntil(() => !pids.some(isAlive), { timeout: 20_000 })
 })
 
 it('is a shell, and PowerShell on Windows, which ends whole trees', () => {

@@ -83,7 +83,9 @@ describe('a platform in a cutover', () => {
     await cutover.hold('one', to, BUDGET)
     await cutover.resume('one')
     await cutover.hold('two', to, { budgetMs: 20 })
-    await vi.waitUntil(() => steps.filter((step) => step.endsWith('begins on the old')).length === 4)
+    await vi.waitUntil(() => steps.filter((step) => step.endsWith('begins on the old')).length === 4, {
+      timeout: 20_000,
+    })
     await expect(cutover.move('two')).rejects.toMatchObject({ code: 'CONFLICT' })
     expect(cutover.places).toMatchObject({ store: 'sqlite:' })
     expect(readdirSync(data)).toEqual([])

@@ -17,7 +17,7 @@ describe('a running supervision', () => {
     isStuck = true
     const gone = new AbortController()
     const asked = restart(['user', 'user-2'], { rolling: true }, gone.signal)
-    await vi.waitUntil(() => states().get('user')?.at === 'starting')
+    await vi.waitUntil(() => states().get('user')?.at === 'starting', { timeout: 20_000 })
     gone.abort()
     await asked
     // of a rolling restart the rest is left as it is

@@ -136,7 +136,7 @@ describe('a unit that takes settings while it runs', () => {
     const roles = roleUnits(slow)
     const { apply, ready, states, stop } = run([], slow, { units: roles.plan([gatewayPlan('a')]) })
     onTestFinished(stop)
-    await vi.waitUntil(() => states().get('gateway')?.at === 'starting')
+    await vi.waitUntil(() => states().get('gateway')?.at === 'starting', { timeout: 20_000 })
     expect(await apply(roles.plan([gatewayPlan('b')]))).toMatchObject({ restarted: [], reloaded: [] })
     go.resolve()
     await ready

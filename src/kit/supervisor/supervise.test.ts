@@ -56,7 +56,7 @@ describe('supervise', () => {
     const { ready, stop, until, states } = run([plan('user')], launch, { onLost: () => told.promise })
     await ready
     crash('user')
-    await vi.waitUntil(() => events.filter((event) => event === 'launch user').length === 2)
+    await vi.waitUntil(() => events.filter((event) => event === 'launch user').length === 2, { timeout: 20_000 })
     expect(events.filter((event) => event === 'start user')).toHaveLength(1)
     told.resolve()
     await until(() => states().get('user')?.at === 'ready')

@@ -17,7 +17,7 @@ it('a message that dies leaves an entry and a failed span in its trace, with the
     await broker.call('POST', `/broker/subscriptions/${id}/nack`, { acks, reason: 'not an order: user_id' })
   }
   const lines = () => broker.lines.filter((line) => line.includes('dead letter'))
-  await vi.waitUntil(() => lines().length === 2)
+  await vi.waitUntil(() => lines().length === 2, { timeout: 20_000 })
   expect(lines().toSorted()).toEqual([
     'A message on a is a dead letter of refusing: not an order: user_id',
     'A message on a is a dead letter of silent: lease expired',

@@ -16,7 +16,7 @@ describe('broker-demo', () => {
     ])
     await broker.call('POST', '/broker/publish/order.created', '{"user_id":1,"product":"Laptop"}')
     const paid = '[OrderService] Paiement traité: {"status": "success", "order_id": "123"}'
-    await vi.waitUntil(() => broker.lines.includes(paid))
+    await vi.waitUntil(() => broker.lines.includes(paid), { timeout: 20_000 })
     expect(broker.lines.slice(3).filter((line) => line.startsWith('['))).toEqual([
       '[OrderService] Création commande: User=1, Product=Laptop',
       '[Broker] Message publié sur order.created',

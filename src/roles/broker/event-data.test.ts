@@ -123,7 +123,7 @@ describe('an event stays what it was', () => {
     })
     expect([sent.status, await sent.json()]).toEqual([202, { id: '7', topic: 'a', offset: 1 }])
 
-    await vi.waitUntil(() => to.pushed.length > 0, { timeout: 5_000 })
+    await vi.waitUntil(() => to.pushed.length > 0, { timeout: 20_000 })
     expect(to.pushed[0]).toEqual({ type: push.type, id: '7', body: Buffer.from(push.body) })
 
     const [pulled] = (await call(`/broker/subscriptions/${id}/pull`, {})).body.messages

@@ -95,13 +95,13 @@ describe('messages between services', () => {
     await Promise.all(
       names.map((data) => order.store.transaction((trx) => orders.add(trx, { type: 'order.created', data }))),
     )
-    await vi.waitUntil(() => paid.length === 201, { timeout: 10_000 })
+    await vi.waitUntil(() => paid.length === 201, { timeout: 20_000 })
     expect(paid.toSorted()).toEqual(['traced', ...names].toSorted())
     expect(await payment.store.db.selectFrom('effects').selectAll().execute()).toHaveLength(201)
 
     const trace = () =>
       [...broker.spans, ...payment.spans, ...order.spans].filter((span) => span.trace_id === request.traceId)
-    await vi.waitUntil(() => trace().length === 4)
+    await vi.waitUntil(() => trace().length === 4, { timeout: 20_000 })
     const byId = new Map(trace().map((span) => [span.span_id, span]))
     const path = (span: SpanRecord | undefined): string[] =>
       span ? [...path(byId.get(span.parent_span_id ?? '')), `${span.service} ${span.operation}`] : []

@@ -113,7 +113,7 @@ describe('publishing', () => {
     expect(await publish()).toMatchObject({ status: 507, body: { code: 'DISK_FULL' } })
     expect((await broker.call('GET', '/broker/topics')).status).toBe(200)
     free = Number.POSITIVE_INFINITY
-    await vi.waitUntil(async () => (await publish()).status === 202, { timeout: 5_000 })
+    await vi.waitUntil(async () => (await publish()).status === 202, { timeout: 20_000 })
   })
 
   it("joins the publisher's trace, and hands it on", async () => {

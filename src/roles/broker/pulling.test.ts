@@ -59,10 +59,10 @@ describe('pulling', () => {
       method: 'POST',
       signal: leaving.signal,
     })
-    await vi.waitUntil(() => pulls.mock.calls.length === 1)
+    await vi.waitUntil(() => pulls.mock.calls.length === 1, { timeout: 20_000 })
     leaving.abort()
     await expect(left).rejects.toThrow()
-    await vi.waitUntil(() => pulls.mock.calls[0]?.[1].signal.aborted)
+    await vi.waitUntil(() => pulls.mock.calls[0]?.[1].signal.aborted, { timeout: 20_000 })
     await broker.call('POST', '/broker/publish/a', '1')
     expect((await pull(broker, id))[0]).toMatchObject({ delivery: 1 })
   })
@@ -76,13 +76,13 @@ describe('pulling', () => {
     const nacks = vi.spyOn(broker.bus, 'nack')
     vi.spyOn(broker.bus, 'pull').mockImplementationOnce(async (subscription, options) => {
       leaving.abort()
-      await vi.waitUntil(() => options.signal.aborted)
+      await vi.waitUntil(() => options.signal.aborted, { timeout: 20_000 })
       return original(subscription, { ...options, signal: new AbortController().signal })
     })
     await expect(
       fetch(`${broker.url}/broker/subscriptions/${id}/pull`, { method: 'POST', signal: leaving.signal }),
     ).rejects.toThrow()
-    await vi.waitUntil(() => nacks.mock.calls.length === 1)
+    await vi.waitUntil(() => nacks.mock.calls.length === 1, { timeout: 20_000 })
     // he never saw it
     expect((await pull(broker, id, 'wait=10'))[0]).toMatchObject({ delivery: 1 })
   })
@@ -207,7 +207,7 @@ describe('pulling', () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     for (let n = 0; n < 80; n++) await pullTwice(broker, id, agent, `c${n}`)
     agent.destroy()
-    await vi.waitUntil(() => released.mock.calls.some(([, consumer]) => consumer === 'c79'), { timeout: 5_000 })
+    await vi.waitUntil(() => released.mock.calls.some(([, consumer]) => consumer === 'c79'), { timeout: 20_000 })
     expect(released.mock.calls).toHaveLength(64)
   })
 

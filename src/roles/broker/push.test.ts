@@ -94,12 +94,14 @@ describe('push delivery', () => {
     const encoded = { ...event, 'ce-id': 'n%C3%A9' }
     await broker.call('POST', '/broker/publish/a.b', '{"n": 1}', { ...encoded, 'content-type': 'application/json' })
     await broker.call('POST', '/broker/publish/a.c', '2')
-    await vi.waitUntil(() => hook.received.length === 2)
+    await vi.waitUntil(() => hook.received.length === 2, { timeout: 20_000 })
     const [one, two] = hook.received.toSorted((a, b) => b.body.length - a.body.length)
     expect(one?.body).toBe('{"n": 1}')
     expect(one?.headers).toMatchObject({ ...encoded, 'content-type': 'application/json' })
     expect(two?.headers).toMatchObject({ 'ce-source': '/broker', 'ce-type': 'a.c', 'ce-time': expect.any(String) })
-    await vi.waitUntil(async () => (await broker.call('GET', `/broker/subscriptions/${body.id}`)).body.pending === 0)
+    await vi.waitUntil(async () => (await broker.call('GET', `/broker/subscriptions/${body.id}`)).body.pending === 0, {
+      timeout: 20_000,
+    })
   })
 
   it('posts the messages of one key one after the other, one that was not taken before those behind it', async () => {
@@ -108,7 +110,7 @@ describe('push delivery', () => {
     await broker.call('POST', '/broker/subscriptions', { topic: 'a', push: { url: hook.url } })
     const lines = ['x1', 'x2', 'x3', 'y1'].map((id) => `{"topic":"a","payload":"${id}","key":"${id[0]}"}`)
     await broker.call('POST', '/broker/publish', lines.join('\n'), { 'content-type': 'application/x-ndjson' })
-    await vi.waitUntil(() => hook.received.length === 5)
+    await vi.waitUntil(() => hook.received.length === 5, { timeout: 20_000 })
     const bodies = hook.received.map(({ body, headers }) => `${headers['ce-partitionkey']} ${JSON.parse(body)}`)
     expect(bodies.filter((body) => body.startsWith('x'))).toEqual(
       bodies[0]?.startsWith('x') ? ['x x1', 'x x1', 'x x2', 'x x3'] : ['x x1', 'x x2', 'x x3'],
@@ -122,7 +124,9 @@ describe('push delivery', () => {
     const push = { url: hook.url }
     const { body } = await broker.call('POST', '/broker/subscriptions', { topic: 'a', push, max_deliver: 2 })
     await broker.call('POST', '/broker/publish', '{"topic":"a","payload":"poison"}\n{"topic":"a","payload":1}')
-    await vi.waitUntil(async () => (await broker.call('GET', `/broker/subscriptions/${body.id}`)).body.pending === 0)
+    await vi.waitUntil(async () => (await broker.call('GET', `/broker/subscriptions/${body.id}`)).body.pending === 0, {
+      timeout: 20_000,
+    })
     expect(hook.received.map((message) => message.body).toSorted()).toEqual(['"poison"', '"poison"', '1'])
     const letters = await broker.call('GET', '/broker/dead-letters')
     expect(letters.body.dead_letters).toMatchObject([{ payload: 'poison', reason: 'the endpoint answered 500' }])
@@ -135,7 +139,7 @@ describe('push delivery', () => {
     const { body } = await broker.call('POST', '/broker/subscriptions', { topic: 'a', push, max_deliver: 1 })
     await broker.call('POST', '/broker/publish/a', '1')
     const pending = async () => (await broker.call('GET', `/broker/subscriptions/${body.id}`)).body.pending
-    await vi.waitUntil(async () => (await pending()) === 0, { timeout: 10_000 })
+    await vi.waitUntil(async () => (await pending()) === 0, { timeout: 20_000 })
     expect(hook.received).toHaveLength(7)
     expect((await broker.call('GET', '/broker/dead-letters')).body.dead_letters).toEqual([])
   })
@@ -148,15 +152,15 @@ describe('push delivery', () => {
     for (let n = 0; n < 10; n++) {
       await broker.call('POST', '/broker/publish', Array(20).fill('{"topic":"a","payload":1}').join('\n'))
     }
-    await vi.waitUntil(() => hook.received.length >= 20)
+    await vi.waitUntil(() => hook.received.length >= 20, { timeout: 20_000 })
     const first = hook.received.length
     const since = performance.now()
-    await vi.waitUntil(() => hook.received.length >= first + 5, { timeout: 5_000 })
+    await vi.waitUntil(() => hook.received.length >= first + 5, { timeout: 20_000 })
     // one in 50 ms at most, where each of 200 messages was posted every 100 ms
     expect((hook.received.length - first) / (performance.now() - since)).toBeLessThan(1 / 40)
     isDown = false
     const taken = hook.received.length
-    await vi.waitUntil(() => hook.received.length >= taken + 200, { timeout: 10_000 })
+    await vi.waitUntil(() => hook.received.length >= taken + 200, { timeout: 20_000 })
     expect((await broker.call('GET', '/broker/dead-letters')).body.dead_letters).toEqual([])
   })
 
@@ -168,7 +172,7 @@ describe('push delivery', () => {
     await broker.call('POST', '/broker/subscriptions', spec)
     await broker.call('POST', '/broker/publish/a', '1')
     const letters = async () => (await broker.call('GET', '/broker/dead-letters')).body.dead_letters
-    await vi.waitUntil(async () => (await letters()).length === 1, { timeout: 10_000 })
+    await vi.waitUntil(async () => (await letters()).length === 1, { timeout: 20_000 })
     const [letter] = await letters()
     expect(letter?.reason).toMatch(/ECONNREFUSED/)
     expect(letter?.deliveries).toBeGreaterThan(5)
@@ -180,7 +184,9 @@ describe('push delivery', () => {
     const push = { url: hook.url }
     await broker.call('POST', '/broker/subscriptions', { topic: 'a', push, max_deliver: 1 })
     await broker.call('POST', '/broker/publish/a', '1')
-    await vi.waitUntil(async () => (await broker.call('GET', '/broker/dead-letters')).body.dead_letters.length === 1)
+    await vi.waitUntil(async () => (await broker.call('GET', '/broker/dead-letters')).body.dead_letters.length === 1, {
+      timeout: 20_000,
+    })
     expect(hook.received.map(({ path }) => path)).toEqual(['/hook'])
   })
 
@@ -193,7 +199,9 @@ describe('push delivery', () => {
     const push = { url: hook.url }
     const { body } = await broker.call('POST', '/broker/subscriptions', { topic: 'a', push, max_deliver: 1 })
     await broker.call('POST', '/broker/publish/a', '1')
-    await vi.waitUntil(async () => (await broker.call('GET', '/broker/dead-letters')).body.dead_letters.length === 1)
+    await vi.waitUntil(async () => (await broker.call('GET', '/broker/dead-letters')).body.dead_letters.length === 1, {
+      timeout: 20_000,
+    })
     expect((await broker.call('DELETE', `/broker/subscriptions/${body.id}`)).status).toBe(204)
   })
 
@@ -204,7 +212,7 @@ describe('push delivery', () => {
     const { body } = await broker.call('POST', '/broker/subscriptions', { topic: 'a', push, ack_wait: 0.2 })
     await broker.call('POST', '/broker/publish/a', '1')
     await vi.waitUntil(async () => (await broker.call('GET', `/broker/subscriptions/${body.id}`)).body.pending === 0, {
-      timeout: 5_000,
+      timeout: 20_000,
     })
     expect(hook.received).toHaveLength(2)
   })
@@ -215,7 +223,7 @@ describe('push delivery', () => {
     const nacks = vi.spyOn(broker.bus, 'nack')
     await broker.call('POST', '/broker/subscriptions', { topic: 'a', push: { url: hook.url } })
     await broker.call('POST', '/broker/publish/a', '1')
-    await vi.waitUntil(() => nacks.mock.calls.length === 1)
+    await vi.waitUntil(() => nacks.mock.calls.length === 1, { timeout: 20_000 })
     expect(nacks.mock.calls[0]?.[2]).toEqual({ delayMs: 60_000, reason: 'the endpoint answered 429', later: true })
   })
 
@@ -226,7 +234,7 @@ describe('push delivery', () => {
     const nacks = vi.spyOn(broker.bus, 'nack')
     await broker.call('POST', '/broker/subscriptions', { topic: 'a', push: { url: hook.url } })
     await broker.call('POST', '/broker/publish/a', '1')
-    await vi.waitUntil(() => nacks.mock.calls.length === 1)
+    await vi.waitUntil(() => nacks.mock.calls.length === 1, { timeout: 20_000 })
     expect(nacks.mock.calls[0]?.[2]?.delayMs).toBeGreaterThan(60_000)
   })
 
@@ -241,13 +249,13 @@ describe('push delivery', () => {
     // nothing was posted there
     expect(broker.warnings).toEqual([])
     await broker.call('POST', '/broker/publish/a', '1')
-    await vi.waitUntil(() => before.received.length === 1)
+    await vi.waitUntil(() => before.received.length === 1, { timeout: 20_000 })
     const { body } = await subscribe(after.url)
     expect(broker.warnings.join('\n')).toContain(
       `Pushes to ${before.url} end: its subscription's messages now go to ${after.url}`,
     )
     await broker.call('POST', '/broker/publish/a', '2')
-    await vi.waitUntil(() => after.received.length === 1)
+    await vi.waitUntil(() => after.received.length === 1, { timeout: 20_000 })
     await broker.call('DELETE', `/broker/subscriptions/${body.id}`)
     await broker.call('POST', '/broker/publish/a', '3')
     expect([before.received.length, after.received.length]).toEqual([1, 1])
@@ -259,11 +267,11 @@ describe('push delivery', () => {
     const before = await runBroker({ folder })
     await before.call('POST', '/broker/subscriptions', { topic: 'a', push: { url: hook.url } })
     await before.call('POST', '/broker/publish/a', '1')
-    await vi.waitUntil(() => hook.received.length === 1)
+    await vi.waitUntil(() => hook.received.length === 1, { timeout: 20_000 })
     await before.stop()
     {
       await using _ = await runBroker({ folder })
-      await vi.waitUntil(() => hook.received.length === 2, { timeout: 5_000 })
+      await vi.waitUntil(() => hook.received.length === 2, { timeout: 20_000 })
     }
     await rm(folder, { recursive: true })
   })
@@ -277,7 +285,7 @@ describe('push delivery', () => {
       return 1
     }
     await using _push = pushing(hook.url, { ack })
-    await vi.waitUntil(() => times === 3)
+    await vi.waitUntil(() => times === 3, { timeout: 20_000 })
     expect(hook.received).toHaveLength(1)
   })
 
@@ -286,7 +294,7 @@ describe('push delivery', () => {
     const given: (ReturnOptions | undefined)[] = []
     const nack: BusConsumer['nack'] = async (_, __, how) => given.push(how)
     await using _push = pushing(hook.url, { nack, tokenFor: () => Promise.reject(new Error('no key')) })
-    await vi.waitUntil(() => given.length === 1)
+    await vi.waitUntil(() => given.length === 1, { timeout: 20_000 })
     expect(given).toEqual([{ reason: 'no token for it: no key', later: true }])
     expect(hook.received).toEqual([])
   })
@@ -301,7 +309,7 @@ describe('push delivery', () => {
       traceparent: `00-${traceId}-b7ad6b7169203331-01`,
       tracestate,
     })
-    await vi.waitUntil(() => broker.spans.some(({ operation }) => operation === 'push a'))
+    await vi.waitUntil(() => broker.spans.some(({ operation }) => operation === 'push a'), { timeout: 20_000 })
     const span = broker.spans.find(({ operation }) => operation === 'push a')
     expect(span).toMatchObject({ trace_id: traceId, kind: 'client', status: 'ok' })
     expect(hook.received[0]?.headers).toMatchObject({

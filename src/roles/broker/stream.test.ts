@@ -59,7 +59,7 @@ describe('a stream', () => {
     await broker.call('POST', '/broker/publish/a.b', '{\n"n": 1\n}')
     await broker.call('POST', '/broker/publish/other', '2')
     await broker.call('POST', '/broker/publish/a.c', '3')
-    await vi.waitUntil(() => stream.events.length === 2)
+    await vi.waitUntil(() => stream.events.length === 2, { timeout: 20_000 })
     expect(payloads(stream)).toEqual([{ n: 1 }, 3])
   })
 
@@ -68,7 +68,7 @@ describe('a stream', () => {
     for (const n of [1, 2, 3]) await broker.call('POST', '/broker/publish/a', String(n))
     await using all = await open(broker, '/broker/stream/a?from=first')
     await using some = await open(broker, '/broker/stream/a?from=2')
-    await vi.waitUntil(() => all.events.length === 3 && some.events.length === 2)
+    await vi.waitUntil(() => all.events.length === 3 && some.events.length === 2, { timeout: 20_000 })
     expect([payloads(all), payloads(some)]).toEqual([
       [1, 2, 3],
       [2, 3],
@@ -79,10 +79,10 @@ describe('a stream', () => {
     await using broker = await runBroker()
     for (const n of [1, 2, 3]) await broker.call('POST', '/broker/publish/a', String(n))
     const before = await open(broker, '/broker/stream/a?from=first')
-    await vi.waitUntil(() => before.events.length === 3)
+    await vi.waitUntil(() => before.events.length === 3, { timeout: 20_000 })
     await before.close()
     await using after = await open(broker, '/broker/stream/a', { 'last-event-id': before.events[0]?.id ?? '' })
-    await vi.waitUntil(() => after.events.length === 2)
+    await vi.waitUntil(() => after.events.length === 2, { timeout: 20_000 })
     expect(payloads(after)).toEqual([2, 3])
   })
 
@@ -121,7 +121,7 @@ describe('a stream', () => {
     const large = JSON.stringify('x'.repeat(900_000))
     for (let n = 0; n < 8; n++) await broker.call('POST', '/broker/publish/a', large)
     await using stream = await open(broker, '/broker/stream/a?from=first')
-    await vi.waitUntil(() => stream.events.length === 8, { timeout: 10_000 })
+    await vi.waitUntil(() => stream.events.length === 8, { timeout: 20_000 })
   })
 
   it('ends when the broker stops', async () => {
@@ -164,10 +164,10 @@ describe('the stream of a subscription', () => {
     await using second = await consume(broker, id, '?max=2')
     expect([first.status, first.type]).toEqual([200, 'text/event-stream'])
     await publish(broker, 1, 2, 3, 4, 5)
-    await vi.waitUntil(() => first.events.length + second.events.length === 4)
+    await vi.waitUntil(() => first.events.length + second.events.length === 4, { timeout: 20_000 })
     expect(await state(broker, id)).toMatchObject({ pending: 5, leased: 4 })
     expect((await settle(broker, id, 'ack', first)).body).toEqual({ acked: 2, refused: 0 })
-    await vi.waitUntil(() => first.events.length === 3)
+    await vi.waitUntil(() => first.events.length === 3, { timeout: 20_000 })
     await settle(broker, id, 'ack', first)
     await settle(broker, id, 'ack', second)
     expect([...payloads(first), ...payloads(second)].toSorted()).toEqual([1, 2, 3, 4, 5])
@@ -201,11 +201,11 @@ describe('the stream of a subscription', () => {
     const id = await subscribe(broker, { topic: 'a', ack_wait: 0.3 })
     await using stream = await consume(broker, id, '?max=1')
     await publish(broker, 1)
-    await vi.waitUntil(() => stream.events.length === 2, { timeout: 5_000 })
+    await vi.waitUntil(() => stream.events.length === 2, { timeout: 20_000 })
     expect(stream.events[1]?.data).toMatchObject({ payload: 1, delivery: 2 })
     const [, again] = stream.events
     await broker.call('POST', `/broker/subscriptions/${id}/nack`, { acks: [again?.data.ack], delay: 0 })
-    await vi.waitUntil(() => stream.events.length >= 3, { timeout: 5_000 })
+    await vi.waitUntil(() => stream.events.length >= 3, { timeout: 20_000 })
   })
 
   it('ends with its subscription and with the broker, whose next start hands the messages out again', async () => {
@@ -218,7 +218,7 @@ describe('the stream of a subscription', () => {
     const id = await subscribe(broker, { topic: 'a', group: 'g', max_deliver: 1 })
     const stream = await consume(broker, id)
     await publish(broker, 1, 2)
-    await vi.waitUntil(() => stream.events.length === 2)
+    await vi.waitUntil(() => stream.events.length === 2, { timeout: 20_000 })
     await settle(broker, id, 'ack', { events: stream.events.slice(0, 1) })
     await broker.stop()
     await stream.done

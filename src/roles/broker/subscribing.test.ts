@@ -40,7 +40,7 @@ describe('subscribing', () => {
     expect(await expires({ topic: 'a', push: { url: 'http://127.0.0.1:9/' } })).toBeUndefined()
     const { body } = await broker.call('POST', '/broker/subscriptions', { topic: 'a', group: 'h', expires_after: 1 })
     await vi.waitUntil(async () => (await broker.call('GET', `/broker/subscriptions/${body.id}`)).status === 404, {
-      timeout: 10_000,
+      timeout: 20_000,
     })
   })
 

@@ -303,8 +303,8 @@ describe('an ejected instance', () => {
     }
     const who = async () => (await get()).text()
     const seen = async () => new Set(await Promise.all(Array.from({ length: 20 }, who)))
-    await expect.poll(seen, { timeout: 10_000 }).toEqual(new Set(['one']))
+    await expect.poll(seen).toEqual(new Set(['one']))
     well = true
-    await expect.poll(seen, { timeout: 15_000 }).toEqual(new Set(['one', 'two']))
+    await expect.poll(seen).toEqual(new Set(['one', 'two']))
   })
 })

@@ -105,7 +105,7 @@ describe.skipIf(!isHere('postgres'))('SQLite and PostgreSQL', () => {
       expect(shown(postgres)).toEqual(shown(sqlite))
     })
     await fc.assert(property, { numRuns: 300 })
-  }, 60_000)
+  })
 
   it('list and show the same traces', async () => {
     const [spans = []] = fc.sample(fc.array(span, { minLength: 300, maxLength: 300 }), 1)
@@ -125,5 +125,5 @@ describe.skipIf(!isHere('postgres'))('SQLite and PostgreSQL', () => {
         )
       expect(bySpan(postgres)).toEqual(bySpan(sqlite))
     }
-  }, 60_000)
+  })
 })

@@ -34,7 +34,7 @@ describe.skipIf(!isHere('postgres'))('a search of PostgreSQL', () => {
       timestamp: new Date(NOW - 21 * DAY_MS),
       message: hangul,
     })
-  }, 60_000)
+  })
   afterAll(() => server.close())
 
   /** A search that has its time, and then no more. */

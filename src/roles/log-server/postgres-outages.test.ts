@@ -51,7 +51,7 @@ describe.skipIf(!isHere('postgres'))('a log server whose PostgreSQL', () => {
         await expect.poll(() => acknowledged.size, { timeout: BACK_MS }).toBeGreaterThan(before + 50)
         await postgres().kill()
         // once it stays away for longer than the store tries again
-        if (round === 1) await expect.poll(() => refusals.size, { timeout: 10_000 }).toBeGreaterThan(0)
+        if (round === 1) await expect.poll(() => refusals.size).toBeGreaterThan(0)
         await postgres().start()
       }
       const after = acknowledged.size
@@ -68,7 +68,7 @@ describe.skipIf(!isHere('postgres'))('a log server whose PostgreSQL', () => {
       after = page.next
     }
     expect(acknowledged.difference(kept)).toEqual(new Set())
-  }, 60_000)
+  })
 
   it('is killed goes on telling those who follow', async () => {
     const server = await open()
@@ -82,7 +82,7 @@ describe.skipIf(!isHere('postgres'))('a log server whose PostgreSQL', () => {
     while (!told.includes('after')) told += (await reader?.read())?.value ?? ''
     expect(told).toContain('before')
     await reader?.cancel()
-  }, 30_000)
+  })
 
   it.skipIf(process.getuid?.() !== 0)(
     'has a full disk says 507, still reads, and heals',

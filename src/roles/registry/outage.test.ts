@@ -131,7 +131,7 @@ describe('a registry that is killed', () => {
     expect(gaps).toBe(0)
 
     // who is not connected hears of no departure, and holds on to everyone for a while
-    await expect.poll(() => isWatchingAgain, { timeout: 10_000 }).toBe(true)
+    await expect.poll(() => isWatchingAgain).toBe(true)
     await user.registration.leave()
     await expect.poll(() => order.directory.instances('user-service')).toEqual([])
   })

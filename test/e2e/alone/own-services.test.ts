@@ -109,7 +109,7 @@ async function takeOver(port: number) {
       () => false,
     )
   }
-  await vi.waitUntil(listens, { timeout: 5_000, interval: 1 })
+  await vi.waitUntil(listens, { timeout: 20_000, interval: 1 })
   return {
     asked,
     async [Symbol.asyncDispose]() {
@@ -156,7 +156,7 @@ it('leaves nothing behind a second after it was killed, what its services have s
   const rows = await units('gone')
   const told = async () => [...(await msvc('gone', 'logs', 'worker')).matchAll(/child (\d+)/g)]
   // what they say takes a moment to be found
-  await vi.waitUntil(async () => (await told()).length === 2, { timeout: 10_000, interval: 200 })
+  await vi.waitUntil(async () => (await told()).length === 2, { timeout: 20_000, interval: 200 })
   const children = (await told()).map(([, pid]) => Number(pid))
   const pids = [...rows.flatMap(({ pid }) => pid ?? []), ...children]
   const ports = rows.flatMap(({ port }) => port ?? [])
@@ -164,7 +164,7 @@ it('leaves nothing behind a second after it was killed, what its services have s
   const killedAt = Date.now()
   platform.child.kill('SIGKILL')
   await vi.waitUntil(async () => !pids.some(isAlive) && !(await Promise.all(ports.map(isOpen))).some(Boolean), {
-    timeout: 5_000,
+    timeout: 20_000,
     interval: 10,
   })
   expect(Date.now() - killedAt).toBeLessThan(1_000)
@@ -190,7 +190,7 @@ it('restarts a service alone when a line of its file is edited, as soon as it ca
       source.replace("if (pathname === '/block')", (found) => `${line}\n  ${found}`),
     )
     const isNew = async () => (await fetch(`${platform.url('gateway')}/echo/`)).headers.get('x-edited') === `${round}`
-    await vi.waitUntil(isNew, { timeout: 10_000, interval: 10 })
+    await vi.waitUntil(isNew, { timeout: 20_000, interval: 10 })
     return Date.now() - editedAt
   }
 
@@ -199,7 +199,7 @@ it('restarts a service alone when a line of its file is edited, as soon as it ca
   for (const round of [1, 2, 3]) {
     took.push(await restarted(round))
     alone.push(await startsAlone(file))
-    await vi.waitUntil(async () => (await unitOf('edited', 'echo'))?.state === 'ready', { timeout: 10_000 })
+    await vi.waitUntil(async () => (await unitOf('edited', 'echo'))?.state === 'ready', { timeout: 20_000 })
   }
   expect(median(took) - median(alone)).toBeLessThanOrEqual(500)
   const after = await units('edited')
@@ -214,7 +214,7 @@ async function startsAlone(file: string): Promise<number> {
   const since = Date.now()
   const child = spawn(process.execPath, [file], { env: { ...process.env, PORT: String(port), HOST: '127.0.0.1' } })
   const exit = once(child, 'exit')
-  await vi.waitUntil(() => isOpen(port), { timeout: 10_000, interval: 5 })
+  await vi.waitUntil(() => isOpen(port), { timeout: 20_000, interval: 5 })
   const took = Date.now() - since
   child.kill('SIGKILL')
   await exit

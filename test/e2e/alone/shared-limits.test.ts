@@ -83,7 +83,7 @@ describe.skipIf(!isHere('redis-server'))('four gateways over Redis', () => {
     const registered = async () =>
       ((await (await platform.fetch('registry', '/registry/services/api-gateway')).json()) as { healthy: number })
         .healthy
-    await expect.poll(registered, { timeout: 10_000 }).toBe(GATEWAYS.length)
+    await expect.poll(registered).toBe(GATEWAYS.length)
     const lines: string[] = []
 
     const token = await platform.token('ann')

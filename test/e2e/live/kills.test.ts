@@ -94,7 +94,7 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a live move in w
       const seen = load.taken.length
       await vi.waitUntil(() => load.taken.length > seen + PER_SECOND / 2, { timeout: 30_000 })
       const left = () => readdirSync(join(folder, data)).filter((name) => name.startsWith('noting'))
-      await vi.waitUntil(() => left().length === 0, { timeout: 10_000 })
+      await vi.waitUntil(() => left().length === 0, { timeout: 20_000 })
     }
     if (!hasMoved) {
       await isReady(control)
@@ -155,5 +155,5 @@ async function look(address: string) {
 
 async function goesOn(load: { readonly taken: readonly unknown[] }) {
   const seen = load.taken.length
-  await vi.waitUntil(() => load.taken.length > seen + PER_SECOND, { timeout: 15_000 })
+  await vi.waitUntil(() => load.taken.length > seen + PER_SECOND, { timeout: 20_000 })
 }

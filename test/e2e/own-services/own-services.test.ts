@@ -144,10 +144,13 @@ describe.each([
 
   it('are reached through the gateway as their route says, and spread', async () => {
     const seen = new Set<string | null>()
-    await vi.waitUntil(async () => {
-      seen.add((await fetch(`${platform.url('gateway')}/echo/x`)).headers.get('x-instance'))
-      return seen.size === 2
-    })
+    await vi.waitUntil(
+      async () => {
+        seen.add((await fetch(`${platform.url('gateway')}/echo/x`)).headers.get('x-instance'))
+        return seen.size === 2
+      },
+      { timeout: 20_000 },
+    )
     expect((await fetch(`${platform.url('gateway')}/echo/x`, { method: 'POST' })).status).toBe(401)
     expect((await fetch(`${platform.url('gateway')}/echo/x`, { method: 'DELETE' })).status).toBe(405)
   })
@@ -156,7 +159,7 @@ describe.each([
     await msvc(data, 'publish', 'shop.sold', '{"item":7}')
     const received = await vi.waitUntil(
       async () => (await entries('service=receiver')).find(({ message }) => message === 'received {"item":7}'),
-      { timeout: 15_000, interval: 100 },
+      { timeout: 20_000, interval: 100 },
     )
     expect(received.metadata).toMatchObject({ from: mode === 'token' ? 'broker' : 'nobody' })
     await vi.waitUntil(
@@ -170,12 +173,12 @@ describe.each([
           has('outbound', 'GET receiver->echo')
         )
       },
-      { timeout: 15_000, interval: 100 },
+      { timeout: 20_000, interval: 100 },
     )
     const traceId = 'a'.repeat(32)
     await fetch(`${platform.url('gateway')}/echo/say?text=hello&trace=${traceId}`)
     const said = await vi.waitUntil(async () => (await entries(`trace_id=${traceId}&level=WARNING`)).at(0), {
-      timeout: 10_000,
+      timeout: 20_000,
       interval: 100,
     })
     expect(said).toMatchObject({ service: 'echo', message: 'hello', level: 'WARNING' })
@@ -196,7 +199,7 @@ describe('services that go wrong', () => {
 `,
   )
 
-  it('have a state that says why, while the rest runs', { timeout: 60_000 }, async () => {
+  it('have a state that says why, while the rest runs', async () => {
     const platform = start('data', 'up', '--quiet')
     const ended = once(platform, 'exit')
     onTestFinished(async () => {

@@ -147,7 +147,7 @@ it.runIf(process.platform === 'linux')(
     await other.until('away')
     const pid = Number(/away (\d+)/.exec(other.said())?.[1])
     // by then it has been looked at
-    await expect.poll(() => other.watched.has(pid), { timeout: 15_000 }).toBe(true)
+    await expect.poll(() => other.watched.has(pid)).toBe(true)
     other.group.kill()
     await other.group.exited
     await expect.poll(() => isAlive(pid)).toBe(false)

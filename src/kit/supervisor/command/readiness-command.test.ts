@@ -32,8 +32,8 @@ function isAlive(file: string): boolean {
     return false
   }
 }
-const hasBegun = (file: string) => expect.poll(() => isAlive(file), { timeout: 10_000 }).toBe(true)
-const isGone = (file: string) => expect.poll(() => isAlive(file), { timeout: 10_000 }).toBe(false)
+const hasBegun = (file: string) => expect.poll(() => isAlive(file)).toBe(true)
+const isGone = (file: string) => expect.poll(() => isAlive(file)).toBe(false)
 
 it('ends all that it started when it takes too long', async () => {
   // by real ones it could be late before it has begun

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
 import { type FolderWatchOptions, watchFolder } from './folder-watch.ts'
 
@@ -63,6 +64,24 @@ it('tells of what changes on every level, and of what comes with new and moved f
   await seen('four')
   expect([...told].filter((path) => path.includes('left-out/'))).toEqual([])
   expect({ skipped, faults }).toEqual({ skipped: [], faults: [] })
+})
+
+it.runIf(process.platform === 'linux')('goes on with what is put in the place of the folder itself', async () => {
+  const { root, write, told, faults, watch } = theatre()
+  write('shop/a')
+  const dir = join(root, 'shop')
+  watch({ dir, lookMs: 10 })
+  await expect.poll(() => [write('shop/a'), told.has('a')]).toEqual([undefined, true])
+  renameSync(dir, join(root, 'old'))
+  // nothing is there for a while
+  await setTimeout(50)
+  told.clear()
+  write('shop/b/c')
+  await expect.poll(() => told).toContain('b/c')
+  rmSync(dir, { recursive: true })
+  told.clear()
+  await expect.poll(() => [write('shop/b/c'), told.has('b/c')]).toEqual([undefined, true])
+  expect(faults).toEqual([])
 })
 
 it.runIf(process.platform === 'linux')('goes on without a folder that may not be read', async () => {

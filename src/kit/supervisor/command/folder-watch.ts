@@ -1,5 +1,5 @@
-import { type Dirent, type FSWatcher, watch } from 'node:fs'
-import { lstat, readdir, readlink } from 'node:fs/promises'
+import { type BigIntStats, type Dirent, type FSWatcher, statSync, watch } from 'node:fs'
+import { lstat, readdir, readlink, stat } from 'node:fs/promises'
 import { basename, dirname, join, sep } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
@@ -16,8 +16,12 @@ export interface FolderWatchOptions {
   readonly onFault: (fault: Error) => void
   /** How a folder is read. Default: readdir */
   readonly list?: (folder: string) => Promise<readonly Dirent[]>
+  /** How often it is looked whether another folder is in the place of `dir`, milliseconds. Default 1000 */
+  readonly lookMs?: number
 }
 
+/** How often it is looked whether another folder is in its place, milliseconds: its own watch says nothing of that. */
+const LOOK_MS = 1000
 /** So many entries are looked at in one turn of the loop. */
 const IN_ONE_TURN = 500
 /** Too many watches or files are open, by this user or on the machine: the next ones fail too. */
@@ -41,6 +45,8 @@ export function watchFolder(options: FolderWatchOptions, platform: NodeJS.Platfo
 }
 
 const entriesOf = (folder: string) => readdir(folder, { withFileTypes: true })
+/** A file system may give the number of a removed folder to the next one. */
+const identityOf = ({ dev, ino, birthtimeNs }: BigIntStats) => `${dev} ${ino} ${birthtimeNs}`
 const codeOf = (fault: unknown) => (fault instanceof Error && 'code' in fault ? String(fault.code) : '')
 
 /** Folders that are watched each by itself. */
@@ -50,22 +56,41 @@ class WatchedTree {
   readonly #found: { readonly path: string; readonly isNew: boolean }[] = []
   #walking = false
   #isClosed = false
+  #identity = ''
+  #timer: NodeJS.Timeout | undefined
 
   constructor(options: FolderWatchOptions) {
     this.#options = options
   }
 
   open(): () => void {
+    const { dir, lookMs = LOOK_MS } = this.#options
+    this.#identity = identityOf(statSync(dir, { bigint: true }))
     this.#watch('')
     this.#enter('', false)
+    this.#timer = setInterval(() => void this.#lookForAnother(), lookMs).unref()
     return () => this.#close()
   }
 
   #close(): void {
     this.#isClosed = true
+    clearInterval(this.#timer)
+    this.#forget()
+  }
+
+  #forget(): void {
     for (const watcher of this.#watchers.values()) watcher.close()
     this.#watchers.clear()
     this.#found.length = 0
+  }
+
+  /** Goes on with what is in the place of the folder itself, as a build or a branch puts it there. */
+  async #lookForAnother(): Promise<void> {
+    const there = await stat(this.#options.dir, { bigint: true }).catch(() => undefined)
+    if (this.#isClosed || !there?.isDirectory() || identityOf(there) === this.#identity) return
+    this.#identity = identityOf(there)
+    this.#forget()
+    this.#enter('', true)
   }
 
   /** Watches a folder itself. Throws the system's own error. */

@@ -72,4 +72,12 @@ describe('boundLog', () => {
     await vi.waitUntil(() => fstatSync(descriptor).size === 0, { timeout: 20_000 })
     expect(old()).toBe('')
   })
+
+  it('does no harm when its file can be neither looked at nor emptied', async () => {
+    const lost = openSync(path, 'a')
+    // never full: another file of this process may soon have the same descriptor
+    end = bound({ descriptor: lost, mostBytes: Number.POSITIVE_INFINITY })
+    closeSync(lost)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  })
 })

@@ -28,7 +28,11 @@ export function boundLog(path: string, options: BoundedLogOptions = {}): () => v
   const { mostBytes = MOST_BYTES, lookMs = LOOK_MS, descriptor = STDERR } = options
   if (!isOpenedBy(descriptor, path)) return () => {}
   const timer = setInterval(() => {
-    if (fstatSync(descriptor).size >= mostBytes) beginAnew(path, descriptor)
+    try {
+      if (fstatSync(descriptor).size >= mostBytes) beginAnew(path, descriptor)
+    } catch {
+      // a disk that fails, or a network's: no reason to end a platform, and nowhere to say so
+    }
   }, lookMs).unref()
   return () => clearInterval(timer)
 }

@@ -6,7 +6,7 @@ import { inputText } from './cli/commands/input-text.ts'
 import { createHeldWriter, type HeldWriter } from './cli/platform/held-writer.ts'
 import { run } from './cli/run.ts'
 import { writeAll } from './cli/terminal/byte-output.ts'
-import type { Io } from './cli/terminal/io.ts'
+import type { Echo, Io } from './cli/terminal/io.ts'
 import { wasClosed, watchReader } from './cli/terminal/pipe-reader.ts'
 import { MANAGER_VARIABLES, readServiceManager, type ServiceManager } from './drivers/system/service-manager.ts'
 import { AppError, messageOf } from './kit/errors.ts'
@@ -137,7 +137,10 @@ function processIo({ self, ownVariables, signals, output, err }: ProcessParts): 
     },
     readInput,
     // to look at process.stdin would begin to read it, and it may be a port
-    ...(isatty(0) && process.stderr.isTTY && { ask: (question) => askPerson(question, signals.leaving) }),
+    ...(isatty(0) &&
+      process.stderr.isTTY && {
+        ask: (question, echo) => askPerson(question, echo ?? 'shown', signals.leaving),
+      }),
     licences: async () => (await import('./process-licences.ts')).processLicences(join(import.meta.dirname, '..')),
     environment: process.env,
     folder: process.cwd(),
@@ -192,15 +195,32 @@ function parentChannel(stop: (why: string) => void): ParentChannel | undefined {
   }
 }
 
-async function askPerson(question: string, signal: AbortSignal): Promise<string> {
-  const { createInterface } = await import('node:readline/promises')
-  const lines = createInterface({ input: process.stdin, output: process.stderr })
+async function askPerson(question: string, echo: Echo, signal: AbortSignal): Promise<string> {
+  const [{ createInterface }, { Writable }] = await Promise.all([
+    import('node:readline/promises'),
+    import('node:stream'),
+  ])
+  // at a terminal readline itself writes what is typed, to its output
+  const output = echo === 'shown' ? process.stderr : new Writable({ write: (_text, _encoding, done) => done() })
+  const lines = createInterface({ input: process.stdin, output, terminal: true, historySize: 0 })
+  // not before the terminal itself shows nothing any more
+  if (echo === 'hidden') process.stderr.write(question)
   const ended = Promise.withResolvers<never>()
   lines.once('close', () => ended.reject(new AppError('USAGE', 'nobody answers; say it with a flag')))
+  // such as a key that is pasted: half a secret is none
+  let hasMore = false
+  lines.once('line', () => {
+    hasMore = true
+  })
   try {
-    return await Promise.race([lines.question(question, { signal }), ended.promise])
+    const line = await Promise.race([lines.question(question, { signal }), ended.promise])
+    if (hasMore && echo === 'hidden') {
+      throw new AppError('USAGE', 'that was more than one line; have it read from a file or from stdin')
+    }
+    return line
   } finally {
     lines.close()
+    if (echo === 'hidden') process.stderr.write('\n')
   }
 }
 

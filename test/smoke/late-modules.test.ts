@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { answerAtTerminal } from '../e2e/at-terminal.ts'
 import { makeCertificates } from '../servers/certificates.ts'
 import { type Copy, copyExecutable } from './executable.ts'
 
@@ -17,22 +18,8 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => copy?.remove())
 
-/** Runs a command line at a terminal of its own (script(1) of util-linux), and types an answer once it is asked. */
-async function atTerminal(answer: string, ...args: readonly string[]) {
-  const line = [copy.program, ...args].map((word) => `'${word}'`).join(' ')
-  const child = spawn('script', ['--quiet', '--return', '--command', line, '/dev/null'], {
-    cwd: copy.folder,
-    env: { PATH: process.env.PATH, HOME: copy.folder, NO_COLOR: '1', TERM: 'dumb' },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  let said = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    if (!said.includes('[q]uit: ') && (said + text).includes('[q]uit: ')) child.stdin.write(answer)
-    said += text
-  })
-  const [code] = await once(child, 'close')
-  return { code, said }
-}
+const atTerminal = (answer: string, ...args: readonly string[]) =>
+  answerAtTerminal([copy.program, ...args], { folder: copy.folder, question: '[q]uit: ', answer })
 
 describe('at a terminal', () => {
   const path = () => join(copy.folder, 'deploy/compose/compose.yaml')

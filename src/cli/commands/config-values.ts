@@ -63,14 +63,20 @@ export async function configKeys(session: Session, service: string): Promise<voi
 /** Largest value that is read from a file or from stdin, in bytes: the config server's own limit. */
 const MAX_BYTES = 1_048_576
 
-/** Where a value stands: on the command line, on stdin (`-`), in a file. */
+/** Where a value stands: on the command line, on stdin (`-`), in a file; a secret that stands nowhere is asked for. */
 interface ValueSource {
   readonly value?: string
   readonly file?: string
+  readonly secret?: boolean
 }
 
 /** The value's text. Of one that is read, the line break at its end is none of it. Throws AppError `USAGE`. */
-async function readValue({ io }: Session, { value, file }: ValueSource): Promise<string> {
+async function readValue({ io }: Session, key: string, { value, file, secret }: ValueSource): Promise<string> {
+  if (value === undefined && file === undefined && secret && io.ask) {
+    const typed = await io.ask(`${key} (what you type is not shown): `, 'hidden')
+    if (typed === '') throw new AppError('USAGE', `nothing was typed; ${key} is as it was`)
+    return typed
+  }
   if ((value === undefined) === (file === undefined)) {
     throw new AppError('USAGE', 'which value? give it, or - to read it from stdin, or --file')
   }
@@ -91,18 +97,12 @@ async function readText(file: string): Promise<string> {
 /** `msvc config set` */
 export async function setConfig(
   session: Session,
-  {
-    key,
-    value,
-    file,
-    secret,
-    force,
-    ...target
-  }: Target & ValueSource & { readonly key: string; readonly secret?: boolean; readonly force?: boolean },
+  { key, force, env, service, ...source }: Target & ValueSource & { readonly key: string; readonly force?: boolean },
 ): Promise<void> {
-  const text = await readValue(session, { ...(value !== undefined && { value }), ...(file !== undefined && { file }) })
+  const text = await readValue(session, key, source)
+  const target = { service, ...(env !== undefined && { env }) }
   const api = await connect(session, 'config-server')
-  const body = `{"value":${jsonOf(text)}${secret ? ',"secret":true' : ''}}`
+  const body = `{"value":${jsonOf(text)}${source.secret ? ',"secret":true' : ''}}`
   const changed = await api.ask(Changed, await pathOf(session, target, key), {
     method: 'PUT',
     body,

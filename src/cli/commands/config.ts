@@ -11,6 +11,7 @@ Examples:
   $ msvc config set order-service prices '{"Laptop":999.9}' --env production
   $ msvc config keys order-service
   $ msvc config get order-service
+  $ msvc config set shop-service provider_key --secret
   $ pass show shop | msvc config set shop-service provider_key - --secret
   $ msvc config set shop-service tls_key --file key.pem --secret
   $ msvc config get shop-service provider_key --secrets
@@ -69,7 +70,10 @@ export function addConfig(program: Command, open: OpenSession): void {
     )
     .argument('<service>', SERVICE)
     .argument('<key>', 'see msvc config keys')
-    .argument('[value]', 'the value, or - to read it from stdin: others can see the command line')
+    .argument(
+      '[value]',
+      'the value, or - to read it from stdin: others can see the command line. Without one, --secret asks for it at a terminal',
+    )
     .option('--file <path>', 'read the value from this file')
     .option('--env <name>', ENV)
     .option('--force', FORCE)

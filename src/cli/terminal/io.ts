@@ -31,6 +31,9 @@ export interface Next {
   readonly isSound: boolean
 }
 
+/** Whether what a person types can be read on the terminal: a secret can't. */
+export type Echo = 'shown' | 'hidden'
+
 /** All that the command line knows of the process it runs in; main.ts makes it, tests make their own. */
 export interface Io {
   readonly out: Terminal
@@ -45,8 +48,11 @@ export interface Io {
   readonly outputLost: AbortSignal
   /** All of stdin as text. Throws AppError `INVALID_BODY` past `maxBytes`, `USAGE` when stdin is a terminal. */
   readInput(maxBytes: number): Promise<string>
-  /** Asks the person at the terminal a question, and gives the line that is typed; absent where nobody sits there. Rejects when `leaving` fires, or the input ends. */
-  readonly ask?: (question: string) => Promise<string>
+  /**
+   * Asks the person at the terminal a question, and gives the line that is typed; absent where nobody sits there. Rejects when `leaving` fires, or the input ends.
+   * @param echo whether what is typed can be read on the terminal. Default `shown`
+   */
+  readonly ask?: (question: string, echo?: Echo) => Promise<string>
   readonly environment: Readonly<Record<string, string | undefined>>
   /** What processes of this very program get in their environment besides, and no others. */
   readonly ownVariables: Readonly<Record<string, string>>

@@ -10,7 +10,7 @@ describe.skipIf(process.platform === 'win32')('a secret that is typed at a termi
   const { msvc, up } = commandsIn(folder)
   let platform: RunningPlatform
   beforeAll(async () => {
-    platform = await up('data')
+    platform = await up('data', '--only', 'registry,config-server', '--in-process')
     await msvc('data', 'config', 'set', 'shop', 'provider_key', 'as it was', '--secret')
   })
   afterAll(async () => {

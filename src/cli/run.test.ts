@@ -96,6 +96,7 @@ describe('the command line', () => {
     [['logs', '--level', 'loud'], /Levels are/],
     [['logs', '--since', 'then'], /--since wants a time/],
     [['logs', '--limit', '0'], /--limit wants/],
+    [['logs', '-n', '0'], /--limit wants/],
     [['subscribe', 'a', '--count', '0'], /--count wants/],
     [['publish', 'a', '{bad'], /"\{bad" is not JSON/],
     [['publish', 'a'], /wants a JSON payload, and there is none/],

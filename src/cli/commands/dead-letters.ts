@@ -25,7 +25,7 @@ export function addDeadLetters(program: Command, open: OpenSession): void {
     .command('list')
     .description('Lists dead letters, the oldest first: what died in which subscription, and why.')
     .option('--subscription <id>', 'of this subscription only')
-    .option('--limit <number>', 'at most so many', '100')
+    .option('-n, --limit <number>', 'at most so many', '100')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: Pick<LettersFlags, 'subscription'> & { readonly limit: string }, command: Command) => {
       const { listDeadLetters } = await import('./dead-letter-work.ts')

@@ -22,7 +22,7 @@ export function addDelayed(program: Command, open: OpenSession): void {
     .command('list')
     .description('Lists the messages that wait: when each takes its place, on which topic, and its id.')
     .option('--topic <name>', 'of this topic only')
-    .option('--limit <number>', 'at most so many, the next one first', '100')
+    .option('-n, --limit <number>', 'at most so many, the next one first', '100')
     .addHelpText('after', EXAMPLES)
     .action(async ({ topic, limit }: TopicFlag & { readonly limit: string }, command: Command) => {
       const session = open(command)

@@ -6,7 +6,7 @@ import type { LogsFlags } from './log-query.ts'
 const EXAMPLES = `
 Examples:
   $ msvc logs order-service --since 10m
-  $ msvc logs catalog -f
+  $ msvc logs catalog -f -n 20
   $ msvc logs --follow --level warning
   $ msvc logs --trace 4bf92f3577b34da6a3ce929d0e0e4736
   $ msvc logs --grep 'payment failed' --json | jq -r .message`
@@ -27,7 +27,7 @@ export function addLogs(program: Command, open: OpenSession): void {
     .option('--grep <text>', 'with these words')
     .option('--since <when>', 'from then on: a time such as 2026-01-31T12:00:00Z, or an age such as 10m, 2h, 1d')
     .option('--until <when>', 'up to then')
-    .option('--limit <number>', 'the newest so many', '100')
+    .option('-n, --limit <number>', 'the newest so many', '100')
     .addHelpText('after', EXAMPLES)
     .action(async (service: string | undefined, flags: LogsFlags, command: Command) => {
       const { printLogs } = await import('./log-query.ts')

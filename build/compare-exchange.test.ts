@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -13,10 +13,10 @@ const isLinux = process.platform === 'linux'
 const folder = mkdtempSync(join(tmpdir(), 'msvc-elf-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
+/** Written by another process: what another thread of this one starts meanwhile has the file open too, and nobody may run it (ETXTBSY). */
 function executable(name: string, bytes: Buffer): string {
   const path = join(folder, name)
-  writeFileSync(path, bytes)
-  chmodSync(path, 0o755)
+  execFileSync('sh', ['-c', 'cat >"$0" && chmod 755 "$0"', path], { input: bytes })
   return path
 }
 

@@ -8,7 +8,7 @@ import { type Copy, copyExecutable } from './executable.ts'
 
 /** What a service of it leaves to process 1 when it ends. */
 const LEAVES = `services:
-  left: { run: "sh -c 'sleep 300 & echo begun; wait'", ready: log begun, stop: { grace_ms: 60000 } }
+  left: { run: "sh -c 'sleep 1000 & echo begun; wait'", ready: log begun, stop: { grace_ms: 600000 } }
 `
 
 let copy: Copy
@@ -19,7 +19,7 @@ afterAll(() => copy?.remove())
 
 it.skipIf(process.platform !== 'linux' || process.getuid?.() !== 0)(
   'waits for no process that has ended and that nobody fetches, as in a container without an init',
-  { timeout: 40_000 },
+  { timeout: 120_000 },
   async () => {
     writeFileSync(join(copy.folder, 'msvc.yaml'), LEAVES)
     const args = ['--pid', '--fork', '--kill-child', '--mount-proc', copy.program]
@@ -32,7 +32,7 @@ it.skipIf(process.platform !== 'linux' || process.getuid?.() !== 0)(
     await Promise.race([once(createInterface(child.stdout), 'line'), ended])
     const first = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim())
     process.kill(first, 'SIGTERM')
-    // a minute would be too late for this test
+    // ten minutes would be too late for this test
     expect(await ended).toEqual([0, null])
   },
 )

@@ -68,7 +68,9 @@ it('asks for keys by TLS', async () => {
     const [line] = await once(createInterface(child.stdout), 'line')
     // it asks once somebody wants to know whether it is ready
     const answer = await fetch(`${JSON.parse(line).url}/readyz`)
-    expect({ asked, said: await answer.text() }).toMatchObject({ asked: ['/jwks.json'] })
+    const said = await answer.text()
+    // which doesn't wait for the keys for long
+    await expect.poll(() => asked, { message: said }).toEqual(['/jwks.json'])
   } finally {
     child.kill('SIGKILL')
     await ended

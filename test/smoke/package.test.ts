@@ -161,7 +161,10 @@ describe('a service of the package that msvc up runs', () => {
       () => entriesOf(platform, query),
       (entries) => entries.length > 0,
     )
-    const messages = (await entriesOf(platform, 'service=catalog')).map(({ message }) => message)
+    const messages = await until(
+      async () => (await entriesOf(platform, 'service=catalog')).map(({ message }) => message),
+      (all) => all.includes('the shelves are full'),
+    )
     expect(messages.filter((message) => message === 'the shelves are full')).toHaveLength(1)
     expect(await entriesOf(platform, query)).toHaveLength(1)
     const services = await instancesOf(platform)

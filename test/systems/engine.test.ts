@@ -54,12 +54,12 @@ describe.skipIf(!isHere('podman') || process.getuid?.() !== 0)('podman', () => {
     ['its own user', '10001:10001', []],
     ['a user that nobody knows', '54321:54321', []],
     ['one of the group of root, on a volume with a name', '54322:0', ['--volume=named:/data']],
-  ])('runs the platform as %s, and it ends in order', { timeout: 120_000 }, async (_, user, volume) => {
+  ])('runs the platform as %s, and it ends in order', { timeout: 240_000 }, async (_, user, volume) => {
     const name = `msvc-${user.split(':')[0]}`
     await podman('run', '--detach', `--name=${name}`, `--user=${user}`, ...CAREFUL, ...LIMITS, ...volume, IMAGE, 'up')
     const state = async () => State.parse(JSON.parse(await podman('inspect', '--format={{json .State}}', name)))
     const msvc = (...words: string[]) => podman('exec', name, '/usr/local/bin/msvc', ...words)
-    await vi.waitUntil(() => msvc('health', '--self').then(Boolean, () => false), { timeout: 30_000, interval: 200 })
+    await vi.waitUntil(() => msvc('health', '--self').then(Boolean, () => false), { timeout: 120_000, interval: 200 })
     const token = await msvc('token', '--subject', 'ann', '--scope', 'users:write,orders:read,orders:write')
     {
       using client = machineClient({ machine: (await state()).Pid })
@@ -75,7 +75,8 @@ describe.skipIf(!isHere('podman') || process.getuid?.() !== 0)('podman', () => {
       await vi.waitUntil(async () => (await ask(`/orders/${id}`)).status === 'paid', { timeout: 20_000 })
     }
     for (const role of ROLES) expect(await msvc('health', '--self')).toContain(role)
-    await podman('stop', name)
+    // podman itself would kill it after ten seconds
+    await podman('stop', '--time=60', name)
     expect(await state()).toMatchObject({ ExitCode: 0, OOMKilled: false })
   })
 })

@@ -32,7 +32,7 @@ export async function bootMachine(root: string, binds: Readonly<Record<string, s
   const words = Object.entries(binds).map(([to, from]) => `--bind-ro=${from}:${to}`)
   const { child, pid } = await hold(NAMESPACES, BOOT, { ROOT: root, MACHINE: name }, words)
   const ended = once(child, 'exit')
-  const first = await vi.waitUntil(() => childNamed('systemd', pid), { timeout: 20_000 })
+  const first = await vi.waitUntil(() => childNamed('systemd', pid), { timeout: 120_000 })
   const into = ['--target', String(first), '--mount', '--net', '--pid', '--ipc', '--uts', '--cgroup', '--root', '--wd']
   const sh = async (script: string) => {
     const env = { PATH: '/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', NO_COLOR: '1' }
@@ -41,7 +41,7 @@ export async function bootMachine(root: string, binds: Readonly<Record<string, s
     })
     return stdout.trim()
   }
-  await vi.waitUntil(async () => (await sh('systemctl is-system-running || true')) === 'running', { timeout: 20_000 })
+  await vi.waitUntil(async () => (await sh('systemctl is-system-running || true')) === 'running', { timeout: 120_000 })
   const client = machineClient({ machine: first })
   return {
     ask: client.ask,
@@ -57,5 +57,14 @@ export async function bootMachine(root: string, binds: Readonly<Record<string, s
 
 function childNamed(name: string, parent: number): number | undefined {
   const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ').map(Number)
-  return children.find((child) => child > 0 && readFileSync(`/proc/${child}/comm`, 'utf8').trim() === name)
+  return children.find((child) => child > 0 && nameOf(child) === name)
+}
+
+function nameOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+  } catch {
+    // a helper, which has ended meanwhile
+    return ''
+  }
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished, vi } from 'vitest'
@@ -16,8 +16,17 @@ it('gives what a program says, and how it ends', async () => {
 it.skipIf(process.platform === 'win32')('ends one that takes too long, with what it has started', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'msvc-asked-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const asked = askProgram(['sh', '-c', 'sleep 60 & echo $! >pid; wait'], { ...how, cwd: folder, patienceMs: 1_000 })
-  await expect(asked).rejects.toMatchObject({ code: 'REQUEST_TIMEOUT', message: 'it gives no answer within 1 s' })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const line = 'sleep 60 & echo $! >new; mv new pid; wait'
+  const asked = askProgram(['sh', '-c', line], { ...how, cwd: folder, patienceMs: 600_000 })
+  const refused = expect(asked).rejects.toMatchObject({
+    code: 'REQUEST_TIMEOUT',
+    message: 'it gives no answer within 600 s',
+  })
+  await vi.waitUntil(() => existsSync(join(folder, 'pid')), { timeout: 20_000 })
+  vi.advanceTimersByTime(600_000)
+  await refused
   const pid = Number(readFileSync(join(folder, 'pid'), 'utf8'))
   // who is nobody's child any more may be there as a zombie for a while
   const isGone = () => {

@@ -14,11 +14,14 @@ it('tells what a busy process takes, and nothing of one that has ended', async (
     const [pid, ended] = [busy.pid ?? 0, gone.pid ?? 0]
     const figures = await processFigures([pid, ended], never)
     expect([...figures.keys()]).toEqual([pid])
-    expect(figures.get(pid)?.cpu).toBeGreaterThan(0.01)
     expect(figures.get(pid)?.memory).toBeGreaterThan(10_000_000)
+    // a machine with more to do may give it nothing for as long as it is looked at
+    await expect.poll(async () => (await processFigures([pid], never)).get(pid)?.cpu).toBeGreaterThan(0.01)
     // the way of other systems, which have no /proc
     if (!['/bin/ps', '/usr/bin/ps'].some(existsSync)) return
-    expect((await processFigures([pid], never, 'darwin')).get(pid)?.memory).toBeGreaterThan(10_000_000)
+    await expect
+      .poll(async () => (await processFigures([pid], never, 'darwin')).get(pid)?.memory)
+      .toBeGreaterThan(10_000_000)
   } finally {
     busy.kill('SIGKILL')
   }

@@ -120,7 +120,6 @@ it.each([403, 429, 503])(
     await vi.waitUntil(() => made.has('bad-a'), { timeout: 20_000 })
     expect(warned).toHaveLength(1)
   },
-  20_000,
 )
 
 it('keeps what was made before in mind where it can not be changed now, so that it can be ended', async () => {

@@ -38,7 +38,11 @@ function theatre() {
         },
       }),
   )
-  return { builds, events, saw: (event: string) => vi.waitUntil(() => events.includes(event), { interval: 1 }) }
+  return {
+    builds,
+    events,
+    saw: (event: string) => vi.waitUntil(() => events.includes(event), { interval: 1, timeout: 20_000 }),
+  }
 }
 
 it('builds once for all replicas, wherever they listen and others are', () => {

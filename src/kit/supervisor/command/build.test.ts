@@ -14,7 +14,7 @@ function theatre(after?: Promise<void>) {
       return { pid: 1, ended, exited: ended, stop: kill, kill }
     },
   })
-  const started = (count: number) => vi.waitUntil(() => runs.length === count, { interval: 1 })
+  const started = (count: number) => vi.waitUntil(() => runs.length === count, { interval: 1, timeout: 20_000 })
   return { build, runs, started }
 }
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { vi } from 'vitest'
 import { systemClock } from '../../src/drivers/clock.ts'
 import { createAuthority } from '../../src/kit/auth/local-authority.ts'
 import { Platform, type Settings } from '../../src/kit/config/schema.ts'
@@ -8,6 +9,8 @@ import { type RunningHost, runRole } from '../../src/kit/host.ts'
 import type { AnyRole, Running } from '../../src/kit/role.ts'
 import type { LogEntry } from '../../src/kit/telemetry/log.ts'
 import { loadRole } from '../../src/roles/catalog.ts'
+import { ServiceList } from '../../src/roles/registry/contract.ts'
+import { freePort } from '../servers/server.ts'
 
 export interface BootOptions {
   /** Settings that differ from the defaults, as in a config file. */
@@ -69,7 +72,7 @@ export async function boot(
     const host = await runRole(watched, {
       settings,
       ...(names[role.name] !== undefined && { service: names[role.name] }),
-      section: { ...own, host: '127.0.0.1', port: ports.get(name) ?? 0 },
+      section: { ...own, host: '127.0.0.1', port: ports.get(name) ?? (await freePort()) },
       registryUrl: ports.has('registry') ? `http://127.0.0.1:${ports.get('registry')}` : '',
       version: '0.0.0-test',
       clock: systemClock,
@@ -98,8 +101,21 @@ export async function boot(
 
   const url = (role: string) => hostOf(role).url
 
+  /** Whether the registry has all roles: one says that it is ready too when it could not enter there within a second. */
+  async function areKnown() {
+    const audience = names.registry ?? 'registry'
+    const token = await authority.mint({ subject: 'test', scopes: ['registry:read'], audience })
+    const headers = settings.auth.mode === 'token' ? { authorization: `Bearer ${token}` } : {}
+    const answer = await fetch(new URL('/registry/services', url('registry')), { headers })
+    if (!answer.ok) return false
+    const { services } = ServiceList.parse(await answer.json())
+    const known = new Set(services.flatMap(({ instances }) => instances.map(({ port }) => port)))
+    return [...hosts].every(([name, { port }]) => name === 'registry' || known.has(port))
+  }
+
   try {
     for (const role of roles) await start(role)
+    if (hosts.has('registry')) await vi.waitUntil(areKnown, { timeout: 20_000 })
   } catch (fault) {
     await stopAll()
     throw fault

@@ -34,7 +34,6 @@ const textOf = (name: string) => (existsSync(join(folder, name)) ? readFileSync(
 
 it.skipIf(process.platform !== 'linux')(
   'begins anew with a heap that fits, as the same process, and its services hear nothing of it',
-  { timeout: 30_000 },
   async () => {
     const service = `run: ["sh", "-c", "echo $NODE_OPTIONS $MSVC_NODE_OPTIONS > said; sleep 60"]`
     writeFileSync(

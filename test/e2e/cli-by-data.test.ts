@@ -87,7 +87,7 @@ describe('a platform in token mode, by its data folder alone', () => {
   })
 
   it('publishes with a key, and for later', async () => {
-    expect(await answer('publish', 'shop.later', '1', '--key', 'x', '--delay', '300ms')).toHaveProperty('deliver_at')
+    expect(await answer('publish', 'shop.later', '1', '--key', 'x', '--delay', '5s')).toHaveProperty('deliver_at')
     expect(await answer('publish', 'shop.later', '2', '--key', 'x')).toMatchObject({ offset: expect.any(Number) })
     const stream = await msvc('platform', 'subscribe', 'shop.later', '--from', 'first', '--count', '2')
     const messages = stream.out

@@ -43,16 +43,18 @@ async function manage(host: string, more: string, args: readonly string[] = ['se
   })
   // from here on the manager alone has it
   socket.close()
-  const said = { err: '', pid: 0, ready: 0 }
+  const said = { err: '', pid: 0, begun: 0, ready: 0 }
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     said.err += text
   })
   if (!child.stdout) throw new Error('a pipe is asked for')
   createInterface(child.stdout).on('line', (line) => {
-    if (line.startsWith('pid ')) said.pid = Number(line.slice(4))
-    else said.ready++
+    if (line.startsWith('pid ')) {
+      said.pid = Number(line.slice(4))
+      said.begun++
+    } else said.ready++
   })
-  return { child, port, said, ended: once(child, 'exit') }
+  return { child, port, said, ended: once(child, 'close') }
 }
 
 it('restarts the gateway on a socket of the service manager with no connection refused and no request failed', async () => {
@@ -84,7 +86,7 @@ it('restarts the gateway on a socket of the service manager with no connection r
       }).on('error', (fault) => failed(fault.message))
     })
   try {
-    await vi.waitUntil(() => said.ready === 1, { timeout: 20_000 })
+    await vi.waitUntil(() => said.ready === 1 && said.begun === 1, { timeout: 20_000 })
     const under = new Set<Promise<void>>()
     // 300 a second: one of three on a connection of its own
     const load = setInterval(() => {
@@ -98,7 +100,8 @@ it('restarts the gateway on a socket of the service manager with no connection r
         const before = answers
         await vi.waitUntil(() => answers > before + 100, { timeout: 20_000 })
         process.kill(said.pid, 'SIGTERM')
-        await vi.waitUntil(() => said.ready === times, { timeout: 20_000 })
+        // the manager says its id when it comes to it
+        await vi.waitUntil(() => said.ready === times && said.begun === times, { timeout: 20_000 })
       }
       const before = answers
       await vi.waitUntil(() => answers > before + 100, { timeout: 20_000 })
@@ -182,7 +185,7 @@ it('gives the socket to the gateway of a whole platform too, whose upgrade is th
   const { child, port, said, ended } = await manage('127.0.0.1', roles.join(''), ['up', '--data', 'whole'])
   const ask = async () => (await fetch(`http://127.0.0.1:${port}/gateway/api/users`)).status
   try {
-    await vi.waitUntil(() => said.ready === 1, { timeout: 20_000 })
+    await vi.waitUntil(() => said.ready === 1 && said.begun === 1, { timeout: 20_000 })
     expect(await ask()).toBe(200)
     const upgrade = [inject('program'), 'upgrade', '--config', 'gateway.yaml', '--data', 'whole']
     const refused = await promisify(execFile)(process.execPath, upgrade, { cwd: folder }).catch((fault) => fault.stderr)

@@ -11,10 +11,14 @@ const folder = mkdtempSync(join(tmpdir(), 'msvc-joined-'))
 const { up, msvc } = commandsIn(folder)
 const DATA = 'data'
 let platform: RunningPlatform
+const running = new Set<ChildProcess>()
 beforeAll(async () => {
   platform = await up(DATA, '--only', 'registry,log-server,user')
 })
 afterAll(async () => {
+  // it takes what it has started along
+  for (const child of running) child.kill('SIGTERM')
+  await Promise.all([...running].map((child) => once(child, 'close')))
   await platform?.stop()
   rmSync(folder, { recursive: true, force: true })
 })
@@ -32,7 +36,20 @@ const rows = async () => (await msvc(DATA, 'registry', 'list', '--json')).trim()
 /** Starts a command that joins the platform. */
 function joining(...args: readonly string[]): ChildProcess {
   const common = ['--config', 'free.yaml', '--data', DATA]
-  return spawn(process.execPath, [inject('program'), ...common, 'run', ...args], { cwd: folder, stdio: 'pipe' })
+  const child = spawn(process.execPath, [inject('program'), ...common, 'run', ...args], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  running.add(child)
+  child.once('close', () => running.delete(child))
+  return child
+}
+
+/** How a command ends, once all that it said is here. */
+async function end(child: ChildProcess): Promise<unknown> {
+  child.stdout?.resume()
+  child.stderr?.resume()
+  return once(child, 'close')
 }
 
 /** What a command says on stderr. */
@@ -57,31 +74,29 @@ it('joins with the environment of a service of the file, and leaves with Ctrl-C'
   await vi.waitUntil(async () => (await rows()).includes('"service_name":"shop"'), { timeout: 20_000, interval: 100 })
   await vi.waitUntil(async () => (await msvc(DATA, 'logs', 'shop')).includes(words), { timeout: 20_000, interval: 200 })
   child.kill('SIGINT')
-  expect(await once(child, 'exit')).toEqual([0, null])
+  expect(await end(child)).toEqual([0, null])
   expect(await rows()).not.toContain('"service_name":"shop"')
 })
 
 it('ends with the exit code of the command, and does not start it again', async () => {
   const child = joining('--name', 'job', '--ready', 'none', '--', 'sh', '-c', 'echo no; exit 7')
   const said = heard(child)
-  expect(await once(child, 'exit')).toEqual([7, null])
+  expect(await end(child)).toEqual([7, null])
   expect(said.err).toContain('error: job ended: exit code 7\n')
   const missing = joining('--name', 'job', '--', './there-is-none')
-  expect(await once(missing, 'exit')).toEqual([1, null])
+  expect(await end(missing)).toEqual([1, null])
 })
 
 it('takes no name that something of the platform runs by, unless that was stopped', async () => {
   const child = joining('--name', 'user-service', '--ready', 'none', '--', 'sh', '-c', 'exit 7')
   const said = heard(child)
-  expect(await once(child, 'exit')).toEqual([2, null])
+  expect(await end(child)).toEqual([2, null])
   expect(said.err).toBe(
     'error: --name: the platform runs user-service already (user); stop that with msvc stop user to run another in its place, or choose another name\n',
   )
   await msvc(DATA, 'stop', 'user')
-  expect(await once(joining('--name', 'user-service', '--ready', 'none', '--', 'sh', '-c', 'exit 7'), 'exit')).toEqual([
-    7,
-    null,
-  ])
+  const inItsPlace = joining('--name', 'user-service', '--ready', 'none', '--', 'sh', '-c', 'exit 7')
+  expect(await end(inItsPlace)).toEqual([7, null])
   await msvc(DATA, 'start', 'user')
 })
 

@@ -19,7 +19,7 @@ const variables = (more: Readonly<Record<string, string>> = {}) => ({
 })
 
 async function msvc(args: readonly string[], env: NodeJS.ProcessEnv = variables()): Promise<string> {
-  const options = { cwd: folder, env, timeout: 10_000 }
+  const options = { cwd: folder, env, timeout: 50_000 }
   return (await promisify(execFile)(process.execPath, [PROGRAM, ...args], options)).stdout.trim()
 }
 
@@ -48,9 +48,7 @@ async function serve(role: string, more: Readonly<Record<string, string>>) {
   }
 }
 
-it('refuses to start by a key file that holds no key, rather than with nobody let in', {
-  timeout: 30_000,
-}, async () => {
+it('refuses to start by a key file that holds no key, rather than with nobody let in', async () => {
   const env = variables({ MSVC_KEY_FILE: join(folder, 'missing.json'), MSVC_DATA: join(folder, 'keyless'), PORT: '0' })
   const refusal = { code: 2, stderr: expect.stringContaining(`${join(folder, 'missing.json')} can't be read`) }
   const started = [
@@ -71,7 +69,7 @@ it('refuses to start by keys of the data folder that are none', async () => {
   })
 })
 
-it('makes one platform of roles that share no folder, told by variables alone', async () => {
+it('makes one platform of roles that share no folder, told by variables alone', { timeout: 180_000 }, async () => {
   expect(await msvc(['keys', 'new', '--out', 'signing.json', '--quiet'])).toBe('')
   expect(statSync(join(folder, 'signing.json')).mode & 0o777).toBe(0o600)
   await expect(msvc(['keys', 'new', '--out', 'signing.json'])).rejects.toMatchObject({

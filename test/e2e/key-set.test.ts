@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
-import { freePort } from '../../src/kit/supervisor/free-port.ts'
+import { freePort } from '../servers/server.ts'
 
 const PROGRAM = inject('program')
 const folder = mkdtempSync(join(tmpdir(), 'msvc-key-set-'))
@@ -20,7 +20,7 @@ const variables = (more: Variables) => ({
 })
 
 async function msvc(args: readonly string[], env: Variables = KEY): Promise<string> {
-  const options = { cwd: folder, env: variables(env), timeout: 20_000 }
+  const options = { cwd: folder, env: variables(env), timeout: 50_000 }
   return (await promisify(execFile)(process.execPath, [PROGRAM, ...args], options)).stdout.trim()
 }
 
@@ -60,10 +60,10 @@ async function giveToken(version: string): Promise<string> {
 beforeAll(() => msvc(['keys', 'new', '--out', 'signing.json', '--quiet']))
 
 it('has a role that signs nothing check tokens by the keys of the gateway, once that is there', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   await giveToken('first')
-  const port = await freePort('127.0.0.1')
+  const port = await freePort()
   await using registry = await serve('registry', 0, KEY)
   const REGISTRY_URL = registry.url
   const jwks = `http://127.0.0.1:${port}/.well-known/jwks.json`
@@ -100,7 +100,7 @@ it('has a role that signs nothing check tokens by the keys of the gateway, once 
   expect(JSON.parse(self)).toMatchObject({ role: 'user', status: 'healthy' })
 })
 
-it('refuses a token of somebody else, and the key set where tokens are made', async () => {
+it('refuses a token of somebody else, and the key set where tokens are made', { timeout: 180_000 }, async () => {
   await giveToken('third')
   const env = { MSVC_AUTH_JWKS: 'http://127.0.0.1:1/keys', MSVC_AUTH_TOKEN_FILE: join(folder, 'own.token') }
   const refusal = (words: string) => ({ code: 2, stderr: expect.stringContaining(words) })

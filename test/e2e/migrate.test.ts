@@ -185,24 +185,28 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
       '--data',
       'late',
     ]
+    const reader = new pg.Client(late.href)
+    await reader.connect()
+    // the last that it does is to take its marks away: it waits for leave to do so
+    await reader.query(`
+      create function wait_for_leave() returns event_trigger language plpgsql as $$ begin
+        perform pg_advisory_xact_lock(1) from pg_event_trigger_dropped_objects()
+          where schema_name = 'config-server' and object_name = 'msvc_migration';
+      end $$;
+      create event trigger leave on sql_drop execute function wait_for_leave();
+      select pg_advisory_lock(1)`)
     const child = spawn(process.execPath, [MAIN, ...move], { cwd: folder, env: environment, stdio: 'ignore' })
     running.add(child)
     const exit = once(child, 'exit').then(() => running.delete(child))
-    const reader = new pg.Client(late.href)
-    await reader.connect()
     const isMarked = async () => {
       const { rows } = await reader.query(`select to_regclass('"config-server".msvc_migration') is not null as yes`)
       return rows[0].yes
     }
     try {
-      // the last that it does waits for who reads what it takes away
-      await vi.waitUntil(isMarked, { timeout: 20_000, interval: 10 })
-      await reader.query('begin')
-      await reader.query('select from "config-server".msvc_migration')
       await expect.poll(() => notesOf('late'), { timeout: 20_000, interval: 10 }).toEqual(['left', 'left'])
       child.kill('SIGKILL')
       await exit
-      await reader.query('rollback')
+      await reader.query('select pg_advisory_unlock(1)')
       expect(await isMarked()).toBe(true)
       expect((await msvc(...move)).err).toContain('already')
       writeFileSync(join(folder, 'late.yaml'), `store: ${late.href}\nbus: ${nats.url}/late\n${sections}`)
@@ -231,7 +235,8 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
       child.stdout.on('data', (chunk) => {
         out += chunk
       })
-      const exit = once(child, 'exit')
+      // and all that it said is here
+      const exit = once(child, 'close')
       await Promise.race([exit, sleep(250 + Math.random() * LONGEST_MS)])
       child.kill('SIGKILL')
       const [code] = await exit
@@ -264,9 +269,8 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
     expect(again.err).not.toContain('msvc-test')
 
     const platform = await up('data', 'servers.yaml')
-    await vi.waitFor(async () => {
-      expect(await sql(`select id from "order-service".orders where status <> 'paid'`)).toEqual([])
-    })
+    const unpaid = () => sql(`select id from "order-service".orders where status <> 'paid'`)
+    await expect.poll(unpaid).toEqual([])
     expect(
       await sql(
         'select count(*)::int as count, count(distinct order_key)::int as keys from "payment-service".payments',
@@ -280,9 +284,7 @@ describe.skipIf(!isHere('postgres') || !isHere('nats-server'))('a platform that 
     expect(
       (await msvc('migrate', '--from-store', postgres.url, '--data', 'back', '--config', 'here.yaml')).err,
     ).toContain('has it open')
-    await vi.waitFor(async () => {
-      expect(await sql(`select id from "order-service".orders where status <> 'paid'`)).toEqual([])
-    })
+    await expect.poll(unpaid).toEqual([])
     await platform.stop()
   })
 

@@ -10,7 +10,7 @@ import { gateway } from '../../src/roles/gateway/role.ts'
 import { isHere } from '../servers/programs.ts'
 import { startRedis } from '../servers/redis.ts'
 
-const SOON = { timeout: 5_000, interval: 20 }
+const SOON = { interval: 20 }
 
 let folder: string
 const hosts: RunningHost[] = []
@@ -42,7 +42,7 @@ async function move(host: RunningHost, cache: string): Promise<void> {
   const { data, store, bus } = settingsOf('data', cache)
   const to = { data, store, bus, cache }
   await host.cutover.prepare(to)
-  await host.cutover.hold({ id: cache, to, leaseMs: 60_000 }, 1_000)
+  await host.cutover.hold({ id: cache, to, leaseMs: 60_000 }, 20_000)
   await host.cutover.begin(cache, 'new')
 }
 

@@ -61,7 +61,8 @@ export function commandsIn(folder: string, more = '', program = inject('program'
     })
     const ended = once(child, 'exit')
     if (!child.stdout) throw new Error('a pipe is asked for')
-    const first = await Promise.race([once(createInterface(child.stdout), 'line'), ended.then(() => undefined)])
+    const over = once(child, 'close').then(() => undefined)
+    const first = await Promise.race([once(createInterface(child.stdout), 'line'), over])
     if (!first) throw new Error(said)
     const { roles }: State = JSON.parse(String(first[0]))
     const end = async (signal: NodeJS.Signals) => {

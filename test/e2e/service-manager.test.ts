@@ -34,10 +34,13 @@ function manage(...args: readonly string[]) {
 
 const lines = () => readFileSync(told, 'utf8').trim().split('\n')
 const beats = () => lines().filter((line) => line.includes('WATCHDOG=1')).length
+/** What comes while the last is told is one line, in whatever order. */
+const states = () =>
+  lines().flatMap((line) => [...line.matchAll(/[| ](READY|RELOADING|STOPPING)=1(?= |$)/g)].map(([, state]) => state))
 
 it.each([
-  ['serve', ['serve', 'registry', '--port', '0'], /\|READY=1 STATUS=Ready: registry at http:/],
-  ['up', ['up', '--only', 'registry,user', '--config', 'free.yaml'], /READY=1.*Ready: registry, user/],
+  ['serve', ['serve', 'registry', '--port', '0'], /STATUS=Ready: registry at http:/],
+  ['up', ['up', '--only', 'registry,user', '--config', 'free.yaml'], /STATUS=Ready: registry, user/],
 ])('tells the service manager how %s does, from its start to its end', async (_, args, ready) => {
   writeFileSync(join(folder, 'free.yaml'), 'registry: { port: 0 }\nuser: { port: 0 }\n')
   const { child, ended } = manage(...args)
@@ -69,9 +72,8 @@ it('tells it that the platform is renewed, lives on and is ready again, when tha
   const env = { PATH: process.env.PATH, NO_COLOR: '1' }
   await promisify(execFile)(process.execPath, [inject('program'), 'upgrade', ...of], { cwd: folder, env })
   const since = beats()
-  await vi.waitUntil(() => beats() > since + 1, { timeout: 30_000 })
-  const states = lines().flatMap((line) => /\|(READY|RELOADING|STOPPING)=1/.exec(line)?.[1] ?? [])
-  expect(states).toEqual(['READY', 'RELOADING', 'READY'])
+  await vi.waitUntil(() => beats() > since + 1 && states().length > 2, { timeout: 30_000 })
+  expect(states()).toEqual(['READY', 'RELOADING', 'READY'])
   child.kill('SIGTERM')
   expect(await ended).toEqual([0, null])
 })

@@ -9,7 +9,7 @@ import { portOf } from '../../src/kit/http/port-of.ts'
 
 const MAIN = inject('program')
 /** Time for a busy machine to end a process. */
-const SOON_MS = 5_000
+const SOON_MS = 20_000
 
 const folder = mkdtempSync(join(tmpdir(), 'msvc-signals-'))
 const running = new Set<ChildProcess>()

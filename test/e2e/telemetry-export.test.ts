@@ -110,7 +110,7 @@ describe('telemetry.export', () => {
     await vi.waitFor(() => {
       expect(jaeger.of('/base/v1/traces').length + jaeger.of('/base/v1/logs').length).toBeGreaterThanOrEqual(2)
       expect(zipkin.of('/api/v2/spans').length).toBeGreaterThanOrEqual(1)
-    })
+    }, 20_000)
     await vi.waitFor(async () => expect(await spansAt(jaeger)).toHaveLength(2), 20_000)
     const [{ headers } = { headers: {} }] = jaeger.received
     expect(headers).toMatchObject({
@@ -156,7 +156,7 @@ describe('telemetry.export', () => {
           { service: 'till', level: 'WARNING', message: 'opened' },
         ]),
       )
-    })
+    }, 20_000)
     const zipkins = zipkin.received.flatMap(({ body }) => JSON.parse(String(body)))
     expect(zipkins).toContainEqual({
       traceId: TRACE,
@@ -204,7 +204,7 @@ describe('telemetry.export', () => {
         status: 'degraded',
         checks: { 'export 1': expect.stringContaining(`1 spans and entries for zipkin ${jaeger.url} were dropped`) },
       })
-    })
+    }, 20_000)
     const metrics = await (await platform.fetch('log-server', '/metrics')).text()
     expect(metrics).toMatch(/log_server_export_dropped_total\{[^}]*kind="spans"[^}]*\} 1/)
   })

@@ -34,7 +34,7 @@ const LANGUAGES = [
 type Language = (typeof LANGUAGES)[number]
 const HAS_PYJWT = has('python3', '-c', 'import jwt, cryptography')
 /** What a compiler and two busy cores take at most. */
-const TIMEOUT_MS = 60_000
+const TIMEOUT_MS = 180_000
 const until = { timeout: TIMEOUT_MS, interval: 50 }
 
 mkdirSync(sources)
@@ -91,7 +91,7 @@ beforeAll(async () => {
   await vi.waitUntil(() => existsSync(file), until)
   const lines = readFileSync(file, 'utf8').trim().split('\n')
   told = { ...Object.fromEntries(lines.map((line) => line.split(/=(.*)/s))), GOCACHE: join(folder, 'go') }
-}, 120_000)
+}, 300_000)
 afterAll(async () => {
   await platform?.stop()
   rmSync(folder, { recursive: true, force: true })

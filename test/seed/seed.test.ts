@@ -144,9 +144,7 @@ describe('9.7.4, the gateway', () => {
     const order = (await made.json()) as { id: number }
     expect((await platform.fetch('gateway', '/gateway/api/users/1/orders')).status).toBe(401)
     await expect
-      .poll(async () => (await platform.fetch('gateway', `/gateway/api/orders/${order.id}`, { headers })).json(), {
-        timeout: 5_000,
-      })
+      .poll(async () => (await platform.fetch('gateway', `/gateway/api/orders/${order.id}`, { headers })).json())
       .toMatchObject({ status: 'paid' })
     const both = await platform.fetch('gateway', '/gateway/api/users/1/orders', { headers })
     expect(await both.json()).toMatchObject({

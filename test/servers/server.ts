@@ -1,8 +1,9 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { threadId } from 'node:worker_threads'
+import { createKeptPorts } from '../../src/kit/supervisor/free-port.ts'
 
 /** How a server is run. */
 export interface ServerProgram {
@@ -105,13 +106,9 @@ export async function startServer(program: ServerProgram): Promise<ServerProcess
   }
 }
 
-/** A TCP port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
-}
+// threads of a process look in rooms that are far apart
+const keptPorts = createKeptPorts(process.pid + 37 * threadId)
+let given = 0
+
+/** A TCP port that nobody listens on, and that nobody is given by chance, neither before its owner listens nor while that is away. */
+export const freePort = (): Promise<number> => keptPorts(String(given++), '127.0.0.1')

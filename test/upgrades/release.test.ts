@@ -101,4 +101,4 @@ it('makes a release: a commit and a tag of files that all say its version, and t
     code: 1,
     said: expect.stringContaining(`there is a tag v${next} already`),
   })
-}, 240_000)
+}, 480_000)

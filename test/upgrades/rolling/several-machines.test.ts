@@ -10,11 +10,11 @@ import { afterAll, expect, inject, it } from 'vitest'
 import * as z from 'zod'
 import { unpackRelease } from '../../../release/keepsakes.ts'
 import { VERSION } from '../../../src/cli/session/version.ts'
-import { freePort } from '../../../src/kit/supervisor/free-port.ts'
 import { startNats } from '../../servers/nats.ts'
 import { startPostgres, UNSYNCED } from '../../servers/postgres.ts'
 import { isHere } from '../../servers/programs.ts'
 import { startRedis } from '../../servers/redis.ts'
+import { freePort } from '../../servers/server.ts'
 import { keptVersions } from '../kept-versions.ts'
 import { makeNextVersion, NEXT_MIGRATION } from '../next-version.ts'
 
@@ -137,7 +137,7 @@ it.runIf(isHere('postgres', 'nats-server', 'redis-server')).each(PAIRS)(
       return (await promisify(execFile)(process.execPath, [next, ...args], { cwd: folder, env })).stdout.trim()
     }
     await msvc('keys', 'new', '--out', key, '--quiet')
-    const registries = [await freePort('127.0.0.1'), await freePort('127.0.0.1')]
+    const registries = [await freePort(), await freePort()]
     const shared = {
       ...{ DATABASE_URL: postgres.url, NATS_URL: nats.url, REDIS_URL: redis.url },
       ...{ MSVC_AUTH_MODE: 'token', MSVC_KEY_FILE: key },
@@ -148,7 +148,7 @@ it.runIf(isHere('postgres', 'nats-server', 'redis-server')).each(PAIRS)(
       for (const role of ROLES)
         for (const replica of [0, 1]) {
           // whoever has its address finds it there again
-          const port = role === 'registry' ? registries[replica] : await freePort('127.0.0.1')
+          const port = role === 'registry' ? registries[replica] : await freePort()
           machines.push(
             await startMachine(old, role, join(place, `${role}-${replica}`), { ...shared, PORT: String(port) }),
           )

@@ -63,6 +63,7 @@ async function run(
     log: silentLog,
     checkIntervalMs,
     signal: new AbortController().signal,
+    patienceMs: 60_000,
     clock,
     limits: { ...LEASE_LIMITS, leaseMs },
     maxInstances: 1_000,

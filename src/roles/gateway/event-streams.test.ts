@@ -1,18 +1,17 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type RawUpstream, until } from '../../kit/upstream/testing/sockets.ts'
 import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 
 /** A silence, and much longer than the gateway's patience with an ordinary answer. */
-const SILENCE_MS = 400
+const SILENCE_MS = 400_000
 const IMPATIENT = {
   routes: {
     things: { prefix: '/things', upstream: 'thing-service', methods: { GET: 'public', HEAD: 'public' } as const },
   },
-  upstream_timeout_ms: 100,
-  deadline_ms: 200,
+  upstream_timeout_ms: 100_000,
+  deadline_ms: 200_000,
 }
 
 let gateway: GatewayUnderTest
@@ -71,7 +70,7 @@ describe('an event stream', () => {
     head = `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nTransfer-Encoding: chunked\r\n\r\n`
     await start()
     const { seen } = await reader()
-    await delay(SILENCE_MS)
+    await gateway.pass(SILENCE_MS)
     send('data: late\n\n')
     await until(() => seen.text.includes('data: late'), 'what comes after the silence')
     expect(seen.closed).toBe(false)
@@ -81,7 +80,7 @@ describe('an event stream', () => {
     head = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n'
     await start()
     const { seen } = await reader()
-    await delay(SILENCE_MS)
+    await gateway.pass(SILENCE_MS)
     for (const socket of upstream.open) socket.end('data: last\n\n')
     await until(() => seen.text.endsWith('0\r\n\r\n'), 'the end')
     expect(seen.text).toContain('data: last')
@@ -93,6 +92,8 @@ describe('an event stream', () => {
       head = `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n`
       await start()
       const { seen } = await reader()
+      await until(() => seen.text.endsWith('x\r\n'), 'the body’s beginning')
+      await gateway.pass(SILENCE_MS)
       await until(() => seen.closed && upstream.open.size === 0, 'both ends to be closed')
       expect(seen.text).not.toContain('0\r\n\r\n')
     },
@@ -101,28 +102,32 @@ describe('an event stream', () => {
   it('has to begin in time all the same', async () => {
     head = ''
     await start()
-    const { seen } = await reader()
+    const reading = reader()
+    await until(() => upstream.received.length === 1 && upstream.received[0] !== '', 'the request')
+    await gateway.pass(SILENCE_MS)
+    const { seen } = await reading
     expect(seen.text).toMatch(/^HTTP\/1\.1 504 /)
   })
 
   it('is ended after a silence of stream_idle_ms, the route’s own before the gateway’s, and nothing is held against the instance', async () => {
     const { things } = IMPATIENT.routes
     for (const config of [
-      { stream_idle_ms: 60 },
-      { stream_idle_ms: null, routes: { things: { ...things, stream_idle_ms: 60 } } },
+      { stream_idle_ms: 60_000 },
+      { stream_idle_ms: null, routes: { things: { ...things, stream_idle_ms: 60_000 } } },
     ]) {
       await start(config)
       for (let at = 0; at < 6; at++) {
         const { seen } = await reader()
+        await gateway.pass(80_000)
         await until(() => seen.closed && upstream.open.size === 0, 'both ends to be closed')
         expect(seen.text).toMatch(/^HTTP\/1\.1 200 /)
       }
       expect(gateway.logged).toEqual([])
       await gateway[Symbol.asyncDispose]()
     }
-    await start({ stream_idle_ms: 60, routes: { things: { ...things, stream_idle_ms: null } } })
+    await start({ stream_idle_ms: 60_000, routes: { things: { ...things, stream_idle_ms: null } } })
     const { seen } = await reader()
-    await delay(SILENCE_MS)
+    await gateway.pass(SILENCE_MS)
     expect(seen.closed).toBe(false)
   })
 

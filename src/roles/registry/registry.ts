@@ -24,6 +24,8 @@ export interface RegistryOptions extends InstancesOptions {
   readonly log: Log
   readonly checkIntervalMs: number
   readonly signal: AbortSignal
+  /** How long a start and a registration wait for a first health check, milliseconds. Default: 250, and 1 000. */
+  readonly patienceMs?: number
   /** What it shares with other registries, and its own name among them. Default: it is alone. */
   readonly among?: Pick<PeersOptions, 'cache' | 'holder'>
 }
@@ -36,6 +38,7 @@ export class Registry {
   readonly #log: Log
   readonly #clock: Clock
   readonly #signal: AbortSignal
+  readonly #patienceMs: { readonly start: number; readonly registration: number }
   readonly #peers: Peers | undefined
   /** Whether health checks are this registry's to ask. */
   #isChecking = true
@@ -44,13 +47,14 @@ export class Registry {
   #sweeper: NodeJS.Timeout | undefined
   #sweptAt: number
 
-  constructor({ rows, log, checkIntervalMs, signal, among, ...options }: RegistryOptions) {
+  constructor({ rows, log, checkIntervalMs, signal, patienceMs, among, ...options }: RegistryOptions) {
     const { clock } = options
     this.instances = new Instances(options)
     this.#rows = rows
     this.#log = log
     this.#clock = clock
     this.#signal = signal
+    this.#patienceMs = { start: patienceMs ?? FIRST_CHECKS_MS, registration: patienceMs ?? FIRST_LOOK_MS }
     this.#sweptAt = clock.monotonic()
     this.#checks = new HealthChecks({
       intervalMs: checkIntervalMs,
@@ -85,7 +89,7 @@ export class Registry {
     await this.#peers?.open()
     this.#check(this.#isChecking)
     // who watched the one before must not hear that those are gone who are only not checked yet
-    await within(FIRST_CHECKS_MS, Promise.all(this.#entries().map((entry) => this.#firstLook(entry))))
+    await within(this.#patienceMs.start, Promise.all(this.#entries().map((entry) => this.#firstLook(entry))))
     this.#firstLooks.clear()
     this.#sweptAt = this.#clock.monotonic()
     this.#sweeper = setInterval(() => this.sweep(), SWEEP_MS)
@@ -110,7 +114,7 @@ export class Registry {
     const { id, service_name, url } = entry.instance
     const checked = this.#firstLook(entry)
     this.#watch(entry)
-    await Promise.all([this.#rows.keep(entry), within(FIRST_LOOK_MS, checked)])
+    await Promise.all([this.#rows.keep(entry), within(this.#patienceMs.registration, checked)])
     this.#firstLooks.delete(id)
     this.#log.debug(`${service_name} registered at ${url}`, { id })
     return entry

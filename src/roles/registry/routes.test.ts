@@ -35,6 +35,7 @@ async function run({ folder, clock = systemClock }: RunOptions = {}) {
     rows: new InstanceRows(store, silentLog, REGISTRY),
     log: silentLog,
     checkIntervalMs: 20,
+    patienceMs: 60_000,
     signal: stopping.signal,
     clock,
     limits: LEASE_LIMITS,

@@ -2,10 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type * as z from 'zod'
 import type { Cache } from '../../../drivers/cache/contract.ts'
 import { openCache } from '../../../drivers/cache/open.ts'
-import { systemClock as clock } from '../../../drivers/clock.ts'
+import { systemClock } from '../../../drivers/clock.ts'
 import type { Authority } from '../../../kit/auth/authority.ts'
 import { createAuthority } from '../../../kit/auth/local-authority.ts'
 import { RevocationFiles } from '../../../kit/auth/revocation-files.ts'
@@ -44,10 +45,15 @@ export interface GatewayUnderTest {
   reload(config: z.input<typeof GatewayConfig>): void
   /** Fires the signal of a role that begins to stop. */
   stop(): void
+  /** Lets milliseconds pass for the gateway at once, so that no test's patience is as short as a stall; resolves when it has looked what is over. */
+  pass(ms: number): Promise<void>
   /** Sends bytes as they are; all that came back until the gateway closed the connection. */
   send(bytes: string): Promise<string>
   [Symbol.asyncDispose](): Promise<void>
 }
+
+/** Longer than it takes the gateway to look at its deadlines, milliseconds. */
+const LOOK_MS = 100
 
 /** Starts the gateway behind the kit's whole chain, with real sockets and keys, and a directory that the test fills. */
 export async function startGateway(
@@ -60,6 +66,8 @@ export async function startGateway(
 ): Promise<GatewayUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'gateway-test-'))
   const cleanups: (() => Promise<unknown> | unknown)[] = [() => rm(folder, { recursive: true, force: true })]
+  let passed = 0
+  const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + passed }
   const parsed = GatewayConfig.parse(config)
   const authority = createAuthority({ mode, issuer: 'msvc', folder: join(folder, 'keys'), clock })
   const logged: string[] = []
@@ -94,7 +102,7 @@ export async function startGateway(
     defer: (cleanup) => void cleanups.push(cleanup),
   }
   const running = await createGateway(ctx, cache ?? (await openCache({ url: 'memory:', prefix: '' })))
-  const chain = { service: GATEWAY_SERVICE, log, metrics, tracing, authority }
+  const chain = { service: GATEWAY_SERVICE, clock, log, metrics, tracing, authority }
   const listener = await listenBehindChain(running, chain)
   const url = `http://127.0.0.1:${listener.port}`
 
@@ -136,6 +144,10 @@ export async function startGateway(
     fetch: (path, init) => fetch(url + path, { redirect: 'manual', ...init }),
     reload: (changed) => void running.reload(GatewayConfig.parse(changed)),
     stop: () => stopping.abort(),
+    async pass(ms) {
+      passed += ms
+      await delay(LOOK_MS)
+    },
     send: (bytes) => exchangeBytes(listener.port, bytes),
     async [Symbol.asyncDispose]() {
       await listener.drain(0)

@@ -67,9 +67,11 @@ export async function accept(
   async function join(held?: HeldPort) {
     const own = held ? [server, ...others] : [...others]
     if (held) await listening(beside(), held)
-    await quietTurn(server)
-    // not as an HTTP server is closed: its connections go on
-    for (const one of own) Server.prototype.close.call(one)
+    for (const one of own) {
+      await quietTurn(server)
+      // not as an HTTP server is closed: its connections go on
+      Server.prototype.close.call(one)
+    }
   }
   const accepting = { stop, join, isHanded: false, handedHosts: [] }
   const found = (isHeld && (await takeHeld(server, place))) || (await openFirst(server, place))

@@ -21,6 +21,7 @@ describe.skipIf(!isHere('postgres'))('two config servers on one PostgreSQL', () 
         body: JSON.stringify(value),
       })
     const ending = new AbortController()
+    using _watching = { [Symbol.dispose]: () => ending.abort() }
     const heard = { 'config-server': '', 'config-server-2': '' }
     for (const role of ['config-server', 'config-server-2'] as const) {
       const answer = await platform.fetch(role, '/config/watch?service=shop', { signal: ending.signal })
@@ -31,7 +32,8 @@ describe.skipIf(!isHere('postgres'))('two config servers on one PostgreSQL', () 
     }
     const told = (role: keyof typeof heard, key: string) =>
       expect.poll(() => heard[role]).toMatch(new RegExp(`event: change\\ndata: .*"${key}"`))
-    await expect.poll(() => heard['config-server-2']).toContain('event: snapshot')
+    for (const role of ['config-server', 'config-server-2'] as const)
+      await expect.poll(() => heard[role]).toContain('event: snapshot')
 
     expect((await set('config-server', 'first', 1)).status).toBeLessThan(300)
     await told('config-server-2', 'first')
@@ -44,6 +46,5 @@ describe.skipIf(!isHere('postgres'))('two config servers on one PostgreSQL', () 
     await server.start()
     await expect.poll(async () => (await set('config-server', 'third', 3)).status).toBeLessThan(300)
     await told('config-server-2', 'third')
-    ending.abort()
   })
 })

@@ -14,7 +14,7 @@ import { type PostgresServer, startPostgres, UNSYNCED } from '../servers/postgre
 import { isHere } from '../servers/programs.ts'
 
 const MAIN = inject('program')
-const TIMEOUT_MS = 180_000
+const TIMEOUT_MS = 360_000
 /** Runs that are killed, and the longest each may take until then, milliseconds. */
 const KILLS = 8
 const LONGEST_MS = 1_400

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -11,8 +11,11 @@ import { say } from '../servers/redis-sets.ts'
 import { freePort } from '../servers/server.ts'
 
 const PROGRAM = inject('program')
-/** Within which a change at one registry is known at the other. */
-const SOON = { timeout: 1_000, interval: 10 }
+/** Within which a change at one registry is known at the other, milliseconds. */
+const SOON_MS = 1_000
+const OFTEN = { interval: 10 }
+/** Nobody's lease ends here, however long the test takes. */
+const CONFIG = 'registry: { lease_seconds: 600 }\n'
 
 /** A role in a process of its own, with a data folder of its own, as on a machine of its own. */
 class RoleProcess implements AsyncDisposable {
@@ -26,6 +29,7 @@ class RoleProcess implements AsyncDisposable {
     this.url = `http://127.0.0.1:${port}`
     this.#args = [PROGRAM, 'serve', role, '--port', String(port), '--json', '--data', join(this.#folder, 'data')]
     this.#environment = environment
+    writeFileSync(join(this.#folder, 'msvc.yaml'), CONFIG)
   }
 
   async start(): Promise<void> {
@@ -57,7 +61,7 @@ class RoleProcess implements AsyncDisposable {
 
 /** The ports of a service's healthy instances, as a registry tells them; undefined while it doesn't answer. */
 async function known({ url }: RoleProcess, service: string): Promise<readonly number[] | undefined> {
-  const answer = await fetch(`${url}/registry/services/${service}`, { signal: AbortSignal.timeout(1_000) }).catch(
+  const answer = await fetch(`${url}/registry/services/${service}`, { signal: AbortSignal.timeout(10_000) }).catch(
     () => undefined,
   )
   if (!answer) return undefined
@@ -70,7 +74,7 @@ function post({ url }: RoleProcess, path: string, body: object): Promise<Respons
 }
 
 describe.skipIf(!isHere('redis-server'))('two registries over Redis', () => {
-  it('are one to all others, though one of them is killed, or Redis is', async () => {
+  it('are one to all others, though one of them is killed, or Redis is', { timeout: 180_000 }, async () => {
     await using redis = await startRedis()
     const [portA, portB, userPort] = [await freePort(), await freePort(), await freePort()]
     const environment = {
@@ -84,8 +88,8 @@ describe.skipIf(!isHere('redis-server'))('two registries over Redis', () => {
     await Promise.all([a.start(), b.start()])
     await user.start()
     for (const registry of [a, b]) {
-      await expect.poll(() => known(registry, 'user-service'), { timeout: 3_000 }).toEqual([userPort])
-      await expect.poll(async () => (await known(registry, 'registry'))?.length, { timeout: 3_000 }).toBe(2)
+      await expect.poll(() => known(registry, 'user-service')).toEqual([userPort])
+      await expect.poll(async () => (await known(registry, 'registry'))?.length).toBe(2)
     }
 
     const found = await (await fetch(`${b.url}/registry/discover/user-service`)).json()
@@ -94,14 +98,24 @@ describe.skipIf(!isHere('redis-server'))('two registries over Redis', () => {
     // a heartbeat at either counts for both, and who was replaced is refused at both
     const shop = { service_name: 'shop', host: '127.0.0.1', port: 15_001, id: 'shop-1' }
     const older = (await (await post(a, 'register', shop)).json()) as { id: string; fence: number }
-    await expect.poll(() => known(b, 'shop'), SOON).toEqual([15_001])
+    await expect.poll(() => known(b, 'shop'), OFTEN).toEqual([15_001])
     expect((await post(b, 'heartbeat', older)).status).toBe(200)
     const newer = (await (await post(b, 'register', { ...shop, port: 15_002 })).json()) as typeof older
-    await expect.poll(() => known(a, 'shop'), SOON).toEqual([15_002])
+    await expect.poll(() => known(a, 'shop'), OFTEN).toEqual([15_002])
     for (const registry of [a, b]) {
       expect((await post(registry, 'heartbeat', older)).status).toBe(409)
       expect((await post(registry, 'heartbeat', newer)).status).toBe(200)
     }
+
+    // the soonest of five: a machine may stand still for a while, but not each time
+    const took: number[] = []
+    for (let n = 0; n < 5; n++) {
+      await post(a, 'register', { service_name: `soon-${n}`, host: '127.0.0.1', port: 15_010 })
+      const since = performance.now()
+      await expect.poll(() => known(b, `soon-${n}`), OFTEN).toEqual([15_010])
+      took.push(performance.now() - since)
+    }
+    expect(Math.min(...took)).toBeLessThan(SOON_MS)
 
     // each answers while the other is dead, and catches up
     await a.kill()
@@ -109,13 +123,13 @@ describe.skipIf(!isHere('redis-server'))('two registries over Redis', () => {
     await post(b, 'register', { service_name: 'shop', host: '127.0.0.1', port: 15_003 })
     await post(b, 'deregister', newer)
     await a.start()
-    expect(await known(a, 'shop')).toEqual([15_003])
+    await expect.poll(() => known(a, 'shop')).toEqual([15_003])
     expect(await known(a, 'user-service')).toEqual([userPort])
     await b.kill()
     expect(await known(a, 'user-service')).toEqual([userPort])
     await post(a, 'register', { service_name: 'shop', host: '127.0.0.1', port: 15_004 })
     await b.start()
-    expect((await known(b, 'shop'))?.toSorted()).toEqual([15_003, 15_004])
+    await expect.poll(async () => (await known(b, 'shop'))?.toSorted()).toEqual([15_003, 15_004])
 
     // each goes on by itself while Redis is dead
     await redis.kill()
@@ -123,20 +137,21 @@ describe.skipIf(!isHere('redis-server'))('two registries over Redis', () => {
       expect(await known(registry, 'user-service')).toEqual([userPort])
       expect((await post(registry, 'heartbeat', { ...shop, id: undefined, port: 15_003 })).status).toBe(200)
       expect((await fetch(`${registry.url}/readyz`)).status).toBe(200)
-      expect(await (await fetch(`${registry.url}/health`)).json()).toMatchObject({ status: 'degraded' })
+      const health = async () => (await fetch(`${registry.url}/health`)).json()
+      await expect.poll(health).toMatchObject({ status: 'degraded' })
     }
     expect((await post(a, 'register', { service_name: 'shop', host: '127.0.0.1', port: 15_005 })).status).toBe(201)
     await redis.start()
-    await expect.poll(async () => (await known(b, 'shop'))?.includes(15_005), { timeout: 5_000 }).toBe(true)
+    await expect.poll(async () => (await known(b, 'shop'))?.includes(15_005)).toBe(true)
     await expect
-      .poll(async () => (await (await fetch(`${b.url}/health`)).json()) as object, { timeout: 5_000 })
+      .poll(async () => (await (await fetch(`${b.url}/health`)).json()) as object)
       .toMatchObject({ status: 'healthy' })
 
     // and Redis may lose all that it had
     await say(redis.port, 'FLUSHALL')
     await using fresh = new RoleProcess('registry', await freePort(), environment)
     await fresh.start()
-    await expect.poll(() => known(fresh, 'user-service'), SOON).toEqual([userPort])
-    expect((await known(fresh, 'shop'))?.toSorted()).toEqual([15_003, 15_004, 15_005])
+    await expect.poll(() => known(fresh, 'user-service'), OFTEN).toEqual([userPort])
+    await expect.poll(async () => (await known(fresh, 'shop'))?.toSorted()).toEqual([15_003, 15_004, 15_005])
   })
 })

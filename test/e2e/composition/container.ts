@@ -129,7 +129,7 @@ export async function startContainer(engine: Engine, spec: ContainerSpec): Promi
     async exec(command) {
       const into = ['--target', String(pid), '--mount', '--net', '--pid', '--root']
       const as = ['--setuid', String(uid), '--setgid', String(uid), '/usr/bin/env', '-C', '/', '-i', ...variables]
-      const { stdout } = await run('nsenter', [...into, ...as, ...command], { timeout: 30_000 })
+      const { stdout } = await run('nsenter', [...into, ...as, ...command], { timeout: 60_000 })
       return stdout.trim()
     },
     kill: async () => void (await end('SIGKILL')),

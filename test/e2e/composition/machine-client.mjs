@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 
 for await (const line of createInterface(process.stdin)) {
   const { id, url, ...init } = JSON.parse(line)
-  const answering = fetch(url, { ...init, signal: AbortSignal.timeout(30_000) }).then(
+  const answering = fetch(url, { ...init, signal: AbortSignal.timeout(60_000) }).then(
     async (answer) => ({ id, status: answer.status, body: await answer.text() }),
     (fault) => ({ id, status: 0, body: String(fault.cause ?? fault) }),
   )

@@ -1,6 +1,6 @@
 // What anybody's web page can try on the servers that its reader's browser reaches. Every way resolves with what the page learnt, if anything.
 
-const PATIENCE_MS = 1_500
+const PATIENCE_MS = 10_000
 /** Targets that are tried at the same time. */
 const AT_ONCE = 6
 

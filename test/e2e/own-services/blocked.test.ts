@@ -32,10 +32,10 @@ const Listed = z.object({
     }),
   ),
 })
-const LOOK = { timeout: 15_000, interval: 200 }
+const LOOK = { timeout: 30_000, interval: 200 }
 
 it('leaves a service that is blocked for 20 s alone, and sends its requests to the other', {
-  timeout: 90_000,
+  timeout: 150_000,
 }, async () => {
   await using platform = await up('data', '--only', 'registry,gateway,echo')
   const echo = async () =>
@@ -47,10 +47,13 @@ it('leaves a service that is blocked for 20 s alone, and sends its requests to t
   const blockedAt = Date.now()
   await vi.waitUntil(async () => (await echo())?.state === 'silent', LOOK)
   const { answers, stop } = load(url, 50)
-  await vi.waitUntil(() => Date.now() - blockedAt > 18_000, { timeout: 20_000 })
+  await vi.waitUntil(() => Date.now() - blockedAt > 18_000, { timeout: 30_000 })
   await stop()
   expect(failed(answers)).toEqual([])
-  expect(answering(answers, 0).size).toBe(1)
+  // what is asked later may wait on a busy machine until nobody is blocked any more
+  const meanwhile = answers.filter(({ at }) => at < blockedAt + 15_000)
+  expect(meanwhile.length).toBeGreaterThan(100)
+  expect(answering(meanwhile, 0).size).toBe(1)
   await vi.waitUntil(async () => (await echo())?.state === 'ready', LOOK)
   expect(await echo()).toMatchObject({ pid: blocked?.pid, restarts: 0 })
   await bothAnswer(url)

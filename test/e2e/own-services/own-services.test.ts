@@ -62,12 +62,12 @@ describe.each([
     // the secret is set while the service waits for it
     const starting = up(data)
     const set = () => msvc(data, 'config', 'set', 'echo', 'STRIPE_KEY', 'sk-1', '--secret')
-    const isSet = vi.waitUntil(() => set().catch(() => undefined), { timeout: 40_000, interval: 300 })
+    const isSet = vi.waitUntil(() => set().catch(() => undefined), { timeout: 90_000, interval: 300 })
     await Promise.race([isSet, starting])
     await isSet
     platform = await starting
     await vi.waitUntil(async () => (await states()).get('receiver') === 'ready', { timeout: 30_000, interval: 200 })
-  }, 80_000)
+  }, 180_000)
   afterAll(() => platform?.stop())
 
   const states = async () =>
@@ -199,7 +199,7 @@ describe('services that go wrong', () => {
 `,
   )
 
-  it('have a state that says why, while the rest runs', async () => {
+  it('have a state that says why, while the rest runs', { timeout: 180_000 }, async () => {
     const platform = start('data', 'up', '--quiet')
     const ended = once(platform, 'exit')
     onTestFinished(async () => {
@@ -225,7 +225,7 @@ describe('services that go wrong', () => {
           .parse(JSON.parse(await msvc('data', 'ps', '--json')))
         expect(Object.fromEntries(units.map((row) => [row.unit, row]))).toMatchObject(wanted)
       },
-      { timeout: 40_000, interval: 300 },
+      { timeout: 90_000, interval: 300 },
     )
     // what listens nowhere too: a container is judged by it
     const said = await msvc('data', 'health', '--json').catch(({ stdout }: { stdout: string }) => stdout)

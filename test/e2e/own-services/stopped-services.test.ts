@@ -24,10 +24,10 @@ const isAlive = (pid: string) => {
 }
 
 const WORKER = '{ run: sleep 300, ready: none, watch: ["*.py"]'
-const LOOK = { timeout: 30_000, interval: 100 }
+const LOOK = { timeout: 60_000, interval: 100 }
 const Listed = z.object({ units: z.array(z.object({ unit: z.string(), state: z.string(), pid: z.int().nullable() })) })
 
-it('stay stopped when their files change, and leave no build behind', { timeout: 150_000 }, async () => {
+it('stay stopped when their files change, and leave no build behind', { timeout: 300_000 }, async () => {
   write('a.py', '1')
   const built = `${WORKER}, build: cat a.py >> built }`
   const building = 'run: sleep 300, ready: none, build: echo $$ > building; exec sleep 4321'

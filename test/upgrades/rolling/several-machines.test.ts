@@ -203,7 +203,7 @@ it.runIf(isHere('postgres', 'nats-server', 'redis-server')).each(PAIRS)(
         const states = await Promise.all(placed.map(async (id) => (await ask(`/orders/${id}`)).body.status))
         return states.filter((status) => status !== 'paid')
       }
-      await expect.poll(unpaid, { timeout: 30_000, interval: 500 }).toEqual([])
+      await expect.poll(unpaid, { timeout: 60_000, interval: 500 }).toEqual([])
       expect(await lastMigration(postgres.url)).toBe(migration)
     } finally {
       await Promise.all(machines.map((machine) => machine.end()))

@@ -45,6 +45,8 @@ export interface RunningBroker extends AsyncDisposable {
   readonly bus: Bus
   /** What its leases go by: it stands still while the process does. */
   readonly clock: Clock
+  /** Lets milliseconds pass by it at once. */
+  pass(ms: number): void
   /** What the role itself logged. */
   readonly lines: readonly string[]
   /** The warnings among it. */
@@ -79,8 +81,10 @@ export async function runBroker({
 }: RunOptions = {}): Promise<RunningBroker> {
   const folder = given ?? (await mkdtemp(join(tmpdir(), 'msvc-broker-')))
   const life = createLifecycle(() => {})
-  const clock = turnClock()
-  life.defer(async () => clock[Symbol.dispose]())
+  const turns = turnClock()
+  life.defer(async () => turns[Symbol.dispose]())
+  let passed = 0
+  const clock: Clock = { ...turns, monotonic: () => turns.monotonic() + passed }
   const lines: string[] = []
   const warnings: string[] = []
   const spans: SpanRecord[] = []
@@ -132,6 +136,9 @@ export async function runBroker({
     url,
     bus,
     clock,
+    pass(ms) {
+      passed += ms
+    },
     lines,
     warnings,
     spans,

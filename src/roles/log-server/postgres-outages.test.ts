@@ -115,6 +115,6 @@ describe.skipIf(!isHere('postgres'))('a log server whose PostgreSQL', () => {
         execFileSync('umount', ['-l', small])
       }
     },
-    60_000,
+    120_000,
   )
 })

@@ -20,8 +20,6 @@ export interface ConsumersOptions {
   readonly bus: Pick<BusConsumer, 'release'>
   readonly log: Log
   readonly clock: Pick<Clock, 'monotonic'>
-  /** Default 1 s. */
-  readonly goneMs?: number
 }
 
 /** One consumer of a subscription. */
@@ -112,7 +110,7 @@ export class Consumers {
   }
 
   #missing(known: Known, socket: Socket): void {
-    const { goneMs = GONE_MS } = this.#options
+    const { clock } = this.#options
     const key = keyOf(known)
     known.sockets.delete(socket)
     if (known.sockets.size > 0 || this.#known.get(key) !== known) return
@@ -120,10 +118,17 @@ export class Consumers {
       this.#known.delete(key)
       return
     }
-    known.timer = setTimeout(() => {
+    const goneAt = clock.monotonic() + GONE_MS
+    const look = () => {
+      const left = goneAt - clock.monotonic()
+      if (left > 0) {
+        known.timer = setTimeout(look, Math.ceil(left))
+        return
+      }
       this.#known.delete(key)
       void this.#release(known)
-    }, goneMs)
+    }
+    look()
   }
 
   async #release({ subscription, consumer }: Named): Promise<void> {

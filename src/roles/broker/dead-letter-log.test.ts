@@ -5,9 +5,9 @@ const TRACE = '0af7651916cd43dd8448eb211c80319c'
 
 it('a message that dies leaves an entry and a failed span in its trace, with the reason', async () => {
   await using broker = await runBroker()
-  const subscribe = async (group: string) =>
-    (await broker.call('POST', '/broker/subscriptions', { topic: 'a', group, max_deliver: 1, ack_wait: 0.1 })).body.id
-  const [refusing, silent] = [await subscribe('refusing'), await subscribe('silent')]
+  const subscribe = async (group: string, ack_wait: number) =>
+    (await broker.call('POST', '/broker/subscriptions', { topic: 'a', group, max_deliver: 1, ack_wait })).body.id
+  const [refusing, silent] = [await subscribe('refusing', 30), await subscribe('silent', 0.1)]
   const traceparent = `00-${TRACE}-b7ad6b7169203331-01`
   await broker.call('POST', '/broker/publish/a', '1', { traceparent, 'idempotency-key': 'm1' })
   for (const id of [refusing, silent]) {

@@ -13,6 +13,7 @@ import { aborted } from '../../kit/pause.ts'
 import { createMetrics } from '../../kit/telemetry/metrics.ts'
 import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
 import { createTracing } from '../../kit/telemetry/tracer.ts'
+import { refusingPort } from '../../kit/upstream/testing/refusing-port.ts'
 import { createBrokerMetrics } from './broker-metrics.ts'
 import { createPushDelivery, type PushDeliveryOptions } from './push-delivery.ts'
 import { runBroker } from './testing/running-broker.ts'
@@ -166,9 +167,8 @@ describe('push delivery', () => {
 
   it('puts off what nobody listens for, until it is given up', async () => {
     await using broker = await runBroker()
-    const gone = await endpoint()
-    await gone[Symbol.asyncDispose]()
-    const spec = { topic: 'a', push: { url: gone.url }, max_deliver: 1, give_up_after: 1 }
+    await using gone = await refusingPort()
+    const spec = { topic: 'a', push: { url: `http://127.0.0.1:${gone.port}/hook` }, max_deliver: 1, give_up_after: 1 }
     await broker.call('POST', '/broker/subscriptions', spec)
     await broker.call('POST', '/broker/publish/a', '1')
     const letters = async () => (await broker.call('GET', '/broker/dead-letters')).body.dead_letters
@@ -209,7 +209,7 @@ describe('push delivery', () => {
     await using broker = await runBroker()
     await using hook = await endpoint((_, count) => (count === 1 ? 'silence' : { status: 200 }))
     const push = { url: hook.url }
-    const { body } = await broker.call('POST', '/broker/subscriptions', { topic: 'a', push, ack_wait: 0.2 })
+    const { body } = await broker.call('POST', '/broker/subscriptions', { topic: 'a', push, ack_wait: 3 })
     await broker.call('POST', '/broker/publish/a', '1')
     await vi.waitUntil(async () => (await broker.call('GET', `/broker/subscriptions/${body.id}`)).body.pending === 0, {
       timeout: 20_000,
@@ -250,6 +250,10 @@ describe('push delivery', () => {
     expect(broker.warnings).toEqual([])
     await broker.call('POST', '/broker/publish/a', '1')
     await vi.waitUntil(() => before.received.length === 1, { timeout: 20_000 })
+    const [{ id } = { id: '' }] = await broker.bus.subscriptions()
+    await vi.waitUntil(async () => (await broker.call('GET', `/broker/subscriptions/${id}`)).body.pending === 0, {
+      timeout: 20_000,
+    })
     const { body } = await subscribe(after.url)
     expect(broker.warnings.join('\n')).toContain(
       `Pushes to ${before.url} end: its subscription's messages now go to ${after.url}`,

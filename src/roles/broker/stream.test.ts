@@ -132,9 +132,6 @@ describe('a stream', () => {
   })
 })
 
-/** For what passes several requests, where other tests take the processors. */
-const PATIENCE = { timeout: 5_000 }
-
 describe('the stream of a subscription', () => {
   const subscribe = async (broker: RunningBroker, spec: object): Promise<string> =>
     (await broker.call('POST', '/broker/subscriptions', spec)).body.id
@@ -181,13 +178,13 @@ describe('the stream of a subscription', () => {
     // three times are spared
     for (const delivery of [1, 2, 3, 4]) {
       const stream = await consume(broker, id)
-      await vi.waitUntil(() => stream.events.length === 3, PATIENCE)
+      await vi.waitUntil(() => stream.events.length === 3, { timeout: 20_000 })
       expect(stream.events.find(({ data }) => data.payload === 1)?.data.delivery).toBe(delivery)
       await stream.close()
-      await vi.waitUntil(async () => (await state(broker, id)).leased === 0, PATIENCE)
+      await vi.waitUntil(async () => (await state(broker, id)).leased === 0, { timeout: 20_000 })
     }
     await using last = await consume(broker, id)
-    await vi.waitUntil(() => last.events.length === 2, PATIENCE)
+    await vi.waitUntil(() => last.events.length === 2, { timeout: 20_000 })
     expect(last.events.map(({ data }) => [data.payload, data.delivery]).toSorted()).toEqual([
       [2, 1],
       [3, 1],
@@ -201,7 +198,7 @@ describe('the stream of a subscription', () => {
     const id = await subscribe(broker, { topic: 'a', ack_wait: 0.3 })
     await using stream = await consume(broker, id, '?max=1')
     await publish(broker, 1)
-    await vi.waitUntil(() => stream.events.length === 2, { timeout: 20_000 })
+    await vi.waitUntil(() => stream.events.length >= 2, { timeout: 20_000 })
     expect(stream.events[1]?.data).toMatchObject({ payload: 1, delivery: 2 })
     const [, again] = stream.events
     await broker.call('POST', `/broker/subscriptions/${id}/nack`, { acks: [again?.data.ack], delay: 0 })

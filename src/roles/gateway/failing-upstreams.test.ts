@@ -1,8 +1,7 @@
-import { createServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { portOf } from '../../kit/http/port-of.ts'
 import { statusesIn } from '../../kit/http/testing/raw-requests.ts'
 import { mutePort } from '../../kit/upstream/testing/mute-port.ts'
+import { refusingPort } from '../../kit/upstream/testing/refusing-port.ts'
 import { always, until } from '../../kit/upstream/testing/sockets.ts'
 import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 
@@ -28,15 +27,6 @@ afterEach(() => gateway[Symbol.asyncDispose]())
 const get = (path = '/things') => gateway.fetch(path)
 const post = (init: RequestInit = {}) => gateway.fetch('/things', { method: 'POST', body: '{}', ...init })
 
-/** A port on which nobody listens. */
-async function deadPort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const port = portOf(server)
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
 describe('without an answer', () => {
   it('says 503 when no instance is known', async () => {
     const answer = await get()
@@ -45,7 +35,8 @@ describe('without an answer', () => {
   })
 
   it('says 502 when nobody listens, and why in the log', async () => {
-    gateway.list('thing-service', await deadPort())
+    await using dead = await refusingPort()
+    gateway.list('thing-service', dead.port)
     const answer = await get()
     expect(answer.status).toBe(502)
     expect(await answer.json()).toMatchObject({ code: 'UPSTREAM_FAILED', title: 'Bad Gateway' })
@@ -124,7 +115,8 @@ describe('another try', () => {
       if (!text.endsWith('{}')) return false
       return socket.write(OK)
     })
-    gateway.list('thing-service', await deadPort(), alive.port)
+    await using dead = await refusingPort()
+    gateway.list('thing-service', dead.port, alive.port)
     const statuses = await Promise.all(Array.from({ length: 8 }, async () => (await post()).status))
     expect(statuses).toEqual(Array(8).fill(200))
     expect(alive.received.join('').match(/POST \/things/g)).toHaveLength(8)

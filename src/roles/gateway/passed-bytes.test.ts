@@ -80,10 +80,11 @@ describe('a header with bytes over 7F', () => {
       `Content-Length: 90000\r\n\r\n${'x'.repeat(90_000)}`,
       'Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n',
     ]) {
-      const before = upstream.received.join('').length
+      const before = upstream.received.map(({ length }) => length)
       const sent = `X-Name: ${value}\r\nContent-Disposition: attachment; filename="${value}"\r\n`
       expect(await gateway.send(head('POST') + sent + rest)).toMatch(/^HTTP\/1\.1 204 /)
-      expect(upstream.received.join('').slice(before)).toContain(sent)
+      // it may have gone on a connection from before
+      expect(upstream.received.map((text, at) => text.slice(before[at] ?? 0)).join('')).toContain(sent)
     }
   })
 

@@ -11,10 +11,12 @@ import type { TokenReference } from '../../kit/auth/authority.ts'
 import { RevocationFiles } from '../../kit/auth/revocation-files.ts'
 import { AppError } from '../../kit/errors.ts'
 import { silentLog } from '../../kit/telemetry/testing/recorded-log.ts'
+import { expectWithin } from '../../kit/testing/turns.ts'
 import { Revocations, type RevocationsOptions } from './revocations.ts'
 import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 
-const SOON = { timeout: 2_000, interval: 20 }
+/** Others look twice a second. */
+const soon = <T>(look: () => T | Promise<T>, expected: T) => expectWithin(2_000, look, expected)
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
@@ -102,7 +104,7 @@ describe('Revocations', () => {
     const [one, other] = [await open(), await open()]
     await one.revoke('a', later())
     expect([one.has('a'), one.has('b')]).toEqual([true, false])
-    await expect.poll(() => other.has('a'), SOON).toBe(true)
+    await soon(() => other.has('a'), true)
     expect((await open()).has('a')).toBe(true)
   })
 
@@ -110,7 +112,7 @@ describe('Revocations', () => {
     const { link, open } = await setUp()
     const [one, other] = [await open(), await open()]
     await one.revoke('a', later())
-    await expect.poll(() => other.has('a'), SOON).toBe(true)
+    await soon(() => other.has('a'), true)
     link.isCut = true
     await expect(one.revoke('b', later())).rejects.toMatchObject({ kind: 'unavailable' })
     expect([one.has('a'), one.has('b'), other.has('a'), other.has('b')]).toEqual([true, true, true, false])
@@ -122,7 +124,7 @@ describe('Revocations', () => {
     await one.revoke('a', later())
     link.cache = await openCache({ url: 'memory:', prefix: '' })
     const other = await open()
-    await expect.poll(() => other.has('a'), SOON).toBe(true)
+    await soon(() => other.has('a'), true)
   })
 
   it('are told once the cache is back, all of them and no more than that', async () => {
@@ -132,10 +134,10 @@ describe('Revocations', () => {
     const ids = Array.from({ length: 450 }, (_, at) => `token-${at}`)
     for (const id of ids) await expect(one.revoke(id, later())).rejects.toMatchObject({ kind: 'unavailable' })
     link.isCut = false
-    await expect.poll(() => ids.filter((id) => !other.has(id)), SOON).toEqual([])
+    await soon(() => ids.filter((id) => !other.has(id)), [])
     const { writes } = link
     await one.revoke('one-more', later())
-    await expect.poll(() => other.has('one-more'), SOON).toBe(true)
+    await soon(() => other.has('one-more'), true)
     expect(link.writes - writes).toBe(1)
   })
 
@@ -152,10 +154,10 @@ describe('Revocations', () => {
     }
     const cut = () => Promise.reject(new DriverError('unavailable', 'cut'))
     link.cache = { ...fresh, table }
-    await expect.poll(() => rest, SOON).toBeLessThan(0)
+    await soon(() => rest < 0, true)
     link.cache = fresh
     const other = await open()
-    await expect.poll(() => ids.filter((id) => !other.has(id)), SOON).toEqual([])
+    await soon(() => ids.filter((id) => !other.has(id)), [])
   })
 
   it('go on by the own clock when another gateway’s is ahead', async () => {
@@ -166,7 +168,7 @@ describe('Revocations', () => {
     const fence = Date.now() + 1_000
     await table.write([{ do: 'remove', key: 'a', fence, value: 'ended' }])
     const isThere = async () => (await table.changes('')).rows.some(({ key, is }) => key === 'a' && is === 'put')
-    await expect.poll(isThere, SOON).toBe(true)
+    await soon(isThere, true)
     expect(one.has('a')).toBe(true)
   })
 
@@ -179,7 +181,7 @@ describe('Revocations', () => {
     const [one, other] = [await open(files(0)), await open(files(1))]
     expect([one.has('early'), other.has('early')]).toEqual([true, true])
     await other.revoke('late', later())
-    await expect.poll(() => one.has('late'), SOON).toBe(true)
+    await soon(() => one.has('late'), true)
     link.isCut = true
     for (const at of [0, 1] as const) {
       const alone = await open(files(at))
@@ -198,9 +200,9 @@ describe('Revocations', () => {
     const [one, other] = [await open({ ...noFiles, add }), await open()]
     await expect(one.revoke('a', later())).rejects.toMatchObject({ code: 'UNAVAILABLE' })
     expect(one.has('a')).toBe(true)
-    await expect.poll(() => other.has('a'), SOON).toBe(true)
+    await soon(() => other.has('a'), true)
     isFull = false
-    await expect.poll(() => kept, SOON).toEqual(['a'])
+    await soon(() => kept, ['a'])
   })
 
   it('are put on disk once each, however many come at once', async () => {

@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { statusesIn } from '../../kit/http/testing/raw-requests.ts'
+import { turnsOf } from '../../kit/testing/turns.ts'
 import { always, until } from '../../kit/upstream/testing/sockets.ts'
 import { type GatewayUnderTest, startGateway } from './testing/gateway-under-test.ts'
 import { peakOf } from './testing/peak-memory.ts'
@@ -50,12 +51,13 @@ describe('slow uploads', () => {
       await until(() => uploads.seen === 2, 'the share of the first caller')
       for (let at = 0; at < 20; at++) upload(`Authorization: ${alice}\r\n`)
       await until(() => uploads.seen === 4, 'the share of all uploads')
-      const began = performance.now()
-      for (const headers of [{}, { authorization: alice }]) {
-        const answers = await Promise.all(Array.from({ length: 4 }, () => small.fetch('/things', { headers })))
-        expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
+      const askOthers = async () => {
+        for (const headers of [{}, { authorization: alice }]) {
+          const answers = await Promise.all(Array.from({ length: 4 }, () => small.fetch('/things', { headers })))
+          expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
+        }
       }
-      expect(performance.now() - began).toBeLessThan(5_000)
+      expect(await turnsOf(askOthers())).toBeLessThan(5_000)
       expect(uploads.seen).toBe(4)
     } finally {
       for (const socket of sockets) socket.destroy()

@@ -105,7 +105,8 @@ describe.skipIf(!isHere('postgres'))('SQLite and PostgreSQL', () => {
       expect(shown(postgres)).toEqual(shown(sqlite))
     })
     await fc.assert(property, { numRuns: 300 })
-  })
+    // hundreds of pages each, where they are short
+  }, 180_000)
 
   it('list and show the same traces', async () => {
     const [spans = []] = fc.sample(fc.array(span, { minLength: 300, maxLength: 300 }), 1)

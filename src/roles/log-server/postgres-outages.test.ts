@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import pg from 'pg'
 import { afterEach, describe, expect, it } from 'vitest'
 import { isHere } from '../../../test/servers/programs.ts'
+import { expectWithin } from '../../kit/testing/turns.ts'
 import { EntryPage } from './contract.ts'
 import { NOW, openLogServer } from './testing/running-log-server.ts'
 import { ownPostgres } from './testing/stores.ts'
@@ -48,14 +49,15 @@ describe.skipIf(!isHere('postgres'))('a log server whose PostgreSQL', () => {
     try {
       for (let round = 0; round < 3; round++) {
         const before = acknowledged.size
-        await expect.poll(() => acknowledged.size, { timeout: BACK_MS }).toBeGreaterThan(before + 50)
+        await expectWithin(BACK_MS, () => acknowledged.size > before, true)
+        await expect.poll(() => acknowledged.size).toBeGreaterThan(before + 50)
         await postgres().kill()
         // once it stays away for longer than the store tries again
         if (round === 1) await expect.poll(() => refusals.size).toBeGreaterThan(0)
         await postgres().start()
       }
       const after = acknowledged.size
-      await expect.poll(() => acknowledged.size, { timeout: BACK_MS }).toBeGreaterThan(after)
+      await expectWithin(BACK_MS, () => acknowledged.size > after, true)
     } finally {
       isOver = true
       await sending
@@ -77,7 +79,7 @@ describe.skipIf(!isHere('postgres'))('a log server whose PostgreSQL', () => {
     await server.post('/logs', entry('before'))
     await postgres().kill()
     await postgres().start()
-    await expect.poll(async () => (await server.post('/logs', entry('after'))).status, { timeout: BACK_MS }).toBe(202)
+    await expectWithin(BACK_MS, async () => (await server.post('/logs', entry('after'))).status, 202)
     let told = ''
     while (!told.includes('after')) told += (await reader?.read())?.value ?? ''
     expect(told).toContain('before')
@@ -100,10 +102,10 @@ describe.skipIf(!isHere('postgres'))('a log server whose PostgreSQL', () => {
         const server = await open({ url: url.replace(/[^/]*$/, 'small'), name: 'log-server' })
         const batch = Array.from({ length: 200 }, (_, i) => entry(`${i} ${crypto.randomUUID().repeat(20)}`))
         const post = async () => (await server.post('/logs', batch)).status
-        await expect.poll(post, { timeout: 20_000, interval: 0 }).toBe(507)
+        await expect.poll(post, { timeout: 40_000, interval: 0 }).toBe(507)
         expect(EntryPage.parse(await server.get('/logs', { limit: 5 })).entries.length).toBeLessThanOrEqual(5)
         execFileSync('mount', ['-o', 'remount,size=64m', small])
-        await expect.poll(post, { timeout: BACK_MS }).toBe(202)
+        await expectWithin(BACK_MS, post, 202)
         await server.close()
         opened.splice(0)
         await admin.query('drop database small')
@@ -113,6 +115,6 @@ describe.skipIf(!isHere('postgres'))('a log server whose PostgreSQL', () => {
         execFileSync('umount', ['-l', small])
       }
     },
-    60_000,
+    120_000,
   )
 })

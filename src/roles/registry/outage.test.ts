@@ -120,7 +120,7 @@ describe('a registry that is killed', () => {
     })
     expect(order.directory.instances('user-service')).toEqual([before])
     const second = await run(keepsDisk ? folder : await newFolder(), first.port)
-    await expect.poll(() => second.registry.instances.count(), { timeout: 5_000 }).toEqual({ healthy: 2, unhealthy: 0 })
+    await expect.poll(() => second.registry.instances.count()).toEqual({ healthy: 2, unhealthy: 0 })
     const entries = [...second.registry.instances.byService().values()].flat()
     await expect
       .poll(() =>

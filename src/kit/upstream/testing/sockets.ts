@@ -1,11 +1,11 @@
 import { createServer, type Socket } from 'node:net'
 import { portOf } from '../../http/port-of.ts'
 
-/** Resolves as soon as `holds` does; looks again every few milliseconds, and rejects after 10 s. */
+/** Resolves as soon as `holds` does; looks again every few milliseconds, and rejects after 20 s. */
 export async function until(holds: () => boolean, what = 'a condition'): Promise<void> {
-  const end = performance.now() + 10_000
+  const end = performance.now() + 20_000
   while (!holds()) {
-    if (performance.now() > end) throw new Error(`waited 10 s in vain for ${what}`)
+    if (performance.now() > end) throw new Error(`waited 20 s in vain for ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }

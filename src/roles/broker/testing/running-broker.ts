@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type * as z from 'zod'
 import type { Bus, BusLimits } from '../../../drivers/bus/contract.ts'
 import { embeddedDriver } from '../../../drivers/bus/embedded.ts'
-import { systemClock as clock } from '../../../drivers/clock.ts'
+import type { Clock } from '../../../drivers/clock.ts'
 import type { Authority } from '../../../kit/auth/authority.ts'
 import type { Identity } from '../../../kit/auth/identity.ts'
 import { AppError } from '../../../kit/errors.ts'
@@ -17,6 +17,7 @@ import type { Log } from '../../../kit/telemetry/log.ts'
 import { createMetrics } from '../../../kit/telemetry/metrics.ts'
 import { createTracing } from '../../../kit/telemetry/tracer.ts'
 import type { SpanRecord } from '../../../kit/telemetry/tracing.ts'
+import { turnClock } from '../../../kit/testing/turns.ts'
 import { type BrokerContext, startBroker } from '../broker.ts'
 import { BrokerConfig } from '../config.ts'
 import type { DeadLetter, DelayedMessage, Delivery, Receipt, SubscriptionState, TopicState } from '../contract.ts'
@@ -42,6 +43,10 @@ interface Answer {
 export interface RunningBroker extends AsyncDisposable {
   readonly url: string
   readonly bus: Bus
+  /** What its leases go by: it stands still while the process does. */
+  readonly clock: Clock
+  /** Lets milliseconds pass by it at once. */
+  pass(ms: number): void
   /** What the role itself logged. */
   readonly lines: readonly string[]
   /** The warnings among it. */
@@ -76,6 +81,10 @@ export async function runBroker({
 }: RunOptions = {}): Promise<RunningBroker> {
   const folder = given ?? (await mkdtemp(join(tmpdir(), 'msvc-broker-')))
   const life = createLifecycle(() => {})
+  const turns = turnClock()
+  life.defer(async () => turns[Symbol.dispose]())
+  let passed = 0
+  const clock: Clock = { ...turns, monotonic: () => turns.monotonic() + passed }
   const lines: string[] = []
   const warnings: string[] = []
   const spans: SpanRecord[] = []
@@ -126,6 +135,10 @@ export async function runBroker({
   return {
     url,
     bus,
+    clock,
+    pass(ms) {
+      passed += ms
+    },
     lines,
     warnings,
     spans,

@@ -16,7 +16,6 @@ import { busSuite } from './bus-suite.ts'
 busSuite({
   driver: embedded,
   url: () => 'embedded:',
-  obeysClock: true,
   isAtomic: true,
   isShared: false,
 })

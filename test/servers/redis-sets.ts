@@ -76,7 +76,7 @@ export async function say(port: number, command: string): Promise<string> {
 }
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 10_000; ; await sleep(50)) {
+  for (const end = Date.now() + 30_000; ; await sleep(50)) {
     if (await isSo().catch(() => false)) return
     if (Date.now() > end) throw new Error('the servers did not find each other')
   }

@@ -31,6 +31,8 @@ export async function startRedis({ options = [], password }: RedisSettings = {})
   const server = await startServer({
     path,
     args,
+    // while it was away somebody's connection began at its port
+    tooEarly: /address already in use/i,
     async isReady() {
       const answer = (await ask(port, 'PING\r\n')).toString()
       if (!/^(\+PONG|-NOAUTH|-DENIED)/.test(answer)) throw new Error(answer)

@@ -1,8 +1,9 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { threadId } from 'node:worker_threads'
+import { createKeptPorts } from '../../src/kit/supervisor/free-port.ts'
 
 /** How a server is run. */
 export interface ServerProgram {
@@ -32,7 +33,7 @@ export interface ServerProcess extends AsyncDisposable {
   resume(): void
 }
 
-const START_MS = 20_000
+const START_MS = 40_000
 const LOOK_MS = 20
 const STOP_MS = 10_000
 
@@ -105,13 +106,10 @@ export async function startServer(program: ServerProgram): Promise<ServerProcess
   }
 }
 
-/** A TCP port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+const keptPorts = createKeptPorts(process.pid + threadId)
+let asked = 0
+
+/** A TCP port that nobody listens on, and that nobody is given by chance: none of those for outgoing connections. Each time another one. */
+export function freePort(): Promise<number> {
+  return keptPorts(`${asked++}`, '127.0.0.1')
 }

@@ -274,7 +274,7 @@ describe('a SQLite store without room', () => {
     const outcomes = await Promise.allSettled([big('a'), big('b'), big('c')])
     for (const outcome of outcomes) expect(outcome).toMatchObject({ reason: { name: 'DriverError', kind: 'full' } })
     expect(await emails(store)).toHaveLength(50)
-    await store.check(AbortSignal.timeout(5_000))
+    await store.check(AbortSignal.timeout(20_000))
     await pragma(store, `max_page_count = ${pages + 1_000}`)
     await big('after')
     expect(await emails(store)).toHaveLength(100)
@@ -293,7 +293,7 @@ describe('the health of a SQLite store', () => {
         (fault: Error) => fault.name,
       )
     await expect.poll(writes).toBe('DriverError')
-    await store.check(AbortSignal.timeout(5_000))
+    await store.check(AbortSignal.timeout(20_000))
   })
 })
 

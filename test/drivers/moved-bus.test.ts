@@ -133,12 +133,11 @@ async function use(bus: Bus, ops: readonly Op[]): Promise<void> {
   }
 }
 
-/** What a subscription gets until there is no more: by key in order, the rest as a set. */
+/** What a subscription gets until it has nothing left: by key in order, the rest as a set. */
 async function drainOne(bus: Bus, id: string): Promise<unknown> {
   const byKey: Record<string, string[]> = {}
-  for (let empty = 0; empty < 2; ) {
-    const got = await bus.pull(id, { max: 50, waitMs: 80, signal: never })
-    empty = got.length === 0 ? empty + 1 : 0
+  while ((await bus.subscription(id))?.pending !== 0) {
+    const got = await bus.pull(id, { max: 50, waitMs: 1_000, signal: never })
     for (const { id: message, delivery, attributes, payload, ack } of got) {
       const key = attributes.partitionkey ?? ''
       const seen = byKey[key] ?? []

@@ -226,21 +226,21 @@ async function movedAsItIs(way: () => readonly BusPlace[], numRuns: number): Pro
 }
 
 describe.concurrent('a bus that is moved', () => {
-  it('delivers the same as the one it came from, in the same order of each key', { timeout: 120_000 }, async () => {
+  it('delivers the same as the one it came from, in the same order of each key', { timeout: 300_000 }, async () => {
     await movedAsItIs(() => [anEmbedded(), anEmbedded(), anEmbedded()], 8)
   })
 
   describe.skipIf(!isHere('nats-server'))('to NATS', () => {
-    it('delivers the same there', { timeout: 180_000 }, () => movedAsItIs(() => [anEmbedded(), onNats()], 4))
-    it('and back', { timeout: 180_000 }, () => movedAsItIs(() => [anEmbedded(), onNats(), anEmbedded()], 4))
-    it('and from one to another', { timeout: 180_000 }, () => movedAsItIs(() => [onNats(), onNats()], 3))
+    it('delivers the same there', { timeout: 300_000 }, () => movedAsItIs(() => [anEmbedded(), onNats()], 4))
+    it('and back', { timeout: 300_000 }, () => movedAsItIs(() => [anEmbedded(), onNats(), anEmbedded()], 4))
+    it('and from one to another', { timeout: 300_000 }, () => movedAsItIs(() => [onNats(), onNats()], 3))
   })
 })
 
 describe.concurrent.each([
   { what: 'a file', place: anEmbedded, isHere: true },
   { what: 'NATS', place: onNats, isHere: isHere('nats-server') },
-])('a bus that is filled, on $what', ({ place, isHere }) => {
+])('a bus that is filled, on $what', { timeout: 180_000 }, ({ place, isHere }) => {
   const message = { id: 'one', topic: 'theirs', payload: '1', attributes: {} }
 
   async function used(at: BusPlace) {

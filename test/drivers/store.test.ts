@@ -332,7 +332,7 @@ describe('a process that writes to a SQLite store', () => {
     await store.close()
   }
 
-  it('loses nothing it acknowledged when it is killed, and nothing is half there', async () => {
+  it('loses nothing it acknowledged when it is killed, and nothing is half there', { timeout: 180_000 }, async () => {
     const where = join(folder, 'killed')
     const acknowledged = new Set<number>()
     for (const [round, after] of [1, 40, 150, 333].entries()) {

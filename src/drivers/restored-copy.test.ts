@@ -69,7 +69,7 @@ it('refuses tokens that a bus handed out before, and keeps what its subscription
 it('keeps what a subscription holds back for its key', async () => {
   const open = () => embedded.open({ url: 'embedded:', folder, clock })
   const before = await open()
-  const { id } = await before.subscribe({ topic: 'a', group: 'g', ackWaitMs: 50 })
+  const { id } = await before.subscribe({ topic: 'a', group: 'g' })
   const attributes = { partitionkey: 'k' }
   await before.publish(['1', '2'].map((message) => ({ id: message, topic: 'a', payload: '1', attributes })))
   expect(await before.pull(id, { max: 2, waitMs: 0, signal })).toHaveLength(1)
@@ -78,7 +78,7 @@ it('keeps what a subscription holds back for its key', async () => {
   readyRestored(join(folder, 'bus.db'), 1_000)
   const after = await open()
   for (const message of ['1', '2']) {
-    const [delivery] = await after.pull(id, { max: 2, waitMs: 2_000, signal })
+    const [delivery] = await after.pull(id, { max: 2, waitMs: 20_000, signal })
     expect(delivery?.id).toBe(message)
     await after.ack(id, [delivery?.ack ?? ''])
   }

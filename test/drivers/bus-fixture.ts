@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach } from 'vitest'
 import type { Delivery } from '../../src/drivers/bus/consumer.ts'
 import type { Bus, BusDriver, BusLimits, BusOptions } from '../../src/drivers/bus/contract.ts'
@@ -25,8 +24,6 @@ export interface BusUnderTest {
   readonly url: () => string | Promise<string>
   /** What it is opened with besides. */
   readonly options?: Partial<BusOptions>
-  /** Whether it goes by the clock that it is given. Else time is waited for, and what takes days is left out. */
-  readonly obeysClock: boolean
   /** Whether nothing is stored of what it refuses to publish as one. */
   readonly isAtomic: boolean
   /** Whether several brokers may have it open at once. */
@@ -53,10 +50,15 @@ export interface BusFixture {
   another(limits?: BusLimits): Promise<Bus>
   /** Opens the bus again, closing it if need be. */
   restart(limits?: BusLimits): Promise<void>
+  /** The wall clock, milliseconds since 1970. */
+  now(): number
   /** Moves the wall clock, and not the monotonic one. */
   jumpWallClock(ms: number): void
-  /** Lets time pass: both clocks go on by so much, or it is waited for. */
-  pass(ms: number): Promise<void>
+  /** Lets time pass: both clocks go on by so much. */
+  pass(ms: number): void
+  /** Both clocks stand still until `goOn`, but for what passes: what is done meanwhile takes no time, however busy the machine is. */
+  stand(): void
+  goOn(): void
 }
 
 /** Opens a bus before each test of the suite it is called in, in a folder of its own, and closes it afterwards. */
@@ -68,9 +70,11 @@ export function useBus(under: BusUnderTest): BusFixture {
   let prefix = ''
   let jumped = 0
   let passed = 0
+  /** What the system's clocks were when the bus's began to stand still. */
+  let stood: { readonly now: number; readonly monotonic: number } | undefined
   const clock: Clock = {
-    now: () => systemClock.now() + jumped + passed,
-    monotonic: () => systemClock.monotonic() + passed,
+    now: () => (stood?.now ?? systemClock.now()) + jumped + passed,
+    monotonic: () => (stood?.monotonic ?? systemClock.monotonic()) + passed,
   }
   const open = (limits: BusLimits = {}) => under.driver.open({ ...under.options, ...limits, url, folder, clock })
 
@@ -79,6 +83,7 @@ export function useBus(under: BusUnderTest): BusFixture {
     prefix = `t${randomUUID().slice(0, 8)}`
     jumped = 0
     passed = 0
+    stood = undefined
     url = await under.url()
     held = await open()
   })
@@ -139,12 +144,20 @@ export function useBus(under: BusUnderTest): BusFixture {
       await this.bus.close()
       held = await open(limits)
     },
+    now: () => clock.now(),
     jumpWallClock(ms) {
       jumped = ms
     },
-    async pass(ms) {
-      if (under.obeysClock) passed += ms
-      else await sleep(ms)
+    pass(ms) {
+      passed += ms
+    },
+    stand() {
+      stood = { now: systemClock.now(), monotonic: systemClock.monotonic() }
+    },
+    goOn() {
+      // whole ones: the wall clock has no others
+      passed -= Math.floor(systemClock.monotonic() - (stood?.monotonic ?? systemClock.monotonic()))
+      stood = undefined
     },
   }
 }

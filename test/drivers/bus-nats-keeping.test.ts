@@ -32,14 +32,14 @@ describe.skipIf(!isHere('nats-server'))('what NATS keeps', () => {
     await publish(bus, 'a.x', 30, 1)
     await expect.poll(() => count('b')).toBe(10)
     expect(await count('a.x')).toBe(31)
-    const got = await bus.pull(id, { max: 25, waitMs: 5_000, signal: never })
+    const got = await bus.pull(id, { max: 25, waitMs: 20_000, signal: never })
     await bus.ack(
       id,
       got.map(({ ack }) => ack),
     )
     await publish(bus, 'a.x', 31, 1)
     await expect.poll(() => count('a.x')).toBe(10)
-    expect(ids(await bus.pull(id, { max: 9, waitMs: 5_000, signal: never }))).toEqual(
+    expect(ids(await bus.pull(id, { max: 9, waitMs: 20_000, signal: never }))).toEqual(
       Array.from({ length: 7 }, (_, n) => `m${25 + n}`),
     )
     await bus.close()

@@ -29,7 +29,7 @@ describe.skipIf(!isHere('nats-server'))('what is large on NATS', () => {
 
   /** Has all messages of a subscription die, the reason as long as one may be. */
   async function bury(bus: Bus, id: string): Promise<void> {
-    const got = await bus.pull(id, { max: 10, waitMs: 2_000, signal: never })
+    const got = await bus.pull(id, { max: 10, waitMs: 20_000, signal: never })
     const tokens = got.map(({ ack }) => ack)
     expect(await bus.nack(id, tokens, { reason: '\u4e2d'.repeat(1_000) })).toBe(got.length)
   }
@@ -61,7 +61,7 @@ describe.skipIf(!isHere('nats-server'))('what is large on NATS', () => {
     await bury(bus, id)
     expect(await bus.deadLetters({ limit: 10 })).toMatchObject([{ payload: message(size).payload, deliveries: 1 }])
     expect(await bus.redrive({})).toBe(1)
-    const [again] = await bus.pull(id, { max: 1, waitMs: 2_000, signal: never })
+    const [again] = await bus.pull(id, { max: 1, waitMs: 20_000, signal: never })
     expect(again?.payload).toBe(message(size).payload)
     await bus.close()
   })
@@ -83,7 +83,7 @@ describe.skipIf(!isHere('nats-server'))('what is large on NATS', () => {
     const { link, jetStream, streams } = await connectTo(`${server.url}/lowered`)
     const writer = new StreamWriter(link, () => systemClock.monotonic())
     Object.defineProperty(writer, 'mostBytes', { value: 1_000 })
-    const [got] = await bus.pull(id, { max: 1, waitMs: 2_000, signal: never })
+    const [got] = await bus.pull(id, { max: 1, waitMs: 20_000, signal: never })
     if (got === undefined) throw new Error('it was not delivered')
     const payload = Array.from({ length: 5_000 }, (_, n) => String.fromCodePoint(0x4e00 + ((n * 7_919) % 20_000))).join(
       '',
@@ -95,7 +95,7 @@ describe.skipIf(!isHere('nats-server'))('what is large on NATS', () => {
     expect(letter).toMatchObject({ id: 'of 30000', topic: 'a', payload: message(30_000).payload, reason })
     await bus.ack(id, [got.ack])
     expect(await bus.redrive({})).toBe(1)
-    const [again] = await bus.pull(id, { max: 1, waitMs: 2_000, signal: never })
+    const [again] = await bus.pull(id, { max: 1, waitMs: 20_000, signal: never })
     expect(again?.payload).toBe(message(30_000).payload)
     writer.close()
     await link.close()

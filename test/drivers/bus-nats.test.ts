@@ -16,7 +16,6 @@ describe.skipIf(!isHere('nats-server'))('on NATS', () => {
     driver: nats,
     // a bus of its own is a name of its own
     url: () => `${server.url}/${randomUUID().slice(0, 13)}`,
-    obeysClock: true,
     isAtomic: false,
     isShared: true,
   })

@@ -50,7 +50,7 @@ describe.skipIf(!isHere('nats-server'))('a bus with a message that is too large 
       message('large', MOST + 100, kind === 'waits for its time' ? { delayMs: 60_000 } : {}),
     ])
     if (kind === 'is a dead letter') {
-      const got = await bus.pull(id, { max: 10, waitMs: 2_000, signal: never })
+      const got = await bus.pull(id, { max: 10, waitMs: 20_000, signal: never })
       await bus.nack(
         id,
         got.map(({ ack }) => ack),

@@ -14,9 +14,7 @@ const folder = mkdtempSync(join(tmpdir(), 'msvc-copied-logs-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 describe.skipIf(!isHere('postgres'))('logs that move to PostgreSQL and back', () => {
-  it('are the same, characters that PostgreSQL takes not included, and are found there', {
-    timeout: 60_000,
-  }, async () => {
+  it('are the same, characters that PostgreSQL takes not included, and are found there', async () => {
     await using server = await startPostgres({ config: UNSYNCED })
     const [here, back] = [join(folder, 'here'), join(folder, 'back')]
     const open = (data: string) =>

@@ -120,9 +120,7 @@ describe.skipIf(!nats)('a bus that is copied while its broker writes to it', () 
     return live
   }
 
-  it('is gone on with after a try that came to nothing, until it is said to be the end', {
-    timeout: 30_000,
-  }, async () => {
+  it('is gone on with after a try that came to nothing, until it is said to be the end', async () => {
     const [from, to] = [anEmbedded(), onNats()]
     const source = await openBus(from)
     for (let attempt = 1; attempt <= 2; attempt++) {

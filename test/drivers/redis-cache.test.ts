@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Cache, CacheOptions } from '../../src/drivers/cache/contract.ts'
-import { redis } from '../../src/drivers/cache/redis.ts'
+import { redis, redisDriver } from '../../src/drivers/cache/redis.ts'
 import type { DriverError } from '../../src/drivers/driver-error.ts'
 import { LOOPBACK_CERTIFICATE } from '../../src/kit/http/testing/loopback-certificate.ts'
 import { bulk, startFakeRedis } from '../servers/fake-redis.ts'
@@ -14,6 +14,7 @@ import { type RedisSet, say, startCluster, startSentinel } from '../servers/redi
 import { freePort } from '../servers/server.ts'
 import { cacheSuite } from './cache-suite.ts'
 import { cacheTableSuite } from './cache-table-suite.ts'
+import { leastTime } from './least-time.ts'
 
 /** What a Redis before 5.0 says to a script that writes after it has asked for the time. */
 const NOT_DETERMINISTIC =
@@ -34,9 +35,11 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
     await cluster?.[Symbol.asyncDispose]()
   })
 
+  // a busy machine may hold a server up for longer than others wait for one
+  const patient = redisDriver({ connectMs: 20_000, commandMs: 20_000, silenceMs: 30_000, firstWordMs: 20_000 })
   const kinds = [
-    { kind: 'redis:', driver: redis, url: () => server.url },
-    { kind: 'redis+cluster:', driver: redis, url: () => cluster.url },
+    { kind: 'redis:', driver: patient, url: () => server.url },
+    { kind: 'redis+cluster:', driver: patient, url: () => cluster.url },
   ]
   for (const kind of kinds) {
     cacheSuite(kind)
@@ -49,13 +52,15 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
   })
 
   /** Opens a cache, and notes what it tells. */
-  async function open(url: string, options: Partial<CacheOptions> = {}) {
+  async function open(url: string, options: Partial<CacheOptions> = {}, driver = redis) {
     const told: string[] = []
     const onAway = ({ kind }: DriverError) => void (told.at(-1) !== kind && told.push(kind))
-    const cache = await redis.open({ url, prefix: 'test:', onAway, onBack: () => void told.push('back'), ...options })
+    const cache = await driver.open({ url, prefix: 'test:', onAway, onBack: () => void told.push('back'), ...options })
     closing.push(() => cache.close())
     return { cache, told }
   }
+
+  const openPatient = (url: string, options?: Partial<CacheOptions>) => open(url, options, patient)
 
   /** Listens in place of a Redis; gives the port. */
   async function listen(fake: Server): Promise<number> {
@@ -65,7 +70,7 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
   }
 
   const take = (cache: Cache) => cache.take('a', LIMIT)
-  const isBack = (cache: Cache, timeout = 5_000) =>
+  const isBack = (cache: Cache, timeout?: number) =>
     expect
       .poll(
         () =>
@@ -73,7 +78,7 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
             ({ allowed }) => allowed,
             () => false,
           ),
-        { timeout, interval: 20 },
+        { ...(timeout !== undefined && { timeout }), interval: 20 },
       )
       .toBe(true)
   /** How many milliseconds a take takes to fail. */
@@ -85,6 +90,8 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
     )
     return { kind: fault.kind, message: fault.message, ms: performance.now() - begun }
   }
+  /** The least that it takes. */
+  const leastFailure = (cache: Cache, bar: number) => leastTime(bar, async () => (await failure(cache)).ms)
 
   describe('at the start', () => {
     const refusal = (url: string): Promise<DriverError> =>
@@ -201,7 +208,7 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
         version = '5.0.14'
         await before[Symbol.asyncDispose]()
         await using _after = await start()
-        await expect.poll(async () => (await failure(cache)).message, { timeout: 5_000 }).toContain('is a Redis 5.0.14')
+        await expect.poll(async () => (await failure(cache)).message).toContain('is a Redis 5.0.14')
         expect(told).toContain('back')
       })
     })
@@ -209,12 +216,12 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
     it('notes a password that a server, or a node of a cluster, doesn’t want, and writes nothing on the console', async () => {
       const warned = vi.spyOn(console, 'warn')
       for (const url of [server.url, `redis+cluster://127.0.0.1:${cluster.servers[0]?.port}`]) {
-        const { cache } = await open(url.replace('//', '//:needless@'))
+        const { cache } = await openPatient(url.replace('//', '//:needless@'))
         expect((await take(cache)).allowed).toBe(true)
         expect(cache.notes).toEqual([expect.stringMatching(/ wants no password, and its URL has one$/)])
         expect(cache.notes.join()).not.toContain('needless')
       }
-      const { cache } = await open(server.url)
+      const { cache } = await openPatient(server.url)
       expect(cache.notes).toEqual([])
       expect(warned).not.toHaveBeenCalled()
       warned.mockRestore()
@@ -235,15 +242,19 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
     it('waits for one that is not there yet, and finds it by itself', async () => {
       await using late = await startRedis()
       await late.kill()
-      const begun = performance.now()
+      const opening = await leastTime(1_500, async () => {
+        const begun = performance.now()
+        await open(late.url)
+        return performance.now() - begun
+      })
+      expect(opening).toBeLessThan(1_500)
       const { cache, told } = await open(late.url)
-      expect(performance.now() - begun).toBeLessThan(1_500)
-      const { kind, ms, message } = await failure(cache)
+      const { kind, message } = await failure(cache)
       expect(kind).toBe('unavailable')
       expect(message).toContain(
         `${late.url} can not be reached; start it, or correct the address (connect ECONNREFUSED`,
       )
-      expect(ms).toBeLessThan(AT_ONCE_MS)
+      expect(await leastFailure(cache, AT_ONCE_MS)).toBeLessThan(AT_ONCE_MS)
       await expect(cache.check(AbortSignal.timeout(1_000))).rejects.toMatchObject({ kind: 'unavailable' })
       await late.start()
       await isBack(cache)
@@ -259,7 +270,9 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
     it('takes a replica for one that is not ready, until it is a primary', async () => {
       await using replica = await startRedis({ options: ['--replicaof', `127.0.0.1 ${server.port}`] })
       const { cache } = await open(replica.url)
-      expect(await failure(cache)).toMatchObject({ kind: 'unavailable', message: expect.stringContaining('replica') })
+      await expect
+        .poll(() => failure(cache))
+        .toMatchObject({ kind: 'unavailable', message: expect.stringContaining('replica') })
       await say(replica.port, 'REPLICAOF NO ONE')
       await isBack(cache)
     })
@@ -267,7 +280,9 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
     it('takes one without memory for full, until it has some', async () => {
       await using small = await startRedis({ options: ['--maxmemory', '1mb'] })
       const { cache } = await open(small.url)
-      expect(await failure(cache)).toMatchObject({ kind: 'full', message: expect.stringContaining('maxmemory') })
+      await expect
+        .poll(() => failure(cache))
+        .toMatchObject({ kind: 'full', message: expect.stringContaining('maxmemory') })
       await say(small.port, 'CONFIG SET maxmemory 100mb')
       await isBack(cache)
     })
@@ -286,7 +301,7 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
         socket.on('close', () => behind.destroy())
       })
       await say(port, 'ACL SETUSER ann on >secret ~test:* +@read +@write +@scripting +time')
-      const { cache } = await open(`rediss://ann:secret@127.0.0.1:${await listen(front)}`)
+      const { cache } = await openPatient(`rediss://ann:secret@127.0.0.1:${await listen(front)}`)
       expect((await take(cache)).allowed).toBe(true)
     })
   })
@@ -296,44 +311,57 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
       await using mortal = await startRedis()
       const { cache, told } = await open(mortal.url)
       expect((await take(cache)).left).toBe(999_999)
+      const back: number[] = []
       for (let round = 1; round <= 3; round++) {
         const underWay = Promise.allSettled(Array.from({ length: 100 }, () => take(cache)))
         await mortal.kill()
         for (const one of await underWay) if (one.status === 'rejected') expect(one.reason.kind).toBe('unavailable')
         await expect.poll(() => told.at(-1)).toBe('unavailable')
-        const { kind, ms } = await failure(cache)
-        expect([kind, ms < AT_ONCE_MS]).toEqual(['unavailable', true])
+        expect((await failure(cache)).kind).toBe('unavailable')
+        expect(await leastFailure(cache, AT_ONCE_MS)).toBeLessThan(AT_ONCE_MS)
         await mortal.start()
+        const begun = performance.now()
         await isBack(cache)
+        back.push(performance.now() - begun)
       }
+      // the middle one: a busy machine is late once
+      expect(back.toSorted((one, other) => one - other)[1]).toBeLessThan(5_000)
       expect((await take(cache)).left).toBeLessThan(999_997)
     })
 
     it('waits at most a second for one that hangs, and knows it again when it goes on', async () => {
       await using frozen = await startRedis()
       const { cache } = await open(frozen.url)
-      frozen.freeze()
-      const { kind, ms } = await failure(cache)
-      expect(kind).toBe('unavailable')
-      expect(ms).toBeLessThan(1_500)
-      await expect.poll(async () => (await failure(cache)).ms, { timeout: 5_000 }).toBeLessThan(AT_ONCE_MS)
-      frozen.resume()
-      await isBack(cache)
+      const waited = await leastTime(1_500, async () => {
+        frozen.freeze()
+        const { kind, ms } = await failure(cache)
+        expect(kind).toBe('unavailable')
+        await expect.poll(async () => (await failure(cache)).ms).toBeLessThan(AT_ONCE_MS)
+        frozen.resume()
+        await isBack(cache)
+        return ms
+      })
+      expect(waited).toBeLessThan(1_500)
     })
 
     it('closes at once while it hangs, and is waited for no longer', async () => {
       await using frozen = await startRedis()
-      const { cache } = await open(frozen.url)
-      frozen.freeze()
-      const asked = take(cache).catch((fault) => fault.kind)
-      const begun = performance.now()
-      await cache.close()
-      expect(performance.now() - begun).toBeLessThan(1_000)
-      expect(await asked).toBe('closed')
+      const closing = await leastTime(1_000, async () => {
+        const { cache } = await open(frozen.url)
+        frozen.freeze()
+        const asked = take(cache).catch((fault) => fault.kind)
+        const begun = performance.now()
+        await cache.close()
+        const took = performance.now() - begun
+        expect(await asked).toBe('closed')
+        frozen.resume()
+        return took
+      })
+      expect(closing).toBeLessThan(1_000)
     })
 
     it('runs scripts that the server has forgotten', async () => {
-      const { cache } = await open(server.url)
+      const { cache } = await openPatient(server.url)
       await take(cache)
       await say(server.port, 'SCRIPT FLUSH')
       expect((await take(cache)).allowed).toBe(true)
@@ -344,14 +372,14 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
       const { cache } = await open(small.url)
       await take(cache)
       await say(small.port, 'CONFIG SET maxmemory 1')
-      expect((await failure(cache)).kind).toBe('full')
+      await expect.poll(async () => (await failure(cache)).kind).toBe('full')
       await say(small.port, 'CONFIG SET maxmemory 0')
       expect((await take(cache)).allowed).toBe(true)
     })
 
     it('gives greater fences after everything was lost', async () => {
       await using forgetful = await startRedis()
-      const { cache } = await open(forgetful.url)
+      const { cache } = await openPatient(forgetful.url)
       const before = await cache.acquire('a', 'one', 60_000)
       await say(forgetful.port, 'FLUSHALL')
       const after = await cache.acquire('a', 'two', 60_000)
@@ -361,7 +389,7 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
 
     it('has a table told anew after it was lost', async () => {
       await using forgetful = await startRedis()
-      const table = (await open(forgetful.url)).cache.table('a')
+      const table = (await openPatient(forgetful.url)).cache.table('a')
       await table.write([{ do: 'put', key: 'x', value: 'a', fence: 1 }])
       const { cursor } = await table.changes('')
       await say(forgetful.port, 'FLUSHALL')
@@ -373,7 +401,7 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
     })
 
     it('forgets what was removed from a table an hour ago', async () => {
-      const table = (await open(server.url, { prefix: 'old:' })).cache.table('a')
+      const table = (await openPatient(server.url, { prefix: 'old:' })).cache.table('a')
       await table.write([{ do: 'remove', key: 'x', fence: 1, value: 'gone' }])
       expect((await table.changes('')).rows).toHaveLength(1)
       await say(server.port, 'ZADD old:table:{.a}:gone 1 x')
@@ -382,26 +410,27 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
     })
 
     it('keeps nothing of a bucket that is full', async () => {
-      const { cache } = await open(server.url, { prefix: 'brief:' })
+      const { cache } = await openPatient(server.url, { prefix: 'brief:' })
       await cache.take('a', { perSecond: 100, burst: 1 })
       await expect.poll(() => say(server.port, 'EXISTS brief:bucket:a'), { interval: 5 }).toBe(':0\r\n')
     })
 
     it('takes no more than there is, through two connections', async () => {
-      const [one, other] = [(await open(server.url)).cache, (await open(server.url)).cache]
+      const [one, other] = [(await openPatient(server.url)).cache, (await openPatient(server.url)).cache]
       const limit = { perSecond: 0.001, burst: 100 }
       const asked = Array.from({ length: 300 }, (_, at) => (at % 2 ? one : other).take('crowd', limit))
       expect((await Promise.all(asked)).filter(({ allowed }) => allowed)).toHaveLength(100)
     })
   })
 
-  it('follows Sentinels to the server that takes over', async () => {
+  it('follows Sentinels to the server that takes over', { timeout: 120_000 }, async () => {
     await using set = await startSentinel()
     const { cache } = await open(set.url)
     expect((await take(cache)).allowed).toBe(true)
     const lease = await cache.acquire('a', 'one', 1)
     await set.servers[0]?.kill()
-    await isBack(cache, 10_000)
+    // one that a busy machine held up waits for half a minute until it trusts itself (its TILT mode)
+    await isBack(cache, 60_000)
     const next = await cache.acquire('a', 'two', 1_000)
     expect(next?.fence).toBeGreaterThan(lease?.fence ?? Number.POSITIVE_INFINITY)
     const unknown = set.url.replace(/main$/, 'other')
@@ -426,7 +455,7 @@ describe.skipIf(!isHere('redis-server'))('Redis', () => {
             () => true,
             () => false,
           ),
-        { timeout: 5_000, interval: 50 },
+        { interval: 50 },
       )
       .toBe(true)
   })

@@ -51,7 +51,7 @@ export async function startPostgres({ config = '', under = tmpdir() }: PostgresS
     path,
     args: place,
     ...user,
-    tooEarly: /still in use|lock file "postmaster.pid" already exists/,
+    tooEarly: /still in use|address already in use|lock file "postmaster.pid" already exists/i,
     stopSignal: 'SIGINT', // ends its clients' connections instead of waiting for them
     async isReady() {
       await ask(port, SSL_REQUEST)

@@ -16,7 +16,7 @@ export interface RedisSet extends AsyncDisposable {
 /** What the Sentinel of a test calls its servers. */
 const MASTER = 'main'
 
-/** Starts a primary, its replica, and a Sentinel that makes the replica primary half a second after the primary is gone. */
+/** Starts a primary, its replica, and a Sentinel that makes the replica primary some seconds after the primary is gone. */
 export async function startSentinel(): Promise<RedisSet> {
   const path = find('redis-server')
   if (path === undefined) throw new Error('redis-server is not installed')
@@ -30,7 +30,8 @@ export async function startSentinel(): Promise<RedisSet> {
   const file = join(folder, 'sentinel.conf')
   const rules = [
     `sentinel monitor ${MASTER} 127.0.0.1 ${primary.port} 1`,
-    `sentinel down-after-milliseconds ${MASTER} 500`,
+    // less, and a busy machine would be taken for one that is gone
+    `sentinel down-after-milliseconds ${MASTER} 5000`,
     `sentinel failover-timeout ${MASTER} 2000`,
   ]
   await writeFile(file, `bind 127.0.0.1\nport ${port}\ndir ${folder}\n${rules.join('\n')}\n`)
@@ -76,7 +77,7 @@ export async function say(port: number, command: string): Promise<string> {
 }
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 10_000; ; await sleep(50)) {
+  for (const end = Date.now() + 30_000; ; await sleep(50)) {
     if (await isSo().catch(() => false)) return
     if (Date.now() > end) throw new Error('the servers did not find each other')
   }

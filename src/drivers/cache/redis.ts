@@ -2,6 +2,7 @@ import { DriverError } from '../driver-error.ts'
 import { checkTake, checkTtl } from './checks.ts'
 import type { BucketLimit, Cache, CacheDriver, CacheOptions, Lease, Taken } from './contract.ts'
 import { parseRedisUrl } from './redis/address.ts'
+import { type RedisTimes, TIMES } from './redis/client.ts'
 import { RedisConnection } from './redis/connection.ts'
 import { ACQUIRE, RELEASE, RENEW, TAKE } from './redis/scripts.ts'
 import { RedisTable } from './redis/table.ts'
@@ -14,20 +15,26 @@ import type { SharedTable } from './table.ts'
  * `open` rejects with DriverError `invalid` for what won't pass by itself: a wrong URL or password, rights that are missing, TLS where there is none,
  * a server that is too old or no Redis. One that can't be reached is away until it is back, which `onBack` tells; meanwhile every call fails at once.
  */
-export const redis: CacheDriver = {
-  checkUrl(url) {
-    parseRedisUrl(url)
-  },
-  async open({ url, prefix, onAway, onBack }: CacheOptions) {
-    const connection = new RedisConnection({
-      address: parseRedisUrl(url),
-      probeKey: `${prefix}probe`,
-      ...(onAway && { onAway }),
-      ...(onBack && { onBack }),
-    })
-    await connection.opened()
-    return new RedisCache(connection, prefix)
-  },
+export const redis: CacheDriver = redisDriver(TIMES)
+
+/** The same, which waits so long for its server. */
+export function redisDriver(times: RedisTimes): CacheDriver {
+  return {
+    checkUrl(url) {
+      parseRedisUrl(url)
+    },
+    async open({ url, prefix, onAway, onBack }: CacheOptions) {
+      const connection = new RedisConnection({
+        address: parseRedisUrl(url),
+        probeKey: `${prefix}probe`,
+        times,
+        ...(onAway && { onAway }),
+        ...(onBack && { onBack }),
+      })
+      await connection.opened()
+      return new RedisCache(connection, prefix)
+    },
+  }
 }
 
 class RedisCache implements Cache {

@@ -4,7 +4,7 @@ import { systemClock } from '../clock.ts'
 import { DriverError } from '../driver-error.ts'
 import { GroupCommit, type GroupCommitLimits, type TransactionControl, type WorkScope } from './group-commit.ts'
 
-const LIMITS: GroupCommitLimits = { queued: 100, batchWorks: 8, batchMs: 1_000, workMs: 10_000, lockMs: 10_000 }
+const LIMITS: GroupCommitLimits = { queued: 100, batchWorks: 8, batchMs: 60_000, workMs: 60_000, lockMs: 10_000 }
 
 /** A database of numbers that writes down what it is told, and fails when told to. */
 class FakeDatabase implements TransactionControl {

@@ -2,12 +2,21 @@ import { Cluster, type CommonRedisOptions, Redis } from 'ioredis'
 import type { RedisAddress } from './address.ts'
 import { wantsReconnect } from './faults.ts'
 
-/** How long a connection may take to be made, milliseconds. */
-const CONNECT_MS = 2_000
-/** How long a command may take, milliseconds; who is in a hurry waits less. */
-const COMMAND_MS = 1_000
-/** Silence while an answer is due, milliseconds, after which a connection counts as dead and is made anew. */
-const SILENCE_MS = 1_500
+/** How long a server is waited for, milliseconds. */
+export interface RedisTimes {
+  /** A connection may take so long to be made. */
+  readonly connectMs: number
+  /** A command may take so long; who is in a hurry waits less. */
+  readonly commandMs: number
+  /** Silence while an answer is due, after which a connection counts as dead and is made anew. */
+  readonly silenceMs: number
+  /** Its first word may take so long, until it counts as away for the time being. */
+  readonly firstWordMs: number
+}
+
+/** Of a server that others wait for. */
+export const TIMES: RedisTimes = { connectMs: 2_000, commandMs: 1_000, silenceMs: 1_500, firstWordMs: 1_000 }
+
 /** Pause before a new try to connect, milliseconds: doubled up to the longest, so that a server is found again a second after it is back. */
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 1_000
@@ -31,16 +40,18 @@ export function pauseAfter(failures: number, random: () => number): number {
  */
 export function createClient(
   address: RedisAddress,
-  { random, onNeedlessPassword }: { readonly random: () => number; readonly onNeedlessPassword: () => void },
+  options: { readonly random: () => number; readonly onNeedlessPassword: () => void; readonly times: RedisTimes },
 ): Redis | Cluster {
+  const { random, onNeedlessPassword } = options
+  const { connectMs, commandMs, silenceMs } = options.times
   const { at, nodes, login, database, master, sentinelLogin, tls } = address
   const pause = (times: number) => pauseAfter(times, random)
   const common = {
     ...login,
     ...(tls && { tls: {} }),
-    connectTimeout: CONNECT_MS,
-    commandTimeout: COMMAND_MS,
-    socketTimeout: SILENCE_MS,
+    connectTimeout: connectMs,
+    commandTimeout: commandMs,
+    socketTimeout: silenceMs,
     disconnectTimeout: CLOSE_MS,
     enableReadyCheck: false, // INFO is refused to many users; a server that is still loading says so to every command
     autoResendUnfulfilledCommands: false,
@@ -70,7 +81,7 @@ export function createClient(
     sentinels: [...nodes],
     name: master,
     sentinelRetryStrategy: pause,
-    sentinelCommandTimeout: COMMAND_MS,
+    sentinelCommandTimeout: commandMs,
     ...(sentinelLogin.username !== undefined && { sentinelUsername: sentinelLogin.username }),
     ...(sentinelLogin.password !== undefined && { sentinelPassword: sentinelLogin.password }),
     ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: {} }),

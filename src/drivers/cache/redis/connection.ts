@@ -2,13 +2,11 @@ import type { Cluster, Redis } from 'ioredis'
 import { DriverError } from '../../driver-error.ts'
 import type { CacheOptions } from '../contract.ts'
 import type { RedisAddress } from './address.ts'
-import { createClient, pauseAfter } from './client.ts'
+import { createClient, pauseAfter, type RedisTimes } from './client.ts'
 import { noWord, redisFault } from './faults.ts'
 import { PROBE, type Script } from './scripts.ts'
 import { refuseOld } from './version.ts'
 
-/** How long the server may take for its first word, milliseconds, until it counts as away for the time being. */
-const FIRST_WORD_MS = 1_000
 /** How long the end of a connection is waited for, milliseconds. */
 const CLOSE_MS = 1_000
 /** Most commands under way: what comes beyond would only wait behind them. */
@@ -23,6 +21,7 @@ export interface ConnectionOptions extends Pick<CacheOptions, 'onAway' | 'onBack
   readonly probeKey: string
   /** Uniform in [0, 1): spreads the tries of those who lost a server together. Default `Math.random`. */
   readonly random?: () => number
+  readonly times: RedisTimes
 }
 
 /** A connection to a Redis that is kept up: looked after, made anew when it breaks, and tried out before it is used. */
@@ -45,6 +44,7 @@ export class RedisConnection {
     this.#state = { at: 'away', fault: noWord(options.address) }
     const client = createClient(options.address, {
       random: this.#random,
+      times: options.times,
       onNeedlessPassword: () => this.#notes.add(`${options.address.shown} wants no password, and its URL has one`),
     })
     this.#client = client
@@ -57,11 +57,11 @@ export class RedisConnection {
   }
 
   /**
-   * Resolves when the server has answered and lets us do what is needed, or has said nothing for a second: then it is away until it is back.
+   * Resolves when the server has answered and lets us do what is needed, or has said nothing for so long: then it is away until it is back.
    * Rejects with DriverError `invalid` for what won't pass by itself, such as a wrong password.
    */
   async opened(): Promise<void> {
-    const late = setTimeout(this.#firstWord.resolve, FIRST_WORD_MS)
+    const late = setTimeout(this.#firstWord.resolve, this.#options.times.firstWordMs)
     try {
       await this.#firstWord.promise
     } catch (fault) {

@@ -66,7 +66,7 @@ async function hold({ cutover }: RunningHost, { data, store, bus }: Settings): P
   // another URL, and the same cache
   const to = { data, store, bus, cache: 'MEMORY:' }
   await cutover.prepare(to)
-  await cutover.hold({ id: 'one', to, leaseMs: 60_000 }, 1_000)
+  await cutover.hold({ id: 'one', to, leaseMs: 60_000 }, 20_000)
 }
 
 describe('a role whose cache moves while it serves', () => {

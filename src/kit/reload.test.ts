@@ -93,7 +93,7 @@ describe('a role that takes settings while it runs', () => {
     const to = { data, store, bus, cache: 'MEMORY:' }
     await host.reload({ greeting: 'Hi' })
     await host.cutover.prepare(to)
-    await host.cutover.hold({ id: 'one', to, leaseMs: 60_000 }, 1_000)
+    await host.cutover.hold({ id: 'one', to, leaseMs: 60_000 }, 20_000)
     await host.cutover.begin('one', 'new')
     expect(await hello()).toBe('Hi')
   })

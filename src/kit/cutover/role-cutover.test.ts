@@ -42,7 +42,7 @@ function stage({ verdict = 'stayed', leaseMs = 60_000 }: { verdict?: Verdict['ou
     },
     signal: ending.signal,
   })
-  return { done, faults, cutover, hold: () => cutover.hold({ id: 'one', to, leaseMs }, 1_000) }
+  return { done, faults, cutover, hold: () => cutover.hold({ id: 'one', to, leaseMs }, 20_000) }
 }
 
 describe('a role that is held', () => {

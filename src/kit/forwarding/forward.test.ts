@@ -23,8 +23,8 @@ async function start(answer: RawAnswer, changes: Partial<Attempt> = {}) {
   pool = new InstancePool(
     {
       endpoint: parseEndpoint(`http://127.0.0.1:${upstream.port}`),
-      connectTimeoutMs: 1_000,
-      idleMs: 4_000,
+      connectTimeoutMs: 30_000,
+      idleMs: 30_000,
       clock,
     },
     {
@@ -46,8 +46,8 @@ async function start(answer: RawAnswer, changes: Partial<Attempt> = {}) {
       once: false,
       caller: 1,
       bodyLimit: 0,
-      deadlineAt: clock.monotonic() + 5_000,
-      silenceMs: 5_000,
+      deadlineAt: clock.monotonic() + 30_000,
+      silenceMs: 30_000,
       streamIdleMs: undefined,
       uploadStallMs: undefined,
       stopping: new AbortController().signal,

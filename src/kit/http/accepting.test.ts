@@ -98,9 +98,10 @@ it('takes no more once it is stopped, and says when all that came have ended', a
   stop(() => {
     closed = true
   })
-  const late = connect(port, '127.0.0.1')
-  const [fault] = await once(late, 'error')
-  expect(fault).toMatchObject({ code: 'ECONNREFUSED' })
+  const late = () => new Promise((resolve) => connect(port, '127.0.0.1').on('error', ({ message }) => resolve(message)))
+  // a process that another thread starts just now holds the port too until it is its own program
+  await expect.poll(late).toContain('ECONNREFUSED')
+  expect(sockets).toHaveLength(20)
   expect(closed).toBe(false)
   for (const client of clients) client.destroy()
   for (const socket of sockets) socket.end()

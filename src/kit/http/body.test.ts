@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { Hono } from 'hono'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import * as z from 'zod'
 import { systemClock as clock } from '../../drivers/clock.ts'
 import { errors } from '../middleware/errors.ts'
@@ -14,6 +14,7 @@ import { exchangeBytes, statusesIn } from './testing/raw-requests.ts'
 
 const open: Listener[] = []
 afterEach(async () => {
+  vi.useRealTimers()
   await Promise.all(open.splice(0).map((listener) => listener.drain(1_000)))
 })
 
@@ -34,10 +35,13 @@ const LAST = `${HEAD}Connection: close\r\nContent-Length: 2\r\n\r\n{}`
 
 describe('a body that is too large', () => {
   const size = 4_000_000
+  /** The second, for which the rest is read, doesn't pass. */
+  const holdTime = () => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   it.each([
     ['announced', `${HEAD}Content-Length: ${size}\r\n\r\n${' '.repeat(size)}`],
     ['in chunks', `${HEAD}Transfer-Encoding: chunked\r\n\r\n${size.toString(16)}\r\n${' '.repeat(size)}\r\n0\r\n\r\n`],
   ])('is refused and read to its end, so that the sender sees the answer: %s', async (_, request) => {
+    holdTime()
     // closing on bytes that still arrive resets the connection, and the answer is lost with it (RFC 9112 §9.6)
     expect(statusesIn(await exchangeBytes(await serve(), request + LAST))).toEqual([413, 201])
   })
@@ -46,6 +50,7 @@ describe('a body that is too large', () => {
     ['a route', '/things'],
     ['no route', '/nowhere'],
   ])('is read even when the connection is to be closed then, at %s', async (_, path) => {
+    holdTime()
     const socket = connect(await serve(), '127.0.0.1')
     const faults: Error[] = []
     socket.on('error', (fault) => faults.push(fault))

@@ -31,7 +31,7 @@ describe('a pool for a name', () => {
     }
     const limits = { maxConnections: 1, maxWaiting: 10, maxWaitingUploads: 10, uploadShare: 1, callerShare: 1 }
     const endpoint = parseEndpoint(`http://${host}:${upstream.port}`)
-    const pool = new InstancePool({ endpoint, connectTimeoutMs: 1_000, idleMs: 60_000, clock, lookup }, limits)
+    const pool = new InstancePool({ endpoint, connectTimeoutMs: 30_000, idleMs: 60_000, clock, lookup }, limits)
     pools.push(pool)
     return pool
   }

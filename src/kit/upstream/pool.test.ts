@@ -21,7 +21,7 @@ afterEach(async () => {
   await upstream.close()
 })
 
-function poolWith(limits: Partial<PoolLimits> = {}, { port = upstream.port, connectTimeoutMs = 1_000 } = {}) {
+function poolWith(limits: Partial<PoolLimits> = {}, { port = upstream.port, connectTimeoutMs = 30_000 } = {}) {
   const pool = new InstancePool(
     { endpoint: parseEndpoint(`http://127.0.0.1:${port}`), connectTimeoutMs, idleMs: 1_000, clock },
     {

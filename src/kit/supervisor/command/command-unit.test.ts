@@ -25,7 +25,7 @@ function plan(more: Partial<CommandPlan> = {}): CommandPlan {
     secrets: [],
     place: undefined,
     ready: { by: 'none' },
-    stop: { signal: 'SIGTERM', grace_ms: 2_000 },
+    stop: { signal: 'SIGTERM', grace_ms: 30_000 },
     restart: { when: 'always' },
     ...more,
   }

@@ -20,7 +20,7 @@ async function run(command: GroupOptions['command'], options: Partial<GroupOptio
     dir,
     env: { PATH, WHO: `test-${process.pid}-${count++}` },
     mark: 'WHO',
-    stop: { signal: 'SIGTERM', graceMs: 5_000 },
+    stop: { signal: 'SIGTERM', graceMs: 30_000 },
     guard: { watch: (pid) => void watched.add(pid), release: (pid) => void watched.delete(pid) },
     onOutput: (stream, chunk) => {
       said += `${stream}: ${chunk}`

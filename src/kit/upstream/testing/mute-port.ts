@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 
 /** Listens for one that waits to be accepted, and then does nothing any more. */
@@ -23,15 +24,12 @@ export async function mutePort(): Promise<MutePort> {
   const worker = new Worker(LISTENER, { eval: true })
   const [port] = await once(worker, 'message')
   const waiting: Socket[] = []
-  for (let isHeard = true; isHeard; ) {
-    const socket = connect(port, '127.0.0.1').on('error', () => {})
+  for (let socket: Socket | undefined; socket === undefined || !socket.connecting; ) {
+    socket = connect(port, '127.0.0.1').on('error', () => {})
     waiting.push(socket)
-    const late = AbortSignal.timeout(HEARD_MS)
-    isHeard = await once(socket, 'connect', { signal: late }).then(
-      () => true,
-      // a process that stood still has its timers first, and then what came meanwhile
-      () => new Promise<boolean>((resolve) => setImmediate(() => resolve(!socket.connecting))),
-    )
+    await once(socket, 'connect', { signal: AbortSignal.timeout(HEARD_MS) }).catch(() => {})
+    // where this process stood still, what has come meanwhile is seen in this turn
+    await nextTurn()
   }
   return {
     port,

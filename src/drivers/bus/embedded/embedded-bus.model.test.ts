@@ -165,7 +165,7 @@ const count: Step = {
   },
 }
 
-it('keeps the promises of the contract whatever happens in whatever order', async () => {
+it('keeps the promises of the contract whatever happens in whatever order', { timeout: 300_000 }, async () => {
   const picks = fc.array(fc.nat(1000), { minLength: 1, maxLength: 6 })
   const delay = fc.constantFrom(0, 10, 500, 5000)
   const steps = fc.commands(

@@ -157,7 +157,7 @@ const redrive: Step = step('redrive', async (model, real) => {
   }
 })
 
-it('keeps the messages of a key in order whatever happens', async () => {
+it('keeps the messages of a key in order whatever happens', { timeout: 300_000 }, async () => {
   const key = fc.constantFrom('x', 'y', undefined)
   const picks = fc.array(fc.nat(5), { minLength: 1, maxLength: 4 })
   const how = fc.constantFrom<(ReturnOptions | undefined)[]>(

@@ -11,9 +11,10 @@ export const SOCKETS = 16
 /** Connections that wait at each of them to be taken. */
 const BACKLOG = 1_024
 
-/** How long a turn lasts in which nothing is done, milliseconds, and how many are waited for one. */
+/** How long a turn lasts in which nothing is done, milliseconds. */
 const QUIET_MS = 0.2
-const MOST_TURNS = 1_000
+/** So many turns are waited for such a one before a socket is closed. */
+const TURNS_TO_CLOSE = 1_000
 
 /** A port on which connections are taken. */
 export interface Accepting {
@@ -27,7 +28,7 @@ export interface Accepting {
   readonly isHanded: boolean
   /** Where they listen, if they were open before: an address for each that was handed over. */
   readonly handedHosts: readonly string[]
-  /** Takes no more. `closed` is called when all connections that came this way have ended. */
+  /** Takes no more; those that came go on. `closed` is called when all of them have ended. */
   stop(closed: () => void): void
 }
 
@@ -57,18 +58,12 @@ export async function accept(
     others.push(other)
     return other
   }
-  function stop(closed: () => void) {
-    let open = 1 + others.length
-    const ended = () => {
-      if (--open === 0) closed()
-    }
-    for (const one of [server, ...others]) one.close(ended)
-  }
+  const stop = (closed: () => void) => closeAll(server, [server, ...others], closed)
   async function join(held?: HeldPort) {
     const own = held ? [server, ...others] : [...others]
     if (held) await listening(beside(), held)
     for (const one of own) {
-      await quietTurn(server)
+      await quietTurn(server, TURNS_TO_CLOSE)
       // not as an HTTP server is closed: its connections go on
       Server.prototype.close.call(one)
     }
@@ -103,29 +98,37 @@ export async function acceptHanded(server: Server, descriptors: readonly number[
     handedHosts: servers.map(({ server: one }) => placeOf(one, { host: '', port: 0 }).host),
     // they are joined as they are
     join: async () => {},
-    stop(closed) {
-      let open = servers.length
-      const ended = () => {
-        if (--open > 0) return
-        // it looks after time limits until then
-        server.close()
-        closed()
-      }
-      // node:http's own would end idle connections at once, and with them what is on its way there
-      for (const { server: one } of servers) Server.prototype.close.call(one, ended)
-    },
+    stop: (closed) =>
+      closeAll(
+        server,
+        servers.map((one) => one.server),
+        closed,
+      ),
   }
 }
 
+/** Has servers listen no more, and their connections go on. `closed` is called when these have ended. @param server the one that all connections come to */
+function closeAll(server: Server, servers: readonly Server[], closed: () => void): void {
+  let open = servers.length
+  const ended = () => {
+    if (--open > 0) return
+    // it looks after time limits until then
+    server.close()
+    closed()
+  }
+  // node:http's own would end idle connections at once, and with them what is on its way there
+  for (const one of servers) Server.prototype.close.call(one, ended)
+}
+
 /**
- * Resolves within a turn that found nothing to do, or after many: a turn takes one connection of each socket, and what comes to one between the look at it and
- * its end is lost.
+ * Resolves within a turn that found nothing to do, or after so many: a turn takes one connection of each socket and looks once at each connection, and what comes
+ * between that look and the turn's end is lost where the socket or the connection is closed then.
  */
-async function quietTurn(server: Server): Promise<void> {
+export async function quietTurn(server: Server, turns: number): Promise<void> {
   let taken = 0
   const count = () => void taken++
   server.on('connection', count)
-  for (let turn = 0; turn < MOST_TURNS; turn++) {
+  for (let turn = 0; turn < turns; turn++) {
     const [before, began] = [taken, performance.now()]
     await immediate()
     if (taken === before && performance.now() - began < QUIET_MS) break

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
+import { Worker } from 'node:worker_threads'
 import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock as clock } from '../../drivers/clock.ts'
@@ -18,6 +20,26 @@ async function start(app = new Hono<AppEnv>(), layers: readonly Layer[] = [], po
   open.push(listener)
   return { listener, url: `http://127.0.0.1:${listener.port}/` }
 }
+
+/** Sends a request by one of its idle connections whenever it is told, from a thread of its own, and says in the end what became of each. */
+const CLIENT = `
+  const { connect } = require('node:net')
+  const { parentPort, workerData: { port, count, sent } } = require('node:worker_threads')
+  const request = 'GET / HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n'
+  const idle = Array.from({ length: count }, () => connect(port, '127.0.0.1').once('data', () => ready()))
+  for (const socket of idle) socket.write(request)
+  let left = count
+  const ready = () => --left === 0 && parentPort.postMessage('idle')
+  const ends = []
+  parentPort.on('message', () => {
+    const socket = idle.pop()
+    ends.push(new Promise((resolve) => {
+      if (socket.closed) resolve('closed before')
+      socket.once('data', () => resolve('answered')).once('error', ({ code }) => resolve(code)).once('close', () => resolve('closed'))
+    }))
+    socket.write(request, () => { Atomics.add(sent, 0, 1); Atomics.notify(sent, 0) })
+    if (idle.length === 0) Promise.all(ends).then((how) => parentPort.postMessage(how))
+  })`
 
 describe('listen', () => {
   it('says what to do when its port is taken', async () => {
@@ -66,6 +88,27 @@ describe('listen', () => {
     answer.resolve()
     expect(await (await response).text()).toBe('done')
     await drained
+  })
+
+  it('closes no idle connection, as it drains, on which a request came in the turn before', async () => {
+    const { listener } = await start(new Hono<AppEnv>().get('/', (c) => c.text('here')))
+    const sent = new Int32Array(new SharedArrayBuffer(4))
+    const workerData = { port: listener.port, count: 50, sent }
+    const client = new Worker(CLIENT, { eval: true, workerData })
+    await once(client, 'message')
+    // each turn takes a while, and meanwhile the next request comes
+    let asked = 0
+    const work = () => {
+      client.postMessage('ask')
+      asked++
+      for (let now = 0; now < asked; now = Atomics.load(sent, 0)) Atomics.wait(sent, 0, now, 100)
+      for (const until = performance.now() + 1; performance.now() < until; );
+      if (asked < workerData.count) setImmediate(work)
+    }
+    setImmediate(work)
+    const [[ends]] = await Promise.all([once(client, 'message'), listener.drain(60_000)])
+    expect(ends).toEqual(Array(workerData.count).fill('answered'))
+    await client.terminate()
   })
 
   describe('that works off what waited while the process stood still', () => {

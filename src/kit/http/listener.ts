@@ -1,11 +1,11 @@
 import { createServer } from 'node:http'
 import { type Server, Socket } from 'node:net'
-import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '../../drivers/clock.ts'
 import type { HeldPort } from '../../drivers/system/held-port.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { runInScope, type Scope } from '../telemetry/scope.ts'
-import { type Accepting, accept, acceptHanded, SOCKETS } from './accepting.ts'
+import { type Accepting, accept, acceptHanded, quietTurn, SOCKETS } from './accepting.ts'
 import { Connection, type ConnectionLimits, connectionOf } from './connection.ts'
 import { Connections, type ConnectionsLimits } from './connections.ts'
 import type { Door } from './door.ts'
@@ -26,6 +26,8 @@ const KEEP_ALIVE_MS = 72_000
 
 /** How often connections that have become idle are closed while draining, milliseconds. */
 const DRAIN_SWEEP_MS = 20
+/** So many turns are waited for one that found nothing to do, before they are closed: what came meanwhile would be lost. */
+const TURNS_TO_SWEEP = 200
 
 /**
  * For how long clients are asked to connect anew before idle connections are closed, where the port outlives this process, milliseconds: who sends
@@ -228,16 +230,22 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       const { isHanded } = accepting
       const cut = setTimeout(() => server.closeAllConnections(), ms)
       const stop = () => new Promise<void>((resolve) => accepting.stop(resolve))
-      // the next process may take at once what comes from now on
-      const stopped = isHanded ? stop() : undefined
-      if (isHanded || isOutlived) {
-        await delay(Math.min(LAST_ANSWERS_MS, ms))
-        // behind the turn that reads what has come: a connection isn't idle on which a request waits
-        await immediate()
+      // the socket that is left to a later process has nobody else yet; what comes to others is for those who listen there too, from now on
+      const stopped = isOutlived && !isHanded ? undefined : stop()
+      if (isHanded || isOutlived) await delay(Math.min(LAST_ANSWERS_MS, ms))
+      const ended = stopped ?? stop()
+      let isSweeping = false
+      // a kept-alive connection whose request ends later would be waited for until it is cut
+      const closeIdle = async () => {
+        if (isSweeping) return
+        isSweeping = true
+        await quietTurn(server, Math.min(TURNS_TO_SWEEP, ms))
+        server.closeIdleConnections()
+        isSweeping = false
       }
-      // close() ends what is idle now; a kept-alive connection whose request ends later would be waited for until it is cut
-      const sweep = setInterval(() => setImmediate(() => server.closeIdleConnections()), DRAIN_SWEEP_MS)
-      await (stopped ?? stop())
+      void closeIdle()
+      const sweep = setInterval(() => void closeIdle(), DRAIN_SWEEP_MS)
+      await ended
       clearTimeout(cut)
       clearInterval(sweep)
     },

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { DelayedQuery } from '../../src/drivers/bus/administration.ts'
 import { MOST_DELAY_MS, type Publication } from '../../src/drivers/bus/publisher.ts'
+import { leastTime } from '../least-time.ts'
 import { type BusFixture, ids } from './bus-fixture.ts'
-import { leastTime } from './least-time.ts'
 
 /** How late a message may take its place, in milliseconds. */
 const LATE = 1_000

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { leastTime } from '../least-time.ts'
 import { type BusFixture, ids, never } from './bus-fixture.ts'
-import { leastTime } from './least-time.ts'
 
 /** What is ready reaches who waits for it within this time, in milliseconds. */
 const AT_ONCE = 800

@@ -12,10 +12,10 @@ import { Journal } from '../../src/drivers/bus/nats/journal.ts'
 import { StreamWriter } from '../../src/drivers/bus/nats/stream-writer.ts'
 import { nats } from '../../src/drivers/bus/nats.ts'
 import { systemClock } from '../../src/drivers/clock.ts'
+import { leastTime } from '../least-time.ts'
 import { type NatsServer, startNats } from '../servers/nats.ts'
 import { isHere } from '../servers/programs.ts'
 import { ids, never } from './bus-fixture.ts'
-import { leastTime } from './least-time.ts'
 
 /** What a broker may take to do what another one left undone, in milliseconds. */
 const BAR = 5_000

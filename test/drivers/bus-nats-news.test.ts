@@ -10,10 +10,10 @@ import { type Streams, streamsOf } from '../../src/drivers/bus/nats/streams.ts'
 import { nats } from '../../src/drivers/bus/nats.ts'
 import type { Publication } from '../../src/drivers/bus/publisher.ts'
 import { systemClock } from '../../src/drivers/clock.ts'
+import { leastTime } from '../least-time.ts'
 import { type NatsServer, startNats } from '../servers/nats.ts'
 import { isHere } from '../servers/programs.ts'
 import { ids, never } from './bus-fixture.ts'
-import { leastTime } from './least-time.ts'
 
 /** What a broker may take to find what another one stored and told nobody of, in milliseconds. */
 const BAR = 5_000

@@ -4,10 +4,10 @@ import { connect } from '@nats-io/transport-node'
 import { describe, expect, it } from 'vitest'
 import { nats } from '../../src/drivers/bus/nats.ts'
 import { systemClock } from '../../src/drivers/clock.ts'
+import { leastTime } from '../least-time.ts'
 import { startNats } from '../servers/nats.ts'
 import { isHere } from '../servers/programs.ts'
 import { never } from './bus-fixture.ts'
-import { leastTime } from './least-time.ts'
 
 function open(url: string) {
   return nats.open({ url, folder: '', clock: systemClock })

@@ -7,6 +7,7 @@ import type { Cache, CacheOptions } from '../../src/drivers/cache/contract.ts'
 import { redis, redisDriver } from '../../src/drivers/cache/redis.ts'
 import type { DriverError } from '../../src/drivers/driver-error.ts'
 import { LOOPBACK_CERTIFICATE } from '../../src/kit/http/testing/loopback-certificate.ts'
+import { leastTime } from '../least-time.ts'
 import { bulk, startFakeRedis } from '../servers/fake-redis.ts'
 import { isHere } from '../servers/programs.ts'
 import { type RedisServer, startRedis } from '../servers/redis.ts'
@@ -14,7 +15,6 @@ import { type RedisSet, say, startCluster, startSentinel } from '../servers/redi
 import { freePort } from '../servers/server.ts'
 import { cacheSuite } from './cache-suite.ts'
 import { cacheTableSuite } from './cache-table-suite.ts'
-import { leastTime } from './least-time.ts'
 
 /** What a Redis before 5.0 says to a script that writes after it has asked for the time. */
 const NOT_DETERMINISTIC =

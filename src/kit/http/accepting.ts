@@ -13,7 +13,7 @@ const BACKLOG = 1_024
 
 /** How long a turn lasts in which nothing is done, milliseconds. */
 const QUIET_MS = 0.2
-/** So many turns are waited for such a one before a socket is closed. */
+/** So many turns are waited for such ones while the sockets of a port are closed. */
 const TURNS_TO_CLOSE = 1_000
 
 /** A port on which connections are taken. */
@@ -63,7 +63,7 @@ export async function accept(
     const own = held ? [server, ...others] : [...others]
     if (held) await listening(beside(), held)
     for (const one of own) {
-      await quietTurn(server, TURNS_TO_CLOSE)
+      await quietTurn(server, TURNS_TO_CLOSE / own.length)
       // not as an HTTP server is closed: its connections go on
       Server.prototype.close.call(one)
     }

@@ -59,6 +59,8 @@ export class Connection implements Member, Taker, PieceCounter {
   readonly #underWay: ExchangeResponse[] = []
   readonly #held: Held[] = []
   #requests = 0
+  /** How many bytes had come when the last answer was over. */
+  #readAtRest = 0
   /** Set when nobody can say where the next request begins: nothing more is taken, and it closes when all is answered. */
   #isDoomed = false
   /** Requests that are taken once it is known whether their client is still there. */
@@ -80,6 +82,14 @@ export class Connection implements Member, Taker, PieceCounter {
 
   get #isIdle(): boolean {
     return this.#underWay.length === 0
+  }
+
+  /** Whether all that it carried has been answered and sent, and nothing has come since: to close it then takes nothing from anybody. */
+  get isAtRest(): boolean {
+    const { bytesRead, writableLength } = this.socket
+    return (
+      this.#requests > 0 && this.#isIdle && this.#late === 0 && writableLength === 0 && bytesRead === this.#readAtRest
+    )
   }
 
   get owesBody(): boolean {
@@ -220,6 +230,7 @@ export class Connection implements Member, Taker, PieceCounter {
 
   #becomeIdle(): void {
     this.seat?.idle()
+    this.#readAtRest = this.socket.bytesRead
     if (!this.#isDoomed) return
     const said = this.#lastWord
     this.#lastWord = undefined

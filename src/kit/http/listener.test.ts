@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -109,6 +110,32 @@ describe('listen', () => {
     const [[ends]] = await Promise.all([once(client, 'message'), listener.drain(60_000)])
     expect(ends).toEqual(Array(workerData.count).fill('answered'))
     await client.terminate()
+  })
+
+  it('gives a slow reader all of his answer as it drains, though it is ended', async () => {
+    const size = 30_000_000
+    const { listener } = await start(new Hono<AppEnv>().get('/', (c) => c.body('x'.repeat(size))))
+    const socket = connect(listener.port, '127.0.0.1')
+    socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await once(socket, 'readable')
+    let read = 0
+    const drained = listener.drain(60_000)
+    await setTimeout(200)
+    socket.on('data', ({ length }: Buffer) => {
+      read += length
+    })
+    await once(socket, 'close')
+    expect(read).toBeGreaterThan(size)
+    await drained
+  })
+
+  it('cuts a connection too that leads elsewhere, when the time to drain is over', async () => {
+    const { listener } = await start(new Hono<AppEnv>().get('/', () => new Promise<Response>(() => {})))
+    const socket = connect(listener.port, '127.0.0.1').on('error', () => {})
+    socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\nCONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n')
+    await once(socket, 'connect')
+    await setTimeout(100)
+    await Promise.all([once(socket, 'close'), listener.drain(10)])
   })
 
   describe('that works off what waited while the process stood still', () => {

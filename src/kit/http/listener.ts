@@ -81,7 +81,7 @@ export interface Listener {
   readonly handedHosts: readonly string[]
   /** As `Accepting.join`; its drain then begins with answers that ask clients to connect anew. */
   join(held?: HeldPort): Promise<void>
-  /** Takes no new connections, lets requests under way finish for at most `ms` milliseconds, then cuts what is left. */
+  /** Takes no new connections (of a port that was joined: soon none), lets requests under way finish for at most `ms` milliseconds, then cuts what is left. */
   drain(ms: number): Promise<void>
 }
 
@@ -118,8 +118,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 
   const connections = new Connections(limits)
   const bodies = new HeldBodies(limits.held_body_bytes)
+  const open = new Set<Connection>()
   let held = 0
-  let open = 0
   const owner = {
     limits,
     serve,
@@ -183,10 +183,10 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   }
 
   server.on('connection', (socket: Socket) => {
-    open++
-    socket.once('close', () => open--)
     const connection = new Connection(socket, owner)
-    const seat = open > limits.max_connections ? undefined : connections.admit(connection)
+    open.add(connection)
+    socket.once('close', () => open.delete(connection))
+    const seat = open.size > limits.max_connections ? undefined : connections.admit(connection)
     if (!seat) {
       socket.destroy()
       return
@@ -198,7 +198,9 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     })
   })
   const stalls = watchStalls(clock)
-  server.on('close', () => stalls.stop())
+  server.on('close', () => {
+    if (!isOutlived) stalls.stop()
+  })
   function take(incoming: IncomingRequest, outgoing: ExchangeResponse) {
     connectionOf(incoming.socket)?.take(incoming, outgoing, stalls.isCatchingUp)
   }
@@ -222,13 +224,20 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     ...placeOf(server),
     handedHosts: accepting.handedHosts,
     async join(socket) {
-      await accepting.join(socket)
       isOutlived = true
+      try {
+        await accepting.join(socket)
+      } catch (fault) {
+        isOutlived = false
+        throw fault
+      }
     },
     async drain(ms) {
       draining = true
       const { isHanded } = accepting
-      const cut = setTimeout(() => server.closeAllConnections(), ms)
+      const cut = setTimeout(() => {
+        for (const connection of open) connection.close()
+      }, ms)
       const stop = () => new Promise<void>((resolve) => accepting.stop(resolve))
       // the socket that is left to a later process has nobody else yet; what comes to others is for those who listen there too, from now on
       const stopped = isOutlived && !isHanded ? undefined : stop()
@@ -240,7 +249,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
         if (isSweeping) return
         isSweeping = true
         await quietTurn(server, Math.min(TURNS_TO_SWEEP, ms))
-        server.closeIdleConnections()
+        // node's own would close one whose answer is ended and not yet sent, too
+        for (const connection of open) if (connection.isAtRest) connection.close()
         isSweeping = false
       }
       void closeIdle()
@@ -248,6 +258,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       await ended
       clearTimeout(cut)
       clearInterval(sweep)
+      stalls.stop()
     },
   }
 }

@@ -84,6 +84,26 @@ it.runIf(process.platform === 'linux')('goes on with what is put in the place of
   expect(faults).toEqual([])
 })
 
+it.runIf(process.platform === 'linux')('looks again for a folder that could not be read when it came', async () => {
+  const { root, write, told, skipped, watch } = theatre()
+  write('shop/a')
+  const dir = join(root, 'shop')
+  let isReadable = true
+  const list = (folder: string) =>
+    isReadable
+      ? readdir(folder, { withFileTypes: true })
+      : Promise.reject(Object.assign(new Error(), { code: 'EACCES' }))
+  watch({ dir, lookMs: 10, list })
+  await expect.poll(() => [write('shop/a'), told.has('a')]).toEqual([undefined, true])
+  isReadable = false
+  renameSync(dir, join(root, 'old'))
+  write('shop/b')
+  await expect.poll(() => skipped).toContain('')
+  isReadable = true
+  told.clear()
+  await expect.poll(() => told).toContain('b')
+})
+
 it.runIf(process.platform === 'linux')('goes on without a folder that may not be read', async () => {
   const { root, write, told, skipped, faults, watch, seen } = theatre()
   for (const path of ['a/x', 'secret/x', 'z/x']) write(path)

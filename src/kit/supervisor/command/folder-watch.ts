@@ -57,6 +57,7 @@ class WatchedTree {
   #walking = false
   #isClosed = false
   #identity = ''
+  #isLooking = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: FolderWatchOptions) {
@@ -86,7 +87,10 @@ class WatchedTree {
 
   /** Goes on with what is in the place of the folder itself, as a build or a branch puts it there. */
   async #lookForAnother(): Promise<void> {
+    if (this.#isLooking) return
+    this.#isLooking = true
     const there = await stat(this.#options.dir, { bigint: true }).catch(() => undefined)
+    this.#isLooking = false
     if (this.#isClosed || !there?.isDirectory() || identityOf(there) === this.#identity) return
     this.#identity = identityOf(there)
     this.#forget()
@@ -104,6 +108,8 @@ class WatchedTree {
 
   #skip(path: string, fault: unknown): void {
     this.#leave(path)
+    // it is looked for again
+    if (path === '') this.#identity = ''
     if (this.#isClosed || GONE.includes(codeOf(fault))) return
     if (fault instanceof Error && FATAL.includes(codeOf(fault))) {
       this.#close()

@@ -7,6 +7,8 @@ export const LOG = 'up.log'
 const MOST_BYTES = 10 * 1_048_576
 /** How often it is looked at, milliseconds. */
 const LOOK_MS = 250
+/** Behind one that failed. */
+const LOOKS_LEFT_OUT = 240
 const STDERR = 2
 
 export interface BoundedLogOptions {
@@ -27,11 +29,14 @@ export interface BoundedLogOptions {
 export function boundLog(path: string, options: BoundedLogOptions = {}): () => void {
   const { mostBytes = MOST_BYTES, lookMs = LOOK_MS, descriptor = STDERR } = options
   if (!isOpenedBy(descriptor, path)) return () => {}
+  let pause = 0
   const timer = setInterval(() => {
+    if (pause-- > 0) return
     try {
       if (fstatSync(descriptor).size >= mostBytes) beginAnew(path, descriptor)
     } catch {
       // a disk that fails, or a network's: no reason to end a platform, and nowhere to say so
+      pause = LOOKS_LEFT_OUT
     }
   }, lookMs).unref()
   return () => clearInterval(timer)

@@ -19,6 +19,8 @@ import { terminal } from './process-terminal.ts'
 
 /** How long a process may still take to stop once the one that holds it is gone, milliseconds; what hangs is killed soon after (guard.ts). */
 const ORPHAN_MS = 400
+/** How long what is typed in secret is looked at for more, milliseconds: a terminal gives a paste in pieces. */
+const PASTE_MS = 50
 /** How often whoever has nothing to write looks whether somebody still reads it, milliseconds. */
 const LOOK_MS = 500
 
@@ -206,7 +208,8 @@ async function askPerson(question: string, echo: Echo, signal: AbortSignal): Pro
   // not before the terminal itself shows nothing any more
   if (echo === 'hidden') process.stderr.write(question)
   const ended = Promise.withResolvers<never>()
-  lines.once('close', () => ended.reject(new AppError('USAGE', 'nobody answers; say it with a flag')))
+  const otherwise = echo === 'hidden' ? 'have it read from a file or from stdin' : 'say it with a flag'
+  lines.once('close', () => ended.reject(new AppError('USAGE', `nobody answers; ${otherwise}`)))
   // such as a key that is pasted: half a secret is none
   let hasMore = false
   lines.once('line', () => {
@@ -214,8 +217,10 @@ async function askPerson(question: string, echo: Echo, signal: AbortSignal): Pro
   })
   try {
     const line = await Promise.race([lines.question(question, { signal }), ended.promise])
-    if (hasMore && echo === 'hidden') {
-      throw new AppError('USAGE', 'that was more than one line; have it read from a file or from stdin')
+    if (echo === 'hidden') {
+      // the rest of what is pasted comes a little later, and would be the shell's to run
+      await new Promise((resolve) => setTimeout(resolve, PASTE_MS))
+      if (hasMore || lines.line !== '') throw new AppError('USAGE', `that was more than one line; ${otherwise}`)
     }
     return line
   } finally {

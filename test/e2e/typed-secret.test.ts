@@ -37,6 +37,7 @@ describe.skipIf(process.platform === 'win32')('a secret that is typed at a termi
     ['\u0004', 'nobody answers'],
     ['\u0003', 'nobody answers'],
     ['-----BEGIN\rPRIVATE KEY-----\r', 'more than one line'],
+    ['-----BEGIN\rPRIVATE KEY-----', 'more than one line'],
   ])('stays as it was when %j is typed', async (answer, words) => {
     await msvc('data', 'config', 'set', 'shop', 'provider_key', 'as it was', '--secret')
     const { code, said } = await type(answer)

@@ -129,6 +129,33 @@ describe('listen', () => {
     await drained
   })
 
+  it('waits for no connection whose request went on behind its answer', async () => {
+    const { listener } = await start(new Hono<AppEnv>().post('/', (c) => c.text('no', 401)))
+    const socket = connect(listener.port, '127.0.0.1')
+    socket.write('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n')
+    await once(socket, 'data')
+    socket.write('0123456789')
+    await setTimeout(100)
+    const drained = listener.drain(60_000).then(() => 'drained')
+    expect(await Promise.race([drained, setTimeout(20_000, 'waits')])).toBe('drained')
+    socket.destroy()
+  })
+
+  it('waits for a request whose head had begun to come', async () => {
+    const { listener } = await start(new Hono<AppEnv>().get('/', (c) => c.text('here')))
+    const socket = connect(listener.port, '127.0.0.1')
+    socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await once(socket, 'data')
+    socket.write('GET / HTTP/1.1\r\n')
+    await setTimeout(100)
+    const drained = listener.drain(60_000)
+    await setTimeout(200)
+    socket.write('Host: localhost\r\n\r\n')
+    const [answer] = await once(socket, 'data')
+    expect(String(answer)).toContain('200 OK')
+    await drained
+  })
+
   it('cuts a connection too that leads elsewhere, when the time to drain is over', async () => {
     const { listener } = await start(new Hono<AppEnv>().get('/', () => new Promise<Response>(() => {})))
     const socket = connect(listener.port, '127.0.0.1').on('error', () => {})

@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { connect, createServer, type ListenOptions, Server, type Socket } from 'node:net'
-import { Worker } from 'node:worker_threads'
 import { afterEach, expect, it, vi } from 'vitest'
 import { type Accepting, accept, SOCKETS } from './accepting.ts'
 import { portOf } from './port-of.ts'
@@ -39,42 +38,6 @@ it('takes many connections in few turns of a busy loop', async () => {
   })
   // one socket would take one in a turn: 200
   expect(turns.size).toBeLessThan(CLIENTS / 3)
-})
-
-/** Connects so often whenever it is told, from a thread of its own, and says what became of each connection in the end. */
-const CLIENT = `
-  const { connect } = require('node:net')
-  const { parentPort, workerData: { port, made } } = require('node:worker_threads')
-  const ends = []
-  parentPort.on('message', (count) => {
-    if (count === 0) return void Promise.all(ends).then((how) => parentPort.postMessage(how))
-    for (let one = 0; one < count; one++) {
-      const socket = connect(port, '127.0.0.1', () => { Atomics.add(made, 0, 1); Atomics.notify(made, 0) })
-      ends.push(new Promise((resolve) => socket.on('data', () => resolve('taken')).on('error', ({ code }) => resolve(code))))
-    }
-  })`
-
-it('loses none that comes while it goes over to one socket, however long that takes', async () => {
-  const server = createServer((socket) => sockets.push(socket.on('error', () => {})) && socket.write('taken'))
-  accepting = await accept(server, PLACE)
-  const made = new Int32Array(new SharedArrayBuffer(4))
-  const client = new Worker(CLIENT, { eval: true, workerData: { port: portOf(server), made } })
-  await once(client, 'online')
-  const close = Server.prototype.close
-  let wanted = 0
-  using _ = vi.spyOn(Server.prototype, 'close').mockImplementation(function (this: Server, ...given) {
-    Reflect.apply(close, this, given)
-    client.postMessage(SOCKETS)
-    wanted += SOCKETS
-    // as one that the system lets wait at this very place
-    for (let now = 0; now < wanted; now = Atomics.load(made, 0)) Atomics.wait(made, 0, now, 100)
-    return this
-  })
-  await accepting.join()
-  client.postMessage(0)
-  const [ends] = await once(client, 'message')
-  expect(ends).toEqual(Array.from({ length: SOCKETS * (SOCKETS - 1) }, () => 'taken'))
-  await client.terminate()
 })
 
 it('refuses a port that another has, whether it shares it or not', async () => {

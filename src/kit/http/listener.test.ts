@@ -102,7 +102,9 @@ describe('listen', () => {
     const work = () => {
       client.postMessage('ask')
       asked++
-      for (let now = 0; now < asked; now = Atomics.load(sent, 0)) Atomics.wait(sent, 0, now, 100)
+      const sentBy = performance.now() + 10_000
+      for (let now = 0; now < asked && performance.now() < sentBy; now = Atomics.load(sent, 0))
+        Atomics.wait(sent, 0, now, 100)
       for (const until = performance.now() + 1; performance.now() < until; );
       if (asked < workerData.count) setImmediate(work)
     }
